@@ -1,0 +1,105 @@
+"""LLM prompts as YAML files in a git repository: get, list, render and review them.
+
+::
+
+    from promptstore import PromptStore
+
+    store = PromptStore.open(".")
+    store.render("support/reply", {"ticket": "It broke."}).messages
+
+Each public name is loaded when it is first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptstore.errors import EventError as EventError
+    from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
+    from promptstore.errors import IncludeError as IncludeError
+    from promptstore.errors import InvalidArgumentError as InvalidArgumentError
+    from promptstore.errors import InvalidNameError as InvalidNameError
+    from promptstore.errors import LabelNotFoundError as LabelNotFoundError
+    from promptstore.errors import LimitError as LimitError
+    from promptstore.errors import MissingExtraError as MissingExtraError
+    from promptstore.errors import NotFoundError as NotFoundError
+    from promptstore.errors import Problem as Problem
+    from promptstore.errors import PromptDeletedError as PromptDeletedError
+    from promptstore.errors import PromptFileError as PromptFileError
+    from promptstore.errors import PromptNotFoundError as PromptNotFoundError
+    from promptstore.errors import PromptStoreError as PromptStoreError
+    from promptstore.errors import RenderError as RenderError
+    from promptstore.errors import RepositoryError as RepositoryError
+    from promptstore.errors import RepositoryNotFoundError as RepositoryNotFoundError
+    from promptstore.errors import RevisionNotFoundError as RevisionNotFoundError
+    from promptstore.errors import TemplateError as TemplateError
+    from promptstore.errors import TemplateSyntaxError as TemplateSyntaxError
+    from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
+    from promptstore.errors import VariableError as VariableError
+    from promptstore.errors import VersionNotFoundError as VersionNotFoundError
+    from promptstore.formatters import TextRepr as TextRepr
+    from promptstore.formatters import text_repr as text_repr
+    from promptstore.model import Insert as Insert
+    from promptstore.model import Message as Message
+    from promptstore.model import Prompt as Prompt
+    from promptstore.model import RenderedPrompt as RenderedPrompt
+    from promptstore.model import Version as Version
+    from promptstore.store import PromptStore as PromptStore
+    from promptstore.store import Snapshot as Snapshot
+    from promptstore.template import Limits as Limits
+    from promptstore.values import thaw as thaw
+    from promptstore.variables import Variable as Variable
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "promptstore.errors": (
+        "EventError",
+        "HistoryUnavailableError",
+        "IncludeError",
+        "InvalidArgumentError",
+        "InvalidNameError",
+        "LabelNotFoundError",
+        "LimitError",
+        "MissingExtraError",
+        "NotFoundError",
+        "Problem",
+        "PromptDeletedError",
+        "PromptFileError",
+        "PromptNotFoundError",
+        "PromptStoreError",
+        "RenderError",
+        "RepositoryError",
+        "RepositoryNotFoundError",
+        "RevisionNotFoundError",
+        "TemplateError",
+        "TemplateSyntaxError",
+        "UnsupportedRepositoryError",
+        "VariableError",
+        "VersionNotFoundError",
+    ),
+    "promptstore.formatters": ("TextRepr", "text_repr"),
+    "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
+    "promptstore.store": ("PromptStore", "Snapshot"),
+    "promptstore.template": ("Limits",),
+    "promptstore.values": ("thaw",),
+    "promptstore.variables": ("Variable",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'promptstore' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

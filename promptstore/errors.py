@@ -1,0 +1,441 @@
+"""Every exception that promptstore raises.
+
+::
+
+    PromptStoreError
+    ├── InvalidNameError            (ValueError)   not a prompt name
+    ├── InvalidArgumentError        (ValueError)   a call that contradicts itself
+    ├── NotFoundError               (LookupError)
+    │   ├── PromptNotFoundError     (KeyError)     no such prompt
+    │   │   └── PromptDeletedError                 there was one; it is tombstoned
+    │   ├── VersionNotFoundError                   no such version of this prompt
+    │   ├── RevisionNotFoundError                  git cannot resolve the rev
+    │   └── LabelNotFoundError                     the label does not point this prompt anywhere
+    ├── HistoryUnavailableError     (LookupError)  versions cannot be known here
+    ├── PromptFileError             (ValueError)   a broken prompt file, with every fault in it
+    ├── TemplateError               (ValueError)
+    │   ├── TemplateSyntaxError                    a template that cannot be compiled
+    │   ├── IncludeError                           an include that cannot be followed
+    │   ├── VariableError                          missing, unknown and wrong values, all at once
+    │   └── RenderError                            a template that failed while it was rendered
+    │       └── LimitError                         a render that grew past a limit
+    ├── RepositoryError             (OSError)      git could not do it
+    │   ├── RepositoryNotFoundError
+    │   └── UnsupportedRepositoryError             reftable, SHA-256
+    ├── EventError                  (ValueError)   not an event that text_repr can read
+    └── MissingExtraError           (ImportError)  an optional part is not installed
+
+The facts are attributes; each class makes its own sentence from them. Every exception pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+def _restore(cls: type[PromptStoreError], facts: dict[str, Any]) -> PromptStoreError:
+    error = cls.__new__(cls)
+    error.__dict__.update(facts)
+    return error
+
+
+class PromptStoreError(Exception):
+    """The base of every error that promptstore raises on purpose."""
+
+    def _sentence(self) -> str:
+        """Say what is wrong, where, and what to do next."""
+        return ", ".join(str(argument) for argument in self.args)
+
+    def __str__(self) -> str:
+        return self._sentence()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default passes `args` back to `__init__`, which here takes facts by keyword.
+        return _restore, (type(self), self.__dict__)
+
+
+def _did_you_mean(near: Sequence[str]) -> str:
+    if not near:
+        return ""
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?"
+
+
+class InvalidNameError(PromptStoreError, ValueError):
+    """A text that cannot be a prompt's name.
+
+    Attributes:
+        name: The text that was given.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.name!r} is not a prompt name: {self.reason}. A name is segments of letters, "
+            "digits, '_', '-' and '.', each starting with a letter, a digit or '_', joined by '/'."
+        )
+
+
+class InvalidArgumentError(PromptStoreError, ValueError):
+    """A call whose arguments contradict each other or have no meaning.
+
+    Attributes:
+        message: The whole sentence.
+    """
+
+    def __init__(self, *, message: str) -> None:
+        self.message = message
+
+    def _sentence(self) -> str:
+        return self.message
+
+
+class NotFoundError(PromptStoreError, LookupError):
+    """Something that was asked for is not there."""
+
+
+class PromptNotFoundError(NotFoundError, KeyError):
+    """There is no prompt of this name in what was read.
+
+    Attributes:
+        name: The name that was asked for.
+        place: Where it was looked for, for example ``main (3f2a91c)``.
+        near: Existing names that look alike, best first.
+        note: What else a reader should know, or an empty text.
+    """
+
+    def __init__(self, *, name: str, place: str, near: Sequence[str] = (), note: str = "") -> None:
+        self.name = name
+        self.place = place
+        self.near = tuple(near)
+        self.note = note
+
+    def _sentence(self) -> str:
+        note = f" {self.note}" if self.note else ""
+        hint = _did_you_mean(self.near) or " `promptstore list` shows the names."
+        return f"There is no prompt {self.name!r} in {self.place}.{note}{hint}"
+
+
+class PromptDeletedError(PromptNotFoundError):
+    """The prompt is tombstoned: its file says ``deleted: true``.
+
+    Attributes:
+        name: The name that was asked for.
+        place: Where it was looked for.
+        deleted_at: When the tombstone was committed, as ISO 8601, or None where unknown.
+        deleted_by: Who committed it, as ``name <email>``, or None where unknown.
+        reason: The file's ``deleted_reason``, or None.
+        replaced_by: The file's ``replaced_by``, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        place: str,
+        deleted_at: str | None = None,
+        deleted_by: str | None = None,
+        reason: str | None = None,
+        replaced_by: str | None = None,
+    ) -> None:
+        super().__init__(name=name, place=place)
+        self.deleted_at = deleted_at
+        self.deleted_by = deleted_by
+        self.reason = reason
+        self.replaced_by = replaced_by
+
+    def _sentence(self) -> str:
+        when = f" on {self.deleted_at}" if self.deleted_at else ""
+        who = f" by {self.deleted_by}" if self.deleted_by else ""
+        why = f": {self.reason.rstrip('.')}" if self.reason else ""
+        instead = f" Use {self.replaced_by!r} instead." if self.replaced_by else ""
+        return (
+            f"The prompt {self.name!r} was deleted{when}{who}{why}.{instead}"
+            " Ask with deleted=True, or for an earlier version, to read it."
+        )
+
+
+class VersionNotFoundError(NotFoundError):
+    """The prompt has no version of this number.
+
+    Attributes:
+        name: The prompt's name.
+        version: The number that was asked for.
+        latest: The highest number there is.
+        removed: Whether this version removed the file, so that there is no text to read.
+    """
+
+    def __init__(self, *, name: str, version: int, latest: int, removed: bool = False) -> None:
+        self.name = name
+        self.version = version
+        self.latest = latest
+        self.removed = removed
+
+    def _sentence(self) -> str:
+        if self.removed:
+            return (
+                f"Version {self.version} of {self.name!r} removed the file, so it has no text. "
+                f"Ask for version {self.version - 1} for the last one before."
+            )
+        return (
+            f"{self.name!r} has no version {self.version}: its versions are 1 to {self.latest}. "
+            f"`promptstore log {self.name}` lists them."
+        )
+
+
+class RevisionNotFoundError(NotFoundError):
+    """Git cannot resolve this rev to a commit.
+
+    Attributes:
+        rev: The rev that was asked for.
+        reason: What git says, or an empty text.
+    """
+
+    def __init__(self, *, rev: str, reason: str = "") -> None:
+        self.rev = rev
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        return (
+            f"The rev {self.rev!r} names no commit in this repository{reason}. "
+            "Use a branch, a tag or a commit; a branch of a remote may need `git fetch` first."
+        )
+
+
+class LabelNotFoundError(NotFoundError):
+    """The label does not exist, or does not point this prompt anywhere.
+
+    Attributes:
+        label: The label that was asked for.
+        name: The prompt's name, or None where only the label was asked for.
+        near: Labels that there are for the prompt (or at all).
+    """
+
+    def __init__(self, *, label: str, name: str | None = None, near: Sequence[str] = ()) -> None:
+        self.label = label
+        self.name = name
+        self.near = tuple(near)
+
+    def _sentence(self) -> str:
+        there_are = f" There are: {', '.join(self.near)}." if self.near else " There are none."
+        if self.name is None:
+            return f"There is no label {self.label!r}.{there_are}"
+        return f"The label {self.label!r} does not point {self.name!r} anywhere.{there_are}"
+
+
+class HistoryUnavailableError(PromptStoreError, LookupError):
+    """Version numbers cannot be known here, so none is given rather than a wrong one.
+
+    Attributes:
+        reason: Why not, as a sentence, with what to do.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"Versions cannot be counted here: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One fault of a prompt file, with its place.
+
+    Attributes:
+        line: The line in the file, from 1.
+        column: The column in the line, from 1, in characters.
+        code: A stable code such as ``PS107``.
+        message: What is wrong and what to do, as a sentence.
+    """
+
+    line: int
+    column: int
+    code: str
+    message: str
+
+
+class PromptFileError(PromptStoreError, ValueError):
+    """A prompt file that cannot be read, with all of its faults.
+
+    Attributes:
+        path: The file's path, for example ``prompts/support/triage.yaml``.
+        problems: Every fault that was found, in the order of the file.
+    """
+
+    def __init__(self, *, path: str, problems: Sequence[Problem]) -> None:
+        self.path = path
+        self.problems = tuple(sorted(problems))
+
+    def _sentence(self) -> str:
+        return "\n".join(
+            f"{self.path}:{problem.line}:{problem.column}: {problem.code} {problem.message}"
+            for problem in self.problems
+        )
+
+
+class TemplateError(PromptStoreError, ValueError):
+    """A template that cannot be compiled or rendered."""
+
+
+class TemplateSyntaxError(TemplateError):
+    """A template that is not written as its language asks.
+
+    Attributes:
+        message: What is wrong and what to do, as a sentence.
+        line: The line within the template, from 1.
+        template: The prompt whose text it is, or None.
+    """
+
+    def __init__(self, *, message: str, line: int = 1, template: str | None = None) -> None:
+        self.message = message
+        self.line = line
+        self.template = template
+
+    def _sentence(self) -> str:
+        where = f"{self.template}: " if self.template else ""
+        return f"{where}line {self.line} of the template: {self.message}"
+
+
+class IncludeError(TemplateError):
+    """An include that cannot be followed.
+
+    Attributes:
+        target: The name that is included.
+        chain: The names from the rendered prompt down to the one that includes `target`.
+        reason: What is wrong, for example ``there is no such prompt``.
+        code: The stable code that `check` reports for it.
+        line: The line of the include within the template of the last name in `chain`.
+    """
+
+    def __init__(
+        self, *, target: str, chain: Sequence[str], reason: str, code: str, line: int = 1
+    ) -> None:
+        self.target = target
+        self.chain = tuple(chain)
+        self.reason = reason
+        self.code = code
+        self.line = line
+
+    def _sentence(self) -> str:
+        path = " → ".join([*self.chain, self.target])
+        return f"Cannot include {self.target!r}: {self.reason} ({path}, line {self.line})."
+
+
+class VariableError(TemplateError):
+    """The values given for a render do not fit the prompt's variables.
+
+    Attributes:
+        name: The prompt's name, or None.
+        missing: Variables that need a value and got none.
+        unknown: Values given for variables that the prompt does not have, with near names.
+        invalid: Variables whose value is wrong, with the reason.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        missing: Sequence[str] = (),
+        unknown: Mapping[str, Sequence[str]] | None = None,
+        invalid: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.missing = tuple(missing)
+        self.unknown = {key: tuple(near) for key, near in (unknown or {}).items()}
+        self.invalid = dict(invalid or {})
+
+    def _sentence(self) -> str:
+        subject = f"The values for {self.name!r}" if self.name else "The values"
+        faults = [f"{name!r} is missing" for name in self.missing]
+        faults += [
+            f"{name!r} is not a variable of it.{_did_you_mean(near)}".rstrip(".")
+            for name, near in self.unknown.items()
+        ]
+        faults += [f"{name!r} {reason}" for name, reason in self.invalid.items()]
+        return f"{subject} do not fit: {'; '.join(faults)}."
+
+
+class RenderError(TemplateError):
+    """A template that failed while it was rendered.
+
+    Attributes:
+        message: What is wrong, as a sentence.
+        line: The line within the template, from 1, or None where unknown.
+        template: The prompt whose text it is, or None.
+    """
+
+    def __init__(
+        self, *, message: str, line: int | None = None, template: str | None = None
+    ) -> None:
+        self.message = message
+        self.line = line
+        self.template = template
+
+    def _sentence(self) -> str:
+        where = f"{self.template}: " if self.template else ""
+        line = f"line {self.line} of the template: " if self.line is not None else ""
+        return f"{where}{line}{self.message}"
+
+
+class LimitError(RenderError):
+    """A render that was stopped because it grew past a limit of the store."""
+
+
+class RepositoryError(PromptStoreError, OSError):
+    """Git could not do what was asked.
+
+    Attributes:
+        path: The repository's path.
+        reason: What is wrong and what to do, as a sentence.
+    """
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class RepositoryNotFoundError(RepositoryError):
+    """There is neither a git repository nor a folder of prompts at the path."""
+
+
+class UnsupportedRepositoryError(RepositoryError):
+    """A repository format that the git library underneath cannot read."""
+
+
+class EventError(PromptStoreError, ValueError):
+    """A value that is not an event which text_repr can read.
+
+    Attributes:
+        reason: What is wrong and what was expected, as a sentence.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return self.reason
+
+
+class MissingExtraError(PromptStoreError, ImportError):
+    """An optional part of promptstore is not installed.
+
+    Attributes:
+        extra: The extra that brings it, for example ``cli``.
+        purpose: What was about to be done.
+    """
+
+    def __init__(self, *, extra: str, purpose: str) -> None:
+        self.extra = extra
+        self.purpose = purpose
+
+    def _sentence(self) -> str:
+        return f"{self.purpose} needs more: pip install 'git-promptstore[{self.extra}]'"

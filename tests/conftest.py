@@ -1,0 +1,50 @@
+"""What every test shares: a git that knows nothing of the developer's own configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pygit2
+import pytest
+from hypothesis import HealthCheck, settings
+from pygit2.enums import ConfigLevel
+
+from tests.gitrepo import GitRepo
+
+settings.register_profile(
+    "promptstore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("promptstore")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _blank_git_configuration() -> Iterator[None]:
+    blank = {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C.UTF-8",
+    }
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    original = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(kept | blank)
+    for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
+        pygit2.settings.search_path[level] = ""
+    yield
+    os.environ.clear()
+    os.environ.update(original)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    """An empty repository on the branch main."""
+    return GitRepo.init(tmp_path / "repo")
+
+
+@pytest.fixture
+def make_repo(tmp_path: Path) -> Callable[[str], GitRepo]:
+    """Makes further empty repositories by name."""
+    return lambda name: GitRepo.init(tmp_path / name)

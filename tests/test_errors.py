@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+from promptstore import errors
+from promptstore.errors import (
+    EventError,
+    HistoryUnavailableError,
+    IncludeError,
+    InvalidArgumentError,
+    InvalidNameError,
+    LabelNotFoundError,
+    LimitError,
+    MissingExtraError,
+    Problem,
+    PromptDeletedError,
+    PromptFileError,
+    PromptNotFoundError,
+    PromptStoreError,
+    RenderError,
+    RepositoryError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+    TemplateSyntaxError,
+    UnsupportedRepositoryError,
+    VariableError,
+    VersionNotFoundError,
+)
+
+SAMPLES = [
+    (InvalidNameError(name="a b", reason="it holds ' '"), ValueError, "'a b' is not a prompt name"),
+    (InvalidArgumentError(message="give one of them"), ValueError, "give one of them"),
+    (
+        PromptNotFoundError(name="suport", place="main (3f2a91c)", near=["support"]),
+        KeyError,
+        "There is no prompt 'suport' in main (3f2a91c). Did you mean 'support'?",
+    ),
+    (
+        PromptDeletedError(name="a", place="main", reason="Too old.", replaced_by="b"),
+        KeyError,
+        "The prompt 'a' was deleted: Too old. Use 'b' instead.",
+    ),
+    (
+        VersionNotFoundError(name="a", version=9, latest=3),
+        LookupError,
+        "'a' has no version 9: its versions are 1 to 3.",
+    ),
+    (
+        VersionNotFoundError(name="a", version=3, latest=3, removed=True),
+        LookupError,
+        "Version 3 of 'a' removed the file",
+    ),
+    (RevisionNotFoundError(rev="nope"), LookupError, "The rev 'nope' names no commit"),
+    (
+        LabelNotFoundError(label="prod", name="a", near=["production"]),
+        LookupError,
+        "The label 'prod' does not point 'a' anywhere. There are: production.",
+    ),
+    (LabelNotFoundError(label="prod"), LookupError, "There is no label 'prod'."),
+    (HistoryUnavailableError(reason="the clone is shallow."), LookupError, "cannot be counted"),
+    (
+        PromptFileError(
+            path="prompts/a.yaml",
+            problems=[Problem(9, 1, "PS107", "later"), Problem(2, 5, "PS103", "sooner")],
+        ),
+        ValueError,
+        "prompts/a.yaml:2:5: PS103 sooner\nprompts/a.yaml:9:1: PS107 later",
+    ),
+    (
+        TemplateSyntaxError(message="no end of the loop.", line=3, template="a"),
+        ValueError,
+        "a: line 3 of the template: no end of the loop.",
+    ),
+    (
+        IncludeError(target="b", chain=["a"], reason="there is no such prompt", code="PS301"),
+        ValueError,
+        "Cannot include 'b': there is no such prompt (a → b, line 1).",
+    ),
+    (
+        VariableError(
+            name="a",
+            missing=["x"],
+            unknown={"tickt": ["ticket"]},
+            invalid={"n": "is a text, but must be an integer"},
+        ),
+        ValueError,
+        "The values for 'a' do not fit: 'x' is missing; 'tickt' is not a variable of it. "
+        "Did you mean 'ticket'?; 'n' is a text, but must be an integer.",
+    ),
+    (RenderError(message="division by zero", line=2, template="a"), ValueError, "a: line 2"),
+    (LimitError(message="more than max_output characters"), ValueError, "max_output"),
+    (RepositoryError(path="/x", reason="git says: no."), OSError, "/x: git says: no."),
+    (RepositoryNotFoundError(path="/x", reason="nothing here."), OSError, "nothing here"),
+    (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
+    (EventError(reason="a list is no event."), ValueError, "a list is no event."),
+    (
+        MissingExtraError(extra="cli", purpose="The command line"),
+        ImportError,
+        "The command line needs more: pip install 'git-promptstore[cli]'",
+    ),
+]
+IDS = [type(error).__name__ for error, _, _ in SAMPLES]
+
+
+@pytest.mark.parametrize(("error", "builtin", "sentence"), SAMPLES, ids=IDS)
+def test_an_error_says_what_is_wrong(
+    error: PromptStoreError, builtin: type[Exception], sentence: str
+) -> None:
+    assert sentence in str(error)
+    assert isinstance(error, builtin)
+    assert isinstance(error, PromptStoreError)
+
+
+@pytest.mark.parametrize(("error", "builtin", "sentence"), SAMPLES, ids=IDS)
+def test_an_error_pickles_with_its_facts(
+    error: PromptStoreError, builtin: type[Exception], sentence: str
+) -> None:
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(twin) is type(error)
+        assert vars(twin) == vars(error)
+        assert str(twin) == str(error)
+
+
+def test_a_broken_file_is_never_a_missing_key() -> None:
+    assert not issubclass(PromptFileError, LookupError)
+
+
+def test_every_error_has_a_sample_here() -> None:
+    abstract = {PromptStoreError, errors.NotFoundError, errors.TemplateError}
+    classes = {
+        item
+        for _, item in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(item, PromptStoreError)
+    }
+    assert {type(error) for error, _, _ in SAMPLES} == classes - abstract
