@@ -1,0 +1,438 @@
+"""Git: opening a repository, resolving revs, reading commits, trees and blobs (pygit2 lives here).
+
+Object ids are 40 hexadecimal digits everywhere outside this module.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType
+
+from promptstore.errors import (
+    RepositoryError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+    UnsupportedRepositoryError,
+)
+
+EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The id of the tree without entries, which git knows without storing it."""
+
+_TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+
+class Entry(NamedTuple):
+    """One entry of a tree.
+
+    Attributes:
+        mode: Git's file mode, such as 0o100644.
+        id: The id of the blob, tree or commit.
+    """
+
+    mode: int
+    id: str
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether this is a regular file, executable or not; a symbolic link is none."""
+        return self.mode in (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
+
+    @property
+    def is_tree(self) -> bool:
+        """Tell whether this is a folder."""
+        return self.mode == FileMode.TREE
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What promptstore needs to know of a commit.
+
+    Attributes:
+        id: Its id.
+        tree: The id of its root tree.
+        first_parent: The id of its first parent, or None for a root commit.
+        author: Its author, as ``name <email>``.
+        committed_at: When it was committed, in the committer's time zone.
+        message: Its whole message.
+    """
+
+    id: str
+    tree: str
+    first_parent: str | None
+    author: str
+    committed_at: datetime
+    message: str
+
+
+class Link(NamedTuple):
+    """One step of a first-parent history: just enough to walk it quickly.
+
+    Attributes:
+        id: The commit's id.
+        tree: The id of its root tree.
+        parent: The id of its first parent, or None for a root commit.
+        time: When it was committed, in seconds since 1970.
+    """
+
+    id: str
+    tree: str
+    parent: str | None
+    time: int
+
+
+class Repository:
+    """A git repository, read through libgit2.
+
+    One object may be shared by threads and survives a fork: each thread of each process opens its
+    own handle underneath.
+
+    Attributes:
+        git_dir: The repository's own git directory.
+        common_dir: The git directory that it shares with its linked worktrees.
+        workdir: The top of its working tree, or None for a bare repository.
+    """
+
+    def __init__(self, git_dir: Path) -> None:
+        self.git_dir = git_dir
+        self._handles = threading.local()
+        with _translated(git_dir):
+            handle = self._handle
+            self.workdir = Path(handle.workdir) if handle.workdir else None
+        self.common_dir = _common_dir(git_dir)
+        self._trees = _TreeCache()
+        self._commits = lru_cache(maxsize=65536)(self._read_commit)
+
+    @classmethod
+    def discover(cls, path: Path) -> Repository:
+        """Open the repository that a path lies in.
+
+        Args:
+            path: A folder in a working tree, a bare repository, a ``.git`` folder.
+
+        Returns:
+            The repository.
+
+        Raises:
+            RepositoryNotFoundError: The path lies in no repository.
+            UnsupportedRepositoryError: Its format cannot be read by libgit2.
+            RepositoryError: It cannot be opened, for example because another user owns it.
+        """
+        with _translated(path):
+            found = pygit2.discover_repository(str(path))
+        if found is None:
+            raise RepositoryNotFoundError(
+                path=str(path),
+                reason="this is not in a git repository. Run `git init`, or give another path.",
+            )
+        return cls(Path(found))
+
+    @property
+    def is_shallow(self) -> bool:
+        """Tell whether older commits were left out when it was cloned."""
+        return bool(self._handle.is_shallow)
+
+    def head_branch(self) -> str | None:
+        """Name the branch that HEAD is on, unborn or not; None when HEAD is detached."""
+        with _translated(self.git_dir):
+            target = self._handle.lookup_reference("HEAD").target
+        return target.removeprefix("refs/heads/") if isinstance(target, str) else None
+
+    def tip(self, branch: str | None = None) -> str | None:
+        """Find the newest commit of a branch, as git has it at this moment.
+
+        Args:
+            branch: A local branch; None means HEAD, be it on a branch or detached.
+
+        Returns:
+            The commit's id; None where there is no commit yet.
+
+        Raises:
+            RevisionNotFoundError: There is no such branch.
+        """
+        handle = self._handle
+        with _translated(self.git_dir):
+            try:
+                name = "HEAD" if branch is None else f"refs/heads/{branch}"
+                return str(handle.lookup_reference(name).resolve().target)
+            except (KeyError, pygit2.InvalidSpecError):
+                if branch is None or branch == self.head_branch():
+                    return None
+                raise RevisionNotFoundError(rev=branch, reason="no such branch") from None
+
+    def resolve(self, rev: str) -> str:
+        """Resolve a rev to a commit, as ``git rev-parse REV^{commit}`` does.
+
+        Args:
+            rev: A branch, tag, commit id or any other spelling of git; a name that only a remote
+                has (``feature`` for ``origin/feature``) works too.
+
+        Returns:
+            The commit's id.
+
+        Raises:
+            RevisionNotFoundError: It names nothing, too much, or no commit.
+        """
+        if not rev or "\0" in rev:
+            raise RevisionNotFoundError(rev=rev)
+        try:
+            found = self._handle.revparse_single(rev)
+        except KeyError:
+            remote = self._remote_tip(rev)
+            if remote is None:
+                raise RevisionNotFoundError(rev=rev) from None
+            return remote
+        except (ValueError, pygit2.GitError) as error:
+            raise RevisionNotFoundError(rev=rev, reason=str(error).rstrip(".")) from None
+        try:
+            return str(found.peel(pygit2.Commit).id)
+        except (ValueError, pygit2.GitError):
+            kind = found.type_str
+            raise RevisionNotFoundError(rev=rev, reason=f"it is a {kind}, no commit") from None
+
+    def branch_tip(self, full_name: str) -> str | None:
+        """Find the commit of a reference given by its full name.
+
+        Args:
+            full_name: For example ``refs/heads/main``.
+
+        Returns:
+            The commit's id, or None where there is no such reference.
+        """
+        try:
+            return str(self._handle.lookup_reference(full_name).peel(pygit2.Commit).id)
+        except (KeyError, pygit2.GitError):
+            return None
+
+    def is_ambiguous(self, rev: str) -> bool:
+        """Tell whether a rev is both a branch and a tag."""
+        spellings = (f"refs/heads/{rev}", f"refs/tags/{rev}")
+        return all(self.branch_tip(spelling) for spelling in spellings)
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read one commit.
+
+        Raises:
+            RepositoryError: The object is not there.
+        """
+        return self._commits(commit_id)
+
+    def walk(self, tip: str) -> Iterator[Link]:
+        """Walk a first-parent history from its newest commit to its first.
+
+        Raises:
+            RepositoryError: A commit is missing.
+        """
+        current: str | None = tip
+        while current is not None:
+            data = self._read(current, ObjectType.COMMIT)
+            header = data.partition(b"\n\n")[0]
+            tree = header[5:45].decode()
+            parent = header[53:93].decode() if header[46:53] == b"parent " else None
+            yield Link(current, tree, parent, _committer_time(header))
+            current = parent
+
+    def tree(self, tree_id: str) -> dict[str, Entry]:
+        """Read the entries of a tree by name; one that git cannot name in UTF-8 is left out."""
+        entries = self._trees.get(tree_id)
+        if entries is None:
+            entries = self._trees.put(tree_id, self._read_tree(tree_id))
+        return entries
+
+    def find(self, tree_id: str, path: str) -> Entry | None:
+        """Find the entry at a path.
+
+        Args:
+            tree_id: The tree to start from.
+            path: Names joined by ``/``; the empty path is the tree itself.
+
+        Returns:
+            The entry, or None where there is none.
+        """
+        entry = Entry(FileMode.TREE, tree_id)
+        for segment in path.split("/") if path else ():
+            if not entry.is_tree:
+                return None
+            found = self.tree(entry.id).get(segment)
+            if found is None:
+                return None
+            entry = found
+        return entry
+
+    def blob(self, blob_id: str) -> bytes:
+        """Read the content of a blob.
+
+        Raises:
+            RepositoryError: The object is not there, for example in a partial clone.
+        """
+        return self._read(blob_id, ObjectType.BLOB)
+
+    @property
+    def _handle(self) -> pygit2.Repository:
+        handles = self._handles
+        if getattr(handles, "pid", None) != os.getpid():
+            with _translated(self.git_dir):
+                handles.handle = pygit2.Repository(str(self.git_dir))
+            handles.pid = os.getpid()
+        handle: pygit2.Repository = handles.handle
+        return handle
+
+    def _remote_tip(self, rev: str) -> str | None:
+        with _translated(self.git_dir):
+            names = [name for name in self._handle.references if name.startswith("refs/remotes/")]
+        tips = {self.branch_tip(name) for name in names if name.split("/", 3)[3:] == [rev]} - {None}
+        return tips.pop() if len(tips) == 1 else None
+
+    def _read(self, object_id: str, wanted: ObjectType) -> bytes:
+        try:
+            kind, data = self._handle.read(object_id)
+        except (KeyError, ValueError, pygit2.GitError):
+            raise RepositoryError(
+                path=str(self.git_dir),
+                reason=f"the object {object_id} is missing. In a partial clone fetch it with "
+                f"`git cat-file -p {object_id}`; else check the repository with `git fsck`.",
+            ) from None
+        if kind != wanted:
+            raise RepositoryError(
+                path=str(self.git_dir),
+                reason=f"the object {object_id} is no {wanted.name.lower()}. "
+                "Check the repository with `git fsck`.",
+            )
+        return data
+
+    def _read_tree(self, tree_id: str) -> dict[str, Entry]:
+        if tree_id == EMPTY_TREE:
+            return {}
+        entries: dict[str, Entry] = {}
+        for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
+            try:
+                entries[name.decode()] = Entry(int(mode, 8), raw_id.hex())
+            except UnicodeDecodeError:
+                continue
+        return entries
+
+    def _read_commit(self, commit_id: str) -> Commit:
+        with _translated(self.git_dir):
+            found = self._handle.get(commit_id)
+        if not isinstance(found, pygit2.Commit):
+            raise RepositoryError(
+                path=str(self.git_dir), reason=f"there is no commit {commit_id} here"
+            )
+        author, committer = found.author, found.committer
+        zone = timezone(timedelta(minutes=committer.offset))
+        return Commit(
+            id=commit_id,
+            tree=str(found.tree_id),
+            first_parent=str(found.parent_ids[0]) if found.parent_ids else None,
+            author=f"{author.name} <{author.email}>",
+            committed_at=_datetime(committer.time, zone),
+            message=found.message,
+        )
+
+
+class _TreeCache:
+    """Parsed trees by id, all dropped when they hold too many entries together.
+
+    Bounded by entries rather than trees, because one flat folder may hold 10,000 of them. It needs
+    no lock (which a fork could inherit in a locked state): each step is atomic in itself, and a
+    count that is off by a tree does no harm.
+    """
+
+    _MAX_ENTRIES = 200_000
+
+    def __init__(self) -> None:
+        self._trees: dict[str, dict[str, Entry]] = {}
+        self._entries = 0
+
+    def get(self, tree_id: str) -> dict[str, Entry] | None:
+        return self._trees.get(tree_id)
+
+    def put(self, tree_id: str, entries: dict[str, Entry]) -> dict[str, Entry]:
+        if self._entries > self._MAX_ENTRIES:
+            self._trees.clear()
+            self._entries = 0
+        self._entries += len(entries)
+        return self._trees.setdefault(tree_id, entries)
+
+
+def blob_id(data: bytes) -> str:
+    """Compute the id that git gives to a file's content."""
+    return str(pygit2.hash(data))
+
+
+def _datetime(seconds: int, zone: timezone) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, zone)
+    except (OverflowError, ValueError, OSError):
+        # A hand-made commit may carry a time that no calendar holds.
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _committer_time(header: bytes) -> int:
+    line = header[header.find(b"\ncommitter ") :].split(b"\n", 2)[1]
+    words = line.rsplit(b" ", 2)
+    try:
+        return int(words[1])
+    except (IndexError, ValueError):
+        return 0
+
+
+def _common_dir(git_dir: Path) -> Path:
+    # gitrepository-layout(5): a linked worktree names the shared directory in `commondir`.
+    pointer = git_dir / "commondir"
+    if not pointer.is_file():
+        return git_dir
+    return (git_dir / pointer.read_text().strip()).resolve()
+
+
+_ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
+    (
+        "refstorage",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its references are kept as a reftable, which libgit2 cannot read. "
+            "Convert it with `git refs migrate --ref-format=files`.",
+        ),
+    ),
+    (
+        "objectformat",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
+            "`git init --object-format=sha1 NEW` and "
+            "`git fast-export --all | git -C NEW fast-import`.",
+        ),
+    ),
+    (
+        "owned by",
+        lambda path: RepositoryError(
+            path=path,
+            reason="another user owns this repository, so git does not trust it. If you do: "
+            f"`git config --global --add safe.directory {path}`.",
+        ),
+    ),
+)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn libgit2's errors into ours."""
+    try:
+        yield
+    except pygit2.GitError as error:
+        text = str(error)
+        folded = text.lower().replace(" ", "")
+        for sign, make in _ADVICE:
+            if sign.replace(" ", "") in folded:
+                raise make(str(path)) from error
+        raise RepositoryError(path=str(path), reason=f"git says: {text.rstrip('.')}.") from error

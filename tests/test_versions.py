@@ -1,0 +1,326 @@
+"""Versions against git itself: the index must list what ``git log --first-parent`` lists."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptstore.repository import Repository
+from promptstore.versions import Change, VersionIndex, index_file
+from tests.gitrepo import GitRepo
+
+NAMES = ["a", "b", "d/a", "d/b", "d", "d.yaml/x"]
+PATHS = [f"prompts/{name}.yaml" for name in NAMES]
+
+
+Step: TypeAlias = tuple[int, int | None, list[tuple[str, ...]]]
+"""A commit of a random history: how far back its base is, what it merges, what it changes."""
+
+contents = st.sampled_from(["one", "two", "three"])
+modes = st.sampled_from(["100644", "100755", "120000"])
+change = st.one_of(
+    st.tuples(st.just("M"), modes, st.sampled_from([*PATHS, "notes.txt"]), contents),
+    st.tuples(st.just("D"), st.sampled_from([*PATHS, "prompts"])),
+)
+histories = st.lists(
+    st.tuples(st.integers(0, 3), st.none() | st.integers(0, 5), st.lists(change, max_size=4)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def fast_import(repo: GitRepo, steps: list[Step]) -> None:
+    """Make commit n on the commit `base` steps before it, so that main's line jumps and forks."""
+    stream: list[str] = []
+    for number, (back, merged, changes) in enumerate(steps, 1):
+        stream += ["reset refs/heads/main"] if number == 1 else []
+        stream += [f"commit refs/heads/c{number}", f"mark :{number}"]
+        stream += [f"committer Ada <ada@example.com> {1_700_000_000 + number * 60} +0000"]
+        stream += [f"data {len(str(number))}", str(number)]
+        base = number - 1 - back if number - 1 - back > 0 else number - 1
+        if number > 1:
+            stream.append(f"from :{base}")
+            other = number - 1 - (merged or 0)
+            if merged is not None and other > 0 and other != base:
+                stream.append(f"merge :{other}")
+        for kind, *rest in changes:
+            if kind == "M":
+                mode, path, text = rest
+                stream += [f"M {mode} inline {path}", f"data {len(text)}", text]
+            elif kind == "D":
+                stream.append(f"D {rest[0]}")
+    stream += ["reset refs/heads/main", f"from :{len(steps)}", ""]
+    repo.git("fast-import", "--quiet", "--force", stdin="\n".join(stream).encode())
+
+
+@contextmanager
+def fresh_repo() -> Iterator[GitRepo]:
+    folder = tempfile.mkdtemp()
+    try:
+        yield GitRepo.init(Path(folder) / "repo")
+    finally:
+        shutil.rmtree(folder)
+
+
+def commits(changes: list[Change]) -> list[str]:
+    return [change.commit for change in changes]
+
+
+def assert_equals_git(repo: GitRepo, index: VersionIndex, names: list[str], rev: str) -> None:
+    timeline = index.at(repo.git("rev-parse", rev))
+    newest, oldest = timeline.latest_of_all(), timeline.first_of_all()
+    for name in names:
+        expected = repo.versions(f"prompts/{name}.yaml", rev)
+        history = timeline.history(name)
+        assert commits(history) == expected
+        assert [change.number for change in history] == list(range(len(expected), 0, -1))
+        assert timeline.latest(name) == newest.get(name) == (history[0] if history else None)
+        assert oldest.get(name) == (history[-1] if history else None)
+        for change in history:
+            assert timeline.nth(name, change.number) == change
+        assert timeline.nth(name, len(expected) + 1) is None
+
+
+@settings(max_examples=40)
+@given(histories, st.integers(1, 12))
+def test_versions_equal_git_log_on_random_histories(steps: list[Step], seen_before: int) -> None:
+    with fresh_repo() as repo:
+        fast_import(repo, steps)
+        index = VersionIndex(Repository.discover(repo.path), "prompts")
+        # An index that grew from an earlier commit, or from another branch, must equal a new one.
+        index.at(repo.git("rev-parse", f"c{min(seen_before, len(steps))}"))
+        for rev in ("main", f"c{min(seen_before, len(steps))}"):
+            assert_equals_git(repo, index, NAMES, rev)
+
+
+def test_merges_renames_and_removals(repo: GitRepo) -> None:
+    repo.commit({"prompts/a.yaml": "prompt: 1\n"})
+    repo.git("checkout", "--quiet", "-b", "side")
+    repo.commit({"prompts/a.yaml": "prompt: 2\n"})
+    repo.commit({"prompts/a.yaml": "prompt: 3\n"})
+    repo.git("checkout", "--quiet", "main")
+    repo.commit({"prompts/b.yaml": "prompt: b\n"})
+    repo.git("merge", "--quiet", "--no-ff", "--message", "merge", "side")
+    repo.git("mv", "prompts/b.yaml", "prompts/c.yaml")
+    repo.commit({}, "rename")
+    repo.git("update-index", "--chmod=+x", "prompts/a.yaml")
+    repo.git("commit", "--quiet", "--message", "mode")
+    repo.commit({"prompts/a.yaml": None}, "remove")
+    repo.commit({"prompts/a.yaml": "prompt: 1\n"}, "back")
+
+    timeline = VersionIndex(Repository.discover(repo.path), "prompts").at(repo.head())
+
+    subjects = [repo.git("show", "-s", "--format=%s", c.commit) for c in timeline.history("a")]
+    assert subjects == ["back", "remove", "mode", "merge", "change"]
+    assert [change.entry is None for change in timeline.history("a")] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert commits(timeline.history("b")) == repo.versions("prompts/b.yaml")
+    assert commits(timeline.history("c")) == repo.versions("prompts/c.yaml")
+
+
+def test_this_repository_too() -> None:
+    here = Path(__file__).parent.parent
+    if not (here / ".git").exists():
+        pytest.skip("the tests run outside a clone, as in an unpacked source archive")
+    repo = GitRepo(here)
+    if repo.git("rev-parse", "--is-shallow-repository") == "true":
+        pytest.skip("a shallow clone has no version numbers")
+    names = [
+        path.removeprefix("prompts/").removesuffix(".yaml")
+        for path in repo.git("ls-files", "prompts").splitlines()
+    ]
+    assert names
+    assert_equals_git(repo, VersionIndex(Repository.discover(here), "prompts"), names, "HEAD")
+
+
+def two_lines(repo: GitRepo) -> list[str]:
+    """A history of 5 versions of `a`; gives the commits that git lists."""
+    for number in range(5):
+        repo.commit({"prompts/a.yaml": f"prompt: {number}\n"})
+    return repo.versions("prompts/a.yaml")
+
+
+def answer(repo: GitRepo) -> list[str]:
+    index = VersionIndex(Repository.discover(repo.path), "prompts")
+    return commits(index.at(repo.head()).history("a"))
+
+
+def lose(file: Path) -> None:
+    file.unlink()
+
+
+def garble(file: Path) -> None:
+    file.write_bytes(b"this is not an index" * 100)
+
+
+def truncate(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def overwrite_middle(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[4096:] = b"\xff" * len(data[4096:])
+    file.write_bytes(data)
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def block(file: Path) -> None:
+    """Put a folder where the index file belongs: it can be neither read, written nor removed."""
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+
+
+def block_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+    file.parent.write_text("in the way")
+
+
+@pytest.mark.parametrize(
+    "damage", [lose, garble, truncate, overwrite_middle, empty, block, block_folder]
+)
+def test_the_index_is_only_a_cache(repo: GitRepo, damage: Callable[[Path], None]) -> None:
+    expected = two_lines(repo)
+    assert answer(repo) == expected
+    file = index_file(Repository.discover(repo.path), "prompts")
+    assert file.is_file()
+
+    damage(file)
+    assert answer(repo) == expected
+    repo.commit({"prompts/a.yaml": "prompt: more\n"})
+    assert answer(repo) == repo.versions("prompts/a.yaml")
+
+
+def test_damage_while_it_is_open(repo: GitRepo) -> None:
+    expected = two_lines(repo)
+    repository = Repository.discover(repo.path)
+    index = VersionIndex(repository, "prompts")
+    timeline = index.at(repo.head())
+    garble(index_file(repository, "prompts"))
+    assert commits(timeline.history("a")) == expected
+    assert commits(index.at(repo.head()).history("a")) == expected
+
+
+def test_a_stale_index_grows_by_the_new_commits_only(repo: GitRepo) -> None:
+    two_lines(repo)
+    answer(repo)
+    told: list[tuple[int, int]] = []
+    for _ in range(3):
+        repo.commit({"prompts/a.yaml": f"prompt: {repo.clock}\n"})
+    index = VersionIndex(Repository.discover(repo.path), "prompts", lambda *c: told.append(c))
+    assert commits(index.at(repo.head()).history("a")) == repo.versions("prompts/a.yaml")
+    assert told[-1] == (3, 3)
+
+
+def test_a_rewritten_branch_is_read_anew(repo: GitRepo) -> None:
+    two_lines(repo)
+    answer(repo)
+    repo.git("reset", "--quiet", "--hard", "HEAD~3")
+    repo.commit({"prompts/a.yaml": "prompt: another way\n"})
+    assert answer(repo) == repo.versions("prompts/a.yaml")
+    assert len(answer(repo)) == 3
+
+
+def test_the_index_lies_in_the_git_directory_alone(repo: GitRepo) -> None:
+    two_lines(repo)
+    answer(repo)
+    assert repo.git("status", "--porcelain", "--ignored") == ""
+    linked = repo.path.parent / "linked"
+    repo.git("worktree", "add", "--quiet", str(linked), "-b", "other")
+    shared = index_file(Repository.discover(linked), "prompts")
+    assert shared == index_file(Repository.discover(repo.path), "prompts")
+
+
+def test_two_roots_have_their_own_numbers(repo: GitRepo) -> None:
+    repo.commit({"prompts/a.yaml": "1", "other/a.yaml": "1"})
+    repo.commit({"other/a.yaml": "2"})
+    repository = Repository.discover(repo.path)
+    numbers = [
+        change.number
+        for root in ("prompts", "other")
+        if (change := VersionIndex(repository, root).at(repo.head()).latest("a"))
+    ]
+    assert numbers == [1, 2]
+
+
+def _answer_in_process(path: str, start: object, results: object) -> None:
+    start.wait()  # type: ignore[attr-defined]
+    results.put(answer(GitRepo(Path(path))))  # type: ignore[attr-defined]
+
+
+def test_two_processes_may_build_it_at_once(repo: GitRepo) -> None:
+    for number in range(30):
+        repo.commit({"prompts/a.yaml": f"prompt: {number}\n"})
+    expected = repo.versions("prompts/a.yaml")
+    context = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        shutil.rmtree(repo.path / ".git" / "promptstore", ignore_errors=True)
+        start, results = context.Barrier(2), context.Queue()
+        workers = [
+            context.Process(target=_answer_in_process, args=(str(repo.path), start, results))
+            for _ in range(2)
+        ]
+        for worker in workers:
+            worker.start()
+        assert [results.get(timeout=60) for _ in workers] == [expected, expected]
+        for worker in workers:
+            worker.join()
+        assert answer(repo) == expected
+
+
+def test_threads_share_one_index(repo: GitRepo) -> None:
+    expected = two_lines(repo)
+    index = VersionIndex(Repository.discover(repo.path), "prompts")
+    head = repo.head()
+    answers: list[list[str]] = []
+
+    def ask() -> None:
+        answers.extend(commits(index.at(head).history("a")) for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [expected] * 80
+
+
+def test_a_fork_inherits_a_working_index(repo: GitRepo) -> None:
+    expected = two_lines(repo)
+    index = VersionIndex(Repository.discover(repo.path), "prompts")
+    head = repo.head()
+    assert commits(index.at(head).history("a")) == expected
+    child = os.fork()
+    if child == 0:
+        fine = commits(index.at(head).history("a")) == expected
+        os._exit(0 if fine else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert commits(index.at(head).history("a")) == expected
+
+
+def test_the_newest_commit_of_a_time(repo: GitRepo) -> None:
+    made = [repo.commit({"prompts/a.yaml": f"prompt: {n}\n"}) for n in range(3)]
+    timeline = VersionIndex(Repository.discover(repo.path), "prompts").at(made[-1])
+    times = [int(repo.git("show", "-s", "--format=%ct", commit)) for commit in made]
+    assert [timeline.commit_at(time) for time in times] == made
+    assert timeline.commit_at(times[1] + 0.5) == made[1]
+    assert timeline.commit_at(times[0] - 1) is None
+    assert timeline.commit_at(times[2] + 10**6) == made[2]
