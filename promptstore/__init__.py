@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from promptstore.model import Prompt as Prompt
     from promptstore.model import RenderedPrompt as RenderedPrompt
     from promptstore.model import Version as Version
+    from promptstore.snapshot import Snapshot as Snapshot
     from promptstore.store import PromptStore as PromptStore
-    from promptstore.store import Snapshot as Snapshot
     from promptstore.template import Limits as Limits
     from promptstore.values import thaw as thaw
     from promptstore.variables import Variable as Variable
@@ -82,7 +82,8 @@ _HOMES = {
     ),
     "promptstore.formatters": ("TextRepr", "text_repr"),
     "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
-    "promptstore.store": ("PromptStore", "Snapshot"),
+    "promptstore.snapshot": ("Snapshot",),
+    "promptstore.store": ("PromptStore",),
     "promptstore.template": ("Limits",),
     "promptstore.values": ("thaw",),
     "promptstore.variables": ("Variable",),

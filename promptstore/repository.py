@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import pygit2
 from pygit2.enums import FileMode, ObjectType
@@ -324,19 +324,20 @@ class Repository:
     def _read_commit(self, commit_id: str) -> Commit:
         with _translated(self.git_dir):
             found = self._handle.get(commit_id)
-        if not isinstance(found, pygit2.Commit):
+        if found is None or found.type != ObjectType.COMMIT:
             raise RepositoryError(
                 path=str(self.git_dir), reason=f"there is no commit {commit_id} here"
             )
-        author, committer = found.author, found.committer
+        commit = cast("pygit2.Commit", found)
+        author, committer = commit.author, commit.committer
         zone = timezone(timedelta(minutes=committer.offset))
         return Commit(
             id=commit_id,
-            tree=str(found.tree_id),
-            first_parent=str(found.parent_ids[0]) if found.parent_ids else None,
+            tree=str(commit.tree_id),
+            first_parent=str(commit.parent_ids[0]) if commit.parent_ids else None,
             author=f"{author.name} <{author.email}>",
             committed_at=_datetime(committer.time, zone),
-            message=found.message,
+            message=commit.message,
         )
 
 

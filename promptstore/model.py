@@ -1,0 +1,493 @@
+"""What a prompt is: its content, its identity in git, and its rendered form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from promptstore.errors import IncludeError, InvalidArgumentError
+from promptstore.template import Budget, Limits, Source, Template, TemplateKind, compile_template
+from promptstore.values import FrozenDict, freeze, thaw
+from promptstore.variables import Variable, bind
+
+Part: TypeAlias = FrozenDict
+"""One part of a content: ``{"type": "text", "text": …}`` and the like, strings being templates."""
+
+PartType: TypeAlias = Literal["text", "image_url", "input_audio", "file"]
+PART_TYPES: Final[tuple[PartType, ...]] = get_args(PartType)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat prompt.
+
+    Attributes:
+        role: Who speaks: one of `promptstore.variables.ROLES`.
+        content: A template, or parts (dicts with a ``type``) whose strings are templates.
+    """
+
+    role: str
+    content: str | tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, str):
+            object.__setattr__(self, "content", tuple(freeze(part) for part in self.content))
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """The place in a chat prompt where a list of messages goes.
+
+    Attributes:
+        insert: The variable, of type ``messages``, that holds the list.
+    """
+
+    insert: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A prompt: what its file says and, when it was read from a store, which one it is.
+
+    Exactly one of `prompt` and `messages` is set. Everything in it is immutable, so one object
+    can serve every caller.
+
+    Attributes:
+        prompt: The text of a text prompt, as a template.
+        messages: The messages of a chat prompt.
+        template: The language of its texts.
+        variables: The declared variables by name, or None where the file declares none.
+        description: What the prompt is for.
+        config: Free JSON passed through to the caller: model parameters, tools and so on.
+        tags: Words to find it by.
+        metadata: Free JSON for people and tools.
+        extensions: The file's ``x-…`` keys with their free JSON.
+        id: A UUID that stays when the file is renamed, where the file has one.
+        deleted: Whether the prompt is tombstoned.
+        deleted_reason: Why it was deleted.
+        replaced_by: The name of the prompt to use instead.
+        name: Its name in the store.
+        version: The number of the version, or None where history is not known.
+        commit: The commit that made this version, or None where history is not known.
+        snapshot_commit: The commit whose tree it (and what it includes) was read from, or None
+            for files read from a folder.
+        blob: The id of the file's content in git.
+        created_at: When its first version was committed.
+        created_by: The author of its first version, as ``name <email>``.
+        updated_at: When this version was committed.
+        updated_by: The author of this version, as ``name <email>``.
+        labels: The labels that point at this version, sorted.
+        is_fallback: Whether this is the caller's own fallback, not a prompt of the store.
+        includes: Every prompt that it includes, directly or not, by name.
+        limits: The limits of its renders.
+    """
+
+    prompt: str | None = None
+    messages: tuple[Message | Insert, ...] | None = None
+    template: TemplateKind = "jinja2"
+    variables: Mapping[str, Variable] | None = None
+    description: str | None = None
+    config: Mapping[str, Any] = field(default_factory=FrozenDict)
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=FrozenDict)
+    extensions: Mapping[str, Any] = field(default_factory=FrozenDict)
+    id: str | None = None
+    deleted: bool = False
+    deleted_reason: str | None = None
+    replaced_by: str | None = None
+
+    name: str | None = None
+    version: int | None = None
+    commit: str | None = None
+    snapshot_commit: str | None = None
+    blob: str | None = None
+    created_at: datetime | None = None
+    created_by: str | None = None
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+    labels: tuple[str, ...] = ()
+    is_fallback: bool = False
+    includes: Mapping[str, Prompt] = field(default_factory=FrozenDict, repr=False, compare=False)
+    limits: Limits = field(default=Limits(), repr=False, compare=False)
+    _program: _Program | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("config", "metadata", "extensions"):
+            object.__setattr__(self, name, freeze(getattr(self, name)))
+        if self.variables is not None:
+            object.__setattr__(self, "variables", FrozenDict(self.variables))
+        if self.messages is not None:
+            object.__setattr__(self, "messages", tuple(self.messages))
+        object.__setattr__(self, "tags", tuple(self.tags))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The compiled templates are code: they stay behind and are made again where needed.
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_program", None)
+
+    @property
+    def is_chat(self) -> bool:
+        """Tell whether this is a chat prompt (it has messages) rather than a text prompt."""
+        return self.messages is not None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The prompt as its file says it: plain JSON by key, keys at their default left out."""
+        return _content(self)
+
+    @property
+    def digest(self) -> str:
+        """The identity of its meaning: a SHA-256 over its content and that of all it includes.
+
+        Comments and layout of the file do not count; two prompts with one digest mean the same.
+        """
+        closure = [self.content, {name: self.includes[name].content for name in self.includes}]
+        text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def contract(self) -> Mapping[str, Variable]:
+        """Every declared variable by name: its own, then those that its includes declare."""
+        return _contract(self)
+
+    def render(self, /, **variables: Any) -> RenderedPrompt:
+        """Fill the prompt with values.
+
+        Args:
+            variables: The values by variable name. They are only ever inserted as text: nothing
+                in a value can add a message, a role or an include.
+
+        Returns:
+            The text or the messages, and the identity of what was rendered.
+
+        Raises:
+            VariableError: Values are missing, unknown or of the wrong type; all at once.
+            TemplateSyntaxError: A text is not a template of its language.
+            IncludeError: An include is missing, deleted, cyclic or too deep.
+            RenderError: The template failed, or grew past a limit (`LimitError`).
+        """
+        return render_prompt(self, variables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPrompt:
+    """What a render made, and which prompt it was made from.
+
+    Attributes:
+        messages: The messages, as the chat APIs take them: dicts with ``role`` and ``content``. A
+            text prompt gives one message of the user. The list belongs to the caller.
+        config: The prompt's config, passed through.
+        name: The prompt's name.
+        version: The prompt's version, or None where history is not known.
+        commit: The commit that made this version, or None where history is not known.
+        snapshot_commit: The commit whose tree the prompt and its includes were read from.
+        digest: The identity of meaning of what was rendered.
+        is_fallback: Whether the caller's own fallback was rendered.
+        is_chat: Whether it was a chat prompt.
+    """
+
+    messages: list[dict[str, Any]]
+    config: Mapping[str, Any]
+    name: str | None
+    version: int | None
+    commit: str | None
+    snapshot_commit: str | None
+    digest: str
+    is_fallback: bool
+    is_chat: bool
+
+    @property
+    def text(self) -> str:
+        """The text of a rendered text prompt.
+
+        Raises:
+            InvalidArgumentError: It was a chat prompt.
+        """
+        if self.is_chat:
+            subject = f"{self.name!r} is" if self.name else "This is"
+            raise InvalidArgumentError(
+                message=f"{subject} a chat prompt, which has no single text; use .messages"
+            )
+        text: str = self.messages[0]["content"]
+        return text
+
+    def __str__(self) -> str:
+        if not self.is_chat:
+            return self.text
+        return "\n".join(_shown(message) for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a prompt.
+
+    Attributes:
+        number: Its number, from 1.
+        commit: The commit that made it.
+        author: The commit's author, as ``name <email>``.
+        committed_at: When it was committed.
+        message: The commit's whole message.
+        blob: The id of the file's content, or None where the commit removed the file.
+        deleted: Whether the prompt is tombstoned in this version, or its file was removed.
+        labels: The labels that point at it, sorted.
+    """
+
+    number: int
+    commit: str
+    author: str
+    committed_at: datetime
+    message: str
+    blob: str | None
+    deleted: bool
+    labels: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The first line of the commit's message."""
+        return self.message.strip().split("\n", 1)[0]
+
+
+def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
+    """Fill a prompt with values from a mapping; see `Prompt.render`."""
+    program = _program(prompt)
+    bound = bind(
+        values,
+        program.contract,
+        required=program.required,
+        used=program.used,
+        undeclared=program.undeclared,
+        name=prompt.name,
+        ignore_unknown=prompt.is_fallback,
+    )
+    budget = Budget(prompt.limits)
+    messages: list[dict[str, Any]] = []
+    for item in program.items:
+        if isinstance(item, Insert):
+            messages.extend(bound.get(item.insert, ()))
+        else:
+            content = _fill(item.content, bound, program.optional, budget)
+            messages.append({"role": item.role, "content": content})
+    return RenderedPrompt(
+        messages=messages,
+        config=prompt.config,
+        name=prompt.name,
+        version=prompt.version,
+        commit=prompt.commit,
+        snapshot_commit=prompt.snapshot_commit,
+        digest=prompt.digest,
+        is_fallback=prompt.is_fallback,
+        is_chat=prompt.is_chat,
+    )
+
+
+def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:
+    """List every template of a prompt with its place in the file.
+
+    Args:
+        prompt: The prompt.
+
+    Returns:
+        Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.
+    """
+    if prompt.prompt is not None:
+        return [(("prompt",), prompt.prompt)]
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    for index, message in enumerate(prompt.messages or ()):
+        if isinstance(message, Message):
+            found += _leaves(message.content, ("messages", index, "content"))
+    return found
+
+
+def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        return [] if path[-1] == "type" else [(path, value)]
+    if isinstance(value, dict):
+        pairs: Any = value.items()
+    elif isinstance(value, (list, tuple)):
+        pairs = enumerate(value)
+    else:
+        return []
+    return [leaf for key, item in pairs for leaf in _leaves(item, (*path, key))]
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledMessage:
+    role: str
+    content: Any  # a Template, or JSON with a Template in place of each text
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A prompt made ready to render: everything that does not depend on the values."""
+
+    items: tuple[_CompiledMessage | Insert, ...]
+    contract: Mapping[str, Variable]
+    required: tuple[str, ...]
+    used: tuple[str, ...]
+    undeclared: tuple[str, ...]
+    optional: frozenset[str]
+
+
+def _program(prompt: Prompt) -> _Program:
+    program = prompt._program  # noqa: SLF001 - the memo belongs to this module
+    if program is None:
+        program = _prepare(prompt)
+        object.__setattr__(prompt, "_program", program)
+    return program
+
+
+def _prepare(prompt: Prompt) -> _Program:
+    _refuse_unfit_includes(prompt)
+    sources = {
+        name: Source(text=included.prompt or "", kind=included.template, name=name)
+        for name, included in prompt.includes.items()
+    }
+    templates: list[Template] = []
+
+    def compiled(text: str) -> Template:
+        source = Source(text=text, kind=prompt.template, name=prompt.name)
+        templates.append(compile_template(source, sources, prompt.limits))
+        return templates[-1]
+
+    items = tuple(_compile_item(item, compiled) for item in _items(prompt))
+    contract = _contract(prompt)
+    used = sorted({name for template in templates for name in template.variables})
+    required = sorted({name for template in templates for name in template.required})
+    is_closed = prompt.variables is not None
+    return _Program(
+        items=items,
+        contract=contract,
+        required=() if is_closed else tuple(required),
+        used=() if is_closed else tuple(used),
+        undeclared=tuple(n for n in required if n not in contract) if is_closed else (),
+        optional=frozenset(
+            name
+            for name, variable in contract.items()
+            if variable.required is False and not variable.has_default
+        ),
+    )
+
+
+def _items(prompt: Prompt) -> tuple[Message | Insert, ...]:
+    if prompt.prompt is not None:
+        return (Message(role="user", content=prompt.prompt),)
+    return prompt.messages or ()
+
+
+def _compile_item(item: Message | Insert, compiled: Any) -> _CompiledMessage | Insert:
+    if isinstance(item, Insert):
+        return item
+    if isinstance(item.content, str):
+        return _CompiledMessage(item.role, compiled(item.content))
+    return _CompiledMessage(item.role, [_compile_part(part, compiled) for part in item.content])
+
+
+def _compile_part(value: Any, compiled: Any) -> Any:
+    if isinstance(value, str):
+        return compiled(value)
+    if isinstance(value, dict):
+        return {
+            key: item if key == "type" else _compile_part(item, compiled)
+            for key, item in value.items()
+        }
+    return value
+
+
+def _fill(content: Any, values: Mapping[str, Any], optional: frozenset[str], budget: Budget) -> Any:
+    if isinstance(content, Template):
+        return content.render(values, optional=optional, budget=budget)
+    if isinstance(content, dict):
+        return {key: _fill(item, values, optional, budget) for key, item in content.items()}
+    if isinstance(content, list):
+        return [_fill(item, values, optional, budget) for item in content]
+    return content
+
+
+def _contract(prompt: Prompt) -> Mapping[str, Variable]:
+    contract: dict[str, Variable] = dict(prompt.variables or {})
+    for included in prompt.includes.values():
+        for name, variable in (included.variables or {}).items():
+            contract.setdefault(name, variable)
+    for item in prompt.messages or ():
+        if isinstance(item, Insert):
+            contract.setdefault(item.insert, Variable(type="messages"))
+    return contract
+
+
+def _refuse_unfit_includes(prompt: Prompt) -> None:
+    for name, included in prompt.includes.items():
+        if included.is_chat:
+            reason, code = "it is a chat prompt, and only a text prompt can be included", "PS305"
+        elif included.deleted:
+            why = f" ({included.deleted_reason})" if included.deleted_reason else ""
+            instead = f"; use {included.replaced_by!r}" if included.replaced_by else ""
+            reason, code = f"it is deleted{why}{instead}", "PS302"
+        else:
+            continue
+        raise IncludeError(
+            target=name, chain=[prompt.name or "this prompt"], reason=reason, code=code
+        )
+
+
+def _content(prompt: Prompt) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "id": prompt.id,
+        "description": prompt.description,
+        "template": None if prompt.template == "jinja2" else prompt.template,
+        "variables": None
+        if prompt.variables is None
+        else {name: _variable(variable) for name, variable in prompt.variables.items()},
+        "prompt": prompt.prompt,
+        "messages": None
+        if prompt.messages is None
+        else [_message(message) for message in prompt.messages],
+        "config": thaw(prompt.config) or None,
+        "tags": list(prompt.tags) or None,
+        "metadata": thaw(prompt.metadata) or None,
+        **{key: thaw(prompt.extensions[key]) for key in sorted(prompt.extensions)},
+        "deleted": prompt.deleted or None,
+        "deleted_reason": prompt.deleted_reason,
+        "replaced_by": prompt.replaced_by,
+    }
+    return {
+        key: value
+        for key, value in content.items()
+        if value is not None or key in prompt.extensions
+    }
+
+
+def _variable(variable: Variable) -> dict[str, Any]:
+    fields_: dict[str, Any] = {} if variable.type == "any" else {"type": variable.type}
+    if variable.description is not None:
+        fields_["description"] = variable.description
+    if variable.enum is not None:
+        fields_["enum"] = [thaw(value) for value in variable.enum]
+    if variable.has_default:
+        fields_["default"] = thaw(variable.default)
+    if variable.required is not None:
+        fields_["required"] = variable.required
+    return fields_
+
+
+def _message(message: Message | Insert) -> dict[str, Any]:
+    if isinstance(message, Insert):
+        return {"insert": message.insert}
+    content = message.content
+    return {
+        "role": message.role,
+        "content": content if isinstance(content, str) else [thaw(part) for part in content],
+    }
+
+
+def _shown(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return f"[{message.get('role')}]\n{text}"

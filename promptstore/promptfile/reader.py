@@ -1,0 +1,144 @@
+"""A prompt's file → the prompt, and the places of things in the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from yaml.nodes import Node, ScalarNode
+
+from promptstore.errors import Problem, PromptFileError
+from promptstore.model import Prompt
+from promptstore.promptfile import codes
+from promptstore.promptfile.schema import build_prompt
+from promptstore.promptfile.yamlreader import (
+    Path,
+    Tree,
+    YamlError,
+    find_node,
+    place_of,
+    read_yaml,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A prompt's file that was read.
+
+    Attributes:
+        path: The file's path.
+        prompt: What it says.
+        tree: The file's text with its nodes.
+    """
+
+    path: str
+    prompt: Prompt
+    tree: Tree
+
+    def position(self, keys: Path, text_line: int = 1) -> tuple[int, int]:
+        """Tell where something stands in the file.
+
+        Args:
+            keys: The way to it, such as ``("messages", 0, "content")``.
+            text_line: A line within the text that stands there, from 1.
+
+        Returns:
+            Line and column, from 1. For a text that is no block: where it starts.
+        """
+        node, _ = find_node(self.tree.root, keys)
+        line, column = place_of(node.start_mark)
+        if isinstance(node, ScalarNode) and node.style == "|":
+            return line + text_line, _indent_of(self.tree.text, line + text_line)
+        return line, column
+
+
+def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:
+    """Read a prompt from the content of its file.
+
+    Args:
+        data: The content.
+        path: The file's path, for errors.
+
+    Returns:
+        The prompt, without an identity.
+
+    Raises:
+        PromptFileError: With every problem of the file.
+    """
+    return parse(data, path).prompt
+
+
+def parse(data: bytes | str, path: str = "<prompt>") -> Document:
+    """Read a prompt from the content of its file, and remember where things stand.
+
+    Args:
+        data: The content.
+        path: The file's path, for errors.
+
+    Returns:
+        The prompt and the places.
+
+    Raises:
+        PromptFileError: With every problem of the file.
+    """
+    tree = _read(data, path)
+    problems = list(tree.problems)
+
+    def report(keys: Path, code: str, message: str) -> None:
+        problems.append(Problem(*_place(tree.root, keys, code), code, message))
+
+    if not isinstance(tree.value, dict):
+        report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
+        raise PromptFileError(path=path, problems=problems)
+    prompt = build_prompt(tree.value, report)
+    if problems:
+        raise PromptFileError(path=path, problems=_without_echoes(problems))
+    return Document(path, prompt, tree)
+
+
+def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
+    """Read any YAML or JSON as strictly as a prompt file.
+
+    Args:
+        data: The content.
+        path: Where it is from, for errors.
+
+    Returns:
+        The plain value.
+
+    Raises:
+        PromptFileError: With every problem.
+    """
+    tree = _read(data, path)
+    if tree.problems:
+        raise PromptFileError(path=path, problems=tree.problems)
+    return tree.value
+
+
+def _read(data: bytes | str, path: str) -> Tree:
+    try:
+        return read_yaml(data)
+    except YamlError as error:
+        raise PromptFileError(path=path, problems=error.problems) from None
+
+
+def _place(root: Node, keys: Path, code: str) -> tuple[int, int]:
+    node, key_node = find_node(root, keys)
+    about_the_key = code in (codes.UNKNOWN_KEY, codes.MISSING_KEY) or (
+        code == codes.BAD_VARIABLE and len(keys) == 2
+    )
+    return place_of((key_node if about_the_key and key_node else node).start_mark)
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """Leave out what only follows from another problem at the same place."""
+    first: dict[tuple[int, int], Problem] = {}
+    for problem in problems:
+        first.setdefault((problem.line, problem.column), problem)
+    return list(first.values())
+
+
+def _indent_of(text: str, line: int) -> int:
+    lines = text.split("\n")
+    content = lines[line - 1] if line <= len(lines) else ""
+    return len(content) - len(content.lstrip(" ")) + 1

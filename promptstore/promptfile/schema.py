@@ -1,0 +1,407 @@
+"""What a prompt file may say: plain values → a prompt, with every fault that they have."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+from uuid import UUID
+
+from promptstore.model import PART_TYPES, Insert, Message, Prompt
+from promptstore.names import is_name
+from promptstore.promptfile import codes
+from promptstore.promptfile.yamlreader import Path
+from promptstore.template import TEMPLATE_KINDS
+from promptstore.values import FrozenDict, freeze
+from promptstore.variables import (
+    MISSING,
+    ROLES,
+    VARIABLE_TYPES,
+    UnfitValueError,
+    Variable,
+    fit,
+)
+
+Report = Callable[[Path, str, str], None]
+"""Takes the path of what is wrong, a code and a sentence."""
+
+KEYS: Final = (
+    "id", "description", "template", "variables", "prompt", "messages", "config", "tags",
+    "metadata", "deleted", "deleted_reason", "replaced_by",
+)  # fmt: skip
+"""The keys at the top of a prompt file; ``x-…`` keys are free besides."""
+
+EXTENSION_PREFIX: Final = "x-"
+_VARIABLE_KEYS: Final = ("type", "description", "enum", "default", "required")
+_PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "image_url": (("url",), ("url", "detail")),
+    "input_audio": (("data", "format"), ("data", "format")),
+    "file": ((), ("file_id", "file_data", "filename")),
+}
+_JINJA_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
+_TAKEN_WORDS: Final = frozenset(keyword.kwlist) | {"true", "false", "none", "loop", "range", "self"}
+
+
+def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
+    """Make a prompt out of what a file says.
+
+    Args:
+        value: The plain value of the whole file.
+        report: Told of every fault. The prompt is of use only when there was none.
+
+    Returns:
+        The prompt, without an identity.
+    """
+    _check_keys(value, (), KEYS, report, free=EXTENSION_PREFIX)
+    _check_texts(value, report)
+    template = _one_of(value.get("template", "jinja2"), ("template",), TEMPLATE_KINDS, report)
+    variables = _variables(value.get("variables", MISSING), template, report)
+    messages = _messages(value.get("messages", MISSING), variables, report)
+    _check_tombstone(value, report)
+    return Prompt(
+        prompt=value.get("prompt"),
+        messages=messages,
+        template=template,
+        variables=variables,
+        description=value.get("description"),
+        config=_free(value, "config", report),
+        tags=_tags(value.get("tags", MISSING), report),
+        metadata=_free(value, "metadata", report),
+        extensions=FrozenDict(
+            {key: freeze(item) for key, item in value.items() if key.startswith(EXTENSION_PREFIX)}
+        ),
+        id=_id(value.get("id", MISSING), report),
+        deleted=_boolean(value.get("deleted", False), ("deleted",), report),
+        deleted_reason=value.get("deleted_reason"),
+        replaced_by=value.get("replaced_by"),
+    )
+
+
+def _check_keys(
+    value: Mapping[str, Any],
+    path: Path,
+    known: Iterable[str],
+    report: Report,
+    free: str = "\0",
+) -> None:
+    for key in value:
+        if key not in known and not key.startswith(free):
+            near = get_close_matches(key, known, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
+            report((*path, key), codes.UNKNOWN_KEY, f"The key {key!r} is not known; {hint}")
+
+
+def _check_texts(value: Mapping[str, Any], report: Report) -> None:
+    for key in ("prompt", "description", "deleted_reason", "replaced_by"):
+        if key in value:
+            _text(value[key], (key,), report)
+    if "prompt" in value and "messages" in value:
+        message = "`prompt` and `messages` exclude each other; keep one."
+        report(("messages",), codes.MISSING_KEY, message)
+    if "prompt" not in value and "messages" not in value:
+        message = "Neither `prompt:` (a text prompt) nor `messages:` (a chat prompt) is here."
+        report((), codes.MISSING_KEY, message)
+
+
+def _text(value: Any, path: Path, report: Report) -> str:
+    if isinstance(value, str):
+        return value
+    report(
+        path,
+        codes.WRONG_VALUE,
+        f"{_named(path)} must be a text, not {_kind(value)}{_quotes(value)}.",
+    )
+    return ""
+
+
+def _one_of(value: Any, path: Path, choices: tuple[Any, ...], report: Report) -> Any:
+    if value in choices and not isinstance(value, bool):
+        return value
+    near = get_close_matches(str(value), choices, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}."
+    report(path, codes.WRONG_VALUE, f"{_named(path)} cannot be {value!r}{hint}")
+    return choices[0]
+
+
+def _boolean(value: Any, path: Path, report: Report) -> bool:
+    if isinstance(value, bool):
+        return value
+    report(path, codes.WRONG_VALUE, f"{_named(path)} must be true or false, not {_kind(value)}.")
+    return False
+
+
+def _mapping(value: Any, path: Path, report: Report) -> dict[str, Any] | None:
+    if isinstance(value, dict):
+        return value
+    report(
+        path, codes.WRONG_VALUE, f"{_named(path)} must be a mapping of keys, not {_kind(value)}."
+    )
+    return None
+
+
+def _free(value: Mapping[str, Any], key: str, report: Report) -> FrozenDict:
+    found = _mapping(value.get(key, {}), (key,), report)
+    return FrozenDict() if found is None else freeze(found)
+
+
+def _tags(value: Any, report: Report) -> tuple[str, ...]:
+    if value is MISSING:
+        return ()
+    if not isinstance(value, list):
+        report(("tags",), codes.WRONG_VALUE, f"`tags` must be a list, not {_kind(value)}.")
+        return ()
+    tags: list[str] = []
+    for index, item in enumerate(value):
+        tag = _text(item, ("tags", index), report)
+        if isinstance(item, str) and (not tag.strip() or tag in tags):
+            fault = "is here twice" if tag in tags else "is empty"
+            report(("tags", index), codes.WRONG_VALUE, f"The tag {tag!r} {fault}.")
+        tags.append(tag)
+    return tuple(tags)
+
+
+def _id(value: Any, report: Report) -> str | None:
+    if value is MISSING:
+        return None
+    text = _text(value, ("id",), report)
+    try:
+        if str(UUID(text)) == text:
+            return text
+    except ValueError:
+        pass
+    if text:
+        message = "`id` must be a UUID in lower case, such as 497f6eca-6276-4993-bfeb-53cbbbba6f08."
+        report(("id",), codes.WRONG_VALUE, message)
+    return None
+
+
+def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
+    for key in ("deleted_reason", "replaced_by"):
+        if key in value and value.get("deleted") is not True:
+            message = f"`{key}` belongs to a deleted prompt; add `deleted: true` or remove it."
+            report((key,), codes.MISSING_KEY, message)
+    replaced_by = value.get("replaced_by")
+    if isinstance(replaced_by, str) and not is_name(replaced_by):
+        message = f"{replaced_by!r} is not the name of a prompt."
+        report(("replaced_by",), codes.WRONG_VALUE, message)
+
+
+def _variables(value: Any, template: str, report: Report) -> FrozenDict | None:
+    if value is MISSING:
+        return None
+    path: Path = ("variables",)
+    found = _mapping(value, path, report)
+    if found is None:
+        return None
+    if template == "none":
+        message = "A prompt with `template: none` has no variables."
+        report(path, codes.BAD_VARIABLE, message)
+    variables: dict[str, Variable] = {}
+    for name, declared in found.items():
+        _check_variable_name(name, template, (*path, name), report)
+        variables[name] = _variable(declared, (*path, name), report)
+    return FrozenDict(variables)
+
+
+def _check_variable_name(name: str, template: str, path: Path, report: Report) -> None:
+    if template == "simple":
+        if not _SIMPLE_NAME.fullmatch(name):
+            rule = "letters, digits, '_', '.' and '-', not starting with '_'"
+            report(path, codes.BAD_VARIABLE, f"{name!r} cannot be a variable: its name is {rule}.")
+        return
+    if not _JINJA_NAME.fullmatch(name):
+        rule = "a letter, then letters, digits and '_'"
+        report(path, codes.BAD_VARIABLE, f"{name!r} cannot be a variable: its name is {rule}.")
+    elif name.lower() in _TAKEN_WORDS or name in _TAKEN_WORDS:
+        message = f"{name!r} cannot be a variable: the word means something else in a template."
+        report(path, codes.BAD_VARIABLE, message)
+
+
+def _variable(value: Any, path: Path, report: Report) -> Variable:
+    declared = _mapping({} if value is None else value, path, report)
+    if declared is None:
+        return Variable()
+    _check_keys(declared, path, _VARIABLE_KEYS, report)
+    kind = _one_of(declared.get("type", "any"), (*path, "type"), VARIABLE_TYPES, report)
+    description = declared.get("description")
+    if "description" in declared:
+        _text(description, (*path, "description"), report)
+    variable = Variable(
+        type=kind,
+        description=description,
+        enum=_enum(declared, kind, path, report),
+        required=_required(declared, path, report),
+    )
+    default = declared.get("default", MISSING)
+    if default is MISSING:
+        return variable
+    fault = _misfit(variable, default)
+    if fault:
+        report((*path, "default"), codes.BAD_VARIABLE, f"The default {fault}.")
+    return Variable(
+        type=kind,
+        description=description,
+        enum=variable.enum,
+        required=variable.required,
+        default=default,
+    )
+
+
+def _enum(
+    declared: Mapping[str, Any], kind: Any, path: Path, report: Report
+) -> tuple[Any, ...] | None:
+    if "enum" not in declared:
+        return None
+    values = declared["enum"]
+    path = (*path, "enum")
+    if not isinstance(values, list) or not values:
+        report(path, codes.BAD_VARIABLE, "`enum` must be a list of at least one value.")
+        return None
+    for index, value in enumerate(values):
+        fault = _misfit(Variable(type=kind), value)
+        if fault:
+            report((*path, index), codes.BAD_VARIABLE, f"The value {fault}.")
+    return tuple(values)
+
+
+def _required(declared: Mapping[str, Any], path: Path, report: Report) -> bool | None:
+    if "required" not in declared:
+        return None
+    required = _boolean(declared["required"], (*path, "required"), report)
+    if required and "default" in declared:
+        message = "A variable with a default is never required; remove `required` or `default`."
+        report((*path, "required"), codes.BAD_VARIABLE, message)
+    return required
+
+
+def _misfit(variable: Variable, value: Any) -> str:
+    try:
+        fit(variable, value)
+    except UnfitValueError as unfit:
+        return str(unfit)
+    return ""
+
+
+def _messages(
+    value: Any, variables: Mapping[str, Variable] | None, report: Report
+) -> tuple[Message | Insert, ...] | None:
+    if value is MISSING:
+        return None
+    if not isinstance(value, list) or not value:
+        what = "an empty list" if value == [] else _kind(value)
+        message = f"`messages` must be a list of at least one message, not {what}."
+        report(("messages",), codes.WRONG_VALUE, message)
+        return None
+    return tuple(
+        _message(item, ("messages", index), variables, report) for index, item in enumerate(value)
+    )
+
+
+def _message(
+    value: Any, path: Path, variables: Mapping[str, Variable] | None, report: Report
+) -> Message | Insert:
+    found = _mapping(value, path, report)
+    if found is None:
+        return Insert("")
+    if "insert" in found:
+        _check_keys(found, path, ("insert",), report)
+        return _insert(found["insert"], (*path, "insert"), variables, report)
+    _check_keys(found, path, ("role", "content", "insert"), report)
+    for key in ("role", "content"):
+        if key not in found:
+            report(path, codes.MISSING_KEY, f"A message needs `{key}:`.")
+    role = found.get("role", "user")
+    _one_of(role, (*path, "role"), ROLES, report)
+    return Message(
+        role=role, content=_content(found.get("content", ""), (*path, "content"), report)
+    )
+
+
+def _insert(
+    value: Any, path: Path, variables: Mapping[str, Variable] | None, report: Report
+) -> Insert:
+    name = _text(value, path, report)
+    if name and variables is not None:
+        variable = variables.get(name)
+        if variable is None:
+            message = f"{name!r} is not declared in `variables:`; add `{name}: {{type: messages}}`."
+            report(path, codes.BAD_INSERT, message)
+        elif variable.type != "messages":
+            message = f"{name!r} has the type {variable.type}; an insert needs the type messages."
+            report(path, codes.BAD_INSERT, message)
+    elif isinstance(value, str):
+        _check_variable_name(name, "jinja2", path, report)
+    return Insert(name)
+
+
+def _content(value: Any, path: Path, report: Report) -> str | tuple[Any, ...]:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value:
+        what = f"must be a text or a list of parts, not {_kind(value)}{_quotes(value)}"
+        report(path, codes.WRONG_VALUE, f"{_named(path)} {what}.")
+        return ""
+    return tuple(_part(item, (*path, index), report) for index, item in enumerate(value))
+
+
+def _part(value: Any, path: Path, report: Report) -> Any:
+    found = _mapping(value, path, report)
+    if found is None:
+        return {}
+    if "type" not in found:
+        report(path, codes.MISSING_KEY, f"A part needs `type:`, one of {', '.join(PART_TYPES)}.")
+        return found
+    kind = _one_of(found["type"], (*path, "type"), PART_TYPES, report)
+    if kind != found["type"]:
+        return found
+    _check_keys(found, path, ("type", kind), report)
+    if kind not in found:
+        report(path, codes.MISSING_KEY, f"A part of the type {kind} needs `{kind}:`.")
+    elif kind == "text":
+        _text(found["text"], (*path, "text"), report)
+    else:
+        _check_part_fields(kind, found[kind], (*path, kind), report)
+    return found
+
+
+def _check_part_fields(kind: str, value: Any, path: Path, report: Report) -> None:
+    found = _mapping(value, path, report)
+    if found is None:
+        return
+    needed, known = _PART_FIELDS[kind]
+    _check_keys(found, path, known, report)
+    for key in needed:
+        if key not in found:
+            report(path, codes.MISSING_KEY, f"`{kind}` needs `{key}:`.")
+    if not needed and not {"file_id", "file_data"} & found.keys():
+        report(path, codes.MISSING_KEY, f"`{kind}` needs `file_id:` or `file_data:`.")
+    for key in known:
+        if key in found:
+            _text(found[key], (*path, key), report)
+
+
+def _named(path: Path) -> str:
+    words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
+    return f"`{''.join(words).removeprefix('.')}`"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+    }
+    return names.get(type(value), "a mapping")
+
+
+def _quotes(value: Any) -> str:
+    if value is None or isinstance(value, (bool, int, float)):
+        return "; put it in quotes"
+    return ""

@@ -1,0 +1,354 @@
+"""YAML 1.2, read strictly: text → values that know their place (PyYAML lives here).
+
+PyYAML parses YAML 1.1. Where the two differ, this module decides: it resolves scalars itself by
+the core schema of YAML 1.2 (section 10.3.2), and it refuses the three characters that only YAML
+1.1 takes for line breaks. What a prompt file has no use for is refused too: duplicate keys,
+anchors, aliases, tags, several documents, numbers that JSON cannot hold.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, cast
+
+import yaml
+from yaml.composer import Composer
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.parser import Parser
+from yaml.reader import Reader
+from yaml.scanner import Scanner
+
+from promptstore.errors import Problem
+from promptstore.promptfile import codes
+
+MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 100
+_MAX_DIGITS: Final = 4000
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_UNWRITABLE: Final = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_SUSPICIOUS: Final = re.compile(r"(?:^|[\s\[{,:\-?])[&*!](?=\S)|^%|^---|^\.\.\.", re.MULTILINE)
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_WORDS: Final[dict[str, Any]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True,
+    "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_NUMBER_START: Final = frozenset("+-.0123456789")
+
+
+class YamlError(Exception):
+    """The text is not the YAML that is wanted; carries the problems."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
+@dataclass(slots=True)
+class Tree:
+    """A parsed text: its value, its nodes, and the faults that did not stop the reading.
+
+    Attributes:
+        text: The text.
+        root: The node at the top.
+        value: The value as plain JSON, or None where there are problems.
+        problems: Duplicate keys and the like.
+    """
+
+    text: str
+    root: Node
+    value: Any
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_yaml(data: bytes | str) -> Tree:
+    """Parse one document.
+
+    Args:
+        data: The file's content.
+
+    Returns:
+        Its value and nodes.
+
+    Raises:
+        YamlError: It cannot be parsed at all.
+    """
+    text = _decode(data)
+    _refuse_characters(text)
+    root = _compose(text)
+    tree = Tree(text, root, None)
+    if _SUSPICIOUS.search(text):
+        tree.problems += _forbidden_syntax(text)
+    tree.value = _Constructor(tree.problems).construct(root, 1)
+    return tree
+
+
+def place_of(mark: Any) -> tuple[int, int]:
+    """Turn a mark of the parser into line and column, from 1."""
+    return mark.line + 1, mark.column + 1
+
+
+def find_node(root: Node, path: Path) -> tuple[Node, Node | None]:
+    """Walk down from a node by keys and indexes, as far as there is something.
+
+    Args:
+        root: The node to start from.
+        path: The keys and indexes.
+
+    Returns:
+        The value's node, and the node of its key where it has one.
+    """
+    node, key_node = root, None
+    for step in path:
+        if isinstance(node, MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == step), None)
+            if found is None:
+                break
+            key_node, node = found
+        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+            key_node, node = None, node.value[step]
+        else:
+            break
+    return node, key_node
+
+
+def resolve_plain(text: str) -> Any:
+    """Give the value of a plain scalar by the core schema of YAML 1.2.
+
+    Raises:
+        ValueError: It is a number that JSON cannot hold.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_START:
+        return text
+    if _INTEGER.fullmatch(text):
+        return _integer(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        raise ValueError(f"the number {text} is too large for JSON")
+    if _NOT_JSON.fullmatch(text):
+        raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
+    return text
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"an integer of more than {_MAX_DIGITS} digits; put it in quotes")
+    if text[:2] in ("0o", "0x"):
+        return int(text, 0)
+    return int(text)
+
+
+def _decode(data: bytes | str) -> str:
+    size = len(data)
+    if size > MAX_BYTES:
+        message = f"The file has {size:,} bytes; at most {MAX_BYTES:,} are read."
+        raise YamlError([Problem(1, 1, codes.TOO_LARGE, message)])
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        line = before.count("\n") + 1
+        column = len(before) - before.rfind("\n")
+        message = f"The byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8."
+        raise YamlError([Problem(line, column, codes.ENCODING, message)]) from None
+
+
+def _refuse_characters(text: str) -> None:
+    problems = [_character_problem(text, match) for match in _UNWRITABLE.finditer(text)]
+    if problems:
+        raise YamlError(problems[:100])
+
+
+def _character_problem(text: str, match: re.Match[str]) -> Problem:
+    start = match.start()
+    line = text.count("\n", 0, start) + 1
+    column = start - text.rfind("\n", 0, start)
+    code = ord(match[0])
+    if start == 0 and code == 0xFEFF:
+        message = "The file starts with a byte order mark. Save it as UTF-8 without one."
+    else:
+        escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+        message = (
+            f"The character U+{code:04X} cannot stand in a file; "
+            f"write it as {escape} in a text between double quotes."
+        )
+    return Problem(line, column, codes.ENCODING, message)
+
+
+class _Composer:
+    """What both parsers need: every plain scalar keeps an empty tag, so a written one shows."""
+
+    def resolve(self, _kind: type[Node], _value: str | None, _implicit: object) -> str:
+        return ""
+
+    def descend_resolver(self, *_: object) -> None:
+        """Resolve nothing by path."""
+
+    def ascend_resolver(self) -> None:
+        """Resolve nothing by path."""
+
+
+class _PurePythonParser(_Composer, Reader, Scanner, Parser, Composer):
+    """PyYAML's own parser: slower, the same answers."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+        Composer.__init__(self)
+
+
+def _parser_class() -> Any:
+    """Choose libyaml's parser; some distributions build PyYAML without it."""
+    if not yaml.__with_libyaml__:
+        return _PurePythonParser
+    from yaml import cyaml
+
+    return type("_LibyamlParser", (_Composer, vars(cyaml)["CParser"]), {})
+
+
+_Parser: Final = _parser_class()
+
+
+def _compose(text: str) -> Node:
+    try:
+        root: Node | None = _Parser(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        raise YamlError([_syntax_problem(error)]) from None
+    except yaml.YAMLError as error:
+        raise YamlError([Problem(1, 1, codes.SYNTAX, f"{error}.")]) from None
+    except RecursionError:
+        message = f"The file is nested deeper than {MAX_DEPTH} levels."
+        raise YamlError([Problem(1, 1, codes.TOO_LARGE, message)]) from None
+    if root is None:
+        message = "The file is empty; a prompt file has at least `prompt:` or `messages:`."
+        raise YamlError([Problem(1, 1, codes.NOT_ONE_MAPPING, message)])
+    return root
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = place_of(mark) if mark else (1, 1)
+    problem = (error.problem or "this is not YAML").strip()
+    if "maximum nesting depth" in problem:
+        message = f"The file is nested deeper than {MAX_DEPTH} levels."
+        return Problem(line, column, codes.TOO_LARGE, message)
+    if "another document" in problem or "single document" in (error.context or ""):
+        message = "A second document starts here; a prompt file holds one."
+        return Problem(line, column, codes.NOT_ONE_MAPPING, message)
+    if "anchor" in problem or "alias" in problem:
+        return Problem(line, column, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+    if "duplicate" in problem:
+        return Problem(line, column, codes.DUPLICATE_KEY, f"{problem}.")
+    context = f" {error.context.strip()}" if error.context else ""
+    return Problem(line, column, codes.SYNTAX, f"This is not YAML: {problem}{context}.")
+
+
+_ANCHOR_MESSAGE: Final = (
+    "Anchors and aliases are not allowed; write the value out, or put a text into quotes."
+)
+
+
+def _forbidden_syntax(text: str) -> Iterator[Problem]:
+    """List anchors, aliases and tags, which the composed nodes do not tell."""
+    try:
+        for event in _events(text):
+            line, column = place_of(event.start_mark)
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                yield Problem(line, column, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+            elif getattr(event, "tag", None):
+                message = f"The tag {event.tag!r} is not allowed; put a text into quotes."
+                yield Problem(line, column, codes.ANCHOR_OR_TAG, message)
+    except yaml.YAMLError:
+        return
+
+
+def _events(text: str) -> Iterator[Any]:
+    parser: Any = _Parser(text)
+    while parser.check_event():
+        yield parser.get_event()
+
+
+class _Constructor:
+    """Turns nodes into plain JSON and collects what is wrong on the way."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+
+    def construct(self, node: Node, depth: int) -> Any:
+        if isinstance(node, ScalarNode):
+            return self._scalar(node)
+        if depth > MAX_DEPTH:
+            message = f"The file is nested deeper than {MAX_DEPTH} levels."
+            self._report(node, codes.TOO_LARGE, message)
+            return None
+        if isinstance(node, SequenceNode):
+            return [self.construct(item, depth + 1) for item in node.value]
+        return self._mapping(cast("MappingNode", node), depth)
+
+    def _scalar(self, node: ScalarNode) -> Any:
+        text: str = node.value
+        if node.style:
+            return text
+        try:
+            return resolve_plain(text)
+        except ValueError as error:
+            self._report(node, codes.WRONG_VALUE, f"{_capital(str(error))}.")
+            return None
+
+    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        first: dict[str, Node] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            if key is None:
+                continue
+            if key in found:
+                line, column = place_of(first[key].start_mark)
+                message = (
+                    f"The key {key!r} stands here again; first in line {line}, column {column}."
+                )
+                self._report(key_node, codes.DUPLICATE_KEY, message)
+            first.setdefault(key, key_node)
+            found[key] = self.construct(value_node, depth + 1)
+        return found
+
+    def _key(self, node: Node) -> str | None:
+        if not isinstance(node, ScalarNode):
+            self._report(node, codes.WRONG_VALUE, "A key must be a text.")
+            return None
+        if not node.style and not isinstance(_value_or_text(node.value), str):
+            message = f"The key {node.value!r} is not a text; put it in quotes."
+            self._report(node, codes.WRONG_VALUE, message)
+            return None
+        text: str = node.value
+        return text
+
+    def _report(self, node: Node, code: str, message: str) -> None:
+        self._problems.append(Problem(*place_of(node.start_mark), code, message))
+
+
+def _value_or_text(text: str) -> Any:
+    try:
+        return resolve_plain(text)
+    except ValueError:
+        return 0
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

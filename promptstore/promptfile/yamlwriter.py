@@ -1,0 +1,176 @@
+"""Plain values → YAML in one canonical style that every reader, 1.1 or 1.2, takes the same way.
+
+Multi-line texts are literal blocks, other texts are plain where that is safe and double-quoted
+where it is not. Nothing is ever wrapped, so a text changes only in the lines that changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from promptstore.promptfile.yamlreader import resolve_plain
+
+MAX_FLOW_WIDTH: Final = 100
+INDENT: Final = "  "
+
+_STARTS_PLAIN: Final = re.compile(r"[^\W\d_]")
+_ENDS_PLAIN: Final = re.compile(r"\s#|:(?:\s|$)")
+_ENDS_PLAIN_IN_FLOW: Final = re.compile(r"[:#,?\[\]{}]")
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_YAML_1_1_WORDS: Final = frozenset({"y", "yes", "n", "no", "on", "off", "true", "false", "null"})
+_PRINTABLE: Final = re.compile(
+    "[\t\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
+)
+
+
+def write_mapping(values: Mapping[str, Any], indent: str = "") -> str:
+    """Write a mapping in block style.
+
+    Args:
+        values: The plain values by key.
+        indent: What each line starts with.
+
+    Returns:
+        Whole lines, each with its line end.
+    """
+    return "".join(write_entry(key, value, indent) for key, value in values.items())
+
+
+def write_entry(key: str, value: Any, indent: str = "") -> str:
+    """Write one key with its value, as whole lines."""
+    return f"{indent}{write_key(key)}:{write_block(value, indent)}\n"
+
+
+def write_items(values: list[Any], indent: str) -> str:
+    """Write the items of a list in block style, as whole lines."""
+    return "".join(write_item(value, indent) for value in values)
+
+
+def write_item(value: Any, indent: str) -> str:
+    """Write one item of a list, as whole lines; a mapping starts on the line of the dash."""
+    if isinstance(value, dict) and value:
+        inner = write_mapping(value, indent + INDENT)
+        return f"{indent}- {inner[len(indent) + 2 :]}"
+    if isinstance(value, list) and value:
+        inner = write_items(value, indent + INDENT)
+        return f"{indent}- {inner[len(indent) + 2 :]}"
+    return f"{indent}-{write_block(value, indent)}\n"
+
+
+def write_block(value: Any, indent: str) -> str:
+    """Write a value after its key or dash: a space and the value, or lines below.
+
+    Args:
+        value: The plain value.
+        indent: The indent of the key or dash.
+
+    Returns:
+        The text, without the last line end.
+    """
+    if isinstance(value, dict) and value:
+        return "\n" + write_mapping(value, indent + INDENT)[:-1]
+    if isinstance(value, list) and value:
+        return "\n" + write_items(value, indent + INDENT)[:-1]
+    if isinstance(value, str) and can_be_block(value):
+        return " " + write_literal(value, indent + INDENT)
+    return " " + write_flow(value)
+
+
+def write_flow(value: Any, *, inside: bool = False) -> str:
+    """Write a value on one line.
+
+    Args:
+        value: The plain value.
+        inside: Whether it stands inside ``{…}`` or ``[…]``, where a plain text may hold less.
+    """
+    return _FLOW[type(value)](value, inside)
+
+
+def write_key(key: str) -> str:
+    """Write a key: plain where that is safe, else double-quoted."""
+    if _PLAIN_KEY.fullmatch(key) and is_text_everywhere(key):
+        return key
+    return write_quoted(key)
+
+
+def write_text(text: str, *, inside: bool = False) -> str:
+    """Write a text on one line: plain where that is safe, else double-quoted."""
+    if not _STARTS_PLAIN.match(text) or text[-1].isspace() or not text.isprintable():
+        return write_quoted(text)
+    ends = _ENDS_PLAIN_IN_FLOW if inside else _ENDS_PLAIN
+    if is_text_everywhere(text) and not ends.search(text):
+        return text
+    return write_quoted(text)
+
+
+def is_text_everywhere(text: str) -> bool:
+    """Tell whether YAML 1.1 and 1.2 readers both take a plain scalar for a text."""
+    return text.lower() not in _YAML_1_1_WORDS and isinstance(resolve_plain(text), str)
+
+
+def write_quoted(text: str) -> str:
+    """Write a text in double quotes, everything that is not plainly visible as an escape."""
+    written = json.dumps(text, ensure_ascii=False)
+    return _ESCAPED.sub(_escape, written)
+
+
+def can_be_block(text: str) -> bool:
+    """Tell whether a text is written as a literal block."""
+    return "\n" in text and bool(text.strip("\n ")) and _PRINTABLE.fullmatch(text) is not None
+
+
+def write_literal(text: str, indent: str) -> str:
+    """Write a text as a literal block, from its ``|`` to its last line, without the line end.
+
+    Args:
+        text: The text, for which `can_be_block` holds.
+        indent: What each of its lines starts with.
+    """
+    body = text.rstrip("\n")
+    breaks = len(text) - len(body)
+    chomping = {0: "-", 1: ""}.get(breaks, "+")
+    first = next(line for line in body.split("\n") if line)
+    # Without an indicator a reader takes the indent of the first line that is not empty.
+    needs_indicator = first[0] in " \t" or body[0] == "\n"
+    header = f"|{len(INDENT) if needs_indicator else ''}{chomping}"
+    lines = [indent + line if line else "" for line in body.split("\n")]
+    return "\n".join([header, *lines, *[""] * (breaks - 1)])
+
+
+_ESCAPED: Final = re.compile(
+    "[\x7f-\xa0\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\uffff]|[\ud800-\udfff]"
+)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def _flow_mapping(value: Mapping[str, Any], _inside: bool) -> str:
+    items = (f"{write_key(key)}: {write_flow(item, inside=True)}" for key, item in value.items())
+    return "{" + ", ".join(items) + "}"
+
+
+def _flow_list(value: list[Any], _inside: bool) -> str:
+    return "[" + ", ".join(write_flow(item, inside=True) for item in value) + "]"
+
+
+def _float(value: float, _inside: bool) -> str:
+    # YAML 1.1 readers take 1e+20 for a text: they want a dot.
+    text = repr(value)
+    return text.replace("e", ".0e") if "e" in text and "." not in text else text
+
+
+_FLOW: Final[dict[type, Callable[[Any, bool], str]]] = {
+    type(None): lambda _value, _inside: "null",
+    bool: lambda value, _inside: "true" if value else "false",
+    int: lambda value, _inside: str(value),
+    float: _float,
+    str: lambda value, inside: write_text(value, inside=inside),
+    dict: _flow_mapping,
+    list: _flow_list,
+}

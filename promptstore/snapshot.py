@@ -1,0 +1,344 @@
+"""A snapshot: all prompts as of one commit, or of one moment of a folder."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from promptstore import promptfile
+from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
+from promptstore.labels import LabelTable
+from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts
+from promptstore.names import check_name, is_name, near_matches
+from promptstore.repository import Commit, Repository
+from promptstore.sources import File, Source
+from promptstore.template import Limits, find_includes
+from promptstore.template import Source as TemplateSource
+from promptstore.versions import Change, Timeline
+
+
+class ContentCache:
+    """Parsed files by the id of their content, which never changes, so nothing is ever dropped."""
+
+    def __init__(self) -> None:
+        self._prompts: dict[str, Prompt] = {}
+
+    def parse(self, file: File) -> Prompt:
+        """Parse a file, or take what its content was parsed to before.
+
+        Returns:
+            What the file says, without an identity.
+
+        Raises:
+            PromptFileError: The file is broken.
+        """
+        prompt = self._prompts.get(file.blob)
+        if prompt is None:
+            prompt = promptfile.loads(file.read(), file.path)
+            self._prompts[file.blob] = prompt
+        return prompt
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What tells the versions of the prompts of a snapshot.
+
+    Attributes:
+        timeline: The versions as of the snapshot's commit.
+        repository: Where their commits and files are.
+        cache: Where their parsed files are kept.
+    """
+
+    timeline: Timeline
+    repository: Repository
+    cache: ContentCache
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read one commit."""
+        return self.repository.commit(commit_id)
+
+    def is_tombstone(self, blob: str) -> bool:
+        """Tell whether a version's file says that the prompt is deleted; a broken one does not."""
+        try:
+            return self.cache.parse(File(blob, blob, partial(self.repository.blob, blob))).deleted
+        except PromptFileError:
+            return False
+
+
+class Snapshot(Mapping[str, Prompt]):
+    """All prompts as of one commit: an immutable mapping from name to prompt.
+
+    Tombstoned prompts are not in it; `read` and `list` give them on request. A broken file counts
+    as present: reading it raises `PromptFileError`, never `KeyError`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        cache: ContentCache,
+        history: History | None,
+        labels: LabelTable,
+        limits: Limits,
+    ) -> None:
+        self._source = source
+        self._cache = cache
+        self._history = history
+        self._labels = labels
+        self._limits = limits
+        self._prompts: dict[str, Prompt] = {}
+        self._names: tuple[str, ...] | None = None
+        self._latest: Mapping[str, Change] | None = None
+        self._first: Mapping[str, Change] | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that it shows, or None for a folder."""
+        return self._source.commit
+
+    @property
+    def place(self) -> str:
+        """What it shows, in words, for example ``main (3f2a91c)``."""
+        return self._source.place
+
+    def __getitem__(self, name: str) -> Prompt:
+        return self.read(name)
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or self._source.find(name) is None:
+            return False
+        try:
+            return not self._load(name).deleted
+        except PromptFileError:
+            return True
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.names() if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {self._source.place}>"
+
+    def read(self, name: str, *, deleted: bool = False) -> Prompt:
+        """Read one prompt.
+
+        Args:
+            name: The prompt's name.
+            deleted: Whether a tombstoned prompt is given too.
+
+        Returns:
+            The prompt.
+
+        Raises:
+            InvalidNameError: The name cannot be a prompt's name.
+            PromptNotFoundError: There is no such file.
+            PromptDeletedError: It is tombstoned.
+            PromptFileError: The file (or one that it includes) is broken.
+        """
+        prompt = self._load(check_name(name))
+        if prompt.deleted and not deleted:
+            raise self._deleted_error(prompt)
+        return prompt
+
+    def names(self, prefix: str = "") -> builtins.list[str]:
+        """List the names of all files, tombstones and broken ones too, parsing nothing.
+
+        Args:
+            prefix: Only names that start with it, such as ``support/``.
+
+        Returns:
+            The names, sorted.
+        """
+        if self._names is None:
+            self._names = tuple(self._source.names())
+        return [name for name in self._names if name.startswith(prefix)]
+
+    def list(
+        self,
+        prefix: str = "",
+        *,
+        tag: str | None = None,
+        search: str | None = None,
+        deleted: bool = False,
+    ) -> builtins.list[Prompt]:
+        """List prompts, sorted by name.
+
+        Args:
+            prefix: Only names that start with it.
+            tag: Only prompts that carry this tag.
+            search: Only prompts whose name, description, tags or texts hold it, letter case aside.
+            deleted: Whether tombstoned prompts are listed too.
+
+        Returns:
+            The prompts.
+
+        Raises:
+            PromptFileError: A file is broken; all faults of the first such file are told.
+        """
+        self._foresee()
+        prompts = (self._load(name) for name in self.names(prefix))
+        return [
+            prompt
+            for prompt in prompts
+            if (deleted or not prompt.deleted)
+            and (tag is None or tag in prompt.tags)
+            and (search is None or _mentions(prompt, search.casefold()))
+        ]
+
+    def render(self, name: str, variables: Mapping[str, Any] | None = None) -> RenderedPrompt:
+        """Render one prompt; see `Prompt.render` for the errors.
+
+        Args:
+            name: The prompt's name.
+            variables: The values by variable name.
+        """
+        return render_prompt(self.read(name), variables or {})
+
+    def strays(self) -> tuple[str, ...]:
+        """List the paths of files under the root that look like prompts but have no usable name."""
+        return tuple(self._source.strays())
+
+    def file(self, name: str) -> File:
+        """Find the file of a prompt, be it broken or not.
+
+        Args:
+            name: The prompt's name.
+
+        Returns:
+            The file.
+
+        Raises:
+            PromptNotFoundError: There is no such file.
+        """
+        file = self._source.find(name)
+        if file is None:
+            raise self._not_found_error(name)
+        return file
+
+    def _load(self, name: str) -> Prompt:
+        prompt = self._prompts.get(name)
+        if prompt is None:
+            prompt = self._prompts[name] = self._identified(name, self.file(name))
+        return prompt
+
+    def _identified(self, name: str, file: File) -> Prompt:
+        content = self._cache.parse(file)
+        latest = self._change(name)
+        if latest is None or latest.entry is None or latest.entry.id != file.blob:
+            # History is not known, or the file on disk differs from the newest commit.
+            version, made = None, None
+        else:
+            version, made = latest.number, self._commit(latest.commit)
+        first = self._first_change(name) if made else None
+        born = self._commit(first.commit) if first else None
+        return replace(
+            content,
+            name=name,
+            version=version,
+            commit=made.id if made else None,
+            snapshot_commit=self.commit,
+            blob=file.blob,
+            created_at=born.committed_at if born else None,
+            created_by=born.author if born else None,
+            updated_at=made.committed_at if made else None,
+            updated_by=made.author if made else None,
+            labels=self._labels.of(name, version),
+            includes=self._includes(content),
+            limits=self._limits,
+        )
+
+    def _includes(self, prompt: Prompt) -> dict[str, Prompt]:
+        """Collect what a prompt includes, directly or not; what is missing is left out."""
+        found: dict[str, Prompt] = {}
+        pending = _included_names(prompt)
+        while pending:
+            name = pending.pop()
+            if name in found or not is_name(name):
+                continue
+            file = self._source.find(name)
+            if file is not None:
+                found[name] = self._cache.parse(file)
+                pending += _included_names(found[name])
+        return found
+
+    def _foresee(self) -> None:
+        """Ask the index once about all prompts rather than once for each."""
+        if self._history is not None and self._latest is None:
+            self._first = self._history.timeline.first_of_all()
+            self._latest = self._history.timeline.latest_of_all()
+
+    def _change(self, name: str) -> Change | None:
+        if self._history is None:
+            return None
+        if self._latest is not None:
+            return self._latest.get(name)
+        return self._history.timeline.latest(name)
+
+    def _first_change(self, name: str) -> Change | None:
+        if self._history is None:
+            return None
+        if self._first is not None:
+            return self._first.get(name)
+        return self._history.timeline.nth(name, 1)
+
+    def _commit(self, commit_id: str) -> Commit | None:
+        return self._history.commit(commit_id) if self._history else None
+
+    def _not_found_error(self, name: str) -> PromptNotFoundError:
+        return PromptNotFoundError(
+            name=name,
+            place=self._source.place,
+            near=near_matches(name, self.names()),
+            note=self._removal_note(name),
+        )
+
+    def _removal_note(self, name: str) -> str:
+        change = self._change(name)
+        commit = self._commit(change.commit) if change and change.entry is None else None
+        if change is None or commit is None:
+            return ""
+        return (
+            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
+            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
+        )
+
+    def _deleted_error(self, prompt: Prompt) -> PromptDeletedError:
+        commit = self._tombstone_commit(prompt.name or "")
+        return PromptDeletedError(
+            name=prompt.name or "",
+            place=self._source.place,
+            deleted_at=commit.committed_at.isoformat() if commit else None,
+            deleted_by=commit.author if commit else None,
+            reason=prompt.deleted_reason,
+            replaced_by=prompt.replaced_by,
+        )
+
+    def _tombstone_commit(self, name: str) -> Commit | None:
+        """Find the commit that set the tombstone, which later edits may have followed."""
+        if self._history is None:
+            return None
+        tombstone: Change | None = None
+        for change in self._history.timeline.history(name):
+            if change.entry is None or not self._history.is_tombstone(change.entry.id):
+                break
+            tombstone = change
+        return self._commit(tombstone.commit) if tombstone else None
+
+
+def _included_names(prompt: Prompt) -> list[str]:
+    return [
+        name
+        for _, text in texts(prompt)
+        for name in find_includes(TemplateSource(text=text, kind=prompt.template))
+    ]
+
+
+def _mentions(prompt: Prompt, folded: str) -> bool:
+    words = [prompt.name or "", prompt.description or "", *prompt.tags]
+    words += [text for _, text in texts(prompt)]
+    return any(folded in word.casefold() for word in words)
