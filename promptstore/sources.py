@@ -28,18 +28,17 @@ class File(NamedTuple):
 
 
 class Source(Protocol):
-    """A set of prompt files that can be read by name.
-
-    Attributes:
-        place: What it is, in words, for example ``main (3f2a91c)``.
-        commit: The commit whose tree it is, or None for a folder.
-    """
+    """A set of prompt files that can be read by name."""
 
     @property
-    def place(self) -> str: ...
+    def place(self) -> str:
+        """What it is, in words, for example ``main (3f2a91c)``."""
+        ...
 
     @property
-    def commit(self) -> str | None: ...
+    def commit(self) -> str | None:
+        """The commit whose tree it is, or None for a folder."""
+        ...
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""

@@ -16,7 +16,12 @@ from tests.gitrepo import GitRepo
 settings.register_profile(
     "promptstore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-settings.load_profile("promptstore")
+settings.register_profile(
+    "thorough",
+    parent=settings.get_profile("promptstore"),
+    max_examples=2_000,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "promptstore"))
 
 
 @pytest.fixture(scope="session", autouse=True)

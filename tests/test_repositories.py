@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -222,6 +223,7 @@ def test_a_read_only_file_system(origin: GitRepo, read_only_clone: Path) -> None
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "HOME": str(read_only_clone)},
     )
     assert (done.stderr, done.stdout) == ("", "2 2 ['greet']\n")
     assert sorted(read_only_clone.rglob("*")) == before

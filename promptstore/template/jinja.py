@@ -30,7 +30,7 @@ from promptstore.template.filters import (
     language_tests,
     spend,
 )
-from promptstore.template.language import LOOP_FIELDS, all_nodes, check_language
+from promptstore.template.language import LOOP_ATTRIBUTES, all_nodes, check_language
 from promptstore.template.substitution import optional_message, split_simple, to_text
 
 _FILENAME: Final = "<promptstore template>"
@@ -138,7 +138,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, dict):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        if isinstance(obj, LoopContext) and attribute in LOOP_FIELDS:
+        if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
             return getattr(obj, attribute)
         if isinstance(obj, Undefined):
             return getattr(obj, attribute)

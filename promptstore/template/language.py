@@ -11,22 +11,11 @@ from jinja2 import nodes
 from promptstore.errors import TemplateSyntaxError
 from promptstore.names import is_name
 
-LOOP_FIELDS: Final = frozenset(
-    [
-        "index",
-        "index0",
-        "revindex",
-        "revindex0",
-        "first",
-        "last",
-        "length",
-        "previtem",
-        "nextitem",
-        "depth",
-        "depth0",
-    ]
-)
-_LOOP_CALLS: Final = frozenset({"cycle", "changed"})
+LOOP_CALLS: Final = frozenset({"changed", "cycle"})
+LOOP_ATTRIBUTES: Final = LOOP_CALLS | {
+    "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
+    "revindex", "revindex0",
+}  # fmt: skip
 _ALLOWED: Final = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.For,
     nodes.Assign, nodes.AssignBlock, nodes.With, nodes.Include, nodes.Scope, nodes.CondExpr,
@@ -141,7 +130,7 @@ def _call_fault(node: nodes.Call) -> str:
         isinstance(called, nodes.Getattr)
         and isinstance(called.node, nodes.Name)
         and called.node.name == "loop"
-        and called.attr in _LOOP_CALLS
+        and called.attr in LOOP_CALLS
     ):
         return ""
     return "calls are not allowed, except range(...), loop.cycle(...) and loop.changed(...)"
