@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
@@ -70,9 +71,10 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
     has_crlf = text.count("\r\n") == text.count("\n")
     tree = parse(text.replace("\r\n", "\n"), path).tree if has_crlf else document.tree
     for attempt in (_edit_nodes, _edit_keys):
-        edited = attempt(tree, present, wanted)
-        if edited is not None and _says(edited, wanted):
-            break
+        with suppress(_TooOdd):
+            edited = attempt(tree, present, wanted)
+            if _says(edited, wanted):
+                break
     else:
         edited = dumps(prompt)
     return (edited.replace("\n", "\r\n") if has_crlf else edited).encode()
@@ -85,19 +87,15 @@ def _says(text: str, wanted: dict[str, Any]) -> bool:
         return False
 
 
-def _edit_nodes(tree: Tree, present: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+def _edit_nodes(tree: Tree, present: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Replace the smallest nodes that differ."""
-    try:
-        splices = list(_Editor(tree.text).mapping(tree.root, present, wanted, ()))
-    except _TooOdd:
-        return None
-    return _apply(tree.text, splices)
+    return _apply(tree.text, list(_Editor(tree.text).mapping(tree.root, present, wanted, ())))
 
 
-def _edit_keys(tree: Tree, present: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+def _edit_keys(tree: Tree, present: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Replace each key at the top whose value differs."""
     if not isinstance(tree.root, MappingNode) or tree.root.flow_style:
-        return None
+        raise _TooOdd
     editor = _Editor(tree.text)
     splices = []
     for key_node, value_node in tree.root.value:

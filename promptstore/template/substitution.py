@@ -40,7 +40,11 @@ def compile_substitution(source: Source) -> Template | None:
     if "{%" in source.text or "{#" in source.text:
         return None
     pieces = _JINJA_NAME.split(source.text)
-    if any("{{" in piece for piece in pieces[::2]) or not _JINJA_WORDS.isdisjoint(pieces[1::2]):
+    # A brace before a name may belong to it: `{{{a}}` begins with the braces that come first.
+    literals = pieces[::2]
+    if any(
+        "{{" in piece or piece.endswith("{") for piece in literals
+    ) or not _JINJA_WORDS.isdisjoint(pieces[1::2]):
         return None
     return Substitution(source.name, pieces, str)
 
