@@ -366,6 +366,17 @@ class _TreeCache:
         return self._trees.setdefault(tree_id, entries)
 
 
+def create_repository(path: Path) -> Repository:
+    """Make an ordinary, empty repository, as ``git init`` does.
+
+    Args:
+        path: Its folder, which must exist.
+    """
+    with _translated(path):
+        pygit2.init_repository(str(path), initial_head="main")
+    return Repository.discover(path)
+
+
 def blob_id(data: bytes) -> str:
     """Compute the id that git gives to a file's content."""
     return str(pygit2.hash(data))

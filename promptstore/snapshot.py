@@ -180,15 +180,36 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptFileError: A file is broken; all faults of the first such file are told.
         """
+        listed, broken = self.list_readable(prefix, tag=tag, search=search, deleted=deleted)
+        if broken:
+            raise broken[0]
+        return listed
+
+    def list_readable(
+        self,
+        prefix: str = "",
+        *,
+        tag: str | None = None,
+        search: str | None = None,
+        deleted: bool = False,
+    ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
+        """List prompts as `list` does, and the errors of broken files beside them."""
         self._foresee()
-        prompts = (self._load(name) for name in self.names(prefix))
-        return [
-            prompt
-            for prompt in prompts
-            if (deleted or not prompt.deleted)
-            and (tag is None or tag in prompt.tags)
-            and (search is None or _mentions(prompt, search.casefold()))
-        ]
+        listed: builtins.list[Prompt] = []
+        broken: builtins.list[PromptFileError] = []
+        for name in self.names(prefix):
+            try:
+                prompt = self._load(name)
+            except PromptFileError as error:
+                broken.append(error)
+                continue
+            if (
+                (deleted or not prompt.deleted)
+                and (tag is None or tag in prompt.tags)
+                and (search is None or _mentions(prompt, search.casefold()))
+            ):
+                listed.append(prompt)
+        return listed, broken
 
     def render(self, name: str, variables: Mapping[str, Any] | None = None) -> RenderedPrompt:
         """Render one prompt; see `Prompt.render` for the errors.

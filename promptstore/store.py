@@ -123,10 +123,10 @@ class PromptStore:
         )
         if repository is not None:
             repository.tip(branch)
-            if worktree and repository.workdir is None:
+            if worktree and not store.has_files:
                 raise InvalidArgumentError(
-                    message=f"{repository.git_dir} is a bare repository, which has no files on "
-                    "disk; open it without worktree=True."
+                    message=f"{store.path} is a bare repository, which has no files on disk; "
+                    "open it without worktree=True"
                 )
         return store
 
@@ -282,7 +282,7 @@ class PromptStore:
             RevisionNotFoundError: Git cannot resolve the rev, or the history begins later.
         """
         if rev is None and self._reads_files:
-            return self._folder_snapshot()
+            return self.working_snapshot()
         repository = self._require_repository()
         if rev is None:
             tip = repository.tip(self.branch)
@@ -292,6 +292,24 @@ class PromptStore:
             return self._snapshot(tip, title)
         commit = self._commit_at(rev) if isinstance(rev, datetime) else repository.resolve(rev)
         return self._snapshot(commit, rev.isoformat() if isinstance(rev, datetime) else rev)
+
+    @property
+    def has_files(self) -> bool:
+        """Tell whether the prompts are files on disk here; a bare repository has none."""
+        return self._repository is None or self._repository.workdir is not None
+
+    def working_snapshot(self) -> Snapshot:
+        """Take all prompts as the files on disk are at this moment, uncommitted edits included.
+
+        Raises:
+            InvalidArgumentError: The repository is bare, so there are no files.
+        """
+        if not self.has_files:
+            raise InvalidArgumentError(
+                message=f"{self.path} is a bare repository, which has no files on disk"
+            )
+        tip = self._repository.tip(self.branch) if self._repository else None
+        return self._new_snapshot(FolderSource(self.path, self.root), tip)
 
     def labels(self) -> LabelTable:
         """Read all labels as they are at this moment."""
@@ -343,10 +361,6 @@ class PromptStore:
                 self._snapshots.pop(next(iter(self._snapshots)), None)
             self._snapshots[key] = snapshot
         return snapshot
-
-    def _folder_snapshot(self) -> Snapshot:
-        tip = self._repository.tip(self.branch) if self._repository else None
-        return self._new_snapshot(FolderSource(self.path, self.root), tip)
 
     def _new_snapshot(self, source: Source, tip: str | None = None) -> Snapshot:
         return Snapshot(

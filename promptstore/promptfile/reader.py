@@ -51,6 +51,11 @@ class Document:
             return line + text_line, _indent_of(self.tree.text, line + text_line)
         return line, column
 
+    def key_position(self, keys: Path) -> tuple[int, int]:
+        """Tell where the key of something stands in the file; see `position`."""
+        node, key_node = find_node(self.tree.root, keys)
+        return place_of((key_node or node).start_mark)
+
 
 def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:
     """Read a prompt from the content of its file.

@@ -1,0 +1,63 @@
+"""``promptstore list``: the prompts there are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from promptstore.cli.opening import Worktree, opened
+from promptstore.cli.output import (
+    identity,
+    print_error,
+    print_json,
+    print_table,
+    version_text,
+    when,
+)
+from promptstore.model import Prompt
+
+
+def list_prompts(
+    context: typer.Context,
+    prefix: Annotated[str, typer.Argument(help="Only names that start with this.")] = "",
+    tag: Annotated[str | None, typer.Option(help="Only prompts with this tag.")] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(help="Only prompts whose name, description, tags or texts hold it."),
+    ] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted prompts too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    worktree: Worktree = False,
+) -> None:
+    """List the prompts with version, labels, time of change and description.
+
+    A broken file hides no other prompt: it is told on stderr, and the exit code is 1.
+    """
+    with opened(context, worktree=worktree) as store:
+        snapshot = store.snapshot()
+        prompts, broken = snapshot.list_readable(prefix, tag=tag, search=search, deleted=deleted)
+    if as_json:
+        print_json([_row(prompt) for prompt in prompts])
+    else:
+        heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
+        print_table(heads, [_cells(prompt) for prompt in prompts])
+    for error in broken:
+        print_error(f"error: {error}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _row(prompt: Prompt) -> dict[str, Any]:
+    return identity(prompt) | {"description": prompt.description, "tags": list(prompt.tags)}
+
+
+def _cells(prompt: Prompt) -> tuple[str, ...]:
+    mark = "(deleted) " if prompt.deleted else ""
+    return (
+        prompt.name or "",
+        version_text(prompt.version),
+        ", ".join(prompt.labels),
+        when(prompt.updated_at),
+        mark + (prompt.description or ""),
+    )

@@ -1,0 +1,60 @@
+"""``promptstore render``: one prompt filled with values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from promptstore.cli.inputs import ask_for_missing, read_values
+from promptstore.cli.opening import Worktree, opened
+from promptstore.cli.output import print_exactly, print_json, print_lines
+from promptstore.cli.selection import select
+from promptstore.cli.show import Name
+from promptstore.model import RenderedPrompt, render_prompt
+from promptstore.values import thaw
+
+
+def render(
+    context: typer.Context,
+    name: Name,
+    var: Annotated[
+        list[str] | None,
+        typer.Option("--var", help="A value; JSON unless a text is wanted.", metavar="NAME=VALUE"),
+    ] = None,
+    vars_: Annotated[
+        list[str] | None,
+        typer.Option("--vars", help="Values from a YAML or JSON file; - is stdin.", metavar="FILE"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    worktree: Worktree = False,
+) -> None:
+    """Fill a prompt with values and print its text, or its messages under their roles.
+
+    On a terminal, missing values are asked for.
+    """
+    with opened(context, worktree=worktree) as store:
+        selected = select(store, name)
+        prompt = store.get(selected.name, **selected.selection)
+    values = read_values(prompt.contract, var or (), vars_ or ())
+    rendered = render_prompt(prompt, values | ask_for_missing(prompt, values))
+    if as_json:
+        print_json(_as_json(rendered))
+    elif rendered.is_chat:
+        print_lines(str(rendered))
+    else:
+        print_exactly(rendered.text)
+
+
+def _as_json(rendered: RenderedPrompt) -> dict[str, Any]:
+    text = {} if rendered.is_chat else {"text": rendered.text}
+    return {
+        **text,
+        "messages": rendered.messages,
+        "config": thaw(rendered.config),
+        "name": rendered.name,
+        "version": rendered.version,
+        "commit": rendered.commit,
+        "snapshot_commit": rendered.snapshot_commit,
+        "digest": rendered.digest,
+    }

@@ -1,0 +1,104 @@
+"""``NAME@SELECTOR``: which version, label or rev of a prompt is meant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple, TypedDict
+
+from promptstore.errors import InvalidArgumentError, RevisionNotFoundError
+from promptstore.labels import is_label
+from promptstore.store import PromptStore, Rev
+
+
+class Selection(TypedDict, total=False):
+    """The keyword arguments of `PromptStore.get` that a selector stands for."""
+
+    version: int
+    label: str
+    rev: Rev
+
+
+class Selected(NamedTuple):
+    """A prompt's name with what was selected of it."""
+
+    name: str
+    selection: Selection
+
+
+def select(store: PromptStore, text: str) -> Selected:
+    """Read ``NAME`` or ``NAME@SELECTOR``.
+
+    Digits are a version; ``version:``, ``label:`` and ``rev:`` say what is meant; a date-time with
+    a zone is a time; anything else is the label or the rev of that name, whichever there is.
+
+    Args:
+        store: The store, which knows the labels and revs.
+        text: What was written.
+
+    Returns:
+        The name, and what to pass on to `PromptStore.get`.
+
+    Raises:
+        InvalidArgumentError: The selector is empty, means two things, or is neither.
+    """
+    name, at, selector = text.partition("@")
+    if not at:
+        return Selected(name, {})
+    if not selector:
+        raise InvalidArgumentError(message=f"{text!r} selects nothing: write {name}@3 or the like")
+    return Selected(name, _read(store, name, selector))
+
+
+def _read(store: PromptStore, name: str, selector: str) -> Selection:
+    kind, colon, value = selector.partition(":")
+    if colon and kind == "version":
+        return {"version": _number(value)}
+    if colon and kind == "label":
+        return {"label": value}
+    if colon and kind == "rev":
+        return {"rev": value}
+    if selector.isascii() and selector.isdigit():
+        return {"version": _number(selector)}
+    time = _time(selector)
+    return {"rev": time} if time else _label_or_rev(store, name, selector)
+
+
+def _number(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise InvalidArgumentError(message=f"{text!r} is not the number of a version")
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
+
+
+def _label_or_rev(store: PromptStore, name: str, selector: str) -> Selection:
+    labels = store.labels()
+    is_a_label = is_label(selector) and (selector in labels.targets or selector in labels.broken)
+    is_a_rev = _is_rev(store, selector)
+    if is_a_label and is_a_rev:
+        raise InvalidArgumentError(
+            message=f"{selector!r} is both a label and a rev: "
+            f"write {name}@label:{selector} or {name}@rev:{selector}"
+        )
+    if is_a_label:
+        return {"label": selector}
+    if is_a_rev:
+        return {"rev": selector}
+    there_are = ", ".join(sorted(labels.targets)) or "none"
+    raise InvalidArgumentError(
+        message=f"{selector!r} is neither a label (there are: {there_are}) nor a rev that git knows"
+    )
+
+
+def _is_rev(store: PromptStore, rev: str) -> bool:
+    try:
+        store.snapshot(rev)
+    except RevisionNotFoundError:
+        return False
+    return True

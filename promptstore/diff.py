@@ -1,0 +1,237 @@
+"""What changed between two prompts, in the words that a reviewer uses."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptstore.model import Insert, Message, Prompt
+from promptstore.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """A text that differs.
+
+    Attributes:
+        title: What it is, for example ``message 1 (system)``.
+        diff: The unified diff of its lines, without the two lines of file names.
+    """
+
+    title: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDiff:
+    """What changed between two prompts.
+
+    Attributes:
+        changes: A sentence for each change that is not one of text.
+        texts: The texts that differ.
+    """
+
+    changes: tuple[str, ...]
+    texts: tuple[TextChange, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing changed."""
+        return not self.changes and not self.texts
+
+
+def diff_prompts(before: Prompt, after: Prompt) -> PromptDiff:
+    """Compare the content of two prompts.
+
+    Args:
+        before: The older one.
+        after: The newer one.
+
+    Returns:
+        What changed.
+    """
+    slots = _paired(_slots(before), _slots(after))
+    changes = [
+        *_deletion(before, after),
+        *_fields(before, after),
+        *_variables(before.variables or {}, after.variables or {}),
+        *_keys("config", before.config, after.config),
+        *_keys("metadata", before.metadata, after.metadata),
+        *_keys("", before.extensions, after.extensions),
+        *_slot_changes(slots),
+    ]
+    return PromptDiff(tuple(changes), tuple(_text_changes(slots)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A place for text in a prompt.
+
+    Attributes:
+        kind: What stands there: ``text``, a role, or ``insert NAME``.
+        text: The text; empty for an insert.
+        number: The number of the message, or None for the text of a text prompt.
+    """
+
+    kind: str
+    text: str
+    number: int | None
+
+    @property
+    def title(self) -> str:
+        return "the text" if self.number is None else f"message {self.number} ({self.kind})"
+
+
+def _slots(prompt: Prompt) -> list[_Slot]:
+    if prompt.prompt is not None:
+        return [_Slot("text", prompt.prompt, None)]
+    return [_slot(item, number) for number, item in enumerate(prompt.messages or (), 1)]
+
+
+def _slot(item: Message | Insert, number: int) -> _Slot:
+    if isinstance(item, Insert):
+        return _Slot(f"insert {item.insert}", "", number)
+    content = item.content
+    text = content if isinstance(content, str) else _json(list(content), indent=2)
+    return _Slot(item.role, text, number)
+
+
+def _paired(before: list[_Slot], after: list[_Slot]) -> list[tuple[_Slot | None, _Slot | None]]:
+    """Pair what belongs together: the same message first, then the same role in the same place."""
+    old_keys = [(slot.kind, slot.text) for slot in before]
+    new_keys = [(slot.kind, slot.text) for slot in after]
+    pairs: list[tuple[_Slot | None, _Slot | None]] = []
+    matcher = difflib.SequenceMatcher(None, old_keys, new_keys, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        old, new = before[i1:i2], after[j1:j2]
+        if tag == "equal":
+            pairs += zip(old, new, strict=True)
+        else:
+            pairs += _paired_by_kind(old, new)
+    return pairs
+
+
+def _paired_by_kind(
+    old: list[_Slot], new: list[_Slot]
+) -> Iterator[tuple[_Slot | None, _Slot | None]]:
+    if len(old) == len(new):
+        yield from zip(old, new, strict=True)
+        return
+    left = list(old)
+    for slot in new:
+        match = next((other for other in left if other.kind == slot.kind), None)
+        if match is not None:
+            left.remove(match)
+        yield match, slot
+    yield from ((slot, None) for slot in left)
+
+
+def _slot_changes(pairs: list[tuple[_Slot | None, _Slot | None]]) -> Iterator[str]:
+    for before, after in pairs:
+        if before is None and after is not None:
+            yield f"{after.title} added"
+        elif after is None and before is not None:
+            yield f"{before.title} removed"
+        elif before is not None and after is not None and before.kind != after.kind:
+            yield f"{before.title} became {after.title}"
+
+
+def _text_changes(pairs: list[tuple[_Slot | None, _Slot | None]]) -> Iterator[TextChange]:
+    for before, after in pairs:
+        old, new = before.text if before else "", after.text if after else ""
+        if old != new:
+            slot = after or before
+            yield TextChange(slot.title if slot else "", unified(old, new))
+
+
+def unified(before: str, after: str) -> str:
+    """Write the unified diff of two texts, a missing last line end told as git tells it."""
+    lines = difflib.unified_diff(_lines(before), _lines(after), n=3, lineterm="")
+    return "\n".join(list(lines)[2:])
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    if lines[-1] == "":
+        return lines[:-1]
+    return [*lines[:-1], f"{lines[-1]}\n\\ No newline at end"]
+
+
+def _deletion(before: Prompt, after: Prompt) -> Iterator[str]:
+    if after.deleted and not before.deleted:
+        why = f": {after.deleted_reason}" if after.deleted_reason else ""
+        instead = f" (replaced by {after.replaced_by})" if after.replaced_by else ""
+        yield f"deleted{why}{instead}"
+    elif before.deleted and not after.deleted:
+        yield "restored"
+    elif before.deleted_reason != after.deleted_reason or before.replaced_by != after.replaced_by:
+        yield "the reason or the replacement of the deletion changed"
+
+
+def _fields(before: Prompt, after: Prompt) -> Iterator[str]:
+    if before.is_chat != after.is_chat:
+        yield "became a chat prompt" if after.is_chat else "became a text prompt"
+    for name in ("description", "template", "id"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield _moved(name, old, new)
+    for tag in after.tags:
+        if tag not in before.tags:
+            yield f"tag {tag!r} added"
+    for tag in before.tags:
+        if tag not in after.tags:
+            yield f"tag {tag!r} removed"
+
+
+def _variables(before: Mapping[str, Variable], after: Mapping[str, Variable]) -> Iterator[str]:
+    for name in after:
+        if name not in before:
+            needs = "required" if after[name].needs_value else "optional"
+            yield f"variable {name!r} added ({after[name].type}, {needs})"
+    for name in before:
+        if name not in after:
+            yield f"variable {name!r} removed"
+        elif before[name] != after[name]:
+            yield from _variable(name, before[name], after[name])
+
+
+def _variable(name: str, before: Variable, after: Variable) -> Iterator[str]:
+    if before.needs_value != after.needs_value:
+        yield f"variable {name!r} is now {'required' if after.needs_value else 'optional'}"
+    for field in ("type", "enum", "description"):
+        old, new = getattr(before, field), getattr(after, field)
+        if old != new:
+            yield _moved(f"{field} of the variable {name!r}", old, new)
+    if before.default != after.default:
+        old = before.default if before.has_default else None
+        new = after.default if after.has_default else None
+        yield _moved(f"default of the variable {name!r}", old, new)
+
+
+def _keys(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for key in dict.fromkeys([*before, *after]):
+        path = f"{title}.{key}" if title else key
+        old, new = before.get(key), after.get(key)
+        if key not in before:
+            yield f"{path} added: {_json(new)}"
+        elif key not in after:
+            yield f"{path} removed (was {_json(old)})"
+        elif isinstance(old, dict) and isinstance(new, dict):
+            yield from _keys(path, old, new)
+        elif _json(old) != _json(new):
+            yield f"{path}: {_json(old)} → {_json(new)}"
+
+
+def _moved(what: str, old: Any, new: Any) -> str:
+    if old is None:
+        return f"{what} added: {_json(new)}"
+    if new is None:
+        return f"{what} removed (was {_json(old)})"
+    return f"{what}: {_json(old)} → {_json(new)}"
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
