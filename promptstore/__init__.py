@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptstore.errors import EventError as EventError
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
     from promptstore.errors import VariableError as VariableError
     from promptstore.errors import VersionNotFoundError as VersionNotFoundError
-    from promptstore.formatters import TextRepr as TextRepr
-    from promptstore.formatters import text_repr as text_repr
     from promptstore.model import Insert as Insert
     from promptstore.model import Message as Message
     from promptstore.model import Prompt as Prompt
@@ -56,7 +53,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "promptstore.errors": (
-        "EventError",
         "HistoryUnavailableError",
         "IncludeError",
         "InvalidArgumentError",
@@ -80,7 +76,6 @@ _HOMES = {
         "VariableError",
         "VersionNotFoundError",
     ),
-    "promptstore.formatters": ("TextRepr", "text_repr"),
     "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
     "promptstore.snapshot": ("Snapshot",),
     "promptstore.store": ("PromptStore",),

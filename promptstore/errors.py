@@ -22,7 +22,6 @@
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
     │   └── UnsupportedRepositoryError             reftable, SHA-256
-    ├── EventError                  (ValueError)   not an event that text_repr can read
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -409,20 +408,6 @@ class RepositoryNotFoundError(RepositoryError):
 
 class UnsupportedRepositoryError(RepositoryError):
     """A repository format that the git library underneath cannot read."""
-
-
-class EventError(PromptStoreError, ValueError):
-    """A value that is not an event which text_repr can read.
-
-    Attributes:
-        reason: What is wrong and what was expected, as a sentence.
-    """
-
-    def __init__(self, *, reason: str) -> None:
-        self.reason = reason
-
-    def _sentence(self) -> str:
-        return self.reason
 
 
 class MissingExtraError(PromptStoreError, ImportError):

@@ -8,7 +8,6 @@ import pytest
 
 from promptstore import errors
 from promptstore.errors import (
-    EventError,
     HistoryUnavailableError,
     IncludeError,
     InvalidArgumentError,
@@ -96,7 +95,6 @@ SAMPLES = [
     (RepositoryError(path="/x", reason="git says: no."), OSError, "/x: git says: no."),
     (RepositoryNotFoundError(path="/x", reason="nothing here."), OSError, "nothing here"),
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
-    (EventError(reason="a list is no event."), ValueError, "a list is no event."),
     (
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,

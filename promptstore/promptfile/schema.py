@@ -402,6 +402,8 @@ def _kind(value: Any) -> str:
 
 
 def _quotes(value: Any) -> str:
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None:
+        return '; write "" for an empty text'
+    if isinstance(value, (bool, int, float)):
         return "; put it in quotes"
-    return ""
+    return "; a text that starts with a bracket or a brace needs quotes"

@@ -256,7 +256,15 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     if "duplicate" in problem:
         return Problem(line, column, codes.DUPLICATE_KEY, f"{problem}.")
     context = f" {error.context.strip()}" if error.context else ""
-    return Problem(line, column, codes.SYNTAX, f"This is not YAML: {problem}{context}.")
+    hint = next((hint for sign, hint in _HINTS.items() if sign in problem), "")
+    return Problem(line, column, codes.SYNTAX, f"This is not YAML: {problem}{context}.{hint}")
+
+
+_HINTS: Final = {
+    "mapping values are not allowed": " A text that holds a colon and a space needs quotes.",
+    "cannot start any token": " Indent with spaces; a text that starts like this needs quotes.",
+    "did not find expected key": " Look at the indent of this line and of those above it.",
+}
 
 
 _ANCHOR_MESSAGE: Final = (
@@ -330,7 +338,8 @@ class _Constructor:
 
     def _key(self, node: Node) -> str | None:
         if not isinstance(node, ScalarNode):
-            self._report(node, codes.WRONG_VALUE, "A key must be a text.")
+            message = "A key must be a text; a text that starts with a brace needs quotes."
+            self._report(node, codes.WRONG_VALUE, message)
             return None
         if not node.style and not isinstance(_value_or_text(node.value), str):
             message = f"The key {node.value!r} is not a text; put it in quotes."

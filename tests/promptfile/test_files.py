@@ -1,0 +1,160 @@
+"""Files found by their name: broken ones with their problems, canonical ones as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptstore.errors import InvalidArgumentError, PromptFileError
+from promptstore.model import Insert, Message, Prompt
+from promptstore.promptfile import codes, dumps, edit, loads, parse, parse_yaml
+from promptstore.variables import Variable
+
+DATA = Path(__file__).parent.parent / "data" / "promptfile"
+BROKEN = sorted((DATA / "broken").glob("*.yaml"))
+CANONICAL = sorted((DATA / "canonical").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
+def test_a_broken_file_tells_every_problem_with_its_place(file: Path) -> None:
+    with pytest.raises(PromptFileError) as caught:
+        loads(file.read_bytes(), file.name)
+    told = "".join(f"{p.line}:{p.column} {p.code}\n" for p in caught.value.problems)
+    assert told == file.with_suffix(".txt").read_text()
+    for problem in caught.value.problems:
+        assert problem.message[-1] in ".?"
+        assert f"{file.name}:{problem.line}:{problem.column}: {problem.code} " in str(caught.value)
+
+
+def test_every_code_of_the_reader_has_a_broken_file() -> None:
+    used = {line.split()[1] for file in BROKEN for line in file.with_suffix(".txt").open()}
+    assert used == codes.MEANINGS.keys() - {codes.TOO_LARGE}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompt: x\n#" + "x" * (1 << 20), "at most 1,048,576 are read"),
+        ("config: " + "[" * 101 + "]" * 101, "deeper than 100 levels"),
+        ("config:\n  a: " + "{a: " * 99 + "1" + "}" * 99, "deeper than 100 levels"),
+        ("[" * 5_000, "deeper than 100 levels"),
+    ],
+    ids=["too large", "lists", "mappings", "very deep"],
+)
+def test_files_that_are_too_large_or_too_deep(text: str, message: str) -> None:
+    with pytest.raises(PromptFileError, match=message) as caught:
+        loads(text)
+    assert codes.TOO_LARGE in [problem.code for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("file", CANONICAL, ids=lambda file: file.stem)
+def test_a_canonical_file_stays_as_it_is(file: Path) -> None:
+    source = file.read_bytes()
+    prompt = loads(source)
+    assert dumps(prompt) == source.decode()
+    assert edit(source, prompt) == source
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("~", None), ("null", None), ("Null", None), ("", None),
+        ("true", True), ("False", False), ("TRUE", True),
+        ("yes", "yes"), ("no", "no"), ("on", "on"), ("y", "y"),
+        ("12", 12), ("-12", -12), ("+12", 12), ("0o17", 15), ("0x1F", 31), ("017", 17),
+        ("1_000", "1_000"), ("0b11", "0b11"), ("1:30", "1:30"), ("12:30:45", "12:30:45"),
+        ("1.5", 1.5), (".5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("-1.5E-2", -0.015),
+        ("1.2.3", "1.2.3"), ("2024-11-20", "2024-11-20"), ("2024-11-20T10:00Z", "2024-11-20T10:00Z"),
+        ("v1", "v1"), ("1.2.3-beta", "1.2.3-beta"), ("=", "="), ("nan", "nan"), ("inf", "inf"),
+        ("'12'", "12"), ('"true"', "true"), ("|\n    12\n", "12\n"),
+    ],
+)  # fmt: skip
+def test_scalars_mean_what_yaml_1_2_says(text: str, value: object) -> None:
+    found = loads(f"prompt: x\nconfig:\n  a: {text}\n").config["a"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_whole_prompt() -> None:
+    prompt = loads(
+        """\
+description: Sort a ticket.
+variables:
+  ticket: {type: string, description: What was written}
+  tier: {enum: [free, pro], default: free}
+  history: {type: messages, default: []}
+  note:
+messages:
+  - role: system
+    content: |
+      Sort it.
+  - insert: history
+  - role: user
+    content:
+      - {type: text, text: "{{ ticket }}"}
+      - {type: image_url, image_url: {url: "{{ photo }}", detail: low}}
+config: {temperature: 0.2, stop: [END]}
+tags: [support, "24/7"]
+metadata: {owner: team-a}
+x-acme: [1]
+"""
+    )
+    assert prompt == Prompt(
+        description="Sort a ticket.",
+        variables={
+            "ticket": Variable("string", "What was written"),
+            "tier": Variable(enum=("free", "pro"), default="free"),
+            "history": Variable("messages", default=[]),
+            "note": Variable(),
+        },
+        messages=(
+            Message("system", "Sort it.\n"),
+            Insert("history"),
+            Message(
+                "user",
+                (
+                    {"type": "text", "text": "{{ ticket }}"},  # type: ignore[arg-type]
+                    {"type": "image_url", "image_url": {"url": "{{ photo }}", "detail": "low"}},
+                ),
+            ),
+        ),
+        config={"temperature": 0.2, "stop": ["END"]},
+        tags=("support", "24/7"),
+        metadata={"owner": "team-a"},
+        extensions={"x-acme": [1]},
+    )
+
+
+def test_a_document_tells_where_things_stand() -> None:
+    document = parse("prompt: |\n  one\n    two\nconfig:\n  b: {c: [1, 2]}\n")
+    assert document.position(("prompt",)) == (2, 3)
+    assert document.position(("prompt",), 2) == (3, 5)
+    assert document.position(("config", "b", "c", 1)) == (5, 14)
+    assert document.key_position(("config", "b", "c")) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (Prompt(), "has at least `prompt:` or `messages:`"),
+        (Prompt(description="x"), "Neither `prompt:`"),
+        (Prompt(prompt="x", messages=(Message("user", "y"),)), "exclude each other"),
+        (Prompt(prompt="half \ud800"), "half of a surrogate pair"),
+        (Prompt(prompt="x", config={"a": float("nan")}), "nan, which JSON does not have"),
+        (Prompt(prompt="x", config={"a": object()}), "holds a object"),
+        (Prompt(prompt="x", tags=("",)), "is empty"),
+        (Prompt(prompt="x", variables={"_a": Variable()}), "cannot be a variable"),
+        (Prompt(messages=(Message("boss", "x"),)), "'boss'"),
+    ],
+)
+def test_what_no_file_can_hold_is_not_written(prompt: Prompt, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        dumps(prompt)
+
+
+def test_parse_yaml_is_as_strict() -> None:
+    assert parse_yaml("a: [1, yes]\n") == {"a": [1, "yes"]}
+    assert parse_yaml('{"a": 1.5}') == {"a": 1.5}
+    with pytest.raises(PromptFileError, match=r"values\.yaml:2:1: PS103"):
+        parse_yaml("a: 1\na: 2\n", "values.yaml")
