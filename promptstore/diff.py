@@ -148,16 +148,17 @@ def _text_changes(pairs: list[tuple[_Slot | None, _Slot | None]]) -> Iterator[Te
 
 
 def unified(before: str, after: str) -> str:
-    """Write the unified diff of two texts, a missing last line end told as git tells it."""
-    lines = difflib.unified_diff(_lines(before), _lines(after), n=3, lineterm="")
+    """Write the unified diff of two texts; a last line end is told only where it changed."""
+    old, new = _lines(before), _lines(after)
+    if before and after and before.endswith("\n") != after.endswith("\n"):
+        marked = old if after.endswith("\n") else new
+        marked[-1] += "\n\\ No newline at end"
+    lines = difflib.unified_diff(old, new, n=3, lineterm="")
     return "\n".join(list(lines)[2:])
 
 
 def _lines(text: str) -> list[str]:
-    lines = text.split("\n")
-    if lines[-1] == "":
-        return lines[:-1]
-    return [*lines[:-1], f"{lines[-1]}\n\\ No newline at end"]
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _deletion(before: Prompt, after: Prompt) -> Iterator[str]:

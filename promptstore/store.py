@@ -111,10 +111,11 @@ class PromptStore:
             RevisionNotFoundError: There is no such branch.
             InvalidArgumentError: The root leaves the repository, or there are no files to read.
         """
+        root = _checked_root(root)
         repository = _discover(Path(path), root)
         store = cls(
             path=Path(path) if repository is None else repository.workdir or repository.git_dir,
-            root=_checked_root(root),
+            root=root,
             repository=repository,
             branch=branch,
             worktree=worktree,

@@ -68,7 +68,12 @@ class GitRepo:
                 self.git("rm", "--quiet", "--force", path)
             else:
                 self.write(path, text)
-                self.git("add", "--force", path)
+        written = "\0".join(path for path, text in files.items() if text is not None)
+        if written:
+            self.git(
+                "add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul",
+                stdin=written.encode(),
+            )  # fmt: skip
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.head()
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from promptstore.errors import InvalidArgumentError
 from promptstore.model import Prompt
 from promptstore.promptfile import parse_yaml
@@ -74,13 +72,15 @@ def _ask(name: str, variable: Variable) -> Any:
     hint = "" if variable.type == "string" else f" ({variable.type}, as JSON)"
     description = f" - {variable.description}" if variable.description else ""
     while True:
-        text: str = typer.prompt(
-            f"{name}{hint}{description}", err=True, default="", show_default=False
-        )
+        sys.stderr.write(f"{name}{hint}{description}: ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise InvalidArgumentError(message=f"no value was given for {name!r}")
         try:
-            return read_value(name, text, variable)
+            return read_value(name, line.rstrip("\r\n"), variable)
         except InvalidArgumentError as error:
-            typer.echo(f"{error}", err=True)
+            sys.stderr.write(f"{error}\n")
 
 
 def _read_file(file: str) -> dict[str, Any]:

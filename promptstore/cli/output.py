@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -31,19 +32,26 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def in_colour() -> bool:
+    """Tell whether colours are wanted: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return on_terminal() and not os.environ.get("NO_COLOR")
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value, indented by two, letters as they are."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def print_exactly(text: str) -> None:
     """Print a text without changing a character; a terminal gets the line end that it lacks."""
-    typer.echo(text, nl=on_terminal() and not text.endswith("\n"))
+    sys.stdout.write(text)
+    if on_terminal() and not text.endswith("\n"):
+        sys.stdout.write("\n")
 
 
 def print_lines(text: str) -> None:
     """Print a text for reading; on a terminal, control characters are shown, not obeyed."""
-    typer.echo(visible(text))
+    sys.stdout.write(visible(text) + "\n")
 
 
 def print_error(text: str) -> None:
@@ -67,7 +75,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """
     if not on_terminal():
         for row in rows:
-            typer.echo("\t".join(_one_line(cell) for cell in row))
+            sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
         return
     from rich.console import Console
     from rich.table import Table
@@ -86,7 +94,12 @@ def print_diff(text: str) -> None:
     for line in text.splitlines():
         colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
         shown = visible(line)
-        typer.echo(typer.style(shown, fg=colour) if on_terminal() and colour else shown)
+        print_coloured(shown, colour if in_colour() else None)
+
+
+def print_coloured(text: str, colour: str | None) -> None:
+    """Print a line, in a colour or plain."""
+    sys.stdout.write((typer.style(text, fg=colour) if colour else text) + "\n")
 
 
 def when(time: datetime | None) -> str:

@@ -68,7 +68,7 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
     if _same(present, wanted):
         return source
     text = source.decode()
-    has_crlf = text.count("\r\n") == text.count("\n")
+    has_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
     tree = parse(text.replace("\r\n", "\n"), path).tree if has_crlf else document.tree
     for attempt in (_edit_nodes, _edit_keys):
         with suppress(_TooOdd):

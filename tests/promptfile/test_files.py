@@ -28,7 +28,8 @@ def test_a_broken_file_tells_every_problem_with_its_place(file: Path) -> None:
 
 
 def test_every_code_of_the_reader_has_a_broken_file() -> None:
-    used = {line.split()[1] for file in BROKEN for line in file.with_suffix(".txt").open()}
+    told = "".join(file.with_suffix(".txt").read_text() for file in BROKEN)
+    used = {line.split()[1] for line in told.splitlines()}
     assert used == codes.MEANINGS.keys() - {codes.TOO_LARGE}
 
 
@@ -65,7 +66,7 @@ def test_a_canonical_file_stays_as_it_is(file: Path) -> None:
         ("12", 12), ("-12", -12), ("+12", 12), ("0o17", 15), ("0x1F", 31), ("017", 17),
         ("1_000", "1_000"), ("0b11", "0b11"), ("1:30", "1:30"), ("12:30:45", "12:30:45"),
         ("1.5", 1.5), (".5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("-1.5E-2", -0.015),
-        ("1.2.3", "1.2.3"), ("2024-11-20", "2024-11-20"), ("2024-11-20T10:00Z", "2024-11-20T10:00Z"),
+        ("1.2.3", "1.2.3"), ("2024-11-20", "2024-11-20"),
         ("v1", "v1"), ("1.2.3-beta", "1.2.3-beta"), ("=", "="), ("nan", "nan"), ("inf", "inf"),
         ("'12'", "12"), ('"true"', "true"), ("|\n    12\n", "12\n"),
     ],

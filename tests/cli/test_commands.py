@@ -1,0 +1,351 @@
+"""The command line as its users meet it: arguments in, text and exit code out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from promptstore.cli.app import app
+from promptstore.errors import PromptStoreError
+from tests.gitrepo import GitRepo
+from tests.test_store import label_branch
+
+Run = Callable[..., Result]
+
+GREET = """\
+description: Greet.
+variables:
+  name: {type: string, description: Who}
+prompt: Hi {{ name }}
+"""
+CHAT = """\
+variables:
+  n: {type: integer}
+  xs: {type: array, default: []}
+messages:
+  - role: system
+    content: |
+      Count to {{ n }}.{% for x in xs %} {{ x }}{% endfor %}
+
+  - role: user
+    content: Go.
+config: {temperature: 0}
+tags: [maths]
+"""
+
+
+@pytest.fixture
+def clone(repo: GitRepo) -> GitRepo:
+    """`greet` with two versions, `chat`, and `old`, which is deleted."""
+    repo.commit({"prompts/greet.yaml": "prompt: Hi\n", "prompts/chat.yaml": CHAT}, "First")
+    repo.commit({"prompts/greet.yaml": GREET, "prompts/old.yaml": "prompt: Old\n"}, "By name")
+    repo.commit({"prompts/old.yaml": "prompt: Old\ndeleted: true\nreplaced_by: greet\n"}, "No old")
+    return repo
+
+
+@pytest.fixture
+def run(clone: GitRepo) -> Run:
+    """Runs a command in the clone; an error of our own is given back as its text and code 1."""
+
+    def run(*arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(app, ["-C", str(clone.path), *arguments], input=stdin)
+
+    return run
+
+
+def out(result: Result) -> str:
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.stdout
+
+
+def fails_with(result: Result, sentence: str) -> None:
+    assert isinstance(result.exception, PromptStoreError), result.output
+    assert sentence in str(result.exception)
+
+
+class TestList:
+    def test_plain_lines_for_other_programs(self, run: Run, clone: GitRepo) -> None:
+        time = clone.git("log", "-1", "--format=%cI", "HEAD~1")
+        first = clone.git("log", "-1", "--format=%cI", "HEAD~2")
+        assert out(run("list")) == f"chat\t1\t\t{first}\t\ngreet\t2\t\t{time}\tGreet.\n"
+
+    @pytest.mark.parametrize(
+        ("arguments", "names"),
+        [
+            ([], ["chat", "greet"]),
+            (["gr"], ["greet"]),
+            (["--tag", "maths"], ["chat"]),
+            (["--search", "WHO"], []),
+            (["--search", "count"], ["chat"]),
+            (["--deleted"], ["chat", "greet", "old"]),
+        ],
+    )
+    def test_filters(self, run: Run, arguments: list[str], names: list[str]) -> None:
+        rows = json.loads(out(run("list", "--json", *arguments)))
+        assert [row["name"] for row in rows] == names
+
+    def test_a_broken_file_hides_no_other(self, run: Run, clone: GitRepo) -> None:
+        clone.commit({"prompts/broken.yaml": "promt: x\n"})
+        result = run("list")
+        assert result.exit_code == 1
+        assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["chat", "greet"]
+        assert "prompts/broken.yaml:1:1: PS107" in result.stderr
+
+    def test_an_empty_repository(self, make_repo: Callable[[str], GitRepo]) -> None:
+        empty = make_repo("empty")
+        result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
+        assert (result.exit_code, result.stdout) == (0, "")
+
+
+class TestShow:
+    def test_what_a_person_wants_to_know(self, run: Run, clone: GitRepo) -> None:
+        lines = out(run("show", "greet")).splitlines()
+        assert lines[0] == "greet (text, version 2)"
+        assert "about:    Greet." in lines
+        assert f"commit:   {clone.git('rev-parse', 'HEAD~1')}" in lines
+        assert "variable: name (string, required) - Who" in lines
+        assert lines[-1] == "Hi {{ name }}"
+
+    def test_source_is_the_file_to_the_byte(self, run: Run, clone: GitRepo) -> None:
+        clone.commit({"prompts/crlf.yaml": b"prompt: x # c\r\n"})
+        assert run("show", "crlf", "--source").stdout_bytes == b"prompt: x # c\r\n"
+        assert out(run("show", "greet@1", "--source")) == "prompt: Hi\n"
+
+    def test_json(self, run: Run) -> None:
+        shown = json.loads(out(run("show", "old", "--json")))
+        assert shown["deleted"] is True
+        assert shown["version"] == 2
+        assert shown["content"] == {"prompt": "Old", "deleted": True, "replaced_by": "greet"}
+        assert set(shown) == {
+            "name", "version", "commit", "snapshot_commit", "blob", "digest", "kind", "labels",
+            "deleted", "created_at", "created_by", "updated_at", "updated_by", "content",
+        }  # fmt: skip
+
+    def test_the_files_on_disk(self, run: Run, clone: GitRepo) -> None:
+        clone.write("prompts/greet.yaml", "prompt: draft\n")
+        assert "draft" in out(run("show", "greet", "--worktree"))
+        assert "draft" not in out(run("show", "greet"))
+
+
+class TestSelection:
+    @pytest.fixture(autouse=True)
+    def _names(self, clone: GitRepo) -> None:
+        first = clone.git("rev-parse", "HEAD~2")
+        files = {
+            f"{label}.yaml": f"greet: {{version: 1, commit: {first}}}\n"
+            for label in ("prod", "both")
+        }
+        label_branch(clone, files)
+        clone.git("tag", "v1", "HEAD~2")
+        clone.git("branch", "both", "HEAD")
+
+    @pytest.mark.parametrize(
+        ("selector", "version"),
+        [
+            ("", 2),
+            ("@1", 1),
+            ("@version:1", 1),
+            ("@prod", 1),
+            ("@label:prod", 1),
+            ("@v1", 1),
+            ("@main~2", 1),
+            ("@main", 2),
+            ("@rev:main", 2),
+            ("@label:both", 1),
+            ("@rev:both", 2),
+            ("@2100-01-01T00:00Z", 2),
+        ],
+    )
+    def test_selects(self, run: Run, selector: str, version: int) -> None:
+        assert json.loads(out(run("show", f"greet{selector}", "--json")))["version"] == version
+
+    @pytest.mark.parametrize(
+        ("selector", "sentence"),
+        [
+            ("@", "selects nothing"),
+            ("@both", "write greet@label:both or greet@rev:both"),
+            ("@prd", "neither a label (there are: both, prod) nor a rev"),
+            ("@9", "its versions are 1 to 2"),
+            ("@version:x", "'x' is not the number of a version"),
+            ("@label:nope", "does not point 'greet' anywhere. There are: both, prod."),
+            ("@rev:nope", "names no commit"),
+            ("@1999-01-01T00:00Z", "no commit that old"),
+        ],
+    )
+    def test_refuses(self, run: Run, selector: str, sentence: str) -> None:
+        fails_with(run("show", f"greet{selector}"), sentence)
+
+    def test_labels_stand_beside_versions(self, run: Run) -> None:
+        assert [line.split("\t")[4] for line in out(run("log", "greet")).splitlines()] == [
+            "",
+            "both, prod",
+        ]
+
+
+class TestRender:
+    def test_a_text_prompt_is_printed_exactly(self, run: Run) -> None:
+        assert run("render", "greet", "--var", "name=Ada=é").stdout_bytes == "Hi Ada=é".encode()
+
+    def test_messages_stand_under_their_roles(self, run: Run) -> None:
+        shown = out(run("render", "chat", "--var", "n=3", "--var", 'xs=["a"]'))
+        assert shown == "[system]\nCount to 3. a\n[user]\nGo.\n"
+
+    def test_json(self, run: Run) -> None:
+        shown = json.loads(out(run("render", "chat", "--json", "--var", "n=3")))
+        assert shown["messages"][0] == {"role": "system", "content": "Count to 3."}
+        assert shown["config"] == {"temperature": 0}
+        assert (shown["name"], shown["version"]) == ("chat", 1)
+        assert (
+            json.loads(out(run("render", "greet", "--json", "--var", "name=x")))["text"] == "Hi x"
+        )
+
+    @pytest.mark.parametrize("text", ["n: 4\n", '{"n": 4}', "# c\nn: 4\nxs: []\n"])
+    def test_values_from_a_file_or_stdin(self, run: Run, tmp_path: Path, text: str) -> None:
+        (tmp_path / "values").write_text(text)
+        for result in (
+            run("render", "chat", "--vars", str(tmp_path / "values")),
+            run("render", "chat", "--vars", "-", stdin=text),
+        ):
+            assert out(result).startswith("[system]\nCount to 4.")
+
+    def test_var_wins_over_vars(self, run: Run) -> None:
+        shown = out(run("render", "chat", "--vars", "-", "--var", "n=5", stdin="n: 4\n"))
+        assert "Count to 5." in shown
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["chat"], "'n' is missing"),
+            (["chat", "--var", "n=three"], "'n' is of the type integer: write its value as JSON"),
+            (["chat", "--var", 'n="3"'], "'n' is a text, but must be an integer"),
+            (["chat", "--var", "m=1"], "'m' is not a variable of it"),
+            (["chat", "--var", "n"], "--var takes NAME=VALUE, not 'n'"),
+            (["chat", "--vars", "nope.yaml"], "cannot read nope.yaml: No such file"),
+            (["old"], "Use 'greet' instead"),
+            (["grete"], "Did you mean 'greet'?"),
+        ],
+    )
+    def test_says_what_is_wrong(self, run: Run, arguments: list[str], sentence: str) -> None:
+        fails_with(run("render", *arguments), sentence)
+
+    def test_a_broken_vars_file_tells_its_place(self, run: Run) -> None:
+        fails_with(run("render", "chat", "--vars", "-", stdin="n: 1\nn: 2\n"), "<stdin>:2:1: PS103")
+        fails_with(run("render", "chat", "--vars", "-", stdin="- 1\n"), "must hold a mapping")
+
+
+class TestLog:
+    def test_versions_newest_first(self, run: Run, clone: GitRepo) -> None:
+        rows = [line.split("\t") for line in out(run("log", "old")).splitlines()]
+        assert [(row[0], row[5]) for row in rows] == [("2", "(deleted) No old"), ("1", "By name")]
+        assert rows[0][1] == clone.head()[:7]
+        assert rows[0][3] == "Ada Example <ada@example.com>"
+
+    def test_json(self, run: Run, clone: GitRepo) -> None:
+        rows = json.loads(out(run("log", "greet", "--json")))
+        assert [row["commit"] for row in rows] == clone.versions("prompts/greet.yaml")
+        assert rows[0]["message"] == "By name\n"
+
+    def test_a_typo(self, run: Run) -> None:
+        fails_with(run("log", "gret"), "Did you mean 'greet'?")
+
+
+class TestDiff:
+    def test_against_the_version_before(self, run: Run) -> None:
+        assert out(run("diff", "greet")) == (
+            "greet@1 → greet@2\n"
+            '  description added: "Greet."\n'
+            "  variable 'name' added (string, required)\n"
+            "\n"
+            "the text:\n"
+            "@@ -1 +1 @@\n"
+            "-Hi\n"
+            "+Hi {{ name }}\n"
+        )
+
+    def test_between_two(self, run: Run) -> None:
+        found = json.loads(out(run("diff", "old@1", "old@2", "--json")))
+        assert found["changes"] == ["deleted (replaced by greet)"]
+        assert found["texts"] == []
+        assert "nothing changed" in out(run("diff", "old", "old"))
+
+    def test_the_first_version_has_none_before_it(self, run: Run) -> None:
+        fails_with(run("diff", "chat"), "no version before version 1")
+
+
+class TestCheck:
+    def test_nothing_to_say(self, run: Run) -> None:
+        result = run("check")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr.endswith("prompts: 0 problems\n")
+
+    def test_the_working_tree_or_a_rev(self, run: Run, clone: GitRepo) -> None:
+        clone.write("prompts/new.yaml", "prompt: [\n")
+        result = run("check")
+        assert result.exit_code == 1
+        assert result.stdout.startswith("prompts/new.yaml:2:1: PS102 ")
+        assert "4 prompts" in result.stderr
+        assert run("check", "--rev", "HEAD").exit_code == 0
+        assert run("--branch", "main", "check").exit_code == 0
+        (row,) = json.loads(run("check", "--json").stdout)
+        assert (row["path"], row["name"], row["line"], row["column"], row["code"]) == (
+            "prompts/new.yaml", "new", 2, 1, "PS102",
+        )  # fmt: skip
+
+    def test_a_bare_repository(self, clone: GitRepo, tmp_path: Path) -> None:
+        bare = clone.clone(tmp_path / "bare.git", "--bare")
+        assert CliRunner().invoke(app, ["-C", str(bare.path), "check"]).exit_code == 0
+
+
+class TestInit:
+    def init(self, path: Path, *options: str) -> Result:
+        return CliRunner().invoke(app, ["-C", str(path), *options, "init"])
+
+    def test_makes_a_store_that_works_as_it_says(self, tmp_path: Path) -> None:
+        result = self.init(tmp_path)
+        assert result.exit_code == 0
+        arguments = ["-C", str(tmp_path), "render", "greeting", "--worktree", "--var", "name=Ada"]
+        assert "greets Ada." in CliRunner().invoke(app, arguments).stdout
+        assert CliRunner().invoke(app, ["-C", str(tmp_path), "check"]).exit_code == 0
+        repo = GitRepo(tmp_path)
+        repo.git("add", "prompts/greeting.yaml")
+        repo.commit({}, "Greet by name")
+        assert out(CliRunner().invoke(app, ["-C", str(tmp_path), "log", "greeting"]))
+
+    def test_in_a_repository_and_at_another_root(self, repo: GitRepo) -> None:
+        assert self.init(repo.path, "--root", "llm/prompts").exit_code == 0
+        assert (repo.path / "llm/prompts/greeting.yaml").is_file()
+        assert repo.git("status", "--porcelain") == "?? llm/"
+
+    def test_never_overwrites(self, clone: GitRepo) -> None:
+        fails_with(self.init(clone.path), "holds prompts already")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["list"], "promptstore init"),
+        (["--root", "../x", "list"], "within the repository"),
+    ],
+)
+def test_a_place_without_prompts(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    fails_with(CliRunner().invoke(app, ["-C", str(tmp_path), *arguments]), sentence)
+
+
+def test_a_shallow_clone(clone: GitRepo, tmp_path: Path) -> None:
+    shallow = clone.clone(tmp_path / "shallow", "--depth=1")
+    rows: Any = json.loads(
+        CliRunner().invoke(app, ["-C", str(shallow.path), "list", "--json"]).stdout
+    )
+    assert [row["version"] for row in rows] == [None, None]
+    result = CliRunner().invoke(app, ["-C", str(shallow.path), "log", "greet"])
+    fails_with(result, "git fetch --unshallow")
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["show"], ["list", "--nope"]])
+def test_a_call_that_is_not_understood(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2

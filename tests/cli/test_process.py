@@ -1,0 +1,168 @@
+"""The command line as a process of its own: exit codes, pipes, terminals."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.gitrepo import GitRepo
+
+GREET = "variables:\n  name: {type: string}\nprompt: Hi {{ name }}\n"
+
+
+@pytest.fixture
+def clone(repo: GitRepo) -> GitRepo:
+    repo.commit({"prompts/greet.yaml": GREET, "prompts/odd.yaml": 'prompt: "a\\u001b[31mb"\n'})
+    return repo
+
+
+def run(
+    *arguments: str, path: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    place = ["-C", str(path)] if path else []
+    return subprocess.run(
+        [sys.executable, "-m", "promptstore", *place, *arguments],
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def run_on_terminal(
+    path: Path, *arguments: str, prompt: bytes = b"", typed: bytes = b""
+) -> tuple[int, bytes]:
+    """Run with a terminal for stdin, stdout and stderr; give the exit code and what it showed.
+
+    The text is typed once the prompt is seen.
+    """
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ |= {"TERM": "xterm", "COLUMNS": "100"}
+        os.execv(
+            sys.executable,
+            [sys.executable, "-m", "promptstore", "-C", str(path), *arguments],
+        )
+    shown = b""
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # Linux says so when the other side is gone
+            break
+        if not data:
+            break
+        shown += data
+        if typed and prompt in shown:
+            os.write(terminal, typed)
+            typed = b""
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
+
+
+def test_version_loads_no_command(clone: GitRepo) -> None:
+    done = run("--version", environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.stdout.startswith(b"promptstore ")
+    assert b"typer" not in done.stderr
+    assert run("list", "--version").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["render", "greet"], 1, b"error: The values for 'greet' do not fit: 'name' is missing."),
+        (["show", "gret"], 1, b"error: There is no prompt 'gret' in main"),
+        (["nonsense"], 2, b"No such command"),
+        (["list"], 0, b""),
+    ],
+)
+def test_exit_codes(clone: GitRepo, arguments: list[str], code: int, sentence: bytes) -> None:
+    done = run(*arguments, path=clone.path)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_output_is_utf_8_whatever_the_locale(clone: GitRepo) -> None:
+    done = run(
+        "render", "greet", "--var", "name=é\r\n", path=clone.path,
+        environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.stdout == "Hi é\r\n".encode()
+
+
+def test_a_reader_that_goes_away_is_no_traceback(clone: GitRepo) -> None:
+    clone.commit({f"prompts/p{n}.yaml": "prompt: x\n" for n in range(2_000)})
+    command = [sys.executable, "-m", "promptstore", "-C", str(clone.path), "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_missing_extra_says_what_to_install() -> None:
+    program = (
+        "import sys, importlib.util as util\n"
+        "real = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'typer' else real(name, *rest)\n"
+        "sys.argv = ['promptstore', 'list']\n"
+        "from promptstore.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"pip install 'git-promptstore[cli]'" in done.stderr
+
+
+class TestTerminal:
+    def test_a_missing_value_is_asked_for(self, clone: GitRepo) -> None:
+        code, shown = run_on_terminal(
+            clone.path, "render", "greet", prompt=b"name: ", typed=b"Ada\n"
+        )
+        assert code == 0
+        assert b"name" in shown
+        assert shown.replace(b"\r\n", b"\n").endswith(b"Hi Ada\n")
+
+    def test_a_table_has_heads(self, clone: GitRepo) -> None:
+        code, shown = run_on_terminal(clone.path, "list")
+        assert code == 0
+        assert b"NAME" in shown
+        assert b"\t" not in shown
+
+    def test_control_characters_are_shown_and_not_obeyed(self, clone: GitRepo) -> None:
+        _, shown = run_on_terminal(clone.path, "show", "odd")
+        assert b"a\\x1b[31mb" in shown
+        assert b"a\x1b[31mb" not in shown
+        assert b"a\x1b[31mb" in run("show", "odd", path=clone.path).stdout
+
+    def test_an_interrupt_ends_it(self, clone: GitRepo) -> None:
+        code, _ = run_on_terminal(clone.path, "render", "greet", prompt=b"name: ", typed=b"\x03")
+        assert code == 130
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_names(clone: GitRepo, shell: str) -> None:
+    script = run("--show-completion", shell)
+    assert script.returncode == 0
+    variable = "_PROMPTSTORE_COMPLETE"
+    words = f"promptstore -C {clone.path} show gr"
+    done = subprocess.run(
+        [sys.executable, "-c", "from promptstore.cli.app import app; app(prog_name='promptstore')"],
+        capture_output=True,
+        check=False,
+        env={
+            **os.environ,
+            variable: f"complete_{shell}",
+            "COMP_WORDS": words,
+            "COMP_CWORD": "4",
+            "_TYPER_COMPLETE_ARGS": words,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        },
+    )
+    assert b"greet" in done.stdout, done.stderr
