@@ -14,7 +14,7 @@ from promptstore.template import Budget, Limits, Source, Template, TemplateKind,
 from promptstore.values import FrozenDict, freeze, thaw
 from promptstore.variables import Variable, bind
 
-Part: TypeAlias = FrozenDict
+Part: TypeAlias = Mapping[str, Any]
 """One part of a content: ``{"type": "text", "text": …}`` and the like, strings being templates."""
 
 PartType: TypeAlias = Literal["text", "image_url", "input_audio", "file"]

@@ -50,7 +50,7 @@ def render(
     return template.render(values or {}, optional=optional, budget=Budget(limits))
 
 
-LANGUAGE = {
+LANGUAGE: dict[str, tuple[str, dict[str, Any], str]] = {
     "a name": ("Hi {{ name }}!", {"name": "Ada"}, "Hi Ada!"),
     "without spaces": ("{{name}}", {"name": "Ada"}, "Ada"),
     "a key": ("{{ user.name }}", {"user": {"name": "Ada"}}, "Ada"),

@@ -91,7 +91,7 @@ def test_a_value_stays_text(template: str, payload: str) -> None:
         messages=(
             Message("system", template),
             Message("user", ({"type": "text", "text": template},)),
-        )  # type: ignore[arg-type]
+        )
     )
     rendered = prompt.render(x=payload)
     assert rendered.messages == [

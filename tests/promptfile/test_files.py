@@ -115,7 +115,7 @@ x-acme: [1]
             Message(
                 "user",
                 (
-                    {"type": "text", "text": "{{ ticket }}"},  # type: ignore[arg-type]
+                    {"type": "text", "text": "{{ ticket }}"},
                     {"type": "image_url", "image_url": {"url": "{{ photo }}", "detail": "low"}},
                 ),
             ),

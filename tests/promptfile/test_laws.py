@@ -39,7 +39,7 @@ def test_any_text_survives_everywhere(text: str) -> None:
     prompt = Prompt(
         messages=(
             Message(role="user", content=text),
-            Message(role="user", content=({"type": "text", "text": text},)),  # type: ignore[arg-type]
+            Message(role="user", content=({"type": "text", "text": text},)),
         ),
         description=text,
         config={text: [text, {"nested": text}]},

@@ -1,0 +1,76 @@
+"""What the README shows is run, and the names that the package offers are the ones it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import promptstore
+from promptstore.cli.app import app
+from promptstore.promptfile import loads
+from promptstore.store import PromptStore
+
+TOP = Path(__file__).parent.parent
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    example = re.search(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert example
+    shown = re.findall(r"^rendered\.config +# (.*)$", example[1], re.MULTILINE)
+    program = example[1] + "\nprint(dict(rendered.config))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=TOP, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout == shown[0].replace('"', "'") + "\n"
+
+
+def test_the_prompt_file_is_one_that_can_be_read() -> None:
+    file = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert file
+    assert loads(file[1]).is_chat
+
+
+def test_the_first_command_renders_a_prompt_of_this_repository() -> None:
+    command = re.search(r"<!-- run-command -->\n    .* && \S*promptstore (.*)\n", README)
+    assert command
+    arguments = [word.strip("'") for word in re.findall(r"(?:[^\s']|'[^']*')+", command[1])]
+    assert arguments[:2] == ["render", "translate"]
+    values = {"text": "Good morning, {name}!", "language": "French"}
+    rendered = PromptStore.open(TOP, worktree=True).render("translate", values)
+    assert "Good morning, {name}!" in str(rendered)
+
+
+def test_every_command_is_in_the_table() -> None:
+    commands = [command.name for command in app.registered_commands]
+    assert [name for name in commands if f"| `promptstore {name}" not in README] == []
+
+
+@pytest.mark.parametrize("name", [command.name for command in app.registered_commands])
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(app, [name, "--help"])
+    assert result.exit_code == 0
+    assert name in result.stdout
+
+
+def test_the_public_names_are_there_and_documented() -> None:
+    assert dir(promptstore) == promptstore.__all__ == sorted(promptstore.__all__)
+    for name in promptstore.__all__:
+        value = getattr(promptstore, name)
+        assert name == "__version__" or value.__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        _ = promptstore.nope
+
+
+def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
+    source = (TOP / "promptstore" / "__init__.py").read_text(encoding="utf-8")
+    declared = set(
+        re.findall(r"^    from promptstore\S* import (\w+) as \1$", source, re.MULTILINE)
+    )
+    assert declared | {"__version__"} == set(promptstore.__all__)
