@@ -114,6 +114,7 @@ class Prompt:
     includes: Mapping[str, Prompt] = field(default_factory=FrozenDict, repr=False, compare=False)
     limits: Limits = field(default=Limits(), repr=False, compare=False)
     _program: _Program | None = field(default=None, init=False, repr=False, compare=False)
+    _digest: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("config", "metadata", "extensions"):
@@ -132,6 +133,7 @@ class Prompt:
         for name, value in state.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_program", None)
+        object.__setattr__(self, "_digest", None)
 
     @property
     def is_chat(self) -> bool:
@@ -149,9 +151,9 @@ class Prompt:
 
         Comments and layout of the file do not count; two prompts with one digest mean the same.
         """
-        closure = [self.content, {name: self.includes[name].content for name in self.includes}]
-        text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        if self._digest is None:
+            object.__setattr__(self, "_digest", _digest(self))
+        return self._digest or ""
 
     @property
     def contract(self) -> Mapping[str, Variable]:
@@ -435,6 +437,12 @@ def _refuse_unfit_includes(prompt: Prompt) -> None:
         raise IncludeError(
             target=name, chain=[prompt.name or "this prompt"], reason=reason, code=code
         )
+
+
+def _digest(prompt: Prompt) -> str:
+    closure = [prompt.content, {name: found.content for name, found in prompt.includes.items()}]
+    text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _content(prompt: Prompt) -> dict[str, Any]:

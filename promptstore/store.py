@@ -355,12 +355,13 @@ class PromptStore:
     def _snapshot(self, commit: str, title: str) -> Snapshot:
         repository = self._require_repository()
         key = (commit, title, labels_commit(repository))
-        snapshot = self._snapshots.get(key)
+        snapshot = self._snapshots.pop(key, None)
         if snapshot is None:
             snapshot = self._new_snapshot(CommitSource(repository, self.root, commit, title))
-            while len(self._snapshots) >= _KEPT_SNAPSHOTS:
-                self._snapshots.pop(next(iter(self._snapshots)), None)
-            self._snapshots[key] = snapshot
+        # Put in again at the end, so that what was not asked for longest stands first and goes.
+        self._snapshots[key] = snapshot
+        if len(self._snapshots) > _KEPT_SNAPSHOTS:
+            self._snapshots.pop(next(iter(self._snapshots)), None)
         return snapshot
 
     def _new_snapshot(self, source: Source, tip: str | None = None) -> Snapshot:

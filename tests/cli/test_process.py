@@ -135,6 +135,16 @@ class TestTerminal:
         assert b"NAME" in shown
         assert b"\t" not in shown
 
+    def test_a_long_history_shows_its_progress(self, repo: GitRepo) -> None:
+        lines = ["commit refs/heads/main", "committer Ada <ada@example.com> 1 +0000", "data 1", "x"]
+        first = ["M 100644 inline prompts/a.yaml", "data 10", "prompt: x\n"]
+        stream = "\n".join([*lines, *first, *(lines * 1_500), ""])
+        repo.git("fast-import", "--quiet", stdin=stream.encode())
+        _, shown = run_on_terminal(repo.path, "list")
+        assert b"Indexing the history" in shown
+        _, shown = run_on_terminal(repo.path, "list")
+        assert b"Indexing the history" not in shown
+
     def test_control_characters_are_shown_and_not_obeyed(self, clone: GitRepo) -> None:
         _, shown = run_on_terminal(clone.path, "show", "odd")
         assert b"a\\x1b[31mb" in shown
