@@ -17,6 +17,7 @@ import hashlib
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -213,13 +214,19 @@ class VersionIndex:
         except sqlite3.Error:
             # The file was damaged or taken away under us: answer from an index in memory.
             self._known_spans.clear()
-            self._connection = _in_memory(None)
+            self._keep(_in_memory(None))
             return action()
 
     def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = _open_index(self._file)
-        return self._connection
+        return self._connection or self._keep(_open_index(self._file))
+
+    def _keep(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Work with a connection from now on, and close it when this index is no more."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = connection
+        weakref.finalize(self, connection.close)
+        return connection
 
     def _spans(self, tip: str) -> list[_Span]:
         spans = self._known_spans.get(tip)
@@ -363,7 +370,11 @@ def _open_index(file: Path) -> sqlite3.Connection:
 def _open_file(file: Path) -> sqlite3.Connection:
     file.parent.mkdir(exist_ok=True)
     connection = _connect(str(file))
-    _create_tables(connection)
+    try:
+        _create_tables(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
