@@ -11,6 +11,9 @@ from jinja2 import nodes
 from promptstore.errors import TemplateSyntaxError
 from promptstore.names import is_name
 
+MAX_DEPTH: Final = 150
+"""How deep a template may be nested, blocks and expressions together."""
+
 LOOP_CALLS: Final = frozenset({"changed", "cycle"})
 LOOP_ATTRIBUTES: Final = LOOP_CALLS | {
     "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
@@ -59,11 +62,23 @@ def check_language(
     Raises:
         TemplateSyntaxError: Something is not allowed; its line is told.
     """
+    _refuse_depth(tree, name)
     called = _called_names(tree)
     for node in all_nodes(tree):
         fault = _fault(node, filters, tests, includes) or _name_fault(node, called)
         if fault:
             raise TemplateSyntaxError(message=f"{fault}.", line=node.lineno or 1, template=name)
+
+
+def _refuse_depth(tree: nodes.Node, name: str | None) -> None:
+    """Refuse a tree that Jinja2, which walks it by recursion, could not get to the end of."""
+    pending = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            message = f"the template is nested deeper than {MAX_DEPTH} levels; split it up."
+            raise TemplateSyntaxError(message=message, line=node.lineno or 1, template=name)
+        pending.extend((child, depth + 1) for child in node.iter_child_nodes())
 
 
 def all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
