@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
 
@@ -42,6 +43,8 @@ _WORDS: Final[dict[str, Any]] = {
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+_DEEP_LINE: Final = re.compile(rf"^[ ?:-]{{{MAX_DEPTH}}}", re.MULTILINE)
+_DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
 _NUMBER_START: Final = frozenset("+-.0123456789")
 
 
@@ -84,6 +87,7 @@ def read_yaml(data: bytes | str) -> Tree:
     """
     text = _decode(data)
     _refuse_characters(text)
+    _refuse_depth(text)
     root = _compose(text)
     tree = Tree(text, root, None)
     if _SUSPICIOUS.search(text):
@@ -225,6 +229,25 @@ def _parser_class() -> Any:
 _Parser: Final = _parser_class()
 
 
+def _refuse_depth(text: str) -> None:
+    """Refuse deep nesting before nodes are composed: older libyaml recurses until it crashes.
+
+    A text that cannot be that deep is not looked at twice: each level takes a bracket, or a column
+    more at the start of a line.
+    """
+    brackets = text.count("[") + text.count("{")
+    if brackets <= MAX_DEPTH and not _DEEP_LINE.search(text):
+        return
+    depth = 0
+    with suppress(yaml.YAMLError):
+        for event in _events(text):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                problem = Problem(*place_of(event.start_mark), codes.TOO_LARGE, _DEEP_MESSAGE)
+                raise YamlError([problem])
+
+
 def _compose(text: str) -> Node:
     try:
         root: Node | None = _Parser(text).get_single_node()
@@ -233,8 +256,7 @@ def _compose(text: str) -> Node:
     except yaml.YAMLError as error:
         raise YamlError([Problem(1, 1, codes.SYNTAX, f"{error}.")]) from None
     except RecursionError:
-        message = f"The file is nested deeper than {MAX_DEPTH} levels."
-        raise YamlError([Problem(1, 1, codes.TOO_LARGE, message)]) from None
+        raise YamlError([Problem(1, 1, codes.TOO_LARGE, _DEEP_MESSAGE)]) from None
     if root is None:
         message = "The file is empty; a prompt file has at least `prompt:` or `messages:`."
         raise YamlError([Problem(1, 1, codes.NOT_ONE_MAPPING, message)])
@@ -246,8 +268,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     line, column = place_of(mark) if mark else (1, 1)
     problem = (error.problem or "this is not YAML").strip()
     if "maximum nesting depth" in problem:
-        message = f"The file is nested deeper than {MAX_DEPTH} levels."
-        return Problem(line, column, codes.TOO_LARGE, message)
+        return Problem(line, column, codes.TOO_LARGE, _DEEP_MESSAGE)
     if "another document" in problem or "single document" in (error.context or ""):
         message = "A second document starts here; a prompt file holds one."
         return Problem(line, column, codes.NOT_ONE_MAPPING, message)
@@ -274,16 +295,13 @@ _ANCHOR_MESSAGE: Final = (
 
 def _forbidden_syntax(text: str) -> Iterator[Problem]:
     """List anchors, aliases and tags, which the composed nodes do not tell."""
-    try:
-        for event in _events(text):
-            line, column = place_of(event.start_mark)
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                yield Problem(line, column, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
-            elif getattr(event, "tag", None):
-                message = f"The tag {event.tag!r} is not allowed; put a text into quotes."
-                yield Problem(line, column, codes.ANCHOR_OR_TAG, message)
-    except yaml.YAMLError:
-        return
+    for event in _events(text):
+        line, column = place_of(event.start_mark)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            yield Problem(line, column, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+        elif getattr(event, "tag", None):
+            message = f"The tag {event.tag!r} is not allowed; put a text into quotes."
+            yield Problem(line, column, codes.ANCHOR_OR_TAG, message)
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -302,8 +320,7 @@ class _Constructor:
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         if depth > MAX_DEPTH:
-            message = f"The file is nested deeper than {MAX_DEPTH} levels."
-            self._report(node, codes.TOO_LARGE, message)
+            self._report(node, codes.TOO_LARGE, _DEEP_MESSAGE)
             return None
         if isinstance(node, SequenceNode):
             return [self.construct(item, depth + 1) for item in node.value]
