@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,31 @@ def test_a_document_tells_where_things_stand() -> None:
 def test_what_no_file_can_hold_is_not_written(prompt: Prompt, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         dumps(prompt)
+
+
+WITHOUT_LIBYAML = """
+import sys, pathlib, yaml
+yaml.__with_libyaml__ = False
+from promptstore.errors import PromptFileError
+from promptstore.promptfile import loads
+for path in map(pathlib.Path, sys.argv[1:]):
+    try:
+        print(path.name, loads(path.read_bytes()).digest)
+    except PromptFileError as error:
+        print(path.name, sorted({problem.code for problem in error.problems}))
+"""
+
+
+def test_the_pure_python_parser_gives_the_same_answers() -> None:
+    """Some distributions build PyYAML without libyaml."""
+    files = [str(file) for file in (*CANONICAL, *BROKEN)]
+    command = [sys.executable, "-c", WITHOUT_LIBYAML, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    expected = [f"{file.name} {loads(file.read_bytes()).digest}" for file in CANONICAL]
+    for file in BROKEN:
+        codes_told = {line.split()[1] for line in file.with_suffix(".txt").read_text().splitlines()}
+        expected.append(f"{file.name} {sorted(codes_told)}")
+    assert done.stdout.splitlines() == expected
 
 
 def test_parse_yaml_is_as_strict() -> None:
