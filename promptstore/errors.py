@@ -61,6 +61,10 @@ def _did_you_mean(near: Sequence[str]) -> str:
     return f" Did you mean {' or '.join(repr(name) for name in near)}?"
 
 
+def _did_you_mean_inside(near: Sequence[str]) -> str:
+    return f" (did you mean {' or '.join(repr(name) for name in near)}?)" if near else ""
+
+
 class InvalidNameError(PromptStoreError, ValueError):
     """A text that cannot be a prompt's name.
 
@@ -353,7 +357,7 @@ class VariableError(TemplateError):
         subject = f"The values for {self.name!r}" if self.name else "The values"
         faults = [f"{name!r} is missing" for name in self.missing]
         faults += [
-            f"{name!r} is not a variable of it.{_did_you_mean(near)}".rstrip(".")
+            f"{name!r} is not a variable of it{_did_you_mean_inside(near)}"
             for name, near in self.unknown.items()
         ]
         faults += [f"{name!r} {reason}" for name, reason in self.invalid.items()]

@@ -61,7 +61,6 @@ class Commit:
     Attributes:
         id: Its id.
         tree: The id of its root tree.
-        first_parent: The id of its first parent, or None for a root commit.
         author: Its author, as ``name <email>``.
         committed_at: When it was committed, in the committer's time zone.
         message: Its whole message.
@@ -69,7 +68,6 @@ class Commit:
 
     id: str
     tree: str
-    first_parent: str | None
     author: str
     committed_at: datetime
     message: str
@@ -214,11 +212,6 @@ class Repository:
         except (KeyError, pygit2.GitError):
             return None
 
-    def is_ambiguous(self, rev: str) -> bool:
-        """Tell whether a rev is both a branch and a tag."""
-        spellings = (f"refs/heads/{rev}", f"refs/tags/{rev}")
-        return all(self.branch_tip(spelling) for spelling in spellings)
-
     def commit(self, commit_id: str) -> Commit:
         """Read one commit.
 
@@ -334,7 +327,6 @@ class Repository:
         return Commit(
             id=commit_id,
             tree=str(commit.tree_id),
-            first_parent=str(commit.parent_ids[0]) if commit.parent_ids else None,
             author=f"{author.name} <{author.email}>",
             committed_at=_datetime(committer.time, zone),
             message=commit.message,

@@ -1,11 +1,9 @@
-"""JSON values, and frozen copies of them that can be shared safely."""
+"""Frozen copies of JSON values, which can be shared safely."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeAlias
-
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+from typing import Any, NoReturn
 
 
 class FrozenDict(dict[str, Any]):

@@ -87,8 +87,8 @@ SAMPLES = [
             invalid={"n": "is a text, but must be an integer"},
         ),
         ValueError,
-        "The values for 'a' do not fit: 'x' is missing; 'tickt' is not a variable of it. "
-        "Did you mean 'ticket'?; 'n' is a text, but must be an integer.",
+        "The values for 'a' do not fit: 'x' is missing; 'tickt' is not a variable of it "
+        "(did you mean 'ticket'?); 'n' is a text, but must be an integer.",
     ),
     (RenderError(message="division by zero", line=2, template="a"), ValueError, "a: line 2"),
     (LimitError(message="more than max_output characters"), ValueError, "max_output"),

@@ -45,6 +45,7 @@ PAYLOADS = {
     "include of a file": "{% include '/etc/passwd' %}",
     "include by value": "{% include x %}",
     "extends": "{% extends 'shared/tone' %}",
+    "filters of the compiler": "{{ [' budget']|map(' variable')|list }}",
     "macro": "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}",
     "call block": "{% call x() %}{% endcall %}",
     "huge range": "{{ range(10000000000)|list }}",

@@ -21,9 +21,10 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     worktree: Worktree = False,
 ) -> None:
-    """Find the problems of all prompts: on disk where there is a working tree, else in the branch.
+    """Find the problems of all prompts.
 
-    The exit code is 1 when there are any.
+    On disk where there is a working tree, else in the branch. The exit code is 1 when there are
+    any.
     """
     if rev is not None and worktree:
         raise InvalidArgumentError(message="--rev and --worktree exclude each other")

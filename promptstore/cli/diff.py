@@ -29,7 +29,10 @@ def diff(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell what changed: with one name since the version before, with two from first to second."""
+    """Tell what changed between two versions.
+
+    With one name since the version before, with two from the first to the second.
+    """
     with opened(context) as store:
         first = _get(store, name)
         before, after = (

@@ -25,7 +25,10 @@ def init(
     context: typer.Context,
     path: Annotated[Path | None, typer.Argument(help="The folder to make the store in.")] = None,
 ) -> None:
-    """Make a store with a first prompt in the working tree; nothing is committed."""
+    """Make a store with a first prompt.
+
+    Nothing is committed, and nothing that is there is overwritten.
+    """
     place: Place = context.obj
     top = _working_tree(path or place.repo)
     file = top / place.root / "greeting.yaml"

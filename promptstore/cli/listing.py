@@ -16,6 +16,7 @@ from promptstore.cli.output import (
     when,
 )
 from promptstore.model import Prompt
+from promptstore.store import PromptStore
 
 
 def list_prompts(
@@ -30,9 +31,10 @@ def list_prompts(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     worktree: Worktree = False,
 ) -> None:
-    """List the prompts with version, labels, time of change and description.
+    """List the prompts.
 
-    A broken file hides no other prompt: it is told on stderr, and the exit code is 1.
+    Each with its version, labels, time of change and description. A broken file hides no other
+    prompt: it is told on stderr, and the exit code is 1.
     """
     with opened(context, worktree=worktree) as store:
         snapshot = store.snapshot()
@@ -42,10 +44,19 @@ def list_prompts(
     else:
         heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
         print_table(heads, [_cells(prompt) for prompt in prompts])
+    if not prompts and not broken:
+        print_error(f"no prompts in {snapshot.place}{_hint(store, worktree=worktree)}")
     for error in broken:
         print_error(f"error: {error}")
     if broken:
         raise typer.Exit(1)
+
+
+def _hint(store: PromptStore, *, worktree: bool) -> str:
+    """Point to files that are not committed yet."""
+    if worktree or not store.has_files or not store.working_snapshot().names():
+        return ""
+    return "; there are some on disk that are not committed: add --worktree"
 
 
 def _row(prompt: Prompt) -> dict[str, Any]:

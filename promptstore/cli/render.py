@@ -29,9 +29,9 @@ def render(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     worktree: Worktree = False,
 ) -> None:
-    """Fill a prompt with values and print its text, or its messages under their roles.
+    """Fill a prompt with values.
 
-    On a terminal, missing values are asked for.
+    Prints its text, or its messages under their roles. On a terminal, missing values are asked for.
     """
     with opened(context, worktree=worktree) as store:
         selected = select(store, name)

@@ -39,7 +39,10 @@ def show(
     source: Annotated[bool, typer.Option("--source", help="Print the file as it is.")] = False,
     worktree: Worktree = False,
 ) -> None:
-    """Show one prompt: what it is, its variables and its texts; a deleted one too."""
+    """Show one prompt, be it deleted or not.
+
+    What it is, its variables and its texts.
+    """
     with opened(context, worktree=worktree) as store:
         selected = select(store, name)
         prompt = store.get(selected.name, deleted=True, **selected.selection)

@@ -23,7 +23,7 @@ TEST_NAMES: Final = (
 )  # fmt: skip
 _PLAIN_FILTERS: Final = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items",
-    "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse",
+    "last", "length", "list", "lower", "max", "min", "reject", "rejectattr", "reverse",
     "round", "select", "selectattr", "sort", "string", "sum", "title", "trim", "truncate", "unique",
     "upper", "wordcount",
 )  # fmt: skip
@@ -40,6 +40,7 @@ def language_filters() -> dict[str, Callable[..., Any]]:
     builtin: Mapping[str, Any] = filters.FILTERS
     table = {name: _bounded(builtin[name]) for name in _PLAIN_FILTERS}
     own: dict[str, Any] = {
+        "map": _map,
         "indent": _indent,
         "join": _join,
         "replace": _replace,
@@ -95,6 +96,16 @@ def _indent(
     size = len(width) if isinstance(width, str) else width
     budget_of(context).spend_characters(size * (text.count("\n") + 1))
     return filters.do_indent(text, width, first, blank)
+
+
+@pass_context
+def _map(context: Context, values: Any, *arguments: Any, **options: Any) -> Any:
+    # A name is looked up among all filters, and those of the compiler are not for templates.
+    if arguments and str(arguments[0]).startswith(" "):
+        message = f"there is no filter {arguments[0]!r}"
+        raise ValueError(message)
+    builtin: Any = filters.FILTERS["map"]
+    return builtin(context, values, *arguments, **options)
 
 
 @pass_context

@@ -100,6 +100,10 @@ class TestList:
         empty = make_repo("empty")
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "no prompts in main (no commits yet)\n"
+        empty.write("prompts/greet.yaml", GREET)
+        result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
+        assert "add --worktree" in result.stderr
 
 
 class TestShow:
