@@ -105,7 +105,10 @@ class Snapshot(Mapping[str, Prompt]):
         return self._source.place
 
     def __getitem__(self, name: str) -> Prompt:
-        return self.read(name)
+        prompt = self._load(name)
+        if prompt.deleted:
+            raise self._deleted_error(prompt)
+        return prompt
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str) or self._source.find(name) is None:
@@ -140,10 +143,8 @@ class Snapshot(Mapping[str, Prompt]):
             PromptDeletedError: It is tombstoned.
             PromptFileError: The file (or one that it includes) is broken.
         """
-        prompt = self._load(check_name(name))
-        if prompt.deleted and not deleted:
-            raise self._deleted_error(prompt)
-        return prompt
+        check_name(name)
+        return self._load(name) if deleted else self[name]
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.

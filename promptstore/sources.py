@@ -78,7 +78,7 @@ class CommitSource:
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
-        if self._tree is None:
+        if self._tree is None or not is_name(name):
             return None
         entry = self._repository.find(self._tree, name + SUFFIX)
         if entry is None or not entry.is_file:
@@ -154,7 +154,7 @@ class FolderSource:
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt and read it."""
-        if not self._is_inside(name):
+        if not is_name(name) or not self._is_inside(name):
             return None
         path = self._folder / (name + SUFFIX)
         try:

@@ -256,6 +256,19 @@ class TestSnapshot:
         with pytest.raises(KeyError):
             snapshot["old"]
 
+    @pytest.mark.parametrize("name", ["../README", "/etc/passwd", "a b", "", "./greet"])
+    def test_what_is_no_name_is_not_in_it(
+        self, store: PromptStore, repo: GitRepo, name: str
+    ) -> None:
+        repo.write("README.yaml", "prompt: outside of the root\n")
+        for snapshot in (store.snapshot(), store.working_snapshot()):
+            assert name not in snapshot
+            assert snapshot.get(name) is None
+            with pytest.raises(PromptNotFoundError):
+                snapshot.file(name)
+            with pytest.raises(InvalidNameError):
+                snapshot.read(name)
+
     def test_renders(self, store: PromptStore) -> None:
         assert store.snapshot().render("greet", {"name": "Ada"}).text == "Hello Ada"
         assert store.snapshot("HEAD~4").render("greet").text == "Hi"
