@@ -125,6 +125,14 @@ class Prompt:
             object.__setattr__(self, "messages", tuple(self.messages))
         object.__setattr__(self, "tags", tuple(self.tags))
 
+    def __repr__(self) -> str:
+        shown = (
+            f"{item.name}={value!r}"
+            for item in fields(self)
+            if item.repr and (value := getattr(self, item.name)) not in (item.default, {}, ())
+        )
+        return f"Prompt({', '.join(shown)})"
+
     def __getstate__(self) -> dict[str, Any]:
         # The compiled templates are code: they stay behind and are made again where needed.
         return {item.name: getattr(self, item.name) for item in fields(self) if item.init}

@@ -323,12 +323,11 @@ class Repository:
             )
         commit = cast("pygit2.Commit", found)
         author, committer = commit.author, commit.committer
-        zone = timezone(timedelta(minutes=committer.offset))
         return Commit(
             id=commit_id,
             tree=str(commit.tree_id),
             author=f"{author.name} <{author.email}>",
-            committed_at=_datetime(committer.time, zone),
+            committed_at=_datetime(committer.time, committer.offset),
             message=commit.message,
         )
 
@@ -374,9 +373,9 @@ def blob_id(data: bytes) -> str:
     return str(pygit2.hash(data))
 
 
-def _datetime(seconds: int, zone: timezone) -> datetime:
+def _datetime(seconds: int, offset: int) -> datetime:
     try:
-        return datetime.fromtimestamp(seconds, zone)
+        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
     except (OverflowError, ValueError, OSError):
         # A hand-made commit may carry a time that no calendar holds.
         return datetime.fromtimestamp(0, UTC)

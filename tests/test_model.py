@@ -137,6 +137,12 @@ class TestDigest:
         assert replace(self.BASE, **change).digest != self.BASE.digest
 
 
+def test_its_repr_says_what_was_set() -> None:
+    assert (
+        repr(Prompt(prompt="Hi", name="a", version=2)) == "Prompt(prompt='Hi', name='a', version=2)"
+    )
+
+
 def test_a_chat_has_no_single_text() -> None:
     rendered = Prompt(messages=(Message("user", "Hi"),)).render()
     assert str(rendered) == "[user]\nHi"

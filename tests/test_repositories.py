@@ -291,6 +291,22 @@ def test_worktree_true_needs_a_working_tree(origin: GitRepo, tmp_path: Path) -> 
         PromptStore.open(path, worktree=True)
 
 
+def test_commits_in_other_encodings_and_with_odd_times(repo: GitRepo) -> None:
+    """Old tools wrote Latin-1 without saying so, and clocks and zones of every kind."""
+    stream = (
+        b"commit refs/heads/main\ncommitter J\xe9r\xf4me <j@example.com> 5 +1400\n"
+        b"data 5\ncaf\xe9\n\nM 100644 inline prompts/a.yaml\ndata 9\nprompt: x\n"
+        b"commit refs/heads/main\ncommitter J <j@example.com> 4 -1200\nencoding ISO-8859-1\n"
+        b"data 5\ncaf\xe9\n\nM 100644 inline prompts/a.yaml\ndata 9\nprompt: y\n"
+    )
+    repo.git("fast-import", "--quiet", stdin=stream)
+    newest, oldest = PromptStore.open(repo.path).history("a")
+    assert newest.subject == "café"
+    assert oldest.subject == "caf\ufffd"
+    assert oldest.author == "J\ufffdr\ufffdme <j@example.com>"
+    assert newest.committed_at.isoformat() == "1969-12-31T12:00:04-12:00"
+
+
 def test_a_symbolic_link_is_no_prompt_and_leads_nowhere(origin: GitRepo, tmp_path: Path) -> None:
     (tmp_path / "secret.yaml").write_text("prompt: secret\n")
     (tmp_path / "secrets").mkdir()
