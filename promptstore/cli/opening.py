@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptstore.errors import PromptStoreError
 from promptstore.store import PromptStore
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _WORTH_SHOWING = 1_000
 
@@ -40,14 +43,17 @@ class Place:
 def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[PromptStore]:
     """Open the store for one command."""
     place: Place = context.obj
-    with _progress() as progress:
+    bar = _Bar()
+    try:
         yield PromptStore.open(
             place.repo,
             root=place.root,
             branch=place.branch,
             worktree=worktree,
-            progress=progress,
+            progress=bar.show if sys.stderr.isatty() else None,
         )
+    finally:
+        bar.stop()
 
 
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:
@@ -72,42 +78,30 @@ def _place_of(context: typer.Context) -> Place:
     return Place(Path(repo), options.get("root") or "prompts", options.get("branch"))
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on stderr while a long history is indexed, where a person may see it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    shown: list[Callable[[int, int], None]] = []
-    with _lazy_bar(shown) as start:
+class _Bar:
+    """A progress bar on stderr, which appears only when there is much to do."""
 
-        def report(done: int, total: int) -> None:
-            if total >= _WORTH_SHOWING:
-                (shown[0] if shown else start())(done, total)
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
 
-        yield report
+    def show(self, done: int, total: int) -> None:
+        """Show how many commits are indexed."""
+        if total < _WORTH_SHOWING:
+            return
+        if self._bar is None:
+            self._bar = self._started(total)
+        self._bar.update(self._bar.task_ids[0], completed=done)
 
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
 
-@contextmanager
-def _lazy_bar(
-    shown: list[Callable[[int, int], None]],
-) -> Iterator[Callable[[], Callable[[int, int], None]]]:
-    """Give a function that starts the bar; it is stopped at the end if it was started."""
-    stops: list[Callable[[], None]] = []
-
-    def start() -> Callable[[int, int], None]:
+    def _started(self, total: int) -> Progress:
         from rich.console import Console
         from rich.progress import Progress
 
         bar = Progress(console=Console(stderr=True), transient=True)
-        task = bar.add_task("Indexing the history", total=None)
+        bar.add_task("Indexing the history", total=total)
         bar.start()
-        stops.append(bar.stop)
-        shown.append(lambda done, total: bar.update(task, completed=done, total=total))
-        return shown[0]
-
-    try:
-        yield start
-    finally:
-        for stop in stops:
-            stop()
+        return bar

@@ -115,7 +115,9 @@ def _edit_keys(tree: Tree, present: dict[str, Any], wanted: dict[str, Any]) -> s
 
 
 def _apply(text: str, splices: list[_Splice]) -> str:
-    for splice in sorted(splices, reverse=True):
+    # From the end, so that places stay right; of two at one place the later one goes in first.
+    ordered = sorted(splices, key=lambda splice: (splice.start, splice.end))
+    for splice in reversed(ordered):
         text = text[: splice.start] + splice.text + text[splice.end :]
     return text
 

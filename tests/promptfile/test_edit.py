@@ -135,6 +135,10 @@ EDITS: dict[str, tuple[Callable[[Prompt], Prompt], list[str]]] = {
         lambda p: with_variables(p, lang=Variable("string", default="en")),
         ["+    lang: {type: string, default: en}"],
     ),
+    "variables added in the order that they were given": (
+        lambda p: with_variables(p, zone=Variable("string"), area=Variable("string")),
+        ["+    zone: {type: string}", "+    area: {type: string}"],
+    ),
     "a variable changed": (
         lambda p: with_variables(p, tier=Variable("string", default="pro")),
         [
