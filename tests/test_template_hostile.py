@@ -160,14 +160,28 @@ def test_all_attacks_stay_in_a_small_memory() -> None:
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 
-def test_time_is_bounded_by_the_limits() -> None:
+@pytest.mark.parametrize(
+    "work",
+    [
+        "{{ x|upper|lower|replace('v', 'w') }}",
+        "{{ range(9999)|length }}",
+        "{{ xs|sum }}",
+        "{{ xs|sort|length }}",
+        "{{ xs|select('odd')|first }}",
+        "{{ -1 in xs }}",
+        "{{ 'w' not in x }}",
+        "{{ xs[1:]|length }}",
+        "{{ x[1:]|length }}",
+        "{{ x|wordcount }}",
+        "{{ (xs + xs)|length }}",
+    ],
+)
+def test_time_is_bounded_by_the_limits(work: str) -> None:
     started = time.process_time()
-    text = (
-        "{% for a in range(1000) %}{% for b in range(1000) %}"
-        "{{ x|upper|lower|replace('v', 'w') }}{% endfor %}{% endfor %}"
-    )
+    text = "{% for a in range(200) %}{% for b in range(200) %}" + work + "{% endfor %}{% endfor %}"
+    variables = {"x": Variable(default="v" * 10_000), "xs": Variable(default=[1] * 10_000)}
     with pytest.raises(LimitError):
-        Prompt(prompt=text).render(x="v" * 100_000)
+        Prompt(prompt=text, variables=variables).render()
     assert time.process_time() - started < 20
 
 

@@ -34,7 +34,9 @@ Path: TypeAlias = tuple[str | int, ...]
 _UNWRITABLE: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 )
-_SUSPICIOUS: Final = re.compile(r"(?:^|[\s\[{,:\-?])[&*!](?=\S)|^%|^---|^\.\.\.", re.MULTILINE)
+_SUSPICIOUS: Final = re.compile(r"[&*!](?<![^\s\[{,:\-?].)(?=\S)", re.DOTALL)
+"""Where an anchor, an alias or a tag could stand; most such places are in a text."""
+
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")

@@ -25,8 +25,8 @@ class Limits:
 
     Attributes:
         max_output: How many characters its texts may have together.
-        max_iterations: How many rounds its loops may make, and how many items the lists that it
-            builds may have, all together.
+        max_iterations: How many rounds its loops may make, and how many items the lists that its
+            operations read or make may have, all together.
         max_include_depth: How deep includes may be nested.
     """
 
@@ -111,11 +111,6 @@ class Budget:
         if self._rounds < 0:
             allowed = f"{self._limits.max_iterations} rounds of loops and items of lists"
             raise self._exceeded("max_iterations", allowed)
-
-    @property
-    def rounds_left(self) -> int:
-        """How many rounds may still be made."""
-        return self._rounds
 
     def _exceeded(self, setting: str, allowed: str) -> LimitError:
         return LimitError(

@@ -29,6 +29,9 @@ _PLAIN_FILTERS: Final = (
 )  # fmt: skip
 
 
+_CONSTANT_TIME: Final = frozenset({"count", "d", "default", "first", "last", "length"})
+
+
 def language_tests() -> dict[str, Callable[..., Any]]:
     """Make the table of tests."""
     builtin: Mapping[str, Any] = tests.TESTS
@@ -38,7 +41,7 @@ def language_tests() -> dict[str, Callable[..., Any]]:
 def language_filters() -> dict[str, Callable[..., Any]]:
     """Make the table of filters."""
     builtin: Mapping[str, Any] = filters.FILTERS
-    table = {name: _bounded(builtin[name]) for name in _PLAIN_FILTERS}
+    table = {name: _bounded(name, builtin[name]) for name in _PLAIN_FILTERS}
     own: dict[str, Any] = {
         "map": _map,
         "indent": _indent,
@@ -46,7 +49,7 @@ def language_filters() -> dict[str, Callable[..., Any]]:
         "replace": _replace,
         "tojson": _to_json,
     }
-    return table | {name: _bounded(function) for name, function in own.items()}
+    return table | {name: _bounded(name, function) for name, function in own.items()}
 
 
 def budget_of(context: Context) -> Budget:
@@ -64,8 +67,8 @@ def spend(budget: Budget, value: Any) -> Any:
     return value
 
 
-def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a filter spend from the budget; filters that give an iterator give a list instead."""
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a filter spend what it reads and makes; one that gives an iterator gives a list."""
     passed = getattr(function, "jinja_pass_arg", None)
 
     @functools.wraps(function)
@@ -73,10 +76,13 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
         first: tuple[Any, ...] = ()
         if passed is not None:
             first = (_passed(context)[passed.name],)
+        budget = budget_of(context)
+        if name not in _CONSTANT_TIME:
+            spend(budget, arguments[0])
         result = function(*first, *arguments, **options)
         if hasattr(result, "__next__"):
             result = list(result)
-        return spend(budget_of(context), result)
+        return spend(budget, result)
 
     return pass_context(bounded)
 

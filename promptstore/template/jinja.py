@@ -177,8 +177,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 @jinja2.pass_context
 def _range(context: Context, *bounds: int) -> list[int]:
     numbers = range(*bounds)
-    if len(numbers) > budget_of(context).rounds_left:
-        budget_of(context).spend_rounds(len(numbers))
+    budget_of(context).spend_rounds(len(numbers))
     return list(numbers)
 
 
@@ -197,7 +196,7 @@ def _concatenate(context: Context, items: list[Any]) -> str:
 
 
 @jinja2.pass_context
-def _slice(context: Context, value: Any) -> Any:
+def _spend(context: Context, value: Any) -> Any:
     return spend(budget_of(context), value)
 
 
@@ -210,7 +209,7 @@ def _look_up(context: Context, name: str) -> Any:
 _INTERNAL_FILTERS: Final[dict[str, Callable[..., Any]]] = {
     " count": _count_rounds,
     " join": _concatenate,
-    " slice": _slice,
+    " spend": _spend,
     " variable": _look_up,
     " text": to_text,
 }
@@ -236,7 +235,7 @@ def _environment() -> _Environment:
 
 
 class _Limiter(NodeTransformer):
-    """Puts the counting of loops, joins and slices into a syntax tree."""
+    """Puts the counting of loops, joins, slices and searches into a syntax tree."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja2 calls it so
         self.generic_visit(node)
@@ -249,7 +248,13 @@ class _Limiter(NodeTransformer):
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
         self.generic_visit(node)
-        return _filtered(node, " slice") if isinstance(node.arg, nodes.Slice) else node
+        return _filtered(node, " spend") if isinstance(node.arg, nodes.Slice) else node
+
+    def visit_Operand(self, node: nodes.Operand) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.op in ("in", "notin"):
+            node.expr = _filtered(node.expr, " spend")
+        return node
 
 
 def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
