@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from promptstore.errors import LabelNotFoundError, PromptFileError
+from promptstore.errors import LabelNotFoundError, Problem, PromptFileError
 from promptstore.names import SUFFIX
-from promptstore.promptfile import parse_yaml
+from promptstore.promptfile import codes, parse_yaml
 from promptstore.repository import Repository
 
 BRANCH: Final = "promptstore/labels"
@@ -76,6 +76,16 @@ class LabelTable:
                 if version is not None and name in names and names[name].version == version
             )
         )
+
+
+def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
+    """Make the error for a label whose commit holds another version than it says."""
+    message = (
+        f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
+        f"version {version}. Set both to the version that is meant."
+    )
+    problem = Problem(1, 1, codes.WRONG_VALUE, message)
+    return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
 
 
 def is_label(text: str) -> bool:

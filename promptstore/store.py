@@ -23,7 +23,7 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.labels import LabelTable, labels_commit, read_labels
+from promptstore.labels import LabelTable, contradiction, labels_commit, read_labels
 from promptstore.model import Prompt, RenderedPrompt, Version, render_prompt
 from promptstore.names import check_name, near_matches
 from promptstore.repository import Repository
@@ -163,7 +163,7 @@ class PromptStore:
             LabelNotFoundError: The label does not point it anywhere.
             RevisionNotFoundError: Git cannot resolve the rev.
             HistoryUnavailableError: Versions cannot be counted here.
-            PromptFileError: Its file is broken.
+            PromptFileError: Its file, or that of the label, is broken.
             InvalidNameError: The name cannot be a prompt's name.
             InvalidArgumentError: Several of version, label and rev are given.
         """
@@ -329,8 +329,7 @@ class PromptStore:
         if version is not None:
             return self._get_version(name, version)
         if label is not None:
-            target = self.labels().find(label, name)
-            return self._snapshot(target.commit, label).read(name, deleted=True)
+            return self._get_labelled(name, label)
         return self.snapshot(rev).read(name, deleted=deleted)
 
     def _get_version(self, name: str, number: int) -> Prompt:
@@ -344,6 +343,13 @@ class PromptStore:
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
         return self._snapshot(change.commit, f"version {number}").read(name, deleted=True)
+
+    def _get_labelled(self, name: str, label: str) -> Prompt:
+        target = self.labels().find(label, name)
+        prompt = self._snapshot(target.commit, label).read(name, deleted=True)
+        if prompt.version not in (None, target.version):
+            raise contradiction(label, name, target, prompt.version)
+        return prompt
 
     def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
         if name not in self._announced:

@@ -432,6 +432,13 @@ class TestLabels:
         clone = repo.clone(tmp_path_factory.mktemp("clones") / "clone")
         assert PromptStore.open(clone.path).get("greet", label="production").version == 2
 
+    def test_a_label_that_contradicts_itself_is_an_error(
+        self, store: PromptStore, repo: GitRepo
+    ) -> None:
+        label_branch(repo, {"production.yaml": f"greet: {{version: 1, commit: {repo.head()}}}\n"})
+        with pytest.raises(PromptFileError, match="says version 1, but its commit .* version 3"):
+            store.get("greet", label="production")
+
     def test_a_broken_label_file_hides_no_prompt(self, store: PromptStore, repo: GitRepo) -> None:
         label_branch(repo, {"production.yaml": "greet: [\n"})
         assert store.get("greet").labels == ()
