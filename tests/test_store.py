@@ -436,7 +436,7 @@ class TestLabels:
         self, store: PromptStore, repo: GitRepo
     ) -> None:
         label_branch(repo, {"production.yaml": f"greet: {{version: 1, commit: {repo.head()}}}\n"})
-        with pytest.raises(PromptFileError, match="says version 1, but its commit .* version 3"):
+        with pytest.raises(PromptFileError, match=r"says version 1, but its commit .* version 3"):
             store.get("greet", label="production")
 
     def test_a_broken_label_file_hides_no_prompt(self, store: PromptStore, repo: GitRepo) -> None:
