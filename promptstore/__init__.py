@@ -13,9 +13,11 @@ Each public name is loaded when it is first used, so that importing the package 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing would double the time
 if TYPE_CHECKING:
+    from typing import Any
+
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
