@@ -20,7 +20,13 @@ from promptstore.errors import PromptFileError
 from promptstore.model import Prompt
 from promptstore.promptfile.reader import loads, parse
 from promptstore.promptfile.schema import KEYS
-from promptstore.promptfile.writer import checked_content, dumps, write_top_entry, write_variable
+from promptstore.promptfile.writer import (
+    checked_content,
+    dumps,
+    plain_content,
+    write_top_entry,
+    write_variable,
+)
 from promptstore.promptfile.yamlreader import Tree
 from promptstore.promptfile.yamlwriter import (
     can_be_block,
@@ -32,6 +38,7 @@ from promptstore.promptfile.yamlwriter import (
 )
 
 _DASHES: Final = re.compile(r"^(?: |- )*")
+_TRAILING_LINES: Final = re.compile(r"(?:[ \t]*\n|[ \t]+#[^\n]*(?:\n|\Z))*")
 _COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
 
 
@@ -63,10 +70,10 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
         InvalidArgumentError: The prompt is no valid one.
     """
     document = parse(source, path)
-    wanted = checked_content(prompt)
     present = document.prompt.content
-    if _same(present, wanted):
+    if _same(present, plain_content(prompt)):
         return source
+    wanted = checked_content(prompt)
     text = source.decode()
     has_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
     tree = parse(text.replace("\r\n", "\n"), path).tree if has_crlf else document.tree
@@ -103,6 +110,9 @@ def _edit_keys(tree: Tree, present: dict[str, Any], wanted: dict[str, Any]) -> s
         if _same(present.get(key), wanted.get(key)):
             continue
         start, end = editor.lines(key_node, value_node)
+        # Blank lines and indented comments could become part of a text before them.
+        if trailing := _TRAILING_LINES.match(tree.text, end):
+            end = trailing.end()
         splices.append(
             _Splice(start, end, write_top_entry(key, wanted[key]) if key in wanted else "")
         )
@@ -186,7 +196,15 @@ class _Editor:
             colon = self._text.index(":", key_node.end_mark.index)
             end = self._end(value_node, key_node)
             indent = " " * key_node.start_mark.column
-            yield _Splice(colon + 1, end, write_block(wanted, indent))
+            yield self._in_place(colon + 1, end, write_block(wanted, indent))
+
+    def _in_place(self, start: int, end: int, text: str) -> _Splice:
+        """Replace a value; a comment behind it stays on the first line of the new one."""
+        first, line_end, below = text.partition("\n")
+        comment = _COMMENT.match(self._text, end)
+        if not line_end or not comment:
+            return _Splice(start, end, text)
+        return _Splice(start, comment.end(), f"{first}{comment[0]}\n{below}")
 
     def _sequence(
         self, node: SequenceNode, present: list[Any], wanted: list[Any], keys: tuple[str, ...]
@@ -331,10 +349,13 @@ class _Editor:
         """Find the end of a block: blank lines behind it count only where they are text."""
         start, end = node.start_mark.index, node.end_mark.index
         block = self._text[start:end]
-        header = block.split("\n", 1)[0]
-        if "+" in header.split("#", 1)[0]:
-            return start + len(block.removesuffix("\n"))
-        return start + len(block.rstrip())
+        if node.style == ">":
+            return start + len(block.rstrip())
+        header, *lines = block.split("\n")
+        keeps = "+" in header.split("#", 1)[0]
+        text = node.value if keeps else node.value.rstrip("\n")
+        count = text.count("\n") + (text[-1:] not in ("", "\n"))
+        return start + len("\n".join([header, *lines[:count]]))
 
     def _line_start(self, index: int) -> int:
         return self._text.rfind("\n", 0, index) + 1

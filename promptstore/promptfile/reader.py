@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +70,7 @@ def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:
         The prompt, without an identity.
 
     Raises:
-        PromptFileError: With every problem of the file.
+        PromptFileError: With every problem of the file; of more than 100 the first.
     """
     return parse(data, path).prompt
 
@@ -84,21 +86,13 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
         The prompt and the places.
 
     Raises:
-        PromptFileError: With every problem of the file.
+        PromptFileError: With every problem of the file; of more than 100 the first.
     """
-    tree = _read(data, path)
-    problems = list(tree.problems)
-
-    def report(keys: Path, code: str, message: str) -> None:
-        problems.append(Problem(*_place(tree.root, keys, code), code, message))
-
-    if not isinstance(tree.value, dict):
-        report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
-        raise PromptFileError(path=path, problems=problems)
-    prompt = build_prompt(tree.value, report)
-    if problems:
-        raise PromptFileError(path=path, problems=_without_echoes(problems))
-    return Document(path, prompt, tree)
+    try:
+        tree = read_yaml(data)
+        return Document(path, _build(tree), tree)
+    except YamlError as error:
+        raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
 
 
 def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
@@ -112,27 +106,58 @@ def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
         The plain value.
 
     Raises:
-        PromptFileError: With every problem.
+        PromptFileError: With every problem; of more than 100 the first.
     """
-    tree = _read(data, path)
+    try:
+        tree = read_yaml(data)
+    except YamlError as error:
+        is_syntax = error.problems[0].code == codes.SYNTAX
+        if is_syntax and (value := _json_of(data)) is not None:
+            return value
+        raise PromptFileError(path=path, problems=error.problems) from None
     if tree.problems:
         raise PromptFileError(path=path, problems=tree.problems)
     return tree.value
 
 
-def _read(data: bytes | str, path: str) -> Tree:
-    try:
-        return read_yaml(data)
-    except YamlError as error:
-        raise PromptFileError(path=path, problems=error.problems) from None
+def _build(tree: Tree) -> Prompt:
+    def report(keys: Path, code: str, message: str) -> None:
+        tree.problems.report(_mark(tree.root, keys, code), code, message)
+
+    if not isinstance(tree.value, dict):
+        report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
+        raise YamlError(tree.problems)
+    prompt = build_prompt(tree.value, report)
+    if tree.problems:
+        raise YamlError(tree.problems)
+    return prompt
 
 
-def _place(root: Node, keys: Path, code: str) -> tuple[int, int]:
+def _mark(root: Node, keys: Path, code: str) -> Any:
     node, key_node = find_node(root, keys)
     about_the_key = code in (codes.UNKNOWN_KEY, codes.MISSING_KEY) or (
         code == codes.BAD_VARIABLE and len(keys) == 2
     )
-    return place_of((key_node if about_the_key and key_node else node).start_mark)
+    return (key_node if about_the_key and key_node else node).start_mark
+
+
+def _json_of(data: bytes | str) -> Any:
+    """Read JSON with escapes that YAML does not have, such as those of an emoji in two halves.
+
+    Returns:
+        The value, or None where this is no JSON, or holds what no JSON should.
+    """
+    with suppress(ValueError, RecursionError):
+        value = json.loads(data, object_pairs_hook=_unique)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        return value
+    return None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
 
 
 def _without_echoes(problems: list[Problem]) -> list[Problem]:

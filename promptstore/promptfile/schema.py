@@ -6,15 +6,14 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from promptstore.model import PART_TYPES, Insert, Message, Prompt
 from promptstore.names import is_name
 from promptstore.promptfile import codes
-from promptstore.promptfile.yamlreader import Path
+from promptstore.promptfile.yamlreader import Path, shown
 from promptstore.template import TEMPLATE_KINDS
-from promptstore.values import FrozenDict, freeze
 from promptstore.variables import (
     MISSING,
     ROLES,
@@ -42,6 +41,8 @@ _PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 }
 _JINJA_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
+_JINJA_RULE: Final = "a letter, then letters, digits and '_'"
+_SIMPLE_RULE: Final = "letters, digits, '_', '.' and '-', not starting with '_'"
 _TAKEN_WORDS: Final = frozenset(keyword.kwlist) | {"true", "false", "none", "loop", "range", "self"}
 
 
@@ -59,7 +60,8 @@ def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
     _check_texts(value, report)
     template = _one_of(value.get("template", "jinja2"), ("template",), TEMPLATE_KINDS, report)
     variables = _variables(value.get("variables", MISSING), template, report)
-    messages = _messages(value.get("messages", MISSING), variables, report)
+    inserts = _Inserts(variables, template)
+    messages = _messages(value.get("messages", MISSING), inserts, report)
     _check_tombstone(value, report)
     return Prompt(
         prompt=value.get("prompt"),
@@ -70,9 +72,7 @@ def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
         config=_free(value, "config", report),
         tags=_tags(value.get("tags", MISSING), report),
         metadata=_free(value, "metadata", report),
-        extensions=FrozenDict(
-            {key: freeze(item) for key, item in value.items() if key.startswith(EXTENSION_PREFIX)}
-        ),
+        extensions={key: value[key] for key in value if key.startswith(EXTENSION_PREFIX)},
         id=_id(value.get("id", MISSING), report),
         deleted=_boolean(value.get("deleted", False), ("deleted",), report),
         deleted_reason=value.get("deleted_reason"),
@@ -89,9 +89,9 @@ def _check_keys(
 ) -> None:
     for key in value:
         if key not in known and not key.startswith(free):
-            near = get_close_matches(key, known, n=1, cutoff=0.6)
+            near = get_close_matches(shown(key), known, n=1, cutoff=0.6)
             hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
-            report((*path, key), codes.UNKNOWN_KEY, f"The key {key!r} is not known; {hint}")
+            report((*path, key), codes.UNKNOWN_KEY, f"The key {shown(key)!r} is not known; {hint}")
 
 
 def _check_texts(value: Mapping[str, Any], report: Report) -> None:
@@ -120,9 +120,9 @@ def _text(value: Any, path: Path, report: Report) -> str:
 def _one_of(value: Any, path: Path, choices: tuple[Any, ...], report: Report) -> Any:
     if value in choices and not isinstance(value, bool):
         return value
-    near = get_close_matches(str(value), choices, n=1)
+    near = get_close_matches(shown(str(value)), choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}."
-    report(path, codes.WRONG_VALUE, f"{_named(path)} cannot be {value!r}{hint}")
+    report(path, codes.WRONG_VALUE, f"{_named(path)} cannot be {shown(repr(value))}{hint}")
     return choices[0]
 
 
@@ -142,9 +142,8 @@ def _mapping(value: Any, path: Path, report: Report) -> dict[str, Any] | None:
     return None
 
 
-def _free(value: Mapping[str, Any], key: str, report: Report) -> FrozenDict:
-    found = _mapping(value.get(key, {}), (key,), report)
-    return FrozenDict() if found is None else freeze(found)
+def _free(value: Mapping[str, Any], key: str, report: Report) -> dict[str, Any]:
+    return _mapping(value.get(key, {}), (key,), report) or {}
 
 
 def _tags(value: Any, report: Report) -> tuple[str, ...]:
@@ -153,13 +152,13 @@ def _tags(value: Any, report: Report) -> tuple[str, ...]:
     if not isinstance(value, list):
         report(("tags",), codes.WRONG_VALUE, f"`tags` must be a list, not {_kind(value)}.")
         return ()
-    tags: list[str] = []
+    tags: dict[str, None] = {}
     for index, item in enumerate(value):
         tag = _text(item, ("tags", index), report)
         if isinstance(item, str) and (not tag.strip() or tag in tags):
             fault = "is here twice" if tag in tags else "is empty"
-            report(("tags", index), codes.WRONG_VALUE, f"The tag {tag!r} {fault}.")
-        tags.append(tag)
+            report(("tags", index), codes.WRONG_VALUE, f"The tag {shown(tag)!r} {fault}.")
+        tags[tag] = None
     return tuple(tags)
 
 
@@ -185,11 +184,11 @@ def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
             report((key,), codes.MISSING_KEY, message)
     replaced_by = value.get("replaced_by")
     if isinstance(replaced_by, str) and not is_name(replaced_by):
-        message = f"{replaced_by!r} is not the name of a prompt."
+        message = f"{shown(replaced_by)!r} is not the name of a prompt."
         report(("replaced_by",), codes.WRONG_VALUE, message)
 
 
-def _variables(value: Any, template: str, report: Report) -> FrozenDict | None:
+def _variables(value: Any, template: str, report: Report) -> dict[str, Variable] | None:
     if value is MISSING:
         return None
     path: Path = ("variables",)
@@ -203,19 +202,16 @@ def _variables(value: Any, template: str, report: Report) -> FrozenDict | None:
     for name, declared in found.items():
         _check_variable_name(name, template, (*path, name), report)
         variables[name] = _variable(declared, (*path, name), report)
-    return FrozenDict(variables)
+    return variables
 
 
 def _check_variable_name(name: str, template: str, path: Path, report: Report) -> None:
-    if template == "simple":
-        if not _SIMPLE_NAME.fullmatch(name):
-            rule = "letters, digits, '_', '.' and '-', not starting with '_'"
-            report(path, codes.BAD_VARIABLE, f"{name!r} cannot be a variable: its name is {rule}.")
-        return
-    if not _JINJA_NAME.fullmatch(name):
-        rule = "a letter, then letters, digits and '_'"
-        report(path, codes.BAD_VARIABLE, f"{name!r} cannot be a variable: its name is {rule}.")
-    elif name.lower() in _TAKEN_WORDS or name in _TAKEN_WORDS:
+    is_simple = template == "simple"
+    if not (_SIMPLE_NAME if is_simple else _JINJA_NAME).fullmatch(name):
+        rule = _SIMPLE_RULE if is_simple else _JINJA_RULE
+        fault = f"cannot be a variable: its name is {rule}."
+        report(path, codes.BAD_VARIABLE, f"{shown(name)!r} {fault}")
+    elif not is_simple and (name in _TAKEN_WORDS or name.lower() in _TAKEN_WORDS):
         message = f"{name!r} cannot be a variable: the word means something else in a template."
         report(path, codes.BAD_VARIABLE, message)
 
@@ -226,28 +222,18 @@ def _variable(value: Any, path: Path, report: Report) -> Variable:
         return Variable()
     _check_keys(declared, path, _VARIABLE_KEYS, report)
     kind = _one_of(declared.get("type", "any"), (*path, "type"), VARIABLE_TYPES, report)
-    description = declared.get("description")
     if "description" in declared:
-        _text(description, (*path, "description"), report)
+        _text(declared["description"], (*path, "description"), report)
     variable = Variable(
         type=kind,
-        description=description,
+        description=declared.get("description"),
         enum=_enum(declared, kind, path, report),
         required=_required(declared, path, report),
+        default=declared.get("default", MISSING),
     )
-    default = declared.get("default", MISSING)
-    if default is MISSING:
-        return variable
-    fault = _misfit(variable, default)
-    if fault:
+    if variable.has_default and (fault := _misfit(variable, variable.default)):
         report((*path, "default"), codes.BAD_VARIABLE, f"The default {fault}.")
-    return Variable(
-        type=kind,
-        description=description,
-        enum=variable.enum,
-        required=variable.required,
-        default=default,
-    )
+    return variable
 
 
 def _enum(
@@ -260,8 +246,9 @@ def _enum(
     if not isinstance(values, list) or not values:
         report(path, codes.BAD_VARIABLE, "`enum` must be a list of at least one value.")
         return None
+    variable = Variable(type=kind)
     for index, value in enumerate(values):
-        fault = _misfit(Variable(type=kind), value)
+        fault = _misfit(variable, value)
         if fault:
             report((*path, index), codes.BAD_VARIABLE, f"The value {fault}.")
     return tuple(values)
@@ -285,9 +272,19 @@ def _misfit(variable: Variable, value: Any) -> str:
     return ""
 
 
-def _messages(
-    value: Any, variables: Mapping[str, Variable] | None, report: Report
-) -> tuple[Message | Insert, ...] | None:
+class _Inserts(NamedTuple):
+    """What decides which variables may be inserted.
+
+    Attributes:
+        declared: The declared variables, or None where none need be.
+        template: The language of the prompt's texts, which decides what a name is.
+    """
+
+    declared: Mapping[str, Variable] | None
+    template: str
+
+
+def _messages(value: Any, inserts: _Inserts, report: Report) -> tuple[Message | Insert, ...] | None:
     if value is MISSING:
         return None
     if not isinstance(value, list) or not value:
@@ -296,19 +293,17 @@ def _messages(
         report(("messages",), codes.WRONG_VALUE, message)
         return None
     return tuple(
-        _message(item, ("messages", index), variables, report) for index, item in enumerate(value)
+        _message(item, ("messages", index), inserts, report) for index, item in enumerate(value)
     )
 
 
-def _message(
-    value: Any, path: Path, variables: Mapping[str, Variable] | None, report: Report
-) -> Message | Insert:
+def _message(value: Any, path: Path, inserts: _Inserts, report: Report) -> Message | Insert:
     found = _mapping(value, path, report)
     if found is None:
         return Insert("")
     if "insert" in found:
         _check_keys(found, path, ("insert",), report)
-        return _insert(found["insert"], (*path, "insert"), variables, report)
+        return _insert(found["insert"], (*path, "insert"), inserts, report)
     _check_keys(found, path, ("role", "content", "insert"), report)
     for key in ("role", "content"):
         if key not in found:
@@ -320,20 +315,19 @@ def _message(
     )
 
 
-def _insert(
-    value: Any, path: Path, variables: Mapping[str, Variable] | None, report: Report
-) -> Insert:
+def _insert(value: Any, path: Path, inserts: _Inserts, report: Report) -> Insert:
     name = _text(value, path, report)
-    if name and variables is not None:
-        variable = variables.get(name)
-        if variable is None:
-            message = f"{name!r} is not declared in `variables:`; add `{name}: {{type: messages}}`."
-            report(path, codes.BAD_INSERT, message)
-        elif variable.type != "messages":
-            message = f"{name!r} has the type {variable.type}; an insert needs the type messages."
-            report(path, codes.BAD_INSERT, message)
-    elif isinstance(value, str):
-        _check_variable_name(name, "jinja2", path, report)
+    if not isinstance(value, str):
+        return Insert(name)
+    if inserts.declared is None:
+        _check_variable_name(name, inserts.template, path, report)
+    elif name not in inserts.declared:
+        add = f"add `{shown(name)}: {{type: messages}}`"
+        message = f"{shown(name)!r} is not declared in `variables:`; {add}."
+        report(path, codes.BAD_INSERT, message)
+    elif (kind := inserts.declared[name].type) != "messages":
+        message = f"{shown(name)!r} has the type {kind}; an insert needs the type messages."
+        report(path, codes.BAD_INSERT, message)
     return Insert(name)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from promptstore.errors import InvalidArgumentError, PromptFileError
+from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
 from promptstore.model import Prompt
 from promptstore.promptfile.reader import loads
+from promptstore.promptfile.schema import build_prompt
+from promptstore.promptfile.yamlreader import INTEGER_BOUND, MAX_DIGITS
 from promptstore.promptfile.yamlwriter import (
     INDENT,
     MAX_FLOW_WIDTH,
@@ -28,27 +30,59 @@ def dumps(prompt: Prompt) -> str:
         The text of the file, with one line end at its end.
 
     Raises:
-        InvalidArgumentError: It is no valid prompt, for example with both a text and messages.
+        InvalidArgumentError: It is no valid prompt, for example with both a text and messages,
+            or no file can hold it.
     """
     content = checked_content(prompt)
-    return "".join(write_top_entry(key, value) for key, value in content.items())
+    text = "".join(write_top_entry(key, value) for key, value in content.items())
+    try:
+        loads(text.encode())
+    except PromptFileError as error:
+        raise _invalid(error.problems) from error
+    return text
 
 
-def checked_content(prompt: Prompt) -> dict[str, Any]:
-    """Give the content of a prompt as plain JSON, once it is sure that a file can hold it.
+def plain_content(prompt: Prompt) -> dict[str, Any]:
+    """Give the content of a prompt as plain JSON.
 
     Raises:
-        InvalidArgumentError: It is no valid prompt.
+        InvalidArgumentError: It holds something that is not JSON, or a huge integer.
     """
     try:
         content: dict[str, Any] = fit(Variable(type="object"), prompt.content)
-        loads("".join(write_top_entry(key, value) for key, value in content.items()))
     except UnfitValueError as unfit:
         raise InvalidArgumentError(message=f"This prompt {unfit}.") from None
-    except PromptFileError as error:
-        faults = " ".join(problem.message for problem in error.problems)
-        raise InvalidArgumentError(message=f"This is no valid prompt: {faults}") from error
+    if _has_long_integer(content):
+        message = f"This prompt holds an integer of more than {MAX_DIGITS:,} digits."
+        raise InvalidArgumentError(message=message)
     return content
+
+
+def checked_content(prompt: Prompt) -> dict[str, Any]:
+    """Give the content of a prompt as plain JSON, once it is sure that the prompt is valid.
+
+    Raises:
+        InvalidArgumentError: It is not.
+    """
+    content = plain_content(prompt)
+    problems: list[Problem] = []
+    build_prompt(content, lambda _path, code, text: problems.append(Problem(1, 1, code, text)))
+    if problems:
+        raise _invalid(problems)
+    return content
+
+
+def _has_long_integer(value: Any) -> bool:
+    if isinstance(value, int):
+        return abs(value) >= INTEGER_BOUND
+    if isinstance(value, dict):
+        return any(map(_has_long_integer, value.values()))
+    return isinstance(value, list) and any(map(_has_long_integer, value))
+
+
+def _invalid(problems: Sequence[Problem]) -> InvalidArgumentError:
+    faults = " ".join(problem.message for problem in problems)
+    return InvalidArgumentError(message=f"This is no valid prompt: {faults}")
 
 
 def write_top_entry(key: str, value: Any) -> str:

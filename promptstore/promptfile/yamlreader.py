@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
 import yaml
@@ -27,14 +28,18 @@ from promptstore.promptfile import codes
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 100
-_MAX_DIGITS: Final = 4000
+MAX_DIGITS: Final = 4000
+MAX_PROBLEMS: Final = 100
+INTEGER_BOUND: Final = 10**MAX_DIGITS
+_MAX_SHOWN: Final = 60
 
 Path: TypeAlias = tuple[str | int, ...]
 
 _UNWRITABLE: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 )
-_SUSPICIOUS: Final = re.compile(r"[&*!](?<![^\s\[{,:\-?].)(?=\S)", re.DOTALL)
+_PLAIN_ASCII: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
+_SUSPICIOUS: Final = re.compile(r"(?:[&*](?=\S)|!)(?<![^\s\[{,:\-?].)", re.DOTALL)
 """Where an anchor, an alias or a tag could stand; most such places are in a text."""
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -45,7 +50,7 @@ _WORDS: Final[dict[str, Any]] = {
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
-_DEEP_LINE: Final = re.compile(rf"^[ ?:-]{{{MAX_DEPTH}}}", re.MULTILINE)
+_DEEP_LINE: Final = re.compile(rf"\n[ ?:-]{{{MAX_DEPTH}}}")
 _DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
 _NUMBER_START: Final = frozenset("+-.0123456789")
 
@@ -56,6 +61,25 @@ class YamlError(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems)
         self.problems = problems
+
+
+class Problems(list[Problem]):
+    """The faults of one text, so far."""
+
+    def report(self, mark: Any, code: str, message: str) -> None:
+        """Add a fault.
+
+        Args:
+            mark: Its place, as a mark of the parser.
+            code: One of `promptstore.promptfile.codes`.
+            message: What is wrong and what to do, as a sentence.
+
+        Raises:
+            YamlError: These are `MAX_PROBLEMS`; nobody reads on.
+        """
+        self.append(Problem(*place_of(mark), code, message))
+        if len(self) >= MAX_PROBLEMS:
+            raise YamlError(self)
 
 
 @dataclass(slots=True)
@@ -72,7 +96,7 @@ class Tree:
     text: str
     root: Node
     value: Any
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
 
 def read_yaml(data: bytes | str) -> Tree:
@@ -85,15 +109,15 @@ def read_yaml(data: bytes | str) -> Tree:
         Its value and nodes.
 
     Raises:
-        YamlError: It cannot be parsed at all.
+        YamlError: It cannot be parsed at all, or has `MAX_PROBLEMS` faults.
     """
     text = _decode(data)
     _refuse_characters(text)
     _refuse_depth(text)
     root = _compose(text)
     tree = Tree(text, root, None)
-    if _SUSPICIOUS.search(text):
-        tree.problems += _forbidden_syntax(text)
+    if _may_hold_forbidden_syntax(text):
+        _report_forbidden_syntax(text, tree.problems)
     tree.value = _Constructor(tree.problems).construct(root, 1)
     return tree
 
@@ -143,22 +167,27 @@ def resolve_plain(text: str) -> Any:
         number = float(text)
         if math.isfinite(number):
             return number
-        raise ValueError(f"the number {text} is too large for JSON")
+        raise ValueError(f"the number {shown(text)} is too large for JSON")
     if _NOT_JSON.fullmatch(text):
         raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
     return text
 
 
+def shown(text: str) -> str:
+    """Cut a text that stands in a message where it is too long to be read."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
 def _integer(text: str) -> int:
-    if len(text) > _MAX_DIGITS:
-        raise ValueError(f"an integer of more than {_MAX_DIGITS} digits; put it in quotes")
-    if text[:2] in ("0o", "0x"):
-        return int(text, 0)
-    return int(text)
+    if len(text) <= MAX_DIGITS + 1:
+        number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if abs(number) < INTEGER_BOUND:
+            return number
+    raise ValueError(f"an integer of more than {MAX_DIGITS:,} digits; put it in quotes")
 
 
 def _decode(data: bytes | str) -> str:
-    size = len(data)
+    size = len(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         message = f"The file has {size:,} bytes; at most {MAX_BYTES:,} are read."
         raise YamlError([Problem(1, 1, codes.TOO_LARGE, message)])
@@ -175,9 +204,12 @@ def _decode(data: bytes | str) -> str:
 
 
 def _refuse_characters(text: str) -> None:
-    problems = [_character_problem(text, match) for match in _UNWRITABLE.finditer(text)]
+    if text.isascii() and not text.encode().translate(None, _PLAIN_ASCII):
+        return
+    found = islice(_UNWRITABLE.finditer(text), MAX_PROBLEMS)
+    problems = [_character_problem(text, match) for match in found]
     if problems:
-        raise YamlError(problems[:100])
+        raise YamlError(problems)
 
 
 def _character_problem(text: str, match: re.Match[str]) -> Problem:
@@ -234,11 +266,11 @@ _Parser: Final = _parser_class()
 def _refuse_depth(text: str) -> None:
     """Refuse deep nesting before nodes are composed: older libyaml recurses until it crashes.
 
-    A text that cannot be that deep is not looked at twice: each level takes a bracket, or a column
-    more at the start of a line.
+    A text that cannot be dangerously deep is not looked at twice: each level takes a bracket, or
+    at least half a column more at the start of a line.
     """
     brackets = text.count("[") + text.count("{")
-    if brackets <= MAX_DEPTH and not _DEEP_LINE.search(text):
+    if brackets <= MAX_DEPTH and not _DEEP_LINE.search("\n" + text.replace("\r", "\n")):
         return
     depth = 0
     with suppress(yaml.YAMLError):
@@ -287,6 +319,7 @@ _HINTS: Final = {
     "mapping values are not allowed": " A text that holds a colon and a space needs quotes.",
     "cannot start any token": " Indent with spaces; a text that starts like this needs quotes.",
     "did not find expected key": " Look at the indent of this line and of those above it.",
+    "invalid Unicode character": " Write the character itself, or an escape such as \\U0001f600.",
 }
 
 
@@ -295,15 +328,21 @@ _ANCHOR_MESSAGE: Final = (
 )
 
 
-def _forbidden_syntax(text: str) -> Iterator[Problem]:
-    """List anchors, aliases and tags, which the composed nodes do not tell."""
+def _may_hold_forbidden_syntax(text: str) -> bool:
+    # Looking for one character is much faster than the pattern, and most texts hold none.
+    if "&" in text or "*" in text or "!" in text:
+        return _SUSPICIOUS.search(text) is not None
+    return False
+
+
+def _report_forbidden_syntax(text: str, problems: Problems) -> None:
+    """Report anchors, aliases and tags, which the composed nodes do not tell."""
     for event in _events(text):
-        line, column = place_of(event.start_mark)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            yield Problem(line, column, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
         elif getattr(event, "tag", None):
-            message = f"The tag {event.tag!r} is not allowed; put a text into quotes."
-            yield Problem(line, column, codes.ANCHOR_OR_TAG, message)
+            message = f"The tag {shown(event.tag)!r} is not allowed; put a text into quotes."
+            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, message)
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -315,14 +354,14 @@ def _events(text: str) -> Iterator[Any]:
 class _Constructor:
     """Turns nodes into plain JSON and collects what is wrong on the way."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self._problems = problems
+    def __init__(self, problems: Problems) -> None:
+        self._report = problems.report
 
     def construct(self, node: Node, depth: int) -> Any:
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         if depth > MAX_DEPTH:
-            self._report(node, codes.TOO_LARGE, _DEEP_MESSAGE)
+            self._report(node.start_mark, codes.TOO_LARGE, _DEEP_MESSAGE)
             return None
         if isinstance(node, SequenceNode):
             return [self.construct(item, depth + 1) for item in node.value]
@@ -335,7 +374,7 @@ class _Constructor:
         try:
             return resolve_plain(text)
         except ValueError as error:
-            self._report(node, codes.WRONG_VALUE, f"{_capital(str(error))}.")
+            self._report(node.start_mark, codes.WRONG_VALUE, f"{_capital(str(error))}.")
             return None
 
     def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
@@ -347,10 +386,9 @@ class _Constructor:
                 continue
             if key in found:
                 line, column = place_of(first[key].start_mark)
-                message = (
-                    f"The key {key!r} stands here again; first in line {line}, column {column}."
-                )
-                self._report(key_node, codes.DUPLICATE_KEY, message)
+                again = f"The key {shown(key)!r} stands here again"
+                message = f"{again}; first in line {line}, column {column}."
+                self._report(key_node.start_mark, codes.DUPLICATE_KEY, message)
             first.setdefault(key, key_node)
             found[key] = self.construct(value_node, depth + 1)
         return found
@@ -358,17 +396,14 @@ class _Constructor:
     def _key(self, node: Node) -> str | None:
         if not isinstance(node, ScalarNode):
             message = "A key must be a text; a text that starts with a brace needs quotes."
-            self._report(node, codes.WRONG_VALUE, message)
+            self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
         if not node.style and not isinstance(_value_or_text(node.value), str):
-            message = f"The key {node.value!r} is not a text; put it in quotes."
-            self._report(node, codes.WRONG_VALUE, message)
+            message = f"The key {shown(node.value)!r} is not a text; put it in quotes."
+            self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
         text: str = node.value
         return text
-
-    def _report(self, node: Node, code: str, message: str) -> None:
-        self._problems.append(Problem(*place_of(node.start_mark), code, message))
 
 
 def _value_or_text(text: str) -> Any:

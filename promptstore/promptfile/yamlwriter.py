@@ -14,6 +14,7 @@ from typing import Any, Final
 from promptstore.promptfile.yamlreader import resolve_plain
 
 MAX_FLOW_WIDTH: Final = 100
+MAX_IMPLICIT_KEY: Final = 1024
 INDENT: Final = "  "
 
 _STARTS_PLAIN: Final = re.compile(r"[^\W\d_]")
@@ -41,7 +42,10 @@ def write_mapping(values: Mapping[str, Any], indent: str = "") -> str:
 
 def write_entry(key: str, value: Any, indent: str = "") -> str:
     """Write one key with its value, as whole lines."""
-    return f"{indent}{write_key(key)}:{write_block(value, indent)}\n"
+    written = write_key(key)
+    # A longer key must be announced (YAML 1.2, section 7.4.2).
+    opened = f"? {written}\n{indent}" if len(written) > MAX_IMPLICIT_KEY else written
+    return f"{indent}{opened}:{write_block(value, indent)}\n"
 
 
 def write_items(values: list[Any], indent: str) -> str:
@@ -151,8 +155,13 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _flow_mapping(value: Mapping[str, Any], _inside: bool) -> str:
-    items = (f"{write_key(key)}: {write_flow(item, inside=True)}" for key, item in value.items())
-    return "{" + ", ".join(items) + "}"
+    return "{" + ", ".join(_flow_entry(key, item) for key, item in value.items()) + "}"
+
+
+def _flow_entry(key: str, value: Any) -> str:
+    written = write_key(key)
+    opened = f"? {written} " if len(written) > MAX_IMPLICIT_KEY else written
+    return f"{opened}: {write_flow(value, inside=True)}"
 
 
 def _flow_list(value: list[Any], _inside: bool) -> str:

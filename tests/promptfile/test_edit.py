@@ -213,3 +213,32 @@ def test_a_broken_file_is_not_edited() -> None:
 def test_a_file_in_flow_style_is_edited_too() -> None:
     wanted: Any = Prompt(prompt="y", config={"a": 1})
     assert loads(edit(b'{"prompt": "x", "config": {"a": 2}}', wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "change", "expected"),
+    [
+        pytest.param(
+            "prompt: x\nconfig:\n  a: 1  # why\n  b: 2\n",
+            {"config": {"a": [{"c": "d\ne"}], "b": 2}},
+            "prompt: x\nconfig:\n  a:  # why\n    - c: |-\n        d\n        e\n  b: 2\n",
+            id="a comment stays beside its key",
+        ),
+        pytest.param(
+            "prompt: |+\n  a\n\n\ntags: [t]\n",
+            {"prompt": "b\n"},
+            "prompt: |\n  b\ntags: [t]\n",
+            id="blank lines that were text go",
+        ),
+        pytest.param(
+            "prompt: |\n  a\n\n\ntags: [t]\n",
+            {"prompt": "b\n"},
+            "prompt: |\n  b\n\n\ntags: [t]\n",
+            id="blank lines that were none stay",
+        ),
+    ],
+)
+def test_what_stands_around_a_value(source: str, change: dict[str, Any], expected: str) -> None:
+    wanted = replace(loads(source), **change)
+    assert loads(expected) == wanted
+    assert edit(source.encode(), wanted).decode() == expected

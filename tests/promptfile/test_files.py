@@ -140,7 +140,7 @@ def test_a_document_tells_where_things_stand() -> None:
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        (Prompt(), "has at least `prompt:` or `messages:`"),
+        (Prompt(), "Neither `prompt:`"),
         (Prompt(description="x"), "Neither `prompt:`"),
         (Prompt(prompt="x", messages=(Message("user", "y"),)), "exclude each other"),
         (Prompt(prompt="half \ud800"), "half of a surrogate pair"),
@@ -186,3 +186,20 @@ def test_parse_yaml_is_as_strict() -> None:
     assert parse_yaml('{"a": 1.5}') == {"a": 1.5}
     with pytest.raises(PromptFileError, match=r"values\.yaml:2:1: PS103"):
         parse_yaml("a: 1\na: 2\n", "values.yaml")
+
+
+def test_faults_are_counted_no_further_than_a_hundred() -> None:
+    with pytest.raises(PromptFileError) as caught:
+        loads("prompt: x\ntags:\n" + "- 1\n" * 5000)
+    assert len(caught.value.problems) == 100
+
+
+def test_a_long_key_survives() -> None:
+    prompt = Prompt(prompt="x", config={"k" * 2000: {"j" * 2000: 1}})
+    assert loads(dumps(prompt)) == prompt
+
+
+def test_json_is_yaml_too_with_its_own_escapes() -> None:
+    assert parse_yaml('{"face": "\\ud83d\\ude00"}') == {"face": "😀"}
+    with pytest.raises(PromptFileError):
+        parse_yaml('{"half": "\\ud83d"}')
