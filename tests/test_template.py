@@ -168,8 +168,20 @@ def test_the_flat_languages(text: str, kind: TemplateKind, expected: str | None)
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\x85", "\u2028", "\x0b"])
 def test_every_line_end_survives(end: str) -> None:
-    text = f"a{end}{{% if true %}}b{end}{{% endif %}}{{{{ '{end}' if 0 else 'c' }}}}{end}"
-    assert render(text) == f"a{end}b{end}c{end}"
+    text = f"a{end}{{% if true -%}} {end}b{end}{{%- endif %}}{{{{ 'c' }}}}{end}{end}"
+    assert render(text) == f"a{end}bc{end}{end}"
+
+
+def test_a_block_takes_its_own_line_end_whatever_that_is() -> None:
+    for end in ("\n", "\r\n", "\r"):
+        text = end.join(["{% if true %}", "X", "{% endif %}", "Y"])
+        assert render(text) == f"X{end}Y"
+
+
+def test_a_carriage_return_within_quotes_must_be_spelled() -> None:
+    with pytest.raises(TemplateSyntaxError, match=r"line 2 .* within quotes is written as \\r\\n"):
+        render("a\r\n{{ 'x\r\ny' }}")
+    assert render("{{ 'x\\r\\ny' }}") == "x\r\ny"
 
 
 class TestUndefined:
@@ -229,7 +241,7 @@ class TestIncludes:
         }
         text = "{% for n in [7] %}{% include 's' %}|{% include 'r' %}{% endfor %}"
         values = {"x": [True], "a.b": "flat", "n": 1}
-        assert render(text, values, includes=includes) == "[true] flat {% y %} 1|{{x}} {% y %}"
+        assert render(text, values, includes=includes) == "[true] flat {% y %} 7|{{x}} {% y %}"
 
     def test_count_for_the_variables(self) -> None:
         source = Source("{% include 'i' %}{{ a }}")

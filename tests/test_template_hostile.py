@@ -17,6 +17,10 @@ from promptstore.promptfile import loads
 from promptstore.template import Limits
 from promptstore.variables import Variable
 
+LADDER = "{% set y = ['aaaaaaaaaa'] %}" + "{% set y = [y, y] %}" * 40
+"""A list that holds the same list twice, forty times over: small, but without end for a walk."""
+TWO_LADDERS = LADDER + LADDER.replace(" y ", " z ").replace("[y, y]", "[z, z]")
+
 PAYLOADS = {
     "arithmetic": "{{ 7 * 7 }}",
     "attribute walk": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
@@ -63,6 +67,34 @@ PAYLOADS = {
     "squaring": "{% set y = 99999 %}" + "{% set y = y * y %}" * 99,
     "replacing": "{% set y = 'aaaaaaaaaa' %}" + "{% set y = y|replace('a', y) %}" * 20,
     "joining": "{% set y = 'aaaaaaaaaa' %}" + "{% set y = y|join(y) %}" * 20,
+    "a ladder": LADDER + "{{ y }}",
+    "a ladder as JSON": LADDER + "{{ y|tojson }}",
+    "a ladder as text": LADDER + "{{ y|upper }}",
+    "a ladder joined": LADDER + "{{ y|join }}",
+    "a ladder put together": LADDER + "{{ y ~ '' }}",
+    "a ladder without doubles": LADDER + "{{ [y]|unique|list }}",
+    "a ladder in lower case": LADDER + "{{ y is lower }}",
+    "a ladder as a key": LADDER.replace("[", "(").replace("]", ",)") + "{{ {y: 1} }}",
+    "a ladder looked up": LADDER.replace("[", "(").replace("]", ",)") + "{{ {}[y] }}",
+    "two ladders compared": TWO_LADDERS + "{{ y == z }}",
+    "two ladders, one in the other": TWO_LADDERS + "{{ y in [z] }}",
+    "two ladders sorted": TWO_LADDERS + "{{ [y, z]|sort }}",
+    "two ladders changed": TWO_LADDERS + "{% for a in [y, z] %}{{ loop.changed(a) }}{% endfor %}",
+    "doubling blocks": "{% set y %}aa{% endset %}" + "{% set y %}{{ y }}{{ y }}{% endset %}" * 40,
+    "odd format": "{{ '%9999999999d' is odd }}",
+    "divisible format": "{{ '%9999999999d' is divisibleby(3) }}",
+    "selected format": "{{ ['%9999999999d']|select('odd')|list }}",
+    "huge precision": "{{ 1|round(1000000000, 'floor') }}",
+    "negative precision": "{{ 5|round(-1000000000) }}",
+    "refund by indent": "{{ 'v'|indent(-10000000000) }}"
+    "{% set y = 'aa' %}" + "{% set y = y ~ y %}" * 40,
+    "huge digits": "{% set y = 'f' %}" + "{% set y = y ~ y %}" * 20 + "{{ y|int(0, 16) }}",
+    "many lookups": "{{ range(40000)|select('in', range(-50000, -1))|list }}",
+    "long path": "{% set a = 'a' %}"
+    + "{% set a = a ~ '.' ~ a %}" * 17
+    + "{{ range(50000)|map(attribute=a, default=1)|list }}",
+    "long body": "{% for i in range(100000) %}" + "{% if i %}{% endif %}" * 5000 + "{% endfor %}",
+    "million parts": "{{1}}" * 60_000,
     "recursive loop": "{% for a in [[1]] recursive %}{{ loop(a) }}{% endfor %}",
     "deep brackets": "{{ " + "(" * 5_000 + "1" + ")" * 5_000 + " }}",
     "deep lists": "{{ " + "[" * 5_000 + "]" * 5_000 + " }}",

@@ -26,7 +26,8 @@ class Limits:
     Attributes:
         max_output: How many characters its texts may have together.
         max_iterations: How many rounds its loops may make, and how many items the lists that its
-            operations read or make may have, all together.
+            operations read or make may have, all together. A round of a body with hundreds of
+            parts counts as several.
         max_include_depth: How deep includes may be nested.
     """
 

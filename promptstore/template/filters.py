@@ -8,78 +8,132 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from jinja2 import filters, pass_context, tests
-from jinja2.runtime import Context
+from jinja2.runtime import Context, Undefined
 
 from promptstore.template.base import Budget
+from promptstore.template.spending import CONTAINERS, budget_of, spend, spend_deep, write
 
-BUDGET: Final = " budget"
-"""Where a context keeps its `Budget`: under a name that no template can spell."""
-
-TEST_NAMES: Final = (
-    "!=", "<", "<=", "==", ">", ">=", "boolean", "defined", "divisibleby", "eq", "equalto", "even",
-    "false", "float", "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan",
-    "lower", "lt", "mapping", "ne", "none", "number", "odd", "sequence", "string", "true",
-    "undefined", "upper",
-)  # fmt: skip
 _PLAIN_FILTERS: Final = (
-    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items",
+    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "items",
     "last", "length", "list", "lower", "max", "min", "reject", "rejectattr", "reverse",
-    "round", "select", "selectattr", "sort", "string", "sum", "title", "trim", "truncate", "unique",
+    "select", "selectattr", "sort", "string", "sum", "title", "trim", "unique",
     "upper", "wordcount",
 )  # fmt: skip
-
-
 _CONSTANT_TIME: Final = frozenset({"count", "d", "default", "first", "last", "length"})
+_WALK_ALL: Final = frozenset({
+    "capitalize", "dictsort", "indent", "join", "lower", "max", "min", "replace", "sort", "string",
+    "title", "trim", "truncate", "unique", "upper", "wordcount",
+})  # fmt: skip
+"""Filters that write or compare what they are given, to the bottom."""
+_FOLLOW_PATHS: Final = frozenset({
+    "join", "map", "max", "min", "rejectattr", "selectattr", "sort", "sum", "unique",
+})  # fmt: skip
+"""Filters that follow a dotted path into every item."""
+
+_PLAIN_TESTS: Final = (
+    "boolean", "defined", "false", "float", "integer", "iterable", "mapping", "none", "number",
+    "sequence", "string", "true", "undefined",
+)  # fmt: skip
+_COMPARING_TESTS: Final = (
+    "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le",
+    "lessthan", "lt", "ne",
+)  # fmt: skip
+_NUMBER_TESTS: Final = ("divisibleby", "even", "odd")
+_TEXT_TESTS: Final = ("lower", "upper")
+
+_MAX_DIGITS: Final = 300
+_MAX_INDENT: Final = 16
 
 
 def language_tests() -> dict[str, Callable[..., Any]]:
     """Make the table of tests."""
     builtin: Mapping[str, Any] = tests.TESTS
-    return {name: builtin[name] for name in TEST_NAMES}
+    return (
+        {name: builtin[name] for name in _PLAIN_TESTS}
+        | {name: _counted_test(builtin[name]) for name in (*_COMPARING_TESTS, *_TEXT_TESTS)}
+        | {name: _number_test(name, builtin[name]) for name in _NUMBER_TESTS}
+    )
 
 
 def language_filters() -> dict[str, Callable[..., Any]]:
     """Make the table of filters."""
     builtin: Mapping[str, Any] = filters.FILTERS
-    table = {name: _bounded(name, builtin[name]) for name in _PLAIN_FILTERS}
     own: dict[str, Any] = {
-        "map": _map,
         "indent": _indent,
+        "int": _int,
         "join": _join,
+        "map": _map,
         "replace": _replace,
-        "tojson": _to_json,
+        "round": _round,
+        "tojson": write_json,
+        "truncate": _truncate,
     }
-    return table | {name: _bounded(name, function) for name, function in own.items()}
+    plain = {name: builtin[name] for name in _PLAIN_FILTERS}
+    return {name: _bounded(name, function) for name, function in (plain | own).items()}
 
 
-def budget_of(context: Context) -> Budget:
-    """Find the budget of the render that a context belongs to."""
-    budget: Budget = context.parent[BUDGET]
-    return budget
+@pass_context
+def write_json(context: Context, value: Any, indent: int | None = None) -> str:
+    """Write a value as plain JSON: letters as they are, keys in their order."""
+    if indent is not None and not 0 <= indent <= _MAX_INDENT:
+        message = f"tojson takes an indent from 0 to {_MAX_INDENT}"
+        raise ValueError(message)
+    spend_deep(budget_of(context), value, indent or 0)
+    return json.dumps(
+        value, ensure_ascii=False, indent=indent, allow_nan=False, default=_refuse_json
+    )
 
 
-def spend(budget: Budget, value: Any) -> Any:
-    """Count what an operation made, and give it on."""
-    if isinstance(value, str):
-        budget.spend_characters(len(value))
-    elif isinstance(value, (list, tuple, dict)):
-        budget.spend_rounds(len(value))
-    return value
+def _refuse_json(value: Any) -> Any:
+    if isinstance(value, Undefined):
+        return str(value)  # which tells that it is undefined
+    message = "a value that is not JSON cannot be written as JSON"
+    raise TypeError(message)
+
+
+def _counted_test(function: Callable[..., bool]) -> Callable[..., bool]:
+    """Let a test spend what it compares or writes."""
+
+    @functools.wraps(function)
+    def counted(context: Context, *values: Any) -> bool:
+        budget = budget_of(context)
+        for value in values:
+            spend_deep(budget, value)
+        return function(*values)
+
+    return pass_context(counted)
+
+
+def _number_test(name: str, function: Callable[..., bool]) -> Callable[..., bool]:
+    """Keep texts from a test that calculates: Python's ``%`` would fill them in as formats."""
+
+    @functools.wraps(function)
+    def numeric(*values: Any) -> bool:
+        for value in values:
+            if not isinstance(value, (int, float, Undefined)):
+                message = f"the test {name!r} takes numbers only"
+                raise TypeError(message)
+        return function(*values)
+
+    return numeric
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a filter spend what it reads and makes; one that gives an iterator gives a list."""
     passed = getattr(function, "jinja_pass_arg", None)
+    spend_input = spend_deep if name in _WALK_ALL else spend
 
     @functools.wraps(function)
-    def bounded(context: Context, *arguments: Any, **options: Any) -> Any:
-        first: tuple[Any, ...] = ()
-        if passed is not None:
-            first = (_passed(context)[passed.name],)
+    def bounded(context: Context, value: Any, *arguments: Any, **options: Any) -> Any:
+        first = () if passed is None else (_passed(context)[passed.name],)
         budget = budget_of(context)
         if name not in _CONSTANT_TIME:
-            spend(budget, arguments[0])
-        result = function(*first, *arguments, **options)
+            spend_input(budget, value)
+            for argument in (*arguments, *options.values()):
+                spend(budget, argument)
+                if name in _FOLLOW_PATHS:
+                    _spend_path(budget, value, argument)
+        result = function(*first, value, *arguments, **options)
         if hasattr(result, "__next__"):
             result = list(result)
         return spend(budget, result)
@@ -95,13 +149,57 @@ def _passed(context: Context) -> dict[str, Any]:
     }
 
 
+def _spend_path(budget: Budget, values: Any, path: Any) -> None:
+    if isinstance(path, str) and isinstance(values, (str, *CONTAINERS)):
+        budget.spend_characters(path.count(".") * len(values))
+
+
 @pass_context
 def _indent(
-    context: Context, text: str, width: int | str = 4, first: bool = False, blank: bool = False
+    context: Context, text: Any, width: int | str = 4, first: bool = False, blank: bool = False
 ) -> str:
-    size = len(width) if isinstance(width, str) else width
-    budget_of(context).spend_characters(size * (text.count("\n") + 1))
-    return filters.do_indent(text, width, first, blank)
+    # Jinja2's own would also make every kind of line end a plain one.
+    budget = budget_of(context)
+    margin = width if isinstance(width, str) else _spaces(budget, width)
+    lines = write(budget, text).split("\n")
+    budget.spend_characters(len(margin) * len(lines))
+    indented = [margin + line if blank or line not in ("", "\r") else line for line in lines[1:]]
+    return "\n".join([margin + lines[0] if first else lines[0], *indented])
+
+
+def _spaces(budget: Budget, width: int) -> str:
+    budget.spend_characters(max(width, 0))
+    return " " * width
+
+
+def _int(value: Any, default: int = 0, base: int = 10) -> int:
+    if isinstance(value, str) and len(value) > _MAX_DIGITS:
+        message = f"int takes texts of up to {_MAX_DIGITS} characters"
+        raise ValueError(message)
+    return filters.do_int(value, default, base)
+
+
+def _round(value: Any, precision: int = 0, method: Any = "common") -> float:
+    if not -_MAX_DIGITS <= precision <= _MAX_DIGITS:
+        message = f"round takes a precision from -{_MAX_DIGITS} to {_MAX_DIGITS}"
+        raise ValueError(message)
+    return filters.do_round(value, precision, method)
+
+
+@pass_context
+def _truncate(
+    context: Context,
+    text: Any,
+    length: int = 255,
+    killwords: bool = False,
+    end: str = "...",
+    leeway: int | None = None,
+) -> str:
+    if length < len(end) or (leeway or 0) < 0:
+        message = "truncate takes no length below that of its end, and no leeway below 0"
+        raise ValueError(message)
+    written = write(budget_of(context), text)
+    return filters.do_truncate(context.environment, written, length, killwords, end, leeway)
 
 
 @pass_context
@@ -115,35 +213,21 @@ def _map(context: Context, values: Any, *arguments: Any, **options: Any) -> Any:
 
 
 @pass_context
-def _join(context: Context, values: Any, separator: str = "", attribute: str | None = None) -> str:
-    items = [str(value) for value in values] if attribute is None else None
-    if items is None:
-        get = filters.make_attrgetter(context.environment, attribute)
-        items = [str(get(value)) for value in values]
-    separator = str(separator)
-    length = sum(map(len, items)) + len(separator) * len(items)
-    budget_of(context).spend_characters(length)
-    return separator.join(items)
+def _join(context: Context, values: Any, separator: Any = "", attribute: str | None = None) -> str:
+    if attribute is not None:
+        values = map(filters.make_attrgetter(context.environment, attribute), values)
+    items = [str(value) for value in values]
+    budget = budget_of(context)
+    between = write(budget, separator)
+    budget.spend_characters(sum(map(len, items)) + len(between) * len(items))
+    return between.join(items)
 
 
 @pass_context
-def _replace(context: Context, text: str, old: str, new: str, count: int | None = None) -> str:
-    text, old, new = str(text), str(old), str(new)
-    found = text.count(old)
+def _replace(context: Context, text: Any, old: Any, new: Any, count: int | None = None) -> str:
+    budget = budget_of(context)
+    written, wanted, other = (write(budget, value) for value in (text, old, new))
+    found = written.count(wanted)
     times = found if count is None or count < 0 else min(found, count)
-    budget_of(context).spend_characters(times * len(new))
-    return text.replace(old, new, -1 if count is None else count)
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:
-    if indent is not None and not 0 <= indent <= 16:
-        message = "tojson takes an indent from 0 to 16"
-        raise ValueError(message)
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=_refuse)
-
-
-def _refuse(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    message = "a value that is not JSON cannot be written as JSON"
-    raise TypeError(message)
+    budget.spend_characters(times * len(other))
+    return written.replace(wanted, other, -1 if count is None else count)

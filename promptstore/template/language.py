@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
+from math import isinf
 from typing import Final
+from unicodedata import normalize
 
 from jinja2 import nodes
 
 from promptstore.errors import TemplateSyntaxError
 from promptstore.names import is_name
+from promptstore.template.spending import MAX_INTEGER_BITS
 
 MAX_DEPTH: Final = 150
 """How deep a template may be nested, blocks and expressions together."""
+MAX_PARTS: Final = 50_000
+"""How many names, operators, tags and the like a template may have, its includes included."""
+TOO_LARGE: Final = f"the template has more than {MAX_PARTS:,} parts; make it smaller"
 
 LOOP_CALLS: Final = frozenset({"changed", "cycle"})
 LOOP_ATTRIBUTES: Final = LOOP_CALLS | {
@@ -99,6 +105,8 @@ def _fault(
         return _attribute_fault(node)
     if isinstance(node, nodes.Call):
         return _call_fault(node)
+    if isinstance(node, nodes.Const):
+        return _number_fault(node.value)
     if isinstance(node, nodes.For) and node.recursive:
         return "recursive loops are not allowed"
     if isinstance(node, nodes.Filter):
@@ -120,12 +128,33 @@ def _called_names(tree: nodes.Node) -> set[int]:
 
 
 def _name_fault(node: nodes.Node, called: Collection[int]) -> str:
-    if not isinstance(node, nodes.Name) or node.name not in {"self", "loop", "range"}:
+    if isinstance(node, nodes.Getattr):
+        return _loop_fault(node, called)
+    if not isinstance(node, nodes.Name):
+        return ""
+    if normalize("NFKC", node.name) != node.name:
+        # Python, which a template is compiled to, would take the two spellings for one name.
+        return f"the name {node.name!r} is written {normalize('NFKC', node.name)!r}"
+    if node.name not in {"self", "loop", "range"}:
         return ""
     if node.ctx == "store":
         return f"`{node.name}` cannot be set"
     if node.name == "self" or id(node) not in called:
         return f"`{node.name}` is no value; use range(...), loop.index and the like"
+    return ""
+
+
+def _loop_fault(node: nodes.Getattr, called: Collection[int]) -> str:
+    of_loop = isinstance(node.node, nodes.Name) and node.node.name == "loop"
+    if of_loop and node.attr in LOOP_CALLS and id(node) not in called:
+        return f"`loop.{node.attr}` is no value; use loop.{node.attr}(...)"
+    return ""
+
+
+def _number_fault(value: object) -> str:
+    large = isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS
+    if large or (isinstance(value, float) and isinf(value)):
+        return "the number is too large"
     return ""
 
 

@@ -17,6 +17,8 @@ _JINJA_WORDS: Final = frozenset({
     "False", "None", "True", "and", "caller", "elif", "else", "false", "for", "if", "in", "is",
     "loop", "none", "not", "or", "range", "recursive", "self", "true", "varargs", "kwargs",
 })  # fmt: skip
+_FEW_NAMES: Final = 16
+"""Up to so many names, the text is at most that many times as large as the values are."""
 
 
 def split_simple(text: str) -> list[str]:
@@ -95,11 +97,21 @@ class Substitution(Template):
             picked = self._pick(values)
         except KeyError:
             raise self._missing(values, optional) from None
-        if self._write is not str:
+        if len(picked) > _FEW_NAMES:
+            picked = self._count(picked, budget)
+        elif self._write is not str:
             picked = tuple(map(self._write, picked))
         text = self._format % picked
         budget.spend_output(len(text))
         return text
+
+    def _count(self, picked: tuple[Any, ...], budget: Budget) -> tuple[str, ...]:
+        """Write many values, and stop before their text is larger than a render may be."""
+        texts: list[str] = []
+        for value in picked:
+            texts.append(self._write(value))
+            budget.spend_characters(len(texts[-1]))
+        return tuple(texts)
 
     def _missing(
         self, values: Mapping[str, Any], optional: Collection[str]
