@@ -28,8 +28,12 @@ def main() -> None:
 
         app()
     except PromptStoreError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        from promptstore.cli.output import print_error
+
+        print_error(f"error: {error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

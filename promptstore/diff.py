@@ -6,10 +6,10 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from promptstore.model import Insert, Message, Prompt
-from promptstore.variables import Variable
+from promptstore.variables import MISSING, Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,22 @@ def diff_prompts(before: Prompt, after: Prompt) -> PromptDiff:
     Returns:
         What changed.
     """
-    slots = _paired(_slots(before), _slots(after))
+    pairs = _paired(_slots(before), _slots(after))
+    moves = _moves(pairs)
+    kept = _without(pairs, moves)
     changes = [
         *_deletion(before, after),
         *_fields(before, after),
+        *_declaring(before.variables, after.variables),
         *_variables(before.variables or {}, after.variables or {}),
         *_keys("config", before.config, after.config),
         *_keys("metadata", before.metadata, after.metadata),
         *_keys("", before.extensions, after.extensions),
-        *_slot_changes(slots),
+        *_includes(before.includes, after.includes),
+        *(f"{old.title} moved to place {new.number}" for old, new in moves),
+        *_slot_changes(kept),
     ]
-    return PromptDiff(tuple(changes), tuple(_text_changes(slots)))
+    return PromptDiff(tuple(changes), tuple(_text_changes(kept)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +104,14 @@ def _slot(item: Message | Insert, number: int) -> _Slot:
     return _Slot(item.role, text, number)
 
 
-def _paired(before: list[_Slot], after: list[_Slot]) -> list[tuple[_Slot | None, _Slot | None]]:
+_Pair: TypeAlias = tuple[_Slot | None, _Slot | None]
+
+
+def _paired(before: list[_Slot], after: list[_Slot]) -> list[_Pair]:
     """Pair what belongs together: the same message first, then the same role in the same place."""
     old_keys = [(slot.kind, slot.text) for slot in before]
     new_keys = [(slot.kind, slot.text) for slot in after]
-    pairs: list[tuple[_Slot | None, _Slot | None]] = []
+    pairs: list[_Pair] = []
     matcher = difflib.SequenceMatcher(None, old_keys, new_keys, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         old, new = before[i1:i2], after[j1:j2]
@@ -114,9 +122,7 @@ def _paired(before: list[_Slot], after: list[_Slot]) -> list[tuple[_Slot | None,
     return pairs
 
 
-def _paired_by_kind(
-    old: list[_Slot], new: list[_Slot]
-) -> Iterator[tuple[_Slot | None, _Slot | None]]:
+def _paired_by_kind(old: list[_Slot], new: list[_Slot]) -> Iterator[_Pair]:
     if len(old) == len(new):
         yield from zip(old, new, strict=True)
         return
@@ -129,7 +135,27 @@ def _paired_by_kind(
     yield from ((slot, None) for slot in left)
 
 
-def _slot_changes(pairs: list[tuple[_Slot | None, _Slot | None]]) -> Iterator[str]:
+def _moves(pairs: list[_Pair]) -> list[tuple[_Slot, _Slot]]:
+    """Find what was taken away in one place and stands unchanged in another."""
+    removed = [old for old, new in pairs if old is not None and new is None]
+    moves: list[tuple[_Slot, _Slot]] = []
+    for old, new in pairs:
+        if old is not None or new is None:
+            continue
+        same = (slot for slot in removed if (slot.kind, slot.text) == (new.kind, new.text))
+        match = next(same, None)
+        if match is not None:
+            removed.remove(match)
+            moves.append((match, new))
+    return moves
+
+
+def _without(pairs: list[_Pair], moves: list[tuple[_Slot, _Slot]]) -> list[_Pair]:
+    halves: set[_Pair] = {(old, None) for old, _ in moves} | {(None, new) for _, new in moves}
+    return [pair for pair in pairs if pair not in halves]
+
+
+def _slot_changes(pairs: list[_Pair]) -> Iterator[str]:
     for before, after in pairs:
         if before is None and after is not None:
             yield f"{after.title} added"
@@ -139,7 +165,7 @@ def _slot_changes(pairs: list[tuple[_Slot | None, _Slot | None]]) -> Iterator[st
             yield f"{before.title} became {after.title}"
 
 
-def _text_changes(pairs: list[tuple[_Slot | None, _Slot | None]]) -> Iterator[TextChange]:
+def _text_changes(pairs: list[_Pair]) -> Iterator[TextChange]:
     for before, after in pairs:
         old, new = before.text if before else "", after.text if after else ""
         if old != new:
@@ -176,15 +202,23 @@ def _fields(before: Prompt, after: Prompt) -> Iterator[str]:
     if before.is_chat != after.is_chat:
         yield "became a chat prompt" if after.is_chat else "became a text prompt"
     for name in ("description", "template", "id"):
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            yield _moved(name, old, new)
+        yield from _change(name, getattr(before, name), getattr(after, name))
     for tag in after.tags:
         if tag not in before.tags:
             yield f"tag {tag!r} added"
     for tag in before.tags:
         if tag not in after.tags:
             yield f"tag {tag!r} removed"
+
+
+def _declaring(
+    before: Mapping[str, Variable] | None, after: Mapping[str, Variable] | None
+) -> Iterator[str]:
+    """Tell an empty declaration from none: the one refuses every value, the other takes any."""
+    if before is None and after is not None and not after:
+        yield "variables are declared now: there are none"
+    elif after is None and before is not None and not before:
+        yield "variables are not declared any more"
 
 
 def _variables(before: Mapping[str, Variable], after: Mapping[str, Variable]) -> Iterator[str]:
@@ -195,7 +229,7 @@ def _variables(before: Mapping[str, Variable], after: Mapping[str, Variable]) ->
     for name in before:
         if name not in after:
             yield f"variable {name!r} removed"
-        elif before[name] != after[name]:
+        else:
             yield from _variable(name, before[name], after[name])
 
 
@@ -204,12 +238,10 @@ def _variable(name: str, before: Variable, after: Variable) -> Iterator[str]:
         yield f"variable {name!r} is now {'required' if after.needs_value else 'optional'}"
     for field in ("type", "enum", "description"):
         old, new = getattr(before, field), getattr(after, field)
-        if old != new:
-            yield _moved(f"{field} of the variable {name!r}", old, new)
-    if before.default != after.default:
-        old = before.default if before.has_default else None
-        new = after.default if after.has_default else None
-        yield _moved(f"default of the variable {name!r}", old, new)
+        yield from _change(f"{field} of the variable {name!r}", old, new)
+    yield from _change(
+        f"default of the variable {name!r}", before.default, after.default, absent=MISSING
+    )
 
 
 def _keys(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -226,12 +258,24 @@ def _keys(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> It
             yield f"{path}: {_json(old)} → {_json(new)}"
 
 
-def _moved(what: str, old: Any, new: Any) -> str:
-    if old is None:
-        return f"{what} added: {_json(new)}"
-    if new is None:
-        return f"{what} removed (was {_json(old)})"
-    return f"{what}: {_json(old)} → {_json(new)}"
+def _includes(before: Mapping[str, Prompt], after: Mapping[str, Prompt]) -> Iterator[str]:
+    for name in sorted(before.keys() & after.keys()):
+        if _json(before[name].content) != _json(after[name].content):
+            yield f"the included prompt {name!r} changed"
+
+
+def _change(what: str, old: Any, new: Any, absent: Any = None) -> Iterator[str]:
+    """Tell how one field changed; compared as JSON, where 1 is not true."""
+    was = None if old is absent else _json(old)
+    now = None if new is absent else _json(new)
+    if was == now:
+        return
+    if was is None:
+        yield f"{what} added: {now}"
+    elif now is None:
+        yield f"{what} removed (was {was})"
+    else:
+        yield f"{what}: {was} → {now}"
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -63,6 +63,56 @@ def test_a_change_in_words(change: dict[str, Any], said: list[str]) -> None:
     assert found.texts == ()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        pytest.param(
+            {"v": Variable(default=None)},
+            {"v": Variable(required=False)},
+            "default of the variable 'v' removed (was null)",
+            id="null is a default",
+        ),
+        pytest.param(
+            {"v": Variable(default=1)},
+            {"v": Variable(default=True)},
+            "default of the variable 'v': 1 → true",
+            id="one is not true",
+        ),
+        pytest.param(None, {}, "variables are declared now: there are none", id="closed"),
+        pytest.param({}, None, "variables are not declared any more", id="opened"),
+    ],
+)
+def test_variables_to_the_letter(
+    before: dict[str, Variable] | None, after: dict[str, Variable] | None, said: str
+) -> None:
+    found = diff_prompts(Prompt(prompt="x", variables=before), Prompt(prompt="x", variables=after))
+    assert found.changes == (said,)
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        pytest.param((2, 0, 1), "message 3 (assistant) moved to place 1", id="to the front"),
+        pytest.param((1, 2, 0), "message 1 (system) moved to place 3", id="to the end"),
+    ],
+)
+def test_a_message_that_moved(order: tuple[int, ...], said: str) -> None:
+    messages = (SYSTEM, USER, Message("assistant", "Yes."))
+    before, after = replace(CHAT, messages=messages), [messages[index] for index in order]
+    found = diff_prompts(before, replace(CHAT, messages=tuple(after)))
+    assert found.changes == (said,)
+    assert found.texts == ()
+
+
+def test_an_include_that_changed() -> None:
+    def including(text: str) -> Prompt:
+        return Prompt(prompt='{% include "tone" %}', includes={"tone": Prompt(prompt=text)})
+
+    found = diff_prompts(including("Kind."), including("Brief."))
+    assert found.changes == ("the included prompt 'tone' changed",)
+    assert diff_prompts(including("Kind."), including("Kind.")).is_empty
+
+
 def test_restoring() -> None:
     assert diff_prompts(replace(CHAT, deleted=True), CHAT).changes == ("restored",)
 

@@ -1,4 +1,8 @@
-"""``promptstore check``: the problems of all prompts."""
+"""``promptstore check``: the problems of all prompts.
+
+With ``--json`` one array of objects: `path`, `name` (null for a file that has none), `line`,
+`column`, `code` and `message`.
+"""
 
 from __future__ import annotations
 

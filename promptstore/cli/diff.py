@@ -1,4 +1,8 @@
-"""``promptstore diff``: what changed between two versions."""
+"""``promptstore diff``: what changed between two versions.
+
+With ``--json`` one object: `before` and `after` (each `name`, `version`, `commit`), `changes` (a
+sentence each) and `texts` (each `title` and `diff`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,11 @@ from promptstore.cli.output import print_diff, print_json, print_lines, version_
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.diff import PromptDiff, diff_prompts
-from promptstore.errors import HistoryUnavailableError, InvalidArgumentError
+from promptstore.errors import (
+    HistoryUnavailableError,
+    InvalidArgumentError,
+    VersionNotFoundError,
+)
 from promptstore.model import Prompt
 from promptstore.store import PromptStore
 
@@ -34,15 +42,7 @@ def diff(
     With one name since the version before, with two from the first to the second.
     """
     with opened(context) as store:
-        first = _get(store, name)
-        before, after = (
-            (_previous(store, first), first)
-            if other is None
-            else (
-                first,
-                _get(store, other),
-            )
-        )
+        before, after = _pair(store, name, other)
     found = diff_prompts(before, after)
     if as_json:
         print_json(_as_json(before, after, found))
@@ -57,21 +57,33 @@ def diff(
         print_lines("  nothing changed")
 
 
+def _pair(store: PromptStore, name: str, other: str | None) -> tuple[Prompt, Prompt]:
+    first = _get(store, name)
+    if other is None:
+        return _previous(store, first), first
+    return first, _get(store, other)
+
+
 def _get(store: PromptStore, text: str) -> Prompt:
     selected = select(store, text)
     return store.get(selected.name, deleted=True, **selected.selection)
 
 
 def _previous(store: PromptStore, prompt: Prompt) -> Prompt:
-    name = prompt.name or ""
-    if prompt.version is None:
-        raise HistoryUnavailableError(reason="so there is no version before this one; name two.")
-    for version in store.history(name):
-        if version.number < prompt.version and version.blob is not None:
-            return store.get(name, version=version.number)
-    raise InvalidArgumentError(
-        message=f"{name!r} has no version before version {prompt.version}; name two to compare"
-    )
+    """Read the version before, on the history that this one was read from."""
+    name, version = prompt.name or "", prompt.version
+    if version is None:
+        store.history(name)  # says why versions cannot be counted here
+        raise HistoryUnavailableError(reason="name two prompts to compare.")
+    if version == 1:
+        raise InvalidArgumentError(
+            message=f"{name!r} has no version before version 1; name two to compare"
+        )
+    # Another branch may count other versions, so git is asked for the parent, not for a number.
+    parent = store.snapshot(f"{prompt.commit}^")
+    if name not in parent.names():
+        raise VersionNotFoundError(name=name, version=version - 1, latest=version, removed=True)
+    return parent.read(name, deleted=True)
 
 
 def _title(prompt: Prompt) -> str:

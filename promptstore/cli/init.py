@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import shlex
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Final
 
 import typer
 
 from promptstore.cli.opening import Place
 from promptstore.cli.output import print_lines
-from promptstore.errors import InvalidArgumentError, RepositoryNotFoundError
+from promptstore.errors import (
+    InvalidArgumentError,
+    PromptStoreError,
+    RepositoryError,
+    RepositoryNotFoundError,
+)
 from promptstore.repository import Repository, create_repository
+from promptstore.store import DEFAULT_ROOT, PromptStore
 
-_GREETING = """\
+_FILE: Final = "greeting.yaml"
+_GREETING: Final = """\
 description: Greet somebody by name.
 variables:
   name: {type: string, description: Who is greeted}
@@ -30,32 +39,61 @@ def init(
     Nothing is committed, and nothing that is there is overwritten.
     """
     place: Place = context.obj
-    top = _working_tree(path or place.repo)
-    file = top / place.root / "greeting.yaml"
-    shown = file.relative_to(top).as_posix()
+    folder = path or place.repo
+    with suppress(RepositoryNotFoundError):
+        # Refuses a root that leaves the repository, before anything is made.
+        PromptStore.open(folder, root=place.root)
+    try:
+        top = _make(folder, place.root)
+    except PromptStoreError:
+        raise
+    except OSError as error:
+        where = str(error.filename or folder)
+        raise RepositoryError(path=where, reason=f"{error.strerror}.") from error
+    print_lines(_next_steps(top, place.root))
+
+
+def _make(folder: Path, root: str) -> Path:
+    """Write the first prompt, in a repository made for it if need be, and give its top."""
+    folder.mkdir(parents=True, exist_ok=True)
+    repository = _discover(folder)
+    top = _working_tree(repository) if repository else folder
+    file = top / root / _FILE
     if file.parent.is_dir() and any(file.parent.rglob("*.yaml")):
         raise InvalidArgumentError(
             message=f"{file.parent} holds prompts already; `promptstore list --worktree` shows them"
         )
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_GREETING, encoding="utf-8", newline="\n")
-    print_lines(
-        f"Made {shown} in {top}. Next:\n"
-        "  promptstore render greeting --worktree --var name=Ada\n"
-        f"  git add {shown} && git commit -m 'Greet by name'\n"
-        "  promptstore log greeting"
-    )
+    with file.open("x", encoding="utf-8", newline="\n") as stream:
+        stream.write(_GREETING)
+    return top if repository else _working_tree(create_repository(folder))
 
 
-def _working_tree(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
+def _discover(folder: Path) -> Repository | None:
     try:
-        repository = Repository.discover(path)
+        return Repository.discover(folder)
     except RepositoryNotFoundError:
-        repository = create_repository(path)
+        return None
+
+
+def _working_tree(repository: Repository) -> Path:
     if repository.workdir is None:
         raise InvalidArgumentError(
-            message=f"{path} is a bare repository, which has no files on disk; "
+            message=f"{repository.git_dir} is a bare repository, which has no files on disk; "
             "clone it and make the store there"
         )
     return repository.workdir
+
+
+def _next_steps(top: Path, root: str) -> str:
+    """Say which commands come next, so that they work where they are pasted."""
+    there = f" -C {shlex.quote(str(top))}" if top.resolve() != Path.cwd() else ""
+    rooted = there + (f" --root {shlex.quote(root)}" if root != DEFAULT_ROOT else "")
+    made = (PurePosixPath(root) / _FILE).as_posix()
+    file = shlex.quote(made)
+    return (
+        f"Made {made} in {top}. Next:\n"
+        f"  promptstore{rooted} render greeting --worktree --var name=Ada\n"
+        f"  git{there} add {file} && git{there} commit -m 'Greet by name'\n"
+        f"  promptstore{rooted} log greeting"
+    )

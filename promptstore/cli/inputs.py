@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError
-from promptstore.model import Prompt
 from promptstore.promptfile import parse_yaml
-from promptstore.variables import Variable
+from promptstore.variables import UnfitValueError, Variable, fit
+
+_UNDECLARED: Final = Variable(type="string")
 
 
 def read_values(
@@ -38,7 +40,7 @@ def read_values(
         name, equals, text = assignment.partition("=")
         if not equals or not name:
             raise InvalidArgumentError(message=f"--var takes NAME=VALUE, not {assignment!r}")
-        values[name] = read_value(name, text, contract.get(name, Variable(type="string")))
+        values[name] = read_value(name, text, contract.get(name, _UNDECLARED))
     return values
 
 
@@ -48,7 +50,7 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         if variable.type == "any":
             return text
         raise InvalidArgumentError(
@@ -57,30 +59,52 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
         ) from None
 
 
-def ask_for_missing(prompt: Prompt, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the person at the terminal for each value that is missing, where there is a person."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return {}
-    return {
-        name: _ask(name, variable)
-        for name, variable in prompt.contract.items()
-        if variable.needs_value and name not in values
-    }
+def somebody_is_there() -> bool:
+    """Tell whether a person at a terminal can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(contract: Mapping[str, Variable], names: Sequence[str]) -> dict[str, Any]:
+    """Ask the person at the terminal for values, again for each that does not fit.
+
+    Args:
+        contract: The declared variables.
+        names: The variables that need a value.
+
+    Returns:
+        The values by variable name.
+
+    Raises:
+        InvalidArgumentError: The person ended the input.
+    """
+    return {name: _ask(name, contract.get(name, _UNDECLARED)) for name in names}
 
 
 def _ask(name: str, variable: Variable) -> Any:
-    hint = "" if variable.type == "string" else f" ({variable.type}, as JSON)"
-    description = f" - {variable.description}" if variable.description else ""
+    question = visible(f"{name}{_hint(variable)}: ", sys.stderr)
     while True:
-        sys.stderr.write(f"{name}{hint}{description}: ")
+        sys.stderr.write(question)
         sys.stderr.flush()
         line = sys.stdin.readline()
         if not line:
             raise InvalidArgumentError(message=f"no value was given for {name!r}")
         try:
-            return read_value(name, line.rstrip("\r\n"), variable)
+            return fit(variable, read_value(name, line.rstrip("\r\n"), variable))
         except InvalidArgumentError as error:
-            sys.stderr.write(f"{error}\n")
+            print_error(str(error))
+        except UnfitValueError as error:
+            print_error(f"{name!r} {error}")
+
+
+def _hint(variable: Variable) -> str:
+    kind = "" if variable.type == "string" else f" ({variable.type}, as JSON)"
+    choices = [
+        value if variable.type == "string" else json.dumps(value, ensure_ascii=False)
+        for value in variable.enum or ()
+    ]
+    one_of = f" (one of {', '.join(choices)})" if choices else ""
+    description = f" - {variable.description}" if variable.description else ""
+    return f"{kind}{one_of}{description}"
 
 
 def _read_file(file: str) -> dict[str, Any]:

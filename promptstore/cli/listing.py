@@ -1,4 +1,8 @@
-"""``promptstore list``: the prompts there are."""
+"""``promptstore list``: the prompts there are.
+
+With ``--json`` one array of objects: the keys of `promptstore.cli.output.identity`, `description`
+and `tags`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from promptstore.cli.output import (
     when,
 )
 from promptstore.model import Prompt
+from promptstore.snapshot import Snapshot
 from promptstore.store import PromptStore
 
 
@@ -45,18 +50,22 @@ def list_prompts(
         heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
         print_table(heads, [_cells(prompt) for prompt in prompts])
     if not prompts and not broken:
-        print_error(f"no prompts in {snapshot.place}{_hint(store, worktree=worktree)}")
+        print_error(_nothing(store, snapshot, worktree=worktree))
     for error in broken:
         print_error(f"error: {error}")
     if broken:
         raise typer.Exit(1)
 
 
-def _hint(store: PromptStore, *, worktree: bool) -> str:
-    """Point to files that are not committed yet."""
+def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
+    """Say whether there is no prompt at all, or none like that, and point to uncommitted files."""
+    if snapshot.names():
+        return f"no prompt in {snapshot.place} is like that"
+    folder = f" under {store.root!r}" if store.root else ""
+    none = f"no prompts{folder} in {snapshot.place}"
     if worktree or not store.has_files or not store.working_snapshot().names():
-        return ""
-    return "; there are some on disk that are not committed: add --worktree"
+        return none
+    return f"{none}; there are some on disk that are not committed: add --worktree"
 
 
 def _row(prompt: Prompt) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""``promptstore log``: the versions of a prompt."""
+"""``promptstore log``: the versions of a prompt.
+
+With ``--json`` one array of objects: `number`, `commit`, `author`, `committed_at` (ISO 8601 with a
+zone), `message`, `blob` (null where the commit removed the file), `deleted` and `labels`.
+"""
 
 from __future__ import annotations
 

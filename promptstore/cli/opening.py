@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptstore.errors import PromptStoreError
-from promptstore.store import PromptStore
+from promptstore.store import DEFAULT_ROOT, PromptStore
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -75,7 +75,7 @@ def _place_of(context: typer.Context) -> Place:
     """Read the common options where the shell asks before they were handled."""
     options = context.parent.params if context.parent else {}
     repo = options.get("repo") or "."
-    return Place(Path(repo), options.get("root") or "prompts", options.get("branch"))
+    return Place(Path(repo), options.get("root") or DEFAULT_ROOT, options.get("branch"))
 
 
 class _Bar:

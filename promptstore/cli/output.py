@@ -9,15 +9,15 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
-
-import typer
+from typing import Any, Final, TextIO
 
 from promptstore.model import Prompt
 
 _UNSAFE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
+_COLOURS: Final = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
+_PLAIN: Final = "\x1b[0m"
 
 
 def make_output_exact() -> None:
@@ -49,21 +49,41 @@ def print_exactly(text: str) -> None:
         sys.stdout.write("\n")
 
 
+def print_file(data: bytes) -> None:
+    """Print a file to the byte; a terminal gets its text with control characters shown."""
+    if on_terminal():
+        print_exactly(visible(data.decode(errors="backslashreplace"), sys.stdout))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
 def print_lines(text: str) -> None:
     """Print a text for reading; on a terminal, control characters are shown, not obeyed."""
-    sys.stdout.write(visible(text) + "\n")
+    sys.stdout.write(visible(text, sys.stdout) + "\n")
 
 
 def print_error(text: str) -> None:
-    """Print a line on stderr."""
-    typer.echo(visible(text), err=True)
+    """Print a line on stderr; on a terminal, control characters are shown, not obeyed."""
+    sys.stderr.write(visible(text, sys.stderr) + "\n")
 
 
-def visible(text: str) -> str:
-    """Show what could steer a terminal, or turn text around, as an escape; on a terminal only."""
-    if not on_terminal():
-        return text
-    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+def visible(text: str, stream: TextIO) -> str:
+    """Show what could steer a terminal, or turn text around, as an escape.
+
+    Args:
+        text: What is to be written.
+        stream: Where to. What is no terminal gets the text unchanged.
+
+    Returns:
+        The text to write.
+    """
+    return _UNSAFE.sub(_escape, text) if stream.isatty() else text
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -85,21 +105,16 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(visible(_one_line(cell))) for cell in row))
+        table.add_row(*(Text(visible(_one_line(cell), sys.stdout)) for cell in row))
     Console().print(table)
 
 
 def print_diff(text: str) -> None:
     """Print a unified diff, coloured on a terminal."""
-    for line in text.splitlines():
-        colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-        shown = visible(line)
-        print_coloured(shown, colour if in_colour() else None)
-
-
-def print_coloured(text: str, colour: str | None) -> None:
-    """Print a line, in a colour or plain."""
-    sys.stdout.write((typer.style(text, fg=colour) if colour else text) + "\n")
+    for line in text.split("\n"):
+        shown = visible(line, sys.stdout)
+        colour = _COLOURS.get(line[:1]) if in_colour() else None
+        sys.stdout.write((f"{colour}{shown}{_PLAIN}" if colour else shown) + "\n")
 
 
 def when(time: datetime | None) -> str:
@@ -108,7 +123,12 @@ def when(time: datetime | None) -> str:
 
 
 def identity(prompt: Prompt) -> dict[str, Any]:
-    """Say which prompt this is, as JSON; the keys are stable."""
+    """Say which prompt this is, as JSON; what is not known is null.
+
+    The keys are stable: `name`, `version`, `commit`, `snapshot_commit`, `blob`, `digest`, `kind`
+    (``text`` or ``chat``), `labels`, `deleted`, and `created_at`, `created_by`, `updated_at`,
+    `updated_by` (times as ISO 8601 with a zone, people as ``name <email>``).
+    """
     return {
         "name": prompt.name,
         "version": prompt.version,

@@ -1,17 +1,23 @@
-"""``promptstore render``: one prompt filled with values."""
+"""``promptstore render``: one prompt filled with values.
+
+With ``--json`` one object: `text` (of a text prompt only), `messages`, `config`, `name`, `version`,
+`commit`, `snapshot_commit` and `digest`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.inputs import ask_for_missing, read_values
+from promptstore.cli.inputs import ask, read_values, somebody_is_there
 from promptstore.cli.opening import Worktree, opened
 from promptstore.cli.output import print_exactly, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
-from promptstore.model import RenderedPrompt, render_prompt
+from promptstore.errors import VariableError
+from promptstore.model import Prompt, RenderedPrompt, render_prompt
 from promptstore.values import thaw
 
 
@@ -37,13 +43,24 @@ def render(
         selected = select(store, name)
         prompt = store.get(selected.name, **selected.selection)
     values = read_values(prompt.contract, var or (), vars_ or ())
-    rendered = render_prompt(prompt, values | ask_for_missing(prompt, values))
+    rendered = _render(prompt, values)
     if as_json:
         print_json(_as_json(rendered))
     elif rendered.is_chat:
         print_lines(str(rendered))
     else:
         print_exactly(rendered.text)
+
+
+def _render(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
+    """Render, and ask for what is missing where that is all that is wrong."""
+    try:
+        return render_prompt(prompt, values)
+    except VariableError as error:
+        if error.unknown or error.invalid or not somebody_is_there():
+            raise
+        missing = error.missing
+    return render_prompt(prompt, {**values, **ask(prompt.contract, missing)})
 
 
 def _as_json(rendered: RenderedPrompt) -> dict[str, Any]:

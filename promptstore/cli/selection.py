@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from promptstore.errors import InvalidArgumentError, RevisionNotFoundError
-from promptstore.labels import is_label
+from promptstore.labels import LabelTable, is_label
+from promptstore.names import near_matches
 from promptstore.store import PromptStore, Rev
 
 
@@ -92,8 +94,21 @@ def _label_or_rev(store: PromptStore, name: str, selector: str) -> Selection:
         return {"rev": selector}
     there_are = ", ".join(sorted(labels.targets)) or "none"
     raise InvalidArgumentError(
-        message=f"{selector!r} is neither a label (there are: {there_are}) nor a rev that git knows"
+        message=f"{selector!r} is neither a label (there are: {there_are}) nor a rev that git "
+        f"knows.{_advice(name, selector, labels)}"
     )
+
+
+def _advice(name: str, selector: str, labels: LabelTable) -> str:
+    """Say what was probably meant by a selector that means nothing."""
+    near = near_matches(selector, labels.targets)
+    if near:
+        return f" Did you mean {' or '.join(f'{name}@{label}' for label in near)}?"
+    with suppress(ValueError):
+        # It is a time without a zone, or it would have been taken for one.
+        time = datetime.fromisoformat(selector).isoformat(timespec="minutes")
+        return f" A time needs a zone, for example {name}@{time}Z."
+    return ""
 
 
 def _is_rev(store: PromptStore, rev: str) -> bool:

@@ -1,25 +1,31 @@
-"""``promptstore show``: one prompt, as it is."""
+"""``promptstore show``: one prompt, as it is.
+
+With ``--json`` one object: the keys of `promptstore.cli.output.identity`, `includes` (the names of
+all included prompts) and `content` (what the file says, keys at their default left out).
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from promptstore.cli.opening import Worktree, complete_name, opened
 from promptstore.cli.output import (
     identity,
-    print_exactly,
+    print_file,
     print_json,
     print_lines,
     version_text,
     when,
 )
-from promptstore.cli.selection import select
+from promptstore.cli.selection import Selected, select
+from promptstore.errors import VersionNotFoundError
 from promptstore.model import Insert, Message, Prompt
-from promptstore.sources import File
-from promptstore.store import PromptStore
+from promptstore.names import check_name
+from promptstore.store import PromptStore, Rev
 from promptstore.variables import Variable
 
 Name = Annotated[
@@ -45,18 +51,35 @@ def show(
     """
     with opened(context, worktree=worktree) as store:
         selected = select(store, name)
-        prompt = store.get(selected.name, deleted=True, **selected.selection)
         if source:
-            print_exactly(_file_of(store, prompt).read().decode())
+            print_file(_source(store, selected))
             return
+        prompt = store.get(selected.name, deleted=True, **selected.selection)
     if as_json:
-        print_json(identity(prompt) | {"content": prompt.content})
+        includes = {"includes": sorted(prompt.includes)}
+        print_json(identity(prompt) | includes | {"content": prompt.content})
     else:
         print_lines("\n".join(_lines(prompt)))
 
 
-def _file_of(store: PromptStore, prompt: Prompt) -> File:
-    return store.snapshot(prompt.snapshot_commit).file(prompt.name or "")
+def _source(store: PromptStore, selected: Selected) -> bytes:
+    """Read the file of what was selected, which may be broken: then one wants to see it most."""
+    name, selection = check_name(selected.name), selected.selection
+    rev: Rev | None = selection.get("rev")
+    if "version" in selection:
+        rev = _commit_of(store, name, selection["version"])
+    elif "label" in selection:
+        rev = store.get(name, deleted=True, **selection).snapshot_commit
+    return store.snapshot(rev).file(name).read()
+
+
+def _commit_of(store: PromptStore, name: str, number: int) -> str:
+    history = store.history(name)
+    for version in history:
+        if version.number == number and version.blob is not None:
+            return version.commit
+    removed = any(version.number == number for version in history)
+    raise VersionNotFoundError(name=name, version=number, latest=history[0].number, removed=removed)
 
 
 def _lines(prompt: Prompt) -> Iterator[str]:
@@ -77,12 +100,14 @@ def _lines(prompt: Prompt) -> Iterator[str]:
     yield f"digest:   {prompt.digest}"
     if prompt.tags:
         yield f"tags:     {', '.join(prompt.tags)}"
+    if prompt.template != "jinja2":
+        yield f"template: {prompt.template}"
     if prompt.includes:
-        yield f"includes: {', '.join(prompt.includes)}"
+        yield f"includes: {', '.join(sorted(prompt.includes))}"
     for name, variable in prompt.contract.items():
         yield f"variable: {name} {_described(variable)}"
-    for key in prompt.config:
-        yield f"config:   {key}"
+    for key, value in prompt.config.items():
+        yield f"config:   {key} = {_json(value)}"
     for message in prompt.messages or (Message("", prompt.prompt or ""),):
         yield ""
         yield _message(message)
@@ -90,15 +115,20 @@ def _lines(prompt: Prompt) -> Iterator[str]:
 
 def _described(variable: Variable) -> str:
     needs = "required" if variable.needs_value else "optional"
-    default = f", default {variable.default!r}" if variable.has_default else ""
+    default = f", default {_json(variable.default)}" if variable.has_default else ""
+    choices = f", one of {', '.join(map(_json, variable.enum))}" if variable.enum else ""
     about = f" - {variable.description}" if variable.description else ""
-    return f"({variable.type}, {needs}{default}){about}"
+    return f"({variable.type}, {needs}{default}{choices}){about}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _message(message: Message | Insert) -> str:
     if isinstance(message, Insert):
         return f"[insert {message.insert}]"
     content = message.content
-    text = content if isinstance(content, str) else "\n".join(str(part) for part in content)
+    text = content if isinstance(content, str) else "\n".join(map(_json, content))
     head = f"[{message.role}]\n" if message.role else ""
     return head + text.removesuffix("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,22 @@ class TestList:
         empty = make_repo("empty")
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == "no prompts in main (no commits yet)\n"
+        assert result.stderr == "no prompts under 'prompts' in main (no commits yet)\n"
         empty.write("prompts/greet.yaml", GREET)
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert "add --worktree" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--root", "promts", "list"], "no prompts under 'promts' in main ("),
+            (["list", "--tag", "math"], ") is like that\n"),
+        ],
+    )
+    def test_nothing_found(self, run: Run, arguments: list[str], said: str) -> None:
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert said in result.stderr
 
 
 class TestShow:
@@ -127,8 +140,50 @@ class TestShow:
         assert shown["content"] == {"prompt": "Old", "deleted": True, "replaced_by": "greet"}
         assert set(shown) == {
             "name", "version", "commit", "snapshot_commit", "blob", "digest", "kind", "labels",
-            "deleted", "created_at", "created_by", "updated_at", "updated_by", "content",
+            "deleted", "created_at", "created_by", "updated_at", "updated_by", "includes",
+            "content",
         }  # fmt: skip
+
+    def test_the_source_of_a_broken_file(self, run: Run, clone: GitRepo) -> None:
+        broken = b"promt: \xff\n"
+        clone.commit({"prompts/greet.yaml": broken})
+        fails_with(run("show", "greet"), "prompts/greet.yaml:1:8: PS101")
+        for selector in ("", "@3", "@rev:HEAD"):
+            assert run("show", f"greet{selector}", "--source").stdout_bytes == broken
+
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [
+            ("gret", "Did you mean 'greet'?"),
+            ("greet@7", "its versions are 1 to 2"),
+            ("gone@2", "Version 2 of 'gone' removed the file"),
+            ("../greet", "is not a prompt name"),
+        ],
+    )
+    def test_no_source(self, run: Run, clone: GitRepo, name: str, sentence: str) -> None:
+        clone.commit({"prompts/gone.yaml": "prompt: x\n"})
+        clone.commit({"prompts/gone.yaml": None})
+        fails_with(run("show", name, "--source"), sentence)
+
+    def test_everything_that_is_set(self, run: Run, clone: GitRepo) -> None:
+        text = (
+            "template: simple\nvariables:\n"
+            "  tier: {type: string, enum: [free, pro], default: free}\n"
+            "messages:\n- role: user\n  content: [{type: text, text: 'é {{tier}}'}]\n"
+            "config: {model: x, stop: [a]}\n"
+        )
+        clone.commit({"prompts/full.yaml": text})
+        lines = out(run("show", "full")).splitlines()
+        assert "template: simple" in lines
+        assert 'variable: tier (string, optional, default "free", one of "free", "pro")' in lines
+        assert 'config:   model = "x"' in lines
+        assert 'config:   stop = ["a"]' in lines
+        assert lines[-2:] == ["[user]", '{"type": "text", "text": "é {{tier}}"}']
+
+    def test_includes(self, run: Run, clone: GitRepo) -> None:
+        clone.commit({"prompts/with.yaml": "prompt: '{% include \"greet\" %}'\n"})
+        assert "includes: greet" in out(run("show", "with")).splitlines()
+        assert json.loads(out(run("show", "with", "--json")))["includes"] == ["greet"]
 
     def test_the_files_on_disk(self, run: Run, clone: GitRepo) -> None:
         clone.write("prompts/greet.yaml", "prompt: draft\n")
@@ -173,7 +228,9 @@ class TestSelection:
         [
             ("@", "selects nothing"),
             ("@both", "write greet@label:both or greet@rev:both"),
-            ("@prd", "neither a label (there are: both, prod) nor a rev"),
+            ("@prd", "neither a label (there are: both, prod) nor a rev that git knows."),
+            ("@prd", "Did you mean greet@prod?"),
+            ("@2026-11-01", "A time needs a zone, for example greet@2026-11-01T00:00Z."),
             ("@9", "its versions are 1 to 2"),
             ("@version:x", "'x' is not the number of a version"),
             ("@label:nope", "does not point 'greet' anywhere. There are: both, prod."),
@@ -229,6 +286,7 @@ class TestRender:
             (["chat", "--var", 'n="3"'], "'n' is a text, but must be an integer"),
             (["chat", "--var", "m=1"], "'m' is not a variable of it"),
             (["chat", "--var", "n"], "--var takes NAME=VALUE, not 'n'"),
+            (["chat", "--var", f"xs={'[' * 100_000}"], "'xs' is of the type array"),
             (["chat", "--vars", "nope.yaml"], "cannot read nope.yaml: No such file"),
             (["old"], "Use 'greet' instead"),
             (["grete"], "Did you mean 'greet'?"),
@@ -280,6 +338,29 @@ class TestDiff:
     def test_the_first_version_has_none_before_it(self, run: Run) -> None:
         fails_with(run("diff", "chat"), "no version before version 1")
 
+    def test_the_version_before_on_a_branch_of_its_own(self, run: Run, clone: GitRepo) -> None:
+        clone.git("checkout", "--quiet", "-b", "feature", "HEAD~2")
+        for text in ("a", "b", "c"):
+            clone.commit({"prompts/greet.yaml": f"prompt: {text}\n"})
+        clone.git("checkout", "--quiet", "main")
+        shown = out(run("diff", "greet@feature"))
+        assert shown.startswith("greet@3 → greet@4\n")
+        assert shown.endswith("-b\n+c\n")
+
+    def test_the_version_before_removed_the_file(self, run: Run, clone: GitRepo) -> None:
+        clone.commit({"prompts/chat.yaml": None})
+        clone.commit({"prompts/chat.yaml": CHAT})
+        fails_with(run("diff", "chat"), "Version 2 of 'chat' removed the file")
+
+    def test_an_odd_line_end_stays_within_its_line(self, run: Run, clone: GitRepo) -> None:
+        clone.commit({"prompts/chat.yaml": 'prompt: "a\\rb\\Lc"\n'})
+        assert "+a\rb\u2028c\n" in run("diff", "chat").stdout_bytes.decode()
+
+    def test_a_shallow_clone(self, clone: GitRepo, tmp_path: Path) -> None:
+        shallow = clone.clone(tmp_path / "shallow", "--depth=1")
+        result = CliRunner().invoke(app, ["-C", str(shallow.path), "diff", "greet"])
+        fails_with(result, "git fetch --unshallow")
+
 
 class TestCheck:
     def test_nothing_to_say(self, run: Run) -> None:
@@ -325,8 +406,36 @@ class TestInit:
         assert (repo.path / "llm/prompts/greeting.yaml").is_file()
         assert repo.git("status", "--porcelain") == "?? llm/"
 
-    def test_never_overwrites(self, clone: GitRepo) -> None:
+    def test_never_overwrites(self, clone: GitRepo, tmp_path: Path) -> None:
         fails_with(self.init(clone.path), "holds prompts already")
+        plain = tmp_path / "plain"
+        (plain / "prompts").mkdir(parents=True)
+        (plain / "prompts/own.yaml").write_text("prompt: x\n")
+        fails_with(self.init(plain), "holds prompts already")
+        assert not (plain / ".git").exists()
+
+    @pytest.mark.parametrize("root", ["../outside", "/outside"])
+    def test_a_root_outside_makes_nothing(self, tmp_path: Path, root: str) -> None:
+        fails_with(self.init(tmp_path / "new", "--root", root), "within the repository")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_file_in_the_way(self, tmp_path: Path) -> None:
+        (tmp_path / "prompts").write_text("not a folder\n")
+        fails_with(self.init(tmp_path), "prompts: File exists")
+
+    def test_a_bare_repository(self, tmp_path: Path) -> None:
+        bare = GitRepo.init(tmp_path / "bare.git", "--bare")
+        fails_with(self.init(bare.path), "clone it and make the store there")
+
+    def test_the_next_commands_work_where_they_are_pasted(self, tmp_path: Path) -> None:
+        folder = tmp_path / "my store"
+        lines = out(self.init(folder, "--root", "llm")).splitlines()
+        render, commit, log = (line.strip() for line in lines[1:])
+        for line in (render, log):
+            assert line.startswith(f"promptstore -C '{folder}' --root llm ")
+        arguments = shlex.split(render)[1:]
+        assert "greets Ada." in CliRunner().invoke(app, arguments).stdout
+        assert commit.startswith(f"git -C '{folder}' add llm/greeting.yaml && git -C ")
 
 
 @pytest.mark.parametrize(

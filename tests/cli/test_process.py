@@ -12,6 +12,11 @@ import pytest
 
 from tests.gitrepo import GitRepo
 
+PICK = """\
+variables:
+  n: {type: integer, enum: [1, 2], description: "Which\\e[2J"}
+prompt: Take {{ n }}
+"""
 GREET = "variables:\n  name: {type: string}\nprompt: Hi {{ name }}\n"
 
 
@@ -129,6 +134,28 @@ class TestTerminal:
         assert b"name" in shown
         assert shown.replace(b"\r\n", b"\n").endswith(b"Hi Ada\n")
 
+    def test_a_value_that_does_not_fit_is_asked_for_again(self, clone: GitRepo) -> None:
+        clone.commit({"prompts/pick.yaml": PICK})
+        code, shown = run_on_terminal(
+            clone.path, "render", "pick", prompt=b"Which\\x1b[2J: ", typed=b"4\n2\n"
+        )
+        assert code == 0
+        assert b"n (integer, as JSON) (one of 1, 2) - Which\\x1b[2J: " in shown
+        assert b"'n' is 4, which is none of 1, 2" in shown
+        assert shown.replace(b"\r\n", b"\n").endswith(b"Take 2\n")
+        assert b"\x1b" not in shown
+
+    def test_what_is_used_and_not_declared_is_asked_for(self, clone: GitRepo) -> None:
+        clone.commit({"prompts/open.yaml": "prompt: Hi {{ who }}\n"})
+        code, shown = run_on_terminal(clone.path, "render", "open", prompt=b"who: ", typed=b"Ada\n")
+        assert (code, shown.endswith(b"Hi Ada\r\n")) == (0, True)
+
+    def test_nothing_is_asked_where_something_else_is_wrong(self, clone: GitRepo) -> None:
+        code, shown = run_on_terminal(clone.path, "render", "greet", "--var", "nam=Ada")
+        assert code == 1
+        assert b"did you mean 'name'?" in shown
+        assert b"name: " not in shown
+
     def test_a_table_has_heads(self, clone: GitRepo) -> None:
         code, shown = run_on_terminal(clone.path, "list")
         assert code == 0
@@ -150,6 +177,30 @@ class TestTerminal:
         assert b"a\\x1b[31mb" in shown
         assert b"a\x1b[31mb" not in shown
         assert b"a\x1b[31mb" in run("show", "odd", path=clone.path).stdout
+
+    def test_errors_cannot_steer_the_terminal_either(self, clone: GitRepo) -> None:
+        gone = 'prompt: x\ndeleted: true\ndeleted_reason: "a\\e[31mb"\n'
+        clone.commit({"prompts/gone.yaml": gone})
+        code, shown = run_on_terminal(clone.path, "render", "gone")
+        assert code == 1
+        assert b"a\\x1b[31mb" in shown
+        assert b"\x1b" not in shown
+
+    def test_a_source_is_shown_safely(self, clone: GitRepo) -> None:
+        clone.commit({"prompts/raw.yaml": "prompt: a\x1b[31mb \u202e\n"})
+        _, shown = run_on_terminal(clone.path, "show", "raw", "--source")
+        assert shown == b"prompt: a\\x1b[31mb \\u202e\r\n"
+
+    def test_a_diff_is_coloured_unless_that_is_not_wanted(
+        self, clone: GitRepo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clone.commit({"prompts/odd.yaml": "prompt: b\n"})
+        _, shown = run_on_terminal(clone.path, "diff", "odd")
+        assert b"\x1b[32m+b\x1b[0m\r\n" in shown
+        monkeypatch.setenv("NO_COLOR", "1")
+        _, shown = run_on_terminal(clone.path, "diff", "odd")
+        assert b"+b\r\n" in shown
+        assert b"\x1b" not in shown
 
     def test_an_interrupt_ends_it(self, clone: GitRepo) -> None:
         code, _ = run_on_terminal(clone.path, "render", "greet", prompt=b"name: ", typed=b"\x03")
