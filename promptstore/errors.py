@@ -19,9 +19,12 @@
     │   ├── VariableError                          missing, unknown and wrong values, all at once
     │   └── RenderError                            a template that failed while it was rendered
     │       └── LimitError                         a render that grew past a limit
+    ├── ConflictError               (RuntimeError) somebody else's work stands in the way
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
-    │   └── UnsupportedRepositoryError             reftable, SHA-256
+    │   ├── UnsupportedRepositoryError             reftable, SHA-256
+    │   ├── RepositoryLockedError   (TimeoutError) another process holds a lock for too long
+    │   └── ReadOnlyError                          nothing can be written here
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -390,6 +393,22 @@ class LimitError(RenderError):
     """A render that was stopped because it grew past a limit of the store."""
 
 
+class ConflictError(PromptStoreError, RuntimeError):
+    """A write that would lose work of somebody else; nothing was changed.
+
+    Attributes:
+        names: The prompts (or labels) that it is about, sorted.
+        reason: What stands in the way and what to do, as a sentence without its subject.
+    """
+
+    def __init__(self, *, names: Sequence[str], reason: str) -> None:
+        self.names = tuple(sorted(names))
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{', '.join(map(repr, self.names))}: {self.reason}"
+
+
 class RepositoryError(PromptStoreError, OSError):
     """Git could not do what was asked.
 
@@ -412,6 +431,19 @@ class RepositoryNotFoundError(RepositoryError):
 
 class UnsupportedRepositoryError(RepositoryError):
     """A repository format that the git library underneath cannot read."""
+
+
+class RepositoryLockedError(RepositoryError, TimeoutError):
+    """Another process held a lock of the repository for longer than was waited; nothing changed.
+
+    Attributes:
+        path: The lock's path.
+        reason: What was waited for and what to do, as a sentence.
+    """
+
+
+class ReadOnlyError(RepositoryError):
+    """Nothing can be written here, for example because HEAD is on no branch."""
 
 
 class MissingExtraError(PromptStoreError, ImportError):

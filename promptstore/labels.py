@@ -9,14 +9,22 @@ They live on a branch of their own, an orphan whose tree holds one file per labe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from promptstore.errors import LabelNotFoundError, Problem, PromptFileError
+from promptstore.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    LabelNotFoundError,
+    Problem,
+    PromptFileError,
+)
 from promptstore.names import SUFFIX
 from promptstore.promptfile import codes, parse_yaml
-from promptstore.repository import Repository
+from promptstore.promptfile.yamlwriter import write_flow, write_key
+from promptstore.repository import FileChange, Repository
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -24,6 +32,7 @@ BRANCH: Final = "promptstore/labels"
 _REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
 _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
@@ -67,6 +76,19 @@ class LabelTable:
             raise LabelNotFoundError(label=label, name=name, near=there_are)
         return target
 
+    def of_label(self, label: str) -> Mapping[str, Target]:
+        """Give where a label points, by prompt name.
+
+        Raises:
+            LabelNotFoundError: There is no such label.
+            PromptFileError: The label's file cannot be read.
+        """
+        if label in self.broken:
+            raise self.broken[label]
+        if label not in self.targets:
+            raise LabelNotFoundError(label=label, near=sorted(self.targets))
+        return self.targets[label]
+
     def of(self, name: str, version: int | None) -> tuple[str, ...]:
         """List the labels that point a prompt at this version, sorted."""
         return tuple(
@@ -98,6 +120,21 @@ def is_label(text: str) -> bool:
     )
 
 
+def check_label(text: str) -> str:
+    """Return a label's name unchanged when it can be one.
+
+    Raises:
+        InvalidArgumentError: It cannot.
+    """
+    if not is_label(text):
+        raise InvalidArgumentError(
+            message=f"{text!r} cannot be a label: it is lower-case letters, digits, '.', '_' and "
+            f"'-', starting and ending with a letter or digit, at most {_MAX_LENGTH} characters, "
+            f"not digits alone, and not {_RESERVED!r}"
+        )
+    return text
+
+
 def labels_commit(repository: Repository) -> str | None:
     """Find the newest commit of the labels branch, the remote's where there is no local one."""
     tips = (repository.branch_tip(ref) for ref in _REFS)
@@ -127,6 +164,174 @@ def read_labels(repository: Repository, commit: str) -> LabelTable:
             continue
         targets[label] = _targets(content)
     return LabelTable(targets, broken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMove:
+    """One move of a label.
+
+    Attributes:
+        label: The label.
+        name: The prompt that it points at another version of.
+        before: Where it pointed, or None where it was set for the first time.
+        after: Where it points since, or None where it was removed.
+        commit: The commit on the labels branch that moved it.
+        author: Who moved it, as ``name <email>``.
+        moved_at: When.
+        message: The commit's whole message.
+    """
+
+    label: str
+    name: str
+    before: Target | None
+    after: Target | None
+    commit: str
+    author: str
+    moved_at: datetime
+    message: str
+
+
+def read_moves(repository: Repository, commit: str) -> Iterator[LabelMove]:
+    """Read every move of every label up to a commit of their branch, newest first.
+
+    A commit whose label file is broken counts as one that left the label where it was.
+    """
+    history = list(repository.walk(commit))
+    tables: list[Mapping[str, Mapping[str, Target]]] = [{}]
+    for link in reversed(history):
+        table = read_labels(repository, link.id)
+        kept = {label: tables[-1][label] for label in table.broken if label in tables[-1]}
+        tables.append({**table.targets, **kept})
+    for link, before, after in zip(history, tables[-2::-1], tables[:0:-1], strict=True):
+        yield from _moves_between(repository, link.id, before, after)
+
+
+def plan_moves(
+    repository: Repository,
+    commit: str | None,
+    label: str,
+    targets: Mapping[str, Target | None],
+    expected: Mapping[str, int],
+) -> list[FileChange]:
+    """Work out what moving a label does to its file.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the labels branch, or None where there is none.
+        label: The label.
+        targets: Where it is to point, by prompt name; None takes it away.
+        expected: The version that it must point at now, by prompt name; 0 for none.
+
+    Returns:
+        The change of the label's file; nothing where it says that already.
+
+    Raises:
+        ConflictError: It points at another version than expected.
+        LabelNotFoundError: It is to be taken away where it is not.
+        PromptFileError: Its file is broken.
+    """
+    file = f"{label}{SUFFIX}"
+    entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    source = repository.blob(entry.id) if entry else b""
+    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
+    present = _targets(content)
+    for name, number in expected.items():
+        _expect(label, name, present.get(name), number)
+    for name, target in targets.items():
+        if target is None and name not in present:
+            there_are = sorted(label for label, _ in _labels_of(repository, commit, name))
+            raise LabelNotFoundError(label=label, name=name, near=there_are)
+    if all(present.get(name) == target for name, target in targets.items()):
+        return []
+    data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
+    return [FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
+
+
+def _expect(label: str, name: str, target: Target | None, number: int) -> None:
+    there = target.version if target else 0
+    if there == number:
+        return
+    says = f"points at version {there}" if there else "does not point at it"
+    wanted = f"not at version {number}" if number else "though it should not"
+    raise ConflictError(
+        names=[name],
+        reason=f"the label {label!r} {says} by now, {wanted}. Look again, then move it.",
+    )
+
+
+def _labels_of(
+    repository: Repository, commit: str | None, name: str
+) -> Iterator[tuple[str, Target]]:
+    table = read_labels(repository, commit) if commit else LabelTable()
+    for label, targets in table.targets.items():
+        if name in targets:
+            yield label, targets[name]
+
+
+def _edit_file(text: str, content: dict[str, Any], targets: Mapping[str, Target | None]) -> str:
+    """Change the lines of some prompts; the other lines stay, comments too."""
+    wanted = {
+        **content,
+        **{name: target._asdict() if target else None for name, target in targets.items()},
+    }
+    lines = text.splitlines(keepends=True)
+    found = {name: at for name in content if (at := _line_of(lines, name)) is not None}
+    if len(found) < len(content):
+        # It is not laid out as one line for each prompt, so the layout cannot be kept.
+        lines, found = [], {}
+    for name in found.keys() & targets.keys():
+        lines[found[name]] = _write_line(name, wanted[name])
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    for name in sorted(wanted.keys() - found.keys()):
+        place = _place_for(name, found, len(lines))
+        lines.insert(place, _write_line(name, wanted[name]))
+        found = {other: at + (at >= place) for other, at in found.items()} | {name: place}
+    return "".join(lines)
+
+
+def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
+    """Find the line before which a prompt belongs by its name."""
+    before = [at for other, at in found.items() if other < name]
+    behind = [at for other, at in found.items() if other > name]
+    if before:
+        return max(before) + 1
+    return min(behind, default=end)
+
+
+def _line_of(lines: list[str], name: str) -> int | None:
+    start = f"{write_key(name)}: {{"
+    numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
+    if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
+        return None
+    return numbers[0]
+
+
+def _write_line(name: str, target: Any) -> str:
+    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
+
+
+def _moves_between(
+    repository: Repository,
+    commit_id: str,
+    before: Mapping[str, Mapping[str, Target]],
+    after: Mapping[str, Mapping[str, Target]],
+) -> Iterator[LabelMove]:
+    commit = repository.commit(commit_id)
+    for label in sorted(before.keys() | after.keys()):
+        old, new = before.get(label, {}), after.get(label, {})
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                yield LabelMove(
+                    label=label,
+                    name=name,
+                    before=old.get(name),
+                    after=new.get(name),
+                    commit=commit.id,
+                    author=commit.author,
+                    moved_at=commit.committed_at,
+                    message=commit.message,
+                )
 
 
 def _targets(content: Any) -> dict[str, Target]:

@@ -82,6 +82,8 @@ class Prompt:
         updated_by: The author of this version, as ``name <email>``.
         labels: The labels that point at this version, sorted.
         is_fallback: Whether this is the caller's own fallback, not a prompt of the store.
+        is_unchanged: Whether the write that gave this prompt had nothing to change, and so made no
+            commit for it.
         includes: Every prompt that it includes, directly or not, by name.
         limits: The limits of its renders.
     """
@@ -111,6 +113,7 @@ class Prompt:
     updated_by: str | None = None
     labels: tuple[str, ...] = ()
     is_fallback: bool = False
+    is_unchanged: bool = field(default=False, compare=False)
     includes: Mapping[str, Prompt] = field(default_factory=FrozenDict, repr=False, compare=False)
     limits: Limits = field(default=Limits(), repr=False, compare=False)
     _program: _Program | None = field(default=None, init=False, repr=False, compare=False)

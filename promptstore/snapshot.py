@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from promptstore.labels import LabelTable
 from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts
 from promptstore.names import check_name, is_name, near_matches
 from promptstore.repository import Commit, Repository
-from promptstore.sources import File, Source
+from promptstore.sources import File, OverlaidSource, Source
 from promptstore.template import Limits, find_includes
 from promptstore.template import Source as TemplateSource
 from promptstore.versions import Change, Timeline
@@ -73,6 +73,9 @@ class Snapshot(Mapping[str, Prompt]):
 
     Tombstoned prompts are not in it; `read` and `list` give them on request. A broken file counts
     as present: reading it raises `PromptFileError`, never `KeyError`.
+
+    Attributes:
+        history: What tells the versions of its prompts, or None where that is not known.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class Snapshot(Mapping[str, Prompt]):
     ) -> None:
         self._source = source
         self._cache = cache
-        self._history = history
+        self.history = history
         self._labels = labels
         self._limits = limits
         self._prompts: dict[str, Prompt] = {}
@@ -107,7 +110,7 @@ class Snapshot(Mapping[str, Prompt]):
     def __getitem__(self, name: str) -> Prompt:
         prompt = self._load(name)
         if prompt.deleted:
-            raise self._deleted_error(prompt)
+            raise self.deleted(prompt)
         return prompt
 
     def __contains__(self, name: object) -> bool:
@@ -221,6 +224,23 @@ class Snapshot(Mapping[str, Prompt]):
         """
         return render_prompt(self.read(name), variables or {})
 
+    def overlaid(self, files: Mapping[str, File]) -> Snapshot:
+        """Give the same prompts with some files replaced.
+
+        Args:
+            files: The new files by prompt name.
+
+        Returns:
+            A snapshot in which the replaced prompts have no version yet.
+        """
+        return Snapshot(
+            OverlaidSource(self._source, files),
+            cache=self._cache,
+            history=self.history,
+            labels=self._labels,
+            limits=self._limits,
+        )
+
     def strays(self) -> tuple[str, ...]:
         """List the paths of files under the root that look like prompts but have no usable name."""
         return tuple(self._source.strays())
@@ -239,8 +259,21 @@ class Snapshot(Mapping[str, Prompt]):
         """
         file = self._source.find(name)
         if file is None:
-            raise self._not_found_error(name)
+            raise self.not_found(name)
         return file
+
+    def find(self, name: str) -> File | None:
+        """Find the file of a prompt, be it broken or not; None where there is none."""
+        return self._source.find(name)
+
+    def not_found(self, name: str) -> PromptNotFoundError:
+        """Make the error that says that a prompt is not here, with what may help."""
+        return PromptNotFoundError(
+            name=name,
+            place=self._source.place,
+            near=near_matches(name, self.names()),
+            note=self._removal_note(name),
+        )
 
     def _load(self, name: str) -> Prompt:
         prompt = self._prompts.get(name)
@@ -290,34 +323,26 @@ class Snapshot(Mapping[str, Prompt]):
 
     def _foresee(self) -> None:
         """Ask the index once about all prompts rather than once for each."""
-        if self._history is not None and self._latest is None:
-            self._first = self._history.timeline.first_of_all()
-            self._latest = self._history.timeline.latest_of_all()
+        if self.history is not None and self._latest is None:
+            self._first = self.history.timeline.first_of_all()
+            self._latest = self.history.timeline.latest_of_all()
 
     def _change(self, name: str) -> Change | None:
-        if self._history is None:
+        if self.history is None:
             return None
         if self._latest is not None:
             return self._latest.get(name)
-        return self._history.timeline.latest(name)
+        return self.history.timeline.latest(name)
 
     def _first_change(self, name: str) -> Change | None:
-        if self._history is None:
+        if self.history is None:
             return None
         if self._first is not None:
             return self._first.get(name)
-        return self._history.timeline.nth(name, 1)
+        return self.history.timeline.nth(name, 1)
 
     def _commit(self, commit_id: str) -> Commit | None:
-        return self._history.commit(commit_id) if self._history else None
-
-    def _not_found_error(self, name: str) -> PromptNotFoundError:
-        return PromptNotFoundError(
-            name=name,
-            place=self._source.place,
-            near=near_matches(name, self.names()),
-            note=self._removal_note(name),
-        )
+        return self.history.commit(commit_id) if self.history else None
 
     def _removal_note(self, name: str) -> str:
         change = self._change(name)
@@ -329,7 +354,8 @@ class Snapshot(Mapping[str, Prompt]):
             f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
         )
 
-    def _deleted_error(self, prompt: Prompt) -> PromptDeletedError:
+    def deleted(self, prompt: Prompt) -> PromptDeletedError:
+        """Make the error that says that a prompt of this snapshot is tombstoned."""
         commit = self._tombstone_commit(prompt.name or "")
         return PromptDeletedError(
             name=prompt.name or "",
@@ -342,14 +368,34 @@ class Snapshot(Mapping[str, Prompt]):
 
     def _tombstone_commit(self, name: str) -> Commit | None:
         """Find the commit that set the tombstone, which later edits may have followed."""
-        if self._history is None:
+        if self.history is None:
             return None
         tombstone: Change | None = None
-        for change in self._history.timeline.history(name):
-            if change.entry is None or not self._history.is_tombstone(change.entry.id):
+        for change in self.history.timeline.history(name):
+            if change.entry is None or not self.history.is_tombstone(change.entry.id):
                 break
             tombstone = change
         return self._commit(tombstone.commit) if tombstone else None
+
+
+class LabelledSnapshot(Snapshot):
+    """The prompts that have a label, each read as of the commit that the label points at."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        read: Callable[[str], Prompt],
+        cache: ContentCache,
+        labels: LabelTable,
+        limits: Limits,
+    ) -> None:
+        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
+        self._read = read
+
+    def _load(self, name: str) -> Prompt:
+        self.file(name)
+        return self._read(name)
 
 
 def _included_names(prompt: Prompt) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -126,6 +126,64 @@ class EmptySource:
 
     def find(self, name: str) -> File | None:
         """Find nothing."""
+
+    def strays(self) -> list[str]:
+        """List nothing."""
+        return []
+
+
+class OverlaidSource:
+    """A set of files with some of them replaced, which exist nowhere yet.
+
+    Args:
+        source: The files underneath.
+        files: The new files by prompt name.
+    """
+
+    def __init__(self, source: Source, files: Mapping[str, File]) -> None:
+        self.commit = source.commit
+        self.place = f"{source.place} with edits"
+        self._source = source
+        self._files = files
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        return sorted({*self._source.names(), *self._files})
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        return self._files.get(name) or self._source.find(name)
+
+    def strays(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        return self._source.strays()
+
+
+class LabelSource:
+    """The files that a label points at, each as of its own commit.
+
+    Args:
+        label: The label.
+        names: The prompts that have it.
+        find: Finds the file of one of them.
+    """
+
+    commit: None = None
+
+    def __init__(
+        self, label: str, names: Collection[str], find: Callable[[str], File | None]
+    ) -> None:
+        self.place = f"label {label}"
+        self._names = names
+        self._find = find
+
+    def names(self) -> list[str]:
+        """List the names of all prompts that have the label, sorted."""
+        return sorted(self._names)
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        return self._find(name) if name in self._names else None
 
     def strays(self) -> list[str]:
         """List nothing."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, Unpack
 
+from promptstore.edits import Deletion, Edit, Restoration, plan_edits
 from promptstore.errors import (
     HistoryUnavailableError,
     IncludeError,
@@ -17,25 +19,44 @@ from promptstore.errors import (
     NotFoundError,
     PromptFileError,
     PromptNotFoundError,
+    ReadOnlyError,
     RepositoryError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.labels import LabelTable, contradiction, labels_commit, read_labels
+from promptstore.labels import (
+    LabelMove,
+    LabelTable,
+    Target,
+    check_label,
+    contradiction,
+    labels_commit,
+    read_labels,
+    read_moves,
+)
 from promptstore.model import Prompt, RenderedPrompt, Version, render_prompt
 from promptstore.names import check_name, near_matches
-from promptstore.repository import Repository
-from promptstore.snapshot import ContentCache, History, Snapshot
-from promptstore.sources import CommitSource, EmptySource, FolderSource, Source
+from promptstore.repository import Repository, blob_id
+from promptstore.snapshot import ContentCache, History, LabelledSnapshot, Snapshot
+from promptstore.sources import (
+    CommitSource,
+    EmptySource,
+    File,
+    FolderSource,
+    LabelSource,
+    Source,
+)
 from promptstore.template import Limits
 from promptstore.versions import Change, Progress, VersionIndex
+from promptstore.writing import Attribution, LabelWriter, Writer
 
 Rev: TypeAlias = str | datetime
 """Anything git can resolve to a commit, or a time (with a time zone): the newest commit then."""
 
 DEFAULT_ROOT: Final = "prompts"
+DEFAULT_LOCK_TIMEOUT: Final = 10.0
 
 _log = logging.getLogger("promptstore")
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
@@ -53,7 +74,7 @@ class PromptStore:
     Attributes:
         path: The top of the working tree, the bare repository, or the plain folder.
         root: The prompts' folder within it.
-        branch: The branch that is read, or None for whatever HEAD is.
+        branch: The branch that is read and written, or None for whatever HEAD is.
     """
 
     def __init__(
@@ -65,6 +86,7 @@ class PromptStore:
         branch: str | None,
         worktree: bool,
         limits: Limits,
+        lock_timeout: float,
         progress: Progress | None,
     ) -> None:
         self.path = path
@@ -73,6 +95,7 @@ class PromptStore:
         self._repository = repository
         self._reads_files = worktree or repository is None
         self._limits = limits
+        self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
         self._cache = ContentCache()
         self._snapshots: dict[tuple[str, str, str | None], Snapshot] = {}
@@ -88,6 +111,7 @@ class PromptStore:
         branch: str | None = None,
         worktree: bool = False,
         limits: Limits | None = None,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         progress: Progress | None = None,
     ) -> PromptStore:
         """Open the store that a path lies in.
@@ -96,9 +120,10 @@ class PromptStore:
             path: A folder anywhere in a working tree, a bare repository, or a plain folder that
                 holds the root.
             root: The prompts' folder within the repository; ``.`` for its top.
-            branch: The branch to read; None follows HEAD.
+            branch: The branch to read and write; None follows HEAD.
             worktree: Whether to read the files on disk, uncommitted edits included.
             limits: The limits of renders; None for the defaults of `Limits`.
+            lock_timeout: How long a write waits for locks of other processes, in seconds.
             progress: Called now and then while a long history is indexed, with how many commits
                 are done and how many there are.
 
@@ -120,6 +145,7 @@ class PromptStore:
             branch=branch,
             worktree=worktree,
             limits=limits or Limits(),
+            lock_timeout=lock_timeout,
             progress=progress,
         )
         if repository is not None:
@@ -230,6 +256,8 @@ class PromptStore:
         tag: str | None = None,
         search: str | None = None,
         deleted: bool = False,
+        label: str | None = None,
+        rev: Rev | None = None,
     ) -> builtins.list[Prompt]:
         """List prompts, sorted by name; see `Snapshot.list`.
 
@@ -238,14 +266,19 @@ class PromptStore:
             tag: Only prompts that carry this tag.
             search: Only prompts whose name, description, tags or texts hold it, letter case aside.
             deleted: Whether tombstoned prompts are listed too.
+            label: Only prompts that have this label, each as of the commit it points at.
+            rev: The prompts as of this rev or time. Not together with a label.
 
         Returns:
             The prompts.
 
         Raises:
             PromptFileError: A file is broken.
+            LabelNotFoundError: There is no such label.
+            RevisionNotFoundError: Git cannot resolve the rev.
         """
-        return self.snapshot().list(prefix, tag=tag, search=search, deleted=deleted)
+        snapshot = self.snapshot(rev, label=label)
+        return snapshot.list(prefix, tag=tag, search=search, deleted=deleted)
 
     def history(self, name: str) -> builtins.list[Version]:
         """List the versions of a prompt, newest first.
@@ -268,31 +301,33 @@ class PromptStore:
         labels = self.labels()
         return [_version(history, labels, name, change) for change in changes]
 
-    def snapshot(self, rev: Rev | None = None) -> Snapshot:
-        """Take all prompts as of one commit.
+    def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
+        """Take all prompts as of one commit, or all that have a label.
 
         Args:
             rev: A branch, tag or commit, any other spelling that git resolves, or a time with a
                 time zone (the newest commit of the branch then). None is the branch's tip, or the
                 files on disk for a store opened with ``worktree=True``.
+            label: A label: each prompt that has it is read as of the commit that it points at. Not
+                together with a rev.
 
         Returns:
             An immutable mapping from name to prompt.
 
         Raises:
             RevisionNotFoundError: Git cannot resolve the rev, or the history begins later.
+            LabelNotFoundError: There is no such label.
         """
+        _check_selection(None, label, rev)
+        if label is not None:
+            return self._labelled(label)
         if rev is None and self._reads_files:
             return self.working_snapshot()
         repository = self._require_repository()
         if rev is None:
-            tip = repository.tip(self.branch)
-            title = self.branch or repository.head_branch() or "HEAD"
-            if tip is None:
-                return self._new_snapshot(EmptySource(f"{title} (no commits yet)"))
-            return self._snapshot(tip, title)
-        commit = self._commit_at(rev) if isinstance(rev, datetime) else repository.resolve(rev)
-        return self._snapshot(commit, rev.isoformat() if isinstance(rev, datetime) else rev)
+            return self._at(repository.tip(self.branch))
+        title = rev.isoformat() if isinstance(rev, datetime) else rev
+        return self._snapshot(self._resolve(rev), title)
 
     @property
     def has_files(self) -> bool:
@@ -322,6 +357,354 @@ class PromptStore:
             table = read_labels(self._repository, commit)
             self._label_tables = {commit: table}
         return table
+
+    def draft(self, edits: Mapping[str, Edit]) -> Snapshot:
+        """Take all prompts as they would be after edits, without writing anything.
+
+        Args:
+            edits: The edits by prompt name; see `commit`.
+
+        Returns:
+            A snapshot of the branch with the edits; what changes has no version yet.
+
+        Raises:
+            PromptStoreError: An edit cannot be made; see `commit`.
+        """
+        base = self._at(self._require_repository().tip(self.branch))
+        planned = plan_edits(base, self.root, edits)
+        files = {
+            file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
+            for file in planned
+            if file.changes
+        }
+        return base.overlaid(files)
+
+    def save(
+        self,
+        name: str,
+        prompt: Prompt | bytes,
+        *,
+        expected_version: int | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> Prompt:
+        """Create a prompt, or make a new version of it.
+
+        An existing file keeps its comments and layout; only what differs is changed.
+
+        Args:
+            name: The prompt's name.
+            prompt: Its new content; or the bytes of a prompt file, which are kept as they are.
+            expected_version: The version that the caller has seen; 0 for a prompt that is new.
+            attribution: See `Attribution`: message, author, committer, trailers.
+
+        Returns:
+            The prompt with its version and commit; `Prompt.is_unchanged` where it said that
+            already, so that there is no commit.
+
+        Raises:
+            ConflictError: The prompt changed meanwhile or is not at the expected version, or its
+                file on disk has uncommitted work. Nothing was changed.
+            InvalidArgumentError: It is no valid prompt.
+            PromptFileError: The bytes are no prompt file.
+            TemplateSyntaxError: A text is not a template of its language.
+            ReadOnlyError: There is no branch to write to.
+            RepositoryLockedError: Another process held a lock for too long.
+        """
+        return self._commit_one(name, prompt, expected_version, attribution)
+
+    def delete(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        replaced_by: str | None = None,
+        expected_version: int | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> Prompt:
+        """Set the tombstone of a prompt; its text stays in the file and in history.
+
+        Args:
+            name: The prompt's name.
+            reason: Why, for people who ask for the prompt later.
+            replaced_by: The name of the prompt to use instead.
+            expected_version: The version that the caller has seen.
+            attribution: See `Attribution`.
+
+        Returns:
+            The tombstoned prompt.
+
+        Raises:
+            PromptNotFoundError: There is no such prompt.
+            PromptStoreError: As for `save`.
+        """
+        edit = Deletion(reason, replaced_by)
+        return self._commit_one(name, edit, expected_version, attribution)
+
+    def restore(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        expected_version: int | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> Prompt:
+        """Bring a deleted prompt back, or make an old text the newest version.
+
+        Args:
+            name: The prompt's name; its file may even have been removed.
+            version: The version whose file becomes the newest one, to the byte but for a
+                tombstone. None takes off the tombstone.
+            expected_version: The version that the caller has seen.
+            attribution: See `Attribution`.
+
+        Returns:
+            The restored prompt.
+
+        Raises:
+            PromptNotFoundError: There never was such a prompt.
+            VersionNotFoundError: It has no such version.
+            HistoryUnavailableError: Old versions cannot be found here.
+            PromptStoreError: As for `save`.
+        """
+        edit = Restoration(version)
+        return self._commit_one(name, edit, expected_version, attribution)
+
+    def commit(
+        self,
+        edits: Mapping[str, Edit],
+        *,
+        expected_versions: Mapping[str, int] | None = None,
+        base: Snapshot | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> dict[str, Prompt]:
+        """Edit many prompts in one commit, or none of them.
+
+        Args:
+            edits: By prompt name a `Prompt` or the bytes of a file to save, a `Deletion` or a
+                `Restoration`.
+            expected_versions: See `save`, by prompt name.
+            base: The snapshot that the edits were made for: a prompt that changed since is a
+                conflict. None is the branch as it is now.
+            attribution: See `Attribution`.
+
+        Returns:
+            The prompts by name, as of the commit.
+
+        Raises:
+            ConflictError: With the names of the prompts that are in the way.
+            PromptStoreError: As for `save`, `delete` and `restore`.
+        """
+        if self._repository is None:
+            raise ReadOnlyError(
+                path=str(self.path), reason="this is a plain folder. Run `git init` in it."
+            )
+        base = base or self._at(self._repository.tip(self.branch))
+        writer = self._writer(self._repository)
+        written = writer.write(base, edits, expected_versions or {}, attribution)
+        result = self._at(written.commit)
+        return {
+            name: replace(result.read(name, deleted=True), is_unchanged=name not in written.changed)
+            for name in edits
+        }
+
+    def set_label(
+        self,
+        name: str,
+        label: str,
+        *,
+        version: int | None = None,
+        rev: Rev | None = None,
+        expected: int | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> Prompt:
+        """Point a label at a version of a prompt; see `set_labels`.
+
+        Args:
+            name: The prompt's name.
+            label: The label, such as ``production``.
+            version: The version; None is the newest one.
+            rev: The rev or time to take the newest version of instead. Not with a version.
+            expected: The version that the label must point at now; 0 for none.
+            attribution: See `Attribution`.
+
+        Returns:
+            The prompt as the label gives it from now on.
+
+        Raises:
+            ConflictError: The label points at another version by now. Nothing was changed.
+            PromptStoreError: As for `set_labels`.
+        """
+        wanted = {} if expected is None else {name: expected}
+        moved = self.set_labels(label, {name: version}, rev=rev, expected=wanted, **attribution)
+        return moved[name]
+
+    def set_labels(
+        self,
+        label: str,
+        versions: Mapping[str, int | None],
+        *,
+        rev: Rev | None = None,
+        expected: Mapping[str, int] | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> dict[str, Prompt]:
+        """Point a label at versions of many prompts in one commit.
+
+        A version named by number is read at the commit that made it, the newest one at the tip of
+        the branch (or the rev) as it is now, includes too.
+
+        Args:
+            label: The label.
+            versions: The version by prompt name; None is the newest one.
+            rev: The rev or time to take the newest versions of instead of the branch's tip.
+            expected: The version that the label must point at now, by prompt name; 0 for none.
+            attribution: See `Attribution`.
+
+        Returns:
+            The prompts as the label gives them from now on.
+
+        Raises:
+            InvalidArgumentError: The label's name cannot be one, or a version and a rev are given.
+            PromptNotFoundError: There is no such prompt, or it is deleted.
+            VersionNotFoundError: It has no such version.
+            HistoryUnavailableError: Versions cannot be counted here.
+            ConflictError: The label was moved meanwhile, or is not at the expected version.
+            RepositoryError: As for `save`.
+        """
+        check_label(label)
+        self._require_history()
+        targets = {name: self._target(name, version, rev) for name, version in versions.items()}
+        self._move_label(label, targets, expected, attribution)
+        return {name: self._get_labelled(name, label) for name in targets}
+
+    def remove_label(
+        self,
+        name: str,
+        label: str,
+        *,
+        expected: int | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> None:
+        """Take a label off a prompt; see `remove_labels`.
+
+        Args:
+            name: The prompt's name.
+            label: The label.
+            expected: The version that the label must point at now.
+            attribution: See `Attribution`.
+
+        Raises:
+            PromptStoreError: As for `remove_labels`.
+        """
+        wanted = {} if expected is None else {name: expected}
+        self.remove_labels(label, [name], expected=wanted, **attribution)
+
+    def remove_labels(
+        self,
+        label: str,
+        names: Sequence[str],
+        *,
+        expected: Mapping[str, int] | None = None,
+        **attribution: Unpack[Attribution],
+    ) -> None:
+        """Take a label off many prompts in one commit.
+
+        Args:
+            label: The label.
+            names: The prompts' names; they may be deleted.
+            expected: The version that the label must point at now, by prompt name.
+            attribution: See `Attribution`.
+
+        Raises:
+            LabelNotFoundError: A prompt does not have the label.
+            ConflictError: The label was moved meanwhile.
+            RepositoryError: As for `save`.
+        """
+        check_label(label)
+        self._move_label(label, dict.fromkeys(names), expected, attribution)
+
+    def label_history(
+        self, label: str | None = None, name: str | None = None
+    ) -> builtins.list[LabelMove]:
+        """List the moves of labels, newest first.
+
+        Args:
+            label: Only this label's.
+            name: Only those for this prompt.
+
+        Returns:
+            The moves: who pointed which label from which version to which, when and why.
+        """
+        commit = labels_commit(self._repository) if self._repository else None
+        if commit is None or self._repository is None:
+            return []
+        return [
+            move
+            for move in read_moves(self._repository, commit)
+            if label in (None, move.label) and name in (None, move.name)
+        ]
+
+    def _commit_one(
+        self, name: str, edit: Edit, expected_version: int | None, attribution: Attribution
+    ) -> Prompt:
+        expected = {} if expected_version is None else {name: expected_version}
+        return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
+
+    def _writer(self, repository: Repository) -> Writer:
+        branch = self.branch or repository.head_branch()
+        if branch is None:
+            raise ReadOnlyError(
+                path=str(self.path),
+                reason="HEAD is detached, so there is no branch to commit to. Run "
+                "`git switch BRANCH`, or name a branch.",
+            )
+        return Writer(repository, branch, self.root, self._lock_timeout, self._at)
+
+    def _target(self, name: str, version: int | None, rev: Rev | None) -> Target:
+        """Find what a label is to point at."""
+        _check_selection(version, None, rev)
+        if version is not None:
+            prompt = self._get_version(check_name(name), version)
+            if prompt.deleted:
+                raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
+        else:
+            commit = None if rev is None else self._resolve(rev)
+            prompt = self._at(commit or self._require_repository().tip(self.branch)).read(name)
+        if prompt.version is None or prompt.snapshot_commit is None:
+            raise HistoryUnavailableError(reason="so a label has no version to point at.")
+        return Target(prompt.version, prompt.snapshot_commit)
+
+    def _move_label(
+        self,
+        label: str,
+        targets: Mapping[str, Target | None],
+        expected: Mapping[str, int] | None,
+        attribution: Attribution,
+    ) -> None:
+        repository = self._require_repository()
+        writer = LabelWriter(repository, self._lock_timeout)
+        writer.move(label, targets, expected or {}, attribution)
+
+    def _labelled(self, label: str) -> Snapshot:
+        targets = self.labels().of_label(label)
+
+        def find(name: str) -> File | None:
+            return self._snapshot(targets[name].commit, label).find(name)
+
+        return LabelledSnapshot(
+            LabelSource(label, targets, find),
+            read=partial(self._get_labelled, label=label),
+            cache=self._cache,
+            labels=self.labels(),
+            limits=self._limits,
+        )
+
+    def _at(self, commit: str | None) -> Snapshot:
+        """Take the prompts as of a commit of the branch."""
+        repository = self._require_repository()
+        title = self.branch or repository.head_branch() or "HEAD"
+        if commit is None:
+            return self._new_snapshot(EmptySource(f"{title} (no commits yet)"))
+        return self._snapshot(commit, title)
 
     def _get(
         self, name: str, version: int | None, label: str | None, rev: Rev | None, deleted: bool
@@ -402,6 +785,11 @@ class PromptStore:
                 "Run `git fetch --unshallow`."
             )
         return self._history(repository.tip(self.branch))
+
+    def _resolve(self, rev: Rev) -> str:
+        if isinstance(rev, datetime):
+            return self._commit_at(rev)
+        return self._require_repository().resolve(rev)
 
     def _commit_at(self, time: datetime) -> str:
         if time.tzinfo is None:

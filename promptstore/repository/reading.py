@@ -1,7 +1,4 @@
-"""Git: opening a repository, resolving revs, reading commits, trees and blobs (pygit2 lives here).
-
-Object ids are 40 hexadecimal digits everywhere outside this module.
-"""
+"""Opening a repository, resolving revs, reading commits, trees and blobs."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ import pygit2
 from pygit2.enums import FileMode, ObjectType
 
 from promptstore.errors import (
+    ReadOnlyError,
     RepositoryError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -104,8 +102,8 @@ class Repository:
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir
         self._handles = threading.local()
-        with _translated(git_dir):
-            handle = self._handle
+        with translated(git_dir):
+            handle = self.handle
             self.workdir = Path(handle.workdir) if handle.workdir else None
         self.common_dir = _common_dir(git_dir)
         self._trees = _TreeCache()
@@ -126,7 +124,7 @@ class Repository:
             UnsupportedRepositoryError: Its format cannot be read by libgit2.
             RepositoryError: It cannot be opened, for example because another user owns it.
         """
-        with _translated(path):
+        with translated(path):
             found = pygit2.discover_repository(str(path))
         if found is None:
             raise RepositoryNotFoundError(
@@ -138,12 +136,12 @@ class Repository:
     @property
     def is_shallow(self) -> bool:
         """Tell whether older commits were left out when it was cloned."""
-        return bool(self._handle.is_shallow)
+        return bool(self.handle.is_shallow)
 
     def head_branch(self) -> str | None:
         """Name the branch that HEAD is on, unborn or not; None when HEAD is detached."""
-        with _translated(self.git_dir):
-            target = self._handle.lookup_reference("HEAD").target
+        with translated(self.git_dir):
+            target = self.handle.lookup_reference("HEAD").target
         return target.removeprefix("refs/heads/") if isinstance(target, str) else None
 
     def tip(self, branch: str | None = None) -> str | None:
@@ -158,8 +156,8 @@ class Repository:
         Raises:
             RevisionNotFoundError: There is no such branch.
         """
-        handle = self._handle
-        with _translated(self.git_dir):
+        handle = self.handle
+        with translated(self.git_dir):
             try:
                 name = "HEAD" if branch is None else f"refs/heads/{branch}"
                 return str(handle.lookup_reference(name).resolve().target)
@@ -184,7 +182,7 @@ class Repository:
         if not rev or "\0" in rev:
             raise RevisionNotFoundError(rev=rev)
         try:
-            found = self._handle.revparse_single(rev)
+            found = self.handle.revparse_single(rev)
         except KeyError:
             remote = self._remote_tip(rev)
             if remote is None:
@@ -208,7 +206,7 @@ class Repository:
             The commit's id, or None where there is no such reference.
         """
         try:
-            return str(self._handle.lookup_reference(full_name).peel(pygit2.Commit).id)
+            return str(self.handle.lookup_reference(full_name).peel(pygit2.Commit).id)
         except (KeyError, pygit2.GitError):
             return None
 
@@ -271,24 +269,25 @@ class Repository:
         return self._read(blob_id, ObjectType.BLOB)
 
     @property
-    def _handle(self) -> pygit2.Repository:
+    def handle(self) -> pygit2.Repository:
+        """libgit2's own object, one for each thread of each process; for this package only."""
         handles = self._handles
         if getattr(handles, "pid", None) != os.getpid():
-            with _translated(self.git_dir):
+            with translated(self.git_dir):
                 handles.handle = pygit2.Repository(str(self.git_dir))
             handles.pid = os.getpid()
         handle: pygit2.Repository = handles.handle
         return handle
 
     def _remote_tip(self, rev: str) -> str | None:
-        with _translated(self.git_dir):
-            names = [name for name in self._handle.references if name.startswith("refs/remotes/")]
+        with translated(self.git_dir):
+            names = [name for name in self.handle.references if name.startswith("refs/remotes/")]
         tips = {self.branch_tip(name) for name in names if name.split("/", 3)[3:] == [rev]} - {None}
         return tips.pop() if len(tips) == 1 else None
 
     def _read(self, object_id: str, wanted: ObjectType) -> bytes:
         try:
-            kind, data = self._handle.read(object_id)
+            kind, data = self.handle.read(object_id)
         except (KeyError, ValueError, pygit2.GitError):
             raise RepositoryError(
                 path=str(self.git_dir),
@@ -315,8 +314,8 @@ class Repository:
         return entries
 
     def _read_commit(self, commit_id: str) -> Commit:
-        with _translated(self.git_dir):
-            found = self._handle.get(commit_id)
+        with translated(self.git_dir):
+            found = self.handle.get(commit_id)
         if found is None or found.type != ObjectType.COMMIT:
             raise RepositoryError(
                 path=str(self.git_dir), reason=f"there is no commit {commit_id} here"
@@ -363,7 +362,7 @@ def create_repository(path: Path) -> Repository:
     Args:
         path: Its folder, which must exist.
     """
-    with _translated(path):
+    with translated(path):
         pygit2.init_repository(str(path), initial_head="main")
     return Repository.discover(path)
 
@@ -400,6 +399,10 @@ def _common_dir(git_dir: Path) -> Path:
 
 _ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
     (
+        "read-only file system",
+        lambda path: ReadOnlyError(path=path, reason="the file system is read-only."),
+    ),
+    (
         "refstorage",
         lambda path: UnsupportedRepositoryError(
             path=path,
@@ -428,11 +431,13 @@ _ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn libgit2's errors into ours."""
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of libgit2 and of the operating system into ours."""
     try:
         yield
-    except pygit2.GitError as error:
+    except RepositoryError:
+        raise
+    except (pygit2.GitError, OSError) as error:
         text = str(error)
         folded = text.lower().replace(" ", "")
         for sign, make in _ADVICE:

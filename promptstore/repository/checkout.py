@@ -1,0 +1,242 @@
+"""A working tree whose branch is written: its files and its index follow the commit."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pygit2
+from pygit2.enums import FileMode, FilterMode
+
+from promptstore.errors import ConflictError
+from promptstore.repository.locks import LinkedLock, Patience
+from promptstore.repository.reading import Entry, Repository, translated
+
+
+class Move(NamedTuple):
+    """What a commit does to one path.
+
+    Attributes:
+        name: What a person calls the file.
+        path: Its path in the repository.
+        before: The entry that stood there, or None.
+        after: The entry that stands there now, or None.
+    """
+
+    name: str
+    path: str
+    before: Entry | None
+    after: Entry | None
+
+
+class Checkout:
+    """The working tree and the index of one checked-out branch.
+
+    Args:
+        git_dir: The git directory of the working tree.
+        token: A word that marks the files of one write.
+    """
+
+    def __init__(self, git_dir: Path, token: str) -> None:
+        with translated(git_dir):
+            self._handle = pygit2.Repository(str(git_dir))
+        self._top = Path(self._handle.workdir)
+        self._index = git_dir / "index"
+        self._token = token
+        self._fresh = git_dir / f"index.{token}.new"
+        self._lock = LinkedLock(git_dir / "index.lock", git_dir / f"index.{token}")
+
+    def prepare(self, moves: Sequence[Move], patience: Patience) -> None:
+        """Lock the index, see that nothing would be lost, and lay the new files beside the old.
+
+        Raises:
+            ConflictError: Uncommitted work stands in the way.
+            RepositoryLockedError: The index was locked for too long.
+        """
+        self._lock.acquire(patience)
+        index = self._handle.index
+        for move in moves:
+            reason = _staged_fault(index, move) or self._file_fault(move)
+            if reason:
+                raise ConflictError(names=[move.name], reason=reason)
+        for move in moves:
+            if move.after is not None:
+                self._lay(move, move.after)
+
+    def follow(self, moves: Sequence[Move], patience: Patience) -> None:
+        """Let the files and the index follow a commit, wherever they still are as they were before.
+
+        Raises:
+            RepositoryLockedError: The index was locked for too long.
+        """
+        self._lock.acquire(patience)
+        for move in moves:
+            if self._is_at(move.path, move.before):
+                self._put(move)
+        index = self._copy_index()
+        if _update(index, moves):
+            self._write_index(index)
+
+    def clean(self, moves: Sequence[Move]) -> None:
+        """Take away what `prepare` laid, and give the lock back."""
+        for move in moves:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._beside(move.path).unlink()
+        for file in (self._fresh, Path(f"{self._fresh}.lock")):
+            file.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _copy_index(self) -> pygit2.Index:
+        # libgit2 would take the lock itself to write the index in its place.
+        self._fresh.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self._fresh.write_bytes(self._index.read_bytes())
+        index = pygit2.Index(str(self._fresh))
+        index.read()
+        return index
+
+    def _write_index(self, index: pygit2.Index) -> None:
+        index.write()
+        with suppress(FileNotFoundError):
+            # Git looks again at files that are as young as the index, as an edit within one tick
+            # of the clock cannot be seen otherwise: a younger index would hide it.
+            was = self._index.stat()
+            os.utime(self._fresh, ns=(was.st_atime_ns, was.st_mtime_ns))
+            self._fresh.chmod(stat.S_IMODE(was.st_mode))
+        self._fresh.replace(self._index)
+
+    def _file_fault(self, move: Move) -> str:
+        blocked = self._blocked(move.path)
+        if blocked:
+            return blocked
+        if self._is_at(move.path, move.before) or self._is_at(move.path, move.after):
+            return ""
+        if move.before is None:
+            return f"{move.path} is there on disk, but not committed. Commit it or move it away."
+        if not os.path.lexists(self._top / move.path):
+            return f"{move.path} was removed on disk. `git restore {move.path}` brings it back."
+        return (
+            f"{move.path} has uncommitted edits. Commit them, or drop them with "
+            f"`git restore {move.path}`."
+        )
+
+    def _blocked(self, path: str) -> str:
+        """Say which folder on the way is none; git does not write through symbolic links either."""
+        *folders, _ = path.split("/")
+        place = self._top
+        for folder in folders:
+            place = place / folder
+            if place.is_symlink() or (place.exists() and not place.is_dir()):
+                return f"{place.relative_to(self._top)} is no folder on disk. Move it away."
+        return ""
+
+    def _is_at(self, path: str, entry: Entry | None) -> bool:
+        """Tell whether the file on disk is what an entry says, or absent where there is none."""
+        file = self._top / path
+        if not os.path.lexists(file):
+            return entry is None
+        if entry is None or file.is_symlink() or not file.is_file():
+            return False
+        return str(self._handle.hashfile(path)) == entry.id
+
+    def _beside(self, path: str) -> Path:
+        file = self._top / path
+        return file.with_name(f".{file.name}.{self._token}")
+
+    def _lay(self, move: Move, after: Entry) -> None:
+        file, beside = self._top / move.path, self._beside(move.path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        mode = 0o777 if after.mode == FileMode.BLOB_EXECUTABLE else 0o666
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(self._converted(move.path, after))
+        with suppress(FileNotFoundError):
+            beside.chmod(stat.S_IMODE(file.stat().st_mode))
+
+    def _converted(self, path: str, entry: Entry) -> bytes:
+        """Give a file the line ends that its attributes ask for in a working tree."""
+        blob = self._handle[entry.id]
+        data = blob.data if isinstance(blob, pygit2.Blob) else b""
+        filters = self._handle.load_filter_list(path, FilterMode.TO_WORKTREE)
+        return filters.apply_to_buffer(data) if filters else data
+
+    def _put(self, move: Move) -> None:
+        file = self._top / move.path
+        if move.after is None:
+            file.unlink(missing_ok=True)
+            return
+        if self._blocked(move.path):
+            return
+        if not self._beside(move.path).exists():
+            self._lay(move, move.after)
+        self._beside(move.path).replace(file)
+
+
+def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkout]:
+    """Find the working trees that have a branch checked out.
+
+    Args:
+        repository: The repository.
+        ref: The branch's full name.
+        token: See `Checkout`.
+    """
+    with translated(repository.common_dir):
+        return [
+            Checkout(git_dir, token)
+            for git_dir in _git_dirs(repository.common_dir)
+            if _has_checked_out(git_dir, ref)
+        ]
+
+
+def _git_dirs(common_dir: Path) -> Iterator[Path]:
+    yield common_dir
+    worktrees = common_dir / "worktrees"
+    if worktrees.is_dir():
+        yield from sorted(path for path in worktrees.iterdir() if (path / "HEAD").is_file())
+
+
+def _has_checked_out(git_dir: Path, ref: str) -> bool:
+    handle = pygit2.Repository(str(git_dir))
+    if handle.is_bare or not handle.workdir or not Path(handle.workdir).is_dir():
+        return False
+    return handle.lookup_reference("HEAD").target == ref
+
+
+def _staged_fault(index: pygit2.Index, move: Move) -> str:
+    if index.conflicts is not None and move.path in index.conflicts:
+        return f"{move.path} is in the middle of a merge. Finish the merge first."
+    if _staged(index, move.path) in (move.before, move.after):
+        return ""
+    return (
+        f"{move.path} has staged changes. Commit them, or take them back with "
+        f"`git restore --staged {move.path}`."
+    )
+
+
+def _staged(index: pygit2.Index, path: str) -> Entry | None:
+    if path not in index:
+        return None
+    entry = index[path]
+    return Entry(int(entry.mode), str(entry.id))
+
+
+def _update(index: pygit2.Index, moves: Sequence[Move]) -> bool:
+    changed = False
+    for move in moves:
+        staged = _staged(index, move.path)
+        if staged != move.before or staged == move.after:
+            continue
+        if move.after is None:
+            index.remove(move.path)
+        else:
+            index.add(_index_entry(move.path, move.after))
+        changed = True
+    return changed
+
+
+def _index_entry(path: str, entry: Entry) -> pygit2.IndexEntry:
+    return pygit2.IndexEntry(path, pygit2.Oid(hex=entry.id), FileMode(entry.mode))

@@ -1,0 +1,377 @@
+"""The one primitive of writing: file changes on a branch become one commit, or nothing.
+
+A write has four steps. (1) The objects are stored; nothing refers to them yet. (2) Each working
+tree that has the branch checked out is locked and looked at, so that no work of a person is lost.
+(3) The branch moves by compare-and-swap: this is the commit. (4) Files and index follow.
+
+Before step 2 a journal says what is about to happen. A process that dies leaves the journal behind,
+and the next writer finishes step 4 or takes away what step 2 laid out. The step 4 of an undisturbed
+write is the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pygit2
+from pygit2.enums import FileMode
+from pygit2.transaction import ReferenceTransaction
+
+from promptstore.errors import ConflictError, ReadOnlyError
+from promptstore.repository.checkout import Move, find_checkouts
+from promptstore.repository.identity import Signature
+from promptstore.repository.locks import Patience, exclusive
+from promptstore.repository.reading import EMPTY_TREE, Entry, Repository, translated
+
+_DEAD_LOCK_SECONDS: Final = 1.0
+"""How old a branch's lock is that a killed writer left: git itself holds one for milliseconds."""
+
+
+_ANOTHER: Final = "another process, perhaps git,"
+
+
+class FileChange(NamedTuple):
+    """What is to become of one file.
+
+    Attributes:
+        name: What a person calls it.
+        path: Its path in the repository.
+        data: Its new content, or None to remove it.
+    """
+
+    name: str
+    path: str
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitNote:
+    """What a commit says beside its files.
+
+    Attributes:
+        author: Who wrote the change.
+        committer: Who committed it.
+        message: The whole message.
+    """
+
+    author: Signature
+    committer: Signature
+    message: str
+
+
+def update_branch(
+    repository: Repository,
+    branch: str,
+    plan: Callable[[str | None], Sequence[FileChange]],
+    note: CommitNote,
+    *,
+    patience: Patience,
+    start: str | None = None,
+) -> str | None:
+    """Put file changes on top of a branch as one commit, or do nothing at all.
+
+    The branch may be checked out anywhere or nowhere, and may have no commit yet. Hooks are not
+    run, and the commit is not signed.
+
+    Args:
+        repository: The repository.
+        branch: The branch's name.
+        plan: Gives the changes for a tip of the branch (None where it has no commit). It is asked
+            again whenever a commit of somebody else comes in between, and raises what it wants to
+            raise where the changes do not fit that commit.
+        note: The author, the committer and the message.
+        patience: How long locks of others are waited for.
+        start: The commit that a branch grows from that does not exist yet; None begins a history.
+
+    Returns:
+        The commit's id, or None where the plan has no changes.
+
+    Raises:
+        ConflictError: Uncommitted work in a working tree stands in the way.
+        RepositoryLockedError: Another process held a lock for too long.
+        ReadOnlyError: The repository cannot be written, or the branch stands for another one.
+        RepositoryError: Git could not do it.
+    """
+    ref = f"refs/heads/{branch}"
+    folder = _own_folder(repository)
+    with translated(repository.git_dir), exclusive(folder / "write.lock", patience):
+        _recover(repository, folder, patience)
+        while True:
+            tip = _tip(repository, ref)
+            changes = plan(tip)
+            if not changes:
+                return None
+            parent = tip or start
+            moves = _moves(repository, parent, changes)
+            commit = _store_commit(repository, parent, moves, note)
+            _write_journal(folder, _Journal(ref, commit, os.urandom(8).hex(), moves))
+            try:
+                _prepare(repository, folder, patience)
+                has_moved = _move_branch(repository, ref, tip, commit, note, patience)
+            finally:
+                _settle(repository, folder, patience)
+            if has_moved:
+                return commit
+            patience.wait(folder / "write.lock", "ever new commits of others")
+
+
+def _own_folder(repository: Repository) -> Path:
+    """Make the folder of this library in the git directory, as open to others as that is."""
+    folder = repository.common_dir / "promptstore"
+    try:
+        folder.mkdir()
+        # A repository that is shared by a group says so by the mode of its folders.
+        folder.chmod(stat.S_IMODE((repository.common_dir / "objects").stat().st_mode))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ReadOnlyError(
+            path=str(repository.git_dir), reason=f"it cannot be written: {error.strerror}."
+        ) from error
+    return folder
+
+
+def _tip(repository: Repository, ref: str) -> str | None:
+    try:
+        reference = repository.handle.lookup_reference(ref)
+    except KeyError:
+        return None
+    if isinstance(reference.target, str):
+        raise ReadOnlyError(
+            path=str(repository.git_dir),
+            reason=f"{ref} stands for {reference.target}. Name that branch instead.",
+        )
+    return str(reference.target)
+
+
+def _moves(
+    repository: Repository, parent: str | None, changes: Sequence[FileChange]
+) -> tuple[Move, ...]:
+    tree = repository.commit(parent).tree if parent else EMPTY_TREE
+    moves = []
+    for change in changes:
+        before = repository.find(tree, change.path)
+        _refuse_obstacle(repository, tree, change)
+        after = None
+        if change.data is not None:
+            mode = before.mode if before else FileMode.BLOB
+            after = Entry(int(mode), str(repository.handle.create_blob(change.data)))
+        moves.append(Move(change.name, change.path, before, after))
+    return tuple(moves)
+
+
+def _refuse_obstacle(repository: Repository, tree: str, change: FileChange) -> None:
+    """Refuse a path that leads through a file, or to what is no file."""
+    *folders, _ = segments = change.path.split("/")
+    for depth in range(1, len(segments) + 1):
+        place = "/".join(segments[:depth])
+        entry = repository.find(tree, place)
+        if entry is None:
+            return
+        if depth <= len(folders) and not entry.is_tree:
+            reason = f"{place} is a file, so nothing can lie in it. Choose another name."
+            raise ConflictError(names=[change.name], reason=reason)
+        if depth > len(folders) and not entry.is_file:
+            reason = f"{place} is no regular file in git. Move it away first."
+            raise ConflictError(names=[change.name], reason=reason)
+
+
+def _store_commit(
+    repository: Repository, parent: str | None, moves: Sequence[Move], note: CommitNote
+) -> str:
+    handle = repository.handle
+    root = _store_tree(
+        repository,
+        repository.commit(parent).tree if parent else EMPTY_TREE,
+        {tuple(move.path.split("/")): move.after for move in moves},
+    )
+    return str(
+        handle.create_commit(
+            None,
+            _pygit2_signature(note.author),
+            _pygit2_signature(note.committer),
+            note.message,
+            pygit2.Oid(hex=root or _empty_tree(handle)),
+            [pygit2.Oid(hex=parent)] if parent else [],
+        )
+    )
+
+
+def _store_tree(
+    repository: Repository, tree: str, entries: Mapping[tuple[str, ...], Entry | None]
+) -> str | None:
+    """Store a tree with some entries changed, and give its id; None for one without entries."""
+    present = repository.tree(tree)
+    start = [] if tree == EMPTY_TREE else [pygit2.Oid(hex=tree)]
+    builder = repository.handle.TreeBuilder(*start)
+    inside: dict[str, dict[tuple[str, ...], Entry | None]] = {}
+    for (first, *rest), entry in entries.items():
+        if rest:
+            inside.setdefault(first, {})[tuple(rest)] = entry
+        else:
+            _set(builder, present, first, entry)
+    for name, below in inside.items():
+        folder = present.get(name)
+        stored = _store_tree(repository, folder.id if folder else EMPTY_TREE, below)
+        _set(builder, present, name, Entry(int(FileMode.TREE), stored) if stored else None)
+    return str(builder.write()) if len(builder) else None
+
+
+def _set(
+    builder: pygit2.TreeBuilder, present: Mapping[str, Entry], name: str, entry: Entry | None
+) -> None:
+    if entry is not None:
+        builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
+    elif name in present:
+        builder.remove(name)
+
+
+def _empty_tree(handle: pygit2.Repository) -> str:
+    return str(handle.TreeBuilder().write())
+
+
+def _pygit2_signature(person: Signature) -> pygit2.Signature:
+    return pygit2.Signature(person.name, person.email)
+
+
+def _move_branch(
+    repository: Repository,
+    ref: str,
+    tip: str | None,
+    commit: str,
+    note: CommitNote,
+    patience: Patience,
+) -> bool:
+    """Move the branch, and tell whether it was still where it was.
+
+    The look and the move happen under the branch's lock: a branch without a commit has no old
+    value that git could compare.
+    """
+    handle = repository.handle
+    handle.set_ident(note.committer.name, note.committer.email)
+    subject = note.message.partition("\n")[0]
+    lock = repository.common_dir / f"{ref}.lock"
+    while True:
+        with handle.transaction() as transaction:
+            if _try_lock_ref(transaction, ref):
+                if _tip(repository, ref) != tip:
+                    return False
+                transaction.set_target(ref, commit, None, f"promptstore: {subject}")
+                return True
+        patience.wait(lock, _ANOTHER)
+
+
+def _try_lock_ref(transaction: ReferenceTransaction, ref: str) -> bool:
+    try:
+        transaction.lock_ref(ref)
+    except pygit2.GitError as error:
+        if "failed to lock file" in str(error):
+            return False
+        raise
+    return True
+
+
+class _Journal(NamedTuple):
+    """What a write is about to do.
+
+    Attributes:
+        ref: The branch's full name.
+        commit: The commit that it moves to.
+        token: A word that marks the files of this write.
+        moves: What the commit does to each path.
+    """
+
+    ref: str
+    commit: str
+    token: str
+    moves: tuple[Move, ...]
+
+
+def _journal_file(folder: Path) -> Path:
+    return folder / "journal.json"
+
+
+def _write_journal(folder: Path, journal: _Journal) -> None:
+    fresh = folder / "journal.new"
+    fresh.write_text(json.dumps(journal), encoding="utf-8")
+    fresh.replace(_journal_file(folder))
+
+
+def _read_journal(folder: Path) -> _Journal | None:
+    try:
+        text = _journal_file(folder).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        ref, commit, token, moves = json.loads(text)
+        return _Journal(ref, commit, token, tuple(_read_move(move) for move in moves))
+    except (ValueError, TypeError):
+        # It is written whole or not at all; what cannot be read is not from here.
+        _journal_file(folder).unlink()
+        return None
+
+
+def _read_move(values: Any) -> Move:
+    name, path, before, after = values
+    return Move(name, path, Entry(*before) if before else None, Entry(*after) if after else None)
+
+
+def _prepare(repository: Repository, folder: Path, patience: Patience) -> None:
+    journal = _read_journal(folder)
+    if journal is not None:
+        for checkout in find_checkouts(repository, journal.ref, journal.token):
+            checkout.prepare(journal.moves, patience)
+
+
+def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
+    """Settle what a killed process left."""
+    journal = _read_journal(folder)
+    if journal is not None:
+        _break_dead_lock(repository, journal.ref, patience)
+        _settle(repository, folder, patience)
+
+
+def _settle(repository: Repository, folder: Path, patience: Patience) -> None:
+    """Finish the write that the journal tells of, or take back what it laid out."""
+    journal = _read_journal(folder)
+    if journal is None:
+        return
+    tip = _tip(repository, journal.ref)
+    moves = _still_standing(repository, tip, journal) if tip else ()
+    checkouts = find_checkouts(repository, journal.ref, journal.token)
+    try:
+        for checkout in checkouts if moves else ():
+            checkout.follow(moves, patience)
+    finally:
+        for checkout in checkouts:
+            checkout.clean(journal.moves)
+    _journal_file(folder).unlink()
+
+
+def _still_standing(repository: Repository, tip: str, journal: _Journal) -> tuple[Move, ...]:
+    """Give the moves that the branch has made, and that no later commit has changed."""
+    handle = repository.handle
+    if tip != journal.commit and not handle.descendant_of(tip, journal.commit):
+        return ()
+    tree = repository.commit(tip).tree
+    return tuple(move for move in journal.moves if repository.find(tree, move.path) == move.after)
+
+
+def _break_dead_lock(repository: Repository, ref: str, patience: Patience) -> None:
+    """Remove the branch's lock that a killed writer may have left.
+
+    Nobody else of this library can hold it now, and git holds one only for a moment.
+    """
+    lock = repository.common_dir / f"{ref}.lock"
+    with suppress(FileNotFoundError):
+        while time.time() - lock.stat().st_mtime < _DEAD_LOCK_SECONDS:
+            patience.wait(lock, _ANOTHER)
+        lock.unlink()

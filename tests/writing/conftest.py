@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptstore.store import PromptStore
+from tests.gitrepo import AUTHOR, GitRepo
+
+
+def configure(repo: GitRepo) -> GitRepo:
+    """Tell git who commits here."""
+    name, email = AUTHOR
+    repo.git("config", "user.name", name)
+    repo.git("config", "user.email", email)
+    return repo
+
+
+def assert_tidy(repo: GitRepo) -> None:
+    """The repository is whole, and nothing is left over."""
+    assert repo.git("fsck", "--strict", "--no-dangling") == ""
+    assert repo.git("rev-parse", "--is-bare-repository") == "true" or (
+        repo.git("status", "--porcelain", "--untracked-files=all") == ""
+    )
+    top = Path(repo.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+    left = [*top.rglob("*.lock"), *top.rglob("journal*"), *top.rglob("index.*")]
+    assert [path.name for path in left] in ([], ["write.lock"])
+
+
+@pytest.fixture
+def repo(repo: GitRepo) -> GitRepo:
+    """A repository on the branch main, without commits, that knows who commits."""
+    return configure(repo)
+
+
+@pytest.fixture
+def store(repo: GitRepo) -> PromptStore:
+    return PromptStore.open(repo.path)
