@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -190,11 +191,13 @@ def test_a_plain_folder_is_read_without_versions(tmp_path: Path) -> None:
             ask()
 
 
-@pytest.fixture
-def read_only_clone(origin: GitRepo) -> Iterator[Path]:
+@pytest.fixture(params=["a fresh clone", "a clone that was written"])
+def read_only_clone(origin: GitRepo, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A clone that nobody may write to, in a folder that everybody may look into."""
     top = Path(tempfile.mkdtemp())
     clone = origin.clone(top / "clone").path
+    if request.param == "a clone that was written":
+        (clone / ".git/promptstore").mkdir()
     paths = [top, clone, *clone.rglob("*")]
     for path in paths:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -206,13 +209,18 @@ def read_only_clone(origin: GitRepo) -> Iterator[Path]:
 
 READ_ONLY = """
 import ctypes, os, sys
-from promptstore import PromptStore
+from promptstore import Prompt, PromptStore
+from promptstore.errors import ReadOnlyError
 PromptStore.open(sys.argv[1]).render("greet")  # loads every module while that is still allowed
 if os.geteuid() == 0:
     # The superuser may write everywhere: give that up, for files only.
     ctypes.CDLL(None).setfsuid(65534)
 store = PromptStore.open(sys.argv[2])
 print(store.get("greet").version, len(store.history("greet")), store.names())
+try:
+    store.save("greet", Prompt(prompt="x"), author="Ada <ada@example.com>")
+except ReadOnlyError as error:
+    print(str(error).replace(sys.argv[2], "CLONE"))
 """
 
 
@@ -225,7 +233,12 @@ def test_a_read_only_file_system(origin: GitRepo, read_only_clone: Path) -> None
         check=False,
         env={**os.environ, "HOME": str(read_only_clone)},
     )
-    assert (done.stderr, done.stdout) == ("", "2 2 ['greet']\n")
+    assert done.stderr == ""
+    found, refused = done.stdout.splitlines()
+    assert found == "2 2 ['greet']"
+    assert re.fullmatch(
+        r"CLONE/\.git/promptstore(/write\.lock)?: this user may not write here\.", refused
+    )
     assert sorted(read_only_clone.rglob("*")) == before
 
 

@@ -48,10 +48,14 @@ class Checkout:
         self._index = git_dir / "index"
         self._token = token
         self._fresh = git_dir / f"index.{token}.new"
+        self._old = git_dir / f"index.{token}.old"
         self._lock = LinkedLock(git_dir / "index.lock", git_dir / f"index.{token}")
 
     def prepare(self, moves: Sequence[Move], patience: Patience) -> None:
-        """Lock the index, see that nothing would be lost, and lay the new files beside the old.
+        """Lock the index, see that nothing would be lost, and write the index and the new files.
+
+        The index goes before the branch, as with git itself: whoever reads the new commit and then
+        the index never finds an old index, from which the next commit would take the change back.
 
         Raises:
             ConflictError: Uncommitted work stands in the way.
@@ -63,12 +67,13 @@ class Checkout:
             reason = _staged_fault(index, move) or self._file_fault(move)
             if reason:
                 raise ConflictError(names=[move.name], reason=reason)
+        self._stage(moves)
         for move in moves:
             if move.after is not None:
                 self._lay(move, move.after)
 
     def follow(self, moves: Sequence[Move], patience: Patience) -> None:
-        """Let the files and the index follow a commit, wherever they still are as they were before.
+        """Let the files follow a commit, wherever they still are as they were before.
 
         Raises:
             RepositoryLockedError: The index was locked for too long.
@@ -77,27 +82,52 @@ class Checkout:
         for move in moves:
             if self._is_at(move.path, move.before):
                 self._put(move)
-        index = self._copy_index()
-        if _update(index, moves):
-            self._write_index(index)
+
+    def take_back(self) -> None:
+        """Put the index back that `prepare` found, unless somebody broke the lock since."""
+        if not self._lock.is_held or not self._old.exists():
+            return
+        if self._old.stat().st_size:
+            self._old.replace(self._index)
+        else:
+            self._index.unlink(missing_ok=True)
 
     def clean(self, moves: Sequence[Move]) -> None:
         """Take away what `prepare` laid, and give the lock back."""
         for move in moves:
             with suppress(FileNotFoundError, NotADirectoryError):
                 self._beside(move.path).unlink()
-        for file in (self._fresh, Path(f"{self._fresh}.lock")):
-            file.unlink(missing_ok=True)
+        self._drop_fresh()
+        self._old.unlink(missing_ok=True)
         self._lock.release()
+
+    def _stage(self, moves: Sequence[Move]) -> None:
+        index = self._copy_index()
+        if _update(index, moves):
+            self._keep_old()
+            self._write_index(index)
+
+    def _keep_old(self) -> None:
+        """Keep the index for `take_back`; an empty file stands for none."""
+        self._old.unlink(missing_ok=True)
+        try:
+            os.link(self._index, self._old)
+        except FileNotFoundError:
+            self._old.touch()
 
     def _copy_index(self) -> pygit2.Index:
         # libgit2 would take the lock itself to write the index in its place.
-        self._fresh.unlink(missing_ok=True)
+        self._drop_fresh()
         with suppress(FileNotFoundError):
             self._fresh.write_bytes(self._index.read_bytes())
         index = pygit2.Index(str(self._fresh))
         index.read()
         return index
+
+    def _drop_fresh(self) -> None:
+        """Remove the copy of the index, and the lock that a killed writer had on its copy."""
+        for file in (self._fresh, Path(f"{self._fresh}.lock")):
+            file.unlink(missing_ok=True)
 
     def _write_index(self, index: pygit2.Index) -> None:
         index.write()

@@ -63,10 +63,14 @@ def exclusive(path: Path, patience: Patience) -> Iterator[None]:
 
     Raises:
         RepositoryLockedError: Another writer held it for too long.
+        ReadOnlyError: The file cannot be made.
     """
     if sys.platform == "win32":
         raise ReadOnlyError(path=str(path), reason="writing works on Linux and macOS only.")
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError as error:
+        raise ReadOnlyError(path=str(path), reason="this user may not write here.") from error
     try:
         while not _try_lock(descriptor):
             patience.wait(path, "another writer of promptstore")

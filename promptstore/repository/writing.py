@@ -1,8 +1,9 @@
 """The one primitive of writing: file changes on a branch become one commit, or nothing.
 
 A write has four steps. (1) The objects are stored; nothing refers to them yet. (2) Each working
-tree that has the branch checked out is locked and looked at, so that no work of a person is lost.
-(3) The branch moves by compare-and-swap: this is the commit. (4) Files and index follow.
+tree that has the branch checked out is locked and looked at, so that no work of a person is lost,
+and its index is written. (3) The branch moves by compare-and-swap: this is the commit. (4) The
+files follow.
 
 Before step 2 a journal says what is about to happen. A process that dies leaves the journal behind,
 and the next writer finishes step 4 or takes away what step 2 laid out. The step 4 of an undisturbed
@@ -11,12 +12,13 @@ write is the same code.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -101,8 +103,7 @@ def update_branch(
         RepositoryError: Git could not do it.
     """
     ref = f"refs/heads/{branch}"
-    folder = _own_folder(repository)
-    with translated(repository.git_dir), exclusive(folder / "write.lock", patience):
+    with translated(repository.git_dir), _only_writer(repository, patience) as folder:
         _recover(repository, folder, patience)
         while True:
             tip = _tip(repository, ref)
@@ -123,6 +124,14 @@ def update_branch(
             patience.wait(folder / "write.lock", "ever new commits of others")
 
 
+@contextmanager
+def _only_writer(repository: Repository, patience: Patience) -> Iterator[Path]:
+    """Keep other writers of this library out, and give the folder for what a write notes down."""
+    folder = _own_folder(repository)
+    with exclusive(folder / "write.lock", patience):
+        yield folder
+
+
 def _own_folder(repository: Repository) -> Path:
     """Make the folder of this library in the git directory, as open to others as that is."""
     folder = repository.common_dir / "promptstore"
@@ -132,10 +141,8 @@ def _own_folder(repository: Repository) -> Path:
         folder.chmod(stat.S_IMODE((repository.common_dir / "objects").stat().st_mode))
     except FileExistsError:
         pass
-    except OSError as error:
-        raise ReadOnlyError(
-            path=str(repository.git_dir), reason=f"it cannot be written: {error.strerror}."
-        ) from error
+    except PermissionError as error:
+        raise ReadOnlyError(path=str(folder), reason="this user may not write here.") from error
     return folder
 
 
@@ -273,7 +280,8 @@ def _try_lock_ref(transaction: ReferenceTransaction, ref: str) -> bool:
     try:
         transaction.lock_ref(ref)
     except pygit2.GitError as error:
-        if "failed to lock file" in str(error):
+        # libgit2 says the one where it sees the lock, the other where it comes at that moment.
+        if "failed to lock file" in str(error) or os.strerror(errno.EEXIST) in str(error):
             return False
         raise
     return True
@@ -345,24 +353,27 @@ def _settle(repository: Repository, folder: Path, patience: Patience) -> None:
     if journal is None:
         return
     tip = _tip(repository, journal.ref)
-    moves = _still_standing(repository, tip, journal) if tip else ()
     checkouts = find_checkouts(repository, journal.ref, journal.token)
     try:
-        for checkout in checkouts if moves else ():
-            checkout.follow(moves, patience)
+        for checkout in checkouts:
+            if tip is not None and _contains(repository, tip, journal.commit):
+                checkout.follow(_still_standing(repository, tip, journal.moves), patience)
+            else:
+                checkout.take_back()
     finally:
         for checkout in checkouts:
             checkout.clean(journal.moves)
     _journal_file(folder).unlink()
 
 
-def _still_standing(repository: Repository, tip: str, journal: _Journal) -> tuple[Move, ...]:
-    """Give the moves that the branch has made, and that no later commit has changed."""
-    handle = repository.handle
-    if tip != journal.commit and not handle.descendant_of(tip, journal.commit):
-        return ()
+def _contains(repository: Repository, tip: str, commit: str) -> bool:
+    return tip == commit or repository.handle.descendant_of(tip, commit)
+
+
+def _still_standing(repository: Repository, tip: str, moves: Sequence[Move]) -> list[Move]:
+    """Give the moves that no later commit has changed."""
     tree = repository.commit(tip).tree
-    return tuple(move for move in journal.moves if repository.find(tree, move.path) == move.after)
+    return [move for move in moves if repository.find(tree, move.path) == move.after]
 
 
 def _break_dead_lock(repository: Repository, ref: str, patience: Patience) -> None:
