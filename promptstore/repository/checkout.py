@@ -51,17 +51,23 @@ class Checkout:
         self._old = git_dir / f"index.{token}.old"
         self._lock = LinkedLock(git_dir / "index.lock", git_dir / f"index.{token}")
 
-    def prepare(self, moves: Sequence[Move], patience: Patience) -> None:
-        """Lock the index, see that nothing would be lost, and write the index and the new files.
+    def lock(self, patience: Patience) -> None:
+        """Lock the index, so that git neither adds nor commits here.
+
+        Raises:
+            RepositoryLockedError: The index was locked by another for too long.
+        """
+        self._lock.acquire(patience)
+
+    def prepare(self, moves: Sequence[Move]) -> None:
+        """See that nothing would be lost, write the index, and lay the new files beside the old.
 
         The index goes before the branch, as with git itself: whoever reads the new commit and then
         the index never finds an old index, from which the next commit would take the change back.
 
         Raises:
             ConflictError: Uncommitted work stands in the way.
-            RepositoryLockedError: The index was locked for too long.
         """
-        self._lock.acquire(patience)
         index = self._handle.index
         for move in moves:
             reason = _staged_fault(index, move) or self._file_fault(move)
@@ -72,13 +78,8 @@ class Checkout:
             if move.after is not None:
                 self._lay(move, move.after)
 
-    def follow(self, moves: Sequence[Move], patience: Patience) -> None:
-        """Let the files follow a commit, wherever they still are as they were before.
-
-        Raises:
-            RepositoryLockedError: The index was locked for too long.
-        """
-        self._lock.acquire(patience)
+    def follow(self, moves: Sequence[Move]) -> None:
+        """Let the files follow a commit, wherever they still are as they were before."""
         for move in moves:
             if self._is_at(move.path, move.before):
                 self._put(move)

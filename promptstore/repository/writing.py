@@ -113,12 +113,14 @@ def update_branch(
             parent = tip or start
             moves = _moves(repository, parent, changes)
             commit = _store_commit(repository, parent, moves, note)
-            _write_journal(folder, _Journal(ref, commit, os.urandom(8).hex(), moves))
+            journal = _Journal(ref, commit, os.urandom(8).hex(), moves)
+            _write_journal(folder, journal)
             try:
-                _prepare(repository, folder, patience)
-                has_moved = _move_branch(repository, ref, tip, commit, note, patience)
+                has_moved = _prepare(repository, journal, tip, patience) and _move_branch(
+                    repository, ref, tip, commit, note, patience
+                )
             finally:
-                _settle(repository, folder, patience)
+                _settle(repository, folder, journal, patience)
             if has_moved:
                 return commit
             patience.wait(folder / "write.lock", "ever new commits of others")
@@ -332,11 +334,22 @@ def _read_move(values: Any) -> Move:
     return Move(name, path, Entry(*before) if before else None, Entry(*after) if after else None)
 
 
-def _prepare(repository: Repository, folder: Path, patience: Patience) -> None:
-    journal = _read_journal(folder)
-    if journal is not None:
-        for checkout in find_checkouts(repository, journal.ref, journal.token):
-            checkout.prepare(journal.moves, patience)
+def _prepare(
+    repository: Repository, journal: _Journal, tip: str | None, patience: Patience
+) -> bool:
+    """Prepare each working tree for the commit, or tell that the branch has moved meanwhile.
+
+    The look comes after the locks: git, too, locks the index before it commits, so the branch will
+    hardly move once a changed index is there for all to read.
+    """
+    checkouts = find_checkouts(repository, journal.ref, journal.token)
+    for checkout in checkouts:
+        checkout.lock(patience)
+    if _tip(repository, journal.ref) != tip:
+        return False
+    for checkout in checkouts:
+        checkout.prepare(journal.moves)
+    return True
 
 
 def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
@@ -344,20 +357,18 @@ def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
     journal = _read_journal(folder)
     if journal is not None:
         _break_dead_lock(repository, journal.ref, patience)
-        _settle(repository, folder, patience)
+        _settle(repository, folder, journal, patience)
 
 
-def _settle(repository: Repository, folder: Path, patience: Patience) -> None:
-    """Finish the write that the journal tells of, or take back what it laid out."""
-    journal = _read_journal(folder)
-    if journal is None:
-        return
+def _settle(repository: Repository, folder: Path, journal: _Journal, patience: Patience) -> None:
+    """Finish the write that a journal tells of, or take back what it laid out."""
     tip = _tip(repository, journal.ref)
     checkouts = find_checkouts(repository, journal.ref, journal.token)
     try:
         for checkout in checkouts:
             if tip is not None and _contains(repository, tip, journal.commit):
-                checkout.follow(_still_standing(repository, tip, journal.moves), patience)
+                checkout.lock(patience)
+                checkout.follow(_still_standing(repository, tip, journal.moves))
             else:
                 checkout.take_back()
     finally:
