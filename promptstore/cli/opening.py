@@ -31,7 +31,7 @@ class Place:
     Attributes:
         repo: A folder in the repository.
         root: The prompts' folder in the repository.
-        branch: The branch to read, or None for HEAD.
+        branch: The branch to read and write, or None for HEAD.
     """
 
     repo: Path
@@ -71,9 +71,19 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
+def complete_label(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a label."""
+    place = context.obj if isinstance(context.obj, Place) else _place_of(context)
+    try:
+        labels = PromptStore.open(place.repo, root=place.root).labels().targets
+    except PromptStoreError:
+        return []
+    return [label for label in sorted(labels) if label.startswith(incomplete)]
+
+
 def _place_of(context: typer.Context) -> Place:
     """Read the common options where the shell asks before they were handled."""
-    options = context.parent.params if context.parent else {}
+    options = context.find_root().params
     repo = options.get("repo") or "."
     return Place(Path(repo), options.get("root") or DEFAULT_ROOT, options.get("branch"))
 
