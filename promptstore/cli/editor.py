@@ -106,7 +106,7 @@ def _find_editor(folder: Path) -> str:
     if not somebody_is_there() and not any(map(os.environ.get, _VARIABLES)):
         raise InvalidArgumentError(
             message="there is no terminal to open an editor on, and neither VISUAL nor EDITOR is "
-            "set; `promptstore save` and `promptstore new --from` take the text from a file"
+            "set. `promptstore save` and `promptstore new --from` take the text from a file."
         )
     command = ["git", "var", "GIT_EDITOR"]
     try:
@@ -115,8 +115,8 @@ def _find_editor(folder: Path) -> str:
         )
     except FileNotFoundError as error:
         raise InvalidArgumentError(
-            message="the git program, which knows your editor, is not installed; "
-            "`promptstore save` and `promptstore new --from` take the text from a file"
+            message="the git program, which knows your editor, is not installed. "
+            "`promptstore save` and `promptstore new --from` take the text from a file."
         ) from error
     if done.returncode:
         raise InvalidArgumentError(

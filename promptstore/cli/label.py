@@ -122,7 +122,7 @@ def set_label(
         if dry_run:
             _show_dry_run(store, label, steps, as_json=as_json)
             return
-        expecting = expect_all(selections, expected) | _confirm(label, steps, yes=yes)
+        expecting = _confirm(label, steps, yes=yes) | expect_all(selections, expected)
         # The commits that were shown are the ones that are set, whatever happens meanwhile.
         wanted = {step.name: step.after.commit for step in steps if step.after}
         store.set_labels(label, wanted, expected=expecting, **attribution)
@@ -157,7 +157,7 @@ def remove_label(
         if dry_run:
             _show_dry_run(store, label, steps, as_json=as_json)
             return
-        expecting = expect_all(names, expected) | _confirm(label, steps, yes=yes)
+        expecting = _confirm(label, steps, yes=yes) | expect_all(names, expected)
         store.remove_labels(label, names, expected=expecting, **attribution)
     _print_steps(label, steps, as_json=as_json)
 

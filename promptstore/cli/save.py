@@ -82,7 +82,7 @@ def _name_of(store: PromptStore, file: str) -> str:
     root = (store.path / store.root).resolve()
     if not os.path.lexists(path):
         raise InvalidArgumentError(
-            message=f"cannot read {file}: there is no such file.{_advice(store, file, root)}"
+            message=f"cannot read {file}: there is no such file.{_advice(store, path, file, root)}"
         )
     if path.is_dir():
         raise InvalidArgumentError(
@@ -97,14 +97,15 @@ def _name_of(store: PromptStore, file: str) -> str:
     return check_name(path.relative_to(root).as_posix().removesuffix(SUFFIX))
 
 
-def _advice(store: PromptStore, file: str, root: Path) -> str:
-    """Say which file was probably meant."""
+def _advice(store: PromptStore, path: Path, file: str, root: Path) -> str:
+    """Say which file was probably meant, where it is a path or a name that was mistyped."""
     if not store.has_files:
         return ""
+    typed = path.relative_to(root).as_posix() if path.is_relative_to(root) else file
     names = store.working_snapshot().names()
-    paths = [os.path.relpath(root / f"{name}{SUFFIX}") for name in names]
-    near = near_matches(file if file.endswith(SUFFIX) else file + SUFFIX, paths)
-    return f" Did you mean {' or '.join(near)}?" if near else ""
+    near = near_matches(typed.removesuffix(SUFFIX), names)
+    paths = [os.path.relpath(root / f"{name}{SUFFIX}") for name in near]
+    return f" Did you mean {' or '.join(paths)}?" if paths else ""
 
 
 def _refuse_broken(files: Mapping[str, str], contents: Mapping[str, bytes]) -> None:
