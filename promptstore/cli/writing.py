@@ -8,6 +8,7 @@ With ``--json`` one array with an object for each prompt: the keys of
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -24,6 +25,7 @@ from promptstore.cli.output import (
     print_json,
     print_lines,
     version_text,
+    visible,
 )
 from promptstore.edits import Edit
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
@@ -117,7 +119,10 @@ def confirm(question: str, *, yes: bool) -> None:
         raise InvalidArgumentError(
             message=f"{question} There is no terminal to answer at: add --yes to go on"
         )
-    typer.confirm(question, abort=True, err=True)
+    sys.stderr.write(visible(f"{question} [y/N]: ", sys.stderr))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+        raise typer.Abort
 
 
 def overlay(store: PromptStore, base: Snapshot, files: Mapping[str, bytes]) -> Snapshot:
