@@ -65,7 +65,7 @@ def delete(
         _ = store.writable_branch
         base = store.snapshot()
         after = store.draft(edits)
-        problems = new_problems(base, after)
+        problems = new_problems(base, after, edits)
         refuse([found for found in problems if found.name in edits])
         warn(problems)
         changed = changes(base, after, edits)

@@ -136,12 +136,22 @@ def overlay(store: PromptStore, base: Snapshot, files: Mapping[str, bytes]) -> S
     )
 
 
-def new_problems(base: Snapshot, after: Snapshot) -> list[Finding]:
-    """Find the problems that a change brings; those that were there before are left out."""
-    found = find_problems(after)
+def new_problems(base: Snapshot, after: Snapshot, names: Collection[str]) -> list[Finding]:
+    """Find the problems that a change brings; those that were there before are left out.
+
+    Args:
+        base: The prompts before it.
+        after: The prompts after it.
+        names: The prompts that it is about.
+
+    Returns:
+        The problems of these prompts and of those that include them or are replaced by them.
+    """
+    affected = {*names, *_dependents(base, set(names))}
+    found = find_problems(after, affected)
     if not found:
         return []
-    known = {_gist(finding) for finding in find_problems(base)}
+    known = {_gist(finding) for finding in find_problems(base, affected)}
     return [finding for finding in found if _gist(finding) not in known]
 
 
@@ -213,7 +223,7 @@ def write_files(
         PromptStoreError: As for `PromptStore.commit`.
     """
     after = overlay(store, base, files)
-    refuse(new_problems(base, after))
+    refuse(new_problems(base, after, files))
     carry_out(store, base, after, files, expected, order)
 
 
@@ -278,6 +288,13 @@ def diff_files(before: File | None, after: File | None) -> str:
         lineterm="",
     )
     return "\n".join(lines)
+
+
+def _dependents(base: Snapshot, names: set[str]) -> Iterator[str]:
+    listed, _ = base.list_readable(deleted=True)
+    for prompt in listed:
+        if prompt.name and not names.isdisjoint({*prompt.includes, prompt.replaced_by}):
+            yield prompt.name
 
 
 def _gist(finding: Finding) -> tuple[str, str, str]:
