@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.opening import complete_name, opened
+from promptstore.cli.opening import complete_name, opened_to_write
 from promptstore.cli.writing import (
     AsJson,
     Author,
@@ -61,9 +61,7 @@ def delete(
     """
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     edits = dict.fromkeys(names, Deletion(reason, replaced_by))
-    with opened(context) as store:
-        _ = store.writable_branch
-        base = store.snapshot()
+    with opened_to_write(context) as (store, base):
         after = store.draft(edits)
         problems = new_problems(base, after, edits)
         refuse([found for found in problems if found.name in edits])

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.editor import EditedFile
-from promptstore.cli.opening import complete_name, opened
+from promptstore.cli.opening import complete_name, opened_to_write
 from promptstore.cli.output import print_error, print_json
 from promptstore.cli.writing import (
     AsJson,
@@ -44,9 +44,7 @@ def edit(
     with it. Nothing is committed when nothing was changed.
     """
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
-    with opened(context) as store:
-        _ = store.writable_branch
-        base = store.snapshot()
+    with opened_to_write(context) as (store, base):
         file = base.file(check_name(name))
         refuse_uncommitted(store, base, name)
         edited = EditedFile(store, file.path, file.blob, command=f"promptstore edit {name}")

@@ -12,7 +12,7 @@ import typer
 from promptstore.cli.edit import edit_prompt
 from promptstore.cli.editor import EditedFile
 from promptstore.cli.inputs import input_title, read_input
-from promptstore.cli.opening import opened
+from promptstore.cli.opening import opened_to_write
 from promptstore.cli.writing import (
     AsJson,
     Author,
@@ -77,9 +77,7 @@ def new(
         raise InvalidArgumentError(message="--from takes the whole file: leave the skeleton's out")
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     skeleton = _CHAT if chat else _TEXT
-    with opened(context) as store:
-        _ = store.writable_branch
-        base = store.snapshot()
+    with opened_to_write(context) as (store, base):
         _refuse_present(base, check_name(name))
         refuse_uncommitted(store, base, name)
         if from_ is not None:

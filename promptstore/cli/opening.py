@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptstore.errors import PromptStoreError
+from promptstore.snapshot import Snapshot
 from promptstore.store import DEFAULT_ROOT, PromptStore
 
 if TYPE_CHECKING:
@@ -54,6 +55,18 @@ def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[Prompt
         )
     finally:
         bar.stop()
+
+
+@contextmanager
+def opened_to_write(context: typer.Context) -> Iterator[tuple[PromptStore, Snapshot]]:
+    """Open the store for a command that writes prompts, and give the prompts as they are.
+
+    Raises:
+        ReadOnlyError: There is no branch to write to; better said before a person has typed.
+    """
+    with opened(context) as store:
+        _ = store.writable_branch
+        yield store, store.snapshot()
 
 
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:

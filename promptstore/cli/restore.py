@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.opening import complete_name, opened
+from promptstore.cli.opening import complete_name, opened_to_write
 from promptstore.cli.selection import Selected, select
 from promptstore.cli.writing import (
     AsJson,
@@ -55,9 +55,7 @@ def restore(
     This is an ordinary commit: nothing of the history is lost.
     """
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
-    with opened(context) as store:
-        _ = store.writable_branch
-        base = store.snapshot()
+    with opened_to_write(context) as (store, base):
         selected = select(store, name)
         edits = {selected.name: Restoration(_version(store, selected, version))}
         after = store.draft(edits)

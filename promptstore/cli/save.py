@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.inputs import input_title, read_input
-from promptstore.cli.opening import opened
+from promptstore.cli.opening import opened_to_write
 from promptstore.cli.writing import (
     AsJson,
     Author,
@@ -56,9 +56,7 @@ def save(
     Any other file needs --name. All files are checked first; where one is wrong, none is committed.
     """
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
-    with opened(context) as store:
-        _ = store.writable_branch
-        base = store.snapshot()
+    with opened_to_write(context) as (store, base):
         found = _named(store, files, name)
         contents = {prompt: read_input(file) for prompt, file in found.items()}
         _refuse_broken(found, contents)
