@@ -47,7 +47,7 @@ def edit(
     with opened_to_write(context) as (store, base):
         file = base.file(check_name(name))
         refuse_uncommitted(store, base, name)
-        edited = EditedFile(store, file.path, file.blob, command=f"promptstore edit {name}")
+        edited = EditedFile(store, name, file.path, file.blob)
         edit_prompt(store, base, name, file.read(), edited, order)
 
 

@@ -19,6 +19,7 @@ from promptstore.store import PromptStore
 
 _VARIABLES: Final = ("GIT_EDITOR", "VISUAL", "EDITOR")
 _BASE_LENGTH: Final = 12
+_NEW: Final = "new"
 
 
 class EditedFile:
@@ -29,16 +30,18 @@ class EditedFile:
 
     Args:
         store: The store, in whose git directory it lies.
+        name: The prompt's name.
         path: The path of the prompt's file in the repository.
-        base: The id of the text that the edit begins with, or ``new``.
-        command: The command that goes on with it.
+        base: The id of the text that the edit begins with, or None for a new prompt.
     """
 
-    def __init__(self, store: PromptStore, path: str, base: str, *, command: str) -> None:
+    def __init__(self, store: PromptStore, name: str, path: str, base: str | None) -> None:
         stem = path.removesuffix(SUFFIX)
         folder = Repository.discover(store.path).git_dir / "promptstore" / "edits"
-        self._command = command
-        self.path = folder / f"{stem}.{base[:_BASE_LENGTH]}{SUFFIX}"
+        self._store = store
+        self._name = name
+        self._base = base
+        self.path = folder / f"{stem}.{(base or _NEW)[:_BASE_LENGTH]}{SUFFIX}"
         self._leaf = Path(stem).name
 
     @property
@@ -91,10 +94,21 @@ class EditedFile:
     @property
     def note(self) -> str:
         """Say where the text is kept, and how to go on."""
-        return f"The text is kept in {self.path}; `{self._command}` goes on with it."
+        file = self._store.snapshot().find(self._name)
+        if (file.blob if file else None) != self._base:
+            return (
+                f"Your text is kept in {self.path}; `promptstore edit {self._name}` opens the one "
+                "that is there now."
+            )
+        verb = "edit" if file else "new"
+        return (
+            f"The text is kept in {self.path}; `promptstore {verb} {self._name}` goes on with it."
+        )
 
     def _others(self) -> list[Path]:
-        pattern = re.compile(rf"{re.escape(self._leaf)}\.(?:new|[0-9a-f]{{{_BASE_LENGTH}}})\.yaml")
+        pattern = re.compile(
+            rf"{re.escape(self._leaf)}\.(?:{_NEW}|[0-9a-f]{{{_BASE_LENGTH}}})\.yaml"
+        )
         siblings = self.path.parent.iterdir()
         return sorted(
             file for file in siblings if file != self.path and pattern.fullmatch(file.name)

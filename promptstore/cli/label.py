@@ -1,9 +1,9 @@
 """``promptstore label``: movable names that point prompts at versions.
 
 With ``--json`` one array of objects. `set` and `remove`: `label`, `name`, `before` and `after`
-(each `version` and `commit`, or null) and `changed`. `list`: `label`, `name`, `version` and
-`commit`. `log`: `label`, `name`, `before`, `after`, `commit`, `author`, `moved_at` (ISO 8601 with a
-zone) and `message`.
+(each `version` and `commit`, or null), `changed`, and with ``--dry-run`` `diff`. `list`: `label`,
+`name`, `version` and `commit`. `log`: `label`, `name`, `before`, `after`, `commit`, `author`,
+`moved_at` (ISO 8601 with a zone) and `message`.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def new(
             write_files(store, base, {name: skeleton}, {}, order)
         else:
             path = overlay(store, base, {name: skeleton}).file(name).path
-            edited = EditedFile(store, path, "new", command=f"promptstore new {name}")
+            edited = EditedFile(store, name, path, None)
             edit_prompt(store, base, name, skeleton, edited, order)
 
 

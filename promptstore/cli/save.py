@@ -53,7 +53,8 @@ def save(
     """Commit files of prompts as they are, in one commit.
 
     A file in the prompts' folder has its name from its path: this commits what you edited there.
-    Any other file needs --name. All files are checked first; where one is wrong, none is committed.
+    Any other file needs --name. Paths start where you are, whatever -C says. All files are checked
+    first; where one is wrong, none is committed.
     """
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     with opened_to_write(context) as (store, base):
@@ -81,6 +82,10 @@ def _name_of(store: PromptStore, file: str) -> str:
     if not os.path.lexists(path):
         raise InvalidArgumentError(
             message=f"cannot read {file}: there is no such file.{_advice(store, path, file, root)}"
+        )
+    if path.is_symlink():
+        raise InvalidArgumentError(
+            message=f"{file} is a symbolic link, which is no prompt file; give the file itself"
         )
     if path.is_dir():
         raise InvalidArgumentError(

@@ -28,7 +28,7 @@ def notes(result: Result) -> str:
 
 
 def kept_file(result: Result) -> Path:
-    found = re.search(r"The text is kept in (\S+);", notes(result))
+    found = re.search(r" text is kept in (\S+);", notes(result))
     assert found
     return Path(found[1])
 
@@ -187,6 +187,7 @@ class TestSave:
             (["prompts/shared"], "is a folder: name files, for example prompts/shared/*.yaml"),
             (["README.yaml"], "README.yaml lies outside of"),
             (["prompts/x.yml"], "must end with .yaml"),
+            (["prompts/link.yaml"], "prompts/link.yaml is a symbolic link"),
             (["-"], "add --name NAME"),
             (["a", "b", "--name", "x"], "--name names one file, and 2 are given"),
             (["nope", "--name", "x"], "cannot read nope: No such file"),
@@ -199,6 +200,7 @@ class TestSave:
     ) -> None:
         for path in ("README.yaml", "prompts/x.yml", "prompts/a b.yaml"):
             written.write(path, "prompt: x\n")
+        (written.path / "prompts/link.yaml").symlink_to("greet.yaml")
         fails_with(write("save", *arguments), sentence)
 
     def test_a_version_that_was_not_expected(self, write: Run, written: GitRepo) -> None:
@@ -286,6 +288,21 @@ class TestNew:
         assert out(result).startswith("x@1: ")
         assert not kept.exists()
         assert written.git("show", "HEAD:prompts/x.yaml") == "prompt: x"
+
+    def test_somebody_else_made_it_meanwhile(
+        self, write: Run, written: GitRepo, use_editor: UseEditor
+    ) -> None:
+        use_editor(
+            "echo 'prompt: mine' > \"$1\"; "
+            "echo 'prompt: theirs' > prompts/x.yaml; git add .; git commit --quiet -m Theirs"
+        )
+        result = write("new", "x")
+        assert isinstance(result.exception, ConflictError)
+        assert "`promptstore edit x` opens the one that is there now" in notes(result)
+        assert kept_file(result).read_text() == "prompt: mine\n"
+        use_editor("sed -i 's/theirs/ours/' \"$1\"")
+        assert f"kept in {kept_file(result)}" in write("edit", "x").stderr
+        assert written.git("show", "HEAD:prompts/x.yaml") == "prompt: ours"
 
     @pytest.mark.parametrize("file", ["-", "x.yaml"])
     def test_from_a_file(self, write: Run, written: GitRepo, file: str) -> None:
@@ -387,6 +404,7 @@ class TestEdit:
         )
         result = write("edit", "greet")
         assert isinstance(result.exception, ConflictError)
+        assert "`promptstore edit greet` opens the one that is there now" in notes(result)
         kept = kept_file(result)
         # Going on with the old text would take back what the other did, so the new one is opened.
         use_editor("sed -i 's/Theirs/Ours/' \"$1\"")
