@@ -18,6 +18,9 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would dou
 if TYPE_CHECKING:
     from typing import Any
 
+    from promptstore.edits import Deletion as Deletion
+    from promptstore.edits import Restoration as Restoration
+    from promptstore.errors import ConflictError as ConflictError
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from promptstore.errors import PromptFileError as PromptFileError
     from promptstore.errors import PromptNotFoundError as PromptNotFoundError
     from promptstore.errors import PromptStoreError as PromptStoreError
+    from promptstore.errors import ReadOnlyError as ReadOnlyError
     from promptstore.errors import RenderError as RenderError
     from promptstore.errors import RepositoryError as RepositoryError
+    from promptstore.errors import RepositoryLockedError as RepositoryLockedError
     from promptstore.errors import RepositoryNotFoundError as RepositoryNotFoundError
     from promptstore.errors import RevisionNotFoundError as RevisionNotFoundError
     from promptstore.errors import TemplateError as TemplateError
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
     from promptstore.errors import VariableError as VariableError
     from promptstore.errors import VersionNotFoundError as VersionNotFoundError
+    from promptstore.labels import LabelMove as LabelMove
     from promptstore.model import Insert as Insert
     from promptstore.model import Message as Message
     from promptstore.model import Prompt as Prompt
@@ -54,7 +60,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "promptstore.edits": ("Deletion", "Restoration"),
     "promptstore.errors": (
+        "ConflictError",
         "HistoryUnavailableError",
         "IncludeError",
         "InvalidArgumentError",
@@ -68,8 +76,10 @@ _HOMES = {
         "PromptFileError",
         "PromptNotFoundError",
         "PromptStoreError",
+        "ReadOnlyError",
         "RenderError",
         "RepositoryError",
+        "RepositoryLockedError",
         "RepositoryNotFoundError",
         "RevisionNotFoundError",
         "TemplateError",
@@ -78,6 +88,7 @@ _HOMES = {
         "VariableError",
         "VersionNotFoundError",
     ),
+    "promptstore.labels": ("LabelMove",),
     "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
     "promptstore.snapshot": ("Snapshot",),
     "promptstore.store": ("PromptStore",),

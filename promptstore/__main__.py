@@ -30,7 +30,8 @@ def main() -> None:
     except PromptStoreError as error:
         from promptstore.cli.output import print_error
 
-        print_error(f"error: {error}")
+        for line in (f"error: {error}", *getattr(error, "__notes__", ())):
+            print_error(line)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,18 +61,23 @@ class Finding:
         return f"{self.path}:{found.line}:{found.column}: {found.code} {found.message}"
 
 
-def check(snapshot: Snapshot) -> list[Finding]:
-    """Find the problems of all prompts of a snapshot.
+def check(snapshot: Snapshot, names: Collection[str] | None = None) -> list[Finding]:
+    """Find the problems of prompts of a snapshot.
 
     Args:
         snapshot: The prompts, as of a commit or of a folder on disk.
+        names: Only the problems of these prompts; None is all, and files that have no name.
 
     Returns:
         The problems, sorted by path, line and column.
     """
-    library = _read(snapshot)
-    findings = [*library.broken, *_collisions(library), *_strays(snapshot)]
-    for name in library.documents:
+    wanted = set(snapshot.names() if names is None else names)
+    library = _read(snapshot, wanted)
+    findings = [found for found in library.broken if found.name in wanted]
+    findings += _collisions(library, wanted)
+    if names is None:
+        findings += _strays(snapshot)
+    for name in library.documents.keys() & wanted:
         findings += (
             Finding(library.paths[name], problem, name)
             for rule in _RULES
@@ -96,11 +101,11 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """All files of a snapshot, read once.
+    """The files of a snapshot that matter for some prompts, read once.
 
     Attributes:
         names: Every name, broken files too.
-        paths: The path of each file by name.
+        paths: The path of each file that was looked at, by name.
         documents: The files that could be read, by name.
         texts: Their templates, by name.
         broken: The problems of the files that could not.
@@ -119,20 +124,35 @@ class _Library:
         return self.documents[name].position(text.keys, line)
 
 
-def _read(snapshot: Snapshot) -> _Library:
+def _read(snapshot: Snapshot, wanted: Iterable[str]) -> _Library:
+    """Read the files of prompts, and what they include or are replaced by."""
     paths: dict[str, str] = {}
     documents: dict[str, Document] = {}
+    looked_through: dict[str, list[_Text]] = {}
     broken: list[Finding] = []
-    names = snapshot.names()
-    for name in names:
-        file = snapshot.file(name)
+    pending = list(wanted)
+    while pending:
+        name = pending.pop()
+        file = snapshot.find(name)
+        if file is None or name in paths:
+            continue
         paths[name] = file.path
         try:
-            documents[name] = parse(file.read(), file.path)
+            document = documents[name] = parse(file.read(), file.path)
         except PromptFileError as error:
             broken += (Finding(file.path, problem, name) for problem in error.problems)
-    looked_through = {name: _look_through(document.prompt) for name, document in documents.items()}
-    return _Library(names, paths, documents, looked_through, broken)
+            continue
+        looked_through[name] = _look_through(document.prompt)
+        pending += _mentioned(document.prompt, looked_through[name])
+    return _Library(snapshot.names(), paths, documents, looked_through, broken)
+
+
+def _mentioned(prompt: Prompt, looked_through: Iterable[_Text]) -> Iterator[str]:
+    if prompt.replaced_by is not None:
+        yield prompt.replaced_by
+    for text in looked_through:
+        if isinstance(text.references, References):
+            yield from (include.name for include in text.references.includes)
 
 
 def _look_through(prompt: Prompt) -> list[_Text]:
@@ -287,14 +307,15 @@ def _dead_replacement(library: _Library, name: str) -> Iterator[Problem]:
         yield Problem(*place, DEAD_REPLACEMENT, message)
 
 
-def _collisions(library: _Library) -> Iterator[Finding]:
+def _collisions(library: _Library, wanted: Collection[str]) -> Iterator[Finding]:
     first: dict[str, str] = {}
     for name in library.names:
         other = first.setdefault(name.casefold(), name)
-        if other != name:
-            message = f"The name differs from {other!r} only in letter case; rename one of them."
+        if other != name and not {name, other}.isdisjoint(wanted):
+            at, twin = (name, other) if name in wanted else (other, name)
+            message = f"The name differs from {twin!r} only in letter case; rename one of them."
             problem = Problem(1, 1, CASE_COLLISION, message)
-            yield Finding(library.paths[name], problem, name)
+            yield Finding(library.paths[at], problem, at)
 
 
 def _strays(snapshot: Snapshot) -> Iterator[Finding]:

@@ -164,6 +164,8 @@ def _restored(base: Snapshot, name: str, path: str, edit: Restoration) -> bytes:
 
 def _version_of(base: Snapshot, name: str, number: int) -> bytes:
     """Read the file of an old version, to the byte."""
+    if base.commit is None:
+        raise base.not_found(name)
     if base.history is None:
         raise HistoryUnavailableError(
             reason="so an old one cannot be restored. A shallow clone gets its history by "

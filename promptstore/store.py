@@ -334,6 +334,23 @@ class PromptStore:
         """Tell whether the prompts are files on disk here; a bare repository has none."""
         return self._repository is None or self._repository.workdir is not None
 
+    @property
+    def writable_branch(self) -> str:
+        """The branch that prompts are written to.
+
+        Raises:
+            ReadOnlyError: There is none: HEAD is detached, or this is a plain folder.
+        """
+        repository = self._require_writable()
+        branch = self.branch or repository.head_branch()
+        if branch is None:
+            raise ReadOnlyError(
+                path=str(self.path),
+                reason="HEAD is detached, so there is no branch to commit to. Run "
+                "`git switch BRANCH`, or name a branch.",
+            )
+        return branch
+
     def working_snapshot(self) -> Snapshot:
         """Take all prompts as the files on disk are at this moment, uncommitted edits included.
 
@@ -370,7 +387,7 @@ class PromptStore:
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        base = self._at(self._require_repository().tip(self.branch))
+        base = self._at(self._require_writable().tip(self.branch))
         planned = plan_edits(base, self.root, edits)
         files = {
             file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
@@ -494,12 +511,9 @@ class PromptStore:
             ConflictError: With the names of the prompts that are in the way.
             PromptStoreError: As for `save`, `delete` and `restore`.
         """
-        if self._repository is None:
-            raise ReadOnlyError(
-                path=str(self.path), reason="this is a plain folder. Run `git init` in it."
-            )
-        base = base or self._at(self._repository.tip(self.branch))
-        writer = self._writer(self._repository)
+        repository = self._require_writable()
+        base = base or self._at(repository.tip(self.branch))
+        writer = Writer(repository, self.writable_branch, self.root, self._lock_timeout, self._at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
         result = self._at(written.commit)
         return {
@@ -534,16 +548,16 @@ class PromptStore:
             ConflictError: The label points at another version by now. Nothing was changed.
             PromptStoreError: As for `set_labels`.
         """
+        _check_selection(version, None, rev)
         wanted = {} if expected is None else {name: expected}
-        moved = self.set_labels(label, {name: version}, rev=rev, expected=wanted, **attribution)
-        return moved[name]
+        target = rev if version is None else version
+        return self.set_labels(label, {name: target}, expected=wanted, **attribution)[name]
 
     def set_labels(
         self,
         label: str,
-        versions: Mapping[str, int | None],
+        versions: Mapping[str, int | Rev | None],
         *,
-        rev: Rev | None = None,
         expected: Mapping[str, int] | None = None,
         **attribution: Unpack[Attribution],
     ) -> dict[str, Prompt]:
@@ -554,8 +568,8 @@ class PromptStore:
 
         Args:
             label: The label.
-            versions: The version by prompt name; None is the newest one.
-            rev: The rev or time to take the newest versions of instead of the branch's tip.
+            versions: By prompt name the version's number; or a rev or time, whose newest version
+                it is; or None for the newest one of the branch.
             expected: The version that the label must point at now, by prompt name; 0 for none.
             attribution: See `Attribution`.
 
@@ -563,7 +577,7 @@ class PromptStore:
             The prompts as the label gives them from now on.
 
         Raises:
-            InvalidArgumentError: The label's name cannot be one, or a version and a rev are given.
+            InvalidArgumentError: The label's name cannot be one.
             PromptNotFoundError: There is no such prompt, or it is deleted.
             VersionNotFoundError: It has no such version.
             HistoryUnavailableError: Versions cannot be counted here.
@@ -572,7 +586,7 @@ class PromptStore:
         """
         check_label(label)
         self._require_history()
-        targets = {name: self._target(name, version, rev) for name, version in versions.items()}
+        targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
         self._move_label(label, targets, expected, attribution)
         return {name: self._get_labelled(name, label) for name in targets}
 
@@ -649,25 +663,22 @@ class PromptStore:
         expected = {} if expected_version is None else {name: expected_version}
         return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
 
-    def _writer(self, repository: Repository) -> Writer:
-        branch = self.branch or repository.head_branch()
-        if branch is None:
+    def _require_writable(self) -> Repository:
+        if self._repository is None:
             raise ReadOnlyError(
-                path=str(self.path),
-                reason="HEAD is detached, so there is no branch to commit to. Run "
-                "`git switch BRANCH`, or name a branch.",
+                path=str(self.path), reason="this is a plain folder. Run `git init` in it."
             )
-        return Writer(repository, branch, self.root, self._lock_timeout, self._at)
+        return self._repository
 
-    def _target(self, name: str, version: int | None, rev: Rev | None) -> Target:
+    def _target(self, name: str, wanted: int | Rev | None) -> Target:
         """Find what a label is to point at."""
-        _check_selection(version, None, rev)
-        if version is not None:
-            prompt = self._get_version(check_name(name), version)
+        if isinstance(wanted, int):
+            _check_selection(wanted, None, None)
+            prompt = self._get_version(check_name(name), wanted)
             if prompt.deleted:
                 raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
         else:
-            commit = None if rev is None else self._resolve(rev)
+            commit = None if wanted is None else self._resolve(wanted)
             prompt = self._at(commit or self._require_repository().tip(self.branch)).read(name)
         if prompt.version is None or prompt.snapshot_commit is None:
             raise HistoryUnavailableError(reason="so a label has no version to point at.")

@@ -160,6 +160,25 @@ def test_a_rule_stays_silent(tmp_path: Path, files: dict[str, str]) -> None:
     assert found(tmp_path, files) == []
 
 
+@pytest.mark.parametrize("case", sorted(FIRES.keys() - {"names that differ in case only"}))
+def test_one_prompt_has_the_problems_that_it_has_among_all(tmp_path: Path, case: str) -> None:
+    files, expected = FIRES[case]
+    assert found(tmp_path, files) == expected
+    snapshot = PromptStore.open(tmp_path).snapshot()
+    for name in files:
+        of_all = [finding for finding in check(snapshot) if finding.name == name]
+        assert check(snapshot, [name]) == of_all
+
+
+def test_a_name_in_the_other_letter_case_is_a_problem_of_whichever_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    assert found(tmp_path, {"Greet": "prompt: x\n", "greet": "prompt: x\n"})
+    snapshot = PromptStore.open(tmp_path).snapshot()
+    for name in ("Greet", "greet"):
+        assert [finding.name for finding in check(snapshot, [name])] == [name]
+
+
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "prompts/.git").mkdir(parents=True)
     for path in ("a.yml", "two words.yaml", ".hidden.yaml", "notes.txt", ".git/x.yaml"):

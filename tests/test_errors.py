@@ -8,6 +8,7 @@ import pytest
 
 from promptstore import errors
 from promptstore.errors import (
+    ConflictError,
     HistoryUnavailableError,
     IncludeError,
     InvalidArgumentError,
@@ -20,8 +21,10 @@ from promptstore.errors import (
     PromptFileError,
     PromptNotFoundError,
     PromptStoreError,
+    ReadOnlyError,
     RenderError,
     RepositoryError,
+    RepositoryLockedError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
     TemplateSyntaxError,
@@ -94,6 +97,17 @@ SAMPLES = [
     (LimitError(message="more than max_output characters"), ValueError, "max_output"),
     (RepositoryError(path="/x", reason="git says: no."), OSError, "/x: git says: no."),
     (RepositoryNotFoundError(path="/x", reason="nothing here."), OSError, "nothing here"),
+    (
+        ConflictError(names=["b", "a"], reason="somebody else changed this meanwhile."),
+        RuntimeError,
+        "'a', 'b': somebody else changed this meanwhile.",
+    ),
+    (
+        RepositoryLockedError(path="/x/index.lock", reason="another process holds it."),
+        TimeoutError,
+        "/x/index.lock: another process holds it.",
+    ),
+    (ReadOnlyError(path="/x", reason="HEAD is detached."), OSError, "/x: HEAD is detached."),
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
     (
         MissingExtraError(extra="cli", purpose="The command line"),

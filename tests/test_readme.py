@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 import promptstore
 from promptstore.cli.app import app
+from promptstore.cli.label import label_app
 from promptstore.promptfile import loads
 from promptstore.store import PromptStore
+from tests.gitrepo import GitRepo
+from tests.writing.conftest import assert_tidy, configure
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -29,6 +32,20 @@ def test_the_example_runs(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout == shown[0].replace('"', "'") + "\n"
+
+
+def test_the_example_of_writing_runs(repo: GitRepo) -> None:
+    example = re.search(r"<!-- write-example -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert example
+    shown = 'print(saved.version, saved.is_unchanged, error_names, store.get("greet").version)'
+    program = example[1].replace("    error.names ", "    error_names = error.names ") + shown
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, cwd=configure(repo).path, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout == "2 False ('greet',) 5\n"
+    assert_tidy(repo)
 
 
 def test_the_prompt_file_is_one_that_can_be_read() -> None:
@@ -47,16 +64,16 @@ def test_the_first_command_renders_a_prompt_of_this_repository() -> None:
     assert "Good morning, {name}!" in str(rendered)
 
 
-def test_every_command_is_in_the_table() -> None:
-    commands = [command.name for command in app.registered_commands]
-    assert [name for name in commands if f"| `promptstore {name}" not in README] == []
+COMMANDS = [[str(command.name)] for command in app.registered_commands]
+COMMANDS += [["label", str(command.name)] for command in label_app.registered_commands]
 
 
-@pytest.mark.parametrize("name", [command.name for command in app.registered_commands])
-def test_every_command_has_help(name: str) -> None:
-    result = CliRunner().invoke(app, [name, "--help"])
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_is_in_the_table_and_has_help(words: list[str]) -> None:
+    assert f"`promptstore {' '.join(words)}" in README
+    result = CliRunner().invoke(app, [*words, "--help"])
     assert result.exit_code == 0
-    assert name in result.stdout
+    assert words[-1] in result.stdout
 
 
 def test_the_public_names_are_there_and_documented() -> None:

@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from promptstore import __version__
-from promptstore.cli import check, diff, init, listing, log, render, show
+from promptstore.cli import (
+    check,
+    delete,
+    diff,
+    edit,
+    init,
+    listing,
+    log,
+    new,
+    render,
+    restore,
+    save,
+    show,
+)
+from promptstore.cli.label import label_app
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
 from promptstore.store import DEFAULT_ROOT
@@ -38,7 +52,8 @@ def common(
         str, typer.Option(help="The prompts' folder in the repository.", metavar="DIR")
     ] = DEFAULT_ROOT,
     branch: Annotated[
-        str | None, typer.Option(help="The branch to read instead of HEAD.", metavar="NAME")
+        str | None,
+        typer.Option(help="The branch to read and write instead of HEAD.", metavar="NAME"),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_say_version)
@@ -56,3 +71,9 @@ app.command("render")(render.render)
 app.command("log")(log.log)
 app.command("diff")(diff.diff)
 app.command("check")(check.check)
+app.command("new")(new.new)
+app.command("edit")(edit.edit)
+app.command("save")(save.save)
+app.command("delete")(delete.delete)
+app.command("restore")(restore.restore)
+app.add_typer(label_app)

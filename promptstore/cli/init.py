@@ -90,10 +90,10 @@ def _next_steps(top: Path, root: str) -> str:
     there = f" -C {shlex.quote(str(top))}" if top.resolve() != Path.cwd() else ""
     rooted = there + (f" --root {shlex.quote(root)}" if root != DEFAULT_ROOT else "")
     made = (PurePosixPath(root) / _FILE).as_posix()
-    file = shlex.quote(made)
+    file = shlex.quote(str(top / made) if there else made)
     return (
         f"Made {made} in {top}. Next:\n"
         f"  promptstore{rooted} render greeting --worktree --var name=Ada\n"
-        f"  git{there} add {file} && git{there} commit -m 'Greet by name'\n"
+        f"  promptstore{rooted} save {file} --message 'Greet by name'\n"
         f"  promptstore{rooted} log greeting"
     )

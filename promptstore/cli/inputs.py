@@ -107,13 +107,26 @@ def _hint(variable: Variable) -> str:
     return f"{kind}{one_of}{description}"
 
 
-def _read_file(file: str) -> dict[str, Any]:
+def read_input(file: str) -> bytes:
+    """Read a file, or stdin for ``-``.
+
+    Raises:
+        InvalidArgumentError: It cannot be read.
+    """
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise InvalidArgumentError(message=f"cannot read {file}: {error.strerror}") from error
-    shown = "<stdin>" if file == "-" else file
-    values = parse_yaml(data, shown)
+
+
+def input_title(file: str) -> str:
+    """Say what a file is called in errors."""
+    return "<stdin>" if file == "-" else file
+
+
+def _read_file(file: str) -> dict[str, Any]:
+    shown = input_title(file)
+    values = parse_yaml(read_input(file), shown)
     if not isinstance(values, dict):
         raise InvalidArgumentError(message=f"{shown} must hold a mapping from variable to value")
     return values

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptstore.errors import PromptStoreError
+from promptstore.snapshot import Snapshot
 from promptstore.store import DEFAULT_ROOT, PromptStore
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Place:
     Attributes:
         repo: A folder in the repository.
         root: The prompts' folder in the repository.
-        branch: The branch to read, or None for HEAD.
+        branch: The branch to read and write, or None for HEAD.
     """
 
     repo: Path
@@ -56,6 +57,18 @@ def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[Prompt
         bar.stop()
 
 
+@contextmanager
+def opened_to_write(context: typer.Context) -> Iterator[tuple[PromptStore, Snapshot]]:
+    """Open the store for a command that writes prompts, and give the prompts as they are.
+
+    Raises:
+        ReadOnlyError: There is no branch to write to; better said before a person has typed.
+    """
+    with opened(context) as store:
+        _ = store.writable_branch
+        yield store, store.snapshot()
+
+
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the name of a prompt, and what may stand behind its ``@``."""
     place = context.obj if isinstance(context.obj, Place) else _place_of(context)
@@ -71,9 +84,19 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
+def complete_label(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a label."""
+    place = context.obj if isinstance(context.obj, Place) else _place_of(context)
+    try:
+        labels = PromptStore.open(place.repo, root=place.root).labels().targets
+    except PromptStoreError:
+        return []
+    return [label for label in sorted(labels) if label.startswith(incomplete)]
+
+
 def _place_of(context: typer.Context) -> Place:
     """Read the common options where the shell asks before they were handled."""
-    options = context.parent.params if context.parent else {}
+    options = context.find_root().params
     repo = options.get("repo") or "."
     return Place(Path(repo), options.get("root") or DEFAULT_ROOT, options.get("branch"))
 

@@ -396,9 +396,9 @@ class TestInit:
         arguments = ["-C", str(tmp_path), "render", "greeting", "--worktree", "--var", "name=Ada"]
         assert "greets Ada." in CliRunner().invoke(app, arguments).stdout
         assert CliRunner().invoke(app, ["-C", str(tmp_path), "check"]).exit_code == 0
-        repo = GitRepo(tmp_path)
-        repo.git("add", "prompts/greeting.yaml")
-        repo.commit({}, "Greet by name")
+        author = ["--author", "Ada <ada@example.com>"]
+        saved = shlex.split(result.stdout.splitlines()[2])[1:] + author
+        assert out(CliRunner().invoke(app, saved)).startswith("greeting@1: ")
         assert out(CliRunner().invoke(app, ["-C", str(tmp_path), "log", "greeting"]))
 
     def test_in_a_repository_and_at_another_root(self, repo: GitRepo) -> None:
@@ -430,12 +430,12 @@ class TestInit:
     def test_the_next_commands_work_where_they_are_pasted(self, tmp_path: Path) -> None:
         folder = tmp_path / "my store"
         lines = out(self.init(folder, "--root", "llm")).splitlines()
-        render, commit, log = (line.strip() for line in lines[1:])
-        for line in (render, log):
+        render, save, log = (line.strip() for line in lines[1:])
+        for line in (render, save, log):
             assert line.startswith(f"promptstore -C '{folder}' --root llm ")
         arguments = shlex.split(render)[1:]
         assert "greets Ada." in CliRunner().invoke(app, arguments).stdout
-        assert commit.startswith(f"git -C '{folder}' add llm/greeting.yaml && git -C ")
+        assert save.endswith(f" save '{folder}/llm/greeting.yaml' --message 'Greet by name'")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
+from tests.writing.conftest import assert_tidy, configure
 
 PICK = """\
 variables:
@@ -40,7 +44,11 @@ def run(
 
 
 def run_on_terminal(
-    path: Path, *arguments: str, prompt: bytes = b"", typed: bytes = b""
+    path: Path,
+    *arguments: str,
+    prompt: bytes = b"",
+    typed: bytes = b"",
+    before_typing: Callable[[], None] = lambda: None,
 ) -> tuple[int, bytes]:
     """Run with a terminal for stdin, stdout and stderr; give the exit code and what it showed.
 
@@ -63,6 +71,7 @@ def run_on_terminal(
             break
         shown += data
         if typed and prompt in shown:
+            before_typing()
             os.write(terminal, typed)
             typed = b""
     os.close(terminal)
@@ -207,12 +216,119 @@ class TestTerminal:
         assert code == 130
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_commands_and_names(clone: GitRepo, shell: str) -> None:
+class TestQuestions:
+    @pytest.fixture(autouse=True)
+    def _known(self, clone: GitRepo) -> None:
+        configure(clone)
+
+    @pytest.mark.parametrize(
+        ("typed", "code", "version"),
+        [(b"y\n", 0, 2), (b"n\n", 1, 1), (b"\n", 1, 1), (b"\x04", 1, 1)],
+    )
+    def test_a_deletion(self, clone: GitRepo, typed: bytes, code: int, version: int) -> None:
+        question = b"Delete greet? [y/N]: "
+        ended, shown = run_on_terminal(clone.path, "delete", "greet", prompt=question, typed=typed)
+        assert question in shown
+        assert (ended, len(clone.versions("prompts/greet.yaml"))) == (code, version)
+        assert (b"greet@2: deleted in " in shown) is (code == 0)
+        assert_tidy(clone)
+
+    def test_nothing_is_asked_after_a_yes(self, clone: GitRepo) -> None:
+        code, shown = run_on_terminal(clone.path, "delete", "greet", "--yes")
+        assert (code, b"Delete" in shown) == (0, False)
+
+    def test_a_move_of_a_protected_label(self, clone: GitRepo) -> None:
+        assert run("label", "set", "production", "greet", path=clone.path).returncode == 0
+        clone.commit({"prompts/greet.yaml": "prompt: x\n"})
+        question = "Move production: greet@1 → greet@2? [y/N]: ".encode()
+        for typed, version in ((b"n\n", b"1"), (b"y\n", b"2")):
+            _, shown = run_on_terminal(
+                clone.path, "label", "set", "production", "greet", prompt=question, typed=typed
+            )
+            assert question in shown
+            listed = run("label", "list", path=clone.path).stdout
+            assert listed.split(b"\t")[:3] == [b"production", b"greet", version]
+
+    def test_a_label_that_moved_while_the_question_stood(self, clone: GitRepo) -> None:
+        assert run("label", "set", "production", "greet", path=clone.path).returncode == 0
+        for text in ("x", "y"):
+            clone.commit({"prompts/greet.yaml": f"prompt: {text}\n"})
+
+        def move() -> None:
+            store = PromptStore.open(clone.path)
+            store.set_label("greet", "production", version=2)
+
+        code, shown = run_on_terminal(
+            clone.path, "label", "set", "production", "greet",
+            prompt=b"[y/N]: ", typed=b"y\n", before_typing=move,
+        )  # fmt: skip
+        assert code == 1
+        assert b"points at version 2 by now, not at version 1" in shown.replace(b"\r\n", b" ")
+
+    def test_an_interrupt_at_the_question(self, clone: GitRepo) -> None:
+        code, _ = run_on_terminal(clone.path, "delete", "greet", prompt=b"[y/N]: ", typed=b"\x03")
+        assert code == 130
+        assert len(clone.versions("prompts/greet.yaml")) == 1
+
+
+class TestEditor:
+    @pytest.fixture(autouse=True)
+    def _known(self, clone: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+        configure(clone)
+        for variable in ("VISUAL", "EDITOR"):
+            monkeypatch.delenv(variable, raising=False)
+
+    def test_it_has_the_terminal(
+        self, clone: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        editor = tmp_path / "editor"
+        editor.write_text('#!/bin/sh\nprintf "line? "\nread line\nprintf "%s\\n" "$line" >> "$1"\n')
+        editor.chmod(0o755)
+        monkeypatch.setenv("EDITOR", str(editor))
+        code, shown = run_on_terminal(
+            clone.path, "edit", "greet", prompt=b"line? ", typed=b"# typed\n"
+        )
+        assert (code, b"greet@2: in " in shown) == (0, True)
+        assert clone.git("show", "HEAD:prompts/greet.yaml") == GREET + "# typed"
+        assert_tidy(clone)
+
+    def test_an_error_names_the_file_that_keeps_the_text(self, clone: GitRepo) -> None:
+        done = run("edit", "greet", path=clone.path, environment={"EDITOR": "echo 'a: b' | tee"})
+        lines = done.stderr.decode().splitlines()
+        assert done.returncode == 1
+        assert lines[0].startswith("error: prompts/greet.yaml:1:1: PS107 ")
+        kept = re.fullmatch(
+            r"The text is kept in (\S+); `promptstore edit greet` goes.*", lines[-1]
+        )
+        assert kept
+        assert Path(kept[1]).read_text() == "a: b\n"
+
+    def test_every_broken_file_is_told(self, clone: GitRepo) -> None:
+        files = [str(clone.write(f"prompts/{name}.yaml", "a: b\n")) for name in ("x", "y")]
+        done = run("save", *files, path=clone.path)
+        lines = done.stderr.decode().splitlines()
+        assert [line for line in lines if line.startswith("error: ")] == [
+            line for line in lines if re.match(r"error: \S+/prompts/[xy]\.yaml:1:1: PS107 ", line)
+        ]
+        assert len([line for line in lines if line.startswith("error: ")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "found"),
+    [
+        ("bash", "show gr", b"greet"),
+        ("zsh", "delete gr", b"greet"),
+        ("fish", "label remove pro", b"production"),
+    ],
+)
+def test_completion_knows_names_and_labels(
+    clone: GitRepo, shell: str, line: str, found: bytes
+) -> None:
+    PromptStore.open(configure(clone).path).set_label("greet", "production")
     script = run("--show-completion", shell)
     assert script.returncode == 0
     variable = "_PROMPTSTORE_COMPLETE"
-    words = f"promptstore -C {clone.path} show gr"
+    words = f"promptstore -C {clone.path} {line}"
     done = subprocess.run(
         [sys.executable, "-c", "from promptstore.cli.app import app; app(prog_name='promptstore')"],
         capture_output=True,
@@ -221,9 +337,9 @@ def test_completion_knows_commands_and_names(clone: GitRepo, shell: str) -> None
             **os.environ,
             variable: f"complete_{shell}",
             "COMP_WORDS": words,
-            "COMP_CWORD": "4",
+            "COMP_CWORD": str(len(words.split()) - 1),
             "_TYPER_COMPLETE_ARGS": words,
             "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         },
     )
-    assert b"greet" in done.stdout, done.stderr
+    assert found in done.stdout, done.stderr

@@ -296,6 +296,9 @@ class TestRestore:
         assert_tidy(repo)
 
     def test_what_there_never_was(self, store: PromptStore) -> None:
+        for version in (None, 1):
+            with pytest.raises(PromptNotFoundError, match="no commits yet"):
+                store.restore("greet", version=version)
         store.save("greet", HI)
         with pytest.raises(PromptNotFoundError):
             store.restore("greet2")

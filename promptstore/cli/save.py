@@ -1,0 +1,122 @@
+"""``promptstore save``: files of prompts become one commit.
+
+With ``--json`` what `promptstore.cli.writing` says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptstore.cli.inputs import input_title, read_input
+from promptstore.cli.opening import opened_to_write
+from promptstore.cli.writing import (
+    AsJson,
+    Author,
+    DryRun,
+    ExpectedVersion,
+    Message,
+    Order,
+    Trailers,
+    expect_all,
+    raise_all,
+    read_attribution,
+    write_files,
+)
+from promptstore.errors import InvalidArgumentError, PromptFileError
+from promptstore.names import SUFFIX, check_name, near_matches
+from promptstore.promptfile import loads
+from promptstore.store import PromptStore
+
+
+def save(
+    context: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Files of prompts; with --name one, which may be - for stdin."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="The prompt's name, for a file that lies elsewhere.", metavar="NAME"),
+    ] = None,
+    expected_version: ExpectedVersion = None,
+    message: Message = None,
+    author: Author = None,
+    trailer: Trailers = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Commit files of prompts as they are, in one commit.
+
+    A file in the prompts' folder has its name from its path: this commits what you edited there.
+    Any other file needs --name. Paths start where you are, whatever -C says. All files are checked
+    first; where one is wrong, none is committed.
+    """
+    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
+    with opened_to_write(context) as (store, base):
+        found = _named(store, files, name)
+        contents = {prompt: read_input(file) for prompt, file in found.items()}
+        _refuse_broken(found, contents)
+        write_files(store, base, contents, expect_all(found, expected_version), order)
+
+
+def _named(store: PromptStore, files: list[str], name: str | None) -> dict[str, str]:
+    """Find which prompt each file is, by the prompt's name."""
+    if name is None:
+        return {_name_of(store, file): file for file in files}
+    if len(files) > 1:
+        raise InvalidArgumentError(message=f"--name names one file, and {len(files)} are given")
+    return {check_name(name): files[0]}
+
+
+def _name_of(store: PromptStore, file: str) -> str:
+    if file == "-":
+        raise InvalidArgumentError(message="a text from stdin needs a name: add --name NAME")
+    # The folders are resolved as the store's path is, the file is not: a link is no prompt file.
+    path = Path(file).parent.resolve() / Path(file).name
+    root = (store.path / store.root).resolve()
+    if not os.path.lexists(path):
+        raise InvalidArgumentError(
+            message=f"cannot read {file}: there is no such file.{_advice(store, path, file, root)}"
+        )
+    if path.is_symlink():
+        raise InvalidArgumentError(
+            message=f"{file} is a symbolic link, which is no prompt file; give the file itself"
+        )
+    if path.is_dir():
+        raise InvalidArgumentError(
+            message=f"{file} is a folder: name files, for example {Path(file) / '*.yaml'}"
+        )
+    if not store.has_files or not path.is_relative_to(root):
+        raise InvalidArgumentError(
+            message=f"{file} lies outside of {root}, so its path gives no name: add --name NAME"
+        )
+    if path.suffix != SUFFIX:
+        raise InvalidArgumentError(message=f"{file} is no prompt file: it must end with {SUFFIX}")
+    return check_name(path.relative_to(root).as_posix().removesuffix(SUFFIX))
+
+
+def _advice(store: PromptStore, path: Path, file: str, root: Path) -> str:
+    """Say which file was probably meant, where it is a path or a name that was mistyped."""
+    if not store.has_files:
+        return ""
+    typed = path.relative_to(root).as_posix() if path.is_relative_to(root) else file
+    names = store.working_snapshot().names()
+    near = near_matches(typed.removesuffix(SUFFIX), names)
+    paths = [os.path.relpath(root / f"{name}{SUFFIX}") for name in near]
+    return f" Did you mean {' or '.join(paths)}?" if paths else ""
+
+
+def _refuse_broken(files: Mapping[str, str], contents: Mapping[str, bytes]) -> None:
+    """Refuse files that cannot be read, by the path that the person gave."""
+    errors = []
+    for name, data in contents.items():
+        try:
+            loads(data, input_title(files[name]))
+        except PromptFileError as error:
+            errors.append(error)
+    raise_all(errors)
