@@ -196,13 +196,15 @@ class FolderSource:
     Args:
         top: The folder that paths are told from.
         root: The prompts' folder, as a path within `top`; empty for `top` itself.
+        repository: The repository whose working tree it is, or None.
     """
 
     commit: None = None
 
-    def __init__(self, top: Path, root: str) -> None:
+    def __init__(self, top: Path, root: str, repository: Repository | None) -> None:
         self._folder = top / root if root else top
         self._root = root
+        self._repository = repository
         self.place = str(self._folder)
 
     def names(self) -> list[str]:
@@ -221,7 +223,10 @@ class FolderSource:
             return None
         except OSError as error:
             raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
-        return File(self._path(name + SUFFIX), blob_id(data), lambda: data)
+        shown = self._path(name + SUFFIX)
+        if self._repository is not None:
+            data = self._repository.clean(shown, data)
+        return File(shown, blob_id(data), partial(bytes, data))
 
     def strays(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""

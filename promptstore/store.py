@@ -362,7 +362,7 @@ class PromptStore:
                 message=f"{self.path} is a bare repository, which has no files on disk"
             )
         tip = self._repository.tip(self.branch) if self._repository else None
-        return self._new_snapshot(FolderSource(self.path, self.root), tip)
+        return self._new_snapshot(FolderSource(self.path, self.root, self._repository), tip)
 
     def labels(self) -> LabelTable:
         """Read all labels as they are at this moment."""

@@ -6,7 +6,7 @@ With ``--json`` what `promptstore.cli.writing` says.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +59,7 @@ def save(
     order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     with opened_to_write(context) as (store, base):
         found = _named(store, files, name)
-        contents = {prompt: read_input(file) for prompt, file in found.items()}
+        contents = {name: read_input(files[0])} if name else _read_committable(store, found)
         _refuse_broken(found, contents)
         write_files(store, base, contents, expect_all(found, expected_version), order)
 
@@ -71,6 +71,12 @@ def _named(store: PromptStore, files: list[str], name: str | None) -> dict[str, 
     if len(files) > 1:
         raise InvalidArgumentError(message=f"--name names one file, and {len(files)} are given")
     return {check_name(name): files[0]}
+
+
+def _read_committable(store: PromptStore, names: Iterable[str]) -> dict[str, bytes]:
+    """Read files in the working tree with the line ends that git commits."""
+    on_disk = store.working_snapshot()
+    return {name: on_disk.file(name).read() for name in names}
 
 
 def _name_of(store: PromptStore, file: str) -> str:

@@ -197,7 +197,7 @@ def refuse_uncommitted(store: PromptStore, base: Snapshot, name: str) -> None:
     if store.branch is not None or not store.has_files:
         return
     on_disk, committed = store.working_snapshot().find(name), base.find(name)
-    if on_disk is None or (committed and _lines(on_disk) == _lines(committed)):
+    if on_disk is None or (committed and on_disk.blob == committed.blob):
         return
     raise ConflictError(
         names=[name],
@@ -305,11 +305,6 @@ def _gist(finding: Finding) -> tuple[str, str, str]:
 def _blob(snapshot: Snapshot, name: str) -> str | None:
     file = snapshot.find(name)
     return file.blob if file else None
-
-
-def _lines(file: File) -> bytes:
-    """Read a file with the line ends that git commits, whatever they are on disk."""
-    return file.read().replace(b"\r\n", b"\n")
 
 
 def _text_lines(file: File | None) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType
+from pygit2.enums import FileMode, FilterMode, ObjectType
 
 from promptstore.errors import (
     ReadOnlyError,
@@ -267,6 +267,17 @@ class Repository:
             RepositoryError: The object is not there, for example in a partial clone.
         """
         return self._read(blob_id, ObjectType.BLOB)
+
+    def clean(self, path: str, data: bytes) -> bytes:
+        """Give the content of a file on disk as git would commit it, with git's own line ends.
+
+        Args:
+            path: Its path in the repository, by which its attributes are found.
+            data: Its content on disk.
+        """
+        with translated(self.git_dir):
+            filters = self.handle.load_filter_list(path, FilterMode.TO_ODB)
+            return filters.apply_to_buffer(data) if filters else data
 
     @property
     def handle(self) -> pygit2.Repository:

@@ -70,6 +70,14 @@ class TestSave:
         result = write("-C", "link", "save", "link/prompts/shared/tone.yaml")
         assert out(result).startswith("shared/tone@4: ")
 
+    def test_line_ends_are_committed_as_git_would(self, write: Run, written: GitRepo) -> None:
+        written.git("config", "core.autocrlf", "true")
+        written.write("prompts/windows.yaml", "prompt: Hi\r\n")
+        assert write("save", "prompts/windows.yaml").exit_code == 0
+        assert written.git("show", "HEAD:prompts/windows.yaml") == "prompt: Hi"
+        assert (written.path / "prompts/windows.yaml").read_bytes() == b"prompt: Hi\r\n"
+        assert written.git("status", "--porcelain") == ""
+
     def test_nothing_changed(self, write: Run, written: GitRepo) -> None:
         head = written.head()
         assert out(write("save", "prompts/greet.yaml")) == "greet@1: nothing changed\n"

@@ -208,6 +208,13 @@ def test_line_ends_on_disk_are_those_that_git_is_told_to_make(
     assert_tidy(repo)
 
 
+def test_files_on_disk_are_read_as_git_would_commit_them(repo: GitRepo) -> None:
+    repo.git("config", "core.autocrlf", "true")
+    repo.write(FILE, "prompt: old\r\n")
+    store = PromptStore.open(repo.path, worktree=True)
+    assert (store.get("greet").version, store.get("greet").prompt) == (1, "old")
+
+
 @pytest.mark.parametrize("version", ["2", "3", "4"])
 def test_every_version_of_the_index(store: PromptStore, repo: GitRepo, version: str) -> None:
     repo.git("update-index", f"--index-version={version}")
