@@ -18,6 +18,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would dou
 if TYPE_CHECKING:
     from typing import Any
 
+    from promptstore.errors import EventError as EventError
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
     from promptstore.errors import VariableError as VariableError
     from promptstore.errors import VersionNotFoundError as VersionNotFoundError
+    from promptstore.formatters import TextRepr as TextRepr
+    from promptstore.formatters import TextReprMetadata as TextReprMetadata
+    from promptstore.formatters import TextReprOptions as TextReprOptions
+    from promptstore.formatters import text_repr as text_repr
     from promptstore.model import Insert as Insert
     from promptstore.model import Message as Message
     from promptstore.model import Prompt as Prompt
@@ -55,6 +60,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "promptstore.errors": (
+        "EventError",
         "HistoryUnavailableError",
         "IncludeError",
         "InvalidArgumentError",
@@ -78,6 +84,7 @@ _HOMES = {
         "VariableError",
         "VersionNotFoundError",
     ),
+    "promptstore.formatters": ("TextRepr", "TextReprMetadata", "TextReprOptions", "text_repr"),
     "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
     "promptstore.snapshot": ("Snapshot",),
     "promptstore.store": ("PromptStore",),
