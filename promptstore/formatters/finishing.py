@@ -62,7 +62,7 @@ def limit_length(text: str, max_length: int) -> str:
 
 
 def make_encodable(text: str) -> str:
-    """Write each half of a surrogate pair that stands alone as ``\\udXXX``: UTF-8 has none."""
+    """Write lone surrogates, which UTF-8 cannot hold, as their escapes."""
     if text.isascii():
         return text
     try:

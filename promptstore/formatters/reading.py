@@ -7,9 +7,9 @@ name their parents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias
 
 from promptstore.errors import EventError
 from promptstore.formatters.events import Event, Node, Trace
@@ -99,7 +99,7 @@ def _is_row(value: _Object) -> bool:
     columns = any(key in value for key in _ENCODED)
     if "properties" in value:
         return columns and _properties(value) is not None
-    return columns or any(key.startswith("$ai_") for key in value if isinstance(key, str))
+    return columns or any(key.startswith("$ai_") for key in value)
 
 
 def _from_row(row: _Object) -> Event:
@@ -131,7 +131,8 @@ def _read_trace(value: _Object) -> Trace:
         raise EventError(reason="a trace needs an object 'trace'")
     if not isinstance(hierarchy, list):
         raise EventError(reason="a trace needs a list 'hierarchy'")
-    return Trace(_read_inside(trace), value.get("id"), tuple(_walk(hierarchy)))
+    root = Event(_with_id(trace), _properties(trace) or {})
+    return Trace(root, value.get("id"), tuple(_walk(hierarchy)))
 
 
 def _walk(hierarchy: Sequence[Any]) -> Iterator[Node]:

@@ -141,7 +141,7 @@ def _tool_use_input(block: Mapping[str, Any]) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text
+        return given
 
 
 def _list_text(items: Sequence[Any]) -> str:

@@ -13,7 +13,6 @@ from promptstore.formatters.posthog.content import (
     payload_text,
     type_of,
 )
-from promptstore.formatters.posthog.tools import tools_text
 
 _LONG: Final = 2000  # characters of a field that is not shown any more
 _HANDLED: Final = frozenset(
@@ -75,10 +74,6 @@ def _reasoning(entry: _Entry) -> str:
     )
 
 
-def _catalogue(entry: _Entry) -> str:
-    return tools_text(entry.get("tools")) or "[tool catalog not recorded]"
-
-
 def _unknown(entry: _Entry) -> str:
     status = entry.get("status")
     text = _signature(entry) + (f" ({python_text(status)})" if status else "")
@@ -115,7 +110,6 @@ _READERS: Final[Mapping[str, Callable[[_Entry], str]]] = {
     "function_call_output": _output,
     "custom_tool_call_output": _output,
     "reasoning": _reasoning,
-    "additional_tools": _catalogue,
     "tool-call": block_text,
     "tool_use": block_text,
     "function": block_text,

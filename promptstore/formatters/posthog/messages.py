@@ -10,6 +10,7 @@ from promptstore.formatters.jsontext import python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, content_text
 from promptstore.formatters.posthog.items import is_item, item_text
+from promptstore.formatters.posthog.tools import tools_section
 from promptstore.formatters.shortening import shorten
 
 DASH: Final = "-" * 80
@@ -22,7 +23,7 @@ class Entry:
     Attributes:
         number: Its place in the list, from 1.
         role: Its heading.
-        text: Its text, not shortened yet.
+        text: Its text, shortened where that is wanted.
         calls: The calls of tools, or None where there are none.
         is_last: Whether nothing stands behind it in the list.
     """
@@ -47,8 +48,8 @@ def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str
     lines: list[str] = []
     for number, message in enumerate(messages, 1):
         if isinstance(message, dict):
-            entry = _read_or_mend(number, message, is_last=number == len(messages))
-            lines += _entry_lines(entry, options)
+            entry = _read_or_mend(number, message, number == len(messages), options)
+            lines += _entry_lines(entry)
     return lines
 
 
@@ -68,8 +69,8 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     lines: list[str] = []
     for number, message in enumerate(messages, 1):
         if isinstance(message, dict):
-            entry = _read(number, message, is_last=number == len(messages))
-            lines += _entry_lines(entry, options)
+            entry = _read(number, message, number == len(messages), options)
+            lines += _entry_lines(entry)
     return lines
 
 
@@ -129,20 +130,37 @@ def _functions_of(content: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _read_or_mend(number: int, message: Mapping[str, Any], *, is_last: bool) -> Entry:
+def _read_or_mend(
+    number: int, message: Mapping[str, Any], is_last: bool, options: TextReprOptions
+) -> Entry:
     try:
-        return _read(number, message, is_last=is_last)
+        return _read(number, message, is_last, options)
     except UnreadableError:
-        return _read(number, _mended(message), is_last=is_last)
+        return _read(number, _mended(message), is_last, options)
 
 
-def _read(number: int, message: Mapping[str, Any], *, is_last: bool) -> Entry:
+def _read(
+    number: int, message: Mapping[str, Any], is_last: bool, options: TextReprOptions
+) -> Entry:
     role = message.get("role") or message.get("type") or "unknown"
-    text = item_text(message)
-    if text is None:
-        content = message.get("content")
-        text = content_text(content) if content else ""
+    if message.get("type") == "additional_tools":
+        text = _catalogue_text(message, options)
+    else:
+        text = content_line(_message_text(message), options)
     return Entry(number, python_text(role).upper(), text, _read_calls(message), is_last)
+
+
+def _catalogue_text(message: Mapping[str, Any], options: TextReprOptions) -> str:
+    lines = tools_section(message.get("tools"), options)
+    return "\n".join(lines) if lines else "[tool catalog not recorded]"
+
+
+def _message_text(message: Mapping[str, Any]) -> str:
+    text = item_text(message)
+    if text is not None:
+        return text
+    content = message.get("content")
+    return content_text(content) if content else ""
 
 
 def _read_calls(message: Mapping[str, Any]) -> Sequence[str] | None:
@@ -179,10 +197,10 @@ def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def _entry_lines(entry: Entry, options: TextReprOptions) -> list[str]:
+def _entry_lines(entry: Entry) -> list[str]:
     lines = ["", f"[{entry.number}] {entry.role}", ""]
     if entry.text:
-        lines.append(content_line(entry.text, options))
+        lines.append(entry.text)
     if entry.calls is not None:
         lines += ["", f"Tool calls: {len(entry.calls)}"]
         lines += [f"  - {call}" for call in entry.calls]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from promptstore.formatters.jsontext import DEEPEST, one_line, python_text
 from promptstore.formatters.options import TextReprOptions
@@ -132,14 +132,14 @@ def _output_section(properties: _Properties, options: TextReprOptions) -> list[s
     output, choices = properties.get("$ai_output"), properties.get("$ai_output_choices")
     if _is_response(choices) and choices["output"]:
         return ["", "OUTPUT:", *message_lines(choices["output"], options)]
-    if _is_response(output):
+    if _is_response(output) and output["output"]:
         return ["", "OUTPUT:", *message_lines(output["output"], options)]
     if isinstance(output, str) and output:
         return ["", "OUTPUT:", "", content_line(output, options)]
     return choices_section(choices, options)
 
 
-def _is_response(value: Any) -> bool:
+def _is_response(value: Any) -> TypeGuard[dict[str, Any]]:
     return (
         isinstance(value, dict)
         and value.get("object") == "response"

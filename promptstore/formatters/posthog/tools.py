@@ -29,19 +29,6 @@ class Tool:
     schema: Any = None
 
 
-def tools_text(tools: Any) -> str:
-    """Write all tools, whatever their number.
-
-    Args:
-        tools: The value of ``$ai_tools``, or of another list of tools.
-
-    Returns:
-        The text, which starts with an empty line, or an empty text where there are none.
-    """
-    entries = _entries(tools)
-    return f"\nAVAILABLE TOOLS: {len(entries)}\n{_list_text(entries)}" if entries else ""
-
-
 def tools_section(tools: Any, options: TextReprOptions) -> list[str]:
     """Write the section of tools; many tools are hidden in a marker or only counted.
 
