@@ -25,11 +25,11 @@ class _Token(str):
 
 
 def one_line(value: Any, *, escaped: bool = True) -> str:
-    """Write a value as JSON on one line, with a space behind each comma and colon.
+    r"""Write a value as JSON on one line, with a space behind each comma and colon.
 
     Args:
         value: A JSON value. Anything else is written as its ``str()``.
-        escaped: Whether letters outside of ASCII become ``\\uXXXX``.
+        escaped: Whether letters outside of ASCII become ``\uXXXX``.
 
     Returns:
         The JSON.
@@ -57,13 +57,13 @@ def python_repr(value: Any) -> str:
 
 
 def indented(value: Any) -> str:
-    """Write a value as JSON with two spaces for each level.
+    r"""Write a value as JSON with two spaces for each level.
 
     Args:
         value: A JSON value. Below `DEEPEST` levels it goes on on one line.
 
     Returns:
-        The JSON, letters outside of ASCII as ``\\uXXXX``.
+        The JSON, letters outside of ASCII as ``\uXXXX``.
     """
     pieces: list[str] = []
     todo: list[tuple[Any, int]] = [(value, 0)]

@@ -187,7 +187,7 @@ def _read_item(index: int, value: Any) -> Event:
     return event.root
 
 
-def _one(values: Iterable[str]) -> str | None:
+def _one(values: set[str]) -> str | None:
     return next(iter(values), None)
 
 

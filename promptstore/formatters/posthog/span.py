@@ -169,6 +169,8 @@ def _means_the_same(value: Any) -> bool:
                 return False
             inner = item.values() if isinstance(item, dict) else item
             todo += [(child, depth + 1) for child in inner]
-        elif item is None or isinstance(item, bool) or (isinstance(item, float) and item - item != 0):
+        elif (
+            item is None or isinstance(item, bool) or (isinstance(item, float) and item - item != 0)
+        ):
             return False
     return True
