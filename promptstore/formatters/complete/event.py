@@ -62,8 +62,9 @@ def write_event(event: Event, writer: Writer) -> None:
         event: The event.
         writer: Takes the lines.
     """
-    writer.add(event_title(event), RULE, "", *_facts(event.properties))
     properties = event.properties
+    facts = _facts(properties)
+    writer.add(event_title(event), RULE, *(["", *facts] if facts else []))
     _write_tools(decoded(properties.get("$ai_tools")), writer)
     for label, key in _SECTIONS:
         _write_section(label, decoded(properties.get(key)), writer)

@@ -34,7 +34,13 @@ PROVIDERS: Final[Sequence[Provider]] = (
     openai_responses.read,
     openai_chat.read,  # last, since it takes `content` and `text` wherever they stand
 )
-_LISTS: Final = ("messages", "choices", "candidates", "contents", "output")
+_ENVELOPES: Final = {
+    "messages": "request",
+    "contents": "request",
+    "choices": "response",
+    "candidates": "response",
+    "output": "response",
+}
 _DEEPEST: Final = 20
 
 
@@ -51,13 +57,13 @@ def read_messages(value: Any) -> list[Message]:
         return [read_message(item) for item in _joined(value)]
     if not isinstance(value, Mapping):
         return [Message("", _read(value, 0), {})]
-    for key in _LISTS:
+    for key in _ENVELOPES:
         inner = value.get(key)
         if key == "output" and isinstance(inner, Mapping):  # Bedrock
             inner = [inner]
         if isinstance(inner, list) and inner:
             rest = Fields({name: item for name, item in value.items() if name != key}).left
-            return read_messages(inner) + ([Message("", [], rest)] if rest else [])
+            return read_messages(inner) + ([Message(_ENVELOPES[key], [], rest)] if rest else [])
     return [read_message(value)]
 
 
@@ -104,7 +110,7 @@ def _is_item(value: Mapping[str, Any]) -> bool:
 
 
 def _read(value: Any, depth: int) -> list[Part]:
-    if value is None:
+    if value is None or value == "":
         return []
     if isinstance(value, str):
         return [Text(value)]
