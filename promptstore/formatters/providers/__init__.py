@@ -78,6 +78,8 @@ def read_message(value: Any) -> Message:
     """
     if not isinstance(value, Mapping):
         return Message("", _read(value, 0), {})
+    if value.keys() == {"role", "content"} and all(isinstance(v, str) for v in value.values()):
+        return Message(value["role"], _read(value["content"], 0), {})  # most are, so it is fast
     inner, around = _unwrapped(value)
     fields = Fields(inner)
     role = fields.text("role")
