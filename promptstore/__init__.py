@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptstore.edits import Deletion as Deletion
     from promptstore.edits import Restoration as Restoration
     from promptstore.errors import ConflictError as ConflictError
+    from promptstore.errors import EventError as EventError
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
     from promptstore.errors import VariableError as VariableError
     from promptstore.errors import VersionNotFoundError as VersionNotFoundError
+    from promptstore.formatters import TextRepr as TextRepr
+    from promptstore.formatters import TextReprMetadata as TextReprMetadata
+    from promptstore.formatters import TextReprOptions as TextReprOptions
+    from promptstore.formatters import text_repr as text_repr
     from promptstore.labels import LabelMove as LabelMove
     from promptstore.model import Insert as Insert
     from promptstore.model import Message as Message
@@ -63,6 +68,7 @@ _HOMES = {
     "promptstore.edits": ("Deletion", "Restoration"),
     "promptstore.errors": (
         "ConflictError",
+        "EventError",
         "HistoryUnavailableError",
         "IncludeError",
         "InvalidArgumentError",
@@ -89,6 +95,7 @@ _HOMES = {
         "VersionNotFoundError",
     ),
     "promptstore.labels": ("LabelMove",),
+    "promptstore.formatters": ("TextRepr", "TextReprMetadata", "TextReprOptions", "text_repr"),
     "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
     "promptstore.snapshot": ("Snapshot",),
     "promptstore.store": ("PromptStore",),

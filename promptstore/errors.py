@@ -19,6 +19,7 @@
     │   ├── VariableError                          missing, unknown and wrong values, all at once
     │   └── RenderError                            a template that failed while it was rendered
     │       └── LimitError                         a render that grew past a limit
+    ├── EventError                  (ValueError)   what was given is no event
     ├── ConflictError               (RuntimeError) somebody else's work stands in the way
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
@@ -391,6 +392,26 @@ class RenderError(TemplateError):
 
 class LimitError(RenderError):
     """A render that was stopped because it grew past a limit of the store."""
+
+
+class EventError(PromptStoreError, ValueError):
+    """What was given is not an event that can be shown as text.
+
+    Attributes:
+        reason: What is wrong with it, as a sentence without a full stop.
+        index: Its place in the list that was given, from 0, or None.
+    """
+
+    def __init__(self, *, reason: str, index: int | None = None) -> None:
+        self.reason = reason
+        self.index = index
+
+    def _sentence(self) -> str:
+        what = "This" if self.index is None else f"Item {self.index} of the list"
+        return (
+            f"{what} is not an event: {self.reason}. Give an object with 'event' and 'properties', "
+            "a row with $ai_… columns, an object with 'trace' and 'hierarchy', or a list of events."
+        )
 
 
 class ConflictError(PromptStoreError, RuntimeError):

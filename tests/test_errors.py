@@ -9,6 +9,7 @@ import pytest
 from promptstore import errors
 from promptstore.errors import (
     ConflictError,
+    EventError,
     HistoryUnavailableError,
     IncludeError,
     InvalidArgumentError,
@@ -95,6 +96,11 @@ SAMPLES = [
     ),
     (RenderError(message="division by zero", line=2, template="a"), ValueError, "a: line 2"),
     (LimitError(message="more than max_output characters"), ValueError, "max_output"),
+    (
+        EventError(reason="it is null, not an object", index=2),
+        ValueError,
+        "Item 2 of the list is not an event: it is null, not an object.",
+    ),
     (RepositoryError(path="/x", reason="git says: no."), OSError, "/x: git says: no."),
     (RepositoryNotFoundError(path="/x", reason="nothing here."), OSError, "nothing here"),
     (

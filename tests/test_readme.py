@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -62,6 +63,15 @@ def test_the_first_command_renders_a_prompt_of_this_repository() -> None:
     values = {"text": "Good morning, {name}!", "language": "French"}
     rendered = PromptStore.open(TOP, worktree=True).render("translate", values)
     assert "Good morning, {name}!" in str(rendered)
+
+
+def test_the_event_has_the_text_that_is_shown() -> None:
+    event = re.search(r"<!-- event -->\n```json\n(.*?)```", README, re.DOTALL)
+    text = re.search(r"<!-- event-text -->\n```text\n(.*?)\n```", README, re.DOTALL)
+    assert event
+    assert text
+    shown = promptstore.text_repr(json.loads(event[1]), style="complete")
+    assert shown.text == text[1]
 
 
 COMMANDS = [[str(command.name)] for command in app.registered_commands]

@@ -21,6 +21,7 @@ from promptstore.cli import (
     restore,
     save,
     show,
+    text_repr,
 )
 from promptstore.cli.label import label_app
 from promptstore.cli.opening import Place
@@ -77,3 +78,4 @@ app.command("save")(save.save)
 app.command("delete")(delete.delete)
 app.command("restore")(restore.restore)
 app.add_typer(label_app)
+app.command("text-repr")(text_repr.show_events)

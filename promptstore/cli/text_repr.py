@@ -1,0 +1,255 @@
+"""``promptstore text-repr``: PostHog's events as readable text.
+
+With ``--json`` one line of JSON for each event: `text` and `metadata`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from gzip import GzipFile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final, NamedTuple, cast
+
+import typer
+
+from promptstore.cli.output import print_error, visible
+from promptstore.errors import EventError, InvalidArgumentError
+from promptstore.formatters import TextRepr, TextReprOptions, text_repr
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_GZIP: Final = b"\x1f\x8b"
+_WORTH_SHOWING: Final = 5_000_000  # bytes
+_BETWEEN: Final = "\n" + "#" * 80 + "\n\n"
+
+
+class _Item(NamedTuple):
+    """One event of a file, or what is wrong in its place."""
+
+    place: str
+    value: Any = None
+    problem: str = ""
+
+
+def show_events(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="JSON of an event, an array of events, or JSON lines; plain or gzip; - is stdin.",
+            metavar="FILE|-",
+        ),
+    ],
+    style: Annotated[
+        str, typer.Option(help="posthog (as PostHog prints) or complete (nothing lost).")
+    ] = "posthog",
+    event_type: Annotated[
+        str | None, typer.Option(help="What the events are, such as $ai_trace.", metavar="TYPE")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="All events are one trace: nest them.")
+    ] = False,
+    truncated: Annotated[
+        bool | None, typer.Option(help="Take out the middle of long contents.", show_default=False)
+    ] = None,
+    truncate_buffer: Annotated[
+        int, typer.Option(help="What is long, in characters.", metavar="N")
+    ] = 1000,
+    markers: Annotated[
+        bool,
+        typer.Option("--markers/--no-markers", help="Keep what is taken out as base64."),
+    ] = True,
+    line_numbers: Annotated[bool, typer.Option("--line-numbers", help="Number the lines.")] = False,
+    tools_collapse_threshold: Annotated[
+        int, typer.Option(help="More tools than this are not listed.", metavar="N")
+    ] = 5,
+    collapsed: Annotated[
+        bool, typer.Option("--collapsed", help="One line for each event of a trace.")
+    ] = False,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            help="The longest text, in characters; 0 is no limit.", metavar="N", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Show PostHog events as readable text.
+
+    A broken line is told with its number on stderr, the others are shown, and the exit code is 1.
+    """
+    options = {
+        "style": style,
+        "truncated": truncated,
+        "truncate_buffer": truncate_buffer,
+        "include_markers": markers,
+        "include_line_numbers": line_numbers,
+        "tools_collapse_threshold": tools_collapse_threshold,
+        "collapsed": collapsed,
+        "max_length": max_length,
+    }
+    TextReprOptions(**cast("dict[str, Any]", options))
+    shown = broken = 0
+    for item in _read_items(file, trace=trace):
+        problem = item.problem
+        if not problem:
+            try:
+                result = text_repr(item.value, event_type=event_type, **options)
+            except EventError as error:
+                problem = str(error)
+        if problem:
+            broken += 1
+            print_error(f"error: {item.place}: {problem}")
+            continue
+        _print(result, as_json=as_json, is_first=not shown)
+        shown += 1
+    if not shown and not broken:
+        print_error(f"{_name(file)} holds no events")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _print(result: TextRepr, *, as_json: bool, is_first: bool) -> None:
+    if as_json:
+        value = {"text": result.text, "metadata": asdict(result.metadata)}
+        # What stands in an event may hold half a surrogate pair, in its id too.
+        line = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+        sys.stdout.write(line + "\n")
+        return
+    text = result.text if result.text.endswith("\n") else result.text + "\n"
+    sys.stdout.write(visible(text if is_first else _BETWEEN + text, sys.stdout))
+
+
+def _read_items(file: str, *, trace: bool) -> Iterator[_Item]:
+    with _opened(file) as stream:
+        items = _items(stream, _name(file))
+        if not trace:
+            yield from items
+            return
+        found = list(items)
+    yield from (item for item in found if item.problem)
+    values = [item.value for item in found if not item.problem]
+    if values:
+        yield _Item(_name(file), values)
+
+
+def _items(stream: IO[bytes], name: str) -> Iterator[_Item]:
+    """Read JSON lines one by one; where the first line is no JSON, the file is one value."""
+    number = 0
+    for line in stream:
+        number += 1
+        if not line.strip():
+            continue
+        first = _parse(line, f"{name}, line {number}")
+        if first.problem and (whole := _whole(line, stream, name)):
+            yield from whole
+            return
+        if isinstance(first.value, list):
+            yield from _elements(first.value, name)
+        else:
+            yield first
+        break
+    for line in stream:
+        number += 1
+        if line.strip():
+            yield _parse(line, f"{name}, line {number}")
+
+
+def _whole(first: bytes, stream: IO[bytes], name: str) -> list[_Item]:
+    """Read a value that goes over several lines; none where the file is of JSON lines."""
+    data = first + stream.read()
+    item = _parse(data, name)
+    if not item.problem:
+        value = item.value
+        return _elements(value, name) if isinstance(value, list) else [item]
+    lines = [
+        _parse(line, f"{name}, line {number}")
+        for number, line in enumerate(data.split(b"\n"), 1)
+        if line.strip()
+    ]
+    return (
+        lines
+        if any(not line.problem and isinstance(line.value, dict) for line in lines)
+        else [item]
+    )
+
+
+def _elements(values: list[Any], name: str) -> list[_Item]:
+    return [_Item(f"{name}, item {number}", value) for number, value in enumerate(values, 1)]
+
+
+def _parse(data: bytes, place: str) -> _Item:
+    try:
+        return _Item(place, json.loads(data))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, " if b"\n" in data.rstrip(b"\n") else ""
+        return _Item(place, problem=f"not JSON: {error.msg} ({where}column {error.colno})")
+    except UnicodeDecodeError as error:
+        return _Item(place, problem=f"not UTF-8: byte {error.start + 1} is wrong")
+    except ValueError as error:  # an integer of thousands of digits
+        return _Item(place, problem=f"cannot be read: {error}")
+    except RecursionError:
+        return _Item(place, problem="the JSON is nested too deeply to be read")
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    """Open a file, plain or gzip, and show how far it is read where that takes long."""
+    try:
+        raw: IO[bytes] = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise InvalidArgumentError(message=f"cannot read {file}: {error.strerror}") from error
+    with _Watched(raw, 0 if file == "-" else Path(file).stat().st_size) as watched:
+        stream = io.BufferedReader(watched)
+        try:
+            is_gzip = stream.peek(2)[:2] == _GZIP
+            yield cast("IO[bytes]", GzipFile(fileobj=stream) if is_gzip else stream)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InvalidArgumentError(message=f"cannot read {_name(file)}: {error}") from error
+
+
+class _Watched(io.RawIOBase):
+    """Bytes of which a bar on stderr shows how many were read."""
+
+    def __init__(self, raw: IO[bytes], size: int) -> None:
+        super().__init__()
+        self._raw = raw
+        self._bar = _bar(size) if size > _WORTH_SHOWING and sys.stderr.isatty() else None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
+        if self._bar is not None:
+            self._bar.advance(self._bar.task_ids[0], len(data))
+        return len(data)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        if self._raw is not sys.stdin.buffer:
+            self._raw.close()
+        super().close()
+
+
+def _bar(size: int) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    bar.add_task("Reading events", total=size)
+    bar.start()
+    return bar
+
+
+def _name(file: str) -> str:
+    return "<stdin>" if file == "-" else file

@@ -1,0 +1,139 @@
+"""Writing texts and JSON so that content cannot be taken for what the layout adds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from promptstore.formatters.jsontext import load_json, one_line
+from promptstore.formatters.media import without_bytes
+from promptstore.formatters.options import TextReprOptions
+from promptstore.formatters.shortening import shorten_exactly
+
+DASH: Final = "-" * 80
+RULE: Final = "=" * 80
+
+_FORGED: Final = re.compile(
+    r"<(?=<<)|^(?=-{80}$|={80}$|\[\d+\]|\[(?:tool call|tool result|thinking|refusal)\b)",
+    re.MULTILINE,
+)
+_DEEPEST: Final = 20  # levels that get an indentation of their own
+_SHORT: Final = 200  # characters of arguments that stand on one line
+
+
+class Writer:
+    """Collects the lines of a text, and whether something of it was taken out.
+
+    Args:
+        options: The options.
+    """
+
+    def __init__(self, options: TextReprOptions) -> None:
+        self.options = options
+        self.is_shortened = False
+        self._lines: list[str] = []
+
+    def add(self, *lines: str) -> None:
+        """Add lines of the layout's own."""
+        self._lines += lines
+
+    def add_content(self, text: str) -> None:
+        """Add a content, escaped, and shortened where that is wanted."""
+        whole = escaped(text)
+        shown = whole
+        if self.options.truncated:
+            markers = self.options.include_markers
+            shown = shorten_exactly(whole, self.options.truncate_buffer, markers=markers)
+        self.is_shortened = self.is_shortened or shown is not whole
+        self._lines.append(shown)
+
+    def text(self) -> str:
+        """Join the lines."""
+        return "\n".join(self._lines)
+
+
+def escaped(text: str) -> str:
+    r"""Put a backslash where a content would look like a marker, a rule or a heading.
+
+    ``<<<`` becomes ``<\<\<`` and a line that looks like one of the layout's own starts with ``\``.
+    """
+    if "<<<" not in text and "[" not in text and DASH not in text and RULE not in text:
+        return text  # nearly always, and much faster than the search
+    return _FORGED.sub(lambda match: match[0] + "\\", text)
+
+
+def decoded(value: Any) -> Any:
+    """Decode a text that is JSON of a list or an object, also when it was encoded twice."""
+    for _ in range(3):
+        if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", '"'):
+            return value
+        inner = load_json(value)
+        if not inner or not isinstance(inner, str | list | dict):
+            return value
+        if isinstance(inner, str) and inner.lstrip()[:1] not in ("[", "{", '"'):
+            return value
+        value = inner
+    return value
+
+
+def scalar_text(value: Any) -> str:
+    """Write a value that is no list and no object: a text as it is, all else as JSON."""
+    return escaped(without_bytes(value)) if isinstance(value, str) else one_line(value)
+
+
+def call_text(name: str, arguments: Any) -> str:
+    """Write a call of a tool: as a line of code where that is readable, else key by key."""
+    arguments = decoded(arguments)
+    if arguments in (None, "", {}):
+        return escaped(f"{name}()")
+    if not isinstance(arguments, dict):
+        return escaped(f"{name}({_plain(arguments)})")
+    pairs = [f"{key}={one_line(value, escaped=False)}" for key, value in arguments.items()]
+    line = f"{name}({', '.join(pairs)})"
+    if len(line) <= _SHORT and "\\" not in line and "\n" not in line:
+        return escaped(line)
+    return "\n".join([escaped(name), *outline(arguments, depth=1)])
+
+
+def outline(value: Any, depth: int = 0) -> list[str]:
+    """Lay JSON out as lines of keys and values.
+
+    Args:
+        value: Any JSON.
+        depth: How far the first lines are indented, in levels.
+
+    Returns:
+        The lines. A text of several lines starts on a line of its own and is not indented, so
+        that it stays as it is.
+    """
+    if not isinstance(value, dict | list):
+        return [scalar_text(value)]
+    lines: list[str] = []
+    todo = [(head, item, depth) for head, item in reversed(_heads(value))]
+    while todo:
+        head, item, level = todo.pop()
+        start = "  " * min(level, _DEEPEST) + head
+        if isinstance(item, dict | list) and item:
+            lines.append(start)
+            todo += [(head, inner, level + 1) for head, inner in reversed(_heads(item))]
+            continue
+        text = scalar_text(item)
+        lines += (
+            [start, text]
+            if "\n" in text
+            else [f"{start} {text}".rstrip(" ") if not text else f"{start} {text}"]
+        )
+    return lines or ["{}" if isinstance(value, dict) else "[]"]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return without_bytes(value)
+    line = one_line(value, escaped=False)
+    return line if "\\" not in line else "\n".join(["", *outline(value, depth=1), ""])
+
+
+def _heads(value: dict[str, Any] | list[Any]) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [(f"{escaped(str(key))}:", item) for key, item in value.items()]
+    return [("-", item) for item in value]

@@ -1,0 +1,163 @@
+"""The small model of messages that every provider's shapes are read into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text.
+
+    Attributes:
+        text: The text.
+        label: What kind of text it is, such as ``thinking``; empty for what was said.
+    """
+
+    text: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image, a sound, a film, a document or another file, without its bytes.
+
+    Attributes:
+        kind: ``image``, ``audio``, ``video``, ``document`` or ``file``.
+        media_type: Such as ``image/png``; empty where unknown.
+        size: Its size in bytes, or None where its bytes do not stand in the event.
+        source: Its URL or id; empty where there is none.
+        name: Its name; empty where it has none.
+    """
+
+    kind: str
+    media_type: str = ""
+    size: int | None = None
+    source: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool.
+
+    Attributes:
+        name: The tool.
+        arguments: Its arguments; an object, or whatever was sent instead.
+        id: The call's id; empty where it has none.
+    """
+
+    name: str
+    arguments: Any
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a tool gave back.
+
+    Attributes:
+        call_id: The id of the call; empty where it is not told.
+        parts: What it gave.
+        name: The tool; empty where it is not told.
+        is_error: Whether the tool failed.
+    """
+
+    call_id: str
+    parts: Sequence[Part]
+    name: str = ""
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """JSON that belongs to no other kind of part, shown as it is.
+
+    Attributes:
+        value: The JSON.
+    """
+
+    value: Any
+
+
+Part: TypeAlias = Text | Media | Call | Result | Data
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, or one item of a model's answer.
+
+    Attributes:
+        role: Its role or, where it has none, its type; may be empty.
+        parts: What it holds, in order.
+        facts: What is told about it, such as its name or why it ended.
+    """
+
+    role: str
+    parts: Sequence[Part]
+    facts: Mapping[str, Any]
+
+
+class Fields:
+    """The keys of one JSON object, each of which one reader takes.
+
+    What nobody takes is left, so that nothing is lost.
+
+    Args:
+        value: The object.
+    """
+
+    def __init__(self, value: Mapping[str, Any]) -> None:
+        self._left = dict(value)
+
+    @property
+    def left(self) -> dict[str, Any]:
+        """What nobody took; null and empty values are nothing."""
+        return {k: v for k, v in self._left.items() if v is not None and v not in ("", [], {})}
+
+    @property
+    def kind(self) -> str:
+        """The value of `type`, which stays; an empty text where it is no text."""
+        kind = self._left.get("type")
+        return kind if isinstance(kind, str) else ""
+
+    def has(self, *keys: str) -> bool:
+        """Tell whether one of the keys is still there."""
+        return any(key in self._left for key in keys)
+
+    def text(self, *keys: str) -> str:
+        """Take the first of these keys that holds a text; an empty text where none does."""
+        return str(self._take(str, keys) or "")
+
+    def object(self, *keys: str) -> Mapping[str, Any] | None:
+        """Take the first of these keys that holds an object."""
+        found = self._take(dict, keys)
+        return found if isinstance(found, dict) else None
+
+    def list(self, *keys: str) -> Sequence[Any] | None:
+        """Take the first of these keys that holds a list."""
+        found = self._take(list, keys)
+        return found if isinstance(found, list) else None
+
+    def flag(self, *keys: str) -> bool:
+        """Take the first of these keys that holds true or false."""
+        return bool(self._take(bool, keys))
+
+    def any(self, *keys: str) -> Any:
+        """Take the first of these keys that is there, whatever it holds."""
+        return self._take(object, keys)
+
+    def _take(self, kind: type, keys: Sequence[str]) -> Any:
+        for key in keys:
+            if key in self._left and isinstance(self._left[key], kind):
+                return self._left.pop(key)
+        return None
+
+
+Reader: TypeAlias = Callable[[Any], list[Part]]
+"""Reads the parts of a content that stands inside of another one."""
+
+Provider: TypeAlias = Callable[[Fields, Reader], list[Part]]
+"""Reads the parts out of the shapes of one provider, and takes the keys that they stood under."""

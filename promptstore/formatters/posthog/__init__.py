@@ -1,0 +1,10 @@
+"""The style ``posthog``: the text that PostHog's endpoint gives, to the byte.
+
+Where PostHog's formatter fails, a reader gets what he would expect there.
+"""
+
+from __future__ import annotations
+
+from promptstore.formatters.posthog.tree import event_text, trace_text
+
+__all__ = ["event_text", "trace_text"]

@@ -1,0 +1,165 @@
+"""What PostHog takes for the text of a message, with all of its quirks.
+
+These are PostHog's own rules and kept as they are, since the text has to be the same to the byte.
+They do not tell providers apart: a key counts wherever it stands. The style ``complete`` reads the
+same messages properly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from promptstore.formatters.jsontext import one_line, python_repr, python_text
+
+PLAIN_TYPES: Final = frozenset({"text", "input_text", "output_text", "summary_text"})
+_CALL_TYPES: Final = frozenset({"tool-call", "tool_use", "function"})
+_SHOWN: Final = 500  # characters of a content that is not understood
+
+
+class UnreadableError(Exception):
+    """A place where PostHog's own formatter fails."""
+
+
+def type_of(value: Mapping[str, Any]) -> Any:
+    """Get the type of a message or a block.
+
+    Raises:
+        UnreadableError: It is a list or an object.
+    """
+    kind = value.get("type")
+    if isinstance(kind, list | dict):
+        raise UnreadableError
+    return kind
+
+
+def call_text(name: Any, arguments: Any) -> str:
+    """Write a call of a tool as a line of code."""
+    if isinstance(arguments, str) and arguments:
+        arguments = _decoded(arguments)
+    if not arguments:
+        return f"{python_text(name)}()"
+    if isinstance(arguments, dict):
+        pairs = [f"{key}={one_line(value)}" for key, value in arguments.items()]
+        return f"{python_text(name)}({', '.join(pairs)})"
+    return f"{python_text(name)}({python_text(arguments)})"
+
+
+def content_text(content: Any) -> str:
+    """Get the text of a content.
+
+    Raises:
+        UnreadableError: PostHog fails on it.
+    """
+    if isinstance(content, list) and any(_is_special(item) for item in content):
+        texts = [text for item in content if (text := _element_text(item)) is not None]
+        if texts:
+            return "\n\n".join(texts)
+    return plain_text(content)
+
+
+def payload_text(payload: Any) -> str:
+    """Get the text of what a tool gave back; an empty one where it gave nothing.
+
+    Raises:
+        UnreadableError: PostHog fails on it.
+    """
+    if isinstance(payload, str):
+        return payload
+    if payload is None or (isinstance(payload, list | dict) and not payload):
+        return ""
+    return content_text(payload)
+
+
+def block_text(block: Mapping[str, Any]) -> str:
+    """Get the text of a block that stands in a list with calls of tools.
+
+    Raises:
+        UnreadableError: PostHog fails on it.
+    """
+    kind = type_of(block)
+    if kind == "tool-call":
+        return call_text(block.get("toolName", "unknown"), block.get("input", {}))
+    if kind == "tool_use":
+        return call_text(block.get("name", "unknown"), _tool_use_input(block))
+    if kind == "function":
+        return ""
+    content = block.get("content")
+    if isinstance(content, dict) and "toolName" in content:
+        return call_text(content["toolName"], content.get("args", ""))
+    if isinstance(content, dict) and "result" in content:
+        return "[Tool result: unknown]"
+    return plain_text(block)
+
+
+def plain_text(content: Any) -> str:
+    """Get the text of a content without calls of tools."""
+    while isinstance(content, dict):
+        if "text" in content:
+            return python_text(content["text"])
+        if "content" not in content:
+            return one_line(content)
+        content = content["content"]
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return _list_text(content)
+    return _cut(content)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict) and value else text
+
+
+def _is_special(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    if type_of(item) in _CALL_TYPES:
+        return True
+    content = item.get("content")
+    return isinstance(content, dict) and "toolName" in content
+
+
+def _element_text(item: Any) -> str | None:
+    if isinstance(item, str):
+        return item
+    return (block_text(item) or None) if isinstance(item, dict) else None
+
+
+def _tool_use_input(block: Mapping[str, Any]) -> Any:
+    given = block.get("input", {})
+    if given or "partial_json" not in block:
+        return given
+    text = block["partial_json"]
+    if not isinstance(text, str):
+        raise UnreadableError
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return given
+
+
+def _list_text(items: Sequence[Any]) -> str:
+    lines: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            lines += ["", item] if lines else [item]
+        elif isinstance(item, dict) and (value := item.get("text") or item.get("content")):
+            kind = type_of(item)
+            labelled = kind and kind not in PLAIN_TYPES
+            if labelled and not isinstance(kind, str):
+                return python_repr(items)[:_SHOWN]
+            lines += [""] if lines else []
+            lines += [f"[{kind.upper()}]", ""] if labelled else []
+            lines.append(python_text(value))
+    return "\n".join(lines) if lines else _cut(items)
+
+
+def _cut(value: Any) -> str:
+    text = python_repr(value)
+    return text[:_SHOWN] + "..." if len(text) > _SHOWN else text

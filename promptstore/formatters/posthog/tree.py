@@ -1,0 +1,224 @@
+"""Traces: their states, or the tree of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from promptstore.formatters.events import Event, Node, Trace
+from promptstore.formatters.jsontext import indented, python_text
+from promptstore.formatters.options import TextReprOptions
+from promptstore.formatters.posthog.messages import DASH, content_line
+from promptstore.formatters.posthog.sections import (
+    choices_section,
+    embedding_text,
+    evaluation_result,
+    evaluation_text,
+    generation_text,
+    input_section,
+)
+from promptstore.formatters.posthog.span import (
+    RULE,
+    error_text,
+    span_text,
+    starts_with_message,
+    title,
+)
+from promptstore.formatters.shortening import hidden
+
+_DEEPEST: Final = 10
+_Properties = Mapping[str, Any]
+
+
+def event_text(event: Event, options: TextReprOptions) -> str:
+    """Write one event as its kind asks; an unknown kind is written as a generation.
+
+    Args:
+        event: The event.
+        options: The options.
+
+    Returns:
+        The text.
+    """
+    if event.kind == "$ai_span":
+        return span_text(event.properties, options)
+    if event.kind == "$ai_embedding":
+        return embedding_text(event.properties, options)
+    if event.kind == "$ai_evaluation":
+        return evaluation_text(event.properties)
+    return generation_text(event.properties, options)
+
+
+def trace_text(trace: Trace, options: TextReprOptions) -> str:
+    """Write a trace.
+
+    Args:
+        trace: The trace.
+        options: The options.
+
+    Returns:
+        The text.
+    """
+    properties, fields = trace.root.properties, trace.root.fields
+    name = properties.get("$ai_span_name") or fields.get("traceName") or fields.get("trace_name")
+    lines = [title(name or "TRACE", "TRACE"), RULE]
+    if error := properties.get("$ai_error"):
+        lines += ["", DASH, "", "TRACE ERROR:", "", error_text(error)]
+    if trace.nodes:
+        lines += ["", DASH, "", "TRACE HIERARCHY:", "", *_tree_lines(trace.nodes, options)]
+        return "\n".join(lines)
+    for section in _states(properties, fields, options):
+        if section:
+            lines += ["", DASH, *section]
+    return "\n".join(lines)
+
+
+def _states(
+    properties: _Properties, fields: Mapping[str, Any], options: TextReprOptions
+) -> Iterator[list[str]]:
+    given = properties.get("$ai_input_state") or fields.get("inputState")
+    yield _state_lines("TRACE INPUT", given or fields.get("input_state"), input_section, options)
+    made = properties.get("$ai_output_state") or fields.get("outputState")
+    yield _state_lines("TRACE OUTPUT", made or fields.get("output_state"), choices_section, options)
+
+
+def _state_lines(
+    label: str,
+    state: Any,
+    section: Callable[[Any, TextReprOptions], list[str]],
+    options: TextReprOptions,
+) -> list[str]:
+    if not state:
+        return []
+    if isinstance(state, list) and starts_with_message(state):
+        return section(state, options)
+    if isinstance(state, str):
+        return ["", f"{label}:", "", content_line(state, options)]
+    if isinstance(state, dict | list):
+        return ["", f"{label}:", "", content_line(indented(state), options)]
+    return ["", f"{label}:", "", python_text(state)]
+
+
+def _tree_lines(nodes: Sequence[Node], options: TextReprOptions) -> list[str]:
+    lines: list[str] = []
+    pads: list[str] = []  # what stands before the connector, one piece for each level
+    above = -1
+    for node in nodes:
+        if node.depth <= _DEEPEST:
+            del pads[node.depth :]
+            pad = "   " if node.is_last else "│  "
+            lines += _node_lines(node, "".join(pads), pad, options)
+            pads.append(pad)
+        elif node.depth == _DEEPEST + 1 and above == _DEEPEST:
+            lines.append("".join(pads) + "  [... max depth reached]")
+        above = node.depth
+    return lines
+
+
+def _node_lines(node: Node, prefix: str, pad: str, options: TextReprOptions) -> list[str]:
+    event = node.event
+    kind, summarise = _KINDS.get(event.kind or "", ("[EVENT]", None))
+    start = prefix + ("└─ " if node.is_last else "├─ ")
+    if summarise is None:
+        return [f"{start}{_link(event, options)} {_unknown_summary(event)}"]
+    head = f"{kind} {summarise(event.properties)}"
+    if options.collapsed:
+        return [start + head]
+    text = event_text(event, options)
+    if options.include_markers:
+        return [f"{start}<<<GEN_EXPANDABLE|{_id(event)}|{head}|{hidden(text)}>>>"]
+    return [f"{start}[+] {head}", *(f"{prefix}{pad}    {line}" for line in text.split("\n"))]
+
+
+def _link(event: Event, options: TextReprOptions) -> str:
+    if options.collapsed or not options.include_markers:
+        return "[EVENT]"
+    return f"<<<EVENT_LINK|{_id(event)}|[EVENT]>>>"
+
+
+def _id(event: Event) -> str:
+    return python_text(event.fields.get("id", "unknown"))
+
+
+def _unknown_summary(event: Event) -> str:
+    kind = event.fields.get("event", event.fields.get("value", "unknown"))
+    return "unknown" if kind is None else python_text(kind)
+
+
+def _summary(name: Any, parts: Sequence[str | None]) -> str:
+    shown = ", ".join(part for part in parts if part is not None)
+    return f"{python_text(name)} ({shown})" if shown else python_text(name)
+
+
+def _generation_summary(properties: _Properties) -> str:
+    model = properties.get("$ai_model")
+    return _summary(
+        properties.get("$ai_span_name") or model or "generation",
+        [
+            _latency(properties.get("$ai_latency")),
+            _latency(properties.get("$ai_time_to_first_token"), "TTFT: "),
+            _cost(properties.get("$ai_total_cost_usd")),
+            python_text(model) if model else None,
+            "ERROR" if properties.get("$ai_is_error") or properties.get("$ai_error") else None,
+        ],
+    )
+
+
+def _span_summary(properties: _Properties) -> str:
+    return _summary(
+        properties.get("$ai_span_name", "span"),
+        [
+            _latency(properties.get("$ai_latency")),
+            "ERROR" if properties.get("$ai_is_error") else None,
+        ],
+    )
+
+
+def _embedding_summary(properties: _Properties) -> str:
+    model = properties.get("$ai_model")
+    return _summary(
+        properties.get("$ai_span_name") or model or "embedding",
+        [
+            _latency(properties.get("$ai_latency")),
+            _cost(properties.get("$ai_total_cost_usd")),
+            python_text(model) if model else None,
+            "ERROR" if properties.get("$ai_is_error") or properties.get("$ai_error") else None,
+        ],
+    )
+
+
+def _evaluation_summary(properties: _Properties) -> str:
+    runtime = properties.get("$ai_evaluation_runtime")
+    return _summary(
+        properties.get("$ai_evaluation_name", "evaluation"),
+        [python_text(runtime) if runtime else None, evaluation_result(properties)],
+    )
+
+
+def _latency(value: Any, label: str = "") -> str | None:
+    number = _number(value)
+    if number is not None:
+        return f"{label}{number:.2f}s"
+    return None if value is None else label + python_text(value)
+
+
+def _cost(value: Any) -> str | None:
+    number = _number(value)
+    if number is not None:
+        return f"${number:.4f}"
+    return None if value is None else python_text(value)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+_KINDS: Final[Mapping[str, tuple[str, Callable[[_Properties], str] | None]]] = {
+    "$ai_generation": ("[GEN]", _generation_summary),
+    "$ai_span": ("[SPAN]", _span_summary),
+    "$ai_embedding": ("[EMBED]", _embedding_summary),
+    "$ai_evaluation": ("[EVAL]", _evaluation_summary),
+}

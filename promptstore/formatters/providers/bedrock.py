@@ -1,0 +1,72 @@
+"""Amazon Bedrock's Converse API: content blocks with one key each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptstore.formatters.media import from_base64, from_url
+from promptstore.formatters.messages import Call, Data, Fields, Media, Part, Reader, Result, Text
+
+
+def read(fields: Fields, inner: Reader) -> list[Part]:
+    """Read a content block of Converse.
+
+    Args:
+        fields: The block.
+        inner: Reads the contents inside of it.
+
+    Returns:
+        Its parts; none where it is not one of these blocks.
+    """
+    parts: list[Part] = []
+    if (use := fields.object("toolUse")) is not None:
+        call = Fields(use)
+        parts.append(Call(call.text("name"), call.any("input"), call.text("toolUseId")))
+        parts += _rest(call)
+    if (given := fields.object("toolResult")) is not None:
+        result = Fields(given)
+        status = result.text("status")
+        content = [_result_part(item) for item in result.list("content") or ()]
+        parts.append(Result(result.text("toolUseId"), inner(content), is_error=status == "error"))
+        parts += _rest(result)
+    if (reasoning := fields.object("reasoningContent")) is not None:
+        parts += _reasoning(Fields(reasoning))
+    for kind in ("image", "document", "video", "audio"):
+        value = fields.object(kind) if not fields.kind else None
+        if value is not None:
+            parts += _media(kind, Fields(value))
+    return parts
+
+
+def _result_part(item: Any) -> Any:
+    """Take the JSON out of its wrapper, which is the result itself."""
+    is_json = isinstance(item, Mapping) and set(item) == {"json"}
+    return item["json"] if is_json else item
+
+
+def _reasoning(fields: Fields) -> list[Part]:
+    parts: list[Part] = []
+    if (text := fields.object("reasoningText")) is not None:
+        inner = Fields(text)
+        parts.append(Text(inner.text("text"), "thinking"))
+        parts += _rest(inner)
+    if redacted := fields.text("redactedContent"):
+        parts.append(Text(f"{len(redacted):,} characters, encrypted", "redacted thinking"))
+    return [*parts, *_rest(fields)]
+
+
+def _media(kind: str, fields: Fields) -> list[Part]:
+    source = Fields(fields.object("source") or {})
+    name, form = fields.text("name"), fields.text("format")
+    media_type = f"{kind}/{form}" if form and kind != "document" else form
+    location = Fields(source.object("s3Location") or {})
+    if source.has("bytes"):
+        media: Media = from_base64(kind, source.any("bytes"), media_type=media_type, name=name)
+    else:
+        media = from_url(kind, location.text("uri"), media_type=media_type, name=name)
+    return [media, *_rest(location), *_rest(source), *_rest(fields)]
+
+
+def _rest(fields: Fields) -> list[Part]:
+    return [Data(fields.left)] if fields.left else []

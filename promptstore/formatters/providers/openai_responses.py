@@ -1,0 +1,52 @@
+"""OpenAI's Responses API: items and their contents."""
+
+from __future__ import annotations
+
+from promptstore.formatters.media import from_base64, from_url
+from promptstore.formatters.messages import Call, Fields, Media, Part, Reader, Result, Text
+
+
+def read(fields: Fields, inner: Reader) -> list[Part]:
+    """Read an item of the Responses API, or a part of a message's content.
+
+    Args:
+        fields: The item or the part.
+        inner: Reads the contents inside of it.
+
+    Returns:
+        Its parts; none where it is not one of these.
+    """
+    kind = fields.kind
+    if kind in ("function_call", "custom_tool_call", "mcp_call") and fields.has("name"):
+        arguments = fields.any("arguments", "input")
+        parts: list[Part] = [Call(fields.text("name"), arguments, fields.text("call_id"))]
+        if fields.has("output"):
+            parts.append(Result(fields.text("id"), inner(fields.any("output"))))
+        return parts
+    if kind in ("function_call_output", "custom_tool_call_output"):
+        return [Result(fields.text("call_id"), inner(fields.any("output")))]
+    if kind == "reasoning" and fields.has("summary", "encrypted_content"):
+        return _reasoning(fields, inner)
+    if kind == "input_image":
+        fields.text("type")
+        return [from_url("image", fields.text("image_url", "file_id"))]
+    if kind == "input_file":
+        fields.text("type")
+        name = fields.text("filename")
+        if fields.has("file_data"):
+            return [from_base64("file", fields.any("file_data"), name=name)]
+        return [Media("file", source=fields.text("file_url", "file_id"), name=name)]
+    if kind == "image_generation_call" and fields.has("result"):
+        return [from_base64("image", fields.any("result"))]
+    return []
+
+
+def _reasoning(fields: Fields, inner: Reader) -> list[Part]:
+    summary = inner(fields.any("summary"))
+    parts: list[Part] = [
+        Text(part.text, part.label or "thinking") if isinstance(part, Text) else part
+        for part in summary
+    ]
+    if encrypted := fields.text("encrypted_content"):
+        parts.append(Text(f"{len(encrypted):,} characters, encrypted", "redacted thinking"))
+    return parts

@@ -1,0 +1,164 @@
+"""The style ``complete``, and the forms in which events are taken."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+
+from promptstore import EventError, InvalidArgumentError, TextReprOptions, text_repr
+
+SAID = [{"role": "user", "content": "Hi"}]
+
+
+def complete(properties: dict[str, Any], **options: Any) -> str:
+    return text_repr({"id": "g1", "properties": properties}, style="complete", **options).text
+
+
+@pytest.mark.parametrize(
+    ("properties", "lines"),
+    [
+        ({"$ai_model": "m", "$ai_provider": "p"}, ["model: m", "provider: p"]),
+        ({"$ai_latency": 1.25}, ["latency: 1.25 s"]),
+        ({"$ai_time_to_first_token": 0.5}, ["time to first token: 0.5 s"]),
+        ({"$ai_input_tokens": 3, "$ai_output_tokens": 4}, ["input tokens: 3", "output tokens: 4"]),
+        ({"$ai_total_cost_usd": 0.002}, ["cost: 0.002 USD"]),
+        ({"$ai_model_parameters": {"temperature": 0}}, ["parameters:", "  temperature: 0"]),
+        ({"$ai_prompt_name": "a/b", "$ai_prompt_version": 3}, ["prompt: a/b", "prompt version: 3"]),
+        ({"$ai_is_error": True}, ["ERROR:", "", "no details"]),
+        ({"$ai_error": '{"code": 5}'}, ["ERROR:", "", "code: 5"]),
+        ({"custom": {"a": [1]}}, ["OTHER PROPERTIES:", "", "custom:", "  a:", "    - 1"]),
+        ({"$ai_tools": '[{"name": "find"}]'}, ["TOOLS: 1", "", "name: find"]),
+        ({"$ai_input": json.dumps(SAID)}, ["[1] user", "", "Hi"]),
+        ({"$ai_input": json.dumps(json.dumps(SAID))}, ["[1] user", "", "Hi"]),
+        ({"$ai_input": ["one", "two"]}, ["[2]", "", "two"]),
+        ({"$ai_output": {"role": "assistant", "content": "é"}}, ["[1] assistant", "", "é"]),
+        ({"$ai_output": "a", "$ai_output_choices": SAID}, ["[1] user", "", "Hi"]),
+        ({"$ai_input": [{"role": "user", "content": 0}]}, ["[1] user", "", "0"]),
+    ],
+)
+def test_a_fact_is_shown(properties: dict[str, Any], lines: list[str]) -> None:
+    assert "\n" + "\n".join(lines) in complete(properties)
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 7, 10, -3])
+def test_what_is_taken_out_is_in_the_marker_and_told(buffer: int) -> None:
+    content = "abcdefghijklmnopqrstuvwxyzé"
+    event = {"properties": {"$ai_input": content}}
+    shown = text_repr(event, style="complete", truncated=True, truncate_buffer=buffer)
+    marker = re.search(r"(\w*)\n\n<<<TRUNCATED\|(.*)\|(\d+)>>>\n\n(\w*)", shown.text)
+    assert marker
+    middle = base64.b64decode(marker[2]).decode()
+    assert marker[1] + middle + marker[4] == content
+    assert len(middle) == int(marker[3])
+    assert shown.metadata.truncated
+
+
+def test_nothing_is_taken_out_unless_asked_for() -> None:
+    shown = text_repr({"properties": {"$ai_input": "a" * 3_000_000}}, style="complete")
+    assert "a" * 3_000_000 in shown.text
+    assert not shown.metadata.truncated
+
+
+def test_the_defaults_of_the_styles() -> None:
+    posthog, full = TextReprOptions(), TextReprOptions(style="complete")
+    assert (posthog.truncated, posthog.max_length) == (True, 2_000_000)
+    assert (full.truncated, full.max_length) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"event": "$ai_generation", "properties": {"$ai_input": SAID}},
+        {"event": "$ai_generation", "properties": json.dumps({"$ai_input": SAID})},
+        {"event": "$ai_generation", "$ai_input": json.dumps(SAID)},
+        {"event": "$ai_generation", "input": json.dumps(SAID)},
+        {"event": "$ai_generation", "input": json.dumps(SAID), "properties": "{}", "is_error": 0},
+        {"event_type": "$ai_generation", "data": {"properties": {"$ai_input": SAID}}},
+    ],
+)
+def test_an_event_is_taken_in_every_form(value: dict[str, Any]) -> None:
+    shown = text_repr(value)
+    assert shown.text == "-" * 80 + "\n\nINPUT:\n\n[1] USER\n\nHi"
+    assert shown.metadata.event_type == "$ai_generation" or "data" in value
+
+
+def test_the_error_of_a_row() -> None:
+    row = {"uuid": "u", "input": "a", "is_error": 1, "error": "boom", "trace_id": "t"}
+    shown = text_repr(row)
+    assert shown.text.endswith("ERROR:\n\nboom\n")
+    assert (shown.metadata.event_id, shown.metadata.trace_id) == ("u", "t")
+
+
+def span(name: str, parent: str | None = None, **fields: Any) -> dict[str, Any]:
+    properties = {"$ai_span_id": name, "$ai_span_name": name, "$ai_trace_id": "t"}
+    if parent:
+        properties["$ai_parent_id"] = parent
+    return {"event": "$ai_span", "id": f"id-{name}", "properties": properties, **fields}
+
+
+@pytest.mark.parametrize(
+    ("events", "tree"),
+    [
+        ([span("b", "a"), span("a"), span("c", "b")], ["└─ a", "   └─ b", "      └─ c"]),
+        ([span("a", "t"), span("b", "nobody")], ["├─ a", "└─ b"]),
+        ([span("a", "b"), span("b", "a")], ["└─ a", "   └─ b"]),
+        ([span("a", "a")], ["└─ a"]),
+        (
+            [
+                span("a", timestamp="2026-01-02T00:00:00Z"),
+                span("b", timestamp="2026-01-01T00:00:00Z"),
+            ],
+            ["├─ b", "└─ a"],
+        ),
+    ],
+)
+def test_the_events_of_a_trace_are_nested(events: list[Any], tree: list[str]) -> None:
+    shown = text_repr(events, collapsed=True)
+    lines = [line.replace("[SPAN] ", "") for line in shown.text.split("\n")]
+    assert lines[-len(tree) :] == tree
+    assert shown.metadata.trace_id == "t"
+    full = text_repr(events, style="complete").text
+    assert f"EVENTS: {len(events)}" in full
+    assert all(f"name: {event['properties']['$ai_span_name']}" in full for event in events)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "it is null, not an object"),
+        ("text", "it is a text"),
+        ([], "the list is empty"),
+        ([5], "Item 0 of the list is not an event: it is a number"),
+        ({}, "needs 'properties'"),
+        ({"properties": None}, "'properties' are null"),
+        ({"trace": {"id": "t"}, "hierarchy": {}}, "needs a list 'hierarchy'"),
+        ({"trace": None, "hierarchy": []}, "needs an object 'trace'"),
+        (
+            [span("a"), {"properties": {"$ai_trace_id": "other"}}],
+            "events of 2 traces (other, t)",
+        ),
+    ],
+)
+def test_what_is_no_event_is_refused(value: Any, reason: str) -> None:
+    with pytest.raises(EventError) as caught:
+        text_repr(value)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"style": "x"}, "style must be one of posthog, complete, not 'x'"),
+        ({"truncated": 1}, "truncated must be True or False, not 1"),
+        ({"max_length": "5"}, "max_length must be a whole number, not '5'"),
+        ({"marker": True}, "text_repr has no option 'marker'"),
+        ({"event_type": "foo"}, "event_type must be one of"),
+    ],
+)
+def test_a_wrong_option_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=re.escape(sentence)):
+        text_repr({"properties": {}}, **options)

@@ -1,0 +1,57 @@
+"""The style ``posthog``: the same text as PostHog's, to the byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptstore import text_repr
+
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "text_repr.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
+]
+EXACT = [case for case in CASES if case["compare"] == "exact"]
+NO_CRASH = [case for case in CASES if case["compare"] == "no_crash"]
+
+
+def name_of(case: dict[str, Any]) -> str:
+    return f"{case['id']}-{case['template']}"
+
+
+@pytest.mark.parametrize("case", EXACT, ids=name_of)
+def test_the_text_is_posthogs(case: dict[str, Any]) -> None:
+    event_type = f"$ai_{case['kind']}"
+    for shown in (
+        text_repr(case["input"], event_type=event_type, **case["options"]),
+        text_repr(case["input"], **case["options"]),
+    ):
+        assert shown.text == str(shown) == case["expected_text"]
+        assert shown.metadata.truncated == case["expected_truncated"]
+        assert shown.metadata.char_count == case["char_count"]
+        assert shown.metadata.rendering == "detailed"
+
+
+@pytest.mark.parametrize("case", NO_CRASH, ids=name_of)
+def test_what_posthog_fails_on_is_shown(case: dict[str, Any]) -> None:
+    shown = text_repr(case["input"], event_type=f"$ai_{case['kind']}", **case["options"])
+    assert shown.text.encode()
+
+
+GOLDEN = sorted((Path(__file__).parent / "golden" / "posthog").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_the_worked_examples(path: Path) -> None:
+    example = json.loads(path.read_text(encoding="utf-8"))
+    shown = text_repr(example["event"], event_type=example["event_type"], **example["options"])
+    assert shown.text == path.with_suffix(".txt").read_bytes().decode()
+
+
+def test_there_are_47_worked_examples() -> None:
+    assert len(GOLDEN) == 47
