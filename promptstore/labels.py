@@ -29,7 +29,9 @@ from promptstore.repository import FileChange, Repository
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
 
-_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
+LABEL_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
+"""Where that branch may be; the first that exists counts."""
+
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
@@ -137,7 +139,7 @@ def check_label(text: str) -> str:
 
 def labels_commit(repository: Repository) -> str | None:
     """Find the newest commit of the labels branch, the remote's where there is no local one."""
-    tips = (repository.branch_tip(ref) for ref in _REFS)
+    tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
 
 
