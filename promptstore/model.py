@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import IncludeError, InvalidArgumentError
@@ -266,6 +267,31 @@ class Version:
     def subject(self) -> str:
         """The first line of the commit's message."""
         return self.message.strip().split("\n", 1)[0]
+
+
+def with_facts(prompt: Prompt, **facts: Any) -> Prompt:
+    """Copy a prompt with some fields changed, of which none needs to be frozen first.
+
+    `dataclasses.replace` would check and freeze all of its content once more, which takes longer
+    than everything else about reading a parsed prompt.
+
+    Args:
+        prompt: The prompt.
+        facts: The fields that change.
+
+    Returns:
+        The copy.
+    """
+    copy = object.__new__(Prompt)
+    for name, read in _READERS:
+        _set(copy, name, facts[name] if name in facts else read(prompt))
+    _set(copy, "_program", None)
+    _set(copy, "_digest", None)
+    return copy
+
+
+_set: Final = object.__setattr__
+_READERS: Final = [(item.name, attrgetter(item.name)) for item in fields(Prompt) if item.init]
 
 
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from promptstore import promptfile
 from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
 from promptstore.labels import LabelTable
-from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts
+from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts, with_facts
 from promptstore.names import check_name, is_name, near_matches
 from promptstore.repository import Commit, Repository
 from promptstore.sources import File, OverlaidSource, Source
@@ -291,7 +291,7 @@ class Snapshot(Mapping[str, Prompt]):
             version, made = latest.number, self._commit(latest.commit)
         first = self._first_change(name) if made else None
         born = self._commit(first.commit) if first else None
-        return replace(
+        return with_facts(
             content,
             name=name,
             version=version,
