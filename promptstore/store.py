@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeAlias, Unpack
 
+from promptstore.contents import ContentCache
 from promptstore.edits import Deletion, Edit, Restoration, plan_edits
 from promptstore.errors import (
     HistoryUnavailableError,
@@ -41,7 +42,7 @@ from promptstore.model import Prompt, RenderedPrompt, Version, render_prompt
 from promptstore.names import check_name, near_matches
 from promptstore.present import Moment, Present, Question, Standing
 from promptstore.repository import Repository, blob_id
-from promptstore.snapshot import ContentCache, History, LabelledSnapshot, Snapshot
+from promptstore.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.sources import (
     CommitSource,
     EmptySource,
@@ -102,7 +103,7 @@ class PromptStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
-        self._cache = ContentCache()
+        self._cache = ContentCache(repository.common_dir if repository else None)
         self._present = Present(repository, branch, refresh_interval) if repository else None
         self._snapshots: dict[tuple[str, Standing], Snapshot] = {}
         self._label_tables: dict[str, LabelTable] = {}

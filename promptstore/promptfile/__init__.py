@@ -7,7 +7,8 @@ in place, so that comments, layout and everything that did not change stay as th
 from __future__ import annotations
 
 from promptstore.promptfile.editor import edit
-from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
+from promptstore.promptfile.reader import Document, fingerprint, loads, parse, parse_yaml
+from promptstore.promptfile.schema import rebuild
 from promptstore.promptfile.writer import dumps
 
-__all__ = ["Document", "dumps", "edit", "loads", "parse", "parse_yaml"]
+__all__ = ["Document", "dumps", "edit", "fingerprint", "loads", "parse", "parse_yaml", "rebuild"]
