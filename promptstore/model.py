@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -477,6 +476,8 @@ def _refuse_unfit_includes(prompt: Prompt) -> None:
 
 
 def _digest(prompt: Prompt) -> str:
+    import hashlib
+
     closure = [prompt.content, {name: found.content for name, found in prompt.includes.items()}]
     text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

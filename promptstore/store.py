@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack
 
 from promptstore.contents import ContentCache
-from promptstore.edits import Deletion, Edit, Restoration, plan_edits
 from promptstore.errors import (
     HistoryUnavailableError,
     IncludeError,
@@ -53,7 +51,10 @@ from promptstore.sources import (
 )
 from promptstore.template import Limits
 from promptstore.versions import Change, Progress, VersionIndex
-from promptstore.writing import Attribution, LabelWriter, Writer
+
+if TYPE_CHECKING:
+    from promptstore.edits import Edit
+    from promptstore.writing import Attribution, Writer
 
 Rev: TypeAlias = str | datetime
 """Anything git can resolve to a commit, or a time (with a time zone): the newest commit then."""
@@ -61,7 +62,6 @@ Rev: TypeAlias = str | datetime
 DEFAULT_ROOT: Final = "prompts"
 DEFAULT_LOCK_TIMEOUT: Final = 10.0
 
-_log = logging.getLogger("promptstore")
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 _KEPT_SNAPSHOTS: Final = 16
@@ -376,6 +376,8 @@ class PromptStore:
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
+        from promptstore.edits import plan_edits
+
         base = self._tip_snapshot(self._require_standing())
         planned = plan_edits(base, self.root, edits)
         files = {
@@ -443,6 +445,8 @@ class PromptStore:
             PromptNotFoundError: There is no such prompt.
             PromptStoreError: As for `save`.
         """
+        from promptstore.edits import Deletion
+
         edit = Deletion(reason, replaced_by)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -472,6 +476,8 @@ class PromptStore:
             HistoryUnavailableError: Old versions cannot be found here.
             PromptStoreError: As for `save`.
         """
+        from promptstore.edits import Restoration
+
         edit = Restoration(version)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -665,6 +671,9 @@ class PromptStore:
                 reason="HEAD is detached, so there is no branch to commit to. Run "
                 "`git switch BRANCH`, or name a branch.",
             )
+        # Who only reads need not wait until the writing part is loaded.
+        from promptstore.writing import Writer
+
         return Writer(repository, branch, self.root, self._lock_timeout, self._at)
 
     def _target(self, name: str, version: int | None, rev: Rev | None) -> Target:
@@ -688,6 +697,8 @@ class PromptStore:
         expected: Mapping[str, int] | None,
         attribution: Attribution,
     ) -> None:
+        from promptstore.writing import LabelWriter
+
         repository = self._require_repository()
         writer = LabelWriter(repository, self._lock_timeout)
         writer.move(label, targets, expected or {}, attribution)
@@ -765,7 +776,10 @@ class PromptStore:
     def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
         if name not in self._announced:
             self._announced.add(name)
-            _log.warning("using the fallback for the prompt %r: %s", name, error)
+            import logging
+
+            log = logging.getLogger("promptstore")
+            log.warning("using the fallback for the prompt %r: %s", name, error)
         content = Prompt(prompt=fallback) if isinstance(fallback, str) else fallback
         return replace(content, name=name, is_fallback=True, limits=self._limits)
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Any
 
 from yaml.nodes import Node, ScalarNode
 
-from promptstore import names, variables
 from promptstore.errors import Problem, PromptFileError
 from promptstore.model import Prompt
-from promptstore.promptfile import codes, schema, yamlreader
+from promptstore.promptfile import codes
 from promptstore.promptfile.schema import build_prompt
 from promptstore.promptfile.yamlreader import (
-    PARSER_VERSION,
     Path,
     Tree,
     YamlError,
@@ -122,18 +118,6 @@ def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
     if tree.problems:
         raise PromptFileError(path=path, problems=tree.problems)
     return tree.value
-
-
-def fingerprint() -> str:
-    """Tell apart the ways to read a file: where it is equal, every file means the same.
-
-    Returns:
-        A word made of the code that reads, so that nobody has to remember to change it.
-    """
-    digest = hashlib.sha256(PARSER_VERSION.encode())
-    for module in (yamlreader, schema, variables, names):
-        digest.update(FilePath(module.__file__ or "").read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _build(tree: Tree) -> Prompt:

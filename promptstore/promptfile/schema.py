@@ -81,43 +81,6 @@ def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
     )
 
 
-def rebuild(value: Mapping[str, Any]) -> Prompt:
-    """Make a prompt again out of what a file says, which was found sound before.
-
-    Args:
-        value: The plain value of the whole file.
-
-    Returns:
-        The same prompt that `build_prompt` makes.
-    """
-    variables, messages = value.get("variables"), value.get("messages")
-    return Prompt(
-        prompt=value.get("prompt"),
-        messages=None if messages is None else tuple(map(_rebuilt_message, messages)),
-        template=value.get("template", "jinja2"),
-        variables=None
-        if variables is None
-        else {name: _rebuilt_variable(found) for name, found in variables.items()},
-        description=value.get("description"),
-        config=value.get("config", {}),
-        tags=value.get("tags", ()),
-        metadata=value.get("metadata", {}),
-        extensions={key: value[key] for key in value if key.startswith(EXTENSION_PREFIX)},
-        id=value.get("id"),
-        deleted=value.get("deleted", False),
-        deleted_reason=value.get("deleted_reason"),
-        replaced_by=value.get("replaced_by"),
-    )
-
-
-def _rebuilt_message(value: Mapping[str, Any]) -> Message | Insert:
-    return Insert(value["insert"]) if "insert" in value else Message(**value)
-
-
-def _rebuilt_variable(value: Mapping[str, Any] | None) -> Variable:
-    return Variable(**value) if value else Variable()
-
-
 def _check_keys(
     value: Mapping[str, Any],
     path: Path,

@@ -33,9 +33,6 @@ MAX_PROBLEMS: Final = 100
 INTEGER_BOUND: Final = 10**MAX_DIGITS
 _MAX_SHOWN: Final = 60
 
-PARSER_VERSION: Final = f"PyYAML {yaml.__version__} {yaml.__with_libyaml__}"
-"""Which parser is underneath."""
-
 Path: TypeAlias = tuple[str | int, ...]
 
 _UNWRITABLE: Final = re.compile(
