@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from importlib.util import find_spec
 
 from promptstore import __version__
-from promptstore.errors import MissingExtraError, PromptStoreError
 
 
 def main() -> None:
@@ -21,6 +18,15 @@ def main() -> None:
         # Answered here, since loading the commands takes longer than everything else about it.
         print(f"promptstore {__version__}")  # noqa: T201
         return
+    _run()
+
+
+def _run() -> None:
+    import os
+    from importlib.util import find_spec
+
+    from promptstore.errors import MissingExtraError, PromptStoreError
+
     try:
         if find_spec("typer") is None or find_spec("rich") is None:
             raise MissingExtraError(extra="cli", purpose="The command line")

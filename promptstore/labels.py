@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from promptstore import promptfile
+from promptstore import repository as git
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -22,14 +24,18 @@ from promptstore.errors import (
     PromptFileError,
 )
 from promptstore.names import SUFFIX
-from promptstore.promptfile import codes, parse_yaml
-from promptstore.promptfile.yamlwriter import write_flow, write_key
-from promptstore.repository import FileChange, Repository
+from promptstore.promptfile import codes
+from promptstore.repository import Repository
+
+if TYPE_CHECKING:
+    from promptstore.repository import FileChange
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
 
-_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
+LABEL_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
+"""Where that branch may be; the first that exists counts."""
+
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
@@ -137,7 +143,7 @@ def check_label(text: str) -> str:
 
 def labels_commit(repository: Repository) -> str | None:
     """Find the newest commit of the labels branch, the remote's where there is no local one."""
-    tips = (repository.branch_tip(ref) for ref in _REFS)
+    tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
 
 
@@ -158,7 +164,7 @@ def read_labels(repository: Repository, commit: str) -> LabelTable:
         if not (entry.is_file and file.endswith(SUFFIX) and is_label(label)):
             continue
         try:
-            content = parse_yaml(repository.blob(entry.id), f"{BRANCH}:{file}")
+            content = promptfile.parse_yaml(repository.blob(entry.id), f"{BRANCH}:{file}")
         except PromptFileError as error:
             broken[label] = error
             continue
@@ -233,7 +239,7 @@ def plan_moves(
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
     source = repository.blob(entry.id) if entry else b""
-    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
+    content = promptfile.parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
     for name, number in expected.items():
         _expect(label, name, present.get(name), number)
@@ -244,7 +250,7 @@ def plan_moves(
     if all(present.get(name) == target for name, target in targets.items()):
         return []
     data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
-    return [FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
+    return [git.FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
 
 
 def _expect(label: str, name: str, target: Target | None, number: int) -> None:
@@ -300,7 +306,7 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
-    start = f"{write_key(name)}: {{"
+    start = f"{promptfile.write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
         return None
@@ -308,7 +314,9 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
-    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
+    return (
+        "" if target is None else f"{promptfile.write_key(name)}: {promptfile.write_flow(target)}\n"
+    )
 
 
 def _moves_between(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import IncludeError, InvalidArgumentError
@@ -268,6 +268,31 @@ class Version:
         return self.message.strip().split("\n", 1)[0]
 
 
+def with_facts(prompt: Prompt, **facts: Any) -> Prompt:
+    """Copy a prompt with some fields changed, of which none needs to be frozen first.
+
+    `dataclasses.replace` would check and freeze all of its content once more, which takes longer
+    than everything else about reading a parsed prompt.
+
+    Args:
+        prompt: The prompt.
+        facts: The fields that change.
+
+    Returns:
+        The copy.
+    """
+    copy = object.__new__(Prompt)
+    for name, read in _READERS:
+        _set(copy, name, facts[name] if name in facts else read(prompt))
+    _set(copy, "_program", None)
+    _set(copy, "_digest", None)
+    return copy
+
+
+_set: Final = object.__setattr__
+_READERS: Final = [(item.name, attrgetter(item.name)) for item in fields(Prompt) if item.init]
+
+
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a prompt with values from a mapping; see `Prompt.render`."""
     program = _program(prompt)
@@ -451,6 +476,8 @@ def _refuse_unfit_includes(prompt: Prompt) -> None:
 
 
 def _digest(prompt: Prompt) -> str:
+    import hashlib
+
     closure = [prompt.content, {name: found.content for name, found in prompt.includes.items()}]
     text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from promptstore.errors import InvalidNameError
 
@@ -49,6 +48,8 @@ def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
     Returns:
         The nearest first; empty when none is near.
     """
+    from difflib import get_close_matches  # only errors need it
+
     by_folded: dict[str, str] = {}
     for name in known:
         by_folded.setdefault(name.casefold(), name)

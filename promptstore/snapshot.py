@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from promptstore import promptfile
+from promptstore.contents import ContentCache
 from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
 from promptstore.labels import LabelTable
-from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts
+from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts, with_facts
 from promptstore.names import check_name, is_name, near_matches
 from promptstore.repository import Commit, Repository
 from promptstore.sources import File, OverlaidSource, Source
 from promptstore.template import Limits, find_includes
 from promptstore.template import Source as TemplateSource
 from promptstore.versions import Change, Timeline
-
-
-class ContentCache:
-    """Parsed files by the id of their content, which never changes, so nothing is ever dropped."""
-
-    def __init__(self) -> None:
-        self._prompts: dict[str, Prompt] = {}
-
-    def parse(self, file: File) -> Prompt:
-        """Parse a file, or take what its content was parsed to before.
-
-        Returns:
-            What the file says, without an identity.
-
-        Raises:
-            PromptFileError: The file is broken.
-        """
-        prompt = self._prompts.get(file.blob)
-        if prompt is None:
-            prompt = promptfile.loads(file.read(), file.path)
-            self._prompts[file.blob] = prompt
-        return prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +191,7 @@ class Snapshot(Mapping[str, Prompt]):
                 and (search is None or _mentions(prompt, search.casefold()))
             ):
                 listed.append(prompt)
+        self._cache.save()
         return listed, broken
 
     def render(self, name: str, variables: Mapping[str, Any] | None = None) -> RenderedPrompt:
@@ -283,15 +262,14 @@ class Snapshot(Mapping[str, Prompt]):
 
     def _identified(self, name: str, file: File) -> Prompt:
         content = self._cache.parse(file)
-        latest = self._change(name)
-        if latest is None or latest.entry is None or latest.entry.id != file.blob:
+        first, latest = self._ends(name) or (None, None)
+        if first is None or latest is None or latest.entry is None or latest.entry.id != file.blob:
             # History is not known, or the file on disk differs from the newest commit.
-            version, made = None, None
+            version, made, born = None, None, None
         else:
             version, made = latest.number, self._commit(latest.commit)
-        first = self._first_change(name) if made else None
-        born = self._commit(first.commit) if first else None
-        return replace(
+            born = self._commit(first.commit)
+        return with_facts(
             content,
             name=name,
             version=version,
@@ -334,12 +312,13 @@ class Snapshot(Mapping[str, Prompt]):
             return self._latest.get(name)
         return self.history.timeline.latest(name)
 
-    def _first_change(self, name: str) -> Change | None:
+    def _ends(self, name: str) -> tuple[Change, Change] | None:
+        """Find the first and the newest version."""
         if self.history is None:
             return None
-        if self._first is not None:
-            return self._first.get(name)
-        return self.history.timeline.nth(name, 1)
+        if self._latest is None or self._first is None:
+            return self.history.timeline.ends(name)
+        return (self._first[name], self._latest[name]) if name in self._latest else None
 
     def _commit(self, commit_id: str) -> Commit | None:
         return self.history.commit(commit_id) if self.history else None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import builtins
-import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack
 
-from promptstore.edits import Deletion, Edit, Restoration, plan_edits
+from promptstore.contents import ContentCache
 from promptstore.errors import (
     HistoryUnavailableError,
     IncludeError,
@@ -38,8 +38,9 @@ from promptstore.labels import (
 )
 from promptstore.model import Prompt, RenderedPrompt, Version, render_prompt
 from promptstore.names import check_name, near_matches
+from promptstore.present import Moment, Present, Question, Standing
 from promptstore.repository import Repository, blob_id
-from promptstore.snapshot import ContentCache, History, LabelledSnapshot, Snapshot
+from promptstore.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.sources import (
     CommitSource,
     EmptySource,
@@ -50,7 +51,10 @@ from promptstore.sources import (
 )
 from promptstore.template import Limits
 from promptstore.versions import Change, Progress, VersionIndex
-from promptstore.writing import Attribution, LabelWriter, Writer
+
+if TYPE_CHECKING:
+    from promptstore.edits import Edit
+    from promptstore.writing import Attribution
 
 Rev: TypeAlias = str | datetime
 """Anything git can resolve to a commit, or a time (with a time zone): the newest commit then."""
@@ -58,10 +62,11 @@ Rev: TypeAlias = str | datetime
 DEFAULT_ROOT: Final = "prompts"
 DEFAULT_LOCK_TIMEOUT: Final = 10.0
 
-_log = logging.getLogger("promptstore")
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 _KEPT_SNAPSHOTS: Final = 16
+_NOWHERE: Final = Standing(tip=None, title="", labels=None, is_shallow=False)
+_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 
 class PromptStore:
@@ -87,6 +92,7 @@ class PromptStore:
         worktree: bool,
         limits: Limits,
         lock_timeout: float,
+        refresh_interval: float,
         progress: Progress | None,
     ) -> None:
         self.path = path
@@ -97,8 +103,9 @@ class PromptStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
-        self._cache = ContentCache()
-        self._snapshots: dict[tuple[str, str, str | None], Snapshot] = {}
+        self._cache = ContentCache(repository.common_dir if repository else None)
+        self._present = Present(repository, branch, refresh_interval) if repository else None
+        self._snapshots: dict[tuple[str, Standing], Snapshot] = {}
         self._label_tables: dict[str, LabelTable] = {}
         self._announced: set[str] = set()
 
@@ -112,6 +119,7 @@ class PromptStore:
         worktree: bool = False,
         limits: Limits | None = None,
         lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        refresh_interval: float = 0.0,
         progress: Progress | None = None,
     ) -> PromptStore:
         """Open the store that a path lies in.
@@ -124,6 +132,9 @@ class PromptStore:
             worktree: Whether to read the files on disk, uncommitted edits included.
             limits: The limits of renders; None for the defaults of `Limits`.
             lock_timeout: How long a write waits for locks of other processes, in seconds.
+            refresh_interval: How long it may take until a commit or a label move of another
+                process is seen, in seconds. 0 sees it at the next call. Files on disk
+                (``worktree=True``) are always read as they are.
             progress: Called now and then while a long history is indexed, with how many commits
                 are done and how many there are.
 
@@ -146,6 +157,7 @@ class PromptStore:
             worktree=worktree,
             limits=limits or Limits(),
             lock_timeout=lock_timeout,
+            refresh_interval=refresh_interval,
             progress=progress,
         )
         if repository is not None:
@@ -193,10 +205,14 @@ class PromptStore:
             InvalidNameError: The name cannot be a prompt's name.
             InvalidArgumentError: Several of version, label and rev are given.
         """
-        check_name(name)
-        _check_selection(version, label, rev)
+        question = (name, version, label, rev, deleted)
         try:
-            return self._get(name, version, label, rev, deleted)
+            # Most calls ask what was asked before: they cost no more than looking that up.
+            moment = self._present.moment() if self._present else None
+            kept = moment.answers.get(question) if moment else None
+            if kept is not None and (version is None or type(version) is int):
+                return kept
+            return self._get(moment, question)
         except _CANNOT_BE_HAD as error:
             if fallback is None:
                 raise
@@ -294,11 +310,12 @@ class PromptStore:
             HistoryUnavailableError: Versions cannot be counted here.
         """
         check_name(name)
-        history = self._require_history()
+        standing = self._require_standing()
+        history = self._require_history(standing)
         changes = history.timeline.history(name) if history else []
         if history is None or not changes:
             raise self._unknown(name)
-        labels = self.labels()
+        labels = self._labels_at(standing)
         return [_version(history, labels, name, change) for change in changes]
 
     def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
@@ -323,11 +340,7 @@ class PromptStore:
             return self._labelled(label)
         if rev is None and self._reads_files:
             return self.working_snapshot()
-        repository = self._require_repository()
-        if rev is None:
-            return self._at(repository.tip(self.branch))
-        title = rev.isoformat() if isinstance(rev, datetime) else rev
-        return self._snapshot(self._resolve(rev), title)
+        return self._snapshot_of(self._require_standing(), rev)
 
     @property
     def has_files(self) -> bool:
@@ -341,7 +354,7 @@ class PromptStore:
         Raises:
             ReadOnlyError: There is none: HEAD is detached, or this is a plain folder.
         """
-        repository = self._require_writable()
+        repository, _ = self._require_writable()
         branch = self.branch or repository.head_branch()
         if branch is None:
             raise ReadOnlyError(
@@ -361,19 +374,13 @@ class PromptStore:
             raise InvalidArgumentError(
                 message=f"{self.path} is a bare repository, which has no files on disk"
             )
-        tip = self._repository.tip(self.branch) if self._repository else None
-        return self._new_snapshot(FolderSource(self.path, self.root, self._repository), tip)
+        standing = self._standing()
+        source = FolderSource(self.path, self.root, self._repository)
+        return self._new_snapshot(source, standing, standing.tip)
 
     def labels(self) -> LabelTable:
         """Read all labels as they are at this moment."""
-        commit = labels_commit(self._repository) if self._repository else None
-        if commit is None or self._repository is None:
-            return LabelTable()
-        table = self._label_tables.get(commit)
-        if table is None:
-            table = read_labels(self._repository, commit)
-            self._label_tables = {commit: table}
-        return table
+        return self._labels_at(self._standing())
 
     def draft(self, edits: Mapping[str, Edit]) -> Snapshot:
         """Take all prompts as they would be after edits, without writing anything.
@@ -387,7 +394,10 @@ class PromptStore:
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        base = self._at(self._require_writable().tip(self.branch))
+        from promptstore.edits import plan_edits
+
+        self._require_writable()
+        base = self._tip_snapshot(self._require_standing())
         planned = plan_edits(base, self.root, edits)
         files = {
             file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
@@ -454,6 +464,8 @@ class PromptStore:
             PromptNotFoundError: There is no such prompt.
             PromptStoreError: As for `save`.
         """
+        from promptstore.edits import Deletion
+
         edit = Deletion(reason, replaced_by)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -483,6 +495,8 @@ class PromptStore:
             HistoryUnavailableError: Old versions cannot be found here.
             PromptStoreError: As for `save`.
         """
+        from promptstore.edits import Restoration
+
         edit = Restoration(version)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -511,10 +525,14 @@ class PromptStore:
             ConflictError: With the names of the prompts that are in the way.
             PromptStoreError: As for `save`, `delete` and `restore`.
         """
-        repository = self._require_writable()
-        base = base or self._at(repository.tip(self.branch))
+        # Who only reads need not wait until the writing part is loaded.
+        from promptstore.writing import Writer
+
+        repository, present = self._require_writable()
+        base = base or self._tip_snapshot(present.look_again().standing)
         writer = Writer(repository, self.writable_branch, self.root, self._lock_timeout, self._at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
+        present.look_again()
         result = self._at(written.commit)
         return {
             name: replace(result.read(name, deleted=True), is_unchanged=name not in written.changed)
@@ -585,10 +603,11 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
-        self._require_history()
+        self._require_history(self._require_standing())
         targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
         self._move_label(label, targets, expected, attribution)
-        return {name: self._get_labelled(name, label) for name in targets}
+        standing = self._require_standing()
+        return {name: self._get_labelled(standing, name, label) for name in targets}
 
     def remove_label(
         self,
@@ -663,23 +682,23 @@ class PromptStore:
         expected = {} if expected_version is None else {name: expected_version}
         return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
 
-    def _require_writable(self) -> Repository:
-        if self._repository is None:
+    def _require_writable(self) -> tuple[Repository, Present]:
+        if self._repository is None or self._present is None:
             raise ReadOnlyError(
                 path=str(self.path), reason="this is a plain folder. Run `git init` in it."
             )
-        return self._repository
+        return self._repository, self._present
 
     def _target(self, name: str, wanted: int | Rev | None) -> Target:
         """Find what a label is to point at."""
         if isinstance(wanted, int):
             _check_selection(wanted, None, None)
-            prompt = self._get_version(check_name(name), wanted)
+            prompt = self._get_version(self._require_standing(), check_name(name), wanted)
             if prompt.deleted:
                 raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
         else:
             commit = None if wanted is None else self._resolve(wanted)
-            prompt = self._at(commit or self._require_repository().tip(self.branch)).read(name)
+            prompt = self._at(commit or self._require_standing().tip).read(name)
         if prompt.version is None or prompt.snapshot_commit is None:
             raise HistoryUnavailableError(reason="so a label has no version to point at.")
         return Target(prompt.version, prompt.snapshot_commit)
@@ -691,43 +710,64 @@ class PromptStore:
         expected: Mapping[str, int] | None,
         attribution: Attribution,
     ) -> None:
+        from promptstore.writing import LabelWriter
+
         repository = self._require_repository()
         writer = LabelWriter(repository, self._lock_timeout)
         writer.move(label, targets, expected or {}, attribution)
+        if self._present:
+            self._present.look_again()
 
     def _labelled(self, label: str) -> Snapshot:
-        targets = self.labels().of_label(label)
+        standing = self._standing()
+        targets = self._labels_at(standing).of_label(label)
 
         def find(name: str) -> File | None:
-            return self._snapshot(targets[name].commit, label).find(name)
+            return self._snapshot(standing, targets[name].commit, label).find(name)
 
         return LabelledSnapshot(
             LabelSource(label, targets, find),
-            read=partial(self._get_labelled, label=label),
+            read=partial(self._get_labelled, standing, label=label),
             cache=self._cache,
-            labels=self.labels(),
+            labels=self._labels_at(standing),
             limits=self._limits,
         )
 
     def _at(self, commit: str | None) -> Snapshot:
         """Take the prompts as of a commit of the branch."""
-        repository = self._require_repository()
-        title = self.branch or repository.head_branch() or "HEAD"
-        if commit is None:
-            return self._new_snapshot(EmptySource(f"{title} (no commits yet)"))
-        return self._snapshot(commit, title)
+        return self._tip_snapshot(self._require_standing()._replace(tip=commit))
 
-    def _get(
-        self, name: str, version: int | None, label: str | None, rev: Rev | None, deleted: bool
-    ) -> Prompt:
+    def _tip_snapshot(self, standing: Standing) -> Snapshot:
+        if standing.tip is None:
+            return self._new_snapshot(EmptySource(f"{standing.title} (no commits yet)"), standing)
+        return self._snapshot(standing, standing.tip, standing.title)
+
+    def _snapshot_of(self, standing: Standing, rev: Rev | None) -> Snapshot:
+        if rev is None:
+            return self._tip_snapshot(standing)
+        title = rev.isoformat() if isinstance(rev, datetime) else rev
+        return self._snapshot(standing, self._resolve(rev), title)
+
+    def _get(self, moment: Moment | None, question: Question) -> Prompt:
+        name, version, label, rev, deleted = question
+        check_name(name)
+        _check_selection(version, label, rev)
+        standing = moment.standing if moment else _NOWHERE
         if version is not None:
-            return self._get_version(name, version)
-        if label is not None:
-            return self._get_labelled(name, label)
-        return self.snapshot(rev).read(name, deleted=deleted)
+            prompt = self._get_version(standing, name, version)
+        elif label is not None:
+            prompt = self._get_labelled(standing, name, label)
+        elif rev is None and self._reads_files:
+            return self.working_snapshot().read(name, deleted=deleted)
+        else:
+            prompt = self._snapshot_of(standing, rev).read(name, deleted=deleted)
+        if moment and (rev is None or _fixes_a_commit(rev)):
+            # Nothing but the standing, and objects that never change, went into it.
+            moment.keep(question, prompt)
+        return prompt
 
-    def _get_version(self, name: str, number: int) -> Prompt:
-        history = self._require_history()
+    def _get_version(self, standing: Standing, name: str, number: int) -> Prompt:
+        history = self._require_history(standing)
         latest = history.timeline.latest(name) if history else None
         if history is None or latest is None:
             raise self._unknown(name)
@@ -736,11 +776,12 @@ class PromptStore:
             raise VersionNotFoundError(
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
-        return self._snapshot(change.commit, f"version {number}").read(name, deleted=True)
+        title = f"version {number}"
+        return self._snapshot(standing, change.commit, title).read(name, deleted=True)
 
-    def _get_labelled(self, name: str, label: str) -> Prompt:
-        target = self.labels().find(label, name)
-        prompt = self._snapshot(target.commit, label).read(name, deleted=True)
+    def _get_labelled(self, standing: Standing, name: str, label: str) -> Prompt:
+        target = self._labels_at(standing).find(label, name)
+        prompt = self._snapshot(standing, target.commit, label).read(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
         return prompt
@@ -748,35 +789,48 @@ class PromptStore:
     def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
         if name not in self._announced:
             self._announced.add(name)
-            _log.warning("using the fallback for the prompt %r: %s", name, error)
+            import logging
+
+            log = logging.getLogger("promptstore")
+            log.warning("using the fallback for the prompt %r: %s", name, error)
         content = Prompt(prompt=fallback) if isinstance(fallback, str) else fallback
         return replace(content, name=name, is_fallback=True, limits=self._limits)
 
-    def _snapshot(self, commit: str, title: str) -> Snapshot:
-        repository = self._require_repository()
-        key = (commit, title, labels_commit(repository))
+    def _labels_at(self, standing: Standing) -> LabelTable:
+        commit = standing.labels
+        if commit is None or self._repository is None:
+            return LabelTable()
+        table = self._label_tables.get(commit)
+        if table is None:
+            table = read_labels(self._repository, commit)
+            self._label_tables = {commit: table}
+        return table
+
+    def _snapshot(self, standing: Standing, commit: str, title: str) -> Snapshot:
+        key = (title, standing._replace(tip=commit))
         snapshot = self._snapshots.pop(key, None)
         if snapshot is None:
-            snapshot = self._new_snapshot(CommitSource(repository, self.root, commit, title))
+            source = CommitSource(self._require_repository(), self.root, commit, title)
+            snapshot = self._new_snapshot(source, standing)
         # Put in again at the end, so that what was not asked for longest stands first and goes.
         self._snapshots[key] = snapshot
         if len(self._snapshots) > _KEPT_SNAPSHOTS:
             self._snapshots.pop(next(iter(self._snapshots)), None)
         return snapshot
 
-    def _new_snapshot(self, source: Source, tip: str | None = None) -> Snapshot:
+    def _new_snapshot(self, source: Source, standing: Standing, tip: str | None = None) -> Snapshot:
         return Snapshot(
             source,
             cache=self._cache,
-            history=self._history(source.commit or tip),
-            labels=self.labels(),
+            history=self._history(standing, source.commit or tip),
+            labels=self._labels_at(standing),
             limits=self._limits,
         )
 
-    def _history(self, tip: str | None) -> History | None:
+    def _history(self, standing: Standing, tip: str | None) -> History | None:
         if tip is None or self._index is None or self._repository is None:
             return None
-        if self._repository.is_shallow:
+        if standing.is_shallow:
             return None
         return History(self._index.at(tip), self._repository, self._cache)
 
@@ -787,15 +841,22 @@ class PromptStore:
             )
         return self._repository
 
-    def _require_history(self) -> History | None:
+    def _standing(self) -> Standing:
+        return self._present.moment().standing if self._present else _NOWHERE
+
+    def _require_standing(self) -> Standing:
+        self._require_repository()
+        return self._standing()
+
+    def _require_history(self, standing: Standing) -> History | None:
         """Give the history of the branch; None while it has no commit."""
-        repository = self._require_repository()
-        if repository.is_shallow:
+        self._require_repository()
+        if standing.is_shallow:
             raise HistoryUnavailableError(
                 reason="the clone is shallow, so older commits are not here. "
                 "Run `git fetch --unshallow`."
             )
-        return self._history(repository.tip(self.branch))
+        return self._history(standing, standing.tip)
 
     def _resolve(self, rev: Rev) -> str:
         if isinstance(rev, datetime):
@@ -808,7 +869,7 @@ class PromptStore:
                 message=f"the time {time.isoformat()} has no time zone; "
                 "say which one, for example with `.astimezone()`"
             )
-        history = self._require_history()
+        history = self._require_history(self._require_standing())
         commit = history.timeline.commit_at(time.timestamp()) if history else None
         if commit is None:
             raise RevisionNotFoundError(
@@ -873,3 +934,7 @@ def _check_selection(version: int | None, label: str | None, rev: Rev | None) ->
         )
     if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
         raise InvalidArgumentError(message=f"a version is a number, not {version!r}")
+
+
+def _fixes_a_commit(rev: Rev) -> bool:
+    return isinstance(rev, str) and _COMMIT_ID.fullmatch(rev) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 
 class FrozenDict(dict[str, Any]):
@@ -49,9 +49,14 @@ class FrozenList(list[Any]):
         return hash(tuple(self))
 
 
+_FROZEN: Final = frozenset({str, int, float, bool, type(None), FrozenDict, FrozenList})
+
+
 def freeze(value: Any) -> Any:
     """Copy a JSON value into dicts and lists that cannot be changed."""
-    if isinstance(value, Mapping):
+    if type(value) in _FROZEN:
+        return value
+    if isinstance(value, (dict, Mapping)):
         return FrozenDict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, (list, tuple)):
         return FrozenList([freeze(item) for item in value])

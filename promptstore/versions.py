@@ -13,19 +13,18 @@ missing, corrupt or cannot be written, it is made again, in memory if it must be
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sqlite3
-import threading
-import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from promptstore.cachefile import CacheFile, Connection, transaction
 from promptstore.names import SUFFIX, is_name
-from promptstore.repository import EMPTY_TREE, Entry, Link, Repository
+from promptstore.repository import EMPTY_TREE, Entry, Link, Repository, blob_id
+
+if TYPE_CHECKING:
+    from promptstore.repository.program import Logged
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""
@@ -47,10 +46,14 @@ _CHANGES: Final = (
     "SELECT name, number, id, mode, blob FROM change CROSS JOIN link USING (line, position) "
     "WHERE line = ? AND position <= ?"
 )
-_BUSY_SECONDS: Final = 10.0
+_LINE_ENDS: Final = (
+    "SELECT id FROM (SELECT line, MAX(position) AS position FROM link GROUP BY line "
+    "ORDER BY line DESC LIMIT 20) JOIN link USING (line, position)"
+)
 _PROGRESS_STEP: Final = 500
+_WORTH_A_PROCESS: Final = 500
+"""From how many commits on starting the git program is quicker than libgit2."""
 
-_T = TypeVar("_T")
 _Row: TypeAlias = tuple[Any, ...]
 
 
@@ -61,11 +64,16 @@ class _Span(NamedTuple):
     last: int
 
 
+_NamedChange: TypeAlias = tuple[str, Entry | None]
+
+
 class _Step(NamedTuple):
     """A commit that is not indexed yet, and what it changed under the root."""
 
-    link: Link
-    changes: list[tuple[str, Entry | None]]
+    id: str
+    parent: str | None
+    time: int
+    changes: list[_NamedChange]
 
 
 class Change(NamedTuple):
@@ -97,6 +105,15 @@ class Timeline:
         """Find the newest version of a prompt, or None where it never existed."""
         query = f"{_CHANGES} AND name = ? ORDER BY position DESC LIMIT 1"
         return _first(self._index.select(self.tip, query, name))
+
+    def ends(self, name: str) -> tuple[Change, Change] | None:
+        """Find the first and the newest version of a prompt, or None where it never existed."""
+        latest = self.latest(name)
+        if latest is None or latest.number == 1:
+            return latest and (latest, latest)
+        query = f"{_CHANGES} AND name = ? AND number = 1 ORDER BY position LIMIT 1"
+        first = _first(self._index.select(self.tip, query, name))
+        return first and (first, latest)
 
     def nth(self, name: str, number: int) -> Change | None:
         """Find the version of a prompt that has this number, or None."""
@@ -148,14 +165,23 @@ class VersionIndex:
         repository: The repository, which must hold its whole history.
         root: The prompts' folder, as a path within the repository; empty for its top.
         progress: Told now and then how far a longer build is.
+        program_from: From how many new commits on the git program is asked, where it is installed.
+            The answers are the same without it.
     """
 
-    def __init__(self, repository: Repository, root: str, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        root: str,
+        progress: Progress | None = None,
+        *,
+        program_from: int = _WORTH_A_PROCESS,
+    ) -> None:
         self._repository = repository
         self._root = root
         self._progress = progress
-        self._file = index_file(repository, root)
-        self._forget_connection()
+        self._program_from = program_from
+        self._file = CacheFile(index_file(repository, root), _SCHEMA)
 
     def at(self, tip: str) -> Timeline:
         """Bring the index up to a commit and look at the history from there.
@@ -169,8 +195,7 @@ class VersionIndex:
         Raises:
             RepositoryError: An object of the history is missing.
         """
-        with self._guarded():
-            self._recovering(lambda: self._spans(tip))
+        self._file.use(lambda connection: self._spans(connection, tip))
         return Timeline(tip, self)
 
     def select(self, tip: str, query: str, *arguments: object) -> list[_Row]:
@@ -184,99 +209,119 @@ class VersionIndex:
         Returns:
             The rows.
         """
-        with self._guarded():
-            return self._recovering(
-                lambda: [
-                    row
-                    for span in self._spans(tip)
-                    for row in self._connected().execute(query, (*span, *arguments))
-                ]
-            )
+        return self._file.use(lambda connection: self._select(connection, tip, query, arguments))
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        if self._pid != os.getpid():
-            # The connection belongs to the parent, and the lock may have been held by a thread
-            # that does not exist on this side of the fork.
-            self._forget_connection()
-        with self._lock:
-            yield
+    def _select(
+        self, connection: Connection, tip: str, query: str, arguments: tuple[object, ...]
+    ) -> list[_Row]:
+        rows: list[_Row] = []
+        for span in self._spans(connection, tip):
+            rows += connection.execute(query, (*span, *arguments))
+        return rows
 
-    def _forget_connection(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._known_spans: dict[str, list[_Span]] = {}
-
-    def _recovering(self, action: Callable[[], _T]) -> _T:
-        try:
-            return action()
-        except sqlite3.Error:
-            # The file was damaged or taken away under us: answer from an index in memory.
-            self._known_spans.clear()
-            self._keep(_in_memory(None))
-            return action()
-
-    def _connected(self) -> sqlite3.Connection:
-        return self._connection or self._keep(_open_index(self._file))
-
-    def _keep(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        """Work with a connection from now on, and close it when this index is no more."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = connection
-        weakref.finalize(self, connection.close)
-        return connection
-
-    def _spans(self, tip: str) -> list[_Span]:
-        spans = self._known_spans.get(tip)
+    def _spans(self, connection: Connection, tip: str) -> list[_Span]:
+        spans: list[_Span] | None = self._file.memo.get(tip)
         if spans is None:
-            place = self._place(tip)
+            place = _place(connection, tip)
             if place is None:
-                self._extend(tip)
-                place = self._place(tip)
-            spans = self._known_spans[tip] = list(self._spans_to(place))
+                self._extend(connection, tip)
+                place = _place(connection, tip)
+            spans = self._file.memo[tip] = list(_spans_to(connection, place))
         return spans
 
-    def _spans_to(self, place: _Span | None) -> Iterator[_Span]:
-        while place is not None:
-            yield place
-            query = "SELECT parent, fork FROM line WHERE id = ?"
-            parent, fork = self._connected().execute(query, (place.line,)).fetchone()
-            place = None if parent is None else _Span(parent, fork)
-
-    def _place(self, commit: str) -> _Span | None:
-        query = "SELECT line, position FROM link WHERE id = ?"
-        row = self._connected().execute(query, (bytes.fromhex(commit),)).fetchone()
-        return _Span(*row) if row else None
-
-    def _extend(self, tip: str) -> None:
-        steps = self._missing_steps(tip)
-        with _transaction(self._connected()) as connection:
+    def _extend(self, connection: Connection, tip: str) -> None:
+        steps = self._missing_steps(connection, tip)
+        with transaction(connection):
             # Another process may have stored some of them meanwhile: look again under the lock.
-            while steps and self._place(steps[0].link.id):
+            while steps and _place(connection, steps[0].id):
                 steps.pop(0)
-            parent = steps[0].link.parent if steps else None
-            place = self._place(parent) if parent else None
-            self._append(connection, place, steps)
+            parent = steps[0].parent if steps else None
+            place = _place(connection, parent) if parent else None
+            _append(connection, place, steps)
 
-    def _missing_steps(self, tip: str) -> list[_Step]:
+    def _missing_steps(self, connection: Connection, tip: str) -> list[_Step]:
         links: list[Link] = []
         base: Link | None = None
         for link in self._repository.walk(tip):
-            if self._place(link.id):
+            if _place(connection, link.id):
                 base = link
                 break
             links.append(link)
+            if len(links) == self._program_from:
+                logged = self._steps_by_program(connection, tip)
+                if logged is not None:
+                    return logged
         before = self._prompts_tree(base.tree) if base else EMPTY_TREE
         steps: list[_Step] = []
         for link in reversed(links):
             after = self._prompts_tree(link.tree)
-            steps.append(_Step(link, list(self._changes(before, after, ""))))
+            changes = list(self._changes(before, after, ""))
+            steps.append(_Step(link.id, link.parent, link.time, changes))
             before = after
-            if self._progress and (len(steps) % _PROGRESS_STEP == 0 or len(steps) == len(links)):
-                self._progress(len(steps), len(links))
+            self._tell(len(steps), len(links))
         return steps
+
+    def _steps_by_program(self, connection: Connection, tip: str) -> list[_Step] | None:
+        """Let the git program find the steps: for a long history it takes a twentieth of the time.
+
+        Returns:
+            The steps, or None where it is not there, or what it says does not fit.
+        """
+        from promptstore.repository.program import (
+            GitProgramError,
+            count_first_parents,
+            log_first_parents,
+        )
+
+        known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
+        steps: list[_Step] = []
+        names: dict[str, str | None] = {}
+        try:
+            total = count_first_parents(self._repository, tip, known) if self._progress else 0
+            for commit in log_first_parents(self._repository, tip, known, self._root):
+                changes = self._named(commit, names)
+                steps.append(_Step(commit.id, commit.parent, commit.time, changes))
+                self._tell(len(steps), total)
+        except GitProgramError:
+            return None
+        parent = steps[-1].parent if steps else tip
+        if parent is not None and not _place(connection, parent):
+            # Commits are left out that an indexed one reaches, but not by its first parents.
+            return None
+        steps.reverse()
+        return steps
+
+    def _named(self, commit: Logged, names: dict[str, str | None]) -> list[_NamedChange]:
+        """Give the changes of a commit by prompt name."""
+        found: dict[str, Entry | None] = {}
+        for path, entry in commit.changes:
+            if path not in names:
+                names[path] = self._name_of(path)
+            name = names[path]
+            if name is not None:
+                found[name] = entry
+            if f"{SUFFIX}/" in path:
+                # A folder that is called like a prompt's file: what stands there is a tree.
+                found |= self._folders_on_the_way(commit.id, path)
+        return list(found.items())
+
+    def _name_of(self, path: str) -> str | None:
+        prefix = f"{self._root}/" if self._root else ""
+        if not path.endswith(SUFFIX) or not path.startswith(prefix):
+            return None
+        name = path.removeprefix(prefix).removesuffix(SUFFIX)
+        return name if is_name(name) else None
+
+    def _folders_on_the_way(self, commit: str, path: str) -> dict[str, Entry | None]:
+        tree = self._repository.commit(commit).tree
+        segments = path.split("/")
+        folders = ("/".join(segments[:depth]) for depth in range(1, len(segments)))
+        named = {folder: self._name_of(folder) for folder in folders}
+        return {name: self._repository.find(tree, folder) for folder, name in named.items() if name}
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._progress and (done % _PROGRESS_STEP == 0 or done == total):
+            self._progress(done, total)
 
     def _prompts_tree(self, tree: str) -> str:
         entry = self._repository.find(tree, self._root)
@@ -294,40 +339,10 @@ class VersionIndex:
             now_tree = now.id if now and now.is_tree else EMPTY_TREE
             yield from self._changes(was_tree, now_tree, f"{folder}{key}/")
 
-    def _append(
-        self, connection: sqlite3.Connection, place: _Span | None, steps: list[_Step]
-    ) -> None:
-        numbers: dict[str, int] = {}
-        spans = list(self._spans_to(place))
-        line, start = self._line_after(connection, place)
-        links: list[tuple[object, ...]] = []
-        changes: list[tuple[object, ...]] = []
-        for position, step in enumerate(steps, start):
-            links.append((line, position, bytes.fromhex(step.link.id), step.link.time))
-            for name, entry in step.changes:
-                if name not in numbers:
-                    numbers[name] = _last_number(connection, spans, name)
-                numbers[name] += 1
-                mode, blob = (entry.mode, bytes.fromhex(entry.id)) if entry else (None, None)
-                changes.append((name, line, position, numbers[name], mode, blob))
-        connection.executemany("INSERT INTO link VALUES (?, ?, ?, ?)", links)
-        connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?)", changes)
-
-    def _line_after(self, connection: sqlite3.Connection, place: _Span | None) -> tuple[int, int]:
-        if place is not None:
-            query = "SELECT MAX(position) FROM link WHERE line = ?"
-            (last,) = connection.execute(query, (place.line,)).fetchone()
-            if last == place.last:
-                return place.line, last + 1
-        parent, fork = place or (None, None)
-        insert = "INSERT INTO line (parent, fork) VALUES (?, ?)"
-        line = connection.execute(insert, (parent, fork)).lastrowid
-        return line or 0, 1 if fork is None else fork + 1
-
 
 def index_file(repository: Repository, root: str) -> Path:
     """Name the file that holds the index of a root; it lies inside the git directory."""
-    digest = hashlib.sha256(root.encode()).hexdigest()[:16]
+    digest = blob_id(root.encode())[:16]
     return repository.common_dir / "promptstore" / f"versions-{_FORMAT}-{digest}.sqlite"
 
 
@@ -341,7 +356,53 @@ def _change(row: _Row) -> Change:
     return Change(number, bytes(commit).hex(), entry)
 
 
-def _last_number(connection: sqlite3.Connection, spans: list[_Span], name: str) -> int:
+def _place(connection: Connection, commit: str) -> _Span | None:
+    query = "SELECT line, position FROM link WHERE id = ?"
+    row = connection.execute(query, (bytes.fromhex(commit),)).fetchone()
+    return _Span(*row) if row else None
+
+
+def _spans_to(connection: Connection, place: _Span | None) -> Iterator[_Span]:
+    while place is not None:
+        yield place
+        query = "SELECT parent, fork FROM line WHERE id = ?"
+        parent, fork = connection.execute(query, (place.line,)).fetchone()
+        place = None if parent is None else _Span(parent, fork)
+
+
+def _append(connection: Connection, place: _Span | None, steps: list[_Step]) -> None:
+    numbers: dict[str, int] = {}
+    spans = list(_spans_to(connection, place))
+    line, start = _line_after(connection, place)
+    links: list[tuple[object, ...]] = []
+    changes: list[tuple[object, ...]] = []
+    for position, step in enumerate(steps, start):
+        links.append((line, position, bytes.fromhex(step.id), step.time))
+        for name, entry in step.changes:
+            if name not in numbers:
+                numbers[name] = _last_number(connection, spans, name)
+            numbers[name] += 1
+            mode, blob = (entry.mode, bytes.fromhex(entry.id)) if entry else (None, None)
+            changes.append((name, line, position, numbers[name], mode, blob))
+    # In the order of the table: SQLite takes twice as long to put rows between others.
+    changes.sort(key=itemgetter(0, 2))
+    connection.executemany("INSERT INTO link VALUES (?, ?, ?, ?)", links)
+    connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?)", changes)
+
+
+def _line_after(connection: Connection, place: _Span | None) -> tuple[int, int]:
+    if place is not None:
+        query = "SELECT MAX(position) FROM link WHERE line = ?"
+        (last,) = connection.execute(query, (place.line,)).fetchone()
+        if last == place.last:
+            return place.line, last + 1
+    parent, fork = place or (None, None)
+    insert = "INSERT INTO line (parent, fork) VALUES (?, ?)"
+    line = connection.execute(insert, (parent, fork)).lastrowid
+    return line or 0, 1 if fork is None else fork + 1
+
+
+def _last_number(connection: Connection, spans: list[_Span], name: str) -> int:
     query = (
         "SELECT number FROM change WHERE line = ? AND position <= ? AND name = ? "
         "ORDER BY position DESC LIMIT 1"
@@ -351,73 +412,3 @@ def _last_number(connection: sqlite3.Connection, spans: list[_Span], name: str) 
         if row:
             return int(row[0])
     return 0
-
-
-def _open_index(file: Path) -> sqlite3.Connection:
-    try:
-        return _open_file(file)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return _in_memory(file)
-    except OSError:
-        return _in_memory(file)
-    with suppress(OSError, sqlite3.Error):
-        file.unlink()
-        return _open_file(file)
-    return _in_memory(None)
-
-
-def _open_file(file: Path) -> sqlite3.Connection:
-    file.parent.mkdir(exist_ok=True)
-    connection = _connect(str(file))
-    try:
-        _create_tables(connection)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _in_memory(seed: Path | None) -> sqlite3.Connection:
-    """Make an index that dies with the process, from what can still be read of a file."""
-    connection = _connect(":memory:")
-    if seed is not None and seed.is_file():
-        with suppress(sqlite3.Error), _read_only(seed) as source:
-            source.backup(connection)
-    _create_tables(connection)
-    return connection
-
-
-@contextmanager
-def _read_only(file: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-
-
-def _create_tables(connection: sqlite3.Connection) -> None:
-    query = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'change'"
-    if connection.execute(query).fetchone()[0]:
-        return
-    with _transaction(connection):
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")

@@ -11,7 +11,7 @@ HOMES = {
     "pygit2": "promptstore.repository",
     "yaml": "promptstore.promptfile",
     "jinja2": "promptstore.template",
-    "sqlite3": "promptstore.versions",
+    "sqlite3": "promptstore.cachefile",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
 }

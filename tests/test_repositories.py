@@ -209,6 +209,7 @@ def read_only_clone(origin: GitRepo, request: pytest.FixtureRequest) -> Iterator
 
 READ_ONLY = """
 import ctypes, os, sys
+import promptstore.writing
 from promptstore import Prompt, PromptStore
 from promptstore.errors import ReadOnlyError
 PromptStore.open(sys.argv[1]).render("greet")  # loads every module while that is still allowed

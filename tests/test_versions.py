@@ -104,6 +104,93 @@ def test_versions_equal_git_log_on_random_histories(steps: list[Step], seen_befo
             assert_equals_git(repo, index, NAMES, rev)
 
 
+@settings(max_examples=25)
+@given(histories, st.integers(1, 12))
+def test_the_git_program_gives_the_same_index(steps: list[Step], seen_before: int) -> None:
+    with fresh_repo() as repo:
+        fast_import(repo, steps)
+        repository = Repository.discover(repo.path)
+        revs = [repo.git("rev-parse", f"c{min(seen_before, len(steps))}"), repo.head()]
+        plain, asking = (everything(repository, revs, program_from) for program_from in (0, 1))
+        assert asking == plain
+
+
+def everything(repository: Repository, revs: list[str], program_from: int) -> list[object]:
+    """All versions with their entries at each rev, from an index that is made anew."""
+    told: list[tuple[int, int]] = []
+    index_file(repository, "prompts").unlink(missing_ok=True)
+    index = VersionIndex(
+        repository, "prompts", lambda *step: told.append(step), program_from=program_from
+    )
+    answers: list[object] = [{name: index.at(rev).history(name) for name in NAMES} for rev in revs]
+    assert all(done <= total for done, total in told)
+    return answers
+
+
+LONG = 30
+
+
+def long_history(repo: GitRepo) -> tuple[Repository, list[str]]:
+    fast_import(repo, [(0, None, [("M", "100644", PATHS[0], str(n))]) for n in range(LONG)])
+    return Repository.discover(repo.path), [repo.git("rev-parse", "main")]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("log.showSignature", "true"),
+        ("log.showRoot", "false"),
+        ("log.date", "relative"),
+        ("log.follow", "true"),
+        ("log.diffMerges", "off"),
+        ("diff.renames", "copies"),
+        ("diff.orderFile", "no such file"),
+        ("diff.noprefix", "true"),
+        ("diff.relative", "true"),
+        ("core.quotePath", "false"),
+        ("color.ui", "always"),
+        ("core.pager", "no-such-pager"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+    ],
+    ids=lambda setting: setting[0],
+)
+def test_settings_of_git_change_no_version(repo: GitRepo, settings: tuple[str, str]) -> None:
+    repository, revs = long_history(repo)
+    expected = everything(repository, revs, 0)
+    repo.git("config", *settings)
+    assert everything(repository, revs, 1) == expected
+
+
+def test_replaced_and_grafted_commits_change_no_version(repo: GitRepo) -> None:
+    repository, revs = long_history(repo)
+    expected = everything(repository, revs, 0)
+    repo.git("replace", "--graft", "main", "main~9")
+    repo.write(".git/info/grafts", f"{revs[0]} {repo.git('rev-parse', 'main~5')}\n")
+    assert everything(repository, revs, 1) == expected
+
+
+def test_no_git_program_is_needed(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository, revs = long_history(repo)
+    expected = everything(repository, revs, 0)
+    monkeypatch.setenv("PATH", "")
+    assert everything(repository, revs, 1) == expected
+
+
+def test_a_git_program_that_talks_nonsense_is_not_believed(
+    repo: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, revs = long_history(repo)
+    expected = everything(repository, revs, 0)
+    for answer in ("echo hello", f"echo '{revs[0]} 1 '", "exit 1", "head -c 100 /dev/zero"):
+        program = tmp_path / "bin" / "git"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{answer}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        assert everything(repository, revs, 1) == expected
+
+
 def test_merges_renames_and_removals(repo: GitRepo) -> None:
     repo.commit({"prompts/a.yaml": "prompt: 1\n"})
     repo.git("checkout", "--quiet", "-b", "side")

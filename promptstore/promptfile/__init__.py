@@ -2,12 +2,53 @@
 
 Read strictly, with every fault of the file and its place; written in one canonical style; edited
 in place, so that comments, layout and everything that did not change stay as they are.
+
+Each name is loaded when it is first used: a prompt that was parsed before needs no parser.
 """
 
 from __future__ import annotations
 
-from promptstore.promptfile.editor import edit
-from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
-from promptstore.promptfile.writer import dumps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["Document", "dumps", "edit", "loads", "parse", "parse_yaml"]
+if TYPE_CHECKING:
+    from promptstore.promptfile.editor import edit
+    from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
+    from promptstore.promptfile.rebuilding import fingerprint, rebuild
+    from promptstore.promptfile.writer import dumps
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
+
+__all__ = [
+    "Document",
+    "dumps",
+    "edit",
+    "fingerprint",
+    "loads",
+    "parse",
+    "parse_yaml",
+    "rebuild",
+    "write_flow",
+    "write_key",
+]
+
+_HOME_OF: Final = {
+    "Document": "reader",
+    "dumps": "writer",
+    "edit": "editor",
+    "fingerprint": "rebuilding",
+    "loads": "reader",
+    "parse": "reader",
+    "parse_yaml": "reader",
+    "rebuild": "rebuilding",
+    "write_flow": "yamlwriter",
+    "write_key": "yamlwriter",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

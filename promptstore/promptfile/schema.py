@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -43,6 +43,7 @@ _JINJA_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
 _JINJA_RULE: Final = "a letter, then letters, digits and '_'"
 _SIMPLE_RULE: Final = "letters, digits, '_', '.' and '-', not starting with '_'"
+_OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
 _TAKEN_WORDS: Final = frozenset(keyword.kwlist) | {"true", "false", "none", "loop", "range", "self"}
 
 
@@ -83,10 +84,12 @@ def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
 def _check_keys(
     value: Mapping[str, Any],
     path: Path,
-    known: Iterable[str],
+    known: tuple[str, ...],
     report: Report,
     free: str = "\0",
 ) -> None:
+    if frozenset(known).issuperset(value):
+        return
     for key in value:
         if key not in known and not key.startswith(free):
             near = get_close_matches(shown(key), known, n=1, cutoff=0.6)
@@ -246,7 +249,7 @@ def _enum(
     if not isinstance(values, list) or not values:
         report(path, codes.BAD_VARIABLE, "`enum` must be a list of at least one value.")
         return None
-    variable = Variable(type=kind)
+    variable = _OF_TYPE[kind]
     for index, value in enumerate(values):
         fault = _misfit(variable, value)
         if fault:

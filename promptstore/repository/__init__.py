@@ -1,10 +1,14 @@
 """Git: everything that promptstore reads from a repository and writes to it (pygit2 lives here).
 
-Object ids are 40 hexadecimal digits everywhere outside this package.
+Object ids are 40 hexadecimal digits everywhere outside this package. What only writing needs is
+loaded when it is first used.
 """
 
-from promptstore.repository.identity import Signature, choose_signatures
-from promptstore.repository.locks import Patience
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from promptstore.repository.reading import (
     EMPTY_TREE,
     Commit,
@@ -14,7 +18,11 @@ from promptstore.repository.reading import (
     blob_id,
     create_repository,
 )
-from promptstore.repository.writing import CommitNote, FileChange, update_branch
+
+if TYPE_CHECKING:
+    from promptstore.repository.identity import Signature, choose_signatures
+    from promptstore.repository.locks import Patience
+    from promptstore.repository.writing import CommitNote, FileChange, update_branch
 
 __all__ = [
     "EMPTY_TREE",
@@ -31,3 +39,21 @@ __all__ = [
     "create_repository",
     "update_branch",
 ]
+
+_HOME_OF: Final = {
+    "CommitNote": "writing",
+    "FileChange": "writing",
+    "Patience": "locks",
+    "Signature": "identity",
+    "choose_signatures": "identity",
+    "update_branch": "writing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

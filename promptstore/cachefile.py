@@ -1,0 +1,146 @@
+"""A file inside the git directory that only saves work: an SQLite database (sqlite3 lives here).
+
+Where the file is missing, corrupt or cannot be written, it is made again, in memory if it must be.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+_BUSY_SECONDS: Final = 10.0
+
+_T = TypeVar("_T")
+
+Connection: TypeAlias = sqlite3.Connection
+
+
+class CacheFile:
+    """A database that may vanish at any time.
+
+    Threads may share it, and a fork inherits a working one: each process opens the file anew.
+
+    Args:
+        file: Where it is.
+        schema: The statements that make its tables, which do nothing where these are there.
+
+    Attributes:
+        memo: Room for what its user knows of the tables; emptied whenever these may be others.
+    """
+
+    def __init__(self, file: Path, schema: str) -> None:
+        self._file = file
+        self._schema = schema
+        self._forget()
+
+    def use(self, action: Callable[[Connection], _T]) -> _T:
+        """Do something with the database, one thread at a time.
+
+        Args:
+            action: What to do. It is done again, with empty tables, where the file was damaged.
+
+        Returns:
+            What the action gives.
+        """
+        if self._pid != os.getpid():
+            # The connection belongs to the parent, and the lock may have been held by a thread
+            # that does not exist on this side of the fork.
+            self._forget()
+        with self._lock:
+            try:
+                return action(self._connection or self._keep(_open(self._file, self._schema)))
+            except sqlite3.Error:
+                # The file was damaged or taken away under us: answer from memory.
+                return action(self._keep(_in_memory(self._schema, None)))
+
+    def _forget(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+        self.memo: dict[str, Any] = {}
+
+    def _keep(self, connection: Connection) -> Connection:
+        """Work with a connection from now on, and close it when this object is no more."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = connection
+        self.memo.clear()
+        weakref.finalize(self, connection.close)
+        return connection
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Let all or nothing of what is written be kept, and keep other writers out meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _open(file: Path, schema: str) -> Connection:
+    try:
+        return _open_file(file, schema)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return _in_memory(schema, file)
+    except OSError:
+        return _in_memory(schema, file)
+    with suppress(OSError, sqlite3.Error):
+        file.unlink()
+        return _open_file(file, schema)
+    return _in_memory(schema, None)
+
+
+def _open_file(file: Path, schema: str) -> Connection:
+    file.parent.mkdir(exist_ok=True)
+    connection = _connect(str(file))
+    try:
+        _create_tables(connection, schema)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _in_memory(schema: str, seed: Path | None) -> Connection:
+    """Make a database that dies with the process, from what can still be read of a file."""
+    connection = _connect(":memory:")
+    if seed is not None and seed.is_file():
+        with suppress(sqlite3.Error), _read_only(seed) as source:
+            source.backup(connection)
+    _create_tables(connection, schema)
+    return connection
+
+
+@contextmanager
+def _read_only(file: Path) -> Iterator[Connection]:
+    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connect(name: str) -> Connection:
+    return sqlite3.connect(
+        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def _create_tables(connection: Connection, schema: str) -> None:
+    # Asking first spares every process but the first one a lock.
+    if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+        return
+    with transaction(connection):
+        for statement in schema.split(";"):
+            connection.execute(statement)

@@ -1,0 +1,167 @@
+"""The file of parsed prompts is only a cache: with it, without it and with a broken one alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from promptstore import Prompt, PromptStore, promptfile
+from promptstore.contents import contents_file
+from promptstore.repository import Repository
+from tests.gitrepo import GitRepo
+from tests.processes import race
+from tests.promptfile.strategies import prompts
+
+DATA = Path(__file__).parent / "data"
+SOUND = sorted((DATA / "promptfile/canonical").glob("*.yaml"))
+OWN = sorted((Path(__file__).parent.parent / "prompts").rglob("*.yaml"))
+
+
+def assert_rebuilt(data: bytes) -> None:
+    document = promptfile.parse(data)
+    stored = json.dumps(document.tree.value)
+    assert promptfile.rebuild(json.loads(stored)) == document.prompt
+
+
+@pytest.mark.parametrize("file", SOUND + OWN, ids=lambda file: file.stem)
+def test_a_prompt_is_rebuilt_as_it_was_parsed(file: Path) -> None:
+    assert_rebuilt(file.read_bytes())
+
+
+@given(prompts())
+def test_any_prompt_is_rebuilt_as_it_was_parsed(prompt: Prompt) -> None:
+    assert_rebuilt(promptfile.dumps(prompt).encode())
+
+
+@pytest.fixture
+def filled(repo: GitRepo) -> GitRepo:
+    """A repository of sound files and a broken one, whose cache has been written."""
+    files: dict[str, str | bytes | None] = {
+        f"prompts/p{number}.yaml": file.read_bytes() for number, file in enumerate(SOUND + OWN)
+    }
+    repo.commit({**files, "prompts/broken.yaml": "prompt: 1\n"})
+    listed(repo)
+    assert cache(repo).is_file()
+    return repo
+
+
+def cache(repo: GitRepo) -> Path:
+    return contents_file(Repository.discover(repo.path).common_dir)
+
+
+def listed(repo: GitRepo) -> tuple[list[Prompt], list[str]]:
+    """Everything that a fresh store reads: the prompts, and what is said of broken files."""
+    found, broken = PromptStore.open(repo.path).snapshot().list_readable(deleted=True)
+    return found, [str(error) for error in broken]
+
+
+def lose(file: Path) -> None:
+    file.unlink()
+
+
+def garble(file: Path) -> None:
+    file.write_bytes(b"this is no database" * 100)
+
+
+def truncate(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def overwrite_the_end(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[4096:] = b"\xff" * len(data[4096:])
+    file.write_bytes(data)
+
+
+def block(file: Path) -> None:
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+
+
+def block_the_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+    file.parent.write_text("in the way")
+
+
+def swap_letters(file: Path) -> None:
+    """Change what rows say, so that they are sound JSON, and wrong."""
+    execute(file, "UPDATE parsed SET value = replace(value, 'prompt', 'tpmorp')")
+
+
+def mix_up_rows(file: Path) -> None:
+    execute(file, "UPDATE parsed SET (value, check_sum) = (SELECT value, check_sum FROM parsed)")
+
+
+def execute(file: Path, statement: str) -> None:
+    connection = sqlite3.connect(file)
+    with connection:
+        assert connection.execute(statement).rowcount > 1
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lose,
+        garble,
+        truncate,
+        overwrite_the_end,
+        block,
+        block_the_folder,
+        swap_letters,
+        mix_up_rows,
+    ],
+)
+def test_damage_changes_no_answer(filled: GitRepo, damage: Callable[[Path], None]) -> None:
+    expected = listed(filled)
+    assert len(expected[0]) == len(SOUND + OWN)
+    assert len(expected[1]) == 1
+    damage(cache(filled))
+    assert listed(filled) == expected
+    assert listed(filled) == expected
+
+
+def test_a_row_that_is_found_is_not_parsed_again(filled: GitRepo) -> None:
+    file = cache(filled)
+    before = file.read_bytes()
+    listed(filled)
+    assert file.read_bytes() == before
+
+
+def test_a_broken_file_is_never_kept(filled: GitRepo) -> None:
+    connection = sqlite3.connect(cache(filled))
+    (count,) = connection.execute("SELECT COUNT(*) FROM parsed").fetchone()
+    connection.close()
+    assert count == len({file.read_bytes() for file in SOUND + OWN})
+
+
+def test_it_lies_in_the_git_directory_alone(filled: GitRepo) -> None:
+    assert filled.git("status", "--porcelain", "--ignored") == ""
+
+
+def test_threads_and_processes_read_the_same(filled: GitRepo) -> None:
+    expected = listed(filled)
+    lose(cache(filled))
+    assert race([lambda: listed(filled)] * 2) == [expected] * 2
+    lose(cache(filled))
+    store = PromptStore.open(filled.path)
+    answers: list[list[Prompt]] = []
+    threads = [
+        threading.Thread(
+            target=lambda: answers.append(store.snapshot().list_readable(deleted=True)[0])
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [expected[0]] * 4
