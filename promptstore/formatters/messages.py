@@ -117,6 +117,10 @@ class Fields:
         """What nobody took; null and empty values are nothing."""
         return {k: v for k, v in self._left.items() if v is not None and v not in ("", [], {})}
 
+    def rest(self) -> list[Part]:
+        """Give what nobody took as a part; none where nothing is left."""
+        return [Data(left)] if (left := self.left) else []
+
     @property
     def kind(self) -> str:
         """The value of `type`, which stays; an empty text where it is no text."""

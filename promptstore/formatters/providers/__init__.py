@@ -121,8 +121,7 @@ def _read(value: Any, depth: int) -> list[Part]:
     if isinstance(value, list):
         return [part for item in value for part in _read(item, depth + 1)]
     fields = Fields(value)
-    parts = _taken(fields, depth)
-    return [*parts, Data(fields.left)] if fields.left else parts
+    return [*_taken(fields, depth), *fields.rest()]
 
 
 def _taken(fields: Fields, depth: int) -> list[Part]:

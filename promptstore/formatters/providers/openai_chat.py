@@ -84,7 +84,7 @@ def _typed(fields: Fields, kind: str, value: Mapping[str, Any], describe: Any) -
     parts: list[Part] = [media]
     if transcript := inner.text("transcript"):
         parts.append(Text(transcript, "transcript"))
-    return [*parts, Data(inner.left)] if inner.left else parts
+    return [*parts, *inner.rest()]
 
 
 def _audio(fields: Fields) -> Media:
