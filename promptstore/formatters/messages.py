@@ -131,6 +131,10 @@ class Fields:
         """Tell whether one of the keys is still there."""
         return any(key in self._left for key in keys)
 
+    def peek(self, key: str) -> Any:
+        """Look at a key without taking it; None where it is not there."""
+        return self._left.get(key)
+
     def text(self, *keys: str) -> str:
         """Take the first of these keys that holds a text; an empty text where none does."""
         return str(self._take(str, keys) or "")

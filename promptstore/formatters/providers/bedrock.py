@@ -33,8 +33,9 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     if (reasoning := fields.object("reasoningContent")) is not None:
         parts += _reasoning(Fields(reasoning))
     for kind in ("image", "document", "video", "audio"):
-        value = fields.object(kind) if not fields.kind else None
-        if value is not None:
+        value = fields.peek(kind)
+        if isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
+            fields.object(kind)
             parts += _media(kind, Fields(value))
     return parts
 

@@ -66,6 +66,8 @@ def _call(value: Any) -> list[Part]:
 def _media(fields: Fields) -> list[Part]:
     if (image := fields.object("image_url")) is not None:
         return _typed(fields, "image_url", image, lambda f: from_url("image", f.text("url")))
+    if image_data := fields.text("b64_json"):
+        return [from_base64("image", image_data)]
     if fields.kind == "image_url" and (url := fields.text("image_url")):
         fields.text("type")
         return [from_url("image", url)]
