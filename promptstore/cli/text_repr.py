@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from gzip import GzipFile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final, NamedTuple, cast
@@ -20,7 +20,8 @@ import typer
 
 from promptstore.cli.output import print_error, visible
 from promptstore.errors import EventError, InvalidArgumentError
-from promptstore.formatters import TextRepr, TextReprOptions, text_repr
+from promptstore.formatters import TextRepr, TextReprMetadata, TextReprOptions, text_repr
+from promptstore.formatters.jsontext import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -117,9 +118,12 @@ def show_events(
 
 def _print(result: TextRepr, *, as_json: bool, is_first: bool) -> None:
     if as_json:
-        value = {"text": result.text, "metadata": asdict(result.metadata)}
+        told = {
+            field.name: getattr(result.metadata, field.name) for field in fields(TextReprMetadata)
+        }
+        line = one_line({"text": result.text, "metadata": told}, escaped=False)
         # What stands in an event may hold half a surrogate pair, in its id too.
-        line = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+        line = line.encode(errors="backslashreplace").decode()
         sys.stdout.write(line + "\n")
         return
     text = result.text if result.text.endswith("\n") else result.text + "\n"

@@ -117,6 +117,10 @@ class Fields:
         """What nobody took; null and empty values are nothing."""
         return {k: v for k, v in self._left.items() if v is not None and v not in ("", [], {})}
 
+    def rest(self) -> list[Part]:
+        """Give what nobody took as a part; none where nothing is left."""
+        return [Data(left)] if (left := self.left) else []
+
     @property
     def kind(self) -> str:
         """The value of `type`, which stays; an empty text where it is no text."""
@@ -126,6 +130,10 @@ class Fields:
     def has(self, *keys: str) -> bool:
         """Tell whether one of the keys is still there."""
         return any(key in self._left for key in keys)
+
+    def peek(self, key: str) -> Any:
+        """Look at a key without taking it; None where it is not there."""
+        return self._left.get(key)
 
     def text(self, *keys: str) -> str:
         """Take the first of these keys that holds a text; an empty text where none does."""

@@ -37,6 +37,8 @@ def complete(properties: dict[str, Any], **options: Any) -> str:
         ({"$ai_input": ["one", "two"]}, ["[2]", "", "two"]),
         ({"$ai_output": {"role": "assistant", "content": "é"}}, ["[1] assistant", "", "é"]),
         ({"$ai_output": "a", "$ai_output_choices": SAID}, ["[1] user", "", "Hi"]),
+        ({"$ai_output_state": {"q": "é"}}, ["OUTPUT STATE:", "", "q: é"]),
+        ({"$ai_input_state": {"messages": SAID}}, ["INPUT STATE:", "", "[1] user", "", "Hi"]),
         ({"$ai_input": [{"role": "user", "content": 0}]}, ["[1] user", "", "0"]),
     ],
 )

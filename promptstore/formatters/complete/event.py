@@ -15,7 +15,7 @@ from promptstore.formatters.complete.writing import (
     scalar_text,
 )
 from promptstore.formatters.events import Event
-from promptstore.formatters.providers import read_messages
+from promptstore.formatters.providers import holds_messages, read_messages
 
 _FACTS: Final = (  # label, property, unit
     ("trace", "$ai_trace_id", ""),
@@ -135,6 +135,8 @@ def _write_section(label: str, value: Any, writer: Writer) -> None:
     if isinstance(value, str):
         writer.add("")
         writer.add_content(value)
+    elif not holds_messages(value):
+        writer.add("", *outline(value))
     else:
         write_messages(read_messages(value), writer)
 

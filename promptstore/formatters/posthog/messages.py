@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,12 +45,7 @@ def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str
     Returns:
         The lines.
     """
-    lines: list[str] = []
-    for number, message in enumerate(messages, 1):
-        if isinstance(message, dict):
-            entry = _read_or_mend(number, message, number == len(messages), options)
-            lines += _entry_lines(entry)
-    return lines
+    return _lines(messages, options, _read_or_mend)
 
 
 def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str]:
@@ -66,11 +61,18 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     Raises:
         UnreadableError: PostHog fails on one of them.
     """
+    return _lines(messages, options, _read)
+
+
+def _lines(
+    messages: Sequence[Any],
+    options: TextReprOptions,
+    read: Callable[[int, Mapping[str, Any], bool, TextReprOptions], Entry],
+) -> list[str]:
     lines: list[str] = []
     for number, message in enumerate(messages, 1):
         if isinstance(message, dict):
-            entry = _read(number, message, number == len(messages), options)
-            lines += _entry_lines(entry)
+            lines += _entry_lines(read(number, message, number == len(messages), options))
     return lines
 
 

@@ -15,7 +15,7 @@ from promptstore.formatters.posthog.messages import DASH, content_line, strict_m
 
 RULE: Final = "=" * 80
 _DEEPEST_LITERAL: Final = 200  # brackets inside of brackets that Python's own parser takes
-_LONGEST_LITERAL: Final = 2_000_000  # characters; parsing takes a hundred times their memory
+_LONGEST_LITERAL: Final = 500_000  # characters; parsing takes a hundred times their memory
 
 
 def span_text(properties: Mapping[str, Any], options: TextReprOptions) -> str:

@@ -41,6 +41,9 @@ _ENVELOPES: Final = {
     "candidates": "response",
     "output": "response",
 }
+_MARKS: Final = frozenset(
+    {"role", "content", "parts", "type", "text", "message", "delta", "kwargs", "tool_calls"}
+)
 _DEEPEST: Final = 20
 
 
@@ -65,6 +68,20 @@ def read_messages(value: Any) -> list[Message]:
             rest = Fields({name: item for name, item in value.items() if name != key}).left
             return read_messages(inner) + ([Message(_ENVELOPES[key], [], rest)] if rest else [])
     return [read_message(value)]
+
+
+def holds_messages(value: Any) -> bool:
+    """Tell whether a value is a message or holds messages, and is not just some JSON.
+
+    Args:
+        value: The input, the output or the state of an event.
+
+    Returns:
+        False for an object without any key that messages have, and for numbers and the like.
+    """
+    if isinstance(value, Mapping):
+        return not _MARKS.isdisjoint(value) or any(value.get(key) for key in _ENVELOPES)
+    return isinstance(value, list)
 
 
 def read_message(value: Any) -> Message:
@@ -121,8 +138,7 @@ def _read(value: Any, depth: int) -> list[Part]:
     if isinstance(value, list):
         return [part for item in value for part in _read(item, depth + 1)]
     fields = Fields(value)
-    parts = _taken(fields, depth)
-    return [*parts, Data(fields.left)] if fields.left else parts
+    return [*_taken(fields, depth), *fields.rest()]
 
 
 def _taken(fields: Fields, depth: int) -> list[Part]:

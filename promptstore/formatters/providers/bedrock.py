@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptstore.formatters.media import from_base64, from_url
-from promptstore.formatters.messages import Call, Data, Fields, Media, Part, Reader, Result, Text
+from promptstore.formatters.messages import Call, Fields, Media, Part, Reader, Result, Text
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -23,18 +23,19 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     if (use := fields.object("toolUse")) is not None:
         call = Fields(use)
         parts.append(Call(call.text("name"), call.any("input"), call.text("toolUseId")))
-        parts += _rest(call)
+        parts += call.rest()
     if (given := fields.object("toolResult")) is not None:
         result = Fields(given)
         status = result.text("status")
         content = [_result_part(item) for item in result.list("content") or ()]
         parts.append(Result(result.text("toolUseId"), inner(content), is_error=status == "error"))
-        parts += _rest(result)
+        parts += result.rest()
     if (reasoning := fields.object("reasoningContent")) is not None:
         parts += _reasoning(Fields(reasoning))
     for kind in ("image", "document", "video", "audio"):
-        value = fields.object(kind) if not fields.kind else None
-        if value is not None:
+        value = fields.peek(kind)
+        if isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
+            fields.object(kind)
             parts += _media(kind, Fields(value))
     return parts
 
@@ -50,10 +51,10 @@ def _reasoning(fields: Fields) -> list[Part]:
     if (text := fields.object("reasoningText")) is not None:
         inner = Fields(text)
         parts.append(Text(inner.text("text"), "thinking"))
-        parts += _rest(inner)
+        parts += inner.rest()
     if redacted := fields.text("redactedContent"):
         parts.append(Text(f"{len(redacted):,} characters, encrypted", "redacted thinking"))
-    return [*parts, *_rest(fields)]
+    return [*parts, *fields.rest()]
 
 
 def _media(kind: str, fields: Fields) -> list[Part]:
@@ -65,8 +66,4 @@ def _media(kind: str, fields: Fields) -> list[Part]:
         media: Media = from_base64(kind, source.any("bytes"), media_type=media_type, name=name)
     else:
         media = from_url(kind, location.text("uri"), media_type=media_type, name=name)
-    return [media, *_rest(location), *_rest(source), *_rest(fields)]
-
-
-def _rest(fields: Fields) -> list[Part]:
-    return [Data(fields.left)] if fields.left else []
+    return [media, *location.rest(), *source.rest(), *fields.rest()]

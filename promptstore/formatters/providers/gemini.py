@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptstore.formatters.media import from_base64, from_url
-from promptstore.formatters.messages import Call, Data, Fields, Part, Reader, Result, Text
+from promptstore.formatters.messages import Call, Fields, Part, Reader, Result, Text
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -23,31 +23,27 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         call = Fields(given)
         arguments = call.any("args", "arguments")
         parts.append(Call(call.text("name"), arguments, call.text("id")))
-        parts += _rest(call)
+        parts += call.rest()
     if (given := fields.object("functionResponse", "function_response")) is not None:
         answer = Fields(given)
         content = inner(answer.any("response"))
         parts.append(Result(answer.text("id"), content, answer.text("name")))
-        parts += _rest(answer)
+        parts += answer.rest()
     if (given := fields.object("inlineData", "inline_data")) is not None:
         blob = Fields(given)
         media_type = blob.text("mimeType", "mime_type")
         name = blob.text("displayName", "display_name")
         data = blob.any("data")
         parts += [from_base64(_kind(media_type), data, media_type=media_type, name=name)]
-        parts += _rest(blob)
+        parts += blob.rest()
     if (given := fields.object("fileData", "file_data")) is not None:
         file = Fields(given)
         media_type = file.text("mimeType", "mime_type")
         uri = file.text("fileUri", "file_uri")
-        parts += [from_url(_kind(media_type), uri, media_type=media_type), *_rest(file)]
+        parts += [from_url(_kind(media_type), uri, media_type=media_type), *file.rest()]
     return parts
 
 
 def _kind(media_type: str) -> str:
     kind = media_type.split("/", 1)[0]
     return kind if kind in ("image", "audio", "video") else "file"
-
-
-def _rest(fields: Fields) -> list[Part]:
-    return [Data(fields.left)] if fields.left else []

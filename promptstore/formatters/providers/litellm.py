@@ -20,6 +20,6 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         parts.append(Text(thinking, "thinking"))
     blocks = fields.list("thinking_blocks")
     for part in inner(blocks) if blocks else ():
-        if part not in parts:  # the text stands in both places
+        if not (isinstance(part, Text) and part in parts):  # it may stand in both places
             parts.append(part)
     return parts

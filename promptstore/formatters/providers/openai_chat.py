@@ -66,6 +66,8 @@ def _call(value: Any) -> list[Part]:
 def _media(fields: Fields) -> list[Part]:
     if (image := fields.object("image_url")) is not None:
         return _typed(fields, "image_url", image, lambda f: from_url("image", f.text("url")))
+    if image_data := fields.text("b64_json"):
+        return [from_base64("image", image_data)]
     if fields.kind == "image_url" and (url := fields.text("image_url")):
         fields.text("type")
         return [from_url("image", url)]
@@ -84,7 +86,7 @@ def _typed(fields: Fields, kind: str, value: Mapping[str, Any], describe: Any) -
     parts: list[Part] = [media]
     if transcript := inner.text("transcript"):
         parts.append(Text(transcript, "transcript"))
-    return [*parts, Data(inner.left)] if inner.left else parts
+    return [*parts, *inner.rest()]
 
 
 def _audio(fields: Fields) -> Media:

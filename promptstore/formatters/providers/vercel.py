@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptstore.formatters.media import from_base64
-from promptstore.formatters.messages import Call, Data, Fields, Part, Reader, Result, Text
+from promptstore.formatters.messages import Call, Fields, Part, Reader, Result, Text
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -46,7 +46,7 @@ def _result(fields: Fields, inner: Reader) -> Result:
         kind = wrapper.text("type")
         is_error = is_error or kind.startswith("error")
         parts = inner(wrapper.any("value"))
-        parts += [Data(wrapper.left)] if wrapper.left else []
+        parts += wrapper.rest()
     return Result(fields.text("toolCallId"), parts, fields.text("toolName"), is_error)
 
 
