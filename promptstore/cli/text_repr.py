@@ -40,11 +40,11 @@ class _Item(NamedTuple):
 
 
 def show_events(
-    file: Annotated[
-        str,
+    files: Annotated[
+        list[str],
         typer.Argument(
             help="JSON of an event, an array of events, or JSON lines; plain or gzip; - is stdin.",
-            metavar="FILE|-",
+            metavar="FILE…",
         ),
     ],
     style: Annotated[
@@ -97,7 +97,7 @@ def show_events(
     }
     TextReprOptions(**cast("dict[str, Any]", options))
     shown = broken = 0
-    for item in _read_items(file, trace=trace):
+    for item in _read_items(files, trace=trace):
         problem = item.problem
         if not problem:
             try:
@@ -111,7 +111,7 @@ def show_events(
         _print(result, as_json=as_json, is_first=not shown)
         shown += 1
     if not shown and not broken:
-        print_error(f"{_name(file)} holds no events")
+        print_error(f"{_names(files)}: no events")
     if broken:
         raise typer.Exit(1)
 
@@ -130,17 +130,21 @@ def _print(result: TextRepr, *, as_json: bool, is_first: bool) -> None:
     sys.stdout.write(visible(text if is_first else _BETWEEN + text, sys.stdout))
 
 
-def _read_items(file: str, *, trace: bool) -> Iterator[_Item]:
-    with _opened(file) as stream:
-        items = _items(stream, _name(file))
-        if not trace:
-            yield from items
-            return
-        found = list(items)
+def _read_items(files: list[str], *, trace: bool) -> Iterator[_Item]:
+    items = (item for file in files for item in _file_items(file))
+    if not trace:
+        yield from items
+        return
+    found = list(items)
     yield from (item for item in found if item.problem)
     values = [item.value for item in found if not item.problem]
     if values:
-        yield _Item(_name(file), values)
+        yield _Item(_names(files), values)
+
+
+def _file_items(file: str) -> Iterator[_Item]:
+    with _opened(file) as stream:
+        yield from _items(stream, _name(file))
 
 
 def _items(stream: IO[bytes], name: str) -> Iterator[_Item]:
@@ -257,3 +261,7 @@ def _bar(size: int) -> Progress:
 
 def _name(file: str) -> str:
     return "<stdin>" if file == "-" else file
+
+
+def _names(files: list[str]) -> str:
+    return ", ".join(map(_name, files))

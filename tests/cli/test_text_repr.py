@@ -129,8 +129,18 @@ def test_all_events_as_one_trace() -> None:
     assert result.stdout.endswith("├─ [GEN] generation\n└─ [GEN] generation\n")
 
 
+def test_several_files_are_shown_one_after_the_other(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first.write_text(json.dumps(HI))
+    second.write_text("{")
+    result = run(str(first), str(second), "-", stdin=json.dumps(BYE))
+    assert result.stdout == shown(HI, BYE)
+    assert result.stderr.startswith(f"error: {second}: not JSON")
+    assert result.exit_code == 1
+
+
 def test_an_empty_file_has_no_events() -> None:
-    assert run("-", stdin="\n").stderr == "<stdin> holds no events\n"
+    assert run("-", stdin="\n").stderr == "<stdin>: no events\n"
 
 
 def test_half_a_surrogate_pair_is_printed_as_its_escape() -> None:
