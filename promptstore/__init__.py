@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promptstore.edits import Restoration as Restoration
     from promptstore.errors import ConflictError as ConflictError
     from promptstore.errors import EventError as EventError
+    from promptstore.errors import ForgeError as ForgeError
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
@@ -69,6 +70,7 @@ _HOMES = {
     "promptstore.errors": (
         "ConflictError",
         "EventError",
+        "ForgeError",
         "HistoryUnavailableError",
         "IncludeError",
         "InvalidArgumentError",

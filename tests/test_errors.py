@@ -10,6 +10,7 @@ from promptstore import errors
 from promptstore.errors import (
     ConflictError,
     EventError,
+    ForgeError,
     HistoryUnavailableError,
     IncludeError,
     InvalidArgumentError,
@@ -116,6 +117,7 @@ SAMPLES = [
     (ReadOnlyError(path="/x", reason="HEAD is detached."), OSError, "/x: HEAD is detached."),
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
     (
+        ForgeError(forge="GitHub", address="https://api.github.com", reason="answered 403: no"),
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,
         "The command line needs more: pip install 'git-promptstore[cli]'",

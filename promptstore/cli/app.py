@@ -13,15 +13,20 @@ from promptstore.cli import (
     delete,
     diff,
     edit,
+    explain,
+    formatting,
     init,
     listing,
     log,
+    merging,
     new,
     render,
     restore,
+    review,
     save,
     show,
     text_repr,
+    typed,
 )
 from promptstore.cli.label import label_app
 from promptstore.cli.opening import Place
@@ -70,12 +75,19 @@ app.command("list")(listing.list_prompts)
 app.command("show")(show.show)
 app.command("render")(render.render)
 app.command("log")(log.log)
-app.command("diff")(diff.diff)
-app.command("check")(check.check)
 app.command("new")(new.new)
 app.command("edit")(edit.edit)
 app.command("save")(save.save)
 app.command("delete")(delete.delete)
 app.command("restore")(restore.restore)
 app.add_typer(label_app)
+app.command("diff")(diff.diff)
+app.command("review")(review.review)
+app.command("check")(check.check)
+app.command("explain")(explain.explain)
+app.command("format")(formatting.format_files)
+app.command("schema")(typed.schema)
+app.command("stubs")(typed.stubs)
+app.command("difftool")(merging.difftool)
+app.command("merge-driver")(merging.merge_driver)
 app.command("text-repr")(text_repr.show_events)

@@ -65,7 +65,7 @@ def delete(
         after = store.draft(edits)
         problems = new_problems(base, after, edits)
         refuse([found for found in problems if found.name in edits])
-        warn(problems)
+        warn(found for found in problems if found.name not in edits)
         changed = changes(base, after, edits)
         if changed and not dry_run:
             confirm(f"Delete {', '.join(changed)}?", yes=yes)

@@ -35,7 +35,7 @@ def read_values(
     """
     values: dict[str, Any] = {}
     for file in files:
-        values |= _read_file(file)
+        values |= read_file(file)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name:
@@ -124,7 +124,13 @@ def input_title(file: str) -> str:
     return "<stdin>" if file == "-" else file
 
 
-def _read_file(file: str) -> dict[str, Any]:
+def read_file(file: str) -> dict[str, Any]:
+    """Read a mapping from a YAML or JSON file, ``-`` for stdin.
+
+    Raises:
+        InvalidArgumentError: It cannot be read, or holds no mapping.
+        PromptFileError: It is no YAML.
+    """
     shown = input_title(file)
     values = parse_yaml(read_input(file), shown)
     if not isinstance(values, dict):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -148,21 +149,22 @@ def new_problems(base: Snapshot, after: Snapshot, names: Collection[str]) -> lis
         The problems of these prompts and of those that include them or are replaced by them.
     """
     affected = {*names, *_dependents(base, set(names))}
-    found = find_problems(after, affected)
+    found = find_problems(after, only=affected)
     if not found:
         return []
-    known = {_gist(finding) for finding in find_problems(base, affected)}
+    known = {_gist(finding) for finding in find_problems(base, only=affected)}
     return [finding for finding in found if _gist(finding) not in known]
 
 
 def refuse(findings: Sequence[Finding]) -> None:
-    """Refuse a change that brings problems.
+    """Refuse a change that brings errors, and tell problems of less weight.
 
     Raises:
-        PromptFileError: There are any; those of further files are its notes.
+        PromptFileError: There are any errors; those of further files are its notes.
     """
+    warn(finding for finding in findings if finding.severity != "error")
     by_path: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in (finding for finding in findings if finding.severity == "error"):
         by_path.setdefault(finding.path, []).append(finding)
     errors = [
         PromptFileError(path=path, problems=[finding.problem for finding in found])
@@ -183,7 +185,7 @@ def raise_all(errors: Sequence[PromptFileError]) -> None:
 def warn(findings: Iterable[Finding]) -> None:
     """Tell problems that a change brings and that do not stop it."""
     for finding in findings:
-        print_error(f"warning: {finding}")
+        print_error(f"warning: {replace(finding, severity='error')}")
 
 
 def refuse_uncommitted(store: PromptStore, base: Snapshot, name: str) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from promptstore.promptfile.editor import edit
+    from promptstore.promptfile.formatter import comments_of, format_file
+    from promptstore.promptfile.jsonschema import file_schema
     from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
     from promptstore.promptfile.rebuilding import fingerprint, rebuild
     from promptstore.promptfile.writer import dumps
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Document",
+    "comments_of",
     "dumps",
     "edit",
+    "file_schema",
     "fingerprint",
+    "format_file",
     "loads",
     "parse",
     "parse_yaml",
@@ -33,9 +38,12 @@ __all__ = [
 
 _HOME_OF: Final = {
     "Document": "reader",
+    "comments_of": "formatter",
     "dumps": "writer",
     "edit": "editor",
+    "file_schema": "jsonschema",
     "fingerprint": "rebuilding",
+    "format_file": "formatter",
     "loads": "reader",
     "parse": "reader",
     "parse_yaml": "reader",

@@ -22,30 +22,44 @@ from promptstore.repository.reading import (
 if TYPE_CHECKING:
     from promptstore.repository.identity import Signature, choose_signatures
     from promptstore.repository.locks import Patience
+    from promptstore.repository.mergefile import (
+        USUAL_NAMES,
+        MarkerNames,
+        MergedLines,
+        merge_lines,
+    )
     from promptstore.repository.writing import CommitNote, FileChange, update_branch
 
 __all__ = [
     "EMPTY_TREE",
+    "USUAL_NAMES",
     "Commit",
     "CommitNote",
     "Entry",
     "FileChange",
     "Link",
+    "MarkerNames",
+    "MergedLines",
     "Patience",
     "Repository",
     "Signature",
     "blob_id",
     "choose_signatures",
     "create_repository",
+    "merge_lines",
     "update_branch",
 ]
 
 _HOME_OF: Final = {
     "CommitNote": "writing",
     "FileChange": "writing",
+    "MarkerNames": "mergefile",
+    "MergedLines": "mergefile",
     "Patience": "locks",
     "Signature": "identity",
+    "USUAL_NAMES": "mergefile",
     "choose_signatures": "identity",
+    "merge_lines": "mergefile",
     "update_branch": "writing",
 }
 

@@ -430,12 +430,13 @@ class TestInit:
     def test_the_next_commands_work_where_they_are_pasted(self, tmp_path: Path) -> None:
         folder = tmp_path / "my store"
         lines = out(self.init(folder, "--root", "llm")).splitlines()
-        render, save, log = (line.strip() for line in lines[1:])
-        for line in (render, save, log):
+        render, commit, log = (line.strip() for line in lines[1:])
+        for line in (render, log):
             assert line.startswith(f"promptstore -C '{folder}' --root llm ")
         arguments = shlex.split(render)[1:]
         assert "greets Ada." in CliRunner().invoke(app, arguments).stdout
-        assert save.endswith(f" save '{folder}/llm/greeting.yaml' --message 'Greet by name'")
+        added = "llm/greeting.yaml llm/prompt.schema.json"
+        assert commit.startswith(f"git -C '{folder}' add {added} && git -C ")
 
 
 @pytest.mark.parametrize(
