@@ -57,12 +57,12 @@ class Library:
         return frozenset(self.names)
 
     @cached_property
-    def first_of_folded(self) -> dict[str, str]:
-        """The first name of each spelling, letter case aside."""
-        first: dict[str, str] = {}
+    def by_folded(self) -> dict[str, list[str]]:
+        """The names of each spelling, letter case aside."""
+        found: dict[str, list[str]] = {}
         for name in self.names:
-            first.setdefault(name.casefold(), name)
-        return first
+            found.setdefault(name.casefold(), []).append(name)
+        return found
 
     @cached_property
     def strays(self) -> tuple[str, ...]:

@@ -54,10 +54,11 @@ _POSTHOG_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 def case_collision(library: Library, name: str) -> Iterator[Problem]:
-    """Find a name that was there before in other letter case."""
-    other = library.first_of_folded.get(name.casefold(), name)
-    if other != name:
-        message = f"The name differs from {other!r} only in letter case; rename one of them."
+    """Find names that are this one in other letter case."""
+    twins = [other for other in library.by_folded.get(name.casefold(), ()) if other != name]
+    if twins:
+        shown = " and ".join(map(repr, twins))
+        message = f"The name differs from {shown} only in letter case; rename one of them."
         yield Problem(1, 1, CASE_COLLISION.code, message)
 
 
