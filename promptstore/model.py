@@ -301,6 +301,40 @@ def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a prompt is called.
+
+    Attributes:
+        variables: What a render takes, by name: the declared variables, those of its includes, and
+            for a prompt that declares none every name that its texts use.
+        required: The names that a render cannot do without.
+    """
+
+    variables: Mapping[str, Variable]
+    required: tuple[str, ...]
+
+
+def signature(prompt: Prompt) -> Signature:
+    """Tell how a prompt is called.
+
+    Args:
+        prompt: The prompt, with what it includes.
+
+    Returns:
+        The values that it takes and needs.
+
+    Raises:
+        TemplateSyntaxError: A text is not a template of its language.
+        IncludeError: An include is missing, deleted, cyclic or too deep.
+    """
+    program = _program(prompt)
+    variables = {name: Variable() for name in program.used} | dict(program.contract)
+    needed = [name for name, variable in program.contract.items() if variable.needs_value]
+    needed += (name for name in program.required if name not in program.contract)
+    return Signature(variables, tuple(needed))
+
+
 def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:
     """List every template of a prompt with its place in the file.
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.check import MEANINGS, check
+from promptstore.check import check
+from promptstore.lint import RULES, Settings
+from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.promptfile import codes
 from promptstore.store import PromptStore
+from tests.gitrepo import GitRepo
 
 TONE = {"shared/tone": "prompt: Be kind.\n"}
 
@@ -88,6 +91,68 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": "prompt: x\ndeleted: true\nreplaced_by: nope\n"},
         ["a.yaml:3:14 PS403"],
     ),
+    "a zero-width space": (
+        {"a": 'prompt: "one\\ntwo\\u200bthree"\n'},
+        ["a.yaml:1:9 PS501"],
+    ),
+    "a text hidden in tag characters": (
+        {"a": "prompt: |\n  one\n  two\U000e0041\n"},
+        ["a.yaml:3:3 PS501"],
+    ),
+    "a right-to-left override": (
+        {"a": 'prompt: "pay \\u202eeno"\n'},
+        ["a.yaml:1:9 PS502"],
+    ),
+    "a Cyrillic letter in a Latin word": (
+        {"a": "prompt: Write to p\u0430ypal.\n"},
+        ["a.yaml:1:9 PS503"],
+    ),
+    "an access key in a text": (
+        {"a": "prompt: |\n  Use AKIA" + "Q" * 16 + ".\n"},
+        ["a.yaml:2:7 PS504"],
+    ),
+    "a token in the config": (
+        {"a": "prompt: x\nconfig:\n  key: ghp_" + "a1B2" * 9 + "\n"},
+        ["a.yaml:3:8 PS504"],
+    ),
+    "a password in the address of a broken file": (
+        {"a": "promt: redis://user:hunter22@host/0\n"},
+        ["a.yaml:1:1 PS107", "a.yaml:1:8 PS504"],
+    ),
+    "a space behind a text": (
+        {"a": 'prompt: "Answer: "\n'},
+        ["a.yaml:1:9 PS505"],
+    ),
+    "two spaces between words": (
+        {"a": "prompt: |\n  one\n  two  three\n"},
+        ["a.yaml:3:3 PS506"],
+    ),
+    "the same long text twice": (
+        {
+            "a": f"prompt: {'word ' * 20}\n",
+            "b": f"messages:\n  - {{role: user, content: {'word ' * 20}}}\n",
+        },
+        ["b.yaml:2:27 PS507"],
+    ),
+    "a system message behind the user's": (
+        {"a": "messages:\n  - {role: user, content: x}\n  - {role: system, content: y}\n"},
+        ["a.yaml:3:12 PS508"],
+    ),
+    "a tool that answers nothing": (
+        {"a": "messages:\n  - {role: tool, content: x}\n"},
+        ["a.yaml:2:12 PS508"],
+    ),
+    "a message without a word": (
+        {"a": "messages:\n  - {role: user, content: ' '}\n"},
+        ["a.yaml:2:27 PS505", "a.yaml:2:27 PS509"],
+    ),
+    "more tokens than the budget, includes counted": (
+        {
+            "a": "metadata: {max_tokens: 10}\nprompt: \"{% include 'b' %}\"\n",
+            "b": f"prompt: {'abcd' * 10}\n",
+        },
+        ["a.yaml:1:24 PS510"],
+    ),
     "a replacement that is deleted": (
         {
             "a": "prompt: x\ndeleted: true\nreplaced_by: b\n",
@@ -130,6 +195,38 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
         "a": "variables:\n  unused: {}\nprompt: \"{{ y }}{% include 'nope' %}\"\ndeleted: true\n"
     },
     "the same name in two folders": {"a/greet": "prompt: x\n", "b/greet": "prompt: x\n"},
+    "an emoji made of several, and Persian": {
+        "a": "prompt: \U0001f468\u200d\U0001f469\u200d\U0001f467 "
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\n"
+    },
+    "Russian beside English": {
+        "a": "prompt: Write \u043f\u0440\u0438\u0432\u0435\u0442 to them.\n"
+    },
+    "Arabic without a mark": {"a": "prompt: \u0645\u0631\u062d\u0628\u0627\n"},
+    "words that only begin like a key": {
+        "a": "prompt: Never print a key such as AKIA, sk-ant-, ghp_ or https://user:{password}@host\n"
+    },
+    "indented lists, tables and code": {
+        "a": "prompt: |\n  - one\n    - two\n  a  b  c\n  ```\n  x  = 1\n  ```\n  |  a  |\n"
+    },
+    "tags that stand alone on a line": {
+        "a": "variables:\n  x: {}\nprompt: |\n  {% if x %}\n  y\n  {% endif %}\n"
+    },
+    "the same short text twice": {"a": "prompt: Hello\n", "b": "prompt: Hello\n"},
+    "a long text of a deleted prompt": {
+        "a": f"prompt: {'word ' * 20}\n",
+        "b": f"prompt: {'word ' * 20}\ndeleted: true\n",
+    },
+    "system, developer, then a conversation": {
+        "a": "messages:\n  - {role: system, content: a}\n  - {role: developer, content: b}\n"
+        "  - {role: user, content: c}\n  - {role: assistant, content: d}\n"
+        "  - {role: tool, content: e}\n"
+    },
+    "just as many tokens as the budget": {
+        "a": f"metadata: {{max_tokens: 10}}\nprompt: {'abcd' * 10}\n"
+    },
+    "metadata of another kind": {"a": "metadata: {max_tokens: few}\nprompt: x y z\n"},
+    "a name that no remote is asked about": {"a.b/c": "prompt: x\n"},
     "a replacement that is there": {
         "a": "prompt: x\ndeleted: true\nreplaced_by: b\n",
         "b": "prompt: x\n",
@@ -137,12 +234,16 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
 }
 
 
-def found(folder: Path, files: dict[str, str]) -> list[str]:
+def write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         file = folder / "prompts" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    findings = check(PromptStore.open(folder).snapshot())
+
+
+def found(folder: Path, files: dict[str, str], settings: Settings | None = None) -> list[str]:
+    write(folder, files)
+    findings = check(PromptStore.open(folder).snapshot(), settings)
     return [
         f"{finding.path.removeprefix('prompts/')}:{finding.problem.line}:{finding.problem.column} "
         f"{finding.problem.code}"
@@ -187,8 +288,117 @@ def test_near_misses_are_told(tmp_path: Path) -> None:
     assert "Did you mean 'shared/tone'?" in messages[1]
 
 
-def test_every_code_has_a_meaning_and_a_case() -> None:
-    fired = {line.split()[-1] for _, lines in FIRES.values() for line in lines} | {"PS402"}
-    assert fired >= MEANINGS.keys()
-    assert not MEANINGS.keys() & codes.MEANINGS.keys()
-    assert all(meaning.endswith(".") for meaning in [*MEANINGS.values(), *codes.MEANINGS.values()])
+POSTHOG = {
+    "fine-name_1": [],
+    "a.b": ["a.b.yaml:1:1 PS405"],
+    "a/b": ["a/b.yaml:1:1 PS405"],
+    "New": ["New.yaml:1:1 PS405"],
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), POSTHOG.items(), ids=list(POSTHOG))
+def test_a_name_that_the_remote_cannot_hold(tmp_path: Path, name: str, expected: list[str]) -> None:
+    assert found(tmp_path, {name: "prompt: x\n"}, Settings(remote="posthog")) == expected
+
+
+def test_canonical_form_is_looked_for_on_request(tmp_path: Path) -> None:
+    files = {"a": 'prompt: "Hello"\n', "b": "prompt: Hello\n"}
+    assert found(tmp_path, files) == []
+    assert found(tmp_path, files, Settings(extend_select=("PS112",))) == ["a.yaml:1:1 PS112"]
+
+
+IGNORED: dict[str, tuple[str, list[str]]] = {
+    "at the end of the line": ('prompt: "x "  # promptstore: ignore PS505\n', []),
+    "another code": ('prompt: "x "  # promptstore: ignore PS506\n', ["a.yaml:1:9 PS505"]),
+    "every code": ('prompt: "x "  # promptstore: ignore\n', []),
+    "in the whole file": (
+        '# promptstore: ignore PS505, PS203\nvariables:\n  x: {}\nprompt: "x "\n',
+        [],
+    ),
+    "on the line above": (
+        "variables:\n  # promptstore: ignore PS203\n  x: {}\n  y: {}\nprompt: z\n",
+        ["a.yaml:4:3 PS203"],
+    ),
+    "a comment that only mentions it": (
+        'prompt: "x "  # promptstore ignores PS505\n',
+        ["a.yaml:1:9 PS505"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), IGNORED.values(), ids=list(IGNORED))
+def test_a_comment_leaves_findings_out(tmp_path: Path, text: str, expected: list[str]) -> None:
+    assert found(tmp_path, {"a": text}) == expected
+
+
+SELECTED: dict[str, tuple[Settings, list[str]]] = {
+    "the defaults": (Settings(), ["PS203", "PS505"]),
+    "one code": (Settings(select=("PS203",)), ["PS203"]),
+    "a family": (Settings(select=("PS5",)), ["PS505"]),
+    "all but one": (Settings(ignore=("PS505",)), ["PS203"]),
+    "ignored although selected": (Settings(select=("PS2",), ignore=("PS203",)), []),
+    "left out for a folder": (Settings(per_prompt_ignores={"drafts/*": ("PS2",)}), ["PS505"]),
+    "left out for another folder": (
+        Settings(per_prompt_ignores={"live/*": ("PS2",)}),
+        ["PS203", "PS505"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "expected"), SELECTED.values(), ids=list(SELECTED))
+def test_settings_select_codes(tmp_path: Path, settings: Settings, expected: list[str]) -> None:
+    files = {"drafts/a": 'variables:\n  x: {}\nprompt: "y "\n'}
+    assert [line.split()[-1] for line in found(tmp_path, files, settings)] == expected
+
+
+def test_a_severity_can_be_set(tmp_path: Path) -> None:
+    write(tmp_path, {"a": 'prompt: "x "\n'})
+    snapshot = PromptStore.open(tmp_path).snapshot()
+    assert [finding.severity for finding in check(snapshot)] == ["warning"]
+    settings = Settings(severity={"PS505": "error"})
+    assert [finding.severity for finding in check(snapshot, settings)] == ["error"]
+
+
+def test_only_some_prompts_are_looked_at(tmp_path: Path) -> None:
+    write(tmp_path, {"a": 'prompt: "x "\n', "b": 'prompt: "y "\n'})
+    findings = check(PromptStore.open(tmp_path).snapshot(), only={"b", "gone"})
+    assert [finding.name for finding in findings] == ["b"]
+
+
+def test_labels_that_point_nowhere(repo: GitRepo) -> None:
+    repo.commit({"prompts/a.yaml": "prompt: x\n", "prompts/b.yaml": "prompt: y\n"})
+    store = PromptStore.open(repo.path)
+    store.set_label("a", "live", version=1, author="Ada Example <ada@example.com>")
+    store.set_label("b", "live", version=1, author="Ada Example <ada@example.com>")
+    assert check(store.snapshot(), labels=store.labels()) == []
+    repo.commit({"prompts/b.yaml": None})
+    (finding,) = check(store.snapshot(), labels=store.labels())
+    assert (finding.path, finding.problem.code) == ("promptstore/labels:live.yaml", "PS404")
+    assert "'b'" in finding.problem.message
+
+
+def test_every_rule_has_a_page_and_a_case() -> None:
+    fired = {line.split()[-1] for _, lines in FIRES.values() for line in lines}
+    elsewhere = {"PS112", "PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
+    assert fired >= RULES.keys() - elsewhere - codes.MEANINGS.keys()
+    assert RULES.keys() >= codes.MEANINGS.keys()
+    assert all(rule.title.endswith(".") and rule.page for rule in RULES.values())
+    assert [key for key, rule in RULES.items() if key != rule.code] == []
+
+
+EXAMPLES = {
+    code: rule
+    for code, rule in RULES.items()
+    if rule.bad
+    and code < "PS6"
+    and code
+    not in ("PS101", "PS301", "PS302", "PS303", "PS401", "PS402", "PS403", "PS405", "PS504")
+}
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_the_examples_of_a_page_are_true(tmp_path: Path, code: str) -> None:
+    settings = Settings(select=(code,))
+    wrong = found(tmp_path / "bad", {"a": EXAMPLES[code].bad + "\n"}, settings)
+    assert {line.split()[-1] for line in wrong} == {code}
+    assert found(tmp_path / "good", {"a": EXAMPLES[code].good + "\n"}, settings) == []

@@ -1,61 +1,200 @@
 """``promptstore check``: the problems of all prompts.
 
-With ``--json`` one array of objects: `path`, `name` (null for a file that has none), `line`,
-`column`, `code` and `message`.
+With ``--format json`` (or ``--json``) one array of objects: `path`, `name` (null for a file that
+has none), `line`, `column`, `code`, `severity` and `message`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from promptstore.callsites import check_code
 from promptstore.check import Finding
 from promptstore.check import check as find_problems
+from promptstore.cli.forge import guarded
 from promptstore.cli.opening import Worktree, opened
 from promptstore.cli.output import print_error, print_json, print_lines
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, RepositoryError
+from promptstore.lint import SEVERITIES, Library, Settings, read_settings
+from promptstore.lint.files import NOT_CANONICAL
+from promptstore.lint.fixes import canonical, mend_keys
+from promptstore.promptfile import codes
+from promptstore.review.annotations import annotation
+from promptstore.review.reports import finding_as_json
+from promptstore.review.sarif import sarif
+from promptstore.snapshot import Snapshot
+from promptstore.store import PromptStore
+
+_FORMATS = ("text", "json", "github", "sarif")
 
 
 def check(
     context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Only the prompts in these files.", metavar="[FILE]..."),
+    ] = None,
     rev: Annotated[
         str | None, typer.Option(help="Check the prompts as of this rev.", metavar="REV")
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only prompts that differ from this rev, and what includes them.", metavar="REV"
+        ),
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely.")] = False,
+    code: Annotated[
+        list[Path] | None,
+        typer.Option(help="Check the calls in these Python files too.", metavar="PATH"),
+    ] = None,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="With --code: report prompts that nothing uses.")
+    ] = False,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Look for these codes only.", metavar="CODE")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Leave these codes out.", metavar="CODE")
+    ] = None,
+    fail_on: Annotated[
+        str, typer.Option(help="The least severity that fails: error, warning or note.")
+    ] = "warning",
+    output: Annotated[str, typer.Option("--format", help="text, json, github or sarif.")] = "text",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     worktree: Worktree = False,
 ) -> None:
     """Find the problems of all prompts.
 
     On disk where there is a working tree, else in the branch. The exit code is 1 when there are
-    any.
+    any that are no mere notes; `promptstore explain CODE` tells what each means.
     """
-    if rev is not None and worktree:
-        raise InvalidArgumentError(message="--rev and --worktree exclude each other")
+    _refuse_contradictions(
+        rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
+    )
     with opened(context, worktree=worktree) as store:
+        settings = _settings(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
-        findings = find_problems(snapshot)
-        count = len(snapshot.names())
-    if as_json:
-        print_json([_row(finding) for finding in findings])
-    else:
-        for finding in findings:
-            print_lines(str(finding))
+        if fix:
+            if not reads_files:
+                raise InvalidArgumentError(message="--fix needs files on disk to write")
+            _fix(snapshot, store, settings)
+            snapshot = store.working_snapshot()
+        only = _touched(store, snapshot, settings, since, paths)
+        findings = find_problems(snapshot, settings, labels=store.labels(), only=only)
+        if code:
+            findings += check_code(Library(snapshot, settings), code, unused=unused)
+        count = len(snapshot.names()) if only is None else len(only)
+    _print(findings, "json" if as_json else output)
     files = "1 prompt" if count == 1 else f"{count} prompts"
     problems = "1 problem" if len(findings) == 1 else f"{len(findings)} problems"
     print_error(f"{files} in {snapshot.place}: {problems}")
-    if findings:
+    if any(_weight(finding.severity) <= _weight(fail_on) for finding in findings):
         raise typer.Exit(1)
 
 
-def _row(finding: Finding) -> dict[str, Any]:
-    problem = finding.problem
-    return {
-        "path": finding.path,
-        "name": finding.name,
-        "line": problem.line,
-        "column": problem.column,
-        "code": problem.code,
-        "message": problem.message,
-    }
+def _weight(severity: str) -> int:
+    words: list[str] = [*SEVERITIES]
+    return words.index(severity)
+
+
+def _refuse_contradictions(
+    rev: str | None,
+    output: str,
+    fail_on: str,
+    *,
+    worktree: bool,
+    fix: bool,
+    unused: bool,
+    code: Sequence[Path] | None,
+) -> None:
+    if rev is not None and worktree:
+        raise InvalidArgumentError(message="--rev and --worktree exclude each other")
+    if rev is not None and fix:
+        raise InvalidArgumentError(message="--rev and --fix exclude each other: git keeps commits")
+    if output not in _FORMATS:
+        raise InvalidArgumentError(message=f"--format takes one of {', '.join(_FORMATS)}")
+    if fail_on not in SEVERITIES:
+        raise InvalidArgumentError(message=f"--fail-on takes one of {', '.join(SEVERITIES)}")
+    if unused and not code:
+        raise InvalidArgumentError(message="--unused needs --code: where would a use be found?")
+
+
+def _settings(
+    store: PromptStore, select: Sequence[str] | None, ignore: Sequence[str] | None
+) -> Settings:
+    settings = read_settings(store.path) if store.has_files else Settings()
+    if select:
+        settings = replace(settings, select=tuple(select), extend_select=())
+    return replace(settings, ignore=(*settings.ignore, *(ignore or ())))
+
+
+def _touched(
+    store: PromptStore,
+    snapshot: Snapshot,
+    settings: Settings,
+    since: str | None,
+    paths: Sequence[Path] | None,
+) -> set[str] | None:
+    """Give the names to look at: those of some files, or those that differ, and what uses them."""
+    if since is None and not paths:
+        return None
+    library = Library(snapshot, settings)
+    touched: set[str] = set()
+    if since is not None:
+        before = store.snapshot(since)
+        touched |= {
+            name
+            for name in library.names
+            if (old := before.find(name)) is None or old.blob != library.file(name).blob
+        }
+        touched |= {name for name in before.names() if name not in library.known}
+    if paths:
+        wanted = {path.resolve() for path in paths}
+        touched |= {
+            name
+            for name in library.names
+            if (store.path / library.file(name).path).resolve() in wanted
+        }
+    return library.dependents(touched) & library.known
+
+
+def _fix(snapshot: Snapshot, store: PromptStore, settings: Settings) -> None:
+    for name in snapshot.names():
+        file = snapshot.file(name)
+        before = after = file.read()
+        if settings.wants(codes.UNKNOWN_KEY, name, by_default=True):
+            after = mend_keys(after, file.path)
+        if settings.wants(NOT_CANONICAL.code, name, by_default=False):
+            after = canonical(after, file.path)
+        if after != before:
+            write_back(store.path / file.path, after)
+            print_error(f"{file.path}: mended")
+
+
+def write_back(path: Path, data: bytes) -> None:
+    """Write a file of the working tree."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
+
+
+def _print(findings: Sequence[Finding], output: str) -> None:
+    if output == "json":
+        print_json([finding_as_json(finding) for finding in findings])
+    elif output == "sarif":
+        print_json(sarif(findings))
+    elif output == "github":
+        for finding in findings:
+            print_lines(annotation(finding))
+    else:
+        with guarded():
+            for finding in findings:
+                print_lines(str(finding))

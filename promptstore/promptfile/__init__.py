@@ -7,7 +7,17 @@ in place, so that comments, layout and everything that did not change stay as th
 from __future__ import annotations
 
 from promptstore.promptfile.editor import edit
+from promptstore.promptfile.formatter import comments_of, format_file
 from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
 from promptstore.promptfile.writer import dumps
 
-__all__ = ["Document", "dumps", "edit", "loads", "parse", "parse_yaml"]
+__all__ = [
+    "Document",
+    "comments_of",
+    "dumps",
+    "edit",
+    "format_file",
+    "loads",
+    "parse",
+    "parse_yaml",
+]

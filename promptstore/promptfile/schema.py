@@ -39,6 +39,10 @@ _PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "input_audio": (("data", "format"), ("data", "format")),
     "file": ((), ("file_id", "file_data", "filename")),
 }
+_MESSAGE_KEYS: Final = ("role", "content", "insert")
+NESTED_KEYS: Final = (*_VARIABLE_KEYS, *_MESSAGE_KEYS)
+"""The keys of a variable's declaration and of a message."""
+
 _JINJA_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
 _JINJA_RULE: Final = "a letter, then letters, digits and '_'"
@@ -304,7 +308,7 @@ def _message(value: Any, path: Path, inserts: _Inserts, report: Report) -> Messa
     if "insert" in found:
         _check_keys(found, path, ("insert",), report)
         return _insert(found["insert"], (*path, "insert"), inserts, report)
-    _check_keys(found, path, ("role", "content", "insert"), report)
+    _check_keys(found, path, _MESSAGE_KEYS, report)
     for key in ("role", "content"):
         if key not in found:
             report(path, codes.MISSING_KEY, f"A message needs `{key}:`.")

@@ -1,0 +1,343 @@
+"""The calls in Python code that ask for prompts, checked against the prompts that there are.
+
+Only the syntax tree is read: nothing is imported and nothing is run.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from promptstore.errors import Problem, TemplateError
+from promptstore.lint import RULES, Finding, Library, severity_of
+from promptstore.lint import callsites as rules
+from promptstore.lint.library import hint
+from promptstore.model import Signature, signature
+from promptstore.variables import UnfitValueError, fit
+
+_STORE_TYPES: Final = ("PromptStore", "Snapshot", "Prompts", "AsyncPromptStore")
+_STORE_NAMES: Final = ("store", "prompts", "prompt_store", "promptstore")
+_UNKNOWN: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A place in code that asks for a prompt.
+
+    Attributes:
+        path: The file.
+        line: The line, from 1.
+        column: The column, from 1.
+        name: The prompt's name.
+        values: The values that it is rendered with where they stand in the call: literals by
+            variable name, `_UNKNOWN` for what is no literal. None where nothing is rendered, or
+            where not all values can be seen.
+        is_pinned: Whether a version, label or rev is asked for, which may be another prompt than
+            the one that is there now.
+    """
+
+    path: str
+    line: int
+    column: int
+    name: str
+    values: dict[str, Any] | None
+    is_pinned: bool
+
+
+@dataclass(slots=True)
+class _Code:
+    """What was found in Python files."""
+
+    calls: list[Call] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
+    faults: list[tuple[str, Problem]] = field(default_factory=list)
+
+
+def check_code(library: Library, paths: Sequence[Path], *, unused: bool = False) -> list[Finding]:
+    """Check the calls in Python files.
+
+    Args:
+        library: The prompts.
+        paths: Python files, and folders of them.
+        unused: Whether prompts that nothing uses are told too.
+
+    Returns:
+        The findings, sorted by path, line and column.
+    """
+    code = _read_code(paths)
+    found = [*code.faults]
+    for call in code.calls:
+        found += ((call.path, problem) for problem in _problems(library, call))
+    findings = [_finding(library, path, problem, None) for path, problem in found]
+    if unused:
+        findings += _unused(library, code.words)
+    return sorted(set(findings), key=lambda one: (one.path, one.problem))
+
+
+def _finding(library: Library, path: str, problem: Problem, name: str | None) -> Finding:
+    return Finding(path, problem, name, severity_of(problem.code, library.settings))
+
+
+def _read_code(paths: Sequence[Path]) -> _Code:
+    code = _Code()
+    for path in _python_files(paths):
+        try:
+            source = path.read_bytes()
+            tree = ast.parse(source, str(path))
+        except (OSError, SyntaxError, ValueError, RecursionError) as error:
+            line = getattr(error, "lineno", None) or 1
+            problem = Problem(line, 1, rules.UNREADABLE.code, f"The file cannot be read: {error}.")
+            code.faults.append((str(path), problem))
+            continue
+        reader = _Reader(str(path), tree)
+        reader.visit(tree)
+        code.calls += reader.calls
+        code.words |= reader.words
+    return code
+
+
+def _python_files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, folders, files in os.walk(path):
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and name not in ("__pycache__", "node_modules")
+            )
+            yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
+
+
+class _Reader(ast.NodeVisitor):
+    """Finds the calls in one file: on what is known to be a store, and on prompts from one."""
+
+    def __init__(self, path: str, tree: ast.Module) -> None:
+        self.calls: list[Call] = []
+        self.words: set[str] = set()
+        self._path = path
+        self._imports_promptstore = any(map(_is_import_of_promptstore, ast.walk(tree)))
+        self._stores = set(_stores(tree))
+        self._prompts = {
+            _spelled(target): value
+            for node in ast.walk(tree)
+            for target, value in _assigned(node)
+            if self._is_get(value)
+        }
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Keep every text: a name that stands anywhere may be used."""
+        if isinstance(node.value, str):
+            self.words.add(node.value)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """Look at one call."""
+        self.generic_visit(node)
+        function = node.func
+        if not isinstance(function, ast.Attribute):
+            return
+        if self._is_get(node):
+            self._add(node, node, None)
+        elif function.attr == "render" and self._is_store(function.value):
+            self._add(node, node, _mapping_of(node))
+        elif function.attr == "render":
+            got = self._got(function.value)
+            if got is not None:
+                self._add(node, got, _keywords_of(node))
+
+    def _got(self, receiver: ast.expr) -> ast.Call | None:
+        """Find the call that gave the prompt which something is called on."""
+        if self._is_get(receiver):
+            return receiver if isinstance(receiver, ast.Call) else None
+        found = self._prompts.get(_spelled(receiver))
+        return found if isinstance(found, ast.Call) else None
+
+    def _add(self, node: ast.Call, got: ast.Call, values: dict[str, Any] | None) -> None:
+        name = _name_of(got)
+        if name is None:
+            return
+        pinned = any(key.arg in ("version", "label", "rev", None) for key in got.keywords)
+        place = node.lineno, node.col_offset + 1
+        self.calls.append(Call(self._path, *place, name, values, pinned))
+
+    def _is_get(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Await):
+            node = node.value
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("get", "aget", "read")
+            and self._is_store(node.func.value)
+        )
+
+    def _is_store(self, node: ast.expr) -> bool:
+        if _makes_a_store(node):
+            return True
+        spelled = _spelled(node)
+        if spelled in self._stores:
+            return True
+        return self._imports_promptstore and spelled.rpartition(".")[2].lstrip("_") in _STORE_NAMES
+
+
+def _stores(tree: ast.Module) -> Iterator[str]:
+    """Find the names that hold a store: by what they are given, or by their annotation."""
+    for node in ast.walk(tree):
+        for target, value in _assigned(node):
+            if _makes_a_store(value):
+                yield _spelled(target)
+        if isinstance(node, ast.AnnAssign) and _is_store_type(node.annotation):
+            yield _spelled(node.target)
+        if isinstance(node, ast.arg) and node.annotation and _is_store_type(node.annotation):
+            yield node.arg
+
+
+def _assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(node, ast.Assign):
+        yield from ((target, node.value) for target in node.targets)
+    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+        yield node.target, node.value
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        yield node.optional_vars, node.context_expr
+
+
+def _makes_a_store(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    spelled = _spelled(node.func).split(".")
+    if spelled[-1] == "cast" and len(node.args) == 2:
+        return _makes_a_store(node.args[1])
+    if spelled[-1] in ("snapshot", "working_snapshot") and len(spelled) > 1:
+        return spelled[-2].lstrip("_") in _STORE_NAMES
+    return spelled[-1] in _STORE_TYPES or (
+        spelled[-1] == "open" and spelled[-2:-1] == ["PromptStore"]
+    )
+
+
+def _is_store_type(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.rpartition(".")[2] in _STORE_TYPES
+    if isinstance(node, ast.BinOp):
+        return _is_store_type(node.left) or _is_store_type(node.right)
+    return _spelled(node).rpartition(".")[2] in _STORE_TYPES
+
+
+def _spelled(node: ast.expr) -> str:
+    """Spell ``a.b.c``; anything else is spelled as nothing that a name could be."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_spelled(node.value)}.{node.attr}"
+    return "?"
+
+
+def _is_import_of_promptstore(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").split(".")[0] == "promptstore"
+    return isinstance(node, ast.Import) and any(
+        name.name.split(".")[0] == "promptstore" for name in node.names
+    )
+
+
+def _name_of(call: ast.Call) -> str | None:
+    named = [key.value for key in call.keywords if key.arg == "name"]
+    first = call.args[0] if call.args else named[0] if named else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return first.value
+    return None
+
+
+def _mapping_of(call: ast.Call) -> dict[str, Any] | None:
+    """Read the values of ``store.render("name", {…})``."""
+    given = call.args[1:2] or [key.value for key in call.keywords if key.arg == "variables"]
+    if not given:
+        is_whole = all(key.arg is not None for key in call.keywords)
+        return {} if is_whole and len(call.args) == 1 else None
+    mapping = given[0]
+    if not isinstance(mapping, ast.Dict):
+        return None
+    values: dict[str, Any] = {}
+    for key, value in zip(mapping.keys, mapping.values, strict=True):
+        if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+            return None
+        values[key.value] = _literal(value)
+    return values
+
+
+def _keywords_of(call: ast.Call) -> dict[str, Any] | None:
+    """Read the values of ``prompt.render(name=…)``."""
+    if call.args or any(key.arg is None for key in call.keywords):
+        return None
+    return {key.arg: _literal(key.value) for key in call.keywords if key.arg}
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _UNKNOWN
+
+
+def _problems(library: Library, call: Call) -> Iterator[Problem]:
+    for code, message in _faults(library, call):
+        if library.settings.wants(code, call.name, by_default=RULES[code].is_on):
+            yield Problem(call.line, call.column, code, message)
+
+
+def _faults(library: Library, call: Call) -> Iterator[tuple[str, str]]:
+    if call.is_pinned:
+        return  # What was there then cannot be told from what is there now.
+    if call.name not in library.known:
+        advice = hint(call.name, library.names)
+        yield rules.UNKNOWN_NAME.code, f"There is no prompt {call.name!r}.{advice}"
+        return
+    document = library.document(call.name)
+    if document is None:
+        return  # The file's own problems are told at the file.
+    if document.prompt.deleted:
+        instead = document.prompt.replaced_by
+        use = f" Use {instead!r} instead." if instead else ""
+        yield rules.DELETED_NAME.code, f"The prompt {call.name!r} is deleted.{use}"
+        return
+    if call.values is not None:
+        try:
+            called = signature(library.complete(call.name))
+        except TemplateError:
+            return  # Told at the file, too.
+        yield from _value_faults(call, call.values, called)
+
+
+def _value_faults(
+    call: Call, values: dict[str, Any], called: Signature
+) -> Iterator[tuple[str, str]]:
+    for name in called.required:
+        if name not in values:
+            message = f"{call.name!r} needs the variable {name!r}, which is not given."
+            yield rules.MISSING_VALUE.code, message
+    for name, value in values.items():
+        variable = called.variables.get(name)
+        if variable is None:
+            message = f"{call.name!r} has no variable {name!r}.{hint(name, called.variables)}"
+            yield rules.UNKNOWN_VALUE.code, message
+        elif value is not _UNKNOWN:
+            try:
+                fit(variable, value)
+            except UnfitValueError as unfit:
+                message = f"The variable {name!r} of {call.name!r} {unfit}."
+                yield rules.WRONG_VALUE.code, message
+
+
+def _unused(library: Library, words: set[str]) -> Iterator[Finding]:
+    included = {name for found in library.raw_includes.values() for name in found}
+    for name in library.names:
+        document = library.document(name)
+        if name in words or name in included or document is None or document.prompt.deleted:
+            continue
+        code = rules.UNUSED_PROMPT.code
+        if library.settings.wants(code, name, by_default=True):
+            message = f"Nothing in the code that was read uses {name!r}."
+            yield _finding(library, document.path, Problem(1, 1, code, message), name)

@@ -1,0 +1,27 @@
+"""``promptstore explain``: what a code of ``promptstore check`` means."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptstore.cli.output import print_exactly, print_table
+from promptstore.lint import RULES
+from promptstore.lint import explain as page_of
+
+
+def explain(
+    code: Annotated[
+        str | None,
+        typer.Argument(help="A code such as PS203; all in a table when left out.", metavar="CODE"),
+    ] = None,
+) -> None:
+    """Tell what a code of `promptstore check` means and what to do."""
+    if code is not None:
+        print_exactly(page_of(code))
+        return
+    rows = [
+        [rule.code, rule.severity if rule.is_on else "off", rule.title] for rule in RULES.values()
+    ]
+    print_table(["code", "severity", "what is wrong"], rows)

@@ -1,0 +1,22 @@
+"""The rules of ``promptstore check``: a small function each, with a code and a page."""
+
+from __future__ import annotations
+
+from promptstore.lint.findings import Finding
+from promptstore.lint.library import Library
+from promptstore.lint.registry import RULES, explain, severity_of
+from promptstore.lint.rule import Rule
+from promptstore.lint.settings import SEVERITIES, Settings, Severity, read_settings
+
+__all__ = [
+    "RULES",
+    "SEVERITIES",
+    "Finding",
+    "Library",
+    "Rule",
+    "Settings",
+    "Severity",
+    "explain",
+    "read_settings",
+    "severity_of",
+]

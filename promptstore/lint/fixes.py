@@ -1,0 +1,71 @@
+"""What ``check --fix`` mends: only what cannot change what a prompt means."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Final
+
+from promptstore.errors import Problem, PromptFileError
+from promptstore.promptfile import codes, format_file, parse
+from promptstore.promptfile.schema import KEYS, NESTED_KEYS
+
+_KEY: Final = re.compile(r"[\w-]+")
+_CUTOFF: Final = 0.75
+
+
+def mend_keys(data: bytes, path: str) -> bytes:
+    """Write near-miss keys as they were meant.
+
+    Args:
+        data: The content of a file.
+        path: The file's path.
+
+    Returns:
+        The content in which every mended key is one fault less and no fault more.
+    """
+    while True:
+        problems = _problems(data, path)
+        mended = next(
+            (
+                candidate
+                for problem in problems
+                if problem.code == codes.UNKNOWN_KEY
+                and (candidate := _renamed(data, problem)) is not None
+                and len(_problems(candidate, path)) < len(problems)
+            ),
+            None,
+        )
+        if mended is None:
+            return data
+        data = mended
+
+
+def canonical(data: bytes, path: str) -> bytes:
+    """Write a file in canonical form; a broken one stays as it is."""
+    try:
+        return format_file(data, path)
+    except PromptFileError:
+        return data
+
+
+def _problems(data: bytes, path: str) -> list[Problem]:
+    try:
+        parse(data, path)
+    except PromptFileError as error:
+        return list(error.problems)
+    return []
+
+
+def _renamed(data: bytes, problem: Problem) -> bytes | None:
+    lines = data.decode().split("\n")
+    line = lines[problem.line - 1]
+    match = _KEY.match(line, problem.column - 1)
+    if match is None:
+        return None
+    known = KEYS if problem.column == 1 else NESTED_KEYS
+    near = get_close_matches(match[0], known, n=1, cutoff=_CUTOFF)
+    if not near:
+        return None
+    lines[problem.line - 1] = line[: match.start()] + near[0] + line[match.end() :]
+    return "\n".join(lines).encode()

@@ -1,0 +1,130 @@
+"""Rules about names, labels and replacements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from promptstore.errors import Problem
+from promptstore.labels import LabelTable
+from promptstore.lint.library import Library, hint
+from promptstore.lint.rule import Rule
+from promptstore.names import SUFFIX
+
+CASE_COLLISION: Final = Rule(
+    "PS401",
+    "Two names differ only in letter case, which some file systems cannot hold.",
+    "On macOS and Windows a checkout keeps only one of the two files. Rename one of them.",
+    bad="prompts/Greet.yaml\nprompts/greet.yaml",
+    good="prompts/greet.yaml\nprompts/greet-formally.yaml",
+)
+UNUSABLE_NAME: Final = Rule(
+    "PS402",
+    "A file looks like a prompt but has no name that can be asked for.",
+    "Names are segments of letters, digits, `_`, `-` and `.`, joined by `/`; the file ends with "
+    "`.yaml` and is no symbolic link. Rename the file, or move it out of the prompts' folder.",
+    bad="prompts/two words.yaml",
+    good="prompts/two-words.yaml",
+)
+DEAD_REPLACEMENT: Final = Rule(
+    "PS403",
+    "A deleted prompt is replaced by one that is missing or deleted.",
+    "Whoever asks for the deleted prompt is sent on to one that cannot be had either. Name the "
+    "prompt that is used today.",
+    bad="prompt: x\ndeleted: true\nreplaced_by: gone",
+    good="prompt: x\ndeleted: true\nreplaced_by: support/reply",
+)
+LOST_LABEL: Final = Rule(
+    "PS404",
+    "A label points nowhere.",
+    "The label's file on the branch `promptstore/labels` cannot be read, or it points a prompt at "
+    "a commit or a version that is not there. A read by that label fails. Set the label again.",
+)
+REMOTE_NAME: Final = Rule(
+    "PS405",
+    "A name that the remote cannot hold.",
+    'Looked for where `remote = "posthog"` is set. PostHog takes letters, digits, `-` and `_`, at '
+    "most 255 of them, and reserves `new`. Rename the prompt.",
+    bad="prompts/support.reply.yaml",
+    good="prompts/support-reply.yaml",
+)
+
+_POSTHOG_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+def case_collision(library: Library, name: str) -> Iterator[Problem]:
+    """Find a name that was there before in other letter case."""
+    other = library.first_of_folded.get(name.casefold(), name)
+    if other != name:
+        message = f"The name differs from {other!r} only in letter case; rename one of them."
+        yield Problem(1, 1, CASE_COLLISION.code, message)
+
+
+def strays(library: Library) -> Iterator[tuple[str, Problem]]:
+    """Find files that look like prompts and are none, each with its path."""
+    for path in library.strays:
+        if path.endswith(SUFFIX):
+            message = (
+                "The file is not read: it is a symbolic link, or its path holds other characters "
+                "than letters, digits, '_', '-' and '.'."
+            )
+        else:
+            message = "The file is not read: a prompt's file ends with .yaml. Rename it."
+        yield path, Problem(1, 1, UNUSABLE_NAME.code, message)
+
+
+def dead_replacement(library: Library, name: str) -> Iterator[Problem]:
+    """Find a replacement that cannot be had."""
+    target = library.prompt(name).replaced_by
+    if target is None:
+        return
+    place = library.position(name, ("replaced_by",))
+    if target not in library.known:
+        advice = hint(target, library.names)
+        message = f"There is no prompt {target!r} to replace this one.{advice}"
+        yield Problem(*place, DEAD_REPLACEMENT.code, message)
+    elif library.document(target) is not None and library.prompt(target).deleted:
+        message = f"{target!r}, which replaces this prompt, is deleted itself."
+        yield Problem(*place, DEAD_REPLACEMENT.code, message)
+
+
+def remote_name(library: Library, name: str) -> Iterator[Problem]:
+    """Find a name that the configured remote refuses."""
+    if library.settings.remote != "posthog":
+        return
+    if name.lower() == "new":
+        yield Problem(1, 1, REMOTE_NAME.code, f"PostHog reserves the name {name!r}; rename it.")
+    elif not _POSTHOG_NAME.fullmatch(name):
+        odd = next((c for c in name if not _POSTHOG_NAME.fullmatch(c)), "")
+        fault = f"holds {odd!r}" if odd else f"has {len(name)} characters"
+        message = (
+            f"PostHog cannot hold the name {name!r}, which {fault}; "
+            "it takes up to 255 letters, digits, '-' and '_'."
+        )
+        yield Problem(1, 1, REMOTE_NAME.code, message)
+
+
+def lost_labels(table: LabelTable, library: Library) -> Iterator[tuple[str, Problem]]:
+    """Find labels that cannot be read, or that point a prompt which has no file here any more.
+
+    Args:
+        table: The labels.
+        library: The prompts.
+
+    Yields:
+        The label's path and the problem.
+    """
+    for label, error in sorted(table.broken.items()):
+        for problem in error.problems:
+            message = f"The label {label!r} cannot be read: {problem.message}"
+            yield error.path, Problem(problem.line, problem.column, LOST_LABEL.code, message)
+    for label, targets in sorted(table.targets.items()):
+        for name in sorted(targets):
+            if name not in library.known:
+                advice = hint(name, library.names)
+                message = (
+                    f"The label {label!r} points {name!r} at version {targets[name].version}, but "
+                    f"there is no such prompt here.{advice}"
+                )
+                yield f"promptstore/labels:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, message)

@@ -1,0 +1,161 @@
+"""A file → the same prompt in canonical form, with the comments that it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from promptstore.promptfile.reader import Document, loads, parse
+from promptstore.promptfile.writer import checked_content, dumps, write_top_entry
+
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
+_BLANK_LINES: Final = re.compile(r"\n{3,}")
+
+
+def format_file(data: bytes, path: str = "<prompt>") -> bytes:
+    """Write a file in canonical form.
+
+    Keys stand in canonical order, each written in canonical style. Comments stay: one above a key
+    moves with it, and a key that has a comment inside of its value is left as it is.
+
+    Args:
+        data: The content of the file.
+        path: The file's path, for errors.
+
+    Returns:
+        The content in canonical form, which says the same.
+
+    Raises:
+        PromptFileError: The file is broken.
+    """
+    document = parse(data, path)
+    text = document.tree.text.replace("\r\n", "\n").replace("\r", "\n")
+    if "#" not in text:
+        return dumps(document.prompt).encode()
+    document = parse(text, path)
+    masked = _masked(text, document.tree.root)
+    comments = _comments(masked, text)
+    if not comments:
+        return dumps(document.prompt).encode()
+    written = _with_comments(document, masked)
+    is_same = loads(written).content == document.prompt.content
+    kept = _comments(_masked(written, parse(written).tree.root), written)
+    return written.encode() if is_same and sorted(kept) == sorted(comments) else data
+
+
+def comments_of(data: bytes, path: str = "<prompt>") -> list[str]:
+    """List the comments of a file, in its order.
+
+    Raises:
+        PromptFileError: The file is broken.
+    """
+    tree = parse(data, path).tree
+    return _comments(_masked(tree.text, tree.root), tree.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One key at the top of a file.
+
+    Attributes:
+        key: The key.
+        lead: The comments and blank lines above it.
+        body: Its lines.
+        has_comment: Whether there is a comment among them.
+    """
+
+    key: str
+    lead: str
+    body: str
+    has_comment: bool
+
+
+def _with_comments(document: Document, masked: str) -> str:
+    head, entries, tail = _split(document, masked)
+    content = checked_content(document.prompt)
+    rank = {key: number for number, key in enumerate(content)}
+    written: list[tuple[int, str]] = []
+    place = -1
+    for entry in entries:
+        place = rank.get(entry.key, place)
+        text = _written(entry, content)
+        if text:
+            written.append((place, text))
+    ordered = [text for _, text in sorted(written, key=lambda pair: pair[0])]
+    return _BLANK_LINES.sub("\n\n", _tidy(head)) + "".join(ordered) + _tidy(tail)
+
+
+def _written(entry: _Entry, content: dict[str, Any]) -> str:
+    lead = _BLANK_LINES.sub("\n\n", entry.lead) if "#" in entry.lead else ""
+    if entry.has_comment or (entry.key not in content and lead):
+        return lead + entry.body
+    return lead + write_top_entry(entry.key, content[entry.key]) if entry.key in content else ""
+
+
+def _split(document: Document, masked: str) -> tuple[str, list[_Entry], str]:
+    """Cut a file at the keys of its top; a file in flow style is one piece."""
+    root = document.tree.root
+    assert isinstance(root, MappingNode)
+    if root.flow_style or not root.value:
+        return document.tree.text, [], ""
+    lines = document.tree.text.splitlines(keepends=True)
+    shown = masked.splitlines(keepends=True)
+    starts = [key.start_mark.line for key, _ in root.value]
+    ends = [*starts[1:], len(lines)]
+    lead, entries = "", []
+    for (key, _), start, end in zip(root.value, starts, ends, strict=True):
+        last = _last_own_line(shown, start, end)
+        body = "".join(lines[start:last])
+        has_comment = "#" in "".join(shown[start:last])
+        entries.append(_Entry(key.value, lead, _ended(body), has_comment))
+        lead = "".join(lines[last:end])
+    return "".join(lines[: starts[0]]), entries, lead
+
+
+def _last_own_line(shown: list[str], start: int, end: int) -> int:
+    """Leave the blank lines and the comments at the left edge to the key that follows."""
+    while end > start + 1 and (not shown[end - 1].strip() or shown[end - 1].startswith("#")):
+        end -= 1
+    return end
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _tidy(text: str) -> str:
+    if "#" not in text:
+        return ""
+    return _ended(text.rstrip("\n"))
+
+
+def _masked(text: str, root: Node) -> str:
+    """Write an x over every character of a value, so that a `#` left is one of a comment."""
+    pieces: list[str] = []
+    at = 0
+    for start, end in sorted(_spans(text, root)):
+        if start < at:
+            continue
+        pieces += (text[at:start], re.sub(r"[^\n]", "x", text[start:end]))
+        at = end
+    return "".join([*pieces, text[at:]])
+
+
+def _spans(text: str, node: Node) -> Iterator[tuple[int, int]]:
+    if isinstance(node, ScalarNode):
+        start, end = node.start_mark.index, node.end_mark.index
+        if node.style in ("|", ">"):
+            start = text.find("\n", start) + 1
+        yield start, max(start, end)
+        return
+    for item in node.value:
+        for child in item if isinstance(item, tuple) else (item,):
+            yield from _spans(text, child)
+
+
+def _comments(masked: str, text: str) -> list[str]:
+    return [text[match.start() : match.end()].rstrip() for match in _COMMENT.finditer(masked)]

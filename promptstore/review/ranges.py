@@ -1,0 +1,316 @@
+"""``BASE..HEAD`` → every prompt that is another one at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from typing import Any, Final, Literal, TypeAlias
+
+from promptstore.diff import PromptDiff, diff_prompts
+from promptstore.errors import Problem, PromptFileError, PromptStoreError
+from promptstore.lint import Library, Settings
+from promptstore.model import Prompt, render_prompt, texts
+from promptstore.review.impact import IMPACTS, Judgement, judge
+from promptstore.snapshot import Snapshot
+
+Kind: TypeAlias = Literal[
+    "added", "removed", "renamed", "deleted", "restored", "changed", "affected", "broken", "mended"
+]
+"""``deleted`` is a tombstone, ``removed`` a file that is gone, ``affected`` a prompt whose own
+file is the same and whose includes are not."""
+
+_ALIKE: Final = 0.6
+_EMPTY: Final = PromptDiff((), ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptChange:
+    """One prompt that a range of commits changes.
+
+    Attributes:
+        name: Its name at the end of the range; for a removed one its last.
+        path: Its file.
+        kind: What happened to it.
+        judgement: What that does to its callers.
+        old_name: The name that it had before a rename.
+        via: For a prompt that is only affected: the way from it to the changed include.
+        diff: What changed in it.
+        before: The prompt at the start of the range, where it could be read.
+        after: The prompt at its end, where it can be read.
+        renders: The rendered texts that differ, by the name of the example.
+        problems: The faults of a broken file.
+    """
+
+    name: str
+    path: str
+    kind: Kind
+    judgement: Judgement
+    old_name: str | None = None
+    via: tuple[str, ...] = ()
+    diff: PromptDiff = _EMPTY
+    before: Prompt | None = None
+    after: Prompt | None = None
+    renders: tuple[RenderChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderChange:
+    """One example whose rendered text differs.
+
+    Attributes:
+        example: The number of the example, from 1.
+        before: The text, or why there is none.
+        after: The text, or why there is none.
+        fails_now: Whether it rendered before and does not now.
+    """
+
+    example: int
+    before: str
+    after: str
+    fails_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RangeDiff:
+    """What a range of commits does to the prompts.
+
+    Attributes:
+        base: The commit at its start, or None for a folder.
+        head: The commit at its end, or None for a folder.
+        changes: The prompts that changed: the worst impact first, then by name.
+    """
+
+    base: str | None
+    head: str | None
+    changes: tuple[PromptChange, ...]
+
+    def of(self, impact: str) -> list[PromptChange]:
+        """List the changes of one impact."""
+        return [change for change in self.changes if change.judgement.impact == impact]
+
+
+def compare(
+    before: Snapshot, after: Snapshot, examples: Mapping[str, Any] | None = None
+) -> RangeDiff:
+    """Find what became of every prompt between two snapshots.
+
+    Only files whose content differs are read, and what includes them.
+
+    Args:
+        before: The prompts at the start.
+        after: The prompts at the end.
+        examples: Values to render changed prompts with: by name, one mapping of values or a list
+            of them.
+
+    Returns:
+        The changes.
+    """
+    old, new = Library(before, Settings()), Library(after, Settings())
+    differing = {
+        name for name in old.known & new.known if old.file(name).blob != new.file(name).blob
+    }
+    added, removed = new.known - old.known, old.known - new.known
+    renames = _renames(old, new, removed, added)
+    changes = [
+        *(_changed(before, after, name, name) for name in differing),
+        *(_changed(before, after, was, now) for now, was in renames.items()),
+        *(_added(after, name) for name in added - renames.keys()),
+        *(_removed(before, name) for name in removed - set(renames.values())),
+        *_affected(before, after, old, new, differing | added | removed),
+    ]
+    tried = (_rendered(change, examples or {}) for change in changes if change is not None)
+    return RangeDiff(before.commit, after.commit, tuple(sorted(tried, key=_order)))
+
+
+def _order(change: PromptChange) -> tuple[int, bool, str]:
+    return IMPACTS.index(change.judgement.impact), change.kind == "affected", change.name
+
+
+def _read(snapshot: Snapshot, name: str) -> Prompt | PromptFileError:
+    try:
+        return snapshot.read(name, deleted=True)
+    except PromptFileError as error:
+        return error
+
+
+def _changed(before: Snapshot, after: Snapshot, was: str, name: str) -> PromptChange | None:
+    old, new = _read(before, was), _read(after, name)
+    path = after.file(name).path
+    if isinstance(new, PromptFileError):
+        return _broken(name, path, new, old)
+    if isinstance(old, PromptFileError):
+        reasons = ("its file was broken and can be read now",)
+        mended = Judgement("compatible", reasons)
+        return PromptChange(name=name, path=path, kind="mended", judgement=mended, after=new)
+    diff = diff_prompts(old, new)
+    if was != name:
+        judgement = _renamed(judge(old, new), was, name, is_gone=not old.deleted)
+        return PromptChange(
+            name=name, path=path, kind="renamed", judgement=judgement, old_name=was,
+            diff=diff, before=old, after=new,
+        )  # fmt: skip
+    if diff.is_empty:
+        return None  # Only layout or comments.
+    kind: Kind = "changed"
+    if old.deleted != new.deleted:
+        kind = "deleted" if new.deleted else "restored"
+    return PromptChange(
+        name=name, path=path, kind=kind, judgement=judge(old, new), diff=diff,
+        before=old, after=new,
+    )  # fmt: skip
+
+
+def _renamed(judgement: Judgement, was: str, name: str, *, is_gone: bool) -> Judgement:
+    if not is_gone:
+        return judgement
+    reason = f"renamed: calls that ask for {was} fail; the name is {name} now"
+    more = judgement.reasons if judgement.impact != "compatible" else ()
+    return Judgement("breaking", (reason, *more))
+
+
+def _broken(
+    name: str, path: str, error: PromptFileError, old: Prompt | PromptFileError | None
+) -> PromptChange:
+    was_fine = isinstance(old, Prompt) and not old.deleted
+    judgement = Judgement("breaking" if was_fine else "compatible", ("its file is broken",))
+    return PromptChange(
+        name=name, path=path, kind="broken", judgement=judgement, problems=tuple(error.problems),
+        before=old if isinstance(old, Prompt) else None,
+    )  # fmt: skip
+
+
+def _added(after: Snapshot, name: str) -> PromptChange:
+    new, path = _read(after, name), after.file(name).path
+    if isinstance(new, PromptFileError):
+        return _broken(name, path, new, None)
+    blank = Prompt(prompt="") if new.prompt is not None else Prompt(messages=())
+    return PromptChange(
+        name=name, path=path, kind="added", judgement=Judgement("compatible", ("new",)),
+        diff=replace(diff_prompts(blank, new), changes=()), after=new,
+    )  # fmt: skip
+
+
+def _removed(before: Snapshot, name: str) -> PromptChange:
+    old, path = _read(before, name), before.file(name).path
+    was_there = not isinstance(old, Prompt) or not old.deleted
+    judgement = (
+        Judgement("breaking", ("its file is gone: calls that ask for it fail",))
+        if was_there
+        else Judgement("compatible", ("it was deleted before",))
+    )
+    return PromptChange(
+        name=name, path=path, kind="removed", judgement=judgement,
+        before=old if isinstance(old, Prompt) else None,
+    )  # fmt: skip
+
+
+def _affected(
+    before: Snapshot, after: Snapshot, old: Library, new: Library, touched: set[str]
+) -> Iterable[PromptChange]:
+    """Find the prompts whose file is the same and whose includes are not."""
+    for name in sorted((new.dependents(touched) - touched) & old.known):
+        one, other = _read(before, name), _read(after, name)
+        if isinstance(one, PromptFileError) or isinstance(other, PromptFileError):
+            continue
+        if one.digest == other.digest and one.includes.keys() == other.includes.keys():
+            continue
+        yield PromptChange(
+            name=name, path=after.file(name).path, kind="affected", judgement=judge(one, other),
+            via=_way(new, name, touched), diff=diff_prompts(one, other), before=one, after=other,
+        )  # fmt: skip
+
+
+def _way(library: Library, name: str, touched: set[str]) -> tuple[str, ...]:
+    """Find the shortest way from a prompt over its includes to one that changed."""
+    ways: list[tuple[str, ...]] = [(name,)]
+    seen = {name}
+    while ways:
+        way = ways.pop(0)
+        for included in sorted(library.raw_includes.get(way[-1], ())):
+            if included in touched:
+                return (*way, included)
+            if included not in seen:
+                seen.add(included)
+                ways.append((*way, included))
+    return (name,)
+
+
+def _renames(
+    old: Library, new: Library, removed: AbstractSet[str], added: AbstractSet[str]
+) -> dict[str, str]:
+    """Pair what went with what came: the same id or content first, then the most alike.
+
+    Returns:
+        The old names by new name.
+    """
+    pairs: dict[str, str] = {}
+    gone, come = _readable(old, removed), _readable(new, added)
+    likeness = sorted(
+        (
+            (_likeness(gone[was], come[now]), was, now)
+            for was in gone
+            for now in come
+            if gone[was].is_chat == come[now].is_chat
+        ),
+        key=lambda item: (-item[0], item[1], item[2]),
+    )
+    for degree, was, now in likeness:
+        if degree >= _ALIKE and now not in pairs and was not in pairs.values():
+            pairs[now] = was
+    return pairs
+
+
+def _readable(library: Library, names: AbstractSet[str]) -> dict[str, Prompt]:
+    documents = {name: library.document(name) for name in sorted(names)}
+    return {name: document.prompt for name, document in documents.items() if document}
+
+
+def _likeness(one: Prompt, other: Prompt) -> float:
+    if one.id is not None and one.id == other.id:
+        return 2.0
+    left, right = (
+        "\n".join(text for _, text in texts(prompt)).splitlines() for prompt in (one, other)
+    )
+    if left == right:
+        return 1.0
+    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
+
+
+def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange:
+    """Render both sides with the example values of the prompt, where there are any."""
+    given = examples.get(change.name, examples.get(change.old_name or ""))
+    if given is None or change.before is None or change.after is None:
+        return change
+    values = given if isinstance(given, list) else [given]
+    tried = (
+        _try(change.before, change.after, number, item) for number, item in enumerate(values, 1)
+    )
+    renders = tuple(found for found in tried if found.before != found.after)
+    judgement = change.judgement
+    failing = tuple(
+        f"example {found.example} fails now: {found.after}" for found in renders if found.fails_now
+    )
+    if failing:
+        kept = judgement.reasons if judgement.impact == "breaking" else ()
+        judgement = Judgement("breaking", (*kept, *failing))
+    return replace(change, renders=renders, judgement=judgement)
+
+
+def _try(before: Prompt, after: Prompt, number: int, values: Any) -> RenderChange:
+    old, rendered_before = _text(before, values)
+    new, rendered_after = _text(after, values)
+    return RenderChange(number, old, new, rendered_before and not rendered_after)
+
+
+def _text(prompt: Prompt, values: Any) -> tuple[str, bool]:
+    if not isinstance(values, Mapping):
+        return f"these are no values: {json.dumps(values)[:60]}", False
+    try:
+        return str(render_prompt(prompt, values)), True
+    except PromptStoreError as error:
+        return str(error), False
