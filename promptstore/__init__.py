@@ -18,6 +18,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would dou
 if TYPE_CHECKING:
     from typing import Any
 
+    from promptstore.errors import ForgeError as ForgeError
     from promptstore.errors import HistoryUnavailableError as HistoryUnavailableError
     from promptstore.errors import IncludeError as IncludeError
     from promptstore.errors import InvalidArgumentError as InvalidArgumentError
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "promptstore.errors": (
+        "ForgeError",
         "HistoryUnavailableError",
         "IncludeError",
         "InvalidArgumentError",

@@ -19,10 +19,14 @@ class TextChange:
     Attributes:
         title: What it is, for example ``message 1 (system)``.
         diff: The unified diff of its lines, without the two lines of file names.
+        before: The older text.
+        after: The newer one.
     """
 
     title: str
     diff: str
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ def _text_changes(pairs: list[_Pair]) -> Iterator[TextChange]:
         old, new = before.text if before else "", after.text if after else ""
         if old != new:
             slot = after or before
-            yield TextChange(slot.title if slot else "", unified(old, new))
+            yield TextChange(slot.title if slot else "", unified(old, new), old, new)
 
 
 def unified(before: str, after: str) -> str:

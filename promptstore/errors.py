@@ -25,6 +25,7 @@
     │   ├── UnsupportedRepositoryError             reftable, SHA-256
     │   ├── RepositoryLockedError   (TimeoutError) another process holds a lock for too long
     │   └── ReadOnlyError                          nothing can be written here
+    ├── ForgeError                  (OSError)      GitHub or GitLab did not take a comment
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -444,6 +445,27 @@ class RepositoryLockedError(RepositoryError, TimeoutError):
 
 class ReadOnlyError(RepositoryError):
     """Nothing can be written here, for example because HEAD is on no branch."""
+
+
+class ForgeError(PromptStoreError, OSError):
+    """GitHub or GitLab did not do what was asked.
+
+    Attributes:
+        forge: Which of the two.
+        address: The address of its API; the token is never part of it.
+        reason: What it answered, or why it could not be asked.
+    """
+
+    def __init__(self, *, forge: str, address: str, reason: str) -> None:
+        self.forge = forge
+        self.address = address
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.forge} at {self.address} {self.reason}. "
+            "Look at the address, the token and what it may do."
+        )
 
 
 class MissingExtraError(PromptStoreError, ImportError):

@@ -329,6 +329,22 @@ class PromptStore:
         title = rev.isoformat() if isinstance(rev, datetime) else rev
         return self._snapshot(self._resolve(rev), title)
 
+    def common_ancestor(self, one: str, other: str) -> str:
+        """Find the commit that two revs grew from, as ``git merge-base`` does.
+
+        Args:
+            one: A rev.
+            other: Another rev.
+
+        Returns:
+            The commit's id.
+
+        Raises:
+            RevisionNotFoundError: Git cannot resolve a rev, or the two have no common history.
+        """
+        repository = self._require_repository()
+        return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
+
     @property
     def has_files(self) -> bool:
         """Tell whether the prompts are files on disk here; a bare repository has none."""

@@ -8,6 +8,7 @@ import pytest
 
 from promptstore import errors
 from promptstore.errors import (
+    ForgeError,
     HistoryUnavailableError,
     IncludeError,
     InvalidArgumentError,
@@ -96,6 +97,7 @@ SAMPLES = [
     (RepositoryNotFoundError(path="/x", reason="nothing here."), OSError, "nothing here"),
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
     (
+        ForgeError(forge="GitHub", address="https://api.github.com", reason="answered 403: no"),
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,
         "The command line needs more: pip install 'git-promptstore[cli]'",

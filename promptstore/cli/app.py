@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from promptstore import __version__
-from promptstore.cli import check, diff, explain, formatting, init, listing, log, render, show
+from promptstore.cli import (
+    check,
+    diff,
+    explain,
+    formatting,
+    init,
+    listing,
+    log,
+    render,
+    review,
+    show,
+)
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
 from promptstore.store import DEFAULT_ROOT
@@ -55,6 +66,7 @@ app.command("show")(show.show)
 app.command("render")(render.render)
 app.command("log")(log.log)
 app.command("diff")(diff.diff)
+app.command("review")(review.review)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("format")(formatting.format_files)

@@ -1,7 +1,8 @@
-"""``promptstore diff``: what changed between two versions.
+"""``promptstore diff``: what changed between two versions, or in a range of commits.
 
 With ``--json`` one object: `before` and `after` (each `name`, `version`, `commit`), `changes` (a
 sentence each) and `texts` (each `title` and `diff`).
+For a range `base`, `head`, `prompts` and `findings`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import typer
 
 from promptstore.cli.opening import complete_name, opened
 from promptstore.cli.output import print_diff, print_json, print_lines, version_text
+from promptstore.cli.ranges import check_format, compare_range, is_range, print_range
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.diff import PromptDiff, diff_prompts
@@ -36,12 +38,33 @@ def diff(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[
+        str,
+        typer.Option("--format", help="Of a range: terminal, markdown, json, github or sarif."),
+    ] = "terminal",
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            "--render", help="Of a range: values to compare renders with.", metavar="FILE"
+        ),
+    ] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Of a range: fail when it breaks a call.")
+    ] = False,
 ) -> None:
-    """Tell what changed between two versions.
+    """Tell what changed between two versions, or in a range of commits.
 
-    With one name since the version before, with two from the first to the second.
+    With one name since the version before, with two from the first to the second. BASE..HEAD
+    tells of every prompt that changed between two revs, and what that does to its callers.
     """
+    check_format(output)
     with opened(context) as store:
+        if other is None and is_range(store, name):
+            found_range, _ = compare_range(store, name, examples)
+            print_range(found_range, (), "json" if as_json else output)
+            if exit_code and found_range.of("breaking"):
+                raise typer.Exit(1)
+            return
         before, after = _pair(store, name, other)
     found = diff_prompts(before, after)
     if as_json:

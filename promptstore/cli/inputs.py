@@ -35,7 +35,7 @@ def read_values(
     """
     values: dict[str, Any] = {}
     for file in files:
-        values |= _read_file(file)
+        values |= read_file(file)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name:
@@ -107,7 +107,13 @@ def _hint(variable: Variable) -> str:
     return f"{kind}{one_of}{description}"
 
 
-def _read_file(file: str) -> dict[str, Any]:
+def read_file(file: str) -> dict[str, Any]:
+    """Read a mapping from a YAML or JSON file, ``-`` for stdin.
+
+    Raises:
+        InvalidArgumentError: It cannot be read, or holds no mapping.
+        PromptFileError: It is no YAML.
+    """
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

@@ -196,6 +196,27 @@ class Repository:
             kind = found.type_str
             raise RevisionNotFoundError(rev=rev, reason=f"it is a {kind}, no commit") from None
 
+    def common_ancestor(self, one: str, other: str) -> str:
+        """Find the commit that two commits grew from.
+
+        Args:
+            one: The id of a commit.
+            other: The id of another.
+
+        Returns:
+            The id of the best common ancestor.
+
+        Raises:
+            RevisionNotFoundError: They have none.
+        """
+        with translated(self.git_dir):
+            # The stubs of pygit2 leave out that there may be none.
+            found = cast("pygit2.Oid | None", self.handle.merge_base(one, other))
+        if found is None:
+            reason = f"it has no history in common with {other}"
+            raise RevisionNotFoundError(rev=one, reason=reason)
+        return str(found)
+
     def branch_tip(self, full_name: str) -> str | None:
         """Find the commit of a reference given by its full name.
 

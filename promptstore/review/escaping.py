@@ -12,12 +12,17 @@ _UNSEEN: Final = re.compile(
 )
 
 
+_MOST: Final = 300
+"""How many characters of a text are shown inline."""
+
+
 def code(text: str) -> str:
     """Write a text as inline code that holds on one line of Markdown, in a table too.
 
     It is HTML rather than backticks, since no number of backticks survives a cell, and forges
     make no mention or link of what stands in it.
     """
+    text = text if len(text) <= _MOST else f"{text[:_MOST]}…"
     return f"<code>{_escaped(shown(text).replace(chr(10), '⏎'))}</code>"
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 Sort: TypeAlias = Literal["same", "removed", "added"]
 
-_WORD: Final = re.compile(r"\n|[^\S\n]+|\w+|[^\w\s]")
+_WORD: Final = re.compile(r"[^\S\n]*(?:\w+|[^\w\s])|\n|[^\S\n]+")
 _MANY: Final = 20_000
 _AROUND: Final = 2
 

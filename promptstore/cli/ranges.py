@@ -1,0 +1,123 @@
+"""``BASE..HEAD``: two revs whose prompts are compared, in each form that a reader wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from promptstore.check import check
+from promptstore.cli.forge import guarded
+from promptstore.cli.inputs import read_file
+from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
+from promptstore.diff import unified
+from promptstore.errors import InvalidArgumentError
+from promptstore.lint import Finding, Library, Settings, read_settings
+from promptstore.names import is_name
+from promptstore.review import PromptChange, RangeDiff, compare
+from promptstore.review.annotations import annotation, change_annotation
+from promptstore.review.markdown import comment
+from promptstore.review.reports import finding_as_json, range_as_json
+from promptstore.review.sarif import sarif
+from promptstore.store import PromptStore
+
+FORMATS: Final = ("terminal", "markdown", "json", "github", "sarif")
+
+
+def is_range(store: PromptStore, text: str) -> bool:
+    """Tell whether a text is a range of commits: a prompt of that name comes first."""
+    return ".." in text and not (is_name(text) and text in store.names())
+
+
+def compare_range(
+    store: PromptStore, text: str, examples: str | None = None
+) -> tuple[RangeDiff, list[Finding]]:
+    """Compare the prompts at the two ends of a range, and check what it touches.
+
+    Args:
+        store: The store.
+        text: ``BASE..HEAD``, or ``BASE...HEAD`` for what HEAD changed since it left BASE. An end
+            that is left out is HEAD.
+        examples: A file with values to render changed prompts with, by name.
+
+    Returns:
+        What changed, and the problems of what changed.
+
+    Raises:
+        RevisionNotFoundError: Git cannot resolve an end.
+        InvalidArgumentError: The examples are no mapping.
+    """
+    base, dots, head = text.partition("...") if "..." in text else text.partition("..")
+    base, head = base or "HEAD", head or "HEAD"
+    if len(dots) == 3:
+        base = store.common_ancestor(base, head)
+    before, after = store.snapshot(base), store.snapshot(head)
+    found = compare(before, after, read_file(examples) if examples else None)
+    settings = read_settings(store.path) if store.has_files else Settings()
+    touched = {change.name for change in found.changes}
+    touched |= Library(after, settings).dependents(touched)
+    return found, check(after, settings, only=touched)
+
+
+def check_format(output: str) -> None:
+    """Refuse a format that there is not.
+
+    Raises:
+        InvalidArgumentError: There is none of that name.
+    """
+    if output not in FORMATS:
+        raise InvalidArgumentError(message=f"--format takes one of {', '.join(FORMATS)}")
+
+
+def print_range(found: RangeDiff, findings: Sequence[Finding], output: str) -> None:
+    """Print what a range changes.
+
+    Args:
+        found: What changed.
+        findings: The problems to print beside it.
+        output: One of `FORMATS`.
+    """
+    if output == "markdown":
+        print_exactly(comment(found, findings))
+    elif output == "json":
+        print_json(_as_json(found, findings))
+    elif output == "sarif":
+        print_json(sarif(findings, found.changes))
+    elif output == "github":
+        for line in (*map(change_annotation, found.changes), *map(annotation, findings)):
+            print_lines(line)
+    else:
+        with guarded():
+            _print_text(found, findings)
+
+
+def _as_json(found: RangeDiff, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {**range_as_json(found), "findings": [finding_as_json(item) for item in findings]}
+
+
+def _print_text(found: RangeDiff, findings: Sequence[Finding]) -> None:
+    if not found.changes:
+        print_lines("no prompt changed")
+    for change in found.changes:
+        _print_change(change)
+    for finding in findings:
+        print_lines(str(finding))
+
+
+def _print_change(change: PromptChange) -> None:
+    name = f"{change.old_name} → {change.name}" if change.old_name else change.name
+    why = "; ".join(change.judgement.reasons)
+    print_lines(f"{change.judgement.impact}: {name} {change.kind} ({why})")
+    if change.via:
+        print_lines(f"  by {' → '.join(change.via)}")
+        return
+    for sentence in change.diff.changes:
+        print_lines(f"  {sentence}")
+    for problem in change.problems:
+        print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
+    for text in change.diff.texts:
+        print_lines(f"\n{text.title}:")
+        print_diff(text.diff)
+    for render in change.renders:
+        print_lines(f"\nrendered with example {render.example}:")
+        print_diff(unified(render.before, render.after))
+    print_lines("")

@@ -1,0 +1,184 @@
+"""One comment for a pull request, as Markdown in which every text stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from promptstore.lint import Finding
+from promptstore.review.escaping import code, plain
+from promptstore.review.impact import IMPACTS, Impact
+from promptstore.review.ranges import PromptChange, RangeDiff
+from promptstore.review.words import compare_words, shortened
+
+MARKER: Final = "<!-- promptstore review -->"
+"""The first line of the comment, by which it is found again."""
+
+MAX_LENGTH: Final = 60_000
+"""How many characters a comment may have; GitHub takes 65,536."""
+
+_SIGNS: Final[dict[Impact, str]] = {"breaking": "🔴", "behaviour": "🟡", "compatible": "🟢"}
+_MAX_PART: Final = 15_000
+_MAX_REASONS: Final = 3
+
+
+def comment(found: RangeDiff, findings: Sequence[Finding] = ()) -> str:
+    """Write the comment on a range of commits.
+
+    Args:
+        found: What the range changes.
+        findings: The problems of what it touches.
+
+    Returns:
+        The comment, which begins with `MARKER`. Where it would be too long the details of the last
+        prompts are left out, and it says so.
+    """
+    head = [MARKER, f"### Prompts: {_summary(found)}"]
+    if found.changes:
+        head.append(_table(found.changes))
+    tail = [*_findings(findings), *_footer(found)]
+    room = MAX_LENGTH - sum(len(part) + 2 for part in (*head, *tail))
+    details, left_out = _fitting((_details(change) for change in found.changes), room)
+    if left_out:
+        details.append(
+            f"The details of {left_out} more are left out: the comment would be too long. "
+            "`promptstore diff` shows them."
+        )
+    return "\n\n".join([*head, *details, *tail]) + "\n"
+
+
+def _fitting(details: Iterable[str], room: int) -> tuple[list[str], int]:
+    kept: list[str] = []
+    left_out = 0
+    for text in details:
+        if not text:
+            continue
+        if left_out or len(text) + 2 > room:
+            left_out += 1
+            continue
+        room -= len(text) + 2
+        kept.append(text)
+    return kept, left_out
+
+
+def _summary(found: RangeDiff) -> str:
+    counts = [f"{len(changes)} {impact}" for impact in IMPACTS if (changes := found.of(impact))]
+    return ", ".join(counts) or "nothing changed"
+
+
+def _table(changes: Sequence[PromptChange]) -> str:
+    rows = [
+        f"| {_SIGNS[change.judgement.impact]} **{change.judgement.impact}** | {_name(change)} | "
+        f"{change.kind} | {_why(change)} |"
+        for change in changes
+    ]
+    kept = _within(rows, _MAX_PART)
+    if len(kept) < len(rows):
+        kept.append(f"| | and {len(rows) - len(kept)} more | | |")
+    return "\n".join(["| | prompt | what | why |", "|---|---|---|---|", *kept])
+
+
+def _within(lines: list[str], most: int) -> list[str]:
+    """Keep as many lines as have room together."""
+    ends = accumulate(len(line) + 1 for line in lines)
+    return [line for line, end in zip(lines, ends, strict=True) if end <= most]
+
+
+def _name(change: PromptChange) -> str:
+    if change.old_name:
+        return f"{code(change.old_name)} → {code(change.name)}"
+    return code(change.name)
+
+
+def _why(change: PromptChange) -> str:
+    reasons = "; ".join(map(code, change.judgement.reasons[:_MAX_REASONS]))
+    if not change.via:
+        return reasons
+    return f"{reasons} (by {' → '.join(map(code, change.via))})"
+
+
+def _details(change: PromptChange) -> str:
+    parts = [*_changes(change), *_texts(change), *_renders(change), *_problems(change)]
+    if not parts:
+        return ""
+    title = f"<summary>{_name(change)}: {_content_of(change)}</summary>"
+    return "\n\n".join([f"<details>{title}", *parts, "</details>"])
+
+
+def _content_of(change: PromptChange) -> str:
+    counts = [
+        ("change", len(change.diff.changes)),
+        ("text", len(_pairs(change))),
+        ("rendered example", len(change.renders)),
+        ("problem", len(change.problems)),
+    ]
+    return ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts if count)
+
+
+def _changes(change: PromptChange) -> list[str]:
+    if change.kind == "affected" or not change.diff.changes:
+        return []
+    return ["\n".join(f"- {code(sentence)}" for sentence in change.diff.changes)]
+
+
+def _texts(change: PromptChange) -> list[str]:
+    parts: list[str] = []
+    for title, old, new in _pairs(change):
+        parts += (f"**{title}**", _word_diff(old, new))
+    return parts
+
+
+def _renders(change: PromptChange) -> list[str]:
+    parts: list[str] = []
+    for render in change.renders:
+        title = f"**rendered with example {render.example}**"
+        parts += (title, _word_diff(render.before, render.after))
+    return parts
+
+
+def _word_diff(old: str, new: str) -> str:
+    tags = {"same": "", "removed": "del", "added": "ins"}
+    written = []
+    for piece in shortened(compare_words(old, new)):
+        text, tag = plain(piece.text), tags[piece.sort]
+        written.append(f"<{tag}>{text}</{tag}>" if tag else text)
+    return f"<pre>{''.join(written)}</pre>"
+
+
+def _pairs(change: PromptChange) -> list[tuple[str, str, str]]:
+    """Give the texts that differ: title, before, after."""
+    if change.kind == "affected":
+        return []  # Its includes changed, and they are told by themselves.
+    return [(pair.title, pair.before, pair.after) for pair in change.diff.texts]
+
+
+def _problems(change: PromptChange) -> list[str]:
+    if not change.problems:
+        return []
+    return [
+        "\n".join(
+            f"- line {problem.line}: {problem.code} {code(problem.message)}"
+            for problem in change.problems
+        )
+    ]
+
+
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    if not findings:
+        return []
+    lines = [
+        f"- {finding.severity} {finding.problem.code} in {code(finding.path)}, "
+        f"line {finding.problem.line}: {code(finding.problem.message)}"
+        for finding in findings
+    ]
+    kept = _within(lines, _MAX_PART)
+    if len(kept) < len(lines):
+        kept.append(f"- and {len(lines) - len(kept)} more; `promptstore check` lists them")
+    return ["**Problems**", "\n".join(kept)]
+
+
+def _footer(found: RangeDiff) -> list[str]:
+    if found.base is None or found.head is None:
+        return []
+    return [f"<sub>{found.base[:7]} → {found.head[:7]}, by promptstore review</sub>"]
