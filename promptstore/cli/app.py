@@ -16,9 +16,11 @@ from promptstore.cli import (
     init,
     listing,
     log,
+    merging,
     render,
     review,
     show,
+    typed,
 )
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
@@ -68,5 +70,9 @@ app.command("log")(log.log)
 app.command("diff")(diff.diff)
 app.command("review")(review.review)
 app.command("check")(check.check)
+app.command("schema")(typed.schema)
+app.command("stubs")(typed.stubs)
+app.command("difftool")(merging.difftool)
+app.command("merge-driver")(merging.merge_driver)
 app.command("explain")(explain.explain)
 app.command("format")(formatting.format_files)

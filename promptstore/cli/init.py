@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -17,16 +18,19 @@ from promptstore.errors import (
     RepositoryError,
     RepositoryNotFoundError,
 )
+from promptstore.promptfile import file_schema
 from promptstore.repository import Repository, create_repository
 from promptstore.store import DEFAULT_ROOT, PromptStore
 
 _FILE: Final = "greeting.yaml"
-_GREETING: Final = """\
+_SCHEMA: Final = "prompt.schema.json"
+_GREETING: Final = f"""\
+# yaml-language-server: $schema={_SCHEMA}
 description: Greet somebody by name.
 variables:
-  name: {type: string, description: Who is greeted}
+  name: {{type: string, description: Who is greeted}}
 prompt: |
-  Write one friendly sentence that greets {{ name }}.
+  Write one friendly sentence that greets {{{{ name }}}}.
 """
 
 
@@ -66,6 +70,9 @@ def _make(folder: Path, root: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("x", encoding="utf-8", newline="\n") as stream:
         stream.write(_GREETING)
+    (file.parent / _SCHEMA).write_text(
+        json.dumps(file_schema(), indent=2) + "\n", encoding="utf-8", newline="\n"
+    )
     return top if repository else _working_tree(create_repository(folder))
 
 
@@ -90,10 +97,11 @@ def _next_steps(top: Path, root: str) -> str:
     there = f" -C {shlex.quote(str(top))}" if top.resolve() != Path.cwd() else ""
     rooted = there + (f" --root {shlex.quote(root)}" if root != DEFAULT_ROOT else "")
     made = (PurePosixPath(root) / _FILE).as_posix()
-    file = shlex.quote(made)
+    schema = (PurePosixPath(root) / _SCHEMA).as_posix()
+    files = f"{shlex.quote(made)} {shlex.quote(schema)}"
     return (
         f"Made {made} in {top}. Next:\n"
         f"  promptstore{rooted} render greeting --worktree --var name=Ada\n"
-        f"  git{there} add {file} && git{there} commit -m 'Greet by name'\n"
+        f"  git{there} add {files} && git{there} commit -m 'Greet by name'\n"
         f"  promptstore{rooted} log greeting"
     )

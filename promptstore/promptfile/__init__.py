@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.formatter import comments_of, format_file
+from promptstore.promptfile.jsonschema import file_schema
 from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
 from promptstore.promptfile.writer import dumps
 
@@ -16,6 +17,7 @@ __all__ = [
     "comments_of",
     "dumps",
     "edit",
+    "file_schema",
     "format_file",
     "loads",
     "parse",

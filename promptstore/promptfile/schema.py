@@ -34,11 +34,13 @@ KEYS: Final = (
 
 EXTENSION_PREFIX: Final = "x-"
 _VARIABLE_KEYS: Final = ("type", "description", "enum", "default", "required")
-_PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "image_url": (("url",), ("url", "detail")),
     "input_audio": (("data", "format"), ("data", "format")),
     "file": ((), ("file_id", "file_data", "filename")),
 }
+"""The fields of a part by its type: those that it needs, and those that it may have."""
+
 _MESSAGE_KEYS: Final = ("role", "content", "insert")
 NESTED_KEYS: Final = (*_VARIABLE_KEYS, *_MESSAGE_KEYS)
 """The keys of a variable's declaration and of a message."""
@@ -369,7 +371,7 @@ def _check_part_fields(kind: str, value: Any, path: Path, report: Report) -> Non
     found = _mapping(value, path, report)
     if found is None:
         return
-    needed, known = _PART_FIELDS[kind]
+    needed, known = PART_FIELDS[kind]
     _check_keys(found, path, known, report)
     for key in needed:
         if key not in found:

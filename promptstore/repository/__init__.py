@@ -5,6 +5,7 @@ Object ids are 40 hexadecimal digits everywhere outside this package.
 
 from promptstore.repository.identity import Signature, choose_signatures
 from promptstore.repository.locks import Patience
+from promptstore.repository.mergefile import USUAL_NAMES, MarkerNames, MergedLines, merge_lines
 from promptstore.repository.reading import (
     EMPTY_TREE,
     Commit,
@@ -18,16 +19,20 @@ from promptstore.repository.writing import CommitNote, FileChange, update_branch
 
 __all__ = [
     "EMPTY_TREE",
+    "USUAL_NAMES",
     "Commit",
     "CommitNote",
     "Entry",
     "FileChange",
     "Link",
+    "MarkerNames",
+    "MergedLines",
     "Patience",
     "Repository",
     "Signature",
     "blob_id",
     "choose_signatures",
     "create_repository",
+    "merge_lines",
     "update_branch",
 ]
