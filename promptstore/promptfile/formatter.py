@@ -86,11 +86,12 @@ def _with_comments(document: Document, masked: str) -> str:
         if text:
             written.append((place, text))
     ordered = [text for _, text in sorted(written, key=lambda pair: pair[0])]
-    return _BLANK_LINES.sub("\n\n", _tidy(head)) + "".join(ordered) + _tidy(tail)
+    whole = _tidy(head) + "".join(ordered) + _tidy(tail).rstrip("\n")
+    return _ended(whole).lstrip("\n")
 
 
 def _written(entry: _Entry, content: dict[str, Any]) -> str:
-    lead = _BLANK_LINES.sub("\n\n", entry.lead) if "#" in entry.lead else ""
+    lead = _tidy(entry.lead)
     if entry.has_comment or (entry.key not in content and lead):
         return lead + entry.body
     return lead + write_top_entry(entry.key, content[entry.key]) if entry.key in content else ""
@@ -128,9 +129,8 @@ def _ended(text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    if "#" not in text:
-        return ""
-    return _ended(text.rstrip("\n"))
+    """Keep comments with a blank line beside them; blank lines alone say nothing."""
+    return _BLANK_LINES.sub("\n\n", _ended(text)) if "#" in text else ""
 
 
 def _masked(text: str, root: Node) -> str:

@@ -1,0 +1,123 @@
+"""Calls in Python code: what is found, and what only looks like it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptstore.callsites import check_code
+from promptstore.lint import Library, Settings
+from promptstore.store import PromptStore
+
+PROMPTS = {
+    "greet": "variables:\n  name: {type: string}\n  tone: {enum: [kind, brief], default: kind}\n"
+    "prompt: '{{ name }}{{ tone }}'\n",
+    "plain": "prompt: Hello\n",
+    "shared/tone": "prompt: Be kind.\n",
+    "support/reply": "prompt: \"{{ ticket }}{% include 'shared/tone' %}\"\n",
+    "gone": "prompt: x\ndeleted: true\nreplaced_by: greet\n",
+}
+OPEN = "from promptstore import PromptStore\nstore = PromptStore.open('.')\n"
+
+FIRES: dict[str, tuple[str, list[str]]] = {
+    "an unknown name": ("store.get('great')", ["3:1 PS601"]),
+    "an unknown name in a render": ("store.render('great', {})", ["3:1 PS601"]),
+    "a deleted name": ("store.get('gone')", ["3:1 PS602"]),
+    "a missing value": ("store.render('greet', {'tone': 'kind'})", ["3:1 PS603"]),
+    "no values": ("store.render('greet')", ["3:1 PS603"]),
+    "an unknown value": ("store.render('greet', {'name': 'a', 'nam': 'b'})", ["3:1 PS604"]),
+    "a wrong type": ("store.render('greet', {'name': 3})", ["3:1 PS605"]),
+    "a value outside of the enum": (
+        "store.get('greet').render(name=who, tone='loud')",
+        ["3:1 PS605"],
+    ),
+    "a prompt that was kept": (
+        "prompt = store.get('greet')\nprompt.render(nam='x')",
+        ["4:1 PS603", "4:1 PS604"],
+    ),
+    "a variable of a text that declares none": (
+        "store.render('support/reply', {})",
+        ["3:1 PS603"],
+    ),
+    "by keyword": ("store.render(name='greet', variables={'name': 1})", ["3:1 PS605"]),
+    "inside of a function": (
+        "def f(s: PromptStore) -> None:\n    s.get('great')",
+        ["4:5 PS601"],
+    ),
+    "on an attribute": (
+        "class A:\n    def __init__(self):\n        self.p = PromptStore.open('.')\n"
+        "    def f(self):\n        return self.p.get('great')",
+        ["7:16 PS601"],
+    ),
+    "on a store that is opened in place": ("PromptStore.open('.').get('great')", ["3:1 PS601"]),
+    "on a snapshot": ("store.snapshot().get('great')", ["3:1 PS601"]),
+    "on a cast": (
+        "from typing import cast\np = cast('Prompts', PromptStore.open('.'))\np.get('great')",
+        ["5:1 PS601"],
+    ),
+    "on what another module made": (
+        "from app import prompts\nprompts.get('great')",
+        ["4:1 PS601"],
+    ),
+    "a file that is no Python": ("def", ["3:1 PS607"]),
+}
+
+SILENT: dict[str, str] = {
+    "right calls": (
+        "store.get('greet').render(name='a')\nstore.render('greet', {'name': x, 'tone': 'brief'})\n"
+        "store.render('support/reply', {'ticket': 't'})"
+    ),
+    "a name that is no literal": "store.get(name)\nstore.get(f'gre{x}')",
+    "values that are not all to be seen": (
+        "store.render('greet', values)\nstore.render('greet', {**more})\n"
+        "store.get('greet').render(**values)"
+    ),
+    "a dict": "settings = {}\nsettings.get('great')",
+    "what renders something else": "page.render('great', {})\nrequest.get('great')",
+    "a text in a comment or a docstring": "# store.get('great')\n'store.get(\"great\")'",
+    "another version": "store.get('great', version=1)\nstore.get('greet', label='x').render(a=1)",
+}
+
+
+def checked(folder: Path, code: str, *, unused: bool = False) -> list[str]:
+    for name, text in PROMPTS.items():
+        file = folder / "prompts" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    source = folder / "src/app.py"
+    source.parent.mkdir()
+    source.write_text(code)
+    library = Library(PromptStore.open(folder).snapshot(), Settings())
+    return [
+        f"{found.problem.line}:{found.problem.column} {found.problem.code}"
+        if found.name is None
+        else f"{found.name} {found.problem.code}"
+        for found in check_code(library, [folder / "src"], unused=unused)
+    ]
+
+
+@pytest.mark.parametrize(("code", "expected"), FIRES.values(), ids=list(FIRES))
+def test_a_wrong_call_is_found(tmp_path: Path, code: str, expected: list[str]) -> None:
+    assert checked(tmp_path, OPEN + code + "\n") == expected
+
+
+@pytest.mark.parametrize("code", SILENT.values(), ids=list(SILENT))
+def test_what_is_right_stays_silent(tmp_path: Path, code: str) -> None:
+    assert checked(tmp_path, OPEN + code + "\n") == []
+
+
+def test_nothing_is_run(tmp_path: Path) -> None:
+    assert checked(tmp_path, "raise SystemExit\n" + OPEN + "store.get('great')\n") == ["4:1 PS601"]
+
+
+def test_prompts_that_nothing_uses(tmp_path: Path) -> None:
+    code = "NAMES = ['greet']\n" + OPEN + "store.get('support/reply')\n"
+    assert checked(tmp_path, code, unused=True) == ["plain PS606"]
+
+
+def test_a_near_match_is_told(tmp_path: Path) -> None:
+    checked(tmp_path, OPEN + "store.get('great')\n")
+    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    (finding,) = check_code(library, [tmp_path / "src/app.py"])
+    assert finding.problem.message == "There is no prompt 'great'. Did you mean 'greet'?"
