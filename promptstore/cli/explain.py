@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.output import print_exactly, print_table
-from promptstore.lint import RULES
+from promptstore.lint import RULES, all_pages
 from promptstore.lint import explain as page_of
 
 
@@ -16,8 +16,14 @@ def explain(
         str | None,
         typer.Argument(help="A code such as PS203; all in a table when left out.", metavar="CODE"),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every page, as Markdown.")
+    ] = False,
 ) -> None:
     """Tell what a code of `promptstore check` means and what to do."""
+    if everything:
+        print_exactly(all_pages())
+        return
     if code is not None:
         print_exactly(page_of(code))
         return

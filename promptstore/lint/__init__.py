@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptstore.lint.findings import Finding
 from promptstore.lint.library import Library
-from promptstore.lint.registry import RULES, explain, severity_of
+from promptstore.lint.registry import RULES, all_pages, explain, severity_of
 from promptstore.lint.rule import Rule
 from promptstore.lint.settings import SEVERITIES, Settings, Severity, read_settings
 
@@ -16,6 +16,7 @@ __all__ = [
     "Rule",
     "Settings",
     "Severity",
+    "all_pages",
     "explain",
     "read_settings",
     "severity_of",

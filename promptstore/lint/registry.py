@@ -79,6 +79,16 @@ def severity_of(code: str, settings: Settings) -> Severity:
     return settings.severity.get(code, RULES[code].severity)
 
 
+def all_pages() -> str:
+    """Write the pages of all rules as one Markdown document."""
+    head = (
+        "# The rules of `promptstore check`\n\n"
+        "Made by `promptstore explain --all`. Codes are stable: one that is retired is not given "
+        "again.\n"
+    )
+    return "\n".join([head, *map(explain, RULES)])
+
+
 def explain(code: str) -> str:
     """Write the page of a rule as Markdown.
 

@@ -435,7 +435,8 @@ class TestInit:
             assert line.startswith(f"promptstore -C '{folder}' --root llm ")
         arguments = shlex.split(render)[1:]
         assert "greets Ada." in CliRunner().invoke(app, arguments).stdout
-        assert commit.startswith(f"git -C '{folder}' add llm/greeting.yaml && git -C ")
+        added = "llm/greeting.yaml llm/prompt.schema.json"
+        assert commit.startswith(f"git -C '{folder}' add {added} && git -C ")
 
 
 @pytest.mark.parametrize(

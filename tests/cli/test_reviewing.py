@@ -1,0 +1,292 @@
+"""The commands of a review as their users meet them: check, explain, format, diff, review."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from promptstore.cli.app import app
+from promptstore.errors import InvalidArgumentError
+from promptstore.lint import RULES, Settings, all_pages, explain, read_settings
+from tests.gitrepo import GitRepo
+
+TOP = Path(__file__).parents[2]
+REPLY = "variables:\n  ticket: {type: string}\nprompt: |\n  Answer {{ ticket }}.\n"
+
+
+def run(repo: GitRepo, *arguments: str, **environment: str) -> Result:
+    options = {"GITHUB_ACTIONS": "", **environment}
+    return CliRunner().invoke(app, ["-C", str(repo.path), *arguments], env=options)
+
+
+def out(result: Result) -> str:
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.stdout
+
+
+@pytest.fixture
+def changed(repo: GitRepo) -> GitRepo:
+    """A repository whose last commit breaks `reply`, and by it `mail`."""
+    repo.commit({
+        "prompts/reply.yaml": REPLY,
+        "prompts/mail.yaml": "prompt: \"{% include 'reply' %}\"\n",
+        "prompts/other.yaml": "prompt: 'x '\n",
+    })  # fmt: skip
+    new = REPLY.replace("ticket", "question").replace("Answer", "Answer briefly:")
+    repo.commit({"prompts/reply.yaml": new})
+    return repo
+
+
+class TestCheck:
+    def test_only_what_differs_and_what_includes_it(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/reply.yaml": "prompt: x\ndeleted: true\n"})
+        assert "PS505" in out(run(changed, "check"))
+        result = run(changed, "check", "--since", "HEAD~1")
+        assert [line.split(" ")[:2] for line in out(result).splitlines()] == [
+            ["prompts/mail.yaml:1:9:", "PS302"]
+        ]
+        assert result.stderr.startswith("2 prompts in ")
+
+    def test_only_some_files(self, changed: GitRepo) -> None:
+        assert out(run(changed, "check", str(changed.path / "prompts/reply.yaml"))) == ""
+        result = run(changed, "check", str(changed.path / "prompts/other.yaml"))
+        assert result.exit_code == 1
+
+    def test_severity_decides_about_the_exit_code(self, changed: GitRepo) -> None:
+        assert run(changed, "check").exit_code == 1
+        assert run(changed, "check", "--fail-on", "error").exit_code == 0
+        changed.write("pyproject.toml", '[tool.promptstore]\nseverity = {PS505 = "note"}\n')
+        assert run(changed, "check").exit_code == 0
+        assert run(changed, "check", "--fail-on", "note").exit_code == 1
+
+    def test_options_win_over_the_settings(self, changed: GitRepo) -> None:
+        changed.write("pyproject.toml", '[tool.promptstore]\nignore = ["PS5"]\n')
+        assert run(changed, "check").exit_code == 0
+        changed.write("pyproject.toml", '[tool.promptstore]\nselect = ["PS1"]\n')
+        assert run(changed, "check").exit_code == 0
+        assert run(changed, "check", "--select", "PS505").exit_code == 1
+        assert run(changed, "check", "--select", "PS5", "--ignore", "PS505").exit_code == 0
+
+    def test_fix_mends_what_is_safe(self, changed: GitRepo) -> None:
+        changed.write("pyproject.toml", '[tool.promptstore]\nextend-select = ["PS112"]\n')
+        changed.write("prompts/typo.yaml", "# why\npromt: 'Hello'\n")
+        result = run(changed, "check", "--fix", "--ignore", "PS505")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "prompts/typo.yaml: mended" in result.stderr
+        assert (changed.path / "prompts/typo.yaml").read_text() == "# why\nprompt: Hello\n"
+        assert (changed.path / "prompts/other.yaml").read_text() == 'prompt: "x "\n'
+
+    def test_without_fix_nothing_is_written(self, changed: GitRepo) -> None:
+        changed.write("prompts/typo.yaml", "promt: x\n")
+        run(changed, "check")
+        assert (changed.path / "prompts/typo.yaml").read_text() == "promt: x\n"
+
+    def test_annotations(self, changed: GitRepo) -> None:
+        assert out(run(changed, "check", "--format", "github")) == (
+            "::warning file=prompts/other.yaml,line=1,col=9,title=PS505::"
+            "The line ends with spaces, which reach the model; remove them.\n"
+        )
+
+    def test_a_text_cannot_command_the_runner(self, changed: GitRepo) -> None:
+        changed.write("prompts/evil.yaml", "prompt: |\n  ::set-output name=x::y\n")
+        shown = out(run(changed, "diff", "HEAD~1..HEAD", GITHUB_ACTIONS="true"))
+        first, *_, last = shown.splitlines()
+        token = first.removeprefix("::stop-commands::")
+        assert len(token) == 32
+        assert last == f"::{token}::"
+
+    def test_calls_in_code(self, changed: GitRepo) -> None:
+        changed.write(
+            "src/app.py", "from promptstore import PromptStore\nPromptStore.open().get('repl')\n"
+        )
+        source = str(changed.path / "src")
+        shown = out(run(changed, "check", "--code", source, "--unused", "--ignore", "PS505"))
+        assert "src/app.py:2:1: PS601 There is no prompt 'repl'. Did you mean 'reply'?" in shown
+        assert "prompts/mail.yaml:1:1: PS606 warning: " in shown
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--format", "xml"), ("--fail-on", "never"), ("--unused",), ("--fix", "--rev", "HEAD"),
+            ("--rev", "HEAD", "--worktree"),
+        ],
+    )  # fmt: skip
+    def test_a_call_that_means_nothing(self, changed: GitRepo, arguments: tuple[str, ...]) -> None:
+        result = run(changed, "check", *arguments)
+        assert isinstance(result.exception, InvalidArgumentError)
+
+
+SETTINGS: dict[str, tuple[str, str]] = {
+    "no TOML": ("[tool.promptstore\n", "is no TOML"),
+    "an unknown key": ("[tool.promptstore]\nselct = []\n", "has no key 'selct'"),
+    "no list": ('[tool.promptstore]\nselect = "PS1"\n', "'select' .* must be a list of codes"),
+    "no code": ('[tool.promptstore]\nignore = ["E501"]\n', "'ignore' .* must be a list of codes"),
+    "no severity": ('[tool.promptstore]\nseverity = {PS1 = "bad"}\n', "'severity' .* must be"),
+    "no table": ("[tool]\npromptstore = 1\n", "must be a table"),
+    "no remote": ('[tool.promptstore]\nremote = "elsewhere"\n', "'remote' .* must be one of"),
+    "no patterns": (
+        "[tool.promptstore]\nper-prompt-ignores = {a = 1}\n",
+        "per-prompt-ignores.a' .* must be",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), SETTINGS.values(), ids=list(SETTINGS))
+def test_settings_that_mean_nothing(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(InvalidArgumentError, match=message):
+        read_settings(tmp_path)
+
+
+def test_settings_of_another_tool(tmp_path: Path) -> None:
+    assert read_settings(tmp_path) == Settings()
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\nselect = 1\n")
+    assert read_settings(tmp_path) == Settings()
+
+
+class TestExplain:
+    def test_a_code(self, repo: GitRepo) -> None:
+        assert out(run(repo, "explain", "ps203")) == explain("PS203")
+
+    def test_all_codes(self, repo: GitRepo) -> None:
+        rows = [line.split("\t")[0] for line in out(run(repo, "explain")).splitlines()]
+        assert rows == list(RULES)
+
+    def test_a_code_that_there_is_not(self, repo: GitRepo) -> None:
+        result = run(repo, "explain", "PS2O3")
+        assert "did you mean PS203?" in str(result.exception)
+
+    def test_the_docs_hold_the_same_pages(self) -> None:
+        assert (TOP / "docs/rules.md").read_text(encoding="utf-8") == all_pages()
+
+
+class TestFormat:
+    def test_writes_and_tells(self, changed: GitRepo) -> None:
+        assert run(changed, "format", "--check").exit_code == 1
+        assert out(run(changed, "format")) == "changed prompts/other.yaml\n"
+        assert run(changed, "format", "--check").exit_code == 0
+
+    def test_only_some_files(self, changed: GitRepo) -> None:
+        assert out(run(changed, "format", str(changed.path / "prompts/reply.yaml"))) == ""
+
+    def test_a_broken_file_is_told(self, changed: GitRepo) -> None:
+        changed.write("prompts/bad.yaml", "prompt: [\n")
+        result = run(changed, "format")
+        assert result.exit_code == 1
+        assert "prompts/bad.yaml" in result.stderr
+        assert "changed prompts/other.yaml" in result.stdout
+
+
+class TestRange:
+    def test_terminal(self, changed: GitRepo) -> None:
+        assert out(run(changed, "diff", "HEAD~1..HEAD")) == (
+            "breaking: reply changed (new required variable 'question'; "
+            "variable 'ticket' removed)\n"
+            "  variable 'question' added (string, required)\n"
+            "  variable 'ticket' removed\n"
+            "\n"
+            "the text:\n"
+            "@@ -1 +1 @@\n"
+            "-Answer {{ ticket }}.\n"
+            "+Answer briefly: {{ question }}.\n"
+            "\n"
+            "breaking: mail affected (new required variable 'question'; "
+            "variable 'ticket' removed)\n"
+            "  by mail → reply\n"
+        )
+
+    def test_json(self, changed: GitRepo) -> None:
+        found = json.loads(out(run(changed, "diff", "HEAD~1..", "--json")))
+        assert found["head"] == changed.head()
+        assert [(row["name"], row["kind"], row["impact"]) for row in found["prompts"]] == [
+            ("reply", "changed", "breaking"),
+            ("mail", "affected", "breaking"),
+        ]
+        assert found["prompts"][1]["via"] == ["mail", "reply"]
+
+    def test_annotations(self, changed: GitRepo) -> None:
+        lines = out(run(changed, "diff", "HEAD~1..HEAD", "--format", "github")).splitlines()
+        assert lines[0].startswith(
+            "::error file=prompts/reply.yaml,line=1,title=breaking%3A reply::changed: "
+        )
+
+    def test_sarif(self, changed: GitRepo) -> None:
+        log = json.loads(out(run(changed, "diff", "HEAD~1..HEAD", "--format", "sarif")))
+        assert [result["ruleId"] for result in log["runs"][0]["results"]] == ["breaking"] * 2
+
+    def test_examples(self, changed: GitRepo, tmp_path: Path) -> None:
+        examples = tmp_path / "examples.yaml"
+        examples.write_text("reply: {ticket: Lost}\n")
+        shown = out(run(changed, "diff", "HEAD~1..HEAD", "--render", str(examples)))
+        assert "example 1 fails now: " in shown
+
+    def test_three_dots_leave_out_what_the_base_changed(self, changed: GitRepo) -> None:
+        changed.git("checkout", "--quiet", "-b", "feature", "HEAD~1")
+        changed.commit({"prompts/new.yaml": "prompt: new\n"})
+        two = json.loads(out(run(changed, "diff", "main..feature", "--json")))
+        three = json.loads(out(run(changed, "diff", "main...feature", "--json")))
+        assert [row["name"] for row in three["prompts"]] == ["new"]
+        assert len(two["prompts"]) == 3
+
+    def test_a_prompt_whose_name_holds_dots(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/a..b.yaml": "prompt: x\n"})
+        changed.commit({"prompts/a..b.yaml": "prompt: y\n"})
+        assert out(run(changed, "diff", "a..b")).startswith("a..b@1 → a..b@2\n")
+
+    def test_the_exit_code_on_request(self, changed: GitRepo) -> None:
+        assert run(changed, "diff", "HEAD~1..HEAD").exit_code == 0
+        assert run(changed, "diff", "HEAD~1..HEAD", "--exit-code").exit_code == 1
+        assert run(changed, "diff", "HEAD..HEAD", "--exit-code").exit_code == 0
+
+    def test_a_rev_that_there_is_not(self, changed: GitRepo) -> None:
+        assert "nope" in str(run(changed, "diff", "nope..HEAD").exception)
+
+    def test_revs_without_a_common_history(self, changed: GitRepo) -> None:
+        changed.git("checkout", "--quiet", "--orphan", "lonely")
+        changed.commit({"prompts/a.yaml": "prompt: x\n"})
+        result = run(changed, "diff", "main...lonely")
+        assert "no history in common" in str(result.exception)
+
+
+class TestReview:
+    def test_a_comment(self, changed: GitRepo) -> None:
+        shown = out(run(changed, "review", "HEAD~1..HEAD"))
+        assert shown.startswith("<!-- promptstore review -->\n\n### Prompts: 2 breaking\n")
+        assert "| 🔴 **breaking** | <code>reply</code> | changed |" in shown
+        assert "(by <code>mail</code> → <code>reply</code>)" in shown
+        assert re.search("Answer<ins> briefly&#58;</ins>", shown)
+
+    def test_problems_of_what_it_touches(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/reply.yaml": "prompt: 'x '\n"})
+        shown = out(run(changed, "review", "HEAD~1..HEAD"))
+        assert "PS505" in shown
+        assert "other" not in shown
+
+    def test_nothing(self, changed: GitRepo) -> None:
+        assert "nothing changed" in out(run(changed, "review", "HEAD..HEAD"))
+
+    def test_it_fails_on_request(self, changed: GitRepo) -> None:
+        assert run(changed, "review", "HEAD~1..HEAD").exit_code == 0
+        assert run(changed, "review", "HEAD~1..HEAD", "--fail-on-breaking").exit_code == 1
+
+    def test_no_range(self, changed: GitRepo) -> None:
+        assert "is no range" in str(run(changed, "review", "HEAD").exception)
+
+
+class TestTypes:
+    def test_schema(self, repo: GitRepo) -> None:
+        assert json.loads(out(run(repo, "schema")))["title"] == "A prompt of promptstore"
+
+    def test_stubs_become_stale(self, changed: GitRepo, tmp_path: Path) -> None:
+        file = str(tmp_path / "prompts.pyi")
+        assert run(changed, "stubs", "-o", file, "--check").exit_code == 1
+        assert run(changed, "stubs", "-o", file).exit_code == 0
+        assert run(changed, "stubs", "-o", file, "--check").exit_code == 0
+        changed.write("prompts/new.yaml", "prompt: x\n")
+        result = run(changed, "stubs", "-o", file, "--check")
+        assert result.exit_code == 1
+        assert "is stale; write it again" in result.stderr
