@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.inputs import read_file
 from promptstore.cli.opening import complete_name, opened
-from promptstore.cli.output import print_diff, print_json, print_lines, version_text
+from promptstore.cli.output import print_json, print_lines, version_text
 from promptstore.cli.ranges import check_format, ends, is_range, print_range
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
@@ -74,13 +75,7 @@ def diff(
         print_json(_as_json(before, after, found))
         return
     print_lines(f"{_title(before)} → {_title(after)}")
-    for change in found.changes:
-        print_lines(f"  {change}")
-    for text in found.texts:
-        print_lines(f"\n{text.title}:")
-        print_diff(text.diff)
-    if found.is_empty:
-        print_lines("  nothing changed")
+    print_prompt_diff(found)
 
 
 def _pair(store: PromptStore, name: str, other: str | None) -> tuple[Prompt, Prompt]:

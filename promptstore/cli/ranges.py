@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from promptstore.check import check
+from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
 from promptstore.diff import unified
@@ -117,13 +118,9 @@ def _print_change(change: PromptChange) -> None:
     if change.via:
         print_lines(f"  by {' → '.join(change.via)}")
         return
-    for sentence in change.diff.changes:
-        print_lines(f"  {sentence}")
     for problem in change.problems:
         print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
-    for text in change.diff.texts:
-        print_lines(f"\n{text.title}:")
-        print_diff(text.diff)
+    print_prompt_diff(change.diff, nothing="")
     for render in change.renders:
         print_lines(f"\nrendered with example {render.example}:")
         print_diff(unified(render.before, render.after))
