@@ -90,7 +90,9 @@ def _read_code(paths: Sequence[Path]) -> _Code:
             tree = ast.parse(source, str(path))
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
             line = getattr(error, "lineno", None) or 1
-            problem = Problem(line, 1, rules.UNREADABLE.code, f"The file cannot be read: {error}.")
+            reason = getattr(error, "strerror", None) or getattr(error, "msg", None) or error
+            message = f"The file cannot be read: {reason}."
+            problem = Problem(line, 1, rules.UNREADABLE.code, message)
             code.faults.append((str(path), problem))
             continue
         reader = _Reader(str(path), tree)

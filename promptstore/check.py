@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from promptstore.errors import Problem
-from promptstore.labels import LabelTable
+from promptstore.errors import Problem, PromptStoreError
+from promptstore.labels import BRANCH
 from promptstore.lint import RULES, Finding, Library, Settings, severity_of
 from promptstore.lint.ignores import Ignores
-from promptstore.lint.naming import lost_labels, strays
+from promptstore.lint.naming import LOST_LABEL, strays
 from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
+from promptstore.names import SUFFIX
 from promptstore.snapshot import Snapshot
+from promptstore.store import PromptStore
 
-__all__ = ["Finding", "check"]
+__all__ = ["Finding", "check", "check_labels", "check_strays"]
 
 
 def check(
     snapshot: Snapshot,
     settings: Settings | None = None,
     *,
-    labels: LabelTable | None = None,
     only: Collection[str] | None = None,
 ) -> list[Finding]:
     """Find the problems of all prompts of a snapshot.
@@ -27,7 +28,6 @@ def check(
     Args:
         snapshot: The prompts, as of a commit or of a folder on disk.
         settings: Which rules are looked for, and how bad each is; None for the defaults.
-        labels: The labels, where they are to be checked too.
         only: The names of the prompts to look at, such as those that a range of commits touches.
             Others are read only as far as these need them. None for all.
 
@@ -39,8 +39,52 @@ def check(
     for name in library.names if only is None else sorted(library.known & set(only)):
         findings |= set(_of_prompt(library, name))
     if only is None:
-        findings |= set(_of_all(library, labels))
+        findings |= set(check_strays(snapshot, library.settings))
     return sorted(findings, key=lambda found: (found.path, found.problem))
+
+
+def check_strays(snapshot: Snapshot, settings: Settings) -> list[Finding]:
+    """Find the files that look like prompts and have no name that can be asked for.
+
+    Args:
+        snapshot: The prompts.
+        settings: Whether they are looked for, and how bad it is.
+
+    Returns:
+        The problems, sorted by path.
+    """
+    return [
+        _finding(settings, path, problem, None)
+        for path, problem in sorted(strays(Library(snapshot, settings)))
+        if _wants(settings, problem.code, None)
+    ]
+
+
+def check_labels(store: PromptStore, settings: Settings | None = None) -> list[Finding]:
+    """Find the labels that point nowhere, by reading each.
+
+    Args:
+        store: The store.
+        settings: Whether they are looked for, and how bad it is; None for the defaults.
+
+    Returns:
+        The problems, sorted by label and name. Their path is that of the label's file on its
+        branch.
+    """
+    settings = settings or Settings()
+    if not _wants(settings, LOST_LABEL.code, None):
+        return []
+    table = store.labels()
+    found = [
+        (label, f"The label {label!r} cannot be read: {error}")
+        for label, error in table.broken.items()
+    ]
+    for label, targets in table.targets.items():
+        found += ((label, message) for message in _lost_targets(store, label, targets))
+    return [
+        _finding(settings, f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, text), None)
+        for label, text in sorted(found)
+    ]
 
 
 def _of_prompt(library: Library, name: str) -> Iterator[Finding]:
@@ -62,11 +106,12 @@ def _problems(library: Library, name: str) -> Iterator[Problem]:
             yield from find(library, name)
 
 
-def _of_all(library: Library, labels: LabelTable | None) -> Iterator[Finding]:
-    found = [*strays(library), *(lost_labels(labels, library) if labels else ())]
-    for path, problem in found:
-        if _wants(library.settings, problem.code, None):
-            yield _finding(library.settings, path, problem, None)
+def _lost_targets(store: PromptStore, label: str, names: Iterable[str]) -> Iterator[str]:
+    for name in sorted(names):
+        try:
+            store.get(name, label=label, deleted=True)
+        except PromptStoreError as error:
+            yield f"The label {label!r} cannot be read for {name!r}: {error}"
 
 
 def _wants(settings: Settings, code: str, name: str | None) -> bool:

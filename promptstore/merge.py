@@ -35,6 +35,7 @@ class _ConflictError(Exception):
 
 
 _ABSENT: Final = object()
+_BOTH: Final = object()
 _BY_KEY: Final = ("variables", "config", "metadata")
 
 
@@ -87,12 +88,9 @@ def _mapping(base: Any, ours: Any, theirs: Any, *, deep: bool = False) -> dict[s
 
 
 def _key(key: str, base: Any, ours: Any, theirs: Any, *, deep: bool) -> Any:
-    if _same(ours, theirs) or _same(base, theirs):
-        return ours
-    if _same(base, ours):
-        return theirs
-    if _ABSENT in (ours, theirs):
-        raise _ConflictError
+    chosen = _chosen(base, ours, theirs)
+    if chosen is not _BOTH:
+        return chosen
     if isinstance(ours, dict) and isinstance(theirs, dict) and (deep or key in _BY_KEY):
         return _mapping(base if isinstance(base, dict) else {}, ours, theirs, deep=True)
     if key == "messages":
@@ -100,6 +98,17 @@ def _key(key: str, base: Any, ours: Any, theirs: Any, *, deep: bool) -> Any:
     if key == "tags":
         return _tags(base if isinstance(base, list) else [], ours, theirs)
     return _text(base, ours, theirs)
+
+
+def _chosen(base: Any, ours: Any, theirs: Any) -> Any:
+    """Choose the side that changed, or `_BOTH` where both did and each is still there."""
+    if _same(ours, theirs) or _same(base, theirs):
+        return ours
+    if _same(base, ours):
+        return theirs
+    if _ABSENT in (ours, theirs):
+        raise _ConflictError
+    return _BOTH
 
 
 def _text(base: Any, ours: Any, theirs: Any) -> str:
@@ -192,13 +201,8 @@ def _gap(ours: list[Any], theirs: list[Any]) -> list[Any]:
 
 
 def _message(base: Any, ours: Any, theirs: Any) -> Any:
-    if _same(ours, theirs) or _same(base, theirs):
-        return ours
-    if _same(base, ours):
-        return theirs
-    if _ABSENT in (ours, theirs):
-        raise _ConflictError
-    return _mapping(base, ours, theirs, deep=True)
+    chosen = _chosen(base, ours, theirs)
+    return _mapping(base, ours, theirs, deep=True) if chosen is _BOTH else chosen
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -334,10 +334,12 @@ class Signature:
         variables: What a render takes, by name: the declared variables, those of its includes, and
             for a prompt that declares none every name that its texts use.
         required: The names that a render cannot do without.
+        undeclared: The names that its texts need and nobody declares, so that every render fails.
     """
 
     variables: Mapping[str, Variable]
     required: tuple[str, ...]
+    undeclared: tuple[str, ...] = ()
 
 
 def signature(prompt: Prompt) -> Signature:
@@ -357,7 +359,7 @@ def signature(prompt: Prompt) -> Signature:
     variables = {name: Variable() for name in program.used} | dict(program.contract)
     needed = [name for name, variable in program.contract.items() if variable.needs_value]
     needed += (name for name in program.required if name not in program.contract)
-    return Signature(variables, tuple(needed))
+    return Signature(variables, tuple(needed), program.undeclared)
 
 
 def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:

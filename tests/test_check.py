@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.check import check
+from promptstore.check import check, check_labels
 from promptstore.lint import RULES, Settings
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.promptfile import codes
 from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
+from tests.test_store import label_branch
 
 TONE = {"shared/tone": "prompt: Be kind.\n"}
 
@@ -380,11 +381,19 @@ def test_labels_that_point_nowhere(repo: GitRepo) -> None:
     store = PromptStore.open(repo.path)
     store.set_label("a", "live", version=1, author="Ada Example <ada@example.com>")
     store.set_label("b", "live", version=1, author="Ada Example <ada@example.com>")
-    assert check(store.snapshot(), labels=store.labels()) == []
+    # A label still reads the version of a file that was removed later.
     repo.commit({"prompts/b.yaml": None})
-    (finding,) = check(store.snapshot(), labels=store.labels())
-    assert (finding.path, finding.problem.code) == ("promptstore/labels:live.yaml", "PS404")
-    assert "'b'" in finding.problem.message
+    assert check_labels(store) == []
+    text = "".join(f"{name}: {{version: 1, commit: {'f' * 40}}}\n" for name in ("a", "b"))
+    label_branch(repo, {"live.yaml": text, "odd.yaml": "[\n"})
+    findings = check_labels(store)
+    assert [(finding.path, finding.problem.code) for finding in findings] == [
+        ("promptstore/labels:live.yaml", "PS404"),
+        ("promptstore/labels:live.yaml", "PS404"),
+        ("promptstore/labels:odd.yaml", "PS404"),
+    ]
+    assert "cannot be read for 'a': " in findings[0].problem.message
+    assert check_labels(store, Settings(ignore=("PS404",))) == []
 
 
 def test_every_rule_has_a_page_and_a_case() -> None:

@@ -118,6 +118,10 @@ SAMPLES = [
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
     (
         ForgeError(forge="GitHub", address="https://api.github.com", reason="answered 403: no"),
+        OSError,
+        "GitHub at https://api.github.com answered 403: no. Look at the address",
+    ),
+    (
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,
         "The command line needs more: pip install 'git-promptstore[cli]'",

@@ -11,23 +11,23 @@ from typing import Any, Literal, NotRequired, TypedDict, overload
 from promptstore import Prompt, PromptStore, RenderedPrompt
 
 Name = Literal[
-    "events/summarize",
-    "judge/answer",
-    "logs/explain",
-    "release/changelog-entry",
-    "review/prompt-change",
-    "shared/tone",
-    "shared/untrusted",
-    "support/reply",
-    "traces/name",
-    "translate",
+    'events/summarize',
+    'judge/answer',
+    'logs/explain',
+    'release/changelog-entry',
+    'review/prompt-change',
+    'shared/tone',
+    'shared/untrusted',
+    'support/reply',
+    'traces/name',
+    'translate',
 ]
 
 EventsSummarizeValues = TypedDict(
-    "EventsSummarizeValues",
+    'EventsSummarizeValues',
     {
-        "representation": str,
-        "max_sentences": NotRequired[int],
+        'representation': str,
+        'max_sentences': NotRequired[int],
     },
 )
 
@@ -37,50 +37,40 @@ class EventsSummarize(Prompt):
     def render(self, /, *, representation: str, max_sentences: int = ...) -> RenderedPrompt: ...
 
 JudgeAnswerValues = TypedDict(
-    "JudgeAnswerValues",
+    'JudgeAnswerValues',
     {
-        "question": str,
-        "answer": str,
-        "reference": NotRequired[str],
-        "criteria": NotRequired[list[Any] | tuple[Any, ...]],
+        'question': str,
+        'answer': str,
+        'reference': NotRequired[str],
+        'criteria': NotRequired[list[Any] | tuple[Any, ...]],
     },
 )
 
 class JudgeAnswer(Prompt):
     """judge/answer: Judge an answer by a rubric, as structured JSON."""
 
-    def render(
-        self,
-        /,
-        *,
-        question: str,
-        answer: str,
-        reference: str = ...,
-        criteria: list[Any] | tuple[Any, ...] = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, /, *, question: str, answer: str, reference: str = ..., criteria: list[Any] | tuple[Any, ...] = ...) -> RenderedPrompt: ...
 
 LogsExplainValues = TypedDict(
-    "LogsExplainValues",
+    'LogsExplainValues',
     {
-        "entry": str,
-        "service": str,
-        "context": NotRequired[list[Any] | tuple[Any, ...]],
+        'entry': str,
+        'service': str,
+        'context': NotRequired[list[Any] | tuple[Any, ...]],
     },
 )
 
 class LogsExplain(Prompt):
     """logs/explain: Explain one log entry to the engineer on call, as structured JSON."""
 
-    def render(
-        self, /, *, entry: str, service: str, context: list[Any] | tuple[Any, ...] = ...
-    ) -> RenderedPrompt: ...
+    def render(self, /, *, entry: str, service: str, context: list[Any] | tuple[Any, ...] = ...) -> RenderedPrompt: ...
 
 ReleaseChangelogEntryValues = TypedDict(
-    "ReleaseChangelogEntryValues",
+    'ReleaseChangelogEntryValues',
     {
-        "title": str,
-        "description": NotRequired[str],
-        "diff": str,
+        'title': str,
+        'description': NotRequired[str],
+        'diff': str,
     },
 )
 
@@ -90,11 +80,11 @@ class ReleaseChangelogEntry(Prompt):
     def render(self, /, *, title: str, diff: str, description: str = ...) -> RenderedPrompt: ...
 
 ReviewPromptChangeValues = TypedDict(
-    "ReviewPromptChangeValues",
+    'ReviewPromptChangeValues',
     {
-        "name": str,
-        "diff": str,
-        "purpose": NotRequired[str],
+        'name': str,
+        'diff': str,
+        'purpose': NotRequired[str],
     },
 )
 
@@ -104,7 +94,7 @@ class ReviewPromptChange(Prompt):
     def render(self, /, *, name: str, diff: str, purpose: str = ...) -> RenderedPrompt: ...
 
 SharedToneValues = TypedDict(
-    "SharedToneValues",
+    'SharedToneValues',
     {},
 )
 
@@ -114,7 +104,7 @@ class SharedTone(Prompt):
     def render(self, /) -> RenderedPrompt: ...
 
 SharedUntrustedValues = TypedDict(
-    "SharedUntrustedValues",
+    'SharedUntrustedValues',
     {},
 )
 
@@ -124,34 +114,25 @@ class SharedUntrusted(Prompt):
     def render(self, /) -> RenderedPrompt: ...
 
 SupportReplyValues = TypedDict(
-    "SupportReplyValues",
+    'SupportReplyValues',
     {
-        "product": str,
-        "ticket": str,
-        "tier": NotRequired[Literal["free", "pro", "enterprise"]],
-        "history": NotRequired[list[dict[str, Any]]],
-        "articles": NotRequired[list[Any] | tuple[Any, ...]],
+        'product': str,
+        'ticket': str,
+        'tier': NotRequired[Literal['free', 'pro', 'enterprise']],
+        'history': NotRequired[list[dict[str, Any]]],
+        'articles': NotRequired[list[Any] | tuple[Any, ...]],
     },
 )
 
 class SupportReply(Prompt):
     """support/reply: Draft a reply to a support ticket."""
 
-    def render(
-        self,
-        /,
-        *,
-        product: str,
-        ticket: str,
-        tier: Literal["free", "pro", "enterprise"] = ...,
-        history: list[dict[str, Any]] = ...,
-        articles: list[Any] | tuple[Any, ...] = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, /, *, product: str, ticket: str, tier: Literal['free', 'pro', 'enterprise'] = ..., history: list[dict[str, Any]] = ..., articles: list[Any] | tuple[Any, ...] = ...) -> RenderedPrompt: ...
 
 TracesNameValues = TypedDict(
-    "TracesNameValues",
+    'TracesNameValues',
     {
-        "representation": str,
+        'representation': str,
     },
 )
 
@@ -161,248 +142,79 @@ class TracesName(Prompt):
     def render(self, /, *, representation: str) -> RenderedPrompt: ...
 
 TranslateValues = TypedDict(
-    "TranslateValues",
+    'TranslateValues',
     {
-        "text": str,
-        "language": str,
-        "formality": NotRequired[Literal["neutral", "formal", "informal"]],
-        "glossary": NotRequired[Mapping[str, Any]],
+        'text': str,
+        'language': str,
+        'formality': NotRequired[Literal['neutral', 'formal', 'informal']],
+        'glossary': NotRequired[Mapping[str, Any]],
     },
 )
 
 class Translate(Prompt):
     """translate: Translate a text and leave placeholders, markup and code as they are."""
 
-    def render(
-        self,
-        /,
-        *,
-        text: str,
-        language: str,
-        formality: Literal["neutral", "formal", "informal"] = ...,
-        glossary: Mapping[str, Any] = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, /, *, text: str, language: str, formality: Literal['neutral', 'formal', 'informal'] = ..., glossary: Mapping[str, Any] = ...) -> RenderedPrompt: ...
 
 class Prompts(PromptStore):
     """The store; cast what `PromptStore.open` gives."""
 
     @overload
-    def get(
-        self,
-        name: Literal["events/summarize"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> EventsSummarize: ...
+    def get(self, name: Literal['events/summarize'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> EventsSummarize: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["judge/answer"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> JudgeAnswer: ...
+    def get(self, name: Literal['judge/answer'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> JudgeAnswer: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["logs/explain"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> LogsExplain: ...
+    def get(self, name: Literal['logs/explain'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> LogsExplain: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["release/changelog-entry"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> ReleaseChangelogEntry: ...
+    def get(self, name: Literal['release/changelog-entry'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> ReleaseChangelogEntry: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["review/prompt-change"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> ReviewPromptChange: ...
+    def get(self, name: Literal['review/prompt-change'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> ReviewPromptChange: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["shared/tone"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> SharedTone: ...
+    def get(self, name: Literal['shared/tone'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> SharedTone: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["shared/untrusted"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> SharedUntrusted: ...
+    def get(self, name: Literal['shared/untrusted'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> SharedUntrusted: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["support/reply"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> SupportReply: ...
+    def get(self, name: Literal['support/reply'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> SupportReply: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["traces/name"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> TracesName: ...
+    def get(self, name: Literal['traces/name'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> TracesName: ...
+
     @overload
-    def get(
-        self,
-        name: Literal["translate"],
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-        deleted: bool = ...,
-    ) -> Translate: ...
+    def get(self, name: Literal['translate'], *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ..., deleted: bool = ...) -> Translate: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["events/summarize"],
-        variables: EventsSummarizeValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['events/summarize'], variables: EventsSummarizeValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["judge/answer"],
-        variables: JudgeAnswerValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['judge/answer'], variables: JudgeAnswerValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["logs/explain"],
-        variables: LogsExplainValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['logs/explain'], variables: LogsExplainValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["release/changelog-entry"],
-        variables: ReleaseChangelogEntryValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['release/changelog-entry'], variables: ReleaseChangelogEntryValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["review/prompt-change"],
-        variables: ReviewPromptChangeValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['review/prompt-change'], variables: ReviewPromptChangeValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["shared/tone"],
-        variables: SharedToneValues | None = ...,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['shared/tone'], variables: SharedToneValues | None = ..., *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["shared/untrusted"],
-        variables: SharedUntrustedValues | None = ...,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['shared/untrusted'], variables: SharedUntrustedValues | None = ..., *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["support/reply"],
-        variables: SupportReplyValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['support/reply'], variables: SupportReplyValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["traces/name"],
-        variables: TracesNameValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['traces/name'], variables: TracesNameValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...
+
     @overload
-    def render(
-        self,
-        name: Literal["translate"],
-        variables: TranslateValues,
-        *,
-        version: int | None = ...,
-        label: str | None = ...,
-        rev: str | datetime | None = ...,
-        fallback: Prompt | str | None = ...,
-    ) -> RenderedPrompt: ...
+    def render(self, name: Literal['translate'], variables: TranslateValues, *, version: int | None = ..., label: str | None = ..., rev: str | datetime | None = ..., fallback: Prompt | str | None = ...) -> RenderedPrompt: ...

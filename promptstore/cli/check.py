@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from promptstore.callsites import check_code
-from promptstore.check import Finding
+from promptstore.check import Finding, check_labels, check_strays
 from promptstore.check import check as find_problems
 from promptstore.cli.forge import guarded
 from promptstore.cli.opening import Worktree, opened
@@ -87,7 +87,11 @@ def check(
             _fix(snapshot, store, settings)
             snapshot = store.working_snapshot()
         only = _touched(store, snapshot, settings, since, paths)
-        findings = find_problems(snapshot, settings, labels=store.labels(), only=only)
+        findings = find_problems(snapshot, settings, only=only)
+        if only is None:
+            findings += check_labels(store, settings)
+        if paths:
+            findings += _strays(store, snapshot, settings, paths)
         if code:
             findings += check_code(Library(snapshot, settings), code, unused=unused)
         count = len(snapshot.names()) if only is None else len(only)
@@ -155,14 +159,25 @@ def _touched(
             if (old := before.find(name)) is None or old.blob != library.file(name).blob
         }
         touched |= {name for name in before.names() if name not in library.known}
-    if paths:
-        wanted = {path.resolve() for path in paths}
-        touched |= {
-            name
-            for name in library.names
-            if (store.path / library.file(name).path).resolve() in wanted
-        }
+    wanted = {path.resolve() for path in paths or ()}
+    touched |= {name for name in library.names if _file(store, library.file(name).path) in wanted}
     return library.dependents(touched) & library.known
+
+
+def _file(store: PromptStore, path: str) -> Path:
+    return (store.path / path).resolve()
+
+
+def _strays(
+    store: PromptStore, snapshot: Snapshot, settings: Settings, paths: Sequence[Path]
+) -> list[Finding]:
+    """Find the strays among some files, and refuse files that are not there."""
+    for path in paths:
+        if not path.exists():
+            raise InvalidArgumentError(message=f"{path} is not there")
+    wanted = {path.resolve() for path in paths}
+    found = check_strays(snapshot, settings)
+    return [finding for finding in found if _file(store, finding.path) in wanted]
 
 
 def _fix(snapshot: Snapshot, store: PromptStore, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 With ``--json`` one object: `before` and `after` (each `name`, `version`, `commit`), `changes` (a
 sentence each) and `texts` (each `title` and `diff`).
-For a range `base`, `head`, `prompts` and `findings`.
+For a range `base`, `head` and `prompts`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from promptstore.cli.differences import print_prompt_diff
+from promptstore.cli.inputs import read_file
 from promptstore.cli.opening import complete_name, opened
-from promptstore.cli.output import print_diff, print_json, print_lines, version_text
-from promptstore.cli.ranges import check_format, compare_range, is_range, print_range
+from promptstore.cli.output import print_json, print_lines, version_text
+from promptstore.cli.ranges import check_format, ends, is_range, print_range
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.diff import PromptDiff, diff_prompts
@@ -23,6 +25,7 @@ from promptstore.errors import (
     VersionNotFoundError,
 )
 from promptstore.model import Prompt
+from promptstore.review import compare
 from promptstore.store import PromptStore
 
 
@@ -60,7 +63,8 @@ def diff(
     check_format(output)
     with opened(context) as store:
         if other is None and is_range(store, name):
-            found_range, _ = compare_range(store, name, examples)
+            values = read_file(examples) if examples else None
+            found_range = compare(*ends(store, name), values)
             print_range(found_range, (), "json" if as_json else output)
             if exit_code and found_range.of("breaking"):
                 raise typer.Exit(1)
@@ -71,13 +75,7 @@ def diff(
         print_json(_as_json(before, after, found))
         return
     print_lines(f"{_title(before)} → {_title(after)}")
-    for change in found.changes:
-        print_lines(f"  {change}")
-    for text in found.texts:
-        print_lines(f"\n{text.title}:")
-        print_diff(text.diff)
-    if found.is_empty:
-        print_lines("  nothing changed")
+    print_prompt_diff(found)
 
 
 def _pair(store: PromptStore, name: str, other: str | None) -> tuple[Prompt, Prompt]:

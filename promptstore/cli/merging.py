@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.output import print_diff, print_lines
 from promptstore.diff import diff_prompts, unified
@@ -49,14 +50,7 @@ def _print_difference(path: str, old: bytes, new: bytes) -> None:
     print_lines(f"prompt {path}")
     before, after = _prompt(old), _prompt(new)
     if isinstance(before, Prompt) and isinstance(after, Prompt):
-        found = diff_prompts(before, after)
-        for change in found.changes:
-            print_lines(f"  {change}")
-        for text in found.texts:
-            print_lines(f"\n{text.title}:")
-            print_diff(text.diff)
-        if found.is_empty:
-            print_lines("  only comments or the layout changed")
+        print_prompt_diff(diff_prompts(before, after), "only comments or the layout changed")
         return
     # A new, a removed or a broken file is told by its lines.
     for title, side in (("before", before), ("after", after)):

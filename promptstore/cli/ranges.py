@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from promptstore.check import check
+from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
-from promptstore.cli.inputs import read_file
 from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
 from promptstore.diff import unified
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint import Finding, Library, Settings, read_settings
 from promptstore.names import is_name
-from promptstore.review import PromptChange, RangeDiff, compare
+from promptstore.review import PromptChange, RangeDiff
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import comment
 from promptstore.review.reports import finding_as_json, range_as_json
 from promptstore.review.sarif import sarif
+from promptstore.snapshot import Snapshot
 from promptstore.store import PromptStore
 
 FORMATS: Final = ("terminal", "markdown", "json", "github", "sarif")
@@ -28,34 +29,41 @@ def is_range(store: PromptStore, text: str) -> bool:
     return ".." in text and not (is_name(text) and text in store.names())
 
 
-def compare_range(
-    store: PromptStore, text: str, examples: str | None = None
-) -> tuple[RangeDiff, list[Finding]]:
-    """Compare the prompts at the two ends of a range, and check what it touches.
+def ends(store: PromptStore, text: str) -> tuple[Snapshot, Snapshot]:
+    """Take the prompts at the two ends of a range.
 
     Args:
         store: The store.
         text: ``BASE..HEAD``, or ``BASE...HEAD`` for what HEAD changed since it left BASE. An end
             that is left out is HEAD.
-        examples: A file with values to render changed prompts with, by name.
 
     Returns:
-        What changed, and the problems of what changed.
+        The prompts at its start and at its end.
 
     Raises:
         RevisionNotFoundError: Git cannot resolve an end.
-        InvalidArgumentError: The examples are no mapping.
     """
     base, dots, head = text.partition("...") if "..." in text else text.partition("..")
     base, head = base or "HEAD", head or "HEAD"
     if len(dots) == 3:
         base = store.common_ancestor(base, head)
-    before, after = store.snapshot(base), store.snapshot(head)
-    found = compare(before, after, read_file(examples) if examples else None)
+    return store.snapshot(base), store.snapshot(head)
+
+
+def check_changes(store: PromptStore, after: Snapshot, found: RangeDiff) -> list[Finding]:
+    """Find the problems of what a range changes, and of what includes it.
+
+    Args:
+        store: The store.
+        after: The prompts at the end of the range.
+        found: What changed.
+
+    Returns:
+        The problems.
+    """
     settings = read_settings(store.path) if store.has_files else Settings()
     touched = {change.name for change in found.changes}
-    touched |= Library(after, settings).dependents(touched)
-    return found, check(after, settings, only=touched)
+    return check(after, settings, only=Library(after, settings).dependents(touched))
 
 
 def check_format(output: str) -> None:
@@ -110,13 +118,9 @@ def _print_change(change: PromptChange) -> None:
     if change.via:
         print_lines(f"  by {' → '.join(change.via)}")
         return
-    for sentence in change.diff.changes:
-        print_lines(f"  {sentence}")
     for problem in change.problems:
         print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
-    for text in change.diff.texts:
-        print_lines(f"\n{text.title}:")
-        print_diff(text.diff)
+    print_prompt_diff(change.diff, nothing="")
     for render in change.renders:
         print_lines(f"\nrendered with example {render.example}:")
         print_diff(unified(render.before, render.after))

@@ -15,10 +15,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from promptstore.cli.inputs import read_file
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error
-from promptstore.cli.ranges import check_format, compare_range, print_range
+from promptstore.cli.ranges import check_changes, check_format, ends, print_range
 from promptstore.errors import InvalidArgumentError
+from promptstore.review import compare
 from promptstore.review.markdown import comment
 from promptstore.review.posting import PullRequest, post
 
@@ -57,7 +59,9 @@ def review(
         raise InvalidArgumentError(message=f"{commits!r} is no range: write BASE..HEAD")
     target = find_pull_request(os.environ, number) if send else None
     with opened(context) as store:
-        found, findings = compare_range(store, commits, examples)
+        before, after = ends(store, commits)
+        found = compare(before, after, read_file(examples) if examples else None)
+        findings = check_changes(store, after, found)
     if target is None:
         print_range(found, findings, output)
     else:

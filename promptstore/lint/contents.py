@@ -134,8 +134,8 @@ def duplicate_texts(library: Library, name: str) -> Iterator[Problem]:
         stripped = text.text.strip()
         if len(stripped) < _WORTH_SHARING:
             continue
-        other = next((other for other in library.holders(stripped) if other < name), None)
-        if other is not None:
+        other = library.holders.get(stripped, name)
+        if other != name:
             message = f"{other!r} holds the same text; make it a prompt and include it in both."
             yield Problem(*library.place(name, text, 1), DUPLICATE_TEXT.code, message)
 

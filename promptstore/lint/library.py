@@ -126,20 +126,16 @@ class Library:
             self._texts[name] = _look_through(document.prompt) if document else []
         return self._texts[name]
 
-    def holders(self, text: str) -> list[str]:
-        """List the prompts, sorted and without tombstones, one of whose texts is this one.
-
-        Only files whose bytes hold the longest line of the text are read for it.
-        """
-        probe = max(text.split("\n"), key=len).strip()
-        is_plain = not set(probe) & set("\"'\\")
-        return [
-            name
-            for name in self.names
-            if (not is_plain or probe in self.source(name))
-            and any(other.text.strip() == text for other in self.texts(name))
-            and not self.prompt(name).deleted
-        ]
+    @cached_property
+    def holders(self) -> dict[str, str]:
+        """The first prompt by name, tombstones aside, that holds each text; spaces around aside."""
+        first: dict[str, str] = {}
+        for name in self.names:
+            document = self.document(name)
+            if document is not None and not document.prompt.deleted:
+                for _, text in texts(document.prompt):
+                    first.setdefault(text.strip(), name)
+        return first
 
     def place(self, name: str, text: Text, line: int) -> tuple[int, int]:
         """Tell where a line of a text stands in its file."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from promptstore.errors import Problem
-from promptstore.labels import LabelTable
 from promptstore.lint.library import Library, hint
 from promptstore.lint.rule import Rule
 from promptstore.names import SUFFIX
@@ -104,28 +103,3 @@ def remote_name(library: Library, name: str) -> Iterator[Problem]:
             "it takes up to 255 letters, digits, '-' and '_'."
         )
         yield Problem(1, 1, REMOTE_NAME.code, message)
-
-
-def lost_labels(table: LabelTable, library: Library) -> Iterator[tuple[str, Problem]]:
-    """Find labels that cannot be read, or that point a prompt which has no file here any more.
-
-    Args:
-        table: The labels.
-        library: The prompts.
-
-    Yields:
-        The label's path and the problem.
-    """
-    for label, error in sorted(table.broken.items()):
-        for problem in error.problems:
-            message = f"The label {label!r} cannot be read: {problem.message}"
-            yield error.path, Problem(problem.line, problem.column, LOST_LABEL.code, message)
-    for label, targets in sorted(table.targets.items()):
-        for name in sorted(targets):
-            if name not in library.known:
-                advice = hint(name, library.names)
-                message = (
-                    f"The label {label!r} points {name!r} at version {targets[name].version}, but "
-                    f"there is no such prompt here.{advice}"
-                )
-                yield f"promptstore/labels:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, message)

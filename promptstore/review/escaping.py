@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _SPECIAL: Final = re.compile(r"[!-/:-@\[-`{-~]")
+_SPECIAL_IN_BLOCK: Final = re.compile("[&<>@#:!`]")
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\U000e0000-\U000e0fff]"
@@ -27,8 +28,12 @@ def code(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Write a text for the inside of ``<pre>``, where it keeps its lines."""
-    return _escaped(shown(text))
+    """Write a text for the inside of ``<pre>``, where it keeps its lines.
+
+    Markdown means nothing there; what is escaped is HTML, and what a forge or a runner might find
+    in any text: mentions, references and commands.
+    """
+    return _escaped(shown(text), _SPECIAL_IN_BLOCK)
 
 
 def shown(text: str) -> str:
@@ -47,5 +52,5 @@ def command_property(text: str) -> str:
     return command_value(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", text)
+def _escaped(text: str, special: re.Pattern[str] = _SPECIAL) -> str:
+    return special.sub(lambda match: f"&#{ord(match[0])};", text)

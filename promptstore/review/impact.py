@@ -69,11 +69,15 @@ def _broken(before: Prompt, after: Prompt) -> Iterator[str]:
         old = signature(before)
     except TemplateError:
         return  # No call rendered before.
+    if old.undeclared:
+        return
     try:
         new = signature(after)
     except TemplateError as error:
         yield f"it cannot be rendered any more: {error}"
         return
+    for name in new.undeclared:
+        yield f"it cannot be rendered any more: nobody declares the variable {name!r}"
     yield from _signature_breaks(old, new)
 
 

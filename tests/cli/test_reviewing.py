@@ -56,6 +56,13 @@ class TestCheck:
         result = run(changed, "check", str(changed.path / "prompts/other.yaml"))
         assert result.exit_code == 1
 
+    def test_files_that_are_no_prompts(self, changed: GitRepo) -> None:
+        stray = changed.write("prompts/two words.yaml", "prompt: x\n")
+        assert "two words.yaml:1:1: PS402" in out(run(changed, "check", str(stray)))
+        assert out(run(changed, "check", str(changed.path / "prompts/reply.yaml"))) == ""
+        result = run(changed, "check", str(changed.path / "nope.yaml"))
+        assert "nope.yaml is not there" in str(result.exception)
+
     def test_severity_decides_about_the_exit_code(self, changed: GitRepo) -> None:
         assert run(changed, "check").exit_code == 1
         assert run(changed, "check", "--fail-on", "error").exit_code == 0

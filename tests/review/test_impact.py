@@ -70,6 +70,11 @@ BREAKING: dict[str, tuple[str, str, str]] = {
         "prompt: '{% if %}'\n",
         "it cannot be rendered any more: ",
     ),
+    "a variable that nobody declares": (
+        "variables: {x: {}}\nprompt: '{{ x }}'\n",
+        "variables: {x: {}}\nprompt: '{{ x }}{{ y }}'\n",
+        "it cannot be rendered any more: nobody declares the variable 'y'",
+    ),
     "an include that is not there": (
         "prompt: x\n",
         "prompt: \"{% include 'nope' %}\"\n",
@@ -132,6 +137,11 @@ COMPATIBLE: dict[str, tuple[str, str, str]] = {
         "prompt: x\ndeleted: true\n",
         "prompt: x\n",
         "restored: calls that failed render again",
+    ),
+    "a variable that nobody declares, before and after": (
+        "variables: {}\nprompt: '{{ y }}'\n",
+        "variables: {}\ndescription: x\nprompt: '{{ y }}'\n",
+        "only description",
     ),
     "a text that is no template, before and after": (
         "prompt: '{% if %}'\nconfig: {}\n",
