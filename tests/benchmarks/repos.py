@@ -96,7 +96,7 @@ def make_repository(path: Path, shape: Shape, *, bare: bool = True) -> Path:
         for chunk in _history(shape):
             stream.write(chunk)
     assert process.wait() == 0
-    git(path, "branch", "--quiet", "-D", "side")
+    git(path, "update-ref", "-d", "refs/heads/side")
     git(path, "config", "user.name", "Ada Example")
     git(path, "config", "user.email", "ada@example.com")
     git(path, "config", "gc.auto", "0")
