@@ -12,7 +12,7 @@ from promptstore.contents import contents_file
 from tests.benchmarks import rivals
 from tests.benchmarks.harness import OURS, Goal, Report
 from tests.benchmarks.places import Places
-from tests.benchmarks.repos import PERSON, prompt_name
+from tests.benchmarks.repos import PERSON, prompt_name, read_blob
 
 NAME = prompt_name(42)
 MANY = 90
@@ -93,7 +93,7 @@ def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
             {
                 OURS: lambda: [stores[0].get(name) for name in names],
                 "blob + CSafeLoader": lambda: [
-                    yaml.load(repositories[0][blob].data, yaml.CSafeLoader) for blob in ids
+                    yaml.load(read_blob(repositories[0], blob), yaml.CSafeLoader) for blob in ids
                 ],
                 **{
                     name: lambda rival=rival: [rival.get() for _ in names]  # type: ignore[misc]

@@ -101,6 +101,7 @@ def _catch_up(report: Report, path: Path, shape: Shape, more: int, start: int) -
     tips: list[str] = [repository.tip() or ""] * 2
 
     def grow() -> None:
+        index.at(tips[-1])  # what the turn of git made is not counted as ours
         append_edits(path, shape, more, start + len(tips) * 1_000)
         tips.append(repository.tip() or "")
 

@@ -12,6 +12,7 @@ from promptstore import PromptStore
 from promptstore.contents import contents_file
 from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places
+from tests.benchmarks.repos import read_blob
 
 
 def run(report: Report, places: Places) -> None:
@@ -59,7 +60,7 @@ def _lists(report: Report, path: Path, count: int) -> None:
         reopen()
 
     def read() -> list[bytes]:
-        return [repositories[0][blob].data for blob in ids]
+        return [read_blob(repositories[0], blob) for blob in ids]
 
     rounds = 3 if report.quick else 5
     first = report.compare(
@@ -92,7 +93,7 @@ def _walk(repository: pygit2.Repository) -> Iterator[str]:
     pending = [("", repository.head.peel(pygit2.Tree)["prompts"])]
     while pending:
         folder, tree = pending.pop()
-        for entry in tree:  # type: ignore[attr-defined]
+        for entry in tree:  # type: ignore[union-attr]
             if isinstance(entry, pygit2.Tree):
                 pending.append((f"{folder}{entry.name}/", entry))
             else:

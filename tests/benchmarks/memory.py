@@ -12,6 +12,7 @@ import yaml
 from promptstore import PromptStore
 from tests.benchmarks.harness import OURS, Goal, Report, Result
 from tests.benchmarks.places import Places
+from tests.benchmarks.repos import read_blob
 
 
 def run(report: Report, places: Places) -> None:
@@ -22,7 +23,7 @@ def run(report: Report, places: Places) -> None:
     repository = pygit2.Repository(str(path))
 
     def dicts() -> object:
-        return [yaml.load(repository[blob].data, yaml.CSafeLoader) for blob in ids]
+        return [yaml.load(read_blob(repository, blob), yaml.CSafeLoader) for blob in ids]
 
     def prompts() -> object:
         store = PromptStore.open(path)
