@@ -87,7 +87,7 @@ class Report:
     @property
     def rounds(self) -> int:
         """How many turns each candidate gets."""
-        return 5 if self.quick else 21
+        return 5 if self.quick else 11
 
     def compare(
         self,
@@ -215,9 +215,11 @@ def _lines(result: Result) -> str:
 
 
 def _repeats(work: Work) -> int:
-    work()
-    single = _time(work, 3)
-    return max(1, int(_LEAST_SECONDS / max(single, 1e-8)))
+    work()  # the first time fills caches
+    count = 1
+    while _time(work, count) * count < _LEAST_SECONDS:
+        count *= 2
+    return count
 
 
 def _time(work: Work, count: int) -> float:

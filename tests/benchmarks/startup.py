@@ -29,7 +29,7 @@ found[found.head.peel(pygit2.Tree)["prompts/{name}.yaml"].id].data
 def run(report: Report, places: Places) -> None:
     """Measure processes from start to end."""
     bare = _python("pass")
-    rounds = 3 if report.quick else 15
+    rounds = 3 if report.quick else 9
     report.compare(
         "import promptstore",
         {OURS: _python("import promptstore"), "bare Python": bare},
