@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import weakref
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -22,8 +24,11 @@ _SCHEMA: Final = """
 CREATE TABLE parsed (blob BLOB PRIMARY KEY, value TEXT, check_sum INTEGER) WITHOUT ROWID
 """
 _FORMAT: Final = 1
-_KEPT_BACK: Final = 500
+_KEPT_BACK: Final = 4_000
 """How many rows are written at once: a transaction takes as long as many rows of it."""
+
+
+_READ_AT_ONCE: Final = 500
 
 
 class ContentCache:
@@ -37,6 +42,7 @@ class ContentCache:
         self._prompts: dict[str, Prompt] = {}
         self._file = CacheFile(contents_file(git_dir), _SCHEMA) if git_dir else None
         self._fresh: dict[str, str] = {}
+        self._rows: dict[str, tuple[str, int] | None] = {}
         if self._file is not None:
             weakref.finalize(self, _write, self._file, self._fresh)
 
@@ -55,6 +61,16 @@ class ContentCache:
             self._prompts[file.blob] = prompt
         return prompt
 
+    def foresee(self, blobs: Iterable[str]) -> None:
+        """Read many rows at once, which takes a fifth of the time of reading each by itself."""
+        if self._file is None:
+            return
+        wanted = [blob for blob in blobs if blob not in self._prompts]
+        for start in range(0, len(wanted), _READ_AT_ONCE):
+            chunk = wanted[start : start + _READ_AT_ONCE]
+            self._rows.update(dict.fromkeys(chunk))
+            self._rows.update(self._file.use(partial(_find_all, blobs=chunk)))
+
     def save(self) -> None:
         """Write what was parsed to the file, as happens by itself now and then."""
         if self._file is not None and self._fresh:
@@ -63,7 +79,11 @@ class ContentCache:
     def _stored(self, blob: str) -> Prompt | None:
         if self._file is None:
             return None
-        row = self._file.use(lambda connection: _find(connection, blob))
+        row = (
+            self._rows.pop(blob)
+            if blob in self._rows
+            else self._file.use(lambda connection: _find(connection, blob))
+        )
         if row is None or row[1] != _check_sum(blob, row[0]):
             return None
         return promptfile.rebuild(json.loads(row[0]))
@@ -86,6 +106,13 @@ def _find(connection: Connection, blob: str) -> tuple[str, int] | None:
     query = "SELECT value, check_sum FROM parsed WHERE blob = ?"
     row: tuple[str, int] | None = connection.execute(query, (bytes.fromhex(blob),)).fetchone()
     return row
+
+
+def _find_all(connection: Connection, blobs: list[str]) -> dict[str, tuple[str, int]]:
+    marks = ",".join("?" * len(blobs))
+    query = f"SELECT blob, value, check_sum FROM parsed WHERE blob IN ({marks})"  # noqa: S608
+    rows = connection.execute(query, [bytes.fromhex(blob) for blob in blobs])
+    return {blob.hex(): (value, check_sum) for blob, value, check_sum in rows}
 
 
 def _write(file: CacheFile, fresh: dict[str, str]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.template import Budget, Limits, Source, Template, TemplateKind, compile_template
 from promptstore.values import FrozenDict, freeze, thaw
-from promptstore.variables import Variable, bind
+from promptstore.variables import Binder, Variable, bind
 
 Part: TypeAlias = Mapping[str, Any]
 """One part of a content: ``{"type": "text", "text": …}`` and the like, strings being templates."""
@@ -190,32 +191,58 @@ class Prompt:
         return render_prompt(self, variables)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RenderedPrompt:
     """What a render made, and which prompt it was made from.
 
     Attributes:
         messages: The messages, as the chat APIs take them: dicts with ``role`` and ``content``. A
             text prompt gives one message of the user. The list belongs to the caller.
-        config: The prompt's config, passed through.
-        name: The prompt's name.
-        version: The prompt's version, or None where history is not known.
-        commit: The commit that made this version, or None where history is not known.
-        snapshot_commit: The commit whose tree the prompt and its includes were read from.
-        digest: The identity of meaning of what was rendered.
-        is_fallback: Whether the caller's own fallback was rendered.
-        is_chat: Whether it was a chat prompt.
+        prompt: The prompt that was rendered.
     """
 
     messages: list[dict[str, Any]]
-    config: Mapping[str, Any]
-    name: str | None
-    version: int | None
-    commit: str | None
-    snapshot_commit: str | None
-    digest: str
-    is_fallback: bool
-    is_chat: bool
+    prompt: Prompt = field(repr=False)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The prompt's config, passed through."""
+        return self.prompt.config
+
+    @property
+    def name(self) -> str | None:
+        """The prompt's name."""
+        return self.prompt.name
+
+    @property
+    def version(self) -> int | None:
+        """The prompt's version, or None where history is not known."""
+        return self.prompt.version
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that made this version, or None where history is not known."""
+        return self.prompt.commit
+
+    @property
+    def snapshot_commit(self) -> str | None:
+        """The commit whose tree the prompt and its includes were read from."""
+        return self.prompt.snapshot_commit
+
+    @property
+    def digest(self) -> str:
+        """The identity of meaning of what was rendered."""
+        return self.prompt.digest
+
+    @property
+    def is_fallback(self) -> bool:
+        """Tell whether the caller's own fallback was rendered."""
+        return self.prompt.is_fallback
+
+    @property
+    def is_chat(self) -> bool:
+        """Tell whether it was a chat prompt."""
+        return self.prompt.is_chat
 
     @property
     def text(self) -> str:
@@ -295,35 +322,27 @@ _READERS: Final = [(item.name, attrgetter(item.name)) for item in fields(Prompt)
 
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a prompt with values from a mapping; see `Prompt.render`."""
-    program = _program(prompt)
-    bound = bind(
-        values,
-        program.contract,
-        required=program.required,
-        used=program.used,
-        undeclared=program.undeclared,
-        name=prompt.name,
-        ignore_unknown=prompt.is_fallback,
-    )
+    program = prompt._program or _program(prompt)  # noqa: SLF001 - the memo belongs to this module
+    bound = program.binder.bind_plainly(values)
+    if bound is None:
+        bound = bind(
+            values,
+            program.contract,
+            required=program.required,
+            used=program.used,
+            undeclared=program.undeclared,
+            name=prompt.name,
+            ignore_unknown=prompt.is_fallback,
+        )
     budget = Budget(prompt.limits)
     messages: list[dict[str, Any]] = []
     for item in program.items:
         if isinstance(item, Insert):
             messages.extend(bound.get(item.insert, ()))
         else:
-            content = _fill(item.content, bound, program.optional, budget)
-            messages.append({"role": item.role, "content": content})
-    return RenderedPrompt(
-        messages=messages,
-        config=prompt.config,
-        name=prompt.name,
-        version=prompt.version,
-        commit=prompt.commit,
-        snapshot_commit=prompt.snapshot_commit,
-        digest=prompt.digest,
-        is_fallback=prompt.is_fallback,
-        is_chat=prompt.is_chat,
-    )
+            fill = item.fill
+            messages.append({"role": item.role, "content": fill(bound, program.optional, budget)})
+    return RenderedPrompt(messages, prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +414,7 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | i
 @dataclass(frozen=True, slots=True)
 class _CompiledMessage:
     role: str
-    content: Any  # a Template, or JSON with a Template in place of each text
+    fill: Callable[[Mapping[str, Any], frozenset[str], Budget], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +427,7 @@ class _Program:
     used: tuple[str, ...]
     undeclared: tuple[str, ...]
     optional: frozenset[str]
+    binder: Binder
 
 
 def _program(prompt: Prompt) -> _Program:
@@ -436,12 +456,14 @@ def _prepare(prompt: Prompt) -> _Program:
     used = sorted({name for template in templates for name in template.variables})
     required = sorted({name for template in templates for name in template.required})
     is_closed = prompt.variables is not None
+    undeclared = tuple(n for n in required if n not in contract) if is_closed else ()
     return _Program(
         items=items,
         contract=contract,
         required=() if is_closed else tuple(required),
         used=() if is_closed else tuple(used),
-        undeclared=tuple(n for n in required if n not in contract) if is_closed else (),
+        undeclared=undeclared,
+        binder=Binder(contract, () if is_closed else used, undeclared),
         optional=frozenset(
             name
             for name, variable in contract.items()
@@ -460,8 +482,9 @@ def _compile_item(item: Message | Insert, compiled: Any) -> _CompiledMessage | I
     if isinstance(item, Insert):
         return item
     if isinstance(item.content, str):
-        return _CompiledMessage(item.role, compiled(item.content))
-    return _CompiledMessage(item.role, [_compile_part(part, compiled) for part in item.content])
+        return _CompiledMessage(item.role, compiled(item.content).render)
+    parts = [_compile_part(part, compiled) for part in item.content]
+    return _CompiledMessage(item.role, partial(_fill, parts))
 
 
 def _compile_part(value: Any, compiled: Any) -> Any:
@@ -477,7 +500,7 @@ def _compile_part(value: Any, compiled: Any) -> Any:
 
 def _fill(content: Any, values: Mapping[str, Any], optional: frozenset[str], budget: Budget) -> Any:
     if isinstance(content, Template):
-        return content.render(values, optional=optional, budget=budget)
+        return content.render(values, optional, budget)
     if isinstance(content, dict):
         return {key: _fill(item, values, optional, budget) for key, item in content.items()}
     if isinstance(content, list):

@@ -304,6 +304,8 @@ class Snapshot(Mapping[str, Prompt]):
         if self.history is not None and self._latest is None:
             self._first = self.history.timeline.first_of_all()
             self._latest = self.history.timeline.latest_of_all()
+            entries = (change.entry for change in self._latest.values())
+            self._cache.foresee(entry.id for entry in entries if entry is not None)
 
     def _change(self, name: str) -> Change | None:
         if self.history is None:

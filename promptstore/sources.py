@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from promptstore.errors import RepositoryError
-from promptstore.names import SUFFIX, is_name
+from promptstore.names import SUFFIX, are_names, is_name
 from promptstore.repository import Entry, Repository, blob_id
 
 
@@ -73,8 +73,17 @@ class CommitSource:
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
-        found = (path.removesuffix(SUFFIX) for path, entry in self._walk() if entry.is_file)
-        return sorted(name for name in found if is_name(name))
+        found: list[str] = []
+        pending = [("", self._tree)] if self._tree else []
+        while pending:
+            folder, tree = pending.pop()
+            files, folders = self._repository.files_and_folders(tree, SUFFIX)
+            found += [folder + file[: -len(SUFFIX)] for file in files]
+            pending += [(f"{folder}{name}/", below) for name, below in folders]
+        if not are_names(found):
+            found = [name for name in found if is_name(name)]
+        found.sort()
+        return found
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""

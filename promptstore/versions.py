@@ -51,7 +51,7 @@ _LINE_ENDS: Final = (
     "ORDER BY line DESC LIMIT 20) JOIN link USING (line, position)"
 )
 _PROGRESS_STEP: Final = 500
-_WORTH_A_PROCESS: Final = 500
+_WORTH_A_PROCESS: Final = 30
 """From how many commits on starting the git program is quicker than libgit2."""
 
 _Row: TypeAlias = tuple[Any, ...]
@@ -330,9 +330,7 @@ class VersionIndex:
     def _changes(self, before: str, after: str, folder: str) -> Iterator[tuple[str, Entry | None]]:
         if before == after:
             return
-        old, new = self._repository.tree(before), self._repository.tree(after)
-        for key in sorted({name for name, _ in old.items() ^ new.items()}):
-            was, now = old.get(key), new.get(key)
+        for key, (was, now) in sorted(self._repository.changed_entries(before, after).items()):
             if key.endswith(SUFFIX) and is_name(name := (folder + key).removesuffix(SUFFIX)):
                 yield name, now
             was_tree = was.id if was and was.is_tree else EMPTY_TREE

@@ -47,7 +47,7 @@ def render(
         for name, found in (includes or {}).items()
     }
     template = compile_template(Source(text, kind, "p"), sources, limits)
-    return template.render(values or {}, optional=optional, budget=Budget(limits))
+    return template.render(values or {}, optional, Budget(limits))
 
 
 LANGUAGE: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -350,9 +350,9 @@ class TestLimits:
     def test_are_shared_by_the_contents_of_a_prompt(self) -> None:
         limits = Limits(max_output=10)
         template, budget = compile_template(Source("12345{{ x }}"), {}, limits), Budget(limits)
-        assert template.render({"x": "6"}, optional=(), budget=budget) == "123456"
+        assert template.render({"x": "6"}, (), budget) == "123456"
         with pytest.raises(LimitError, match="more than 10 characters"):
-            template.render({"x": "6"}, optional=(), budget=budget)
+            template.render({"x": "6"}, (), budget)
 
 
 names = st.from_regex(r"[a-z]{1,3}", fullmatch=True)

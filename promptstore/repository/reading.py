@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
@@ -36,6 +36,8 @@ _ORDINARY_COMMIT: Final = re.compile(
 )
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
 
+_FILE_MODES: Final = (b"100644", b"100755")
+_FOLDER_MODE: Final = b"40000"
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
@@ -115,7 +117,8 @@ class Repository:
             handle = self.handle
             self.workdir = Path(handle.workdir) if handle.workdir else None
         self.common_dir = _common_dir(git_dir)
-        self._trees = _TreeCache()
+        self._trees: _TreeCache[dict[str, Entry]] = _TreeCache()
+        self._raw_trees: _TreeCache[frozenset[_RawEntry]] = _TreeCache()
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
 
     @classmethod
@@ -270,6 +273,43 @@ class Repository:
             entries = self._trees.put(tree_id, self._read_tree(tree_id))
         return entries
 
+    def files_and_folders(
+        self, tree_id: str, suffix: str
+    ) -> tuple[list[str], list[tuple[str, str]]]:
+        """List the regular files of a tree that end with something, and its folders with their ids.
+
+        It makes no entries, which would take as long as everything else about listing names.
+        """
+        files: list[bytes] = []
+        folders: list[tuple[str, str]] = []
+        end = suffix.encode()
+        for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
+            if mode in _FILE_MODES:
+                if name.endswith(end) and b"\n" not in name:
+                    files.append(name)
+            elif mode == _FOLDER_MODE:
+                with suppress(UnicodeDecodeError):
+                    folders.append((name.decode(), raw_id.hex()))
+        text = b"\n".join(files).decode(errors="surrogateescape")
+        return text.split("\n") if files else [], folders
+
+    def changed_entries(
+        self, before: str, after: str
+    ) -> dict[str, tuple[Entry | None, Entry | None]]:
+        """Find the entries that differ between two trees, by name.
+
+        Comparing the trees to the byte takes a third of the time of making entries of all that
+        stands in them, which matters where a long history is walked.
+        """
+        old, new = self._raw_entries(before), self._raw_entries(after)
+        removed = {name: _entry(mode, raw_id) for mode, name, raw_id in old - new}
+        added = {name: _entry(mode, raw_id) for mode, name, raw_id in new - old}
+        found: dict[str, tuple[Entry | None, Entry | None]] = {}
+        for name in removed.keys() | added.keys():
+            with suppress(UnicodeDecodeError):
+                found[name.decode()] = removed.get(name), added.get(name)
+        return found
+
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.
 
@@ -349,9 +389,16 @@ class Repository:
         entries: dict[str, Entry] = {}
         for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
             try:
-                entries[name.decode()] = Entry(int(mode, 8), raw_id.hex())
+                entries[name.decode()] = _entry(mode, raw_id)
             except UnicodeDecodeError:
                 continue
+        return entries
+
+    def _raw_entries(self, tree_id: str) -> frozenset[_RawEntry]:
+        entries = self._raw_trees.get(tree_id)
+        if entries is None:
+            data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
+            entries = self._raw_trees.put(tree_id, frozenset(_TREE_ENTRY.findall(data)))
         return entries
 
     def _read_commit(self, commit_id: str) -> Commit:
@@ -371,7 +418,11 @@ class Repository:
         )
 
 
-class _TreeCache:
+_Entries = TypeVar("_Entries", bound=Sized)
+_RawEntry: TypeAlias = tuple[bytes, bytes, bytes]
+
+
+class _TreeCache(Generic[_Entries]):
     """Parsed trees by id, all dropped when they hold too many entries together.
 
     Bounded by entries rather than trees, because one flat folder may hold 10,000 of them. It needs
@@ -382,13 +433,13 @@ class _TreeCache:
     _MAX_ENTRIES = 200_000
 
     def __init__(self) -> None:
-        self._trees: dict[str, dict[str, Entry]] = {}
+        self._trees: dict[str, _Entries] = {}
         self._entries = 0
 
-    def get(self, tree_id: str) -> dict[str, Entry] | None:
+    def get(self, tree_id: str) -> _Entries | None:
         return self._trees.get(tree_id)
 
-    def put(self, tree_id: str, entries: dict[str, Entry]) -> dict[str, Entry]:
+    def put(self, tree_id: str, entries: _Entries) -> _Entries:
         if self._entries > self._MAX_ENTRIES:
             self._trees.clear()
             self._entries = 0
@@ -418,6 +469,10 @@ def _datetime(seconds: int, offset: int) -> datetime:
     except (OverflowError, ValueError, OSError):
         # A hand-made commit may carry a time that no calendar holds.
         return datetime.fromtimestamp(0, UTC)
+
+
+def _entry(mode: bytes, raw_id: bytes) -> Entry:
+    return Entry(int(mode, 8), raw_id.hex())
 
 
 def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:

@@ -137,9 +137,7 @@ class Template(ABC):
     includes: tuple[str, ...]
 
     @abstractmethod
-    def render(
-        self, values: Mapping[str, Any], *, optional: Collection[str], budget: Budget
-    ) -> str:
+    def render(self, values: Mapping[str, Any], optional: Collection[str], budget: Budget) -> str:
         """Fill the template.
 
         Args:

@@ -231,9 +231,7 @@ class _Jinja(Template):
         self._names = names
         self._template = jinja2.Template.from_code(environment, code, environment.globals)
 
-    def render(
-        self, values: Mapping[str, Any], *, optional: Collection[str], budget: Budget
-    ) -> str:
+    def render(self, values: Mapping[str, Any], optional: Collection[str], budget: Budget) -> str:
         """Fill the template; see `Template.render`."""
         absent = {name: OptionalUndefined(name=name) for name in optional if name not in values}
         seen = {**self._template.globals, **absent, **values, BUDGET: budget}

@@ -89,9 +89,7 @@ class Substitution(Template):
         self._pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = _picker(names)
         self._write = write
 
-    def render(
-        self, values: Mapping[str, Any], *, optional: Collection[str], budget: Budget
-    ) -> str:
+    def render(self, values: Mapping[str, Any], optional: Collection[str], budget: Budget) -> str:
         """Fill the template; see `Template.render`."""
         try:
             picked = self._pick(values)

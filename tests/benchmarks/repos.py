@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pygit2
+
 PERSON = "Ada Example <ada@example.com>"
 START = 1_700_000_000
 PROMPTS_IN_A_FOLDER = 100
@@ -96,13 +98,19 @@ def make_repository(path: Path, shape: Shape, *, bare: bool = True) -> Path:
         for chunk in _history(shape):
             stream.write(chunk)
     assert process.wait() == 0
-    git(path, "branch", "--quiet", "-D", "side")
+    git(path, "update-ref", "-d", "refs/heads/side")
     git(path, "config", "user.name", "Ada Example")
     git(path, "config", "user.email", "ada@example.com")
     git(path, "config", "gc.auto", "0")
     if not bare:
         git(path, "reset", "--quiet", "--hard")
     return path
+
+
+def read_blob(repository: pygit2.Repository, blob: str) -> bytes:
+    """Read a blob as a user of pygit2 does."""
+    data: bytes = repository[blob].data  # type: ignore[attr-defined]
+    return data
 
 
 def append_edits(path: Path, shape: Shape, count: int, start: int = 10**6) -> None:

@@ -1,0 +1,106 @@
+"""Getting a prompt: again, by version and label, and for the first time."""
+
+from __future__ import annotations
+
+import os
+
+import pygit2
+import yaml
+
+from promptstore import PromptStore
+from promptstore.contents import contents_file
+from tests.benchmarks import rivals
+from tests.benchmarks.harness import OURS, Goal, Report
+from tests.benchmarks.places import Places
+from tests.benchmarks.repos import PERSON, prompt_name, read_blob
+
+NAME = prompt_name(42)
+MANY = 90
+
+
+def run(report: Report, places: Places) -> None:
+    """Measure every kind of `PromptStore.get`."""
+    ready = rivals.installed()
+    _again(report, places, ready)
+    _first(report, places, ready)
+
+
+def _again(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> None:
+    path = places.small
+    store = PromptStore.open(path)
+    store.set_label(NAME, "production", author=PERSON)
+    pinned = store.get(NAME).commit
+    look = os.stat  # a path object would cost more than the call
+    head, branch = str(path / "HEAD"), str(path / "refs/heads/main")
+    others = {name: rival.get for name, rival in ready.items()}
+    lost = rivals.missing(ready)
+    fresh = {OURS: lambda: store.get(NAME)}
+    report.compare(
+        "get again, a commit by another process noticed at once",
+        {**fresh, "stat of HEAD and branch": lambda: (look(head), look(branch)), **others},
+        goals=[Goal("stat of HEAD and branch", 1.5), Goal("posthog", 1.0)],
+        missing=lost,
+    )
+    langfuse = {name: ask for name, ask in others.items() if name == "langfuse"}
+    patient = PromptStore.open(path, refresh_interval=60)
+    report.compare(
+        "get again with refresh_interval=60",
+        {OURS: lambda: patient.get(NAME), **langfuse},
+        goals=[Goal("langfuse", 0.5)],
+        missing=[name for name in lost if name == "langfuse"],
+    )
+    report.compare(
+        "get again of a pinned commit",
+        {OURS: lambda: store.get(NAME, rev=pinned), **langfuse},
+        goals=[Goal("langfuse", 0.5)],
+        missing=[name for name in lost if name == "langfuse"],
+    )
+    for what, ask in {
+        "version=": lambda: store.get(NAME, version=1),
+        "label=": lambda: store.get(NAME, label="production"),
+    }.items():
+        report.compare(
+            f"get again with {what}",
+            {OURS: ask, "plain get": lambda: store.get(NAME)},
+            goals=[Goal("plain get", 1.5)],
+        )
+
+
+def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> None:
+    path = places.small
+    names = places.names(places.small_shape)[:MANY]
+    snapshot = PromptStore.open(path).snapshot()
+    ids = [snapshot.file(name).blob for name in names]
+    stores: list[PromptStore] = []
+    repositories: list[pygit2.Repository] = []
+
+    def reopen() -> None:
+        stores[:] = [PromptStore.open(path)]
+        stores[0].get(prompt_name(MANY + 1))
+        repositories[:] = [pygit2.Repository(str(path))]
+
+    def forget() -> None:
+        contents_file(path).unlink(missing_ok=True)
+        reopen()
+
+    for what, prepare in {
+        "parsed on this machine before": reopen,
+        "never parsed on this machine": forget,
+    }.items():
+        PromptStore.open(path).list()
+        report.compare(
+            f"{MANY} gets in an open repository, {what}",
+            {
+                OURS: lambda: [stores[0].get(name) for name in names],
+                "blob + CSafeLoader": lambda: [
+                    yaml.load(read_blob(repositories[0], blob), yaml.CSafeLoader) for blob in ids
+                ],
+                **{
+                    name: lambda rival=rival: [rival.get() for _ in names]  # type: ignore[misc]
+                    for name, rival in ready.items()
+                    if name in ("prompty", "dotpromptz", "banks")
+                },
+            },
+            goals=[Goal("blob + CSafeLoader", 0.6), Goal("prompty", 0.1)],
+            prepare=prepare,
+        )

@@ -1,0 +1,100 @@
+"""Names and lists of many prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pygit2
+import yaml
+
+from promptstore import PromptStore
+from promptstore.contents import contents_file
+from tests.benchmarks.harness import OURS, Goal, Point, Report
+from tests.benchmarks.places import Places
+from tests.benchmarks.repos import read_blob
+
+
+def run(report: Report, places: Places) -> None:
+    """Measure names and lists, and how they grow with the number of prompts."""
+    for path, shape in ((places.small, places.small_shape), (places.large, places.large_shape)):
+        _names(report, path, shape.prompts)
+        _lists(report, path, shape.prompts)
+
+
+def _names(report: Report, path: Path, count: int) -> None:
+    stores: list[PromptStore] = []
+    repositories: list[pygit2.Repository] = []
+
+    def reopen() -> None:
+        stores[:] = [PromptStore.open(path)]
+        stores[0].labels()
+        repositories[:] = [pygit2.Repository(str(path))]
+
+    result = report.compare(
+        f"names of {count:,} prompts at a commit",
+        {
+            OURS: lambda: stores[0].names(),
+            "walking the tree with pygit2": lambda: list(_walk(repositories[0])),
+        },
+        goals=[Goal("walking the tree with pygit2", 1.5)],
+        prepare=reopen,
+    )
+    report.points.append(Point("names", count, result.seconds[OURS]))
+
+
+def _lists(report: Report, path: Path, count: int) -> None:
+    snapshot = PromptStore.open(path).snapshot()
+    ids = [snapshot.file(name).blob for name in snapshot.names()]
+    raw, parsed = "raw blobs", "raw blobs + CSafeLoader"
+    stores: list[PromptStore] = []
+    repositories: list[pygit2.Repository] = []
+
+    def reopen() -> None:
+        stores[:] = [PromptStore.open(path)]
+        stores[0].labels()
+        repositories[:] = [pygit2.Repository(str(path))]
+
+    def forget() -> None:
+        contents_file(path).unlink(missing_ok=True)
+        reopen()
+
+    def read() -> list[bytes]:
+        return [read_blob(repositories[0], blob) for blob in ids]
+
+    rounds = 3 if report.quick else 5
+    first = report.compare(
+        f"list of {count:,} prompts, no cache",
+        {
+            OURS: lambda: stores[0].list(),
+            parsed: lambda: [yaml.load(data, yaml.CSafeLoader) for data in read()],
+        },
+        goals=[Goal(parsed, 0.65)],
+        prepare=forget,
+        rounds=rounds,
+    )
+    cached = report.compare(
+        f"list of {count:,} prompts, cache there",
+        {OURS: lambda: stores[0].list(), raw: read},
+        goals=[Goal(raw, 0.5)],
+        prepare=reopen,
+        rounds=rounds,
+    )
+    again = report.compare(
+        f"list of {count:,} prompts again, nothing moved",
+        {OURS: lambda: stores[0].list(), raw: read},
+        goals=[Goal(raw, 0.02)],
+    )
+    for line, result in (("list, no cache", first), ("list, cache", cached), ("list again", again)):
+        report.points.append(Point(line, count, result.seconds[OURS]))
+
+
+def _walk(repository: pygit2.Repository) -> Iterator[str]:
+    pending = [("", repository.head.peel(pygit2.Tree)["prompts"])]
+    while pending:
+        folder, tree = pending.pop()
+        for entry in tree:  # type: ignore[union-attr]
+            if isinstance(entry, pygit2.Tree):
+                pending.append((f"{folder}{entry.name}/", entry))
+            else:
+                yield f"{folder}{entry.name}".removesuffix(".yaml")

@@ -1,0 +1,91 @@
+"""Whole processes: importing, the command line, the first prompt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from promptstore import PromptStore
+from tests.benchmarks import rivals
+from tests.benchmarks.harness import OURS, Goal, Report
+from tests.benchmarks.places import Places
+from tests.benchmarks.repos import prompt_name
+
+NAME = prompt_name(42)
+IMPORTS = {
+    "posthog": "posthog.ai.prompts",
+    "dotpromptz": "dotpromptz.dotprompt",
+}
+_READ = """\
+import pygit2
+found = pygit2.Repository({path!r})
+found[found.head.peel(pygit2.Tree)["prompts/{name}.yaml"].id].data
+"""
+
+
+def run(report: Report, places: Places) -> None:
+    """Measure processes from start to end."""
+    bare = _python("pass")
+    rounds = 3 if report.quick else 9
+    report.compare(
+        "import promptstore",
+        {OURS: _python("import promptstore"), "bare Python": bare},
+        goals=[Goal("bare Python", 2.0)],
+        rounds=rounds,
+    )
+    found = [name for name in rivals.NAMES if find_spec(name) is not None]
+    report.compare(
+        "import promptstore, against rivals",
+        {
+            OURS: _python("import promptstore"),
+            **{name: _python(f"import {IMPORTS.get(name, name)}") for name in found},
+        },
+        goals=[Goal(name, 0.2) for name in found],
+        missing=[name for name in rivals.NAMES if name not in found],
+        rounds=2 if report.quick else 5,
+    )
+    command = str(Path(sys.executable).parent / "promptstore")
+    report.compare(
+        "promptstore --version",
+        {OURS: _process([command, "--version"]), "bare Python": bare},
+        goals=[Goal("bare Python", 1.5)],
+        rounds=rounds,
+    )
+    path = str(places.small)
+    PromptStore.open(path).list()
+    report.compare(
+        "promptstore show NAME, warm repository",
+        {
+            OURS: _process([command, "-C", path, "show", NAME]),
+            "python -c 'import pygit2'": _python("import pygit2"),
+        },
+        goals=[Goal("python -c 'import pygit2'", 1.5)],
+        rounds=rounds,
+    )
+    path = str(places.large)
+    PromptStore.open(path).list()
+    report.compare(
+        f"first get in a new process, index warm, {places.large_shape.prompts:,} prompts",
+        {
+            OURS: _python(
+                f"import promptstore; promptstore.PromptStore.open({path!r}).get({NAME!r})"
+            ),
+            "import pygit2 and read one blob": _python(_READ.format(path=path, name=NAME)),
+        },
+        goals=[Goal("import pygit2 and read one blob", 1.3)],
+        rounds=rounds,
+    )
+
+
+def _python(code: str) -> Callable[[], object]:
+    return _process([sys.executable, "-c", code])
+
+
+def _process(command: Sequence[str]) -> Callable[[], object]:
+    def work() -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    return work

@@ -1,0 +1,119 @@
+"""Each fast way gives the answers of the slow one beside it, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pygit2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptstore.errors import VariableError
+from promptstore.names import are_names, is_name
+from promptstore.repository import Repository
+from promptstore.sources import CommitSource
+from promptstore.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
+from tests.gitrepo import GitRepo
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 2),
+    st.floats(allow_nan=True),
+    st.sampled_from(["", "a", "é", "\ud800"]),
+    st.lists(st.integers(), max_size=1),
+    st.dictionaries(st.sampled_from("ab"), st.integers(), max_size=1),
+)
+variables = st.builds(
+    Variable,
+    type=st.sampled_from(VARIABLE_TYPES),
+    default=st.just(MISSING) | values,
+    enum=st.none() | st.lists(values, min_size=1, max_size=3).map(tuple),
+    required=st.sampled_from([None, False]),
+)
+named = st.sampled_from("abc")
+
+
+@given(
+    st.dictionaries(named, values, max_size=3),
+    st.dictionaries(named, variables, max_size=3),
+    st.frozensets(named, max_size=3),
+    st.frozensets(named, max_size=1),
+)
+def test_what_is_bound_plainly_is_what_is_bound(
+    given_values: dict[str, Any],
+    declared: dict[str, Variable],
+    used: frozenset[str],
+    undeclared: frozenset[str],
+) -> None:
+    plainly = Binder(declared, used, undeclared).bind_plainly(given_values)
+    try:
+        bound = bind(given_values, declared, required=used, used=used, undeclared=undeclared)
+    except VariableError:
+        assert plainly is None
+        return
+    assert plainly is None or repr(sorted(plainly.items())) == repr(sorted(bound.items()))
+
+
+def test_ordinary_values_are_bound_plainly() -> None:
+    declared = {"a": Variable(type="string"), "b": Variable(type="messages", default=[])}
+    assert Binder(declared, (), ()).bind_plainly({"a": "é"}) == {"a": "é", "b": []}
+
+
+texts = st.lists(st.sampled_from(["a", "a/b", "a\n", "", "/", "a//b", ".a", "a" * 255, "a" * 256]))
+
+
+@given(texts)
+def test_names_are_told_at_once_as_one_by_one(found: list[str]) -> None:
+    assert are_names(found) == all(map(is_name, found))
+
+
+ODD_NAMES = [b"a.yaml", b"b\nc.yaml", b"\xff.yaml", b".d.yaml", b"e.yml", b"f g.yaml", b"h\n.yaml"]
+
+
+def test_odd_names_of_files_are_no_prompts(repo: GitRepo) -> None:
+    lines = [f"100644 blob {repo.git('hash-object', '-w', '--stdin', stdin=b'x')}\t".encode()]
+    tree = b"".join(lines[0] + name + b"\0" for name in ODD_NAMES)
+    made = repo.git("mktree", "-z", stdin=tree)
+    commit = repo.git("commit-tree", "-m", "odd", made)
+    source = CommitSource(Repository.discover(repo.path), "", commit, "main")
+    assert source.names() == ["a"]
+    assert [name for name in ("a", "b", "c", "h") if source.find(name)] == ["a"]
+
+
+PERSON = "Ada Example <ada@example.com> 1700000000 +0100"
+COMMITS = {
+    "ordinary": f"author {PERSON}\ncommitter {PERSON}\n\nText\n\nMore\n",
+    "merge": f"parent {'1' * 40}\nparent {'2' * 40}\nauthor {PERSON}\ncommitter {PERSON}\n\nText",
+    "west": f"author {PERSON}\ncommitter Ada <ada@example.com> 1700000000 -0930\n\nText\n",
+    "another zone": f"author {PERSON}\ncommitter Ada <ada@example.com> 1700000000 +9999\n\nText\n",
+    "no message": f"author {PERSON}\ncommitter {PERSON}\n\n",
+    "lines before the message": f"author {PERSON}\ncommitter {PERSON}\n\n\n\nText\n",
+    "spaces around a name": f"author  Ada  <ada@example.com> 1 +0000\ncommitter {PERSON}\n\nText\n",
+    "no name": f"author <ada@example.com> 1 +0000\ncommitter {PERSON}\n\nText\n",
+    "signed": f"author {PERSON}\ncommitter {PERSON}\ngpgsig -----BEGIN\n -----END\n\nText\n",
+    "encoded": f"author {PERSON}\ncommitter {PERSON}\nencoding ISO-8859-1\n\nS\xfc\xdf\n",
+    "letters": f"author Zoë <zoë@example.com> 1 +0000\ncommitter {PERSON}\n\nÀ la carte\n",
+    "year 33658": f"author {PERSON}\ncommitter A <a@b> 999999999999 +0000\n\nText\n",
+}
+
+
+@pytest.mark.parametrize("text", COMMITS.values(), ids=list(COMMITS))
+def test_a_commit_is_read_as_libgit2_reads_it(tmp_path: Path, text: str) -> None:
+    repo = GitRepo.init(tmp_path)
+    tree = repo.git("hash-object", "-w", "-t", "tree", "--stdin", stdin=b"")
+    encoding = "latin-1" if "ISO-8859-1" in text else "utf-8"
+    data = f"tree {tree}\n{text}".encode(encoding)
+    made = repo.git("hash-object", "-w", "-t", "commit", "--literally", "--stdin", stdin=data)
+    read = Repository.discover(repo.path).commit(made)
+    expected: Any = pygit2.Repository(str(repo.path))[made]
+    assert read.tree == tree
+    assert read.author == f"{expected.author.name} <{expected.author.email}>"
+    assert read.message == expected.message
+    if expected.commit_time < 10**11:
+        assert read.committed_at.timestamp() == expected.commit_time
+        offset = read.committed_at.utcoffset()
+        assert offset is not None
+        assert offset.total_seconds() == expected.commit_time_offset * 60
