@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeAlias, Unpack
+from typing import Any, Final, NamedTuple, TypeAlias, Unpack
 
 from promptstore.edits import Deletion, Edit, Restoration, plan_edits
 from promptstore.errors import (
@@ -62,6 +62,18 @@ _log = logging.getLogger("promptstore")
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 _KEPT_SNAPSHOTS: Final = 16
+
+
+class Position(NamedTuple):
+    """Where a branch and the labels are.
+
+    Attributes:
+        tip: The newest commit of the branch, or None while it has none.
+        labels: The newest commit of the labels branch, or None where there is none.
+    """
+
+    tip: str | None
+    labels: str | None
 
 
 class PromptStore:
@@ -333,6 +345,16 @@ class PromptStore:
     def has_files(self) -> bool:
         """Tell whether the prompts are files on disk here; a bare repository has none."""
         return self._repository is None or self._repository.workdir is not None
+
+    def position(self) -> Position:
+        """Tell where the branch and the labels are at this moment, reading no prompt.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            HistoryUnavailableError: This is a plain folder, which has no branch.
+        """
+        repository = self._require_repository()
+        return Position(repository.tip(self.branch), labels_commit(repository))
 
     def working_snapshot(self) -> Snapshot:
         """Take all prompts as the files on disk are at this moment, uncommitted edits included.

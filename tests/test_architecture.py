@@ -14,6 +14,9 @@ HOMES = {
     "sqlite3": "promptstore.versions",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
+    "fastapi": "promptstore.server",
+    "starlette": "promptstore.server",
+    "uvicorn": "promptstore.server",
 }
 
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from promptstore import __version__
-from promptstore.cli import check, diff, init, listing, log, render, show
+from promptstore.cli import check, diff, init, listing, log, render, serve, show
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
+from promptstore.cli.token import token_app
 from promptstore.store import DEFAULT_ROOT
 
 app = typer.Typer(
@@ -56,3 +57,5 @@ app.command("render")(render.render)
 app.command("log")(log.log)
 app.command("diff")(diff.diff)
 app.command("check")(check.check)
+app.command("serve")(serve.serve)
+app.add_typer(token_app)
