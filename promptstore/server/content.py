@@ -81,6 +81,11 @@ def size_of(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+def stored_size_of(value: Any) -> int:
+    """Measure a content as lists tell it: bytes of its JSON with a space after each colon."""
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
 def check_size(value: Any) -> None:
     """Refuse a content that is too large."""
     if size_of(value) > MAX_BYTES:

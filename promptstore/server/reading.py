@@ -16,7 +16,7 @@ from promptstore.errors import (
 from promptstore.model import Prompt
 from promptstore.names import is_name
 from promptstore.server import wire
-from promptstore.server.content import size_of, value_of
+from promptstore.server.content import stored_size_of, value_of
 from promptstore.server.etags import make_etag
 from promptstore.server.fields import (
     page_number,
@@ -353,7 +353,7 @@ def _order_key(order: str, places: Mapping[str, int], row: wire.Row) -> tuple[An
     if order == "first_version_created_at":
         return (prompt.created_at, *made)
     if order == "prompt_size_bytes":
-        return (size_of(value_of(prompt)), *made)
+        return (stored_size_of(value_of(prompt)), *made)
     return made
 
 

@@ -12,7 +12,7 @@ from promptstore.edits import default_messages
 from promptstore.labels import LabelMove, LabelTable
 from promptstore.model import Prompt, Version
 from promptstore.server import ids
-from promptstore.server.content import outline_of, preview_of, size_of, text_of, value_of
+from promptstore.server.content import outline_of, preview_of, stored_size_of, text_of, value_of
 from promptstore.server.spelling import spell
 from promptstore.values import thaw
 
@@ -84,7 +84,7 @@ def list_object(row: Row, labels: LabelTable, content: str) -> dict[str, Any]:
     """Write a row of the list."""
     return {
         **full_object(row, content),
-        "prompt_size_bytes": size_of(value_of(row.prompt)),
+        "prompt_size_bytes": stored_size_of(value_of(row.prompt)),
         "all_labels": [
             {"name": label, "version": names[row.name].version}
             for label, names in sorted(labels.targets.items())
