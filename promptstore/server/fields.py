@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from promptstore.labels import is_label
+from promptstore.promptfile.yamlreader import MAX_DEPTH
 from promptstore.server.content import MAX_BYTES, TextEdit, size_of
 from promptstore.server.ids import read_uuid
 from promptstore.server.problems import RefusedError, invalid, invalid_name
@@ -16,6 +18,7 @@ _TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})
 _ZEROES: Final = re.compile(r"\.0*\s*\Z")
 _MAX_DIGITS: Final = 1_000
+_INTEGER_BOUND: Final = 1 << 63
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _API_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_NAME: Final = 255
@@ -90,6 +93,9 @@ def read_json(value: Any, attr: str) -> Any:
     _check_letters(text, attr)
     if "\\u0000" in text and _holds_nul(value):
         raise _no_nul(attr)
+    if _is_deep(value):
+        detail = f"Ensure this value is nested no deeper than {MAX_DEPTH} levels."
+        raise invalid("max_depth", detail, attr)
     return value
 
 
@@ -197,7 +203,7 @@ def page_number(query: Mapping[str, str], attr: str, *, default: int, least: int
         number = int(query.get(attr, ""))
     except ValueError:
         return default
-    return number if least <= number < 1 << 63 else default
+    return number if least <= number < _INTEGER_BOUND else default
 
 
 def _not_null(value: Any, attr: str) -> Any:
@@ -209,10 +215,10 @@ def _not_null(value: Any, attr: str) -> Any:
 def _integer(value: Any, attr: str) -> int:
     text = _ZEROES.sub("", str(value))
     if isinstance(value, (str, int, float)) and len(text) <= _MAX_DIGITS:
-        try:
-            return int(text)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            number = int(text)
+            if abs(number) < _INTEGER_BOUND:
+                return number
     raise invalid("invalid_input", "A valid integer is required.", attr)
 
 
@@ -235,6 +241,18 @@ def _holds_nul(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_holds_nul(item) for pair in value.items() for item in pair)
     return isinstance(value, list) and any(map(_holds_nul, value))
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def _edit(item: Any, index: int) -> TextEdit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -83,25 +83,25 @@ class Guard:
 
     def _project(self, request: Request, token: Token | None) -> Project:
         seen = {
-            number: project
+            str(number): project
             for number, project in self.projects.items()
             if token is None or number in token.projects
         }
         public = request.query_params.get("token")
         if public:
-            return _by_public_token(seen, public)
+            return _by_public_token(seen.values(), public)
         segment = unquote(request.path_params["project_id"])
         if segment == "@current":
             current = token.projects[0] if token else next(iter(self.projects))
             segment = str(current)
-        project = seen.get(int(segment)) if segment.isascii() and segment.isdigit() else None
+        project = seen.get(segment)
         if project is None:
             raise not_found("Project not found.")
         return project
 
 
-def _by_public_token(projects: Mapping[int, Project], public: str) -> Project:
-    for project in projects.values():
+def _by_public_token(projects: Iterable[Project], public: str) -> Project:
+    for project in projects:
         if project.settings.public_token == public:
             return project
     raise unauthenticated("authentication_failed", "The project token is invalid.")

@@ -65,14 +65,10 @@ class TestPython:
         assert (labelled.version, labelled.label, numbered.config) == (1, "production", None)
 
     @pytest.mark.parametrize("name", ["support/tone", "-support__tone"])
-    def test_a_name_with_a_slash(
-        self, make: Callable[..., python_sdk.Prompts], name: str
-    ) -> None:
+    def test_a_name_with_a_slash(self, make: Callable[..., python_sdk.Prompts], name: str) -> None:
         assert make().get(name, with_metadata=True).prompt == "Kind"
 
-    def test_get_all(
-        self, make: Callable[..., python_sdk.Prompts], client: httpx.Client
-    ) -> None:
+    def test_get_all(self, make: Callable[..., python_sdk.Prompts], client: httpx.Client) -> None:
         for number in range(101):
             body = {"name": f"more-{number}", "prompt": str(number)}
             assert client.post("", json=body).status_code == 201
