@@ -310,8 +310,9 @@ _LENIENT: Final[_Json] = {"anyOf": [_NUMBER, _STRING]}
 _BLANK: Final[_Json] = {"type": "string", "maxLength": 0}
 _LABEL_NAME: Final[_Json] = {
     "type": "string",
-    "pattern": "^[a-z](?:[a-z0-9._-]{0,60}[a-z0-9])?$",
-    "not": {"enum": ["latest"]},
+    "maxLength": 128,
+    "pattern": "^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$",
+    "not": {"anyOf": [{"enum": ["latest"]}, {"pattern": "^[0-9]+$"}]},
 }
 _PROJECT_ID: Final = _parameter(
     "path", "project_id", _STRING, "The project: a number, or `@current`.", "@current"
@@ -352,8 +353,12 @@ _NAME_FIELD: Final[_Json] = {
         {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9_][A-Za-z0-9_-]*$"},
         {"type": "integer", "minimum": 0},
     ],
+    "description": "Letters, digits, `-` and `_`.",
+}
+_NEW_NAME_FIELD: Final[_Json] = {
+    **_NAME_FIELD,
     "description": "Letters, digits, `-` and `_`; `new` is reserved.",
-    "not": {"enum": ["new", "New", "NEW", "nEw", "neW", "NEw", "nEW", "NeW"]},
+    "not": {"type": "string", "pattern": "^[nN][eE][wW]$"},
 }
 _CONFIG_FIELD: Final = _maybe(_ANY_OBJECT)
 _DESCRIBED_FIELD: Final[_Json] = {
@@ -378,7 +383,7 @@ _DELETED_FIELD: Final[_Json] = {
     "anyOf": [
         _FLAG,
         {"enum": [0, 1]},
-        {"type": "string", "pattern": "^(?i:t|y|yes|true|on|1|f|n|no|false|off|0)$"},
+        {"type": "string", "pattern": "^(t|y|yes|true|on|1|f|n|no|false|off|0)$"},
     ]
 }
 
@@ -481,7 +486,7 @@ CREATE: Final = _operation(
     body=_body(
         _object(
             {
-                "name": _NAME_FIELD,
+                "name": _NEW_NAME_FIELD,
                 "prompt": _ANY,
                 "config": _CONFIG_FIELD,
                 "version_description": _maybe(_DESCRIBED_FIELD),
@@ -590,7 +595,7 @@ DUPLICATE: Final = _operation(
     _MADE,
     scope=_WRITE,
     status=201,
-    body=_body(_object({"new_name": _NAME_FIELD}), {"new_name": "summarise-2"}),
+    body=_body(_object({"new_name": _NEW_NAME_FIELD}), {"new_name": "summarise-2"}),
 )
 SET_LABEL: Final = _operation(
     "setLabel",

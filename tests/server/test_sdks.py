@@ -32,7 +32,7 @@ def _prompts(client: httpx.Client) -> None:
 def _closed_session() -> Iterator[None]:
     # The SDK keeps one HTTP session for the process.
     yield
-    python_sdk._get_session().close()
+    python_sdk._get_session().close()  # type: ignore[attr-defined]
 
 
 class TestPython:
