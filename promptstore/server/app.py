@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match
 
 from promptstore import __version__
 from promptstore.errors import PromptStoreError
@@ -24,6 +25,13 @@ from promptstore.server.routes import by_name, health, prompts, text_repr, unbui
 from promptstore.server.tokens import TokenFile
 
 _log = logging.getLogger("promptstore.server")
+_ROUTERS: Final = (
+    by_name.router,
+    prompts.router,
+    text_repr.router,
+    unbuilt.router,
+    health.router,
+)
 
 
 def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> FastAPI:
@@ -44,13 +52,7 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
         redoc_url=None,
     )
     app.state.guard = Guard(projects, tokens)
-    for router in (
-        by_name.router,
-        prompts.router,
-        text_repr.router,
-        unbuilt.router,
-        health.router,
-    ):
+    for router in _ROUTERS:
         app.include_router(router)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(PromptStoreError, _failed)
@@ -69,7 +71,17 @@ class _DocumentedApi(FastAPI):
                 "schemas": documents.SCHEMAS,
                 "securitySchemes": documents.SECURITY_SCHEMES,
             }
+            for route in _routes():
+                # FastAPI leaves every null out, also those of the examples.
+                for method in route.methods or ():
+                    operation = document["paths"][route.path][method.lower()]
+                    operation.update(route.openapi_extra or {})
         return super().openapi()
+
+
+def _routes() -> Iterator[APIRoute]:
+    for router in _ROUTERS:
+        yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -89,20 +101,21 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         detail = f'Method "{request.method}" not allowed.'
-        allowed = ", ".join(_methods(request.app.routes, request))
         body = envelope("invalid_request", "method_not_allowed", detail)
-        return reply(body, 405, headers={"Allow": allowed})
+        return reply(body, 405, headers={"Allow": ", ".join(_methods(request))})
     if error.status_code == 404:
         return await _refused(request, not_found("Endpoint not found."))
     body = envelope("invalid_request", "error", str(error.detail))
     return reply(body, error.status_code)
 
 
-def _methods(routes: list[BaseRoute], request: Request) -> list[str]:
-    found: set[str] = set()
-    for route in routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
+def _methods(request: Request) -> list[str]:
+    found = {
+        method
+        for route in _routes()
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 

@@ -27,7 +27,7 @@ def repo(repo: GitRepo) -> GitRepo:
 @pytest.fixture
 def server(repo: GitRepo, tmp_path: Path) -> Iterator[Server]:
     """A server that listens, with the repository as its project 1."""
-    settings = {1: ProjectSettings(1, repo.path)}
+    settings = {1: ProjectSettings(1, repo.path, branch="main")}
     with serving(settings, TokenFile(tmp_path / "tokens.json")) as server:
         yield server
 
