@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from promptstore.names import is_name
+
 _ESCAPED: Final = {"/": "__", ".": "_d", "_": "_u"}
 _PLAIN: Final = {escaped: letter for letter, escaped in _ESCAPED.items()}
 _HELD: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -34,4 +36,4 @@ def unspell(text: str) -> str:
     if not text.startswith("-"):
         return text
     name = re.sub(r"_.", lambda found: _PLAIN.get(found[0], found[0]), text[1:])
-    return name if spell(name) == text else text
+    return name if is_name(name) and spell(name) == text else text
