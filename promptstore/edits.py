@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, TypeAlias, assert_never
+from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
 
 from promptstore import promptfile
 from promptstore.errors import (
@@ -105,6 +105,11 @@ def default_message(planned: list[PlannedFile]) -> str:
     if len(lines) == 1:
         return lines[0]
     return "\n".join([f"Change {len(lines)} prompts", "", *(f"- {line}" for line in lines)])
+
+
+def default_messages(name: str) -> frozenset[str]:
+    """List the commit messages that say no more than which prompt a commit wrote."""
+    return frozenset(f"{verb} {name}" for verb in get_args(Verb))
 
 
 def _plan(base: Snapshot, root: str, name: str, edit: Edit) -> PlannedFile:

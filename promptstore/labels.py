@@ -147,28 +147,34 @@ def labels_commit(repository: Repository) -> str | None:
     return next((tip for tip in tips if tip), None)
 
 
-def read_labels(repository: Repository, commit: str) -> LabelTable:
+def read_labels(
+    repository: Repository, commit: str, known: dict[str, Mapping[str, Target]] | None = None
+) -> LabelTable:
     """Read all labels from a commit of their branch.
 
     Args:
         repository: The repository.
         commit: A commit's id.
+        known: What label files hold by the id of their content, and is read no more; it grows.
 
     Returns:
         The labels; files that are none are left out.
     """
     targets: dict[str, Mapping[str, Target]] = {}
     broken: dict[str, PromptFileError] = {}
+    known = {} if known is None else known
     for file, entry in repository.tree(repository.commit(commit).tree).items():
         label = file.removesuffix(SUFFIX)
         if not (entry.is_file and file.endswith(SUFFIX) and is_label(label)):
             continue
-        try:
-            content = promptfile.parse_yaml(repository.blob(entry.id), f"{BRANCH}:{file}")
-        except PromptFileError as error:
-            broken[label] = error
-            continue
-        targets[label] = _targets(content)
+        if entry.id not in known:
+            try:
+                content = promptfile.parse_yaml(repository.blob(entry.id), f"{BRANCH}:{file}")
+            except PromptFileError as error:
+                broken[label] = error
+                continue
+            known[entry.id] = _targets(content)
+        targets[label] = known[entry.id]
     return LabelTable(targets, broken)
 
 
@@ -204,8 +210,9 @@ def read_moves(repository: Repository, commit: str) -> Iterator[LabelMove]:
     """
     history = list(repository.walk(commit))
     tables: list[Mapping[str, Mapping[str, Target]]] = [{}]
+    known: dict[str, Mapping[str, Target]] = {}
     for link in reversed(history):
-        table = read_labels(repository, link.id)
+        table = read_labels(repository, link.id, known)
         kept = {label: tables[-1][label] for label in table.broken if label in tables[-1]}
         tables.append({**table.targets, **kept})
     for link, before, after in zip(history, tables[-2::-1], tables[:0:-1], strict=True):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, Unpack
 
 from promptstore.contents import ContentCache
 from promptstore.errors import (
@@ -67,6 +67,18 @@ _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 _KEPT_SNAPSHOTS: Final = 16
 _NOWHERE: Final = Standing(tip=None, title="", labels=None, is_shallow=False)
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
+
+
+class Position(NamedTuple):
+    """Where a branch and the labels are.
+
+    Attributes:
+        tip: The newest commit of the branch, or None while it has none.
+        labels: The newest commit of the labels branch, or None where there is none.
+    """
+
+    tip: str | None
+    labels: str | None
 
 
 class PromptStore:
@@ -379,6 +391,16 @@ class PromptStore:
                 "`git switch BRANCH`, or name a branch.",
             )
         return branch
+
+    def position(self) -> Position:
+        """Tell where the branch and the labels are at this moment, reading no prompt.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            HistoryUnavailableError: This is a plain folder, which has no branch.
+        """
+        standing = self._require_standing()
+        return Position(standing.tip, standing.labels)
 
     def working_snapshot(self) -> Snapshot:
         """Take all prompts as the files on disk are at this moment, uncommitted edits included.

@@ -155,6 +155,21 @@ class Timeline:
         rows = self._index.select(self.tip, query, time)
         return bytes(rows[0][0]).hex() if rows else None
 
+    def first_commit(self) -> str:
+        """Find the first commit of the history."""
+        query = "SELECT id FROM link WHERE line = ? AND position <= ? ORDER BY position LIMIT 1"
+        return bytes(self._index.select(self.tip, query)[-1][0]).hex()
+
+    def places(self) -> dict[str, int]:
+        """Tell how far along the history each prompt changed last: the later, the greater."""
+        query = (
+            "SELECT name, MAX(position) FROM change WHERE line = ? AND position <= ? GROUP BY name"
+        )
+        found: dict[str, int] = {}
+        for name, position in self._index.select(self.tip, query):
+            found.setdefault(str(name), int(position))
+        return found
+
 
 class VersionIndex:
     """The index of all versions of the prompts under one root of a repository.

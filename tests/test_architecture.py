@@ -14,6 +14,9 @@ HOMES = {
     "sqlite3": "promptstore.cachefile",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
+    "fastapi": "promptstore.server",
+    "starlette": "promptstore.server",
+    "uvicorn": "promptstore.server",
 }
 
 

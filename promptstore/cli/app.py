@@ -24,6 +24,7 @@ from promptstore.cli import (
     restore,
     review,
     save,
+    serve,
     show,
     text_repr,
     typed,
@@ -31,6 +32,7 @@ from promptstore.cli import (
 from promptstore.cli.label import label_app
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
+from promptstore.cli.token import token_app
 from promptstore.store import DEFAULT_ROOT
 
 app = typer.Typer(
@@ -91,3 +93,5 @@ app.command("stubs")(typed.stubs)
 app.command("difftool")(merging.difftool)
 app.command("merge-driver")(merging.merge_driver)
 app.command("text-repr")(text_repr.show_events)
+app.command("serve")(serve.serve)
+app.add_typer(token_app)

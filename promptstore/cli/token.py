@@ -1,0 +1,98 @@
+"""``promptstore token``: the keys of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptstore.cli.opening import Place
+from promptstore.cli.output import print_error, print_json, print_table
+from promptstore.cli.serve import Projects
+from promptstore.server.settings import read_settings, single_project
+from promptstore.server.tokens import SCOPES, Token, TokenFile
+
+token_app = typer.Typer(
+    name="token", help="Make, list and revoke keys of the server.", no_args_is_help=True
+)
+
+
+@token_app.command("create")
+def create(
+    context: typer.Context,
+    user: Annotated[str, typer.Option(help="Whose it is: the author of what is written with it.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"What it may do, again for more: {', '.join(SCOPES)}. "
+            "By default it reads prompts."
+        ),
+    ] = None,
+    project: Annotated[
+        list[int] | None,
+        typer.Option(help="A project that it may see, again for more. By default 1."),
+    ] = None,
+    projects: Projects = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make a key and print it.
+
+    It is shown this once: only its hash is kept.
+    """
+    token, key = _tokens(context, projects).create(
+        user, scope or ["llm_prompt:read"], project or [1]
+    )
+    if as_json:
+        print_json({"key": key, **_shown(token)})
+        return
+    typer.echo(key)
+    print_error(f"token {token.id} for {token.user}; the key is not shown again")
+
+
+@token_app.command("list")
+def list_tokens(
+    context: typer.Context,
+    projects: Projects = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the tokens, without their keys."""
+    tokens = _tokens(context, projects).tokens()
+    if as_json:
+        print_json([_shown(token) for token in tokens])
+        return
+    heads = ("ID", "USER", "SCOPES", "PROJECTS", "CREATED")
+    print_table(heads, [_cells(token) for token in tokens])
+
+
+@token_app.command("revoke")
+def revoke(
+    context: typer.Context,
+    token: Annotated[str, typer.Argument(help="The id of the token.")],
+    projects: Projects = None,
+) -> None:
+    """Revoke a token; its key is refused from the next request on."""
+    gone = _tokens(context, projects).revoke(token)
+    typer.echo(f"revoked token {gone.id} of {gone.user}")
+
+
+def _tokens(context: typer.Context, projects: Path | None) -> TokenFile:
+    place: Place = context.obj
+    if projects is not None:
+        return TokenFile(read_settings(projects).tokens)
+    return TokenFile(single_project(place.repo, place.root, place.branch).tokens)
+
+
+def _shown(token: Token) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "user": token.user,
+        "scopes": list(token.scopes),
+        "projects": list(token.projects),
+        "created_at": token.created_at,
+    }
+
+
+def _cells(token: Token) -> tuple[str, ...]:
+    numbers = ", ".join(map(str, token.projects))
+    return (token.id, token.user, ", ".join(token.scopes), numbers, token.created_at)

@@ -1,0 +1,89 @@
+"""The body of a request: read within a limit, and understood as JSON or as a form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from promptstore.server.fields import read_object
+from promptstore.server.problems import RefusedError, envelope, invalid, malformed
+
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+"""The largest body that is read: a content of a megabyte, escaped as clumsily as can be."""
+
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_JSON_FIELDS: Final = ("prompt", "config", "edits")
+
+
+async def read_body(request: Request) -> Mapping[str, Any]:
+    """Read the body of a request, which is an object of JSON or a form.
+
+    Raises:
+        RefusedError: 413 for one that is too large, 415 for another content type, 400 for one that
+            cannot be understood.
+    """
+    data = await _read_bytes(request)
+    if not data:
+        return {}
+    kind = request.headers.get("content-type", "")
+    bare = kind.partition(";")[0].strip().lower()
+    if bare == _JSON:
+        return read_object(_parse_json(data))
+    if bare == _FORM:
+        return _parse_form(data)
+    detail = f'Unsupported media type "{kind}" in request.'
+    raise RefusedError(415, envelope("invalid_request", "unsupported_media_type", detail))
+
+
+async def _read_bytes(request: Request) -> bytes:
+    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        raise _too_large()
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+    return b"".join(pieces)
+
+
+def _too_large() -> RefusedError:
+    detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
+    # What is not read of the body would be taken for the next request.
+    return RefusedError(
+        413, envelope("invalid_request", "body_too_large", detail), {"Connection": "close"}
+    )
+
+
+def _parse_json(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise malformed(str(error)) from None
+
+
+def _parse_form(data: bytes) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(
+            data.decode(), keep_blank_values=True, strict_parsing=False, errors="strict"
+        )
+    except ValueError as error:
+        raise malformed(str(error)) from None
+    fields: dict[str, Any] = dict(pairs)
+    for name in _JSON_FIELDS:
+        if name in fields:
+            fields[name] = _json_field(fields[name], name)
+    return fields
+
+
+def _json_field(text: str, attr: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise invalid("invalid_input", "Value must be valid JSON.", attr) from None

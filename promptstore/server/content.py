@@ -1,0 +1,149 @@
+"""What the API calls a prompt's content: any JSON, kept as a text or as messages in a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from promptstore.errors import PromptFileError
+from promptstore.model import Message, Prompt
+from promptstore.promptfile import loads
+from promptstore.server.problems import invalid, only_detail
+from promptstore.values import thaw
+
+MAX_BYTES: Final = 1_000_000
+"""How large a content or a config may be, as compact JSON in UTF-8."""
+
+_JSON_KEY: Final = "x-posthog-json"
+"""Marks a file whose text is JSON that was published as JSON, not as a text."""
+
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*")
+_PREVIEW: Final = 160
+
+
+def value_of(prompt: Prompt) -> Any:
+    """Give the content of a prompt as JSON: a text, the list of messages, or what was published."""
+    if prompt.messages is not None:
+        return thaw(prompt.content["messages"])
+    text = prompt.prompt or ""
+    if prompt.extensions.get(_JSON_KEY) is not True:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        # A person has edited the file since; what it says now is a text.
+        return text
+
+
+def text_of(value: Any) -> str:
+    """Give a content as a text, which is all that SDKs take: JSON as its JSON text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def with_value(prompt: Prompt, value: Any) -> Prompt:
+    """Give a prompt another content.
+
+    A list of messages makes a chat prompt, and so does its JSON text where the prompt is one. Other
+    JSON than a text is kept as its JSON text, with a mark in the file.
+    """
+    extensions = {key: item for key, item in prompt.extensions.items() if key != _JSON_KEY}
+    messages = _messages(prompt, value)
+    if messages is not None:
+        return replace(prompt, prompt=None, messages=messages, extensions=extensions)
+    if not isinstance(value, str):
+        extensions[_JSON_KEY] = True
+    return replace(prompt, prompt=text_of(value), messages=None, extensions=extensions)
+
+
+def _messages(prompt: Prompt, value: Any) -> tuple[Any, ...] | None:
+    if isinstance(value, str):
+        if not prompt.is_chat:
+            return None
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(value, list) or not value:
+        return None
+    try:
+        read = loads(json.dumps({"messages": value, "template": "none"}, ensure_ascii=False))
+    except PromptFileError:
+        return None
+    has_roles = any(isinstance(item, Message) for item in read.messages or ())
+    return read.messages if has_roles and thaw(read.content["messages"]) == value else None
+
+
+def size_of(value: Any) -> int:
+    """Measure a JSON value: bytes of its compact JSON, letters as they are."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def stored_size_of(value: Any) -> int:
+    """Measure a content as lists tell it: bytes of its JSON with a space after each colon."""
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def check_size(value: Any) -> None:
+    """Refuse a content that is too large."""
+    if size_of(value) > MAX_BYTES:
+        raise invalid("max_size", f"Prompt payload must be {MAX_BYTES} bytes or fewer.", "prompt")
+
+
+class TextEdit(NamedTuple):
+    """One replacement in a content.
+
+    Attributes:
+        old: The text that must be there exactly once.
+        new: What it becomes.
+    """
+
+    old: str
+    new: str
+
+
+def apply_edits(value: Any, edits: Sequence[TextEdit]) -> Any:
+    """Apply edits in order: to a text, or to the indented JSON text of anything else."""
+    is_text = isinstance(value, str)
+    text = value if is_text else json.dumps(value, ensure_ascii=False, indent=2)
+    for index, edit in enumerate(edits):
+        text = _replaced(text, edit, index)
+    if is_text:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise only_detail(
+            400, f"Edits produced invalid JSON: {error}", edit_index=len(edits) - 1
+        ) from None
+
+
+def _replaced(text: str, edit: TextEdit, index: int) -> str:
+    count = text.count(edit.old)
+    if count == 0:
+        detail = "Text to replace was not found in the prompt."
+        raise only_detail(400, detail, edit_index=index)
+    if count > 1:
+        detail = f"Text to replace matches {count} times — provide more context to make it unique."
+        raise only_detail(400, detail, edit_index=index)
+    edited = text.replace(edit.old, edit.new)
+    if size_of(edited) > MAX_BYTES:
+        detail = f"Resulting prompt exceeds the {MAX_BYTES} byte size limit."
+        raise only_detail(400, detail, edit_index=index)
+    return edited
+
+
+def outline_of(value: Any) -> list[dict[str, Any]]:
+    """List the markdown headings of a text; other JSON has none."""
+    if not isinstance(value, str):
+        return []
+    found = (_HEADING.fullmatch(line) for line in re.split(r"\r\n|\n|\r", value))
+    return [{"level": len(match[1]), "text": match[2]} for match in found if match]
+
+
+def preview_of(value: Any) -> str:
+    """Give the beginning of a content as a text."""
+    text = text_of(value)
+    return text if len(text) <= _PREVIEW else text[:_PREVIEW] + "..."

@@ -1,0 +1,151 @@
+"""The projects of a server, each an open store with what was answered lately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from promptstore.errors import HistoryUnavailableError, PromptFileError
+from promptstore.model import Prompt
+from promptstore.server import ids
+from promptstore.server.settings import ProjectSettings
+from promptstore.snapshot import History, Snapshot
+from promptstore.store import Position, PromptStore
+
+_MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
+
+
+class Kept(NamedTuple):
+    """An answer to a read, ready to be sent again.
+
+    Attributes:
+        etag: The state that it shows.
+        body: Its bytes.
+    """
+
+    etag: str
+    body: bytes
+
+
+class Moment:
+    """What was answered while the branch and the labels stayed where they are.
+
+    Attributes:
+        position: Where they are.
+    """
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self._answers: dict[str, Kept] = {}
+        self._bytes = 0
+
+    def find(self, question: str) -> Kept | None:
+        """Find the answer to a question that was asked before."""
+        return self._answers.get(question)
+
+    def keep(self, question: str, answer: Kept) -> None:
+        """Remember an answer; when all together are too large, all are forgotten."""
+        self._bytes += len(answer.body) + len(question)
+        if self._bytes > _MAX_KEPT_BYTES:
+            self._answers.clear()
+            self._bytes = 0
+            return
+        self._answers[question] = answer
+
+
+class Project:
+    """One project of a server.
+
+    Threads may share it.
+
+    Attributes:
+        settings: What the server was told about it.
+        store: Its store.
+    """
+
+    def __init__(self, settings: ProjectSettings) -> None:
+        self.settings = settings
+        self.store = PromptStore.open(
+            settings.repository, root=settings.root, branch=settings.branch
+        )
+        self._moment: Moment | None = None
+        self._store_id: UUID | None = None
+        self._ids: tuple[str | None, dict[str, str]] = (None, {})
+
+    @property
+    def id(self) -> int:
+        """Its number in URLs."""
+        return self.settings.id
+
+    def moment(self) -> Moment:
+        """Tell the present moment, with what was answered in it."""
+        position = self.store.position()
+        moment = self._moment
+        if moment is None or moment.position != position:
+            moment = self._moment = Moment(position)
+        return moment
+
+    def history(self, snapshot: Snapshot) -> History:
+        """Give the history of a snapshot of this project.
+
+        Raises:
+            HistoryUnavailableError: The clone is shallow, or there is no commit.
+        """
+        if snapshot.history is None:
+            raise HistoryUnavailableError(
+                reason="a server needs the whole history. Run `git fetch --unshallow`."
+            )
+        return snapshot.history
+
+    def id_of(self, snapshot: Snapshot, prompt: Prompt) -> str:
+        """Give the id of a prompt: the one in its file, or the one that follows from its name."""
+        if prompt.id is None:
+            return self.derived_id(snapshot, prompt.name or "")
+        return ids.read_uuid(prompt.id) or prompt.id
+
+    def derived_id(self, snapshot: Snapshot, name: str) -> str:
+        """Give the id that follows from a name."""
+        if self._store_id is None:
+            first = self.history(snapshot).timeline.first_commit()
+            self._store_id = ids.store_id(first, self.store.root)
+        return ids.prompt_id(self._store_id, name)
+
+    def names_by_id(self, snapshot: Snapshot) -> dict[str, str]:
+        """List the names of the prompts that are not deleted by id; an id in a file goes first."""
+        commit, known = self._ids
+        if commit is None or commit != snapshot.commit:
+            known = self._read_ids(snapshot)
+            self._ids = (snapshot.commit, known)
+        return known
+
+    def _read_ids(self, snapshot: Snapshot) -> dict[str, str]:
+        if snapshot.commit is None:
+            return {}
+        prompts, broken = snapshot.list_readable()
+        derived = [(self.derived_id(snapshot, name), name) for name in _names(snapshot, broken)]
+        # Those with an id in the file come last, and so win.
+        prompts.sort(key=lambda prompt: prompt.id is not None)
+        named = [(self.id_of(snapshot, prompt), prompt.name or "") for prompt in prompts]
+        return dict(derived + named)
+
+
+def _names(snapshot: Snapshot, broken: Sequence[PromptFileError]) -> list[str]:
+    paths = {error.path for error in broken}
+    return [name for name in snapshot.names() if paths and snapshot.file(name).path in paths]
+
+
+def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:
+    """Open the stores of all projects.
+
+    Raises:
+        RepositoryError: A repository cannot be opened.
+        RevisionNotFoundError: A branch is not there.
+        HistoryUnavailableError: A clone is shallow, or no repository at all.
+    """
+    projects = {one.id: Project(one) for one in settings}
+    for project in projects.values():
+        if project.store.position().tip is not None:
+            snapshot = project.store.snapshot()
+            project.history(snapshot)
+    return projects

@@ -1,0 +1,78 @@
+"""Answers: JSON with an ETag, and reads that were answered before without reading anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from promptstore.server.etags import is_unchanged
+from promptstore.server.paging import Page
+from promptstore.server.projects import Kept, Project
+from promptstore.server.reading import Draft
+
+_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+_JSON: Final = "application/json"
+
+
+def reply(
+    value: Any, status: int = 200, *, etag: str | None = None, headers: Mapping[str, str] = {}
+) -> Response:
+    """Answer with JSON.
+
+    Args:
+        value: The JSON.
+        status: The HTTP status.
+        etag: The state of what was written, or None.
+        headers: Further headers.
+    """
+    tagged = {} if etag is None else {"ETag": etag}
+    return Response(to_bytes(value), status, {**headers, **tagged}, _JSON)
+
+
+async def reply_read(request: Request, project: Project, read: Callable[[], Draft]) -> Response:
+    """Answer a read: 304 where the client has it, else its JSON.
+
+    An answer is kept until the branch or a label moves; then a file is read only when it is not
+    what the client has.
+
+    Args:
+        request: The request.
+        project: Its project.
+        read: Looks the answer up.
+    """
+    moment = project.moment()
+    question = page_of(request, project).url
+    known = request.headers.get("if-none-match")
+    kept = moment.find(question)
+    if kept is None:
+        kept = await run_in_threadpool(_read, read, known)
+        if kept.body:
+            moment.keep(question, kept)
+    headers = {**_HEADERS, "ETag": kept.etag}
+    if known is not None and (known.strip() == "*" or is_unchanged(known, kept.etag)):
+        return Response(None, 304, headers)
+    return Response(kept.body, 200, headers, _JSON)
+
+
+def _read(read: Callable[[], Draft], known: str | None) -> Kept:
+    draft = read()
+    if is_unchanged(known, draft.etag):
+        return Kept(draft.etag, b"")
+    return Kept(draft.etag, to_bytes(draft.write()))
+
+
+def page_of(request: Request, project: Project) -> Page:
+    """Tell where a request was sent to, as clients see it."""
+    base = project.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+    path = request.scope["promptstore.path"]
+    return Page(base.rstrip("/") + path, tuple(request.query_params.multi_items()))
+
+
+def to_bytes(value: Any) -> bytes:
+    """Write JSON, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,83 @@
+"""The OpenAPI document: it is whole, and the server does what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from promptstore.server.documents import SCHEMAS
+from tests.gitrepo import GitRepo
+from tests.server.listening import Server
+
+HERE = Path(__file__).parent
+UNBUILT = "text_repr|translate|logs/"
+"""Answers 501 until it is built, which is the one error of a server that is meant."""
+
+
+def test_the_document_is_whole(server: Server) -> None:
+    document = httpx.get(f"{server.url}/openapi.json").json()
+    paths = document["paths"]
+    assert len(paths) == 14
+    operations = [one for methods in paths.values() for one in methods.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    assert all(one["description"] for one in operations)
+    used = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert used == SCHEMAS.keys()
+    assert "swagger" in httpx.get(f"{server.url}/docs").text.lower()
+
+
+def test_a_method_that_is_none_is_told_which_there_are(server: Server) -> None:
+    with server.client() as client:
+        answer = client.post("/api/projects/1/llm_prompts/name/a/")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, PATCH")
+
+
+def test_each_example_fits_its_schema(server: Server) -> None:
+    document = httpx.get(f"{server.url}/openapi.json").json()
+    seen = 0
+    for schema, example in _examples(document["paths"]):
+        whole = {**schema, "components": document["components"]}
+        jsonschema_rs.validate(whole, example)
+        seen += 1
+    assert seen > 50
+
+
+def _examples(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "example" in value and "schema" in value:
+            yield value["schema"], value["example"]
+        for item in value.values():
+            yield from _examples(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _examples(item)
+
+
+@pytest.mark.parametrize(
+    "examples", [3, pytest.param(60, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_the_server_does_what_the_document_says(
+    server: Server, repo: GitRepo, tmp_path: Path, examples: int
+) -> None:
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        f"--config-file={HERE / 'schemathesis.toml'}",
+        "run",
+        f"{server.url}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {server.key}",
+        "--checks=all",
+        f"--max-examples={examples}",
+        "--seed=1",
+        f"--exclude-path-regex={UNBUILT}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+    assert repo.git("fsck", "--strict", "--no-dangling") == ""

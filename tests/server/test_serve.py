@@ -1,0 +1,143 @@
+"""The commands `serve` and `token`, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gitrepo import GitRepo
+
+READ = "/api/environments/@current/llm_prompts/name/summarise/"
+
+
+def promptstore(repo: GitRepo, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "promptstore", *arguments]
+    return subprocess.run(command, cwd=repo.path, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def served(repo: GitRepo, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Serve on a free port, and give the process and its URL."""
+    command = [sys.executable, "-m", "promptstore", "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, cwd=repo.path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                found = re.search(r"running on (http://[\d.]+:\d+)", line)
+                if found:
+                    yield process, found[1]
+                    break
+            else:
+                pytest.fail("the server did not start")
+        finally:
+            process.kill()
+
+
+def test_a_key_from_its_making_to_its_end(repo: GitRepo) -> None:
+    assert "there are no tokens" in promptstore(repo, "serve").stderr
+    made = promptstore(repo, "token", "create", "--user", "Ada Example <ada@example.com>")
+    key = made.stdout.strip()
+    assert key.startswith("phx_")
+    (listed,) = json.loads(promptstore(repo, "token", "list", "--json").stdout)
+    assert (listed["scopes"], listed["projects"]) == (["llm_prompt:read"], [1])
+    assert key not in promptstore(repo, "token", "list").stdout
+    assert repo.git("status", "--porcelain") == ""
+    headers = {"Authorization": f"Bearer {key}"}
+    with served(repo) as (_, url):
+        assert httpx.get(url + READ, headers=headers).json()["version"] == 1
+        assert httpx.get(url + READ).status_code == 401
+        body = {"base_version": 1, "prompt": "x"}
+        assert httpx.patch(url + READ, headers=headers, json=body).status_code == 403
+        revoked = promptstore(repo, "token", "revoke", listed["id"])
+        assert revoked.stdout == f"revoked token {listed['id']} of Ada Example <ada@example.com>\n"
+        assert httpx.get(url + READ, headers=headers).status_code == 401
+    again = promptstore(repo, "token", "revoke", listed["id"])
+    assert (again.returncode, "there is no token" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_in_flight_is_finished_when_the_server_stops(
+    repo: GitRepo, number: signal.Signals
+) -> None:
+    body = json.dumps({"name": "late", "prompt": "x"}).encode()
+    head = (
+        "POST /api/environments/1/llm_prompts/ HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Expect: 100-continue\r\n\r\n"
+    )
+    with served(repo, "--no-auth") as (process, url):
+        with socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0)) as connection:
+            connection.sendall(head.encode())
+            # The server asks for the body: the request is being handled.
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")
+            process.send_signal(number)
+            assert process.stderr is not None
+            assert any("Shutting down" in line for line in process.stderr)
+            connection.sendall(body)
+            assert connection.recv(100).startswith(b"HTTP/1.1 201")
+        assert process.wait(timeout=30) in (0, 130, -number)
+    assert repo.git("log", "-1", "--format=%s") == "Create late"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--no-auth", "--host", "0.0.0.0"], "is open to others"),
+        (["--no-auth", "--host", "prompts.example.com"], "is open to others"),
+        (["--no-auth", "--public-url", "example.com"], "is written like https://"),
+        (["--no-auth", "--projects", "nope.yaml"], "No such file"),
+    ],
+)
+def test_what_cannot_be_served(repo: GitRepo, arguments: list[str], says: str) -> None:
+    done = promptstore(repo, "serve", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_shallow_clone_cannot_be_served(repo: GitRepo, tmp_path: Path) -> None:
+    repo.commit({"prompts/a.yaml": "prompt: x\n"})
+    shallow = repo.clone(tmp_path / "shallow", "--depth=1")
+    done = promptstore(shallow, "serve", "--no-auth")
+    assert (done.returncode, "git fetch --unshallow" in done.stderr) == (1, True)
+
+
+def test_several_projects_from_a_file(repo: GitRepo, tmp_path: Path) -> None:
+    repo.commit({"other/b.yaml": "prompt: In another folder\n"})
+    file = tmp_path / "projects.yaml"
+    file.write_text(
+        "projects:\n"
+        "  - {id: 1, repository: repo, branch: main}\n"
+        "  - id: 2\n"
+        "    repository: repo\n"
+        "    root: other\n"
+        "    public_url: https://prompts.example.com\n"
+        "    token: phc_two\n"
+    )
+    made = promptstore(
+        repo, "token", "create", "--projects", str(file), "--project", "1", "--project", "2",
+        "--user", "Ada Example <ada@example.com>", "--json",
+    )  # fmt: skip
+    key = json.loads(made.stdout)["key"]
+    assert (tmp_path / "tokens.json").is_file()
+    with served(repo, "--projects", str(file)) as (_, url):
+        headers = {"Authorization": f"Bearer {key}"}
+        found = httpx.get(f"{url}{READ}?token=phc_project_1", headers=headers).json()
+        assert found["name"] == "summarise"
+        base = f"{url}/api/environments/@current/llm_prompts"
+        query = {"token": "phc_two", "limit": "1", "offset": "1"}
+        page = httpx.get(f"{base}/", params=query, headers=headers).json()
+        assert page["previous"] == (
+            "https://prompts.example.com/api/environments/@current/llm_prompts/"
+            "?token=phc_two&limit=1"
+        )
