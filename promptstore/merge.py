@@ -93,6 +93,8 @@ def _key(key: str, base: Any, ours: Any, theirs: Any, *, deep: bool) -> Any:
         return chosen
     if isinstance(ours, dict) and isinstance(theirs, dict) and (deep or key in _BY_KEY):
         return _mapping(base if isinstance(base, dict) else {}, ours, theirs, deep=True)
+    if deep:
+        return _text(base, ours, theirs)
     if key == "messages":
         return _messages(base if isinstance(base, list) else [], ours, theirs)
     if key == "tags":

@@ -165,5 +165,5 @@ def _type(variable: Variable) -> str:
 
 def _documented(name: str, prompt: Prompt) -> str:
     text = f"{name}: {prompt.description}" if prompt.description else f"{name}."
-    line = " ".join(text.split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line.replace("\\", "\\\\").replace('"', "'")

@@ -164,6 +164,8 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
 }
 
 STAYS_SILENT: dict[str, dict[str, str]] = {
+    "a control character written as an escape": {"a": 'prompt: "\\x1b[2J"\n'},
+    "a file that is just small enough": {"a": "prompt: |\n" + "  0123456789abcde\n" * 58_000},
     "a text full of braces in the language none": {"a": "template: none\nprompt: '{% if {{ x'\n"},
     "a text that only looks like Jinja2": {"a": "template: simple\nprompt: '{% if {{ x y }}'\n"},
     "no declaration at all": {"a": "prompt: '{{ x }}'\n"},
@@ -421,3 +423,27 @@ def test_the_examples_of_a_page_are_true(tmp_path: Path, code: str) -> None:
     wrong = found(tmp_path / "bad", {"a": EXAMPLES[code].bad + "\n"}, settings)
     assert {line.split()[-1] for line in wrong} == {code}
     assert found(tmp_path / "good", {"a": EXAMPLES[code].good + "\n"}, settings) == []
+
+
+SILENT_ELSEWHERE = {
+    "PS101": "a control character written as an escape",
+    "PS106": "a file that is just small enough",
+    "PS301": "an include in a comment",
+    "PS302": "an include by two",
+    "PS303": "an include by two",
+    "PS304": "includes that are just not too deep",
+    "PS305": "an include by two",
+    "PS306": "an include by two",
+    "PS401": "the same name in two folders",
+    "PS403": "a replacement that is there",
+    "PS504": "words that only begin like a key",
+    "PS507": "the same short text twice",
+}
+"""Rules whose page has no pair of files to try, with the case in which they stay silent."""
+
+
+def test_every_rule_has_a_case_in_which_it_stays_silent() -> None:
+    assert set(SILENT_ELSEWHERE.values()) <= STAYS_SILENT.keys()
+    # Tests of their own: strays, labels, names of a remote, and the calls in code.
+    others = {"PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
+    assert EXAMPLES.keys() | SILENT_ELSEWHERE.keys() | others == RULES.keys()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,9 +20,10 @@ from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error
 from promptstore.cli.ranges import check_changes, check_format, ends, print_range
 from promptstore.errors import InvalidArgumentError
-from promptstore.review import compare
+from promptstore.lint import Finding
+from promptstore.review import RangeDiff, compare
 from promptstore.review.markdown import comment
-from promptstore.review.posting import PullRequest, post
+from promptstore.review.posting import PullRequest, post, refresh
 
 _GITHUB: Final = "https://api.github.com"
 _REF: Final = re.compile(r"refs/pull/(\d+)/")
@@ -65,10 +66,18 @@ def review(
     if target is None:
         print_range(found, findings, output)
     else:
-        posted = post(target, comment(found, findings))
-        print_error(f"{'posted' if posted.is_new else 'updated'} {posted.url}".rstrip())
+        print_error(_send(target, found, findings))
     if fail_on_breaking and found.of("breaking"):
         raise typer.Exit(1)
+
+
+def _send(target: PullRequest, found: RangeDiff, findings: Sequence[Finding]) -> str:
+    """Post the comment and say what became of it; nothing is said about a range without prompts."""
+    body = comment(found, findings)
+    posted = post(target, body) if found.changes else refresh(target, body)
+    if posted is None:
+        return "nothing to say: no prompt changed"
+    return f"{'posted' if posted.is_new else 'updated'} {posted.url}".rstrip()
 
 
 def find_pull_request(environment: Mapping[str, str], number: int | None) -> PullRequest:

@@ -69,12 +69,34 @@ def post(target: PullRequest, body: str) -> Posted:
     Raises:
         ForgeError: The forge cannot be reached or refuses.
     """
-    _refuse_plain_text(target)
-    client = _GitLab(target) if target.forge == "gitlab" else _GitHub(target)
+    client = _client(target)
     found = client.find()
     if found is None:
         return Posted(True, client.create(body))
     return Posted(False, client.update(found, body))
+
+
+def refresh(target: PullRequest, body: str) -> Posted | None:
+    """Update the comment that was made before, and make none.
+
+    Args:
+        target: The pull request.
+        body: The comment.
+
+    Returns:
+        Where it is, or None where there is none.
+
+    Raises:
+        ForgeError: The forge cannot be reached or refuses.
+    """
+    client = _client(target)
+    found = client.find()
+    return None if found is None else Posted(False, client.update(found, body))
+
+
+def _client(target: PullRequest) -> _Client:
+    _refuse_plain_text(target)
+    return _GitLab(target) if target.forge == "gitlab" else _GitHub(target)
 
 
 class _Client(ABC):

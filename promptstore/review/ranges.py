@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal[
 file is the same and whose includes are not."""
 
 _ALIKE: Final = 0.6
+_MOST_COMPARISONS: Final = 10_000
 _EMPTY: Final = PromptDiff((), ())
 
 
@@ -247,8 +248,12 @@ def _renames(
     Returns:
         The old names by new name.
     """
-    pairs: dict[str, str] = {}
     gone, come = _readable(old, removed), _readable(new, added)
+    pairs: dict[str, str] = {}
+    for key in (lambda prompt: prompt.id, _text_of):
+        _pair_equal(gone, come, key, pairs)
+    if len(gone) * len(come) > _MOST_COMPARISONS:
+        return pairs
     likeness = sorted(
         (
             (_likeness(gone[was], come[now]), was, now)
@@ -259,9 +264,29 @@ def _renames(
         key=lambda item: (-item[0], item[1], item[2]),
     )
     for degree, was, now in likeness:
-        if degree >= _ALIKE and now not in pairs and was not in pairs.values():
-            pairs[now] = was
+        if degree >= _ALIKE and was in gone and now in come:
+            _take(gone, come, was, now, pairs)
     return pairs
+
+
+def _pair_equal(
+    gone: dict[str, Prompt],
+    come: dict[str, Prompt],
+    key: Callable[[Prompt], Any],
+    pairs: dict[str, str],
+) -> None:
+    by_key = {key(prompt): name for name, prompt in reversed(gone.items())}
+    for now, prompt in list(come.items()):
+        was = by_key.get(key(prompt))
+        if key(prompt) and was is not None and was in gone:
+            _take(gone, come, was, now, pairs)
+
+
+def _take(
+    gone: dict[str, Prompt], come: dict[str, Prompt], was: str, now: str, pairs: dict[str, str]
+) -> None:
+    pairs[now] = was
+    del gone[was], come[now]
 
 
 def _readable(library: Library, names: AbstractSet[str]) -> dict[str, Prompt]:
@@ -269,14 +294,12 @@ def _readable(library: Library, names: AbstractSet[str]) -> dict[str, Prompt]:
     return {name: document.prompt for name, document in documents.items() if document}
 
 
+def _text_of(prompt: Prompt) -> str:
+    return "\n".join(text for _, text in texts(prompt))
+
+
 def _likeness(one: Prompt, other: Prompt) -> float:
-    if one.id is not None and one.id == other.id:
-        return 2.0
-    left, right = (
-        "\n".join(text for _, text in texts(prompt)).splitlines() for prompt in (one, other)
-    )
-    if left == right:
-        return 1.0
+    left, right = _text_of(one).splitlines(), _text_of(other).splitlines()
     matcher = SequenceMatcher(None, left, right, autojunk=False)
     return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
 

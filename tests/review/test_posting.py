@@ -245,3 +245,16 @@ def test_review_posts_what_it_prints(forge: Forge, repo: GitRepo) -> None:
     assert posted.exit_code == 0, posted.output
     assert posted.stderr == "posted https://forge/1\n"
     assert [comment["body"] for comment in forge.comments] == [printed.stdout]
+
+
+def test_nothing_is_posted_about_nothing(forge: Forge, repo: GitRepo) -> None:
+    repo.commit({"prompts/a.yaml": "prompt: x\n"})
+    environment = GITHUB | {"GITHUB_API_URL": forge.address, "GITHUB_REF": "refs/pull/7/merge"}
+    run = ["-C", str(repo.path), "review", "HEAD..HEAD", "--post"]
+    assert CliRunner().invoke(app, run, env=environment).stderr == (
+        "nothing to say: no prompt changed\n"
+    )
+    assert forge.comments == []
+    forge.comments.append({"id": 1, "body": f"{MARKER} what was said before it was taken back"})
+    assert CliRunner().invoke(app, run, env=environment).exit_code == 0
+    assert "nothing changed" in forge.comments[0]["body"]

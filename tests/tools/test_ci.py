@@ -19,7 +19,7 @@ __all__ = ["forge"]
 
 TOP = Path(__file__).parents[2]
 ACTION = yaml.safe_load((TOP / ".github/actions/review/action.yml").read_text())
-TEMPLATE = list(yaml.safe_load_all((TOP / "gitlab/promptstore.yml").read_text()))
+TEMPLATE = list(yaml.safe_load_all((TOP / "templates/promptstore.yml").read_text()))
 
 
 @pytest.fixture
@@ -64,6 +64,23 @@ def test_the_action_comments_annotates_and_fails(
     (comment,) = forge.comments
     assert "**behaviour**" in comment["body"]
     assert (tmp_path / "summary.md").read_text() == comment["body"]
+
+
+def test_the_action_goes_on_where_it_may_not_comment(
+    repo: GitRepo, runner: dict[str, str], forge: Forge
+) -> None:
+    forge.status = 403
+    repo.commit({"prompts/b.yaml": "prompt: z\n"})
+    runner |= {
+        "BASE": repo.git("rev-parse", "HEAD~1"), "HEAD": repo.head(), "ROOT": "prompts",
+        "COMMENT": "true", "FAIL": "false", "GITHUB_TOKEN": TOKEN,
+        "GITHUB_REPOSITORY": "ada/notes", "GITHUB_API_URL": forge.address,
+        "GITHUB_REF": "refs/pull/7/merge",
+    }  # fmt: skip
+    code, output = bash(repo, ACTION["runs"]["steps"][1]["run"], runner)
+    assert code == 0, output
+    assert "::warning::The comment could not be posted" in output
+    assert TOKEN not in output
 
 
 def test_no_input_of_the_action_is_run_as_code() -> None:

@@ -101,6 +101,10 @@ CONFLICTS: dict[str, tuple[str, str]] = {
         replaced(("{type: string}", "{type: integer}")),
         replaced(("variables:\n  ticket: {type: string}\n", "")),
     ),
+    "lists of a config that only look like tags and messages": (
+        replaced(("model: one", "model: one\n  tags: [{a: 1}]\n  messages: [1]")),
+        replaced(("model: one", "model: one\n  tags: [{b: 2}]\n  messages: [2]")),
+    ),
     "a side that is broken": (
         replaced(("model: one", "model: [")),
         replaced(("model: one", "model: two")),

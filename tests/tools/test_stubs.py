@@ -89,7 +89,7 @@ def test_class_names_never_clash(tmp_path: Path) -> None:
 
 
 def test_a_description_stays_a_text(tmp_path: Path) -> None:
-    hostile = 'description: "\\"\\"\\"\\nimport os\\\\"\nprompt: x\n'
+    hostile = 'description: "\\"\\"\\"\\nimport os\\0\\\\"\nprompt: x\n'
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts/a.yaml").write_text(hostile)
     text = write_stubs(PromptStore.open(tmp_path).snapshot())
