@@ -138,6 +138,8 @@ class Snapshot(Mapping[str, Prompt]):
         """
         if self._names is None:
             self._names = tuple(self._source.names())
+        if not prefix:
+            return [*self._names]
         return [name for name in self._names if name.startswith(prefix)]
 
     def list(

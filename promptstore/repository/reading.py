@@ -37,7 +37,6 @@ _ORDINARY_COMMIT: Final = re.compile(
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
 
 _FILE_MODES: Final = (b"100644", b"100755")
-_FOLDER_MODE: Final = b"40000"
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
@@ -280,16 +279,17 @@ class Repository:
 
         It makes no entries, which would take as long as everything else about listing names.
         """
-        files: list[bytes] = []
+        entries = _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE))
         folders: list[tuple[str, str]] = []
+        for name, raw_id in [(name, raw_id) for mode, name, raw_id in entries if mode == b"40000"]:
+            with suppress(UnicodeDecodeError):
+                folders.append((name.decode(), raw_id.hex()))
         end = suffix.encode()
-        for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
-            if mode in _FILE_MODES:
-                if name.endswith(end) and b"\n" not in name:
-                    files.append(name)
-            elif mode == _FOLDER_MODE:
-                with suppress(UnicodeDecodeError):
-                    folders.append((name.decode(), raw_id.hex()))
+        files = [
+            name
+            for mode, name, _ in entries
+            if mode in _FILE_MODES and name.endswith(end) and b"\n" not in name
+        ]
         text = b"\n".join(files).decode(errors="surrogateescape")
         return text.split("\n") if files else [], folders
 
