@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from starlette.responses import Response
+
 from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model import Prompt
 from promptstore.server import ids
@@ -24,11 +26,11 @@ class Kept(NamedTuple):
 
     Attributes:
         etag: The state that it shows.
-        body: Its bytes.
+        answer: The answer, or None where the client had it already.
     """
 
     etag: str
-    body: bytes
+    answer: Response | None
 
 
 class Moment:
@@ -49,7 +51,8 @@ class Moment:
 
     def keep(self, question: Question, answer: Kept) -> None:
         """Remember an answer; when all together are too large, all are forgotten."""
-        self._bytes += len(answer.body) + sum(map(len, question))
+        body = answer.answer.body if answer.answer else b""
+        self._bytes += len(body) + sum(map(len, question))
         if self._bytes > _MAX_KEPT_BYTES:
             self._answers.clear()
             self._bytes = 0

@@ -54,19 +54,20 @@ async def reply_read(request: Request, project: Project, read: Read) -> Response
     kept = moment.find(question)
     if kept is None:
         kept = await run_in_threadpool(_read, request, project, read)
-        if kept.body:
+        if kept.answer is not None:
             moment.keep(question, kept)
-    headers = {**_HEADERS, "ETag": kept.etag}
-    if known is not None and (known.strip() == "*" or is_unchanged(known, kept.etag)):
-        return Response(None, 304, headers)
-    return Response(kept.body, 200, headers, _JSON)
+    is_known = known is not None and (known.strip() == "*" or is_unchanged(known, kept.etag))
+    if kept.answer is None or is_known:
+        return Response(None, 304, {**_HEADERS, "ETag": kept.etag})
+    return kept.answer
 
 
 def _read(request: Request, project: Project, read: Read) -> Kept:
     draft = read(request, project)
     if is_unchanged(request.headers.get("if-none-match"), draft.etag):
-        return Kept(draft.etag, b"")
-    return Kept(draft.etag, to_bytes(draft.write()))
+        return Kept(draft.etag, None)
+    headers = {**_HEADERS, "ETag": draft.etag}
+    return Kept(draft.etag, Response(to_bytes(draft.write()), 200, headers, _JSON))
 
 
 def _host(request: Request) -> str:
