@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from promptstore.server.wire import ORDERS
+
 PROJECT: Final = "/api/environments/{project_id}"
 """Where the routes of a project lie; ``/api/projects/`` leads to the same ones."""
 
@@ -443,22 +445,7 @@ LIST: Final = _operation(
         _query("search", _STRING, "A part of the name or the content, letter case aside.", "sum"),
         _query(
             "order_by",
-            {
-                "enum": [
-                    f"{sign}{order}"
-                    for order in (
-                        "name",
-                        "created_at",
-                        "updated_at",
-                        "version",
-                        "latest_version",
-                        "version_count",
-                        "first_version_created_at",
-                        "prompt_size_bytes",
-                    )
-                    for sign in ("", "-")
-                ]
-            },
+            {"enum": [f"{sign}{order}" for order in ORDERS for sign in ("", "-")]},
             "The order; `-` turns it round. By default what was published last comes first.",
             "name",
         ),

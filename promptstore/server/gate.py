@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -70,7 +70,7 @@ def route_path(path: str) -> str:
 def _line(scope: Scope, method: str, status: int, elapsed: float) -> str:
     """Say in one line of JSON what was asked; neither query nor headers, which may hold keys."""
     client = scope.get("client")
-    facts: dict[str, Any] = {
+    facts = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "method": method,
         "path": scope["promptstore.path"],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from promptstore.server.problems import forbidden, not_found, unauthenticated
@@ -87,7 +89,7 @@ class Guard:
             for number, project in self.projects.items()
             if token is None or number in token.projects
         }
-        public = request.query_params.get("token")
+        public = _public_token(request.scope["query_string"])
         if public:
             return _by_public_token(seen.values(), public)
         segment = unquote(request.path_params["project_id"])
@@ -98,6 +100,11 @@ class Guard:
         if project is None:
             raise not_found("Project not found.")
         return project
+
+
+@lru_cache(maxsize=1024)
+def _public_token(query: bytes) -> str | None:
+    return QueryParams(query).get("token")
 
 
 def _by_public_token(projects: Iterable[Project], public: str) -> Project:

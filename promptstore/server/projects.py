@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
+
+from starlette.responses import Response
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model import Prompt
@@ -12,6 +14,9 @@ from promptstore.server import ids
 from promptstore.server.settings import ProjectSettings
 from promptstore.snapshot import History, Snapshot
 from promptstore.store import Position, PromptStore
+
+Question: TypeAlias = tuple[str, bytes, str]
+"""What a read asks: the path and the query as they were sent, and the origin."""
 
 _MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
 
@@ -21,11 +26,11 @@ class Kept(NamedTuple):
 
     Attributes:
         etag: The state that it shows.
-        body: Its bytes.
+        answer: The answer, or None where the client had it already.
     """
 
     etag: str
-    body: bytes
+    answer: Response | None
 
 
 class Moment:
@@ -37,16 +42,17 @@ class Moment:
 
     def __init__(self, position: Position) -> None:
         self.position = position
-        self._answers: dict[str, Kept] = {}
+        self._answers: dict[Question, Kept] = {}
         self._bytes = 0
 
-    def find(self, question: str) -> Kept | None:
+    def find(self, question: Question) -> Kept | None:
         """Find the answer to a question that was asked before."""
         return self._answers.get(question)
 
-    def keep(self, question: str, answer: Kept) -> None:
+    def keep(self, question: Question, answer: Kept) -> None:
         """Remember an answer; when all together are too large, all are forgotten."""
-        self._bytes += len(answer.body) + len(question)
+        body = answer.answer.body if answer.answer else b""
+        self._bytes += len(body) + sum(map(len, question))
         if self._bytes > _MAX_KEPT_BYTES:
             self._answers.clear()
             self._bytes = 0

@@ -41,17 +41,7 @@ from promptstore.snapshot import Snapshot
 Query = Mapping[str, str]
 """The parameters of a query."""
 
-_ORDERS: Final = (
-    "name",
-    "created_at",
-    "updated_at",
-    "version",
-    "latest_version",
-    "version_count",
-    "first_version_created_at",
-    "prompt_size_bytes",
-)
-_ORDER_CHOICES: Final = (*_ORDERS, *(f"-{order}" for order in _ORDERS))
+_ORDER_CHOICES: Final = (*wire.ORDERS, *(f"-{order}" for order in wire.ORDERS))
 _PAGE: Final = 100
 _VERSIONS_PAGE: Final = 50
 _MAX_VERSIONS_PAGE: Final = 100

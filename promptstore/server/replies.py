@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,6 +14,9 @@ from promptstore.server.etags import is_unchanged
 from promptstore.server.paging import Page
 from promptstore.server.projects import Kept, Project
 from promptstore.server.reading import Draft
+
+Read: TypeAlias = Callable[[Request, Project], Draft]
+"""Looks up what a request asks of a project."""
 
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 _JSON: Final = "application/json"
@@ -34,7 +37,7 @@ def reply(
     return Response(to_bytes(value), status, {**headers, **tagged}, _JSON)
 
 
-async def reply_read(request: Request, project: Project, read: Callable[[], Draft]) -> Response:
+async def reply_read(request: Request, project: Project, read: Read) -> Response:
     """Answer a read: 304 where the client has it, else its JSON.
 
     An answer is kept until the branch or a label moves; then a file is read only when it is not
@@ -46,29 +49,35 @@ async def reply_read(request: Request, project: Project, read: Callable[[], Draf
         read: Looks the answer up.
     """
     moment = project.moment()
-    question = page_of(request, project).url
+    question = (request.scope["promptstore.path"], request.scope["query_string"], _host(request))
     known = request.headers.get("if-none-match")
     kept = moment.find(question)
     if kept is None:
-        kept = await run_in_threadpool(_read, read, known)
-        if kept.body:
+        kept = await run_in_threadpool(_read, request, project, read)
+        if kept.answer is not None:
             moment.keep(question, kept)
-    headers = {**_HEADERS, "ETag": kept.etag}
-    if known is not None and (known.strip() == "*" or is_unchanged(known, kept.etag)):
-        return Response(None, 304, headers)
-    return Response(kept.body, 200, headers, _JSON)
+    is_known = known is not None and (known.strip() == "*" or is_unchanged(known, kept.etag))
+    if kept.answer is None or is_known:
+        return Response(None, 304, {**_HEADERS, "ETag": kept.etag})
+    return kept.answer
 
 
-def _read(read: Callable[[], Draft], known: str | None) -> Kept:
-    draft = read()
-    if is_unchanged(known, draft.etag):
-        return Kept(draft.etag, b"")
-    return Kept(draft.etag, to_bytes(draft.write()))
+def _read(request: Request, project: Project, read: Read) -> Kept:
+    draft = read(request, project)
+    if is_unchanged(request.headers.get("if-none-match"), draft.etag):
+        return Kept(draft.etag, None)
+    headers = {**_HEADERS, "ETag": draft.etag}
+    return Kept(draft.etag, Response(to_bytes(draft.write()), 200, headers, _JSON))
+
+
+def _host(request: Request) -> str:
+    """Give the host that was asked, which the links of a list begin with."""
+    return f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
 def page_of(request: Request, project: Project) -> Page:
     """Tell where a request was sent to, as clients see it."""
-    base = project.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+    base = project.settings.public_url or _host(request)
     path = request.scope["promptstore.path"]
     return Page(base.rstrip("/") + path, tuple(request.query_params.multi_items()))
 

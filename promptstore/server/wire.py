@@ -17,6 +17,17 @@ from promptstore.server.spelling import spell
 from promptstore.values import thaw
 
 CONTENT_MODES: Final = ("full", "preview", "none")
+ORDERS: Final = (
+    "name",
+    "created_at",
+    "updated_at",
+    "version",
+    "latest_version",
+    "version_count",
+    "first_version_created_at",
+    "prompt_size_bytes",
+)
+"""What a list may be ordered by; with ``-`` in front the other way round."""
 
 _MAX_ITEM: Final = 72
 _ITEM_PREFIX: Final = 39

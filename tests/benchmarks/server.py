@@ -39,7 +39,7 @@ from promptstore.store import PromptStore
 
 ADA: Final = "Ada Example <ada@example.com>"
 PROMPTS: Final = 1_000
-SECONDS: Final = 2.0
+SECONDS: Final = 1.0
 ROUNDS: Final = 5
 CONNECTIONS: Final = (1, 4, 16)
 BY_NAME: Final = "/api/environments/@current/llm_prompts/name/prompt-7/?token=phc_project_1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 from tests.gitrepo import GitRepo
+from tests.server.conftest import with_a_prompt
 from tests.server.listening import ADA, Server, listening, serving
 
 READ = "/api/environments/1/llm_prompts/name/summarise/"
@@ -45,8 +46,9 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
 def test_each_route_needs_a_key_with_its_scope(
-    server: Server, method: str, path: str, scope: str
+    lasting: tuple[Server, GitRepo], method: str, path: str, scope: str
 ) -> None:
+    server, _ = lasting
     url = f"{server.url}/api/projects/1/{path}"
     assert httpx.request(method, url).status_code == 401
     others = [other for other in SCOPES if other != scope]
@@ -71,7 +73,10 @@ def test_each_route_needs_a_key_with_its_scope(
         ("Bearer {key} {key}", "authentication_failed"),
     ],
 )
-def test_only_a_known_key_gets_in(server: Server, header: str | None, code: str) -> None:
+def test_only_a_known_key_gets_in(
+    lasting: tuple[Server, GitRepo], header: str | None, code: str
+) -> None:
+    server, _ = lasting
     headers = {} if header is None else {"Authorization": header.format(key=server.key)}
     answer = httpx.get(server.url + READ, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, code)
@@ -112,19 +117,24 @@ def test_a_token_needs_a_user_scopes_and_projects(
     assert tokens.tokens() == ()
 
 
+@pytest.fixture(scope="module")
+def two_projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the projects 1 and 2."""
+    folder = tmp_path_factory.mktemp("projects")
+    repo, other = with_a_prompt(GitRepo.init(folder / "repo")), GitRepo.init(folder / "other")
+    other.commit({"prompts/secret.yaml": "prompt: x\n"})
+    settings = {
+        1: ProjectSettings(1, repo.path),
+        2: ProjectSettings(2, other.path, token="phc_two"),
+    }
+    with serving(settings, TokenFile(folder / "tokens.json")) as server:
+        yield server
+
+
 class TestProjects:
     @pytest.fixture
-    def server(
-        self, repo: GitRepo, make_repo: Callable[[str], GitRepo], tmp_path: Path
-    ) -> Iterator[Server]:
-        other = make_repo("other")
-        other.commit({"prompts/secret.yaml": "prompt: x\n"})
-        settings = {
-            1: ProjectSettings(1, repo.path),
-            2: ProjectSettings(2, other.path, token="phc_two"),
-        }
-        with serving(settings, TokenFile(tmp_path / "tokens.json")) as server:
-            yield server
+    def server(self, two_projects: Server) -> Server:
+        return two_projects
 
     @pytest.mark.parametrize("prefix", ["environments", "projects"])
     @pytest.mark.parametrize("slash", ["", "/"])

@@ -16,6 +16,16 @@ from tests.server.listening import Server
 BASE = "/api/environments/1/llm_prompts/"
 
 
+@pytest.fixture
+def server(lasting: tuple[Server, GitRepo]) -> Server:
+    return lasting[0]
+
+
+@pytest.fixture
+def repo(lasting: tuple[Server, GitRepo]) -> GitRepo:
+    return lasting[1]
+
+
 def raw(server: Server, request: bytes) -> tuple[int, bytes]:
     """Send bytes as they are, and give the status and everything else."""
     parts = urlsplit(server.url)

@@ -141,3 +141,19 @@ def test_several_projects_from_a_file(repo: GitRepo, tmp_path: Path) -> None:
             "https://prompts.example.com/api/environments/@current/llm_prompts/"
             "?token=phc_two&limit=1"
         )
+
+
+def test_what_the_readme_shows_is_so(tmp_path: Path) -> None:
+    top = Path(__file__).parent.parent.parent
+    readme = (top / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"<!-- serve-example -->\n```python\n(.*?)```", readme, re.DOTALL)
+    paths = re.findall(r"^curl 'http://127.0.0.1:8000(.*)'$", readme, re.MULTILINE)
+    assert example
+    assert len(paths) == 2
+    with served(GitRepo(top), "--no-auth") as (_, url):
+        for path in paths:
+            assert httpx.get(url + path).status_code == 200
+        program = example[1].replace("http://127.0.0.1:8000", url) + "\nprint(found.source)"
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.stdout, done.stderr) == ("api\n", "")

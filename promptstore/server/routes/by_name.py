@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter
@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from promptstore.server import documents, reading, wire, writing
 from promptstore.server.bodies import read_body
+from promptstore.server.projects import Project
+from promptstore.server.reading import Draft
 from promptstore.server.replies import reply, reply_read
 from promptstore.server.routes.asked import admit, path_text
 
@@ -23,10 +25,7 @@ router: Final = APIRouter(prefix=documents.PROJECT, tags=["prompts by name"])
 @router.get(_NAME, **documents.GET_BY_NAME)
 async def get_by_name(request: Request) -> Response:
     """Read a prompt by name: its newest version, that of a number, or that of a label."""
-    project = admit(request, "llm_prompt:read").project
-    text = path_text(request, "prompt_name")
-    read = partial(reading.read_by_name, project, text, request.query_params)
-    return await reply_read(request, project, read)
+    return await _reply(request, reading.read_by_name)
 
 
 @router.patch(_NAME, **documents.PUBLISH)
@@ -93,16 +92,21 @@ async def remove_label(request: Request) -> Response:
 @router.get(f"{_NAME}/diff", **documents.DIFF)
 async def diff(request: Request) -> Response:
     """Tell what changed between two versions of a prompt, in words and line by line."""
-    project = admit(request, "llm_prompt:read").project
-    text = path_text(request, "prompt_name")
-    read = partial(reading.read_diff, project, text, request.query_params)
-    return await reply_read(request, project, read)
+    return await _reply(request, reading.read_diff)
 
 
 @router.get("/llm_prompts/resolve/name/{prompt_name}", **documents.RESOLVE)
 async def resolve(request: Request) -> Response:
     """Read one version of a prompt together with a page of its history and its labels."""
+    return await _reply(request, reading.resolve)
+
+
+async def _reply(
+    request: Request, read: Callable[[Project, str, reading.Query], Draft]
+) -> Response:
     project = admit(request, "llm_prompt:read").project
-    text = path_text(request, "prompt_name")
-    read = partial(reading.resolve, project, text, request.query_params)
-    return await reply_read(request, project, read)
+
+    def ask(request: Request, project: Project) -> Draft:
+        return read(project, path_text(request, "prompt_name"), request.query_params)
+
+    return await reply_read(request, project, ask)

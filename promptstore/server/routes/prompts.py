@@ -13,6 +13,8 @@ from starlette.responses import Response
 from promptstore.server import documents, reading, wire, writing
 from promptstore.server.bodies import read_body
 from promptstore.server.problems import RefusedError, envelope
+from promptstore.server.projects import Project
+from promptstore.server.reading import Draft
 from promptstore.server.replies import page_of, reply, reply_read
 from promptstore.server.routes.asked import admit, path_text
 
@@ -22,9 +24,7 @@ router: Final = APIRouter(prefix=documents.PROJECT, tags=["prompts"])
 @router.get("/llm_prompts", **documents.LIST)
 async def list_prompts(request: Request) -> Response:
     """List the prompts of a project, each at its newest version or at that of a label."""
-    project = admit(request, "llm_prompt:read").project
-    read = partial(reading.read_list, project, request.query_params, page_of(request, project))
-    return await reply_read(request, project, read)
+    return await reply_read(request, admit(request, "llm_prompt:read").project, _list)
 
 
 @router.post("/llm_prompts", **documents.CREATE)
@@ -39,10 +39,7 @@ async def create_prompt(request: Request) -> Response:
 @router.get("/llm_prompts/{id}", **documents.RETRIEVE)
 async def retrieve_prompt(request: Request) -> Response:
     """Read a prompt by id."""
-    project = admit(request, "llm_prompt:read").project
-    text = path_text(request, "id")
-    read = partial(reading.read_by_id, project, text, request.query_params)
-    return await reply_read(request, project, read)
+    return await reply_read(request, admit(request, "llm_prompt:read").project, _by_id)
 
 
 @router.patch("/llm_prompts/{id}", **documents.UPDATE)
@@ -75,3 +72,11 @@ async def _update(request: Request, *, partial_update: bool) -> Response:
     change = partial(writing.update, partial=partial_update)
     written = await run_in_threadpool(change, caller, text, body, request.headers.get("if-match"))
     return reply(wire.seed_object(written.row), etag=written.etag)
+
+
+def _list(request: Request, project: Project) -> Draft:
+    return reading.read_list(project, request.query_params, page_of(request, project))
+
+
+def _by_id(request: Request, project: Project) -> Draft:
+    return reading.read_by_id(project, path_text(request, "id"), request.query_params)
