@@ -168,7 +168,7 @@ class TestExplain:
         assert "did you mean PS203?" in str(result.exception)
 
     def test_the_docs_hold_the_same_pages(self) -> None:
-        assert (TOP / "docs/rules.md").read_text(encoding="utf-8") == all_pages()
+        assert (TOP / "promptstore/lint/rules.md").read_text(encoding="utf-8") == all_pages()
 
 
 class TestFormat:

@@ -19,7 +19,7 @@ __all__ = ["forge"]
 
 TOP = Path(__file__).parents[2]
 ACTION = yaml.safe_load((TOP / ".github/actions/review/action.yml").read_text())
-TEMPLATE = list(yaml.safe_load_all((TOP / "templates/promptstore.yml").read_text()))
+TEMPLATE = list(yaml.safe_load_all((TOP / ".gitlab/promptstore.yml").read_text()))
 
 
 @pytest.fixture
