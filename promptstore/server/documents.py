@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from promptstore.server.events import EVENT_TYPES
 from promptstore.server.wire import ORDERS
 
 PROJECT: Final = "/api/environments/{project_id}"
@@ -665,7 +666,45 @@ RESOLVE: Final = _operation(
 )
 _NOT_BUILT: Final = {"501": _REFUSED | {"description": "It is not built yet."}}
 TEXT_REPR: Final = _operation(
-    "textRepr", _IN_PROJECT, _NOT_BUILT, scope="llm_analytics:write", status=501
+    "textRepr",
+    _IN_PROJECT,
+    {
+        "200": _answer(
+            "The text.",
+            _object({"text": _STRING, "metadata": {"type": "object"}}),
+            {
+                "text": "GENERATION",
+                "metadata": {
+                    "event_type": "$ai_generation",
+                    "event_id": "g1",
+                    "trace_id": None,
+                    "rendering": "detailed",
+                    "char_count": 10,
+                    "truncated": False,
+                },
+            },
+        ),
+        "400": _answer(
+            "What is wrong, by field; or one fault of the data.",
+            {"type": "object"},
+            {"event_type": ["This field is required."]},
+        ),
+    },
+    scope="llm_analytics:write",
+    body=_body(
+        _object(
+            {
+                "event_type": {"enum": list(EVENT_TYPES)},
+                "data": {"type": "object"},
+                "options": {"type": "object"},
+            },
+            ["event_type", "data"],
+        ),
+        {
+            "event_type": "$ai_generation",
+            "data": {"id": "g1", "event": "$ai_generation", "properties": {"$ai_input": "Hi"}},
+        },
+    ),
 )
 
 

@@ -84,4 +84,6 @@ def page_of(request: Request, project: Project) -> Page:
 
 def to_bytes(value: Any) -> bytes:
     """Write JSON, letters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # What stands alone as half of a surrogate pair is written as JSON escapes it.
+    return text.encode(errors="backslashreplace")

@@ -17,7 +17,7 @@ from tests.gitrepo import GitRepo
 from tests.server.listening import Server
 
 HERE = Path(__file__).parent
-UNBUILT = "text_repr|translate|logs/"
+UNBUILT = "translate|logs/"
 """Answers 501 until it is built, which is the one error of a server that is meant."""
 
 
