@@ -85,6 +85,16 @@ def test_get_gives_the_newest_with_its_identity(store: PromptStore, repo: GitRep
     assert not prompt.is_chat
 
 
+def test_the_position_is_where_the_branch_and_the_labels_are(
+    store: PromptStore, repo: GitRepo
+) -> None:
+    assert store.position() == (repo.head(), None)
+    label_branch(repo, {"production.yaml": f"greet: {{version: 3, commit: {repo.head()}}}\n"})
+    repo.commit({"notes.txt": "x"})
+    labels = repo.git("rev-parse", "promptstore/labels")
+    assert store.position() == (repo.head(), labels)
+
+
 @pytest.mark.parametrize(("version", "text"), [(1, "Hi"), (2, "Hello"), (3, "Hello {{ name }}")])
 def test_get_by_version(store: PromptStore, version: int, text: str) -> None:
     prompt = store.get("greet", version=version)

@@ -90,6 +90,10 @@ def assert_equals_git(repo: GitRepo, index: VersionIndex, names: list[str], rev:
         for change in history:
             assert timeline.nth(name, change.number) == change
         assert timeline.nth(name, len(expected) + 1) is None
+    line = repo.git("log", "--first-parent", "--reverse", "--format=%H", rev).split()
+    assert timeline.first_commit() == line[0]
+    places = timeline.places()
+    assert places == {name: line.index(newest[name].commit) + 1 for name in newest}
 
 
 @settings(max_examples=40)
