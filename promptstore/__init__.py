@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from promptstore.errors import PromptFileError as PromptFileError
     from promptstore.errors import PromptNotFoundError as PromptNotFoundError
     from promptstore.errors import PromptStoreError as PromptStoreError
+    from promptstore.errors import RemoteAnswerError as RemoteAnswerError
+    from promptstore.errors import RemoteConflictError as RemoteConflictError
+    from promptstore.errors import RemoteError as RemoteError
+    from promptstore.errors import RemoteKeyError as RemoteKeyError
+    from promptstore.errors import RemoteNotFoundError as RemoteNotFoundError
+    from promptstore.errors import RemotePermissionError as RemotePermissionError
+    from promptstore.errors import RemoteRejectedError as RemoteRejectedError
+    from promptstore.errors import RemoteServerError as RemoteServerError
+    from promptstore.errors import RemoteThrottledError as RemoteThrottledError
+    from promptstore.errors import RemoteUnreachableError as RemoteUnreachableError
     from promptstore.errors import RenderError as RenderError
     from promptstore.errors import RepositoryError as RepositoryError
     from promptstore.errors import RepositoryNotFoundError as RepositoryNotFoundError
@@ -68,6 +78,16 @@ _HOMES = {
         "PromptFileError",
         "PromptNotFoundError",
         "PromptStoreError",
+        "RemoteAnswerError",
+        "RemoteConflictError",
+        "RemoteError",
+        "RemoteKeyError",
+        "RemoteNotFoundError",
+        "RemotePermissionError",
+        "RemoteRejectedError",
+        "RemoteServerError",
+        "RemoteThrottledError",
+        "RemoteUnreachableError",
         "RenderError",
         "RepositoryError",
         "RepositoryNotFoundError",

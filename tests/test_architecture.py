@@ -14,6 +14,7 @@ HOMES = {
     "sqlite3": "promptstore.versions",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
+    "httpx": "promptstore.remote",
 }
 
 

@@ -20,6 +20,15 @@ from promptstore.errors import (
     PromptFileError,
     PromptNotFoundError,
     PromptStoreError,
+    RemoteAnswerError,
+    RemoteConflictError,
+    RemoteKeyError,
+    RemoteNotFoundError,
+    RemotePermissionError,
+    RemoteRejectedError,
+    RemoteServerError,
+    RemoteThrottledError,
+    RemoteUnreachableError,
     RenderError,
     RepositoryError,
     RepositoryNotFoundError,
@@ -96,6 +105,45 @@ SAMPLES = [
     (RepositoryNotFoundError(path="/x", reason="nothing here."), OSError, "nothing here"),
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
     (
+        RemoteUnreachableError(request="GET /x", detail="refused", may_have_written=True),
+        ConnectionError,
+        "GET /x: refused. Check the host and the network",
+    ),
+    (
+        RemoteAnswerError(request="GET /x", status=200, detail="this is a web page"),
+        ValueError,
+        "GET /x answered 200: this is a web page. Check that the host",
+    ),
+    (
+        RemoteRejectedError(
+            request="POST /x", status=400, detail="Too long.", code="max_length", attr="name"
+        ),
+        ValueError,
+        "POST /x answered 400: name: Too long.",
+    ),
+    (
+        RemoteKeyError(request="GET /x", status=401, detail="Invalid key."),
+        PermissionError,
+        "Invalid key. Give a personal API key",
+    ),
+    (
+        RemotePermissionError(request="GET /x", status=403, detail="No scope."),
+        PermissionError,
+        "llm_prompt:read",
+    ),
+    (RemoteNotFoundError(request="GET /x", status=404, detail=""), LookupError, "no reason"),
+    (
+        RemoteConflictError(request="PATCH /x", status=409, detail="Moved.", current_version=4),
+        OSError,
+        "PATCH /x answered 409: Moved. Look at both sides",
+    ),
+    (
+        RemoteThrottledError(request="GET /x", status=429, detail="Slow down.", retry_after=3.0),
+        OSError,
+        "GET /x answered 429: Slow down. Wait",
+    ),
+    (RemoteServerError(request="GET /x", status=503, detail="Busy."), OSError, "503: Busy."),
+    (
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,
         "The command line needs more: pip install 'git-promptstore[cli]'",
@@ -128,7 +176,12 @@ def test_a_broken_file_is_never_a_missing_key() -> None:
 
 
 def test_every_error_has_a_sample_here() -> None:
-    abstract = {PromptStoreError, errors.NotFoundError, errors.TemplateError}
+    abstract = {
+        PromptStoreError,
+        errors.NotFoundError,
+        errors.RemoteError,
+        errors.TemplateError,
+    }
     classes = {
         item
         for _, item in inspect.getmembers(errors, inspect.isclass)
