@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptstore.errors import InvalidNameError as InvalidNameError
     from promptstore.errors import LabelNotFoundError as LabelNotFoundError
     from promptstore.errors import LimitError as LimitError
+    from promptstore.errors import MassDeletionError as MassDeletionError
     from promptstore.errors import MissingExtraError as MissingExtraError
     from promptstore.errors import NotFoundError as NotFoundError
     from promptstore.errors import Problem as Problem
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from promptstore.errors import RepositoryError as RepositoryError
     from promptstore.errors import RepositoryNotFoundError as RepositoryNotFoundError
     from promptstore.errors import RevisionNotFoundError as RevisionNotFoundError
+    from promptstore.errors import SyncRefusedError as SyncRefusedError
     from promptstore.errors import TemplateError as TemplateError
     from promptstore.errors import TemplateSyntaxError as TemplateSyntaxError
     from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
@@ -71,6 +73,7 @@ _HOMES = {
         "InvalidNameError",
         "LabelNotFoundError",
         "LimitError",
+        "MassDeletionError",
         "MissingExtraError",
         "NotFoundError",
         "Problem",
@@ -92,6 +95,7 @@ _HOMES = {
         "RepositoryError",
         "RepositoryNotFoundError",
         "RevisionNotFoundError",
+        "SyncRefusedError",
         "TemplateError",
         "TemplateSyntaxError",
         "UnsupportedRepositoryError",

@@ -35,6 +35,8 @@
     │   ├── RemoteConflictError                    409: it changed there meanwhile
     │   ├── RemoteThrottledError                   429: too many requests
     │   └── RemoteServerError                      5xx: the remote failed
+    ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
+    ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -553,6 +555,44 @@ class RemoteServerError(RemoteError):
     """The remote failed by itself."""
 
     _advice = " Run it again later: what is done is not done twice."
+
+
+class SyncRefusedError(PromptStoreError, ValueError):
+    """A prompt that cannot be kept on the other side as it is.
+
+    Attributes:
+        name: The prompt's name.
+        reason: Why, and what to do, as a sentence without its subject.
+    """
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.name!r} cannot be synced: {self.reason}"
+
+
+class MassDeletionError(PromptStoreError, RuntimeError):
+    """A sync that would delete more than a third of the prompts; nothing was changed.
+
+    Attributes:
+        remote: The remote's name.
+        names: The prompts that would be deleted, sorted.
+        total: How many prompts both sides had after the last sync.
+    """
+
+    def __init__(self, *, remote: str, names: Sequence[str], total: int) -> None:
+        self.remote = remote
+        self.names = tuple(sorted(names))
+        self.total = total
+
+    def _sentence(self) -> str:
+        first = ", ".join(self.names[:3]) + (", …" if len(self.names) > 3 else "")
+        return (
+            f"{len(self.names)} of {self.total} prompts would be deleted ({first}). Look with "
+            f"`promptstore sync plan --remote {self.remote}`; if that is right, say --yes."
+        )
 
 
 def _as_sentence(text: str) -> str:

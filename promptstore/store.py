@@ -330,6 +330,15 @@ class PromptStore:
         return self._snapshot(self._resolve(rev), title)
 
     @property
+    def repository(self) -> Repository:
+        """The git repository underneath.
+
+        Raises:
+            HistoryUnavailableError: This is a plain folder.
+        """
+        return self._require_repository()
+
+    @property
     def has_files(self) -> bool:
         """Tell whether the prompts are files on disk here; a bare repository has none."""
         return self._repository is None or self._repository.workdir is not None

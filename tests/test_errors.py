@@ -14,6 +14,7 @@ from promptstore.errors import (
     InvalidNameError,
     LabelNotFoundError,
     LimitError,
+    MassDeletionError,
     MissingExtraError,
     Problem,
     PromptDeletedError,
@@ -33,6 +34,7 @@ from promptstore.errors import (
     RepositoryError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    SyncRefusedError,
     TemplateSyntaxError,
     UnsupportedRepositoryError,
     VariableError,
@@ -143,6 +145,17 @@ SAMPLES = [
         "GET /x answered 429: Slow down. Wait",
     ),
     (RemoteServerError(request="GET /x", status=503, detail="Busy."), OSError, "503: Busy."),
+    (
+        SyncRefusedError(name="a", reason="it holds logic."),
+        ValueError,
+        "'a' cannot be synced: it holds logic.",
+    ),
+    (
+        MassDeletionError(remote="posthog", names=["d", "c", "b", "a"], total=5),
+        RuntimeError,
+        "4 of 5 prompts would be deleted (a, b, c, …). Look with "
+        "`promptstore sync plan --remote posthog`; if that is right, say --yes.",
+    ),
     (
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,

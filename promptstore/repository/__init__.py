@@ -14,6 +14,7 @@ from promptstore.repository.reading import (
     blob_id,
     create_repository,
 )
+from promptstore.repository.refs import is_ancestor, merge_texts, start_branch, update_ref
 from promptstore.repository.writing import CommitNote, FileChange, update_branch
 
 __all__ = [
@@ -29,5 +30,9 @@ __all__ = [
     "blob_id",
     "choose_signatures",
     "create_repository",
+    "is_ancestor",
+    "merge_texts",
+    "start_branch",
     "update_branch",
+    "update_ref",
 ]
