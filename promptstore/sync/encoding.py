@@ -22,7 +22,7 @@ from promptstore.errors import (
 )
 from promptstore.model import Insert, Message, Prompt
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
-from promptstore.template.substitution import compile_substitution, split_simple
+from promptstore.template.substitution import split_simple
 from promptstore.values import FrozenDict, thaw
 from promptstore.variables import Variable
 
@@ -30,6 +30,7 @@ MAX_BYTES: Final = 1_000_000
 """How large a text or a config may be on a remote, as compact JSON in UTF-8."""
 
 _INCLUDE: Final = re.compile(r"""\{%[-+]?\s*include\s*(["'])[^"'\\]*\1\s*[-+]?%\}""")
+_NAME: Final = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")
 _COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 _DECLARABLE: Final = re.compile(r"(?!_)[\w.-]+")
 
@@ -41,7 +42,8 @@ class Wire:
     Attributes:
         text: The text, or the JSON text of the messages.
         config: The config; empty where there is none.
-        digest: The identity of its meaning: JSON of messages counts by its values, not its layout.
+        digest: The identity of its meaning: JSON of messages counts by its values, not its layout,
+            and spaces around the name of a variable do not count.
     """
 
     text: str
@@ -49,7 +51,8 @@ class Wire:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        meaning = [read_messages(self.text) or self.text, _with_plain_numbers(self.config)]
+        content = _mapped(read_messages(self.text) or self.text, _with_plain_variables)
+        meaning = [content, _with_plain_numbers(self.config)]
         canonical = json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
         object.__setattr__(self, "digest", digest)
@@ -170,7 +173,6 @@ def _refuse_logic(name: str, source: Source, sources: Mapping[str, Source]) -> N
     while pending:
         one = pending.pop()
         if one.kind == "jinja2":
-            find_references(one)  # says where a template is broken
             plain = _COMMENT.sub("", _INCLUDE.sub("", one.text))
             if compile_substitution(replace(one, text=plain)) is None:
                 where = "" if one is source else f" of the included {one.name!r}"
@@ -186,20 +188,37 @@ def _refuse_logic(name: str, source: Source, sources: Mapping[str, Source]) -> N
                 pending.append(sources[target])
 
 
+def _only_substitutes(source: Source) -> bool:
+    """Tell whether a template does no more than put values and other texts in."""
+    known = {reference.name for reference in find_references(source).variables}
+    names = {match[1] for match in _NAME.finditer(source.text)}
+    literal = _NAME.sub("-", _COMMENT.sub("-", _INCLUDE.sub("-", source.text)))
+    return names <= known and not any(sign in literal for sign in ("{{", "{%", "{#"))
+
+
 def _message(item: Message | Insert, flat: Callable[[str], str]) -> dict[str, Any]:
     if isinstance(item, Insert):
         return {"insert": item.insert}
     if isinstance(item.content, str):
         return {"role": item.role, "content": flat(item.content)}
-    return {"role": item.role, "content": [_part(part, flat) for part in thaw(item.content)]}
+    return {"role": item.role, "content": _mapped(thaw(item.content), flat)}
 
 
-def _part(value: Any, flat: Callable[[str], str]) -> Any:
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Change every text of a content."""
     if isinstance(value, str):
-        return flat(value)
+        return change(value)
     if isinstance(value, dict):
-        return {k: item if k == "type" else _part(item, flat) for k, item in value.items()}
+        return {k: item if k == "type" else _mapped(item, change) for k, item in value.items()}
+    if isinstance(value, list):
+        return [_mapped(item, change) for item in value]
     return value
+
+
+def _with_plain_variables(text: str) -> str:
+    """Write the variables of a ``simple`` text without spaces."""
+    pieces = split_simple(text)
+    return "".join(f"{{{{{x}}}}}" if at % 2 else x for at, x in enumerate(pieces))
 
 
 def _with_text(prompt: Prompt, text: str, *, as_chat: bool) -> Prompt:
