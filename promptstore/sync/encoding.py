@@ -172,16 +172,14 @@ def _refuse_logic(name: str, source: Source, sources: Mapping[str, Source]) -> N
     pending, seen = [source], {source.text}
     while pending:
         one = pending.pop()
-        if one.kind == "jinja2":
-            plain = _COMMENT.sub("", _INCLUDE.sub("", one.text))
-            if compile_substitution(replace(one, text=plain)) is None:
-                where = "" if one is source else f" of the included {one.name!r}"
-                raise SyncRefusedError(
-                    name=name,
-                    reason=f"the template{where} has logic (conditions, loops, filters), which a "
-                    "remote cannot run. Write it with variables and includes only, or push its "
-                    "source with --as-source.",
-                )
+        if one.kind == "jinja2" and not _only_substitutes(one):
+            where = "" if one is source else f" of the included {one.name!r}"
+            raise SyncRefusedError(
+                name=name,
+                reason=f"the template{where} has logic (conditions, loops, filters), which a "
+                "remote cannot run. Write it with variables and includes only, or push its "
+                "source with --as-source.",
+            )
         for target in find_includes(one):
             if target in sources and sources[target].text not in seen:
                 seen.add(sources[target].text)
