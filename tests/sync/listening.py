@@ -61,10 +61,14 @@ class Listening:
 @contextmanager
 def listening(project: FakeProject) -> Iterator[Listening]:
     """Serve a project on a free port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+
+    class Handler(_Handler):
+        """A class of its own for each server, since the server makes the objects."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     found = Listening(f"http://127.0.0.1:{server.server_address[1]}", project)
-    server.RequestHandlerClass.listening = found  # type: ignore[attr-defined]
+    Handler.listening = found
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
