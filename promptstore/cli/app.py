@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptstore import __version__
-from promptstore.cli import check, diff, init, listing, log, render, show
+from promptstore.cli import check, diff, init, listing, log, render, show, sync
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
 from promptstore.store import DEFAULT_ROOT
@@ -56,3 +56,4 @@ app.command("render")(render.render)
 app.command("log")(log.log)
 app.command("diff")(diff.diff)
 app.command("check")(check.check)
+app.add_typer(sync.app)

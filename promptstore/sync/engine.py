@@ -20,6 +20,7 @@ from promptstore.errors import (
 from promptstore.store import PromptStore
 from promptstore.sync.actions import Actions, Memory
 from promptstore.sync.comparison import Comparison, SyncRules, compare
+from promptstore.sync.labels import LabelSync
 from promptstore.sync.planning import Direction, Step
 from promptstore.sync.sides import AnyRow, Remote
 from promptstore.sync.state import RemoteState
@@ -164,6 +165,23 @@ class Sync(Generic[AnyRow]):
         finally:
             memory.write()
         return report
+
+    def bring_labels(self, directions: Collection[Direction]) -> list[str]:
+        """Bring labels over, after the prompts were synced.
+
+        Args:
+            directions: Which way; a pull comes before a push.
+
+        Returns:
+            What was done and what could not be, a sentence each.
+
+        Raises:
+            RemoteError: The remote failed, or knows no labels.
+        """
+        comparison = self.compare()
+        versions = self._state.versions(keeps_config=comparison.keeps_config)
+        labels = LabelSync(self._store, self._remote, self.rules, comparison, versions)
+        return labels.bring(directions)
 
     def _refuse_mass_deletion(
         self, steps: Collection[Step], comparison: Comparison[AnyRow], options: SyncOptions

@@ -99,11 +99,31 @@ class RemoteState:
         tip = self._repository.branch_tip(self.ref)
         if tip is None:
             return {}
-        tree = self._repository.find(
-            self._repository.commit(tip).tree, self._prefix.removesuffix("/")
-        )
-        files = self._files(tree.id if tree else None)
+        files = self._files(self._prompts_tree(tip))
         return {name: self._held(entry, keeps_config=keeps_config) for name, entry in files}
+
+    def versions(self, *, keeps_config: bool) -> dict[tuple[str, str], int]:
+        """Read which version of the remote held what: numbers by name and digest.
+
+        Numbers begin again when a prompt is archived and made anew, so only the versions since
+        then count.
+        """
+        tip = self._repository.branch_tip(self.ref)
+        found: dict[tuple[str, str], int] = {}
+        lowest: dict[str, int] = {}
+        seen: set[str] = set()
+        for link in self._repository.walk(tip) if tip else ():
+            for name, entry in self._files(self._prompts_tree(link.id)):
+                if entry.id in seen:
+                    continue
+                seen.add(entry.id)
+                held = self._held(entry, keeps_config=keeps_config)
+                if held.deleted or held.version > lowest.get(name, held.version):
+                    lowest[name] = 0
+                    continue
+                lowest[name] = held.version
+                found.setdefault((name, held.wire.digest), held.version)
+        return found
 
     def record(self, moves: Mapping[str, Held]) -> None:
         """Move the state of some prompts, in one commit.
@@ -129,6 +149,11 @@ class RemoteState:
             note,
             patience=Patience(self._lock_timeout),
         )
+
+    def _prompts_tree(self, commit: str) -> str | None:
+        root = self._prefix.removesuffix("/")
+        entry = self._repository.find(self._repository.commit(commit).tree, root)
+        return entry.id if entry else None
 
     def _files(self, tree: str | None) -> list[tuple[str, Entry]]:
         found, pending = [], [("", tree)] if tree else []
