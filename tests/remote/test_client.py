@@ -141,9 +141,9 @@ def test_an_error_has_the_servers_words(
         answer = httpx.Response(status, headers={"Location": "https://other.example/x?token=1"})
     else:
         answer = httpx.Response(status, json=body)
-    with Script(answer).client(patience=Patience(attempts=1)) as client:
-        with pytest.raises(kind) as caught:
-            client.get_prompt("a")
+    client = Script(answer).client(patience=Patience(attempts=1))
+    with client, pytest.raises(kind) as caught:
+        client.get_prompt("a")
     assert said in str(caught.value)
     assert "token=1" not in str(caught.value)
     assert caught.value.status == status
@@ -158,9 +158,9 @@ def test_an_error_has_the_servers_words(
 )
 def test_an_answer_that_is_none_of_the_api(body: bytes) -> None:
     answer = httpx.Response(200, content=body)
-    with Script(answer).client(patience=Patience(attempts=1)) as client:
-        with pytest.raises(RemoteAnswerError):
-            client.get_prompt("a")
+    client = Script(answer).client(patience=Patience(attempts=1))
+    with client, pytest.raises(RemoteAnswerError):
+        client.get_prompt("a")
 
 
 LOST = httpx.ReadError("reset")
