@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from promptstore.errors import InvalidNameError as InvalidNameError
     from promptstore.errors import LabelNotFoundError as LabelNotFoundError
     from promptstore.errors import LimitError as LimitError
+    from promptstore.errors import MassDeletionError as MassDeletionError
     from promptstore.errors import MissingExtraError as MissingExtraError
     from promptstore.errors import NotFoundError as NotFoundError
     from promptstore.errors import Problem as Problem
@@ -37,11 +38,22 @@ if TYPE_CHECKING:
     from promptstore.errors import PromptNotFoundError as PromptNotFoundError
     from promptstore.errors import PromptStoreError as PromptStoreError
     from promptstore.errors import ReadOnlyError as ReadOnlyError
+    from promptstore.errors import RemoteAnswerError as RemoteAnswerError
+    from promptstore.errors import RemoteConflictError as RemoteConflictError
+    from promptstore.errors import RemoteError as RemoteError
+    from promptstore.errors import RemoteKeyError as RemoteKeyError
+    from promptstore.errors import RemoteNotFoundError as RemoteNotFoundError
+    from promptstore.errors import RemotePermissionError as RemotePermissionError
+    from promptstore.errors import RemoteRejectedError as RemoteRejectedError
+    from promptstore.errors import RemoteServerError as RemoteServerError
+    from promptstore.errors import RemoteThrottledError as RemoteThrottledError
+    from promptstore.errors import RemoteUnreachableError as RemoteUnreachableError
     from promptstore.errors import RenderError as RenderError
     from promptstore.errors import RepositoryError as RepositoryError
     from promptstore.errors import RepositoryLockedError as RepositoryLockedError
     from promptstore.errors import RepositoryNotFoundError as RepositoryNotFoundError
     from promptstore.errors import RevisionNotFoundError as RevisionNotFoundError
+    from promptstore.errors import SyncRefusedError as SyncRefusedError
     from promptstore.errors import TemplateError as TemplateError
     from promptstore.errors import TemplateSyntaxError as TemplateSyntaxError
     from promptstore.errors import UnsupportedRepositoryError as UnsupportedRepositoryError
@@ -77,6 +89,7 @@ _HOMES = {
         "InvalidNameError",
         "LabelNotFoundError",
         "LimitError",
+        "MassDeletionError",
         "MissingExtraError",
         "NotFoundError",
         "Problem",
@@ -85,11 +98,22 @@ _HOMES = {
         "PromptNotFoundError",
         "PromptStoreError",
         "ReadOnlyError",
+        "RemoteAnswerError",
+        "RemoteConflictError",
+        "RemoteError",
+        "RemoteKeyError",
+        "RemoteNotFoundError",
+        "RemotePermissionError",
+        "RemoteRejectedError",
+        "RemoteServerError",
+        "RemoteThrottledError",
+        "RemoteUnreachableError",
         "RenderError",
         "RepositoryError",
         "RepositoryLockedError",
         "RepositoryNotFoundError",
         "RevisionNotFoundError",
+        "SyncRefusedError",
         "TemplateError",
         "TemplateSyntaxError",
         "UnsupportedRepositoryError",

@@ -27,6 +27,18 @@
     │   ├── RepositoryLockedError   (TimeoutError) another process holds a lock for too long
     │   └── ReadOnlyError                          nothing can be written here
     ├── ForgeError                  (OSError)      GitHub or GitLab did not take a comment
+    ├── RemoteError                 (OSError)      a remote prompts API could not do it
+    │   ├── RemoteUnreachableError  (ConnectionError) no whole answer came
+    │   ├── RemoteAnswerError       (ValueError)   an answer that is none of this API
+    │   ├── RemoteRejectedError     (ValueError)   400 and the like: the request is not accepted
+    │   ├── RemoteKeyError          (PermissionError) 401: the key is missing or wrong
+    │   ├── RemotePermissionError   (PermissionError) 403: the key may not do this
+    │   ├── RemoteNotFoundError     (LookupError)  404
+    │   ├── RemoteConflictError                    409: it changed there meanwhile
+    │   ├── RemoteThrottledError                   429: too many requests
+    │   └── RemoteServerError                      5xx: the remote failed
+    ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
+    ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -487,6 +499,148 @@ class ForgeError(PromptStoreError, OSError):
             f"{self.forge} at {self.address} {self.reason}. "
             "Look at the address, the token and what it may do."
         )
+
+
+class RemoteError(PromptStoreError, OSError):
+    """A remote prompts API did not do what was asked.
+
+    Attributes:
+        request: What was asked, as method and path, without host and key.
+        detail: What is wrong: the server's own words, where it said any.
+        status: The status of the answer, or None where there was no whole answer.
+        code: The server's code for it, such as ``invalid_name``, or None.
+        attr: The field that it is about, or None.
+        retry_after: How long the server asks to wait, in seconds, or None.
+        current_version: The newest version there, where a conflict tells it, or None.
+        may_have_written: Whether a write may have happened although this error came.
+    """
+
+    _advice = ""
+
+    def __init__(
+        self,
+        *,
+        request: str,
+        detail: str,
+        status: int | None = None,
+        code: str | None = None,
+        attr: str | None = None,
+        retry_after: float | None = None,
+        current_version: int | None = None,
+        may_have_written: bool = False,
+    ) -> None:
+        self.request = request
+        self.detail = detail
+        self.status = status
+        self.code = code
+        self.attr = attr
+        self.retry_after = retry_after
+        self.current_version = current_version
+        self.may_have_written = may_have_written
+
+    def _sentence(self) -> str:
+        status = f" answered {self.status}" if self.status is not None else ""
+        field = f"{self.attr}: " if self.attr else ""
+        return f"{self.request}{status}: {field}{_as_sentence(self.detail)}{self._advice}"
+
+
+class RemoteUnreachableError(RemoteError, ConnectionError):
+    """No whole answer came: refused, reset, cut off or timed out."""
+
+    _advice = " Check the host and the network, then run it again."
+
+
+class RemoteAnswerError(RemoteError, ValueError):
+    """An answer that this API does not give, such as a web page."""
+
+    _advice = " Check that the host is the one of the API, not of a proxy or a login page."
+
+
+class RemoteRejectedError(RemoteError, ValueError):
+    """The server does not accept the request: a wrong value, an unknown method, a redirection."""
+
+
+class RemoteKeyError(RemoteError, PermissionError):
+    """The personal API key is missing, wrong or expired."""
+
+    _advice = (
+        " Give a personal API key (it starts with phx_), for example in the environment variable "
+        "POSTHOG_PERSONAL_API_KEY."
+    )
+
+
+class RemotePermissionError(RemoteError, PermissionError):
+    """The key may not do this."""
+
+    _advice = (
+        " Give the key the scope llm_prompt:read, and llm_prompt:write for pushing, and access to "
+        "the project."
+    )
+
+
+class RemoteNotFoundError(RemoteError, LookupError):
+    """There is no such thing on the remote; a busy server may say so too."""
+
+
+class RemoteConflictError(RemoteError):
+    """The remote's prompt changed meanwhile."""
+
+    _advice = " Look at both sides again with `promptstore sync plan`."
+
+
+class RemoteThrottledError(RemoteError):
+    """The remote asks for fewer requests."""
+
+    _advice = " Wait, then run it again: what is done is not done twice."
+
+
+class RemoteServerError(RemoteError):
+    """The remote failed by itself."""
+
+    _advice = " Run it again later: what is done is not done twice."
+
+
+class SyncRefusedError(PromptStoreError, ValueError):
+    """A prompt that cannot be kept on the other side as it is.
+
+    Attributes:
+        name: The prompt's name.
+        reason: Why, and what to do, as a sentence without its subject.
+    """
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.name!r} cannot be synced: {self.reason}"
+
+
+class MassDeletionError(PromptStoreError, RuntimeError):
+    """A sync that would delete more than a third of the prompts; nothing was changed.
+
+    Attributes:
+        remote: The remote's name.
+        names: The prompts that would be deleted, sorted.
+        total: How many prompts both sides had after the last sync.
+    """
+
+    def __init__(self, *, remote: str, names: Sequence[str], total: int) -> None:
+        self.remote = remote
+        self.names = tuple(sorted(names))
+        self.total = total
+
+    def _sentence(self) -> str:
+        first = ", ".join(self.names[:3]) + (", …" if len(self.names) > 3 else "")
+        return (
+            f"{len(self.names)} of {self.total} prompts would be deleted ({first}). Look with "
+            f"`promptstore sync plan --remote {self.remote}`; if that is right, say --yes."
+        )
+
+
+def _as_sentence(text: str) -> str:
+    stripped = text.strip() or "no reason was given"
+    return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
 
 
 class MissingExtraError(PromptStoreError, ImportError):

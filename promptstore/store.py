@@ -371,6 +371,15 @@ class PromptStore:
         return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
 
     @property
+    def repository(self) -> Repository:
+        """The git repository underneath.
+
+        Raises:
+            HistoryUnavailableError: This is a plain folder.
+        """
+        return self._require_repository()
+
+    @property
     def has_files(self) -> bool:
         """Tell whether the prompts are files on disk here; a bare repository has none."""
         return self._repository is None or self._repository.workdir is not None

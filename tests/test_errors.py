@@ -17,6 +17,7 @@ from promptstore.errors import (
     InvalidNameError,
     LabelNotFoundError,
     LimitError,
+    MassDeletionError,
     MissingExtraError,
     Problem,
     PromptDeletedError,
@@ -24,11 +25,21 @@ from promptstore.errors import (
     PromptNotFoundError,
     PromptStoreError,
     ReadOnlyError,
+    RemoteAnswerError,
+    RemoteConflictError,
+    RemoteKeyError,
+    RemoteNotFoundError,
+    RemotePermissionError,
+    RemoteRejectedError,
+    RemoteServerError,
+    RemoteThrottledError,
+    RemoteUnreachableError,
     RenderError,
     RepositoryError,
     RepositoryLockedError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    SyncRefusedError,
     TemplateSyntaxError,
     UnsupportedRepositoryError,
     VariableError,
@@ -120,6 +131,54 @@ SAMPLES = [
         ForgeError(forge="GitHub", address="https://api.github.com", reason="answered 403: no"),
         OSError,
         "GitHub at https://api.github.com answered 403: no. Look at the address",
+        RemoteUnreachableError(request="GET /x", detail="refused", may_have_written=True),
+        ConnectionError,
+        "GET /x: refused. Check the host and the network",
+    ),
+    (
+        RemoteAnswerError(request="GET /x", status=200, detail="this is a web page"),
+        ValueError,
+        "GET /x answered 200: this is a web page. Check that the host",
+    ),
+    (
+        RemoteRejectedError(
+            request="POST /x", status=400, detail="Too long.", code="max_length", attr="name"
+        ),
+        ValueError,
+        "POST /x answered 400: name: Too long.",
+    ),
+    (
+        RemoteKeyError(request="GET /x", status=401, detail="Invalid key."),
+        PermissionError,
+        "Invalid key. Give a personal API key",
+    ),
+    (
+        RemotePermissionError(request="GET /x", status=403, detail="No scope."),
+        PermissionError,
+        "llm_prompt:read",
+    ),
+    (RemoteNotFoundError(request="GET /x", status=404, detail=""), LookupError, "no reason"),
+    (
+        RemoteConflictError(request="PATCH /x", status=409, detail="Moved.", current_version=4),
+        OSError,
+        "PATCH /x answered 409: Moved. Look at both sides",
+    ),
+    (
+        RemoteThrottledError(request="GET /x", status=429, detail="Slow down.", retry_after=3.0),
+        OSError,
+        "GET /x answered 429: Slow down. Wait",
+    ),
+    (RemoteServerError(request="GET /x", status=503, detail="Busy."), OSError, "503: Busy."),
+    (
+        SyncRefusedError(name="a", reason="it holds logic."),
+        ValueError,
+        "'a' cannot be synced: it holds logic.",
+    ),
+    (
+        MassDeletionError(remote="posthog", names=["d", "c", "b", "a"], total=5),
+        RuntimeError,
+        "4 of 5 prompts would be deleted (a, b, c, …). Look with "
+        "`promptstore sync plan --remote posthog`; if that is right, say --yes.",
     ),
     (
         MissingExtraError(extra="cli", purpose="The command line"),
@@ -154,7 +213,12 @@ def test_a_broken_file_is_never_a_missing_key() -> None:
 
 
 def test_every_error_has_a_sample_here() -> None:
-    abstract = {PromptStoreError, errors.NotFoundError, errors.TemplateError}
+    abstract = {
+        PromptStoreError,
+        errors.NotFoundError,
+        errors.RemoteError,
+        errors.TemplateError,
+    }
     classes = {
         item
         for _, item in inspect.getmembers(errors, inspect.isclass)

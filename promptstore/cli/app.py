@@ -26,6 +26,7 @@ from promptstore.cli import (
     save,
     serve,
     show,
+    sync,
     text_repr,
     typed,
 )
@@ -95,3 +96,4 @@ app.command("merge-driver")(merging.merge_driver)
 app.command("text-repr")(text_repr.show_events)
 app.command("serve")(serve.serve)
 app.add_typer(token_app)
+app.add_typer(sync.app)

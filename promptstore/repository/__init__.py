@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         MergedLines,
         merge_lines,
     )
+    from promptstore.repository.refs import is_ancestor, merge_texts, start_branch, update_ref
     from promptstore.repository.writing import CommitNote, FileChange, update_branch
 
 __all__ = [
@@ -46,8 +47,12 @@ __all__ = [
     "blob_id",
     "choose_signatures",
     "create_repository",
+    "is_ancestor",
     "merge_lines",
+    "merge_texts",
+    "start_branch",
     "update_branch",
+    "update_ref",
 ]
 
 _HOME_OF: Final = {
@@ -59,8 +64,12 @@ _HOME_OF: Final = {
     "Signature": "identity",
     "USUAL_NAMES": "mergefile",
     "choose_signatures": "identity",
+    "is_ancestor": "refs",
     "merge_lines": "mergefile",
+    "merge_texts": "refs",
+    "start_branch": "refs",
     "update_branch": "writing",
+    "update_ref": "refs",
 }
 
 

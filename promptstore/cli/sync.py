@@ -1,0 +1,379 @@
+"""``promptstore sync``: a store and a remote in step.
+
+With ``--json`` one object: `remote`, `steps` (each with `name`, `direction`, `verb`, `reason`, and
+after a push or pull `outcome` and `note`), `refused` (reasons by name) and `requests`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
+
+from promptstore.cli.opening import opened
+from promptstore.cli.output import print_error, print_json, print_lines, print_table
+from promptstore.errors import InvalidArgumentError, MassDeletionError
+
+if TYPE_CHECKING:
+    from promptstore.remote import PostHogClient, RemotePrompt
+    from promptstore.sync import Comparison, Report, Result, Sync, SyncOptions
+    from promptstore.sync.settings import RemoteSettings
+
+    Both: TypeAlias = Comparison[RemotePrompt]
+
+app = typer.Typer(
+    name="sync",
+    help="Keep the prompts in step with a remote, such as PostHog.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_SIGNS: Final = {"push": "→ remote", "pull": "← remote", "conflict": "conflict"}
+_WORTH_SHOWING: Final = 10
+
+RemoteName = Annotated[
+    str | None, typer.Option("--remote", help="The remote, if there are several.", metavar="NAME")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Only prompts that fit, such as 'support/*'.", metavar="PATTERN"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsSource = Annotated[
+    bool, typer.Option("--as-source", help="Send templates as they are, logic too.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Delete even more than a third of the prompts.")
+]
+AllowDelete = Annotated[
+    bool,
+    typer.Option("--allow-delete", help="Delete here what is gone from there without a tombstone."),
+]
+Prefer = Annotated[
+    str | None,
+    typer.Option("--prefer", help="The side that wins conflicts: local or remote.", metavar="SIDE"),
+]
+Branch = Annotated[
+    str | None,
+    typer.Option(
+        "--branch",
+        help="Commit the remote's side of conflicts on this branch, for a pull request.",
+        metavar="NAME",
+    ),
+]
+Labels = Annotated[bool, typer.Option("--labels", help="Bring the labels over too.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One command's sync.
+
+    Attributes:
+        sync: The sync.
+        client: The client underneath.
+    """
+
+    sync: Sync[RemotePrompt]
+    client: PostHogClient
+
+
+@app.command("status")
+def status(
+    context: typer.Context,
+    remote: RemoteName = None,
+    only: Only = None,
+    as_source: AsSource = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how far both sides are apart.
+
+    The exit code is 1 when there are conflicts.
+    """
+    with _session(context, remote, only, as_source=as_source) as session:
+        both = session.sync.compare()
+        if as_json:
+            print_json(_planned(session, both))
+        else:
+            print_lines(f"{session.sync.name}: {_counted(both)}")
+            _print_refused(both)
+    _fail_on(any(_is_open(both, step.name) for step in both.steps if step.direction == "conflict"))
+
+
+@app.command("plan")
+def plan(
+    context: typer.Context,
+    remote: RemoteName = None,
+    only: Only = None,
+    as_source: AsSource = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a push and a pull would do, prompt by prompt.
+
+    The exit code is 1 when there are conflicts.
+    """
+    with _session(context, remote, only, as_source=as_source) as session:
+        both = session.sync.compare()
+        if as_json:
+            print_json(_planned(session, both))
+        else:
+            _print_plan(session, both)
+    _fail_on(any(_is_open(both, step.name) for step in both.steps if step.direction == "conflict"))
+
+
+@app.command("push")
+def push(
+    context: typer.Context,
+    remote: RemoteName = None,
+    only: Only = None,
+    as_source: AsSource = False,
+    prefer: Prefer = None,
+    allow_delete: AllowDelete = False,
+    labels: Labels = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring git's changes to the remote.
+
+    The exit code is 1 when conflicts are left, or a prompt could not be pushed.
+    """
+    from promptstore.sync import SyncOptions
+
+    if prefer == "remote":
+        raise InvalidArgumentError(
+            message="a push cannot take the remote's side; `promptstore sync pull --prefer remote` "
+            "does"
+        )
+    options = SyncOptions(
+        directions=["push"],
+        prefer=_side(prefer),
+        allow_delete=allow_delete,
+        confirmed=yes,
+    )
+    with _session(context, remote, only, as_source=as_source) as session:
+        _run(session, options, labels=labels, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("pull")
+def pull(
+    context: typer.Context,
+    remote: RemoteName = None,
+    only: Only = None,
+    as_source: AsSource = False,
+    prefer: Prefer = None,
+    branch: Branch = None,
+    allow_delete: AllowDelete = False,
+    labels: Labels = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the remote's changes to git, as commits of the people who made them.
+
+    Texts that changed on both sides are merged where the changes do not touch. The exit code is 1
+    when conflicts are left, or a prompt could not be pulled.
+    """
+    from promptstore.sync import SyncOptions
+
+    if prefer is not None and branch is not None:
+        raise InvalidArgumentError(message="--prefer and --branch exclude each other")
+    options = SyncOptions(
+        directions=["pull"],
+        prefer=_side(prefer),
+        branch=branch,
+        allow_delete=allow_delete,
+        confirmed=yes,
+    )
+    with _session(context, remote, only, as_source=as_source) as session:
+        _run(session, options, labels=labels, dry_run=dry_run, as_json=as_json)
+
+
+@contextmanager
+def _session(
+    context: typer.Context, name: str | None, only: Sequence[str] | None, *, as_source: bool
+) -> Iterator[_Session]:
+    """Open the store and the remote for one command."""
+    from promptstore.remote import Patience, PostHogClient
+    from promptstore.remote.prompts import PromptsOfRemote
+    from promptstore.sync import Sync
+    from promptstore.sync.settings import choose_remote, load_remotes
+
+    with opened(context) as store:
+        settings = choose_remote(load_remotes(store.path), name)
+        rules = replace(
+            settings.rules,
+            only=tuple(only or settings.rules.only),
+            as_source=as_source or settings.rules.as_source,
+        )
+        with PostHogClient(
+            settings.host,
+            _key(settings),
+            settings.project,
+            patience=Patience(timeout=settings.timeout),
+            publishes_per_minute=settings.publishes_per_minute,
+        ) as client:
+            yield _Session(Sync(store, PromptsOfRemote(client), settings.name, rules), client)
+
+
+def _key(settings: RemoteSettings) -> str:
+    key = os.environ.get(settings.key_env, "").strip()
+    if not key:
+        raise InvalidArgumentError(
+            message=f"the key of the remote {settings.name!r} is not there: set the environment "
+            f"variable {settings.key_env} to a personal API key (it starts with phx_)"
+        )
+    return key
+
+
+def _side(text: str | None) -> Any:
+    if text not in (None, "local", "remote"):
+        raise InvalidArgumentError(message=f"--prefer takes local or remote, not {text!r}")
+    return text
+
+
+def _run(
+    session: _Session, options: SyncOptions, *, labels: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Do one sync with progress, and print what came of it."""
+    both = session.sync.compare()
+    if dry_run:
+        if as_json:
+            print_json(_planned(session, both))
+        else:
+            _print_plan(session, both)
+        return
+    report = _applied(session, both, options)
+    label_notes = session.sync.bring_labels(options.directions) if labels else []
+    if as_json:
+        rows = [_row(found.step) | {"outcome": found.outcome, "note": found.note}
+                for found in report.results]  # fmt: skip
+        print_json(_planned(session, both) | {"steps": rows, "labels": label_notes})
+    else:
+        _print_report(session, both, report, label_notes)
+    _fail_on(not report.is_clean)
+
+
+def _applied(session: _Session, both: Both, options: SyncOptions) -> Report:
+    with _progress(both, options) as advance:
+        try:
+            return session.sync.apply(both, options, advance)
+        except MassDeletionError as error:
+            if not sys.stdin.isatty():
+                raise
+            print_error(str(error))
+            if not typer.confirm("Delete them?", err=True):
+                raise typer.Exit(1) from None
+            return session.sync.apply(both, replace(options, confirmed=True), advance)
+
+
+@contextmanager
+def _progress(both: Both, options: SyncOptions) -> Iterator[Callable[[Result], None]]:
+    """Show a bar on stderr while much is done; else nothing."""
+    from promptstore.sync import chosen
+
+    total = len(chosen(both, options))
+    if not sys.stderr.isatty() or total < _WORTH_SHOWING:
+        yield lambda _result: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Syncing", total=total)
+        yield lambda _result: bar.advance(task)
+
+
+def _is_open(both: Both, name: str) -> bool:
+    """Tell whether a conflict is one that a pull does not merge by itself."""
+    return name not in both.merges
+
+
+def _planned(session: _Session, both: Both) -> dict[str, Any]:
+    return {
+        "remote": session.sync.name,
+        "steps": [_row(step) | {"merges": step.name in both.merges} for step in both.steps],
+        "refused": dict(sorted(both.refused.items())),
+        "requests": session.client.requests,
+    }
+
+
+def _row(step: Any) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "direction": step.direction,
+        "verb": step.verb,
+        "reason": step.reason,
+    }
+
+
+def _print_plan(session: _Session, both: Both) -> None:
+    rows = [
+        (
+            "merge" if step.name in both.merges else _SIGNS[step.direction],
+            step.verb,
+            step.name,
+            step.reason,
+        )
+        for step in both.steps
+    ]
+    if rows:
+        print_table(["Where to", "What", "Prompt", "Why"], rows)
+    _print_refused(both)
+    _print_conflicts(both)
+    print_error(f"{session.sync.name}: {_counted(both)}")
+
+
+def _print_report(
+    session: _Session, both: Both, report: Report, label_notes: Sequence[str]
+) -> None:
+    rows = [(found.outcome, found.step.name, found.note) for found in report.results]
+    if rows:
+        print_table(["", "Prompt", "What"], rows)
+    for note in label_notes:
+        print_lines(note)
+    _print_refused(both)
+    open_names = {found.step.name for found in report.of("conflict")}
+    _print_conflicts(both, open_names)
+    counts = [f"{len(found)} {word}" for word in ("done", "held", "conflict", "failed")
+              if (found := report.of(word))]  # fmt: skip
+    print_error(f"{session.sync.name}: {', '.join(counts) or 'nothing to do'}")
+
+
+def _print_refused(both: Both) -> None:
+    for name, reason in sorted(both.refused.items()):
+        print_error(f"left out: {name}: {reason}")
+
+
+def _print_conflicts(both: Both, names: set[str] | None = None) -> None:
+    """Show both sides of each conflict, as a diff from git's to the remote's."""
+    from promptstore.cli.output import print_diff
+    from promptstore.sync.showing import side_by_side
+
+    for step in both.steps:
+        is_asked = names is None or step.name in names
+        if step.direction == "conflict" and is_asked and _is_open(both, step.name):
+            print_lines(f"\n{step.name}: {step.reason}")
+            print_diff(side_by_side(both, step.name))
+
+
+def _counted(both: Both) -> str:
+    merges = [step for step in both.steps if step.name in both.merges]
+    counts = [
+        (sum(step.direction == "push" for step in both.steps), "to push"),
+        (sum(step.direction == "pull" for step in both.steps), "to pull"),
+        (len(merges), "to merge"),
+        (sum(step.direction == "conflict" for step in both.steps) - len(merges), "in conflict"),
+        (len(both.refused), "left out"),
+    ]
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "in step"
+
+
+def _fail_on(failed: bool) -> None:
+    if failed:
+        raise typer.Exit(1)

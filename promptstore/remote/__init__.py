@@ -1,0 +1,50 @@
+"""A typed client of PostHog's prompts API (``pip install 'git-promptstore[remote]'``).
+
+::
+
+    from promptstore.remote import PostHogClient
+
+    with PostHogClient("https://us.posthog.com", project_id=1) as client:
+        for prompt in client.list_prompts():
+            print(prompt.name, prompt.version)
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from promptstore.errors import MissingExtraError
+
+if find_spec("httpx") is None:
+    raise MissingExtraError(extra="remote", purpose="Talking to a remote")
+
+from promptstore.remote.answers import (
+    Dialect,
+    LogAttribute,
+    LogAttributes,
+    LogExplanation,
+    PromptHistory,
+    RemotePrompt,
+    RemoteUser,
+    TextRepresentation,
+    Translation,
+    VersionSummary,
+)
+from promptstore.remote.client import PostHogClient
+from promptstore.remote.connection import KEY_VARIABLE, Patience
+
+__all__ = [
+    "KEY_VARIABLE",
+    "Dialect",
+    "LogAttribute",
+    "LogAttributes",
+    "LogExplanation",
+    "Patience",
+    "PostHogClient",
+    "PromptHistory",
+    "RemotePrompt",
+    "RemoteUser",
+    "TextRepresentation",
+    "Translation",
+    "VersionSummary",
+]

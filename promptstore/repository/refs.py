@@ -1,0 +1,108 @@
+"""References beside branches: commits that belong to no branch, and the merge of two files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pygit2
+from pygit2.enums import FileMode
+
+from promptstore.errors import ConflictError
+from promptstore.repository.locks import Patience
+from promptstore.repository.reading import Repository, translated
+from promptstore.repository.writing import (
+    CommitNote,
+    FileChange,
+    _move_branch,
+    _moves,
+    _store_commit,
+    _tip,
+)
+
+
+def update_ref(
+    repository: Repository,
+    ref: str,
+    plan: Callable[[str | None], Sequence[FileChange]],
+    note: CommitNote,
+    *,
+    patience: Patience,
+) -> str | None:
+    """Put file changes on top of a reference that is no branch, as one commit.
+
+    No working tree follows it, so a process that dies leaves the old state or the new one.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name, such as ``refs/promptstore/remotes/posthog``.
+        plan: Gives the changes for a tip of the reference (None where there is none). It is asked
+            again whenever somebody else moved the reference meanwhile.
+        note: The author, the committer and the message.
+        patience: How long locks of others are waited for.
+
+    Returns:
+        The commit's id, or None where the changes change nothing.
+
+    Raises:
+        RepositoryLockedError: Another process held a lock for too long.
+        ReadOnlyError: The repository cannot be written.
+        RepositoryError: Git could not do it.
+    """
+    with translated(repository.git_dir):
+        while True:
+            tip = _tip(repository, ref)
+            moves = _moves(repository, tip, plan(tip))
+            if all(move.before == move.after for move in moves):
+                return None
+            commit = _store_commit(repository, tip, moves, note)
+            if _move_branch(repository, ref, tip, commit, note, patience):
+                return commit
+            patience.wait(repository.common_dir / ref, "ever new commits of others")
+
+
+def start_branch(repository: Repository, branch: str, commit: str) -> None:
+    """Make a branch that begins at a commit; one that is there already stays where it is.
+
+    Args:
+        repository: The repository.
+        branch: The branch's name.
+        commit: The commit's id.
+
+    Raises:
+        ConflictError: The name cannot be a branch's.
+        RepositoryError: Git could not do it.
+    """
+    if not pygit2.reference_is_valid_name(f"refs/heads/{branch}"):
+        raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
+    with translated(repository.git_dir):
+        if repository.branch_tip(f"refs/heads/{branch}") is None:
+            repository.handle.references.create(f"refs/heads/{branch}", commit)
+
+
+def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
+    """Tell whether a commit is part of the history of another, or that one itself."""
+    with translated(repository.git_dir):
+        if commit not in repository.handle:
+            return False
+        return commit == tip or bool(repository.handle.descendant_of(tip, commit))
+
+
+def merge_texts(repository: Repository, base: str, ours: str, theirs: str) -> str | None:
+    """Merge two texts that grew from one, line by line, as git does.
+
+    Args:
+        repository: Where git keeps the three texts while it merges them.
+        base: What both grew from.
+        ours: One of them.
+        theirs: The other.
+
+    Returns:
+        The merged text, or None where both changed the same lines.
+    """
+    with translated(repository.git_dir):
+        first, second, third = (
+            pygit2.IndexEntry("text", repository.handle.create_blob(text.encode()), FileMode.BLOB)
+            for text in (base, ours, theirs)
+        )
+        result = repository.handle.merge_file_from_index(first, second, third)
+    return result.contents if result.automergeable else None

@@ -1,0 +1,184 @@
+"""``promptstore sync`` as its users meet it, against a server that listens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from promptstore.cli.app import app
+from promptstore.errors import InvalidArgumentError, MassDeletionError, RemoteKeyError
+from tests.gitrepo import GitRepo
+from tests.sync.listening import KEY, Listening, listening
+from tests.sync.project import FakeProject
+from tests.sync.test_sync import file
+from tests.writing.conftest import configure
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def server() -> Iterator[Listening]:
+    with listening(FakeProject()) as found:
+        yield found
+
+
+@pytest.fixture
+def clone(repo: GitRepo, server: Listening) -> GitRepo:
+    """A clone with the prompts `mine` and `support/triage`, and one remote in its configuration."""
+    configure(repo)
+    settings = f'[remotes.posthog]\nhost = "{server.url}"\nproject = 1\npublishes_per_minute = 0\n'
+    repo.commit({
+        ".promptstore.toml": settings,
+        "prompts/mine.yaml": file("Mine"),
+        "prompts/support/triage.yaml": file("Sort {{ticket}}"),
+    })  # fmt: skip
+    return repo
+
+
+@pytest.fixture
+def run(clone: GitRepo, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("POSTHOG_PERSONAL_API_KEY", KEY)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["-C", str(clone.path), "sync", *arguments])
+
+    return run
+
+
+def lines(result: Result) -> list[list[str]]:
+    return [line.split("\t") for line in result.stdout.splitlines()]
+
+
+def test_a_first_push_and_a_normal_day(run: Run, clone: GitRepo, server: Listening) -> None:
+    planned = run("plan")
+    assert lines(planned) == [
+        ["→ remote", "create", "mine", "new in git"],
+        ["→ remote", "create", "support/triage", "new in git"],
+    ]
+    assert planned.exit_code == 0
+    pushed = run("push")
+    assert lines(pushed) == [
+        ["done", "mine", "version 1 on the remote"],
+        ["done", "support/triage", "version 1 on the remote"],
+    ]
+    assert "posthog: 2 done" in pushed.stderr
+    assert server.project.texts()["support__triage"] == "Sort {{ticket}}"
+    server.project.edit("mine", "Theirs")
+    assert "1 to pull" in run("status").stdout
+    assert run("pull").exit_code == 0
+    assert "Theirs" in clone.git("show", "HEAD:prompts/mine.yaml")
+    assert run("status").stdout == "posthog: in step\n"
+    assert {key for _, _, key in server.requests} == {f"Bearer {KEY}"}
+
+
+def test_a_dry_run_writes_nothing(run: Run, clone: GitRepo, server: Listening) -> None:
+    before = clone.git("for-each-ref")
+    assert "create" in run("push", "--dry-run").stdout
+    assert run("pull", "--dry-run").exit_code == 0
+    assert server.project.writes == []
+    assert clone.git("for-each-ref") == before
+
+
+def test_a_conflict_fails_and_shows_both_sides(run: Run, clone: GitRepo, server: Listening) -> None:
+    run("push")
+    clone.commit({"prompts/mine.yaml": file("Ours")})
+    server.project.edit("mine", "Theirs")
+    for command in ("status", "plan", "push", "pull"):
+        assert run(command).exit_code == 1
+    shown = run("plan").stdout
+    assert "mine: changed on both sides" in shown
+    assert "-Ours\n+Theirs" in shown
+    assert run("pull", "--prefer", "local").exit_code == 0
+    assert run("push").exit_code == 0
+    assert server.project.texts()["mine"] == "Ours"
+
+
+def test_a_branch_for_a_pull_request(run: Run, clone: GitRepo, server: Listening) -> None:
+    run("push")
+    clone.commit({"prompts/mine.yaml": file("Ours")})
+    server.project.edit("mine", "Theirs")
+    result = run("pull", "--branch", "from-posthog")
+    assert result.exit_code == 1
+    assert "the remote's side is on the branch from-posthog" in result.stdout
+    assert "Theirs" in clone.git("show", "from-posthog:prompts/mine.yaml")
+
+
+def test_json_for_programs(run: Run, server: Listening) -> None:
+    planned = json.loads(run("plan", "--json").stdout)
+    assert planned["requests"] == 1
+    assert planned["steps"][0] == {
+        "name": "mine",
+        "direction": "push",
+        "verb": "create",
+        "reason": "new in git",
+        "merges": False,
+    }
+    pushed = json.loads(run("push", "--json", "--only", "mine").stdout)
+    assert [(step["name"], step["outcome"]) for step in pushed["steps"]] == [("mine", "done")]
+    assert list(server.project.texts()) == ["mine"]
+
+
+def test_what_is_left_out_is_told(run: Run, clone: GitRepo) -> None:
+    clone.commit({"prompts/logic.yaml": "prompt: '{% if x %}y{% endif %}'\n"})
+    result = run("push")
+    assert result.exit_code == 0
+    assert "left out: logic: the template has logic" in result.stderr
+    assert "logic" in run("push", "--as-source").stdout
+
+
+def test_many_deletions_need_a_yes(run: Run, clone: GitRepo, server: Listening) -> None:
+    run("push")
+    clone.commit({"prompts/mine.yaml": file("Mine", deleted=True)})
+    refused = run("push")
+    assert isinstance(refused.exception, MassDeletionError)
+    assert "mine" in server.project.texts()
+    assert run("push", "--yes").exit_code == 0
+    assert "mine" not in server.project.texts()
+
+
+def test_labels_come_over_on_request(run: Run, clone: GitRepo, server: Listening) -> None:
+    from promptstore.store import PromptStore
+
+    store = PromptStore.open(clone.path)
+    run("push")
+    store.set_label("mine", "production", version=1)
+    clone.commit({"prompts/mine.yaml": file("Mine 2")})
+    assert "production of mine: version 1 on the remote" in run("push", "--labels").stdout
+    assert server.project.labels == {("mine", "production"): 1}
+    server.project.label("mine", "production", 2)
+    server.project.label("support__triage", "staging", 1)
+    pulled = run("pull", "--labels").stdout
+    assert "production of mine: version 2 in git" in pulled
+    assert "staging of support/triage: version 1 in git" in pulled
+    assert store.get("mine", label="production").prompt == "Mine 2"
+    assert "version" not in run("pull", "--labels").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "--remote", "nope"], "there is no remote 'nope'; there are: posthog"),
+        (["push", "--prefer", "remote"], "sync pull --prefer remote"),
+        (["pull", "--prefer", "ours"], "local or remote, not 'ours'"),
+        (["pull", "--prefer", "local", "--branch", "x"], "exclude each other"),
+    ],
+)
+def test_a_wrong_call_says_what_is_right(run: Run, arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+    assert isinstance(result.exception, InvalidArgumentError)
+    assert message in str(result.exception)
+
+
+def test_the_key_comes_from_the_environment_only(
+    run: Run, clone: GitRepo, server: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POSTHOG_PERSONAL_API_KEY")
+    assert "set the environment variable POSTHOG_PERSONAL_API_KEY" in str(run("plan").exception)
+    monkeypatch.setenv("POSTHOG_PERSONAL_API_KEY", "phx_wrong")
+    server.faults = {1: "401"}
+    refused = run("plan")
+    assert isinstance(refused.exception, RemoteKeyError)
+    assert "phx_wrong" not in str(refused.exception)

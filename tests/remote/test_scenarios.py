@@ -1,0 +1,226 @@
+"""The client against a server that listens and answers what the recorded transcripts say."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+
+from promptstore.errors import RemoteError
+from promptstore.remote import Patience, PostHogClient, PromptHistory, RemotePrompt
+
+FOLDER = Path(__file__).parent.parent / "data" / "posthog_api"
+USER = {
+    "id": 5, "uuid": "5f5f5f5f-0000-4000-8000-000000000005", "distinct_id": "d",
+    "first_name": "Ada", "last_name": "Example", "email": "ada@example.com",
+    "is_email_verified": True, "hedgehog_config": {}, "role_at_organization": "engineering",
+}  # fmt: skip
+_MARK = re.compile(r"<(uuid|time|base|user|token|project_token)(?::(\d+))?>")
+_CALL = re.compile(r"/api/environments/1/llm_prompts(/.*)?")
+
+
+class Step(NamedTuple):
+    """One recorded request that a method of the client makes."""
+
+    name: str
+    call: tuple[Any, ...]
+    status: int
+    response: Any
+
+
+def call_of(step: dict[str, Any]) -> tuple[Any, ...] | None:
+    """Find the client's call that makes a recorded request; None where none does."""
+    found = _CALL.fullmatch(step["path"])
+    plain = {"method", "path", "query", "body", "status", "response", "notes", "unordered"}
+    if not found or set(step) - plain or not isinstance(step.get("body", {}), dict):
+        return None
+    words = [unquote(word) for word in (found[1] or "").strip("/").split("/") if word]
+    query, body = step.get("query", {}), step.get("body", {})
+    match step["method"], words:
+        case "GET", []:
+            return ("list_prompts", {}) if set(query) <= {"limit", "offset"} else None
+        case "GET", ["name", name] if not query:
+            return ("get_prompt", {"name": name})
+        case "GET", ["resolve", "name", name] if not query:
+            return ("get_history", {"name": name})
+        case "POST", [] if set(body) >= {"name", "prompt"} and _is_sendable(body):
+            return ("create_prompt", {**body})
+        case "PATCH", ["name", name] if "base_version" in body and _is_sendable(body):
+            edits = body.get("edits")
+            pairs = None if edits is None else _pairs(edits)
+            if edits is not None and pairs is None:
+                return None
+            changed = {"edits": pairs} if pairs is not None else {}
+            return ("publish_prompt", {"name": name, **body, **changed})
+        case "POST", ["name", name, "archive"]:
+            return ("archive_prompt", {"name": name})
+        case "POST", ["name", name, "duplicate"] if set(body) == {"new_name"}:
+            return ("duplicate_prompt", {"name": name, **body})
+        case "PUT", ["name", name, "labels", label] if set(body) == {"version"}:
+            return ("set_label", {"name": name, "label": label, **body})
+        case "DELETE", ["name", name, "labels", label]:
+            return ("remove_label", {"name": name, "label": label})
+        case "PATCH", [prompt_id] if body and set(body) <= {"name", "prompt", "deleted"}:
+            return ("update_prompt", {"prompt_id": prompt_id, **body})
+        case "GET", [prompt_id]:
+            return ("get_prompt_by_id", {"prompt_id": prompt_id})
+    return None
+
+
+def _is_sendable(body: dict[str, Any]) -> bool:
+    known = {"name", "prompt", "config", "version_description", "base_version", "edits"}
+    return set(body) <= known and "$repeat" not in json.dumps(body)
+
+
+def _pairs(edits: Any) -> list[tuple[Any, Any]] | None:
+    fits = isinstance(edits, list) and all(
+        isinstance(edit, dict) and set(edit) == {"old", "new"} for edit in edits
+    )
+    return [(edit["old"], edit["new"]) for edit in edits] if fits else None
+
+
+def filled(value: Any) -> Any:
+    """Put values in place of the marks of a transcript."""
+    if isinstance(value, dict):
+        return USER if "$user" in value else {key: filled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item) for item in value]
+    if value == "<user>":
+        return USER
+    if not isinstance(value, str):
+        return value
+
+    def put(mark: re.Match[str]) -> str:
+        number = int(mark[2] or 0)
+        return {
+            "uuid": f"00000000-0000-4000-8000-{number:012x}",
+            "time": f"2026-01-01T00:00:00.{number:06}Z",
+            "base": "http://localhost",
+        }.get(mark[1], "x")
+
+    return _MARK.sub(put, value)
+
+
+def recorded() -> list[Step]:
+    found = []
+    for file in sorted(FOLDER.glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            scenario = json.loads(line)
+            for number, step in enumerate(scenario["steps"], 1):
+                call = call_of(step)
+                if call is not None and "$" not in json.dumps(step.get("response")):
+                    name = f"{scenario['dialect']} {scenario['name']} {number}"
+                    found.append(Step(name, call, step["status"], filled(step.get("response"))))
+    return found
+
+
+STEPS = recorded()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    step: Step
+    asked: tuple[str, str, dict[str, str], Any]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536
+    server: _Server
+
+    def do(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        parts = urlsplit(self.path)
+        self.server.asked = (self.command, parts.path, dict(parse_qsl(parts.query)), body)
+        step = self.server.step
+        response = step.response
+        if isinstance(response, dict) and "next" in response:
+            response = response | {"next": None}
+        data = b"" if response is None else json.dumps(response).encode()
+        self.send_response(step.status)
+        self.send_header("Content-Type", "application/json")
+        if step.status != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do  # noqa: N815
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[_Server]:
+    found = _Server(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield found
+    found.shutdown()
+    thread.join()
+    found.server_close()
+
+
+@pytest.fixture(scope="module")
+def client(server: _Server) -> Iterator[PostHogClient]:
+    host = f"http://127.0.0.1:{server.server_address[1]}"
+    patience = Patience(attempts=1)
+    with PostHogClient(host, "phx_x", 1, patience=patience, publishes_per_minute=0) as made:
+        yield made
+
+
+def test_most_of_the_transcripts_are_here() -> None:
+    assert len(STEPS) > 300
+    assert {step.call[0] for step in STEPS} == {
+        "list_prompts", "get_prompt", "get_history", "create_prompt", "publish_prompt",
+        "archive_prompt", "duplicate_prompt", "set_label", "remove_label", "update_prompt",
+        "get_prompt_by_id",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[step.name for step in STEPS])
+def test_each_recorded_answer_is_read(server: _Server, client: PostHogClient, step: Step) -> None:
+    server.step = step
+    method, arguments = step.call
+    act = getattr(client, method)
+    if step.status >= 400:
+        with pytest.raises(RemoteError) as caught:
+            act(**arguments)
+        assert caught.value.status == step.status
+        assert caught.value.attr == step.response.get("attr")
+        detail = step.response.get("detail")
+        assert detail is None or detail.rstrip(".") in str(caught.value)
+        return
+    result = act(**arguments)
+    if method == "list_prompts":
+        for row, prompt in zip(step.response["results"], list(result), strict=True):
+            assert_read(row, prompt)
+    elif isinstance(result, PromptHistory):
+        assert_read(step.response["prompt"], result.prompt)
+        numbers = [version["version"] for version in step.response["versions"]]
+        assert [version.version for version in result.versions] == numbers
+        assert result.has_more == step.response["has_more"]
+    elif isinstance(result, RemotePrompt):
+        assert_read(step.response, result)
+
+
+def assert_read(row: dict[str, Any], prompt: RemotePrompt) -> None:
+    assert (prompt.id, prompt.name, prompt.version) == (row["id"], row["name"], row["version"])
+    assert prompt.prompt == row.get("prompt")
+    assert prompt.config == row.get("config")
+    assert prompt.deleted == row["deleted"]
+    assert prompt.dialect == ("current" if "latest_version" in row else "seed")
+    if row.get("created_by"):
+        assert prompt.created_by is not None
+        assert prompt.created_by.email == USER["email"]
+    if "all_labels" in row:
+        expected = {label["name"]: label["version"] for label in row["all_labels"]}
+        assert prompt.labels == expected

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from promptstore.store import PromptStore
+from promptstore.sync import Comparison, Report, Sync, SyncOptions, SyncRules
+from promptstore.sync.sides import Remote
+from tests.gitrepo import GitRepo
+from tests.sync.memory import MemoryRemote
+from tests.sync.project import FakeProject
+from tests.writing.conftest import configure
+
+
+@dataclass
+class Pair:
+    """A store and a remote that are kept in step."""
+
+    repo: GitRepo
+    store: PromptStore
+    project: FakeProject
+    remote: Remote  # type: ignore[type-arg]
+    rules: SyncRules
+
+    @property
+    def sync(self) -> Sync:  # type: ignore[type-arg]
+        return Sync(self.store, self.remote, "posthog", self.rules)
+
+    def compare(self) -> Comparison:  # type: ignore[type-arg]
+        return self.sync.compare()
+
+    def plan(self) -> list[str]:
+        """Give the plan as lines such as ``push create a``."""
+        return [f"{step.direction} {step.verb} {step.name}" for step in self.compare().steps]
+
+    def run(self, **options: object) -> Report:
+        """Sync once, by default in both directions."""
+        sync = self.sync
+        return sync.apply(sync.compare(), replace(SyncOptions(), **options))  # type: ignore[arg-type]
+
+    def commit(self, **texts: str | None) -> None:
+        """Commit files with git; ``__`` in a name stands for ``/``."""
+        self.repo.commit(
+            {f"prompts/{name.replace('__', '/')}.yaml": text for name, text in texts.items()}
+        )
+
+    def text(self, name: str) -> str | None:
+        """Give the text of a prompt in git; None where it is not alive."""
+        snapshot = self.store.snapshot()
+        return snapshot[name].prompt if name in snapshot else None
+
+
+@pytest.fixture
+def repo(repo: GitRepo) -> GitRepo:
+    return configure(repo)
+
+
+@pytest.fixture(params=["seed", "current"])
+def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
+    """An empty store and an empty remote in memory, once in each dialect."""
+    repo.commit({}, "Begin")
+    project = FakeProject(request.param)
+    return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
+
+
+Make = Callable[[str], str]

@@ -1,0 +1,104 @@
+"""A remote in memory, without HTTP, which satisfies what a sync needs by its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from promptstore.errors import (
+    RemoteConflictError,
+    RemoteNotFoundError,
+    RemoteRejectedError,
+    RemoteUnreachableError,
+)
+from promptstore.remote import RemotePrompt
+from promptstore.remote.answers import read_prompt
+from tests.sync.project import FakeProject, RefusalError
+
+_T = TypeVar("_T")
+_KINDS = {400: RemoteRejectedError, 404: RemoteNotFoundError, 409: RemoteConflictError}
+
+
+@dataclass
+class MemoryRemote:
+    """The prompts of a project, with faults at chosen calls.
+
+    Attributes:
+        project: The project.
+        faults: At which call, counted from 1, the answer is lost: ``before`` or ``after`` the work.
+        calls: How many calls there were.
+    """
+
+    project: FakeProject
+    faults: dict[int, str] = field(default_factory=dict)
+    calls: int = 0
+
+    @property
+    def keeps_config(self) -> bool:
+        return self.project.dialect == "current"
+
+    def fetch(self) -> list[RemotePrompt]:
+        return self._call(lambda: [self._row(name) for name in sorted(self.project.prompts)])
+
+    def read(self, name: str) -> RemotePrompt | None:
+        return self._call(lambda: self._row(name) if name in self.project.prompts else None)
+
+    def create(
+        self, name: str, text: str, config: Mapping[str, Any], description: str
+    ) -> RemotePrompt:
+        body: dict[str, Any] = {
+            "name": name,
+            "prompt": text,
+            "version_description": description,
+        }
+        if config:
+            body["config"] = dict(config)
+        return self._call(lambda: read_prompt(self.project.create(body)), writes=True)
+
+    def publish(
+        self, seen: RemotePrompt, text: str, config: Mapping[str, Any], description: str
+    ) -> RemotePrompt:
+        if self.project.dialect == "seed":
+            self._check_unchanged(seen)
+            body: dict[str, Any] = {"prompt": text}
+            return self._call(lambda: read_prompt(self.project.patch(seen.id, body)), writes=True)
+        body = {
+            "base_version": seen.version,
+            "prompt": text,
+            "config": dict(config) or None,
+            "version_description": description,
+        }
+        return self._call(lambda: read_prompt(self.project.publish(seen.name, body)), writes=True)
+
+    def archive(self, seen: RemotePrompt) -> None:
+        self._check_unchanged(seen)
+        self._call(lambda: self.project.archive(seen.name), writes=True)
+
+    def set_label(self, name: str, label: str, version: int) -> None:
+        self._call(lambda: self.project.label(name, label, version), writes=True)
+
+    def _check_unchanged(self, seen: RemotePrompt) -> None:
+        if self.read(seen.name) != seen:
+            raise RemoteConflictError(request="reading", detail="it moved")
+
+    def _row(self, name: str) -> RemotePrompt:
+        return read_prompt(self.project.row(name))
+
+    def _call(self, work: Callable[[], _T], *, writes: bool = False) -> _T:
+        self.calls += 1
+        fault = self.faults.get(self.calls)
+        if fault == "before":
+            raise RemoteUnreachableError(request="x", detail="lost", may_have_written=writes)
+        try:
+            result = work()
+        except RefusalError as refusal:
+            raise _KINDS[refusal.status](
+                request="x",
+                status=refusal.status,
+                detail=str(refusal.body.get("detail")),
+                code=refusal.body.get("code"),
+            ) from None
+        if fault == "after":
+            raise RemoteUnreachableError(request="x", detail="lost", may_have_written=writes)
+        return result

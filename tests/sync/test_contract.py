@@ -1,0 +1,141 @@
+"""What a sync may rely on in a remote, whichever it is.
+
+Each remote below is an entry of `REMOTES`: a context manager that gives an empty remote in one of
+the dialects. A further one joins by one more entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+
+from promptstore.errors import RemoteConflictError, RemoteRejectedError
+from promptstore.remote.prompts import PromptsOfRemote
+from promptstore.sync import Remote, Row
+from tests.sync.listening import listening
+from tests.sync.memory import MemoryRemote
+from tests.sync.project import Dialect, FakeProject
+
+AnyRemote = Remote[Any]
+
+
+@contextmanager
+def in_memory(dialect: Dialect) -> Iterator[AnyRemote]:
+    yield MemoryRemote(FakeProject(dialect))
+
+
+@contextmanager
+def over_http(dialect: Dialect) -> Iterator[AnyRemote]:
+    with listening(FakeProject(dialect)) as server, server.client() as client:
+        yield PromptsOfRemote(client)
+
+
+REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[AnyRemote]]] = {
+    "in memory": in_memory,
+    "over http": over_http,
+}
+
+
+@pytest.fixture(params=["seed", "current"])
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    found: Dialect = request.param
+    return found
+
+
+@pytest.fixture(params=list(REMOTES))
+def remote(dialect: Dialect, request: pytest.FixtureRequest) -> Iterator[AnyRemote]:
+    with REMOTES[request.param](dialect) as made:
+        yield made
+
+
+def _moves(row: Row) -> tuple[Any, ...]:
+    """Give what tells two states of a prompt apart: which of it moves, each remote decides."""
+    return row.id, row.version, row.updated_at
+
+
+def contents(remote: AnyRemote) -> dict[str, Any]:
+    return {row.name: row.prompt for row in remote.fetch()}
+
+
+def test_an_empty_remote_has_nothing(remote: AnyRemote) -> None:
+    assert list(remote.fetch()) == []
+    assert remote.read("a") is None
+
+
+def test_what_is_created_is_there(remote: AnyRemote) -> None:
+    made = remote.create("a", "Hi {{name}}", {}, "From git")
+    assert (made.name, made.prompt, made.version) == ("a", "Hi {{name}}", 1)
+    found = remote.read("a")
+    assert found is not None
+    assert (found.id, found.prompt, found.updated_at) == (made.id, made.prompt, made.updated_at)
+    (listed,) = remote.fetch()
+    assert (listed.id, listed.prompt) == (made.id, made.prompt)
+    assert listed.created_by is not None
+    assert listed.created_by.email
+
+
+def test_a_text_comes_back_to_the_character(remote: AnyRemote) -> None:
+    texts = [
+        "",
+        " x ",
+        "a\r\nb\rc\n",
+        "\t\u2028\ufeff",
+        "é😀",
+        '[{"role": "user", "content": "x"}]',
+    ]
+    for number, text in enumerate(texts):
+        remote.create(f"t{number}", text, {}, "d")
+    assert list(contents(remote).values()) == texts
+
+
+def test_a_name_that_is_taken_is_refused(remote: AnyRemote) -> None:
+    remote.create("a", "One", {}, "d")
+    with pytest.raises(RemoteRejectedError) as caught:
+        remote.create("a", "Two", {}, "d")
+    assert caught.value.code == "unique"
+    assert contents(remote) == {"a": "One"}
+
+
+def test_a_change_is_seen(remote: AnyRemote) -> None:
+    first = remote.create("a", "One", {}, "d")
+    second = remote.publish(first, "Two", {}, "d")
+    assert second.prompt == "Two"
+    assert contents(remote) == {"a": "Two"}
+    assert _moves(second) != _moves(first)
+
+
+def test_a_change_of_what_has_moved_is_a_conflict(remote: AnyRemote) -> None:
+    first = remote.create("a", "One", {}, "d")
+    remote.publish(first, "Two", {}, "d")
+    with pytest.raises(RemoteConflictError):
+        remote.publish(first, "Three", {}, "d")
+    with pytest.raises(RemoteConflictError):
+        remote.archive(first)
+    assert contents(remote) == {"a": "Two"}
+
+
+def test_what_is_archived_is_gone_and_its_name_free(remote: AnyRemote) -> None:
+    made = remote.create("a", "One", {}, "d")
+    remote.archive(made)
+    assert remote.read("a") is None
+    assert contents(remote) == {}
+    with pytest.raises(RemoteConflictError):
+        remote.archive(made)
+    remote.create("a", "Two", {}, "d")
+    assert contents(remote) == {"a": "Two"}
+
+
+def test_a_config_is_kept_where_the_remote_says_so(remote: AnyRemote) -> None:
+    made = remote.create("a", "One", {"n": 1}, "d")
+    assert made.config == ({"n": 1} if remote.keeps_config else None)
+    cleared = remote.publish(made, "One", {}, "d")
+    assert not cleared.config
+
+
+def test_all_pages_are_read(remote: AnyRemote) -> None:
+    for number in range(105):
+        remote.create(f"p{number:03}", str(number), {}, "d")
+    assert contents(remote) == {f"p{number:03}": str(number) for number in range(105)}

@@ -1,0 +1,174 @@
+"""One fault at every request of a sync, over real sockets; and processes that are killed."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from promptstore.errors import PromptStoreError
+from promptstore.remote import Patience, PostHogClient
+from promptstore.remote.prompts import PromptsOfRemote
+from promptstore.store import PromptStore
+from promptstore.sync import SyncRules
+from tests.gitrepo import GitRepo
+from tests.processes import die_at, fork
+from tests.sync.conftest import Pair
+from tests.sync.listening import FAULTS, KEY, Listening, RefusingTransport, listening
+from tests.sync.memory import MemoryRemote
+from tests.sync.project import Dialect, FakeProject
+from tests.sync.test_sync import file
+from tests.writing.conftest import configure
+
+MOST_REQUESTS = 16
+"""More requests than the sync below makes, looks after lost answers included."""
+
+WRITES = [("archive", "gone"), ("create", "mine"), ("publish", "up")]
+TEXTS = {
+    "up": "up 2", "mine": "mine 1", "down": "down 2", "theirs": "theirs 1",
+    "kept1": "kept1 1", "kept2": "kept2 1",
+}  # fmt: skip
+PULLS = ["Create theirs", "Update down"]
+
+
+@dataclass
+class Scene:
+    """A store and a project in which every kind of step is to be done, to be copied."""
+
+    repo: GitRepo
+    project: FakeProject
+    copies: int = 0
+
+    def copy(self) -> Pair:
+        self.copies += 1
+        path = self.repo.path.with_name(f"copy-{self.copies}")
+        shutil.copytree(self.repo.path, path)
+        project = copy.deepcopy(self.project)
+        return Pair(
+            GitRepo(path), PromptStore.open(path), project, MemoryRemote(project), SyncRules()
+        )
+
+
+@pytest.fixture(scope="module", params=["seed", "current"])
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    dialect: Dialect = request.param
+    repo = configure(GitRepo.init(tmp_path_factory.mktemp(dialect) / "scene"))
+    repo.commit({}, "Begin")
+    project = FakeProject(dialect)
+    pair = Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
+    pair.commit(**{name: file(f"{name} 1") for name in ("up", "down", "gone", "kept1", "kept2")})
+    pair.run()
+    pair.commit(up=file("up 2"), mine=file("mine 1"), gone=file("gone 1", deleted=True))
+    project.edit("down", "down 2")
+    project.edit("theirs", "theirs 1")
+    shutil.rmtree(repo.path / ".git" / "hooks", ignore_errors=True)
+    return Scene(repo, project)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Listening]:
+    with listening(FakeProject()) as found:
+        yield found
+
+
+def attempt(pair: Pair, client: PostHogClient) -> None:
+    """Sync once; whatever a fault brings is an error of ours or a failed step."""
+    pair.remote = PromptsOfRemote(client)
+    said = ""
+    with client:
+        try:
+            pair.run()
+        except PromptStoreError as error:
+            said = str(error)
+    assert KEY not in said
+
+
+def assert_settled(pair: Pair) -> None:
+    """Both sides are equal, nothing was written twice, and no edit is missing."""
+    pair.remote = MemoryRemote(pair.project)
+    assert pair.plan() == []
+    assert sorted(pair.project.writes) == WRITES
+    assert pair.project.texts() == TEXTS
+    assert {name: pair.text(name) for name in pair.store.snapshot()} == TEXTS
+    pulls = pair.repo.git("log", "--format=%s", "--author=grace@remote.example").splitlines()
+    assert sorted(subject.partition(" from")[0] for subject in pulls) == PULLS
+
+
+SEED_QUICKLY = ("409", "500 after the work", "truncated")
+CASES = [
+    pytest.param(
+        dialect,
+        fault,
+        marks=[pytest.mark.slow] if dialect == "seed" and fault not in SEED_QUICKLY else [],
+    )
+    for dialect in ("seed", "current")
+    for fault in FAULTS
+]
+
+
+@pytest.mark.parametrize(("scene", "fault"), CASES, indirect=["scene"])
+def test_a_fault_at_every_request(scene: Scene, fault: str, server: Listening) -> None:
+    timeout = 0.3 if "silence" in fault else 30.0
+    for number in range(1, MOST_REQUESTS):
+        pair = scene.copy()
+        server.project, server.faults = pair.project, {number: fault}
+        server.requests.clear()
+        attempt(pair, server.client(timeout=timeout))
+        was_reached = len(server.requests) >= number
+        server.faults = {}
+        attempt(pair, server.client())
+        assert_settled(pair)
+        shutil.rmtree(pair.repo.path)
+        if not was_reached:
+            assert number > 5
+            return
+    pytest.fail("the sync never ended")
+
+
+def test_a_connection_refused_at_every_request(scene: Scene, server: Listening) -> None:
+    for number in range(1, MOST_REQUESTS):
+        pair = scene.copy()
+        server.project = pair.project
+        transport = RefusingTransport(number)
+        patience = Patience(attempts=1)
+        attempt(pair, PostHogClient(server.url, KEY, 1, patience=patience, transport=transport))
+        attempt(pair, server.client())
+        assert_settled(pair)
+        if transport.left > 0:
+            assert number > 5
+            return
+    pytest.fail("the sync never ended")
+
+
+def test_faults_that_pass_are_not_even_noticed(scene: Scene, server: Listening) -> None:
+    pair = scene.copy()
+    server.project = pair.project
+    server.requests.clear()
+    server.faults = {1: "500", 2: "reset", 4: "429"}
+    with server.client(attempts=4) as client:
+        pair.remote = PromptsOfRemote(client)
+        assert pair.run().is_clean
+    assert_settled(pair)
+
+
+@pytest.mark.parametrize("event", range(1, 160, 16))
+def test_a_killed_process(scene: Scene, event: int) -> None:
+    """The process dies at its n-th access to a file; the remote lives on in another process."""
+    pair = scene.copy()
+    with listening(pair.project) as server:
+
+        def work(_output: int) -> None:
+            pair.store = PromptStore.open(pair.repo.path)
+            pair.remote = PromptsOfRemote(server.client())
+            die_at(event)
+            pair.run()
+
+        code = fork(work).wait()
+        assert code in (0, -signal.SIGKILL)
+        attempt(pair, server.client())
+    assert_settled(pair)
+    assert pair.repo.git("fsck", "--strict", "--no-dangling") == ""

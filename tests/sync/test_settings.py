@@ -1,0 +1,74 @@
+"""The configuration of remotes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptstore.errors import InvalidArgumentError
+from promptstore.sync import NameRule
+from promptstore.sync.settings import choose_remote, load_remotes
+
+FULL = """\
+[tool.promptstore.remotes.posthog]
+host = "https://us.posthog.com"
+project = 12345
+key_env = "OTHER_KEY"
+separator = "-"
+only = ["support/*"]
+as_source = true
+publishes_per_minute = 10
+timeout = 5
+names = {"support/old" = "legacy"}
+"""
+
+
+def test_everything_that_can_be_set(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(FULL)
+    remotes = load_remotes(tmp_path)
+    found = choose_remote(remotes, None)
+    assert (found.name, found.host, found.project) == ("posthog", "https://us.posthog.com", "12345")
+    assert (found.key_env, found.publishes_per_minute, found.timeout) == ("OTHER_KEY", 10, 5.0)
+    assert found.rules.naming == NameRule("-", {"support/old": "legacy"})
+    assert (found.rules.only, found.rules.as_source) == (("support/*",), True)
+
+
+def test_a_file_of_its_own_beside_the_project(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(FULL)
+    (tmp_path / ".promptstore.toml").write_text('[remotes.own]\nhost = "http://localhost:8000"\n')
+    remotes = load_remotes(tmp_path)
+    assert set(remotes) == {"posthog", "own"}
+    assert choose_remote(remotes, "own").project == "@current"
+    with pytest.raises(InvalidArgumentError, match="name one remote by --remote: own, posthog"):
+        choose_remote(remotes, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no remote is set up"),
+        ("[remotes.a]\n", "the host is missing"),
+        ("[remotes.a]\nhost = 1\n", "'host' must be str"),
+        ('[remotes.a]\nhost = "x"\nkey = "phx_1"\n', "environment variable"),
+        ('[remotes.a]\nhost = "x"\nprojekt = 1\n', "did you mean 'project'?"),
+        ('[remotes.a]\nhost = "x"\ntimeout = true\n', "'timeout' must be int or float"),
+        ('[remotes.a]\nhost = "x"\nonly = [1]\n', "hold texts"),
+        ("[remotes]\na = 1\n", "it must be a table"),
+        ("remotes = 1\n", "'remotes' must be a table"),
+        ("[remotes.a\n", ".promptstore.toml: "),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / ".promptstore.toml").write_text(text)
+    with pytest.raises(InvalidArgumentError) as caught:
+        choose_remote(load_remotes(tmp_path), None)
+    assert message in str(caught.value)
+    assert "phx_1" not in str(caught.value)
+
+
+def test_one_name_in_both_files(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(FULL)
+    (tmp_path / ".promptstore.toml").write_text('[remotes.posthog]\nhost = "x"\n')
+    with pytest.raises(InvalidArgumentError, match="keep one of them"):
+        load_remotes(tmp_path)
