@@ -131,6 +131,8 @@ SAMPLES = [
         ForgeError(forge="GitHub", address="https://api.github.com", reason="answered 403: no"),
         OSError,
         "GitHub at https://api.github.com answered 403: no. Look at the address",
+    ),
+    (
         RemoteUnreachableError(request="GET /x", detail="refused", may_have_written=True),
         ConnectionError,
         "GET /x: refused. Check the host and the network",

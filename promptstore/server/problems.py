@@ -152,7 +152,6 @@ VERDICTS: Final[Mapping[type[errors.PromptStoreError], Verdict]] = {
     errors.RenderError: _TEMPLATE,
     errors.LimitError: _TEMPLATE,
     errors.EventError: Verdict(400, "validation_error", "invalid_input", attr="data"),
-    errors.ForgeError: _UNWELL,
     errors.ConflictError: Verdict(409, "invalid_request", "conflict"),
     errors.RepositoryError: _UNWELL,
     errors.RepositoryNotFoundError: _UNWELL,
