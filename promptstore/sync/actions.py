@@ -117,9 +117,9 @@ class Actions(Generic[AnyRow]):
             raise ConflictError(names=[name], reason="there is no commit to begin a branch from.")
         start_branch(self.store.repository, branch, tip)
         store = PromptStore.open(self.store.path, root=self.store.root, branch=branch)
-        prompt = self._commit(name, self._decoded(name, seen.wire), seen, store)
+        self._commit(name, self._decoded(name, seen.wire), seen, store)
         base = self.comparison.base.get(name) or archived(seen.held())
-        commit = prompt.commit or ""
+        commit = self.store.repository.branch_tip(f"refs/heads/{branch}") or tip
         self.memory.note(name, replace(base, offered=(commit, seen.wire.digest)))
         return f"the remote's side is on the branch {branch}"
 

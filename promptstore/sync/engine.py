@@ -148,9 +148,13 @@ class Sync(Generic[AnyRow]):
 
         Raises:
             MassDeletionError: Too many prompts would be deleted; nothing was changed.
+            InvalidArgumentError: Conflicts would go onto the store's own branch.
+            RepositoryError: Git does not know who commits.
             RemoteError: The remote failed in a way that concerns all prompts. What was done before
                 is remembered.
         """
+        self._state.check_writable()
+        self._refuse_own_branch(options.branch)
         steps = chosen(comparison, options)
         self._refuse_mass_deletion(steps, comparison, options)
         report, memory = Report(), Memory(self._state)
@@ -182,6 +186,14 @@ class Sync(Generic[AnyRow]):
         versions = self._state.versions(keeps_config=comparison.keeps_config)
         labels = LabelSync(self._store, self._remote, self.rules, comparison, versions)
         return labels.bring(directions)
+
+    def _refuse_own_branch(self, branch: str | None) -> None:
+        own = self._store.branch or self._store.repository.head_branch()
+        if branch is not None and branch == own:
+            raise InvalidArgumentError(
+                message=f"the store is on the branch {branch!r} itself; name another one for the "
+                "remote's side of conflicts"
+            )
 
     def _refuse_mass_deletion(
         self, steps: Collection[Step], comparison: Comparison[AnyRow], options: SyncOptions

@@ -87,8 +87,14 @@ class RemoteState:
         self._repository = repository
         self._prefix = f"{root}/" if root else ""
         self._lock_timeout = lock_timeout
-        # Asked for at once: it must not turn out after a push that git knows nobody.
-        self._author, self._committer = choose_signatures(repository, None, None)
+
+    def check_writable(self) -> None:
+        """See that a commit can be made, before anything is done that must be remembered.
+
+        Raises:
+            RepositoryError: Git does not know who commits.
+        """
+        choose_signatures(self._repository, None, None)
 
     def read(self, *, keeps_config: bool) -> dict[str, Held]:
         """Read what the remote held, by name in git.
@@ -141,7 +147,7 @@ class RemoteState:
         ]
         title = f"Sync {len(moves)} with {self._remote}"
         message = compose_message("\n".join([title, "", *lines]), {})
-        note = CommitNote(self._author, self._committer, message)
+        note = CommitNote(*choose_signatures(self._repository, None, None), message)
         update_ref(
             self._repository,
             self.ref,

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import InvalidArgumentError, MassDeletionError, RemoteKeyError
+from tests.cli.test_process import run_on_terminal
 from tests.gitrepo import GitRepo
 from tests.sync.listening import KEY, Listening, listening
 from tests.sync.project import FakeProject
@@ -182,3 +183,23 @@ def test_the_key_comes_from_the_environment_only(
     refused = run("plan")
     assert isinstance(refused.exception, RemoteKeyError)
     assert "phx_wrong" not in str(refused.exception)
+
+
+@pytest.mark.parametrize(("typed", "code", "left"), [(b"n\n", 1, True), (b"y\n", 0, False)])
+def test_on_a_terminal_many_deletions_are_asked_about(
+    run: Run, clone: GitRepo, server: Listening, typed: bytes, code: int, left: bool
+) -> None:
+    run("push")
+    clone.commit({"prompts/mine.yaml": file("Mine", deleted=True)})
+    done = run_on_terminal(clone.path, "sync", "push", prompt=b"[y/N]", typed=typed)
+    assert done[0] == code
+    assert b"1 of 2 prompts would be deleted (mine)" in done[1]
+    assert ("mine" in server.project.texts()) == left
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(run: Run, clone: GitRepo) -> None:
+    clone.commit({f"prompts/p{number:02}.yaml": file("x") for number in range(12)})
+    code, shown = run_on_terminal(clone.path, "sync", "push")
+    assert code == 0
+    assert b"Syncing" in shown
+    assert b"posthog: 14 done" in shown

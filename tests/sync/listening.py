@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +34,9 @@ FAULTS = (
 )
 """What can happen to a request. ``after the work``: the server has done what was asked."""
 
+KILLS = ("killed", "killed after the work")
+"""The same for the process that asks."""
+
 
 @dataclass
 class Listening:
@@ -42,12 +47,15 @@ class Listening:
         project: What it serves.
         faults: What happens at which request, counted from 1.
         requests: The requests so far: method, path and key.
+        victim: The process that the faults ``killed …`` kill.
+        released: Lets go of the clients that wait in vain.
     """
 
     url: str
     project: FakeProject
     faults: dict[int, str] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    victim: int = 0
     released: threading.Event = field(default_factory=threading.Event)
 
     def client(self, attempts: int = 1, timeout: float = 30) -> PostHogClient:
@@ -95,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in STATUSES:
             self.answer(STATUSES[fault], {"detail": "A fault."}, retry_after=fault == "429")
             return
-        if fault == "reset":
+        if fault in ("reset", "killed"):
+            self.kill(fault)
             self.reset()
             return
         if fault == "web page":
@@ -106,7 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.finish_with(fault, status, value)
 
+    def kill(self, fault: str | None) -> None:
+        """Kill the process that asks, where that is the fault."""
+        if fault in KILLS:
+            os.kill(self.listening.victim, signal.SIGKILL)
+
     def finish_with(self, fault: str | None, status: int, value: Any) -> None:
+        self.kill(fault)
         if fault == "500 after the work":
             self.answer(500, {"type": "server_error", "detail": "A server error occurred."})
         elif fault == "web page after the work":
@@ -140,8 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 204:
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
-        self.wfile.flush()
+        with suppress(ConnectionError):
+            self.wfile.write(data)
+            self.wfile.flush()
 
     def reset(self) -> None:
         """Close so that the other end sees a reset."""

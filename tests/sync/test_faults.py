@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import random
 import shutil
 import signal
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from promptstore.sync import SyncRules
 from tests.gitrepo import GitRepo
 from tests.processes import die_at, fork
 from tests.sync.conftest import Pair
-from tests.sync.listening import FAULTS, KEY, Listening, RefusingTransport, listening
+from tests.sync.listening import FAULTS, KEY, KILLS, Listening, RefusingTransport, listening
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
 from tests.sync.test_sync import file
@@ -155,20 +157,70 @@ def test_faults_that_pass_are_not_even_noticed(scene: Scene, server: Listening) 
     assert_settled(pair)
 
 
-@pytest.mark.parametrize("event", range(1, 160, 16))
-def test_a_killed_process(scene: Scene, event: int) -> None:
-    """The process dies at its n-th access to a file; the remote lives on in another process."""
+@pytest.mark.parametrize("seed", range(8))
+def test_several_faults_at_random(scene: Scene, server: Listening, seed: int) -> None:
+    chance = random.Random(seed)
     pair = scene.copy()
-    with listening(pair.project) as server:
+    server.project = pair.project
+    for _ in range(3):
+        server.requests.clear()
+        fitting = [fault for fault in FAULTS if "silence" not in fault]
+        server.faults = {chance.randint(1, 12): chance.choice(fitting) for _ in range(3)}
+        attempt(pair, server.client(attempts=chance.choice([1, 3])))
+    server.faults = {}
+    attempt(pair, server.client())
+    assert_settled(pair)
 
-        def work(_output: int) -> None:
-            pair.store = PromptStore.open(pair.repo.path)
-            pair.remote = PromptsOfRemote(server.client())
-            die_at(event)
-            pair.run()
 
-        code = fork(work).wait()
-        assert code in (0, -signal.SIGKILL)
+@pytest.mark.parametrize("fault", KILLS)
+def test_a_process_killed_at_every_request(scene: Scene, server: Listening, fault: str) -> None:
+    for number in range(1, MOST_REQUESTS):
+        pair = scene.copy()
+        server.project, server.faults = pair.project, {number: fault}
+        server.requests.clear()
+        code = run_as_victim(pair, server)
+        server.faults = {}
         attempt(pair, server.client())
+        assert_settled(pair)
+        if code == 0:
+            assert number > 5
+            return
+        assert code == -signal.SIGKILL
+    pytest.fail("the sync never ended")
+
+
+def run_as_victim(pair: Pair, server: Listening) -> int:
+    """Sync in a process that the server may kill, and give its exit code."""
+    gate, opener = os.pipe()
+
+    def work(_output: int) -> None:
+        os.read(gate, 1)
+        pair.store = PromptStore.open(pair.repo.path)
+        attempt(pair, server.client())
+
+    child = fork(work)
+    server.victim = child.pid
+    os.write(opener, b"x")
+    code = child.wait()
+    os.close(gate)
+    os.close(opener)
+    return code
+
+
+@pytest.mark.parametrize("event", range(1, 160, 20))
+def test_a_process_killed_while_it_writes_files(
+    scene: Scene, server: Listening, event: int
+) -> None:
+    pair = scene.copy()
+    server.project, server.faults = pair.project, {}
+
+    def work(_output: int) -> None:
+        pair.store = PromptStore.open(pair.repo.path)
+        pair.remote = PromptsOfRemote(server.client())
+        die_at(event)
+        pair.run()
+
+    assert fork(work).wait() in (0, -signal.SIGKILL)
+    attempt(pair, server.client())
     assert_settled(pair)
     assert pair.repo.git("fsck", "--strict", "--no-dangling") == ""

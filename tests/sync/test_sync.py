@@ -7,8 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from promptstore.errors import InvalidArgumentError, MassDeletionError, RemoteUnreachableError
-from promptstore.sync import NameRule, SyncRules
+from promptstore.errors import (
+    InvalidArgumentError,
+    MassDeletionError,
+    RemoteUnreachableError,
+    RepositoryError,
+)
+from promptstore.sync import NameRule, SyncOptions, SyncRules
 from tests.sync.conftest import Pair
 from tests.sync.memory import MemoryRemote
 
@@ -230,6 +235,11 @@ class TestConflicts:
         assert torn.run().is_clean
         assert torn.project.texts()["a"] == "Both"
 
+    def test_the_own_branch_is_no_branch_for_it(self, torn: Pair) -> None:
+        with pytest.raises(InvalidArgumentError, match="name another one"):
+            torn.run(branch="main")
+        assert torn.text("a") == "Ours"
+
     def test_a_deletion_against_an_edit(self, pair: Pair) -> None:
         pair.commit(a=file("One"), b=file("B"), c=file("C"), d=file("D"))
         pair.run()
@@ -317,8 +327,6 @@ def test_a_remote_that_moves_before_the_write_is_not_overwritten(pair: Pair) -> 
     sync = pair.sync
     seen = sync.compare()
     pair.project.edit("a", "Theirs")
-    from promptstore.sync import SyncOptions
-
     report = sync.apply(seen, SyncOptions())
     assert [result.outcome for result in report.results] == ["failed"]
     assert pair.project.texts()["a"] == "Theirs"
@@ -399,3 +407,33 @@ def test_a_lost_answer_is_looked_after(pair: Pair) -> None:
         pair.run()
     assert pair.run().is_clean
     assert pair.project.writes == [("create", "a"), ("create", "b")]
+
+
+def test_other_json_than_text_comes_in_as_messages_or_as_its_json(pair: Pair) -> None:
+    messages = [{"role": "user", "content": "Hi {{name}}"}]
+    pair.project.edit("chat", messages)
+    pair.project.edit("object", {"x": [1, None]})
+    assert pair.run().is_clean
+    assert pair.store.get("chat").is_chat
+    assert json.loads(pair.store.get("object").prompt or "") == {"x": [1, None]}
+    assert pair.plan() == []
+
+
+def test_without_a_name_for_git_nothing_is_begun(pair: Pair) -> None:
+    pair.commit(a=file("A"))
+    pair.repo.git("config", "--unset", "user.name")
+    assert pair.plan() == ["push create a"]
+    with pytest.raises(RepositoryError, match="git does not know who you are"):
+        pair.run()
+    assert pair.project.writes == []
+
+
+def test_a_rule_that_changed_deletes_nothing(pair: Pair) -> None:
+    pair.commit(team__a=file("A"), b=file("B"), c=file("C"), d=file("D"))
+    pair.run()
+    pair.rules = SyncRules(naming=NameRule("-"))
+    (failed,) = pair.run(allow_delete=True).of("failed")
+    assert failed.step.name == "team/a"
+    assert "it is on the remote after all" in failed.note
+    assert pair.text("team/a") == "A"
+    assert "team__a" in pair.project.texts()
