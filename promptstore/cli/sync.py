@@ -96,13 +96,7 @@ def status(
     The exit code is 1 when there are conflicts.
     """
     with _session(context, remote, only, as_source=as_source) as session:
-        both = session.sync.compare()
-        if as_json:
-            print_json(_planned(session, both))
-        else:
-            print_lines(f"{session.sync.name}: {_counted(both)}")
-            _print_refused(both)
-    _fail_on(any(_is_open(both, step.name) for step in both.steps if step.direction == "conflict"))
+        _show(session, _print_status, as_json=as_json)
 
 
 @app.command("plan")
@@ -118,12 +112,7 @@ def plan(
     The exit code is 1 when there are conflicts.
     """
     with _session(context, remote, only, as_source=as_source) as session:
-        both = session.sync.compare()
-        if as_json:
-            print_json(_planned(session, both))
-        else:
-            _print_plan(session, both)
-    _fail_on(any(_is_open(both, step.name) for step in both.steps if step.direction == "conflict"))
+        _show(session, _print_plan, as_json=as_json)
 
 
 @app.command("push")
@@ -231,6 +220,16 @@ def _key(settings: RemoteSettings) -> str:
     return key
 
 
+def _show(session: _Session, show: Callable[[_Session, Both], None], *, as_json: bool) -> None:
+    """Compare both sides and show it; a conflict that no pull merges is a failure."""
+    both = session.sync.compare()
+    if as_json:
+        print_json(_planned(session, both))
+    else:
+        show(session, both)
+    _fail_on(any(_is_open(both, step.name) for step in both.steps if step.direction == "conflict"))
+
+
 def _side(text: str | None) -> Any:
     if text not in (None, "local", "remote"):
         raise InvalidArgumentError(message=f"--prefer takes local or remote, not {text!r}")
@@ -310,6 +309,11 @@ def _row(step: Any) -> dict[str, Any]:
         "verb": step.verb,
         "reason": step.reason,
     }
+
+
+def _print_status(session: _Session, both: Both) -> None:
+    print_lines(f"{session.sync.name}: {_counted(both)}")
+    _print_refused(both)
 
 
 def _print_plan(session: _Session, both: Both) -> None:

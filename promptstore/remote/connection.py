@@ -241,7 +241,8 @@ def _query_text(value: Any) -> str:
 def _transport_fault(error: httpx.RequestError, host: str, timeout: float) -> str:
     if isinstance(error, httpx.TimeoutException):
         return f"{host} did not answer within {timeout:g} seconds"
-    return f"{host} gave no whole answer: {str(error) or type(error).__name__}"
+    what = "cannot be reached" if isinstance(error, httpx.ConnectError) else "gave no whole answer"
+    return f"{host} {what}: {str(error) or type(error).__name__}"
 
 
 def _json_of(answer: httpx.Response) -> Any:

@@ -83,7 +83,7 @@ class Actions(Generic[AnyRow]):
             return self._pull_archive(name)
         prompt = self._commit(name, self._decoded(name, seen.wire), seen, self.store)
         self.memory.note(name, seen.held())
-        return f"version {prompt.version} in git"
+        return _here(prompt)
 
     def merge(self, name: str, *, and_push: bool) -> str:
         """Commit what both sides are together; the remote gets it now or by the next push."""
@@ -92,7 +92,7 @@ class Actions(Generic[AnyRow]):
         prompt = self._commit(name, merged, seen, self.store)
         self.memory.note(name, seen.held())
         if not and_push:
-            return f"merged as version {prompt.version} in git; push it now"
+            return f"merged: {_here(prompt)}; push it now"
         wire = encode(
             prompt, keeps_config=self.comparison.keeps_config, as_source=self.rules.as_source
         )
@@ -205,6 +205,11 @@ class Actions(Generic[AnyRow]):
             return "From git"
         subject = self.store.repository.commit(commit).message.strip().partition("\n")[0]
         return f"{commit[:12]} {subject}".strip()[:MAX_DESCRIPTION]
+
+
+def _here(prompt: Prompt) -> str:
+    """Say which version of git a prompt is, where versions can be counted."""
+    return "committed to git" if prompt.version is None else f"version {prompt.version} in git"
 
 
 def _person(row: Row) -> str | None:

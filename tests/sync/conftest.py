@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -63,6 +62,3 @@ def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
     repo.commit({}, "Begin")
     project = FakeProject(request.param)
     return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
-
-
-Make = Callable[[str], str]

@@ -55,7 +55,7 @@ class Listening:
     project: FakeProject
     faults: dict[int, str] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
-    victim: int = 0
+    victim: int | None = None
     released: threading.Event = field(default_factory=threading.Event)
 
     def client(self, attempts: int = 1, timeout: float = 30) -> PostHogClient:
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def kill(self, fault: str | None) -> None:
         """Kill the process that asks, where that is the fault."""
-        if fault in KILLS:
+        if fault in KILLS and self.listening.victim is not None:
             os.kill(self.listening.victim, signal.SIGKILL)
 
     def finish_with(self, fault: str | None, status: int, value: Any) -> None:

@@ -13,9 +13,11 @@ from promptstore.errors import (
     RemoteUnreachableError,
     RepositoryError,
 )
+from promptstore.store import PromptStore
 from promptstore.sync import NameRule, SyncOptions, SyncRules
 from tests.sync.conftest import Pair
 from tests.sync.memory import MemoryRemote
+from tests.writing.conftest import configure
 
 LINES = "one\ntwo\nthree\nfour\nfive\n"
 
@@ -64,15 +66,13 @@ def test_the_state_is_a_commit_with_the_remotes_prompts_as_files(pair: Pair) -> 
     assert pair.repo.git("status", "--porcelain") == ""
 
 
-def test_the_state_travels_with_push_and_fetch(pair: Pair, tmp_path_factory: object) -> None:
+def test_the_state_travels_with_push_and_fetch(pair: Pair) -> None:
     pair.commit(a=file("One"))
     pair.run()
-    clone = pair.repo.clone(pair.repo.path.parent / "clone")
+    clone = configure(pair.repo.clone(pair.repo.path.parent / "clone"))
     clone.git("fetch", "--quiet", "origin", "refs/promptstore/*:refs/promptstore/*")
-    clone.git("config", "user.name", "Bob Example")
-    clone.git("config", "user.email", "bob@example.com")
     pair.project.edit("a", "Two")
-    other = replace(pair, repo=clone, store=type(pair.store).open(clone.path))
+    other = replace(pair, repo=clone, store=PromptStore.open(clone.path))
     assert other.plan() == ["pull update a"]
 
 
@@ -437,3 +437,18 @@ def test_a_rule_that_changed_deletes_nothing(pair: Pair) -> None:
     assert "it is on the remote after all" in failed.note
     assert pair.text("team/a") == "A"
     assert "team__a" in pair.project.texts()
+
+
+def test_a_shallow_clone_can_be_synced(pair: Pair) -> None:
+    pair.commit(a=file("A"), b=file("B"))
+    pair.run()
+    clone = configure(pair.repo.clone(pair.repo.path.parent / "shallow", "--depth=1"))
+    clone.git("fetch", "--quiet", "origin", "refs/promptstore/*:refs/promptstore/*")
+    pair.project.edit("a", "A2")
+    clone.commit({"prompts/b.yaml": file("B2")})
+    shallow = replace(pair, repo=clone, store=PromptStore.open(clone.path))
+    assert sorted(found.note for found in shallow.run().of("done")) == [
+        "committed to git",
+        f"version {pair.project.prompts['b'][-1].number} on the remote",
+    ]
+    assert shallow.plan() == []

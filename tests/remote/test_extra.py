@@ -1,0 +1,34 @@
+"""Without its extra, the remote says what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import importlib.util
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "httpx" else real(name, *rest)
+import promptstore
+try:
+    import promptstore.remote
+except promptstore.MissingExtraError as error:
+    print(error)
+"""
+
+
+def test_a_missing_extra_says_what_mends_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    expected = "Talking to a remote needs more: pip install 'git-promptstore[remote]'\n"
+    assert done.stdout == expected
+
+
+def test_the_package_loads_no_http_by_itself() -> None:
+    program = "import promptstore, promptstore.store, promptstore.cli.app, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "httpx" not in done.stdout.split()
+    assert "promptstore.sync.engine" not in done.stdout.split()
