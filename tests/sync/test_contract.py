@@ -6,18 +6,27 @@ the dialects. A further one joins by one more entry.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptstore.errors import RemoteConflictError, RemoteRejectedError
+from promptstore.remote import PostHogClient, RemotePrompt
 from promptstore.remote.prompts import PromptsOfRemote
+from promptstore.server.settings import ProjectSettings
+from promptstore.server.tokens import TokenFile
 from promptstore.sync import Remote, Row
+from tests.gitrepo import GitRepo
+from tests.server.listening import serving
 from tests.sync.listening import listening
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
+from tests.writing.conftest import configure
 
 AnyRemote = Remote[Any]
 
@@ -33,9 +42,40 @@ def over_http(dialect: Dialect) -> Iterator[AnyRemote]:
         yield PromptsOfRemote(client)
 
 
+class SpeakingById(PromptsOfRemote):
+    """Speaks the dialect `seed` to a server that serves both."""
+
+    def fetch(self) -> list[RemotePrompt]:
+        return [_without_versions(row) for row in super().fetch()]
+
+    def read(self, name: str) -> RemotePrompt | None:
+        row = super().read(name)
+        return row and _without_versions(row)
+
+    def create(self, *arguments: Any) -> RemotePrompt:
+        return _without_versions(super().create(*arguments))
+
+
+def _without_versions(row: RemotePrompt) -> RemotePrompt:
+    return replace(row, latest_version=None)
+
+
+@contextmanager
+def our_own_server(dialect: Dialect) -> Iterator[AnyRemote]:
+    with tempfile.TemporaryDirectory() as folder:
+        repo = configure(GitRepo.init(Path(folder) / "repo"))
+        settings = {1: ProjectSettings(1, repo.path, branch="main")}
+        with (
+            serving(settings, TokenFile(Path(folder) / "tokens.json")) as server,
+            PostHogClient(server.url, server.key, 1, publishes_per_minute=0) as client,
+        ):
+            yield (SpeakingById if dialect == "seed" else PromptsOfRemote)(client)
+
+
 REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[AnyRemote]]] = {
     "in memory": in_memory,
     "over http": over_http,
+    "our own server": our_own_server,
 }
 
 
