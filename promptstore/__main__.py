@@ -18,21 +18,19 @@ def main() -> None:
         # Answered here, since loading the commands takes longer than everything else about it.
         print(f"promptstore {__version__}")  # noqa: T201
         return
-    _run()
+    _run(sys.argv[1:])
 
 
-def _run() -> None:
+def _run(arguments: list[str]) -> None:
     import os
-    from importlib.util import find_spec
 
-    from promptstore.errors import MissingExtraError, PromptStoreError
+    from promptstore.errors import PromptStoreError
 
     try:
-        if find_spec("typer") is None or find_spec("rich") is None:
-            raise MissingExtraError(extra="cli", purpose="The command line")
-        from promptstore.cli.app import app
-
-        app()
+        if len(arguments) == 2 and arguments[0] == "show" and not arguments[1].startswith("-"):
+            _show(arguments[1])
+        else:
+            _dispatch()
     except PromptStoreError as error:
         from promptstore.cli.output import print_error
 
@@ -45,6 +43,28 @@ def _run() -> None:
         # Whoever read the output has gone; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _dispatch() -> None:
+    from importlib.util import find_spec
+
+    from promptstore.errors import MissingExtraError
+
+    if find_spec("typer") is None or find_spec("rich") is None:
+        raise MissingExtraError(extra="cli", purpose="The command line")
+    from promptstore.cli.app import app
+
+    app()
+
+
+def _show(name: str) -> None:
+    """Run ``promptstore show NAME``, without what reads options: that takes twice as long."""
+    from promptstore.cli.output import make_output_exact
+    from promptstore.cli.place import Place
+    from promptstore.cli.showing import show_prompt
+
+    make_output_exact()
+    show_prompt(Place(), name)
 
 
 if __name__ == "__main__":

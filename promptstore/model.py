@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from promptstore.errors import IncludeError, InvalidArgumentError
-from promptstore.template import Budget, Limits, Source, Template, TemplateKind, compile_template
+from promptstore.template import (
+    Budget,
+    Limits,
+    Source,
+    Template,
+    TemplateKind,
+    compile_template,
+    fill_with_texts,
+)
 from promptstore.values import FrozenDict, freeze, thaw
-from promptstore.variables import Binder, Variable, bind
+from promptstore.variables import Binder, Variable, bind, is_unicode
 
 Part: TypeAlias = Mapping[str, Any]
 """One part of a content: ``{"type": "text", "text": …}`` and the like, strings being templates."""
@@ -191,7 +199,7 @@ class Prompt:
         return render_prompt(self, variables)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenderedPrompt:
     """What a render made, and which prompt it was made from.
 
@@ -323,6 +331,28 @@ _READERS: Final = [(item.name, attrgetter(item.name)) for item in fields(Prompt)
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a prompt with values from a mapping; see `Prompt.render`."""
     program = prompt._program or _program(prompt)  # noqa: SLF001 - the memo belongs to this module
+    if len(values) == program.texts_count:
+        # Joining texts is all the check that they need, in less than half of the time of the way
+        # that can tell what is wrong.
+        messages: list[dict[str, Any]] = []
+        left = prompt.limits.max_output
+        try:
+            for role, fill in program.text_fills:
+                text = fill(values)
+                left -= len(text)
+                if left < 0 or not (text.isascii() or is_unicode(text)):
+                    return _render_carefully(prompt, program, values)
+                messages.append({"role": role, "content": text})
+        except (KeyError, TypeError):
+            return _render_carefully(prompt, program, values)
+        return RenderedPrompt(messages, prompt)
+    return _render_carefully(prompt, program, values)
+
+
+def _render_carefully(
+    prompt: Prompt, program: _Program, values: Mapping[str, Any]
+) -> RenderedPrompt:
+    """Render any prompt, and tell everything that is wrong with the values."""
     bound = program.binder.bind_plainly(values)
     if bound is None:
         bound = bind(
@@ -345,8 +375,7 @@ def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     return RenderedPrompt(messages, prompt)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """How a prompt is called.
 
     Attributes:
@@ -411,14 +440,15 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | i
     return [leaf for key, item in pairs for leaf in _leaves(item, (*path, key))]
 
 
-@dataclass(frozen=True, slots=True)
-class _CompiledMessage:
+_TextFill: TypeAlias = tuple[str, Callable[[Mapping[str, Any]], str]]
+
+
+class _CompiledMessage(NamedTuple):
     role: str
     fill: Callable[[Mapping[str, Any], frozenset[str], Budget], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
+class _Program(NamedTuple):
     """A prompt made ready to render: everything that does not depend on the values."""
 
     items: tuple[_CompiledMessage | Insert, ...]
@@ -428,6 +458,8 @@ class _Program:
     undeclared: tuple[str, ...]
     optional: frozenset[str]
     binder: Binder
+    text_fills: tuple[_TextFill, ...]
+    texts_count: int
 
 
 def _program(prompt: Prompt) -> _Program:
@@ -457,6 +489,7 @@ def _prepare(prompt: Prompt) -> _Program:
     required = sorted({name for template in templates for name in template.required})
     is_closed = prompt.variables is not None
     undeclared = tuple(n for n in required if n not in contract) if is_closed else ()
+    text_fills = _text_fills(prompt, templates, contract)
     return _Program(
         items=items,
         contract=contract,
@@ -469,7 +502,35 @@ def _prepare(prompt: Prompt) -> _Program:
             for name, variable in contract.items()
             if variable.required is False and not variable.has_default
         ),
+        text_fills=text_fills or (),
+        texts_count=-1 if text_fills is None else len(used),
     )
+
+
+def _text_fills(
+    prompt: Prompt, templates: Sequence[Template], contract: Mapping[str, Variable]
+) -> tuple[_TextFill, ...] | None:
+    """Give the quick way to render a prompt, or None where it needs more than a text for each name.
+
+    Returns:
+        The roles of the messages, each with what fills its text.
+    """
+    used = {name for template in templates for name in template.variables}
+    if contract.keys() != (used if prompt.variables is not None else set()):
+        return None
+    if not all(_is_needed_text(variable) for variable in contract.values()):
+        return None
+    found: list[_TextFill] = []
+    for item, template in zip(_items(prompt), templates, strict=False):
+        fill = fill_with_texts(template)
+        if isinstance(item, Insert) or not isinstance(item.content, str) or fill is None:
+            return None
+        found.append((item.role, fill))
+    return tuple(found) if len(found) == len(_items(prompt)) else None
+
+
+def _is_needed_text(variable: Variable) -> bool:
+    return variable.type == "string" and variable.enum is None and variable.needs_value
 
 
 def _items(prompt: Prompt) -> tuple[Message | Insert, ...]:

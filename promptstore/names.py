@@ -10,8 +10,10 @@ from promptstore.errors import InvalidNameError
 MAX_LENGTH = 255
 SUFFIX = ".yaml"
 
-_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-_NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""One part of a name, between slashes, as a regular expression."""
+
+_NAME = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
 _NAMES = re.compile(rf"(?:{_NAME.pattern}\n)*")
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptstore.contents import ContentCache
 from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
@@ -20,8 +19,7 @@ from promptstore.template import Source as TemplateSource
 from promptstore.versions import Change, Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What tells the versions of the prompts of a snapshot.
 
     Attributes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from promptstore.errors import RepositoryError
-from promptstore.names import SUFFIX, are_names, is_name
+from promptstore.names import MAX_LENGTH, SEGMENT, SUFFIX, are_names, is_name
 from promptstore.repository import Entry, Repository, blob_id
 
 
@@ -73,17 +73,28 @@ class CommitSource:
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
-        found: list[str] = []
+        plain: list[bytes] = []
+        others: list[str] = []
         pending = [("", self._tree)] if self._tree else []
         while pending:
             folder, tree = pending.pop()
+            stems = self._repository.only_files(tree, SEGMENT, SUFFIX)
+            if stems and len(folder) + max(map(len, stems)) <= MAX_LENGTH:
+                start = folder.encode()
+                plain.append(start + (b"\n" + start).join(stems))
+                continue
             files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            found += [folder + file[: -len(SUFFIX)] for file in files]
-            pending += [(f"{folder}{name}/", below) for name, below in folders]
-        if not are_names(found):
-            found = [name for name in found if is_name(name)]
-        found.sort()
-        return found
+            others += [folder + file[: -len(SUFFIX)] for file in files]
+            pending += [
+                (f"{folder}{name}/", below)
+                for name, below in reversed(folders)
+                if is_name(folder + name)
+            ]
+        if not are_names(others):
+            others = [name for name in others if is_name(name)]
+        if plain:
+            others += b"\n".join(plain).decode().split("\n")
+        return sorted(others)
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""

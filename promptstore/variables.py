@@ -195,7 +195,7 @@ class Binder:
             check = checks.get(name)
             if check is None or type(value) not in check[0]:
                 return None
-            if type(value) is str and not value.isascii() and not _is_unicode(value):
+            if type(value) is str and not value.isascii() and not is_unicode(value):
                 return None
             if check[1] is not None and value not in check[1]:
                 return None
@@ -213,7 +213,8 @@ _PLAIN_TYPES: Final[dict[VariableType, frozenset[type]]] = {
 }
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: one with half of a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

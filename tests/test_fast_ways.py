@@ -83,6 +83,24 @@ def test_odd_names_of_files_are_no_prompts(repo: GitRepo) -> None:
     assert [name for name in ("a", "b", "c", "h") if source.find(name)] == ["a"]
 
 
+names = st.sampled_from(["a.yaml", "b.yml", "-c.yaml", "d", "é.yaml", "e.yaml.yaml", "f" * 255])
+
+
+@given(st.dictionaries(st.sampled_from(["", "x/", ".y/", "z/z/", "w" * 250 + "/"]), st.sets(names)))
+def test_names_are_those_of_the_whole_walk(
+    tmp_path_factory: pytest.TempPathFactory, folders: dict[str, set[str]]
+) -> None:
+    repo = GitRepo.init(tmp_path_factory.mktemp("names"))
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=b"x")
+    paths = [folder + name for folder, found in folders.items() for name in found]
+    listed = "".join(f"100644 {blob} 0\t{path}\0" for path in paths)
+    repo.git("update-index", "-z", "--index-info", stdin=listed.encode())
+    commit = repo.git("commit-tree", "-m", "names", repo.git("write-tree"))
+    source = CommitSource(Repository.discover(repo.path), "", commit, "main")
+    stems = [path.removesuffix(".yaml") for path in paths if path.endswith(".yaml")]
+    assert source.names() == sorted(filter(is_name, stems))
+
+
 PERSON = "Ada Example <ada@example.com> 1700000000 +0100"
 COMMITS = {
     "ordinary": f"author {PERSON}\ncommitter {PERSON}\n\nText\n\nMore\n",

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import promptstore
-from promptstore.cli.app import app
+from promptstore.cli.app import HOMES, app
 from promptstore.cli.label import label_app
 from promptstore.promptfile import loads
 from promptstore.store import PromptStore
@@ -74,7 +74,7 @@ def test_the_event_has_the_text_that_is_shown() -> None:
     assert shown.text == text[1]
 
 
-COMMANDS = [[str(command.name)] for command in app.registered_commands]
+COMMANDS = [[name] for name in HOMES if name not in ("label", "sync", "token")]
 COMMANDS += [["label", str(command.name)] for command in label_app.registered_commands]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.opening import Place
+from promptstore.cli.place import Place
 from promptstore.errors import MissingExtraError
 
 Projects = Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import Place
 from promptstore.cli.output import print_error, print_json, print_table
+from promptstore.cli.place import Place
 from promptstore.cli.serve import Projects
 from promptstore.server.settings import read_settings, single_project
 from promptstore.server.tokens import SCOPES, Token, TokenFile

@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +36,7 @@ _ORDINARY_COMMIT: Final = re.compile(
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
 
 _FILE_MODES: Final = (b"100644", b"100755")
+_RAW_ID_LENGTH: Final = 20
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
@@ -62,8 +62,7 @@ class Entry(NamedTuple):
         return self.mode == FileMode.TREE
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """What promptstore needs to know of a commit.
 
     Attributes:
@@ -293,6 +292,25 @@ class Repository:
         text = b"\n".join(files).decode(errors="surrogateescape")
         return text.split("\n") if files else [], folders
 
+    def only_files(self, tree_id: str, stem: str, suffix: str) -> list[bytes] | None:
+        """List the stems of a tree that holds nothing but regular files of one kind.
+
+        Args:
+            tree_id: The tree.
+            stem: A regular expression of what may stand before the suffix, in ASCII.
+            suffix: How the names end.
+
+        Returns:
+            The names without their suffix, or None where anything else is in the tree. Most trees
+            of prompts are read in a third of the time of `files_and_folders`.
+        """
+        data = self._read(tree_id, ObjectType.TREE)
+        stems: list[bytes] = _regular_files(stem, suffix).findall(data)
+        around = len(b"100644 ") + len(suffix) + len(b"\0") + _RAW_ID_LENGTH
+        if sum(map(len, stems)) + around * len(stems) != len(data):
+            return None
+        return stems
+
     def changed_entries(
         self, before: str, after: str
     ) -> dict[str, tuple[Entry | None, Entry | None]]:
@@ -485,6 +503,12 @@ def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:
         committed_at=_datetime(int(time), -offset if sign == b"-" else offset),
         message=message.decode(),
     )
+
+
+@lru_cache(maxsize=16)
+def _regular_files(stem: str, suffix: str) -> re.Pattern[bytes]:
+    words = rf"100(?:644|755) ({stem}){re.escape(suffix)}\0.{{20}}"
+    return re.compile(words.encode(), re.DOTALL)
 
 
 def _committer_time(header: bytes) -> int:

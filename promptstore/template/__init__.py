@@ -21,7 +21,7 @@ from promptstore.template.base import (
     TemplateKind,
     find_includes,
 )
-from promptstore.template.substitution import compile_substitution, find_names
+from promptstore.template.substitution import compile_substitution, fill_with_texts, find_names
 
 __all__ = [
     "TEMPLATE_KINDS",
@@ -33,6 +33,7 @@ __all__ = [
     "Template",
     "TemplateKind",
     "compile_template",
+    "fill_with_texts",
     "find_includes",
     "find_references",
 ]

@@ -36,8 +36,7 @@ class Limits:
     max_include_depth: int = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One template text.
 
     Attributes:

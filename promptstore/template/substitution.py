@@ -62,6 +62,21 @@ def find_names(source: Source) -> list[Reference]:
     ]
 
 
+def fill_with_texts(template: Template) -> Callable[[Mapping[str, Any]], str] | None:
+    """Give the quick way to fill a template with texts alone, or None where it has none.
+
+    Args:
+        template: The template.
+
+    Returns:
+        What takes the values by name and gives the text. It raises KeyError where a value is
+        missing, and TypeError where one is no text.
+    """
+    if isinstance(template, Substitution) and template.has_few_names:
+        return template.fill_with_texts()
+    return None
+
+
 def to_text(value: Any) -> str:
     """Write a value as ``simple`` puts it in: a text as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -76,7 +91,7 @@ class Substitution(Template):
         write: Turns a value into text.
     """
 
-    __slots__ = ("_format", "_name", "_names", "_pick", "_write")
+    __slots__ = ("_format", "_name", "_names", "_pick", "_pieces", "_write")
 
     def __init__(self, name: str | None, pieces: list[str], write: Callable[[Any], str]) -> None:
         names = pieces[1::2]
@@ -84,6 +99,7 @@ class Substitution(Template):
         self.includes = ()
         self._name = name
         self._names = names
+        self._pieces = pieces
         # printf-style formatting of one ready-made text is the quickest way to join many pieces.
         self._format = "%s".join(piece.replace("%", "%%") for piece in pieces[::2])
         self._pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = _picker(names)
@@ -95,13 +111,30 @@ class Substitution(Template):
             picked = self._pick(values)
         except KeyError:
             raise self._missing(values, optional) from None
-        if len(picked) > _FEW_NAMES:
+        if not self.has_few_names:
             picked = self._count(picked, budget)
         elif self._write is not str:
             picked = tuple(map(self._write, picked))
         text = self._format % picked
         budget.spend_output(len(text))
         return text
+
+    @property
+    def has_few_names(self) -> bool:
+        """Tell whether its text cannot be many times as large as the values."""
+        return len(self._names) <= _FEW_NAMES
+
+    def fill_with_texts(self) -> Callable[[Mapping[str, Any]], str]:
+        """Give what fills the template where all values are texts."""
+        copy, join, pick, names = self._pieces.copy, "".join, self._pick, slice(1, None, 2)
+
+        def fill(values: Mapping[str, Any]) -> str:
+            pieces = copy()
+            pieces[names] = pick(values)
+            # Joining refuses what is no text, and takes a subclass for the text that it holds.
+            return join(pieces)
+
+        return fill
 
     def _count(self, picked: tuple[Any, ...], budget: Budget) -> tuple[str, ...]:
         """Write many values, and stop before their text is larger than a render may be."""

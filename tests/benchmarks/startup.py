@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ def run(report: Report, places: Places) -> None:
     report.compare(
         "promptstore show NAME, warm repository",
         {
-            OURS: _process([command, "-C", path, "show", NAME]),
+            OURS: _process([command, "show", NAME], path),
             "python -c 'import pygit2'": _python("import pygit2"),
         },
         goals=[Goal("python -c 'import pygit2'", 1.5)],
@@ -84,8 +85,11 @@ def _python(code: str) -> Callable[[], object]:
     return _process([sys.executable, "-c", code])
 
 
-def _process(command: Sequence[str]) -> Callable[[], object]:
+def _process(command: Sequence[str], folder: str | None = None) -> Callable[[], object]:
+    # As installed: modules keep their bytecode, whatever is usual where this runs.
+    kept = {k: value for k, value in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
     def work() -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, env=kept)
 
     return work

@@ -314,6 +314,41 @@ class TestEditor:
 
 
 @pytest.mark.parametrize(
+    "name", ["greet", "greet@1", "greet@9", "odd", "broken", "nobody", "greet@", "-", "", "--help"]
+)
+def test_show_without_options_is_show(
+    clone: GitRepo, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    clone.commit({"prompts/broken.yaml": "prompt: [\n"})
+    monkeypatch.chdir(clone.path)
+    quick, usual = run("show", name), run("--root", "prompts", "show", name)
+    assert quick.stdout == usual.stdout
+    assert quick.stderr == usual.stderr
+    assert quick.returncode == usual.returncode
+
+
+def test_show_without_options_loads_no_reader_of_options(
+    clone: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clone.path)
+    done = run("show", "greet", environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert b"promptstore.cli.showing" in done.stderr
+    assert b"typer" not in done.stderr
+
+
+def test_a_command_loads_no_other(clone: GitRepo) -> None:
+    code = (
+        "import sys; from promptstore.cli.app import app; app(['list'], standalone_mode=False); "
+        "print(sorted(name for name in sys.modules if name.startswith('promptstore.cli.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=clone.path, text=True
+    )
+    assert "'promptstore.cli.listing'" in done.stdout
+    assert "'promptstore.cli.check'" not in done.stdout
+
+
+@pytest.mark.parametrize(
     ("shell", "line", "found"),
     [
         ("bash", "show gr", b"greet"),
