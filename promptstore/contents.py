@@ -12,23 +12,36 @@ import weakref
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from promptstore import promptfile
 from promptstore.cachefile import CacheFile, Connection, transaction
-from promptstore.model import Prompt
+from promptstore.model import Prompt, texts
 from promptstore.sources import File
+from promptstore.template import Source, find_includes
 
 _SCHEMA: Final = """
-CREATE TABLE parsed (blob BLOB PRIMARY KEY, value TEXT, check_sum INTEGER) WITHOUT ROWID
+CREATE TABLE parsed (id INTEGER PRIMARY KEY, value BLOB, check_sum INTEGER, waits INTEGER)
 """
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _KEPT_BACK: Final = 4_000
 """How many rows are written at once: a transaction takes as long as many rows of it."""
 
-
 _READ_AT_ONCE: Final = 500
+
+
+class _Row(NamedTuple):
+    """A parsed file.
+
+    Attributes:
+        value: The plain value of the file, as JSON.
+        waits: Whether nothing of it need be known before a caller asks: it is not tombstoned, and
+            includes nothing that could be broken.
+    """
+
+    value: bytes
+    waits: bool
 
 
 class ContentCache:
@@ -41,8 +54,8 @@ class ContentCache:
     def __init__(self, git_dir: Path | None) -> None:
         self._prompts: dict[str, Prompt] = {}
         self._file = CacheFile(contents_file(git_dir), _SCHEMA) if git_dir else None
-        self._fresh: dict[str, str] = {}
-        self._rows: dict[str, tuple[str, int] | None] = {}
+        self._fresh: dict[str, tuple[Any, bool]] = {}
+        self._rows: dict[str, _Row | None] = {}
         if self._file is not None:
             weakref.finalize(self, _write, self._file, self._fresh)
 
@@ -56,16 +69,38 @@ class ContentCache:
             PromptFileError: The file is broken.
         """
         prompt = self._prompts.get(file.blob)
+        if prompt is not None:
+            return prompt
+        row = self._row(file.blob)
+        return self._parsed(file) if row is None else self.rebuild(file.blob, row.value)
+
+    def waiting(self, blob: str) -> bytes | None:
+        """Give what is stored of a content that need not be read yet.
+
+        Returns:
+            What `rebuild` takes; None where the content has to be parsed or looked at now.
+        """
+        if blob in self._prompts:
+            return None
+        row = self._rows[blob] = self._row(blob)
+        if row is None or not row.waits:
+            return None
+        del self._rows[blob]
+        return row.value
+
+    def rebuild(self, blob: str, stored: bytes) -> Prompt:
+        """Give what `parse` gives of a content, from what is stored of it."""
+        prompt = self._prompts.get(blob)
         if prompt is None:
-            prompt = self._stored(file.blob) or self._parsed(file)
-            self._prompts[file.blob] = prompt
+            prompt = self._prompts[blob] = promptfile.rebuild(json.loads(stored))
         return prompt
 
     def foresee(self, blobs: Iterable[str]) -> None:
         """Read many rows at once, which takes a fifth of the time of reading each by itself."""
         if self._file is None:
             return
-        wanted = [blob for blob in blobs if blob not in self._prompts]
+        # In the order of the table, so that no page of it is looked for twice.
+        wanted = sorted(blob for blob in blobs if blob not in self._prompts)
         for start in range(0, len(wanted), _READ_AT_ONCE):
             chunk = wanted[start : start + _READ_AT_ONCE]
             self._rows.update(dict.fromkeys(chunk))
@@ -76,25 +111,29 @@ class ContentCache:
         if self._file is not None and self._fresh:
             _write(self._file, self._fresh)
 
-    def _stored(self, blob: str) -> Prompt | None:
-        if self._file is None:
-            return None
-        row = (
-            self._rows.pop(blob)
-            if blob in self._rows
-            else self._file.use(lambda connection: _find(connection, blob))
-        )
-        if row is None or row[1] != _check_sum(blob, row[0]):
-            return None
-        return promptfile.rebuild(json.loads(row[0]))
+    def _row(self, blob: str) -> _Row | None:
+        if blob in self._rows:
+            return self._rows.pop(blob)
+        return self._file.use(partial(_find, blob=blob)) if self._file else None
 
     def _parsed(self, file: File) -> Prompt:
         document = promptfile.parse(file.read(), file.path)
+        prompt = self._prompts[file.blob] = document.prompt
         if self._file is not None:
-            self._fresh[file.blob] = json.dumps(document.tree.value, separators=(",", ":"))
+            waits = not prompt.deleted and not included_names(prompt)
+            self._fresh[file.blob] = document.tree.value, waits
             if len(self._fresh) >= _KEPT_BACK:
                 self.save()
-        return document.prompt
+        return prompt
+
+
+def included_names(prompt: Prompt) -> list[str]:
+    """List the names that the texts of a prompt include, not those that these include in turn."""
+    return [
+        name
+        for _, text in texts(prompt)
+        for name in find_includes(Source(text=text, kind=prompt.template))
+    ]
 
 
 def contents_file(git_dir: Path) -> Path:
@@ -102,31 +141,45 @@ def contents_file(git_dir: Path) -> Path:
     return git_dir / "promptstore" / f"parsed-{_FORMAT}-{promptfile.fingerprint()}.sqlite"
 
 
-def _find(connection: Connection, blob: str) -> tuple[str, int] | None:
-    query = "SELECT value, check_sum FROM parsed WHERE blob = ?"
-    row: tuple[str, int] | None = connection.execute(query, (bytes.fromhex(blob),)).fetchone()
-    return row
+def _find(connection: Connection, blob: str) -> _Row | None:
+    query = "SELECT value, check_sum, waits FROM parsed WHERE id = ?"
+    row = connection.execute(query, (_id(blob),)).fetchone()
+    return _sound_row(blob, *row) if row else None
 
 
-def _find_all(connection: Connection, blobs: list[str]) -> dict[str, tuple[str, int]]:
-    marks = ",".join("?" * len(blobs))
-    query = f"SELECT blob, value, check_sum FROM parsed WHERE blob IN ({marks})"  # noqa: S608
-    rows = connection.execute(query, [bytes.fromhex(blob) for blob in blobs])
-    return {blob.hex(): (value, check_sum) for blob, value, check_sum in rows}
+def _find_all(connection: Connection, blobs: list[str]) -> dict[str, _Row | None]:
+    by_id = {_id(blob): blob for blob in blobs}
+    marks = ",".join("?" * len(by_id))
+    query = f"SELECT id, value, check_sum, waits FROM parsed WHERE id IN ({marks})"  # noqa: S608
+    rows = connection.execute(query, list(by_id))
+    return {by_id[row_id]: _sound_row(by_id[row_id], *row) for row_id, *row in rows}
 
 
-def _write(file: CacheFile, fresh: dict[str, str]) -> None:
+def _id(blob: str) -> int:
+    # SQLite keeps a row with a number for its key in half as many pages. The check sum tells two
+    # contents with one number apart.
+    return int(blob[:15], 16)
+
+
+def _write(file: CacheFile, fresh: dict[str, tuple[Any, bool]]) -> None:
     def insert(connection: Connection) -> None:
         rows = []
         while fresh:
-            blob, value = fresh.popitem()
-            rows.append((bytes.fromhex(blob), value, _check_sum(blob, value)))
+            blob, (content, waits) = fresh.popitem()
+            value = json.dumps(content, separators=(",", ":")).encode()
+            rows.append((_id(blob), value, _check_sum(blob, value, waits), waits))
         with transaction(connection):
-            connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", rows)
 
     file.use(insert)
 
 
-def _check_sum(blob: str, value: str) -> int:
+def _sound_row(blob: str, value: object, check_sum: object, waits: object) -> _Row | None:
     # A damaged row that still reads as JSON must not pass for what the file says.
-    return crc32(value.encode(), crc32(blob.encode()))
+    if not isinstance(value, bytes) or not isinstance(waits, int):
+        return None
+    return _Row(value, bool(waits)) if check_sum == _check_sum(blob, value, waits) else None
+
+
+def _check_sum(blob: str, value: bytes, waits: int) -> int:
+    return crc32(value, crc32(blob.encode(), waits))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.template import (
@@ -127,6 +127,20 @@ class Prompt:
     limits: Limits = field(default=Limits(), repr=False, compare=False)
     _program: _Program | None = field(default=None, init=False, repr=False, compare=False)
     _digest: str | None = field(default=None, init=False, repr=False, compare=False)
+    _reader: PromptReader | None = field(default=None, init=False, repr=False, compare=False)
+    _stored: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    if not TYPE_CHECKING:  # where it would say that there is an attribute of any name
+
+        def __getattr__(self, name: str) -> Any:
+            """Read what was left for later; see `unread_prompt`."""
+            if name in _CONTENT_FIELDS:
+                _read_content(self)
+            elif name in _FACT_FIELDS:
+                _read_facts(self)
+            else:
+                raise AttributeError(f"'Prompt' object has no attribute {name!r}")
+            return object.__getattribute__(self, name)
 
     def __post_init__(self) -> None:
         for name in ("config", "metadata", "extensions"):
@@ -154,6 +168,8 @@ class Prompt:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_program", None)
         object.__setattr__(self, "_digest", None)
+        object.__setattr__(self, "_reader", None)
+        object.__setattr__(self, "_stored", None)
 
     @property
     def is_chat(self) -> bool:
@@ -303,29 +319,79 @@ class Version:
         return self.message.strip().split("\n", 1)[0]
 
 
-def with_facts(prompt: Prompt, **facts: Any) -> Prompt:
-    """Copy a prompt with some fields changed, of which none needs to be frozen first.
+class PromptReader(Protocol):
+    """What reads those parts of a prompt that were left for later."""
 
-    `dataclasses.replace` would check and freeze all of its content once more, which takes longer
-    than everything else about reading a parsed prompt.
+    def read_content(self, blob: str, stored: bytes) -> Prompt:
+        """Give what the file of a blob says, from what was stored of it."""
+        ...
+
+    def read_facts(self, name: str, blob: str) -> Mapping[str, Any]:
+        """Tell which version a prompt is, who made it and when: every fact, by field."""
+        ...
+
+
+_CONTENT_FIELDS: Final = (
+    "prompt", "messages", "template", "variables", "description", "config", "tags", "metadata",
+    "extensions", "id", "deleted", "deleted_reason", "replaced_by",
+)  # fmt: skip
+_FACT_FIELDS: Final = (
+    "version", "commit", "created_at", "created_by", "updated_at", "updated_by", "labels",
+)  # fmt: skip
+_OWN_FIELDS: Final = {
+    "_program": None, "_digest": None, "is_fallback": False, "is_unchanged": False,
+}  # fmt: skip
+_get_content: Final = attrgetter(*_CONTENT_FIELDS)
+_set: Final = object.__setattr__
+
+
+def unread_prompt(reader: PromptReader, content: Prompt | bytes, **known: Any) -> Prompt:
+    """Make a prompt of a store, of which the rest is read when it is first asked for.
+
+    Most callers want the content of one prompt or the names of many. Reading all about ten
+    thousand takes ten times as long as making them in this way.
 
     Args:
-        prompt: The prompt.
-        facts: The fields that change.
+        reader: What reads the rest.
+        content: What its file says, or what is stored of that, which is known to be sound.
+        known: All fields that are neither content nor facts. Others may be among them.
 
     Returns:
-        The copy.
+        The prompt.
     """
-    copy = object.__new__(Prompt)
-    for name, read in _READERS:
-        _set(copy, name, facts[name] if name in facts else read(prompt))
-    _set(copy, "_program", None)
-    _set(copy, "_digest", None)
-    return copy
+    made = object.__new__(Prompt)
+    _set(made, "_reader", reader)
+    if isinstance(content, bytes):
+        _set(made, "_stored", content)
+    else:
+        _set(made, "_stored", None)
+        _take_content(made, content)
+    for name, value in _OWN_FIELDS.items():
+        _set(made, name, value)
+    for name, value in known.items():
+        _set(made, name, value)
+    return made
 
 
-_set: Final = object.__setattr__
-_READERS: Final = [(item.name, attrgetter(item.name)) for item in fields(Prompt) if item.init]
+def _read_content(prompt: Prompt) -> None:
+    reader, stored = prompt._reader, prompt._stored  # noqa: SLF001 - they belong to this module
+    # Where they are not there, another thread has just read it.
+    if reader is not None and stored is not None:
+        _take_content(prompt, reader.read_content(prompt.blob or "", stored))
+        _set(prompt, "_stored", None)
+
+
+def _read_facts(prompt: Prompt) -> None:
+    reader = prompt._reader  # noqa: SLF001 - it belongs to this module
+    if reader is not None:
+        facts = reader.read_facts(prompt.name or "", prompt.blob or "")
+        for name, value in facts.items():
+            _set(prompt, name, value)
+
+
+def _take_content(prompt: Prompt, content: Prompt) -> None:
+    for name, value in zip(_CONTENT_FIELDS, _get_content(content), strict=True):
+        _set(prompt, name, value)
 
 
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from promptstore.contents import ContentCache
+from promptstore.contents import ContentCache, included_names
 from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
 from promptstore.labels import LabelTable
-from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts, with_facts
+from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts, unread_prompt
 from promptstore.names import check_name, is_name, near_matches
 from promptstore.repository import Commit, Repository
 from promptstore.sources import File, OverlaidSource, Source
-from promptstore.template import Limits, find_includes
-from promptstore.template import Source as TemplateSource
+from promptstore.template import Limits
+from promptstore.values import FrozenDict
 from promptstore.versions import Change, Timeline
+
+_NOTHING: Final = FrozenDict()
 
 
 class History(NamedTuple):
@@ -42,6 +45,64 @@ class History(NamedTuple):
             return self.cache.parse(File(blob, blob, partial(self.repository.blob, blob))).deleted
         except PromptFileError:
             return False
+
+
+class _Reader:
+    """Reads what a snapshot's prompts leave for later; keeps nothing of the snapshot alive.
+
+    Args:
+        history: What tells the versions, or None where that is not known.
+        labels: The labels.
+        cache: Where parsed files are kept.
+    """
+
+    def __init__(self, history: History | None, labels: LabelTable, cache: ContentCache) -> None:
+        self._history = history
+        self._labels = labels
+        self._cache = cache
+        self._latest: Mapping[str, Change] | None = None
+        self._first: Mapping[str, Change] | None = None
+        self.expects_all = False
+        """Whether many prompts are likely to be asked for their facts."""
+
+    def read_content(self, blob: str, stored: bytes) -> Prompt:
+        """Give what the file of a blob says, from what was stored of it."""
+        return self._cache.rebuild(blob, stored)
+
+    def read_facts(self, name: str, blob: str) -> dict[str, Any]:
+        """Tell which version a prompt is, who made it and when."""
+        first, latest = self._ends(name) or (None, None)
+        if first is None or latest is None or latest.entry is None or latest.entry.id != blob:
+            # History is not known, or the file on disk differs from the newest commit.
+            version, made, born = None, None, None
+        else:
+            version, made = latest.number, self._commit(latest.commit)
+            born = self._commit(first.commit)
+        return {
+            "version": version,
+            "commit": made.id if made else None,
+            "created_at": born.committed_at if born else None,
+            "created_by": born.author if born else None,
+            "updated_at": made.committed_at if made else None,
+            "updated_by": made.author if made else None,
+            "labels": self._labels.of(name, version),
+        }
+
+    def _ends(self, name: str) -> tuple[Change, Change] | None:
+        """Find the first and the newest version."""
+        if self._history is None:
+            return None
+        timeline = self._history.timeline
+        if self.expects_all and self._latest is None:
+            # Asking the index once about all takes less than asking about each.
+            self._first = timeline.first_of_all()
+            self._latest = timeline.latest_of_all()
+        if self._latest is None or self._first is None:
+            return timeline.ends(name)
+        return (self._first[name], self._latest[name]) if name in self._latest else None
+
+    def _commit(self, commit_id: str) -> Commit | None:
+        return self._history.commit(commit_id) if self._history else None
 
 
 class Snapshot(Mapping[str, Prompt]):
@@ -70,8 +131,8 @@ class Snapshot(Mapping[str, Prompt]):
         self._limits = limits
         self._prompts: dict[str, Prompt] = {}
         self._names: tuple[str, ...] | None = None
-        self._latest: Mapping[str, Change] | None = None
-        self._first: Mapping[str, Change] | None = None
+        self._reader = _Reader(history, labels, cache)
+        self._is_indexed = False
 
     @property
     def commit(self) -> str | None:
@@ -176,7 +237,7 @@ class Snapshot(Mapping[str, Prompt]):
         deleted: bool = False,
     ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
         """List prompts as `list` does, and the errors of broken files beside them."""
-        self._foresee()
+        self._load_all()
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
         for name in self.names(prefix):
@@ -257,38 +318,45 @@ class Snapshot(Mapping[str, Prompt]):
     def _load(self, name: str) -> Prompt:
         prompt = self._prompts.get(name)
         if prompt is None:
-            prompt = self._prompts[name] = self._identified(name, self.file(name))
+            prompt = self._prompts[name] = self._identified(name, self.file(name).blob)
         return prompt
 
-    def _identified(self, name: str, file: File) -> Prompt:
-        content = self._cache.parse(file)
-        first, latest = self._ends(name) or (None, None)
-        if first is None or latest is None or latest.entry is None or latest.entry.id != file.blob:
-            # History is not known, or the file on disk differs from the newest commit.
-            version, made, born = None, None, None
-        else:
-            version, made = latest.number, self._commit(latest.commit)
-            born = self._commit(first.commit)
-        return with_facts(
+    def _load_all(self) -> None:
+        """Load every prompt whose file is sound, in a fraction of the time of one by one."""
+        if self._reader.expects_all:
+            return
+        blobs = self._source.blobs()
+        self._names = tuple(blobs)
+        self._cache.foresee(blobs.values())
+        for name, blob in blobs.items():
+            if name not in self._prompts:
+                # A broken file is told when its prompt is asked for.
+                with suppress(PromptFileError):
+                    self._prompts[name] = self._identified(name, blob)
+        self._reader.expects_all = True
+
+    def _identified(self, name: str, blob: str) -> Prompt:
+        if self.history is not None and not self._is_indexed:
+            # What may take long, or cannot be done, is better done before anybody has a prompt.
+            self.history.timeline.index()
+            self._is_indexed = True
+        stored = self._cache.waiting(blob)
+        content = self._cache.parse(self.file(name)) if stored is None else stored
+        return unread_prompt(
+            self._reader,
             content,
             name=name,
-            version=version,
-            commit=made.id if made else None,
             snapshot_commit=self.commit,
-            blob=file.blob,
-            created_at=born.committed_at if born else None,
-            created_by=born.author if born else None,
-            updated_at=made.committed_at if made else None,
-            updated_by=made.author if made else None,
-            labels=self._labels.of(name, version),
-            includes=self._includes(content),
+            blob=blob,
+            deleted=False if isinstance(content, bytes) else content.deleted,
+            includes=_NOTHING if isinstance(content, bytes) else self._includes(content),
             limits=self._limits,
         )
 
     def _includes(self, prompt: Prompt) -> dict[str, Prompt]:
         """Collect what a prompt includes, directly or not; what is missing is left out."""
         found: dict[str, Prompt] = {}
-        pending = _included_names(prompt)
+        pending = included_names(prompt)
         while pending:
             name = pending.pop()
             if name in found or not is_name(name):
@@ -296,31 +364,13 @@ class Snapshot(Mapping[str, Prompt]):
             file = self._source.find(name)
             if file is not None:
                 found[name] = self._cache.parse(file)
-                pending += _included_names(found[name])
+                pending += included_names(found[name])
         return found
-
-    def _foresee(self) -> None:
-        """Ask the index once about all prompts rather than once for each."""
-        if self.history is not None and self._latest is None:
-            self._first = self.history.timeline.first_of_all()
-            self._latest = self.history.timeline.latest_of_all()
-            entries = (change.entry for change in self._latest.values())
-            self._cache.foresee(entry.id for entry in entries if entry is not None)
 
     def _change(self, name: str) -> Change | None:
         if self.history is None:
             return None
-        if self._latest is not None:
-            return self._latest.get(name)
         return self.history.timeline.latest(name)
-
-    def _ends(self, name: str) -> tuple[Change, Change] | None:
-        """Find the first and the newest version."""
-        if self.history is None:
-            return None
-        if self._latest is None or self._first is None:
-            return self.history.timeline.ends(name)
-        return (self._first[name], self._latest[name]) if name in self._latest else None
 
     def _commit(self, commit_id: str) -> Commit | None:
         return self.history.commit(commit_id) if self.history else None
@@ -377,14 +427,6 @@ class LabelledSnapshot(Snapshot):
     def _load(self, name: str) -> Prompt:
         self.file(name)
         return self._read(name)
-
-
-def _included_names(prompt: Prompt) -> list[str]:
-    return [
-        name
-        for _, text in texts(prompt)
-        for name in find_includes(TemplateSource(text=text, kind=prompt.template))
-    ]
 
 
 def _mentions(prompt: Prompt, folded: str) -> bool:

@@ -44,6 +44,10 @@ class Source(Protocol):
         """List the names of all files, sorted, without reading any."""
         ...
 
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
+        ...
+
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         ...
@@ -84,17 +88,26 @@ class CommitSource:
                 plain.append(start + (b"\n" + start).join(stems))
                 continue
             files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            others += [folder + file[: -len(SUFFIX)] for file in files]
-            pending += [
-                (f"{folder}{name}/", below)
-                for name, below in reversed(folders)
-                if is_name(folder + name)
-            ]
+            others += [folder + file[: -len(SUFFIX)] for file, _ in files]
+            pending += _named(folder, folders)
         if not are_names(others):
             others = [name for name in others if is_name(name)]
         if plain:
             others += b"\n".join(plain).decode().split("\n")
         return sorted(others)
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
+        found: list[tuple[str, str]] = []
+        pending = [("", self._tree)] if self._tree else []
+        while pending:
+            folder, tree = pending.pop()
+            files, folders = self._repository.files_and_folders(tree, SUFFIX)
+            found += [(folder + file[: -len(SUFFIX)], blob) for file, blob in files]
+            pending += _named(folder, folders)
+        if not are_names([name for name, _ in found]):
+            found = [(name, blob) for name, blob in found if is_name(name)]
+        return dict(sorted(found))
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
@@ -144,6 +157,10 @@ class EmptySource:
         """List nothing."""
         return []
 
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
+
     def find(self, name: str) -> File | None:
         """Find nothing."""
 
@@ -169,6 +186,10 @@ class OverlaidSource:
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
         return sorted({*self._source.names(), *self._files})
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
@@ -201,6 +222,10 @@ class LabelSource:
         """List the names of all prompts that have the label, sorted."""
         return sorted(self._names)
 
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
+
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._find(name) if name in self._names else None
@@ -231,6 +256,10 @@ class FolderSource:
         """List the names of all files, sorted, without reading any."""
         found = (path.removesuffix(SUFFIX) for path in self._walk() if path.endswith(SUFFIX))
         return sorted(name for name in found if is_name(name) and self._is_inside(name))
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt and read it."""
@@ -277,3 +306,15 @@ class FolderSource:
             for name in files:
                 if name.endswith((SUFFIX, ".yml")):
                     yield name if prefix == "." else f"{prefix}/{name}"
+
+
+def _blobs(source: Source) -> dict[str, str]:
+    files = ((name, source.find(name)) for name in source.names())
+    return {name: file.blob for name, file in files if file is not None}
+
+
+def _named(above: str, folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give those folders that prompts can lie in, the last first, by their whole path."""
+    return [
+        (f"{above}{folder}/", tree) for folder, tree in reversed(folders) if is_name(above + folder)
+    ]

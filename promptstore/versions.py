@@ -101,6 +101,10 @@ class Timeline:
     tip: str
     _index: VersionIndex
 
+    def index(self) -> None:
+        """Bring the index up to the commit now, rather than when it is first asked."""
+        self._index.reach(self.tip)
+
     def latest(self, name: str) -> Change | None:
         """Find the newest version of a prompt, or None where it never existed."""
         query = f"{_CHANGES} AND name = ? ORDER BY position DESC LIMIT 1"
@@ -225,6 +229,10 @@ class VersionIndex:
             The rows.
         """
         return self._file.use(lambda connection: self._select(connection, tip, query, arguments))
+
+    def reach(self, tip: str) -> None:
+        """Index the history of a commit where that was not done yet."""
+        self._file.use(lambda connection: self._spans(connection, tip))
 
     def _select(
         self, connection: Connection, tip: str, query: str, arguments: tuple[object, ...]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import os
+import pickle
 import shutil
 import sqlite3
 import threading
@@ -93,7 +96,15 @@ def block_the_folder(file: Path) -> None:
 
 def swap_letters(file: Path) -> None:
     """Change what rows say, so that they are sound JSON, and wrong."""
-    execute(file, "UPDATE parsed SET value = replace(value, 'prompt', 'tpmorp')")
+    execute(file, "UPDATE parsed SET value = CAST(replace(value, 'prompt', 'tpmorp') AS BLOB)")
+
+
+def write_text(file: Path) -> None:
+    execute(file, "UPDATE parsed SET value = CAST(value AS TEXT)")
+
+
+def let_tombstones_wait(file: Path) -> None:
+    execute(file, "UPDATE parsed SET waits = 1 - waits")
 
 
 def mix_up_rows(file: Path) -> None:
@@ -117,6 +128,8 @@ def execute(file: Path, statement: str) -> None:
         block,
         block_the_folder,
         swap_letters,
+        write_text,
+        let_tombstones_wait,
         mix_up_rows,
     ],
 )
@@ -165,3 +178,69 @@ def test_threads_and_processes_read_the_same(filled: GitRepo) -> None:
     for thread in threads:
         thread.join()
     assert answers == [expected[0]] * 4
+
+
+FIELDS = [field.name for field in dataclasses.fields(Prompt) if field.init]
+
+
+def unread(repo: GitRepo) -> dict[str, Prompt]:
+    """Every prompt as the file of parsed prompts gives it, nothing read of it yet."""
+    return {prompt.name or "": prompt for prompt in listed(repo)[0]}
+
+
+@pytest.fixture
+def parsed(filled: GitRepo) -> dict[str, Prompt]:
+    """Every prompt as a parse gives it."""
+    lose(cache(filled))
+    found = unread(filled)
+    assert {prompt.version for prompt in found.values()} == {1}
+    return found
+
+
+def test_what_is_read_later_is_what_was_parsed(filled: GitRepo, parsed: dict[str, Prompt]) -> None:
+    for field in FIELDS:
+        for name, prompt in unread(filled).items():
+            assert getattr(prompt, field) == getattr(parsed[name], field)
+
+
+def test_an_unread_prompt_is_used_like_any_other(
+    filled: GitRepo, parsed: dict[str, Prompt]
+) -> None:
+    uses: list[Callable[[Prompt], object]] = [
+        repr,
+        copy.copy,
+        copy.deepcopy,
+        lambda prompt: prompt.digest,
+        lambda prompt: prompt.content,
+        lambda prompt: pickle.loads(pickle.dumps(prompt)),
+        lambda prompt: dataclasses.replace(prompt, name="other"),
+    ]
+    for use in uses:
+        for name, prompt in unread(filled).items():
+            assert use(prompt) == use(parsed[name])
+
+
+def test_an_unread_prompt_has_no_other_attributes(filled: GitRepo) -> None:
+    prompt = next(iter(unread(filled).values()))
+    with pytest.raises(AttributeError, match="'Prompt' object has no attribute 'text'"):
+        _ = prompt.text  # type: ignore[attr-defined]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        prompt.version = 2  # type: ignore[misc]
+
+
+def test_threads_may_read_one_prompt_at_once(filled: GitRepo, parsed: dict[str, Prompt]) -> None:
+    for name, prompt in unread(filled).items():
+        start = threading.Barrier(4)
+        seen: list[tuple[object, ...]] = []
+
+        def look(prompt: Prompt = prompt, start: threading.Barrier = start) -> None:
+            start.wait()
+            seen.append((prompt.content, prompt.version, prompt.updated_by))  # noqa: B023
+
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        known = parsed[name]
+        assert seen == [(known.content, known.version, known.updated_by)] * 4

@@ -273,24 +273,20 @@ class Repository:
 
     def files_and_folders(
         self, tree_id: str, suffix: str
-    ) -> tuple[list[str], list[tuple[str, str]]]:
-        """List the regular files of a tree that end with something, and its folders with their ids.
+    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """List the regular files of a tree that end with something, and its folders, with the ids.
 
-        It makes no entries, which would take as long as everything else about listing names.
+        It makes no entries, which would take as long as everything else about listing files.
         """
-        entries = _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE))
-        folders: list[tuple[str, str]] = []
-        for name, raw_id in [(name, raw_id) for mode, name, raw_id in entries if mode == b"40000"]:
-            with suppress(UnicodeDecodeError):
-                folders.append((name.decode(), raw_id.hex()))
         end = suffix.encode()
-        files = [
-            name
-            for mode, name, _ in entries
-            if mode in _FILE_MODES and name.endswith(end) and b"\n" not in name
-        ]
-        text = b"\n".join(files).decode(errors="surrogateescape")
-        return text.split("\n") if files else [], folders
+        files: list[tuple[str, str]] = []
+        folders: list[tuple[str, str]] = []
+        for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
+            wanted = folders if mode == b"40000" else files
+            if (mode in _FILE_MODES and name.endswith(end)) or wanted is folders:
+                with suppress(UnicodeDecodeError):
+                    wanted.append((name.decode(), raw_id.hex()))
+        return files, folders
 
     def only_files(self, tree_id: str, stem: str, suffix: str) -> list[bytes] | None:
         """List the stems of a tree that holds nothing but regular files of one kind.
