@@ -57,7 +57,7 @@ class ContentCache:
         self._fresh: dict[str, tuple[Any, bool]] = {}
         self._rows: dict[str, _Row | None] = {}
         if self._file is not None:
-            weakref.finalize(self, _write, self._file, self._fresh)
+            weakref.finalize(self, _write_at_end, self._file, self._fresh)
 
     def parse(self, file: File) -> Prompt:
         """Parse a file, or take what its content was parsed to before.
@@ -172,6 +172,16 @@ def _write(file: CacheFile, fresh: dict[str, tuple[Any, bool]]) -> None:
             connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", rows)
 
     file.use(insert)
+
+
+def _write_at_end(file: CacheFile, fresh: dict[str, tuple[Any, bool]]) -> None:
+    """Write what is left, unless another is writing or reading at this moment.
+
+    Garbage may be collected in the middle of a read: to wait for that one's end would be for ever.
+    """
+    if fresh:
+        file.use(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
+        _write(file, fresh)
 
 
 def _sound_row(blob: str, value: object, check_sum: object, waits: object) -> _Row | None:
