@@ -67,6 +67,22 @@ class _Span(NamedTuple):
 _NamedChange: TypeAlias = tuple[str, Entry | None]
 
 
+class _Pair(NamedTuple):
+    """Two trees of one folder, before and after a commit.
+
+    Attributes:
+        number: Which commit it was, counted from the newest.
+        folder: The folder, with a slash at its end; empty for the root.
+        before: The tree's id before it.
+        after: The tree's id after it.
+    """
+
+    number: int
+    folder: str
+    before: str
+    after: str
+
+
 class _Step(NamedTuple):
     """A commit that is not indexed yet, and what it changed under the root."""
 
@@ -265,8 +281,9 @@ class VersionIndex:
     def _missing_steps(self, connection: Connection, tip: str) -> list[_Step]:
         links: list[Link] = []
         base: Link | None = None
+        is_empty = connection.execute("SELECT 1 FROM link LIMIT 1").fetchone() is None
         for link in self._repository.walk(tip):
-            if _place(connection, link.id):
+            if not is_empty and _place(connection, link.id):
                 base = link
                 break
             links.append(link)
@@ -274,15 +291,40 @@ class VersionIndex:
                 logged = self._steps_by_program(connection, tip)
                 if logged is not None:
                     return logged
-        before = self._prompts_tree(base.tree) if base else EMPTY_TREE
-        steps: list[_Step] = []
-        for link in reversed(links):
-            after = self._prompts_tree(link.tree)
-            changes = list(self._changes(before, after, ""))
-            steps.append(_Step(link.id, link.parent, link.time, changes))
-            before = after
+        return self._steps_by_trees(links, base)
+
+    def _steps_by_trees(self, links: list[Link], base: Link | None) -> list[_Step]:
+        """Compare the trees of a history, newest first, folder by folder from the top.
+
+        Packs keep older trees as what differs from newer ones, and trees of one folder together:
+        in this order, each is read in a third of the time.
+        """
+        trees = [self._prompts_tree(link.tree) for link in links]
+        trees.append(self._prompts_tree(base.tree) if base else EMPTY_TREE)
+        changes: list[list[_NamedChange]] = [[] for _ in links]
+        level = [
+            _Pair(number, "", trees[number + 1], trees[number])
+            for number in range(len(links))
+            if trees[number + 1] != trees[number]
+        ]
+        while level:
+            level = [pair for above in level for pair in self._compare(above, changes)]
+        steps = []
+        for link, found in zip(reversed(links), reversed(changes), strict=True):
+            steps.append(_Step(link.id, link.parent, link.time, found))
             self._tell(len(steps), len(links))
         return steps
+
+    def _compare(self, pair: _Pair, changes: list[list[_NamedChange]]) -> Iterator[_Pair]:
+        """Note the prompts that differ in two trees, and give the folders that do."""
+        number, folder, before, after = pair
+        for key, was, now in self._repository.changed_entries(before, after):
+            if key.endswith(SUFFIX) and is_name(name := (folder + key).removesuffix(SUFFIX)):
+                changes[number].append((name, now))
+            was_tree = was.id if was and was.is_tree else EMPTY_TREE
+            now_tree = now.id if now and now.is_tree else EMPTY_TREE
+            if was_tree != now_tree:
+                yield _Pair(number, f"{folder}{key}/", was_tree, now_tree)
 
     def _steps_by_program(self, connection: Connection, tip: str) -> list[_Step] | None:
         """Let the git program find the steps: for a long history it takes a twentieth of the time.
@@ -349,16 +391,6 @@ class VersionIndex:
     def _prompts_tree(self, tree: str) -> str:
         entry = self._repository.find(tree, self._root)
         return entry.id if entry and entry.is_tree else EMPTY_TREE
-
-    def _changes(self, before: str, after: str, folder: str) -> Iterator[tuple[str, Entry | None]]:
-        if before == after:
-            return
-        for key, (was, now) in sorted(self._repository.changed_entries(before, after).items()):
-            if key.endswith(SUFFIX) and is_name(name := (folder + key).removesuffix(SUFFIX)):
-                yield name, now
-            was_tree = was.id if was and was.is_tree else EMPTY_TREE
-            now_tree = now.id if now and now.is_tree else EMPTY_TREE
-            yield from self._changes(was_tree, now_tree, f"{folder}{key}/")
 
 
 def index_file(repository: Repository, root: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -116,7 +117,7 @@ class Repository:
             self.workdir = Path(handle.workdir) if handle.workdir else None
         self.common_dir = _common_dir(git_dir)
         self._trees: _TreeCache[dict[str, Entry]] = _TreeCache()
-        self._raw_trees: _TreeCache[frozenset[_RawEntry]] = _TreeCache()
+        self._raw_trees: _TreeCache[_RawTree] = _TreeCache()
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
 
     @classmethod
@@ -309,20 +310,29 @@ class Repository:
 
     def changed_entries(
         self, before: str, after: str
-    ) -> dict[str, tuple[Entry | None, Entry | None]]:
-        """Find the entries that differ between two trees, by name.
+    ) -> list[tuple[str, Entry | None, Entry | None]]:
+        """Find the entries that differ between two trees: the name, what was there, what is.
 
-        Comparing the trees to the byte takes a third of the time of making entries of all that
-        stands in them, which matters where a long history is walked.
+        Most commits change one file, and so one id in each tree above it: then the trees are
+        compared to the byte and one entry is read, which takes a fifth of the time of reading all.
+        Where a long history is walked, that is most of the work.
         """
-        old, new = self._raw_entries(before), self._raw_entries(after)
-        removed = {name: _entry(mode, raw_id) for mode, name, raw_id in old - new}
-        added = {name: _entry(mode, raw_id) for mode, name, raw_id in new - old}
-        found: dict[str, tuple[Entry | None, Entry | None]] = {}
-        for name in removed.keys() | added.keys():
+        old, new = self._raw_tree(before), self._raw_tree(after)
+        changed = old.only_change(new)
+        if changed is not None:
+            mode, name, old_id, new_id = changed
+            found: _Changes = [(name, _entry(mode, old_id), _entry(mode, new_id))]
+        else:
+            left, right = old.entries(), new.entries()
+            removed = {name: _entry(mode, raw_id) for mode, name, raw_id in left - right}
+            added = {name: _entry(mode, raw_id) for mode, name, raw_id in right - left}
+            names = sorted(removed.keys() | added.keys())
+            found = [(name, removed.get(name), added.get(name)) for name in names]
+        decoded: list[tuple[str, Entry | None, Entry | None]] = []
+        for name, was, now in found:
             with suppress(UnicodeDecodeError):
-                found[name.decode()] = removed.get(name), added.get(name)
-        return found
+                decoded.append((name.decode(), was, now))
+        return decoded
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.
@@ -408,12 +418,12 @@ class Repository:
                 continue
         return entries
 
-    def _raw_entries(self, tree_id: str) -> frozenset[_RawEntry]:
-        entries = self._raw_trees.get(tree_id)
-        if entries is None:
+    def _raw_tree(self, tree_id: str) -> _RawTree:
+        tree = self._raw_trees.get(tree_id)
+        if tree is None:
             data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
-            entries = self._raw_trees.put(tree_id, frozenset(_TREE_ENTRY.findall(data)))
-        return entries
+            tree = self._raw_trees.put(tree_id, _RawTree(data))
+        return tree
 
     def _read_commit(self, commit_id: str) -> Commit:
         ordinary = _ORDINARY_COMMIT.fullmatch(self._read(commit_id, ObjectType.COMMIT))
@@ -434,6 +444,61 @@ class Repository:
 
 _Entries = TypeVar("_Entries", bound=Sized)
 _RawEntry: TypeAlias = tuple[bytes, bytes, bytes]
+_Changes: TypeAlias = list[tuple[bytes, Entry | None, Entry | None]]
+
+
+class _RawTree:
+    """A tree as git writes it: entries of a mode, a name and the twenty bytes of an id."""
+
+    __slots__ = ("_data", "_starts")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._starts: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._starts or ())
+
+    def entries(self) -> frozenset[_RawEntry]:
+        """Read all entries."""
+        return frozenset(_TREE_ENTRY.findall(self._data))
+
+    def only_change(self, other: _RawTree) -> tuple[bytes, bytes, bytes, bytes] | None:
+        """Find the mode, the name, the id here and the id there of the entry that differs.
+
+        Returns:
+            None where more than one id differs.
+        """
+        here, there = self._data, other._data
+        if len(here) != len(there) or here == there:
+            return None
+        at = _first_difference(here, there)
+        starts = self._starts or other._starts or _find_starts(here)
+        number = bisect_right(starts, at) - 1
+        start, end = starts[number], starts[number + 1]
+        ids = end - _RAW_ID_LENGTH
+        if at < ids or here[end:] != there[end:]:
+            return None
+        # Nothing but an id differs: the entries of both trees begin at the same places.
+        self._starts = other._starts = starts
+        mode, _, name = here[start : ids - 1].partition(b" ")
+        return mode, name, here[ids:end], there[ids:end]
+
+
+def _find_starts(data: bytes) -> list[int]:
+    return [*(match.start() for match in _TREE_ENTRY.finditer(data)), len(data)]
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """Find the first place where two texts of one length differ, which they do."""
+    low, high = 0, len(one) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if one[low : middle + 1] == other[low : middle + 1]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 class _TreeCache(Generic[_Entries]):
