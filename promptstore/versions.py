@@ -8,7 +8,9 @@ branch is then a short chain of lines, and a commit, once indexed, is indexed fo
 branch only adds a line.
 
 The index is one SQLite file inside the git directory. It is a cache and nothing more: where it is
-missing, corrupt or cannot be written, it is made again, in memory if it must be.
+missing, corrupt or cannot be written, it is made again, in memory if it must be. A few new commits
+are kept in memory alone, in tables of the same shape: to look at them again takes a process less
+than to wait for the disk. Lines there have negative numbers.
 """
 
 from __future__ import annotations
@@ -30,29 +32,45 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""
 
 _FORMAT: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS line (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER);
-CREATE TABLE IF NOT EXISTS link (
+_TABLES: Final = """
+CREATE TABLE {of}line (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER);
+CREATE TABLE {of}link (
     line INTEGER, position INTEGER, id BLOB, time INTEGER, PRIMARY KEY (line, position)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS link_id ON link (id);
-CREATE TABLE IF NOT EXISTS change (
+CREATE UNIQUE INDEX {of}link_id ON link (id);
+CREATE TABLE {of}change (
     name TEXT, line INTEGER, position INTEGER, number INTEGER, mode INTEGER, blob BLOB,
     PRIMARY KEY (name, line, position)
 ) WITHOUT ROWID;
 """
+_STORED, _RECENT = "main.", "recent."
+_SCHEMA: Final = _TABLES.format(of=_STORED)
 # CROSS JOIN keeps SQLite from reading the links first and looking for the changes of each.
 _CHANGES: Final = (
-    "SELECT name, number, id, mode, blob FROM change CROSS JOIN link USING (line, position) "
-    "WHERE line = ? AND position <= ?"
+    "SELECT name, number, id, mode, blob "
+    "FROM {of}change CROSS JOIN {of}link USING (line, position) WHERE line = ? AND position <= ?"
 )
 _LINE_ENDS: Final = (
-    "SELECT id FROM (SELECT line, MAX(position) AS position FROM link GROUP BY line "
-    "ORDER BY line DESC LIMIT 20) JOIN link USING (line, position)"
+    "SELECT id FROM (SELECT line, MAX(position) AS position FROM main.link GROUP BY line "
+    "ORDER BY line DESC LIMIT 20) JOIN main.link USING (line, position)"
 )
+_FIND: Final = "SELECT line, position FROM {of}link WHERE id = ?"
+_FORK: Final = "SELECT parent, fork FROM {of}line WHERE id = ?"
+_LAST_POSITION: Final = "SELECT MAX(position) FROM {of}link WHERE line = ?"
+_LAST_NUMBER: Final = (
+    "SELECT number FROM {of}change WHERE line = ? AND position <= ? AND name = ? "
+    "ORDER BY position DESC LIMIT 1"
+)
+_COUNT_LINES: Final = "SELECT COUNT(*) FROM {of}line"
+_ADD_LINE: Final = "INSERT INTO {of}line VALUES (?, ?, ?)"
+_ADD_LINK: Final = "INSERT INTO {of}link VALUES (?, ?, ?, ?)"
+_ADD_CHANGE: Final = "INSERT INTO {of}change VALUES (?, ?, ?, ?, ?, ?)"
 _PROGRESS_STEP: Final = 500
 _WORTH_A_PROCESS: Final = 30
 """From how many commits on starting the git program is quicker than libgit2."""
+
+_WORTH_STORING: Final = 50
+"""From how many commits on waiting for the disk is better than looking at them again."""
 
 _Row: TypeAlias = tuple[Any, ...]
 
@@ -169,7 +187,7 @@ class Timeline:
             The commit's id, or None where the history begins later.
         """
         query = (
-            "SELECT id FROM link WHERE line = ? AND position <= ? AND time <= ? "
+            "SELECT id FROM {of}link WHERE line = ? AND position <= ? AND time <= ? "
             "ORDER BY position DESC LIMIT 1"
         )
         rows = self._index.select(self.tip, query, time)
@@ -177,13 +195,14 @@ class Timeline:
 
     def first_commit(self) -> str:
         """Find the first commit of the history."""
-        query = "SELECT id FROM link WHERE line = ? AND position <= ? ORDER BY position LIMIT 1"
+        query = "SELECT id FROM {of}link WHERE line = ? AND position <= ? ORDER BY position LIMIT 1"
         return bytes(self._index.select(self.tip, query)[-1][0]).hex()
 
     def places(self) -> dict[str, int]:
         """Tell how far along the history each prompt changed last: the later, the greater."""
         query = (
-            "SELECT name, MAX(position) FROM change WHERE line = ? AND position <= ? GROUP BY name"
+            "SELECT name, MAX(position) FROM {of}change "
+            "WHERE line = ? AND position <= ? GROUP BY name"
         )
         found: dict[str, int] = {}
         for name, position in self._index.select(self.tip, query):
@@ -202,6 +221,7 @@ class VersionIndex:
         progress: Told now and then how far a longer build is.
         program_from: From how many new commits on the git program is asked, where it is installed.
             The answers are the same without it.
+        store_from: From how many new commits on the file is written. An empty one always is.
     """
 
     def __init__(
@@ -211,11 +231,13 @@ class VersionIndex:
         progress: Progress | None = None,
         *,
         program_from: int = _WORTH_A_PROCESS,
+        store_from: int = _WORTH_STORING,
     ) -> None:
         self._repository = repository
         self._root = root
         self._progress = progress
         self._program_from = program_from
+        self._store_from = store_from
         self._file = CacheFile(index_file(repository, root), _SCHEMA)
 
     def at(self, tip: str) -> Timeline:
@@ -238,7 +260,8 @@ class VersionIndex:
 
         Args:
             tip: The commit whose history it is.
-            query: SQL whose first two parameters are a line and the last position in it.
+            query: SQL with ``{of}`` before each table, whose first two parameters are a line and
+                the last position in it.
             arguments: The other parameters.
 
         Returns:
@@ -255,35 +278,67 @@ class VersionIndex:
     ) -> list[_Row]:
         rows: list[_Row] = []
         for span in self._spans(connection, tip):
-            rows += connection.execute(query, (*span, *arguments))
+            rows += connection.execute(query.format(of=_of(span)), (*span, *arguments))
         return rows
 
     def _spans(self, connection: Connection, tip: str) -> list[_Span]:
         spans: list[_Span] | None = self._file.memo.get(tip)
         if spans is None:
-            place = _place(connection, tip)
+            place = self._place(connection, tip)
             if place is None:
                 self._extend(connection, tip)
-                place = _place(connection, tip)
+                place = self._place(connection, tip)
             spans = self._file.memo[tip] = list(_spans_to(connection, place))
         return spans
 
-    def _extend(self, connection: Connection, tip: str) -> None:
-        steps = self._missing_steps(connection, tip)
-        with transaction(connection):
-            # Another process may have stored some of them meanwhile: look again under the lock.
-            while steps and _place(connection, steps[0].id):
-                steps.pop(0)
-            parent = steps[0].parent if steps else None
-            place = _place(connection, parent) if parent else None
-            _append(connection, place, steps)
+    def _place(self, connection: Connection, commit: str) -> _Span | None:
+        """Find where a commit is indexed."""
+        if _RECENT in self._file.memo:
+            place = _find(connection, _RECENT, commit)
+            if place is not None:
+                return place
+        return _find(connection, _STORED, commit)
 
-    def _missing_steps(self, connection: Connection, tip: str) -> list[_Step]:
+    def _extend(self, connection: Connection, tip: str) -> None:
+        is_empty = connection.execute("SELECT 1 FROM main.link LIMIT 1").fetchone() is None
+        recent: list[list[_Step]] = self._file.memo.get(_RECENT, [])
+        steps = self._missing_steps(connection, tip, is_empty=is_empty)
+        if is_empty or sum(map(len, [*recent, steps])) >= self._store_from:
+            self._store(connection, [*recent, steps])
+        else:
+            self._remember(connection, steps)
+
+    def _remember(self, connection: Connection, steps: list[_Step]) -> None:
+        """Keep a few commits in memory."""
+        if _RECENT not in self._file.memo:
+            connection.execute("ATTACH ':memory:' AS recent")
+            connection.executescript(_TABLES.format(of=_RECENT))
+            self._file.memo[_RECENT] = []
+        self._file.memo[_RECENT].append(steps)
+        parent = steps[0].parent
+        place = self._place(connection, parent) if parent else None
+        _append(connection, _RECENT, place, steps)
+
+    def _store(self, connection: Connection, runs: list[list[_Step]]) -> None:
+        """Write commits to the file, and forget what was only kept in memory."""
+        with transaction(connection):
+            for steps in runs:
+                # Another process may have stored some meanwhile: look again under the lock.
+                while steps and _find(connection, _STORED, steps[0].id):
+                    steps.pop(0)
+                if steps:
+                    parent = steps[0].parent
+                    place = _find(connection, _STORED, parent) if parent else None
+                    _append(connection, _STORED, place, steps)
+        if _RECENT in self._file.memo:
+            connection.execute("DETACH recent")
+        self._file.memo.clear()
+
+    def _missing_steps(self, connection: Connection, tip: str, *, is_empty: bool) -> list[_Step]:
         links: list[Link] = []
         base: Link | None = None
-        is_empty = connection.execute("SELECT 1 FROM link LIMIT 1").fetchone() is None
         for link in self._repository.walk(tip):
-            if not is_empty and _place(connection, link.id):
+            if not is_empty and self._place(connection, link.id):
                 base = link
                 break
             links.append(link)
@@ -339,6 +394,7 @@ class VersionIndex:
         )
 
         known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
+        known += [run[-1].id for run in self._file.memo.get(_RECENT, ())]
         steps: list[_Step] = []
         names: dict[str, str | None] = {}
         try:
@@ -350,7 +406,7 @@ class VersionIndex:
         except GitProgramError:
             return None
         parent = steps[-1].parent if steps else tip
-        if parent is not None and not _place(connection, parent):
+        if parent is not None and not self._place(connection, parent):
             # Commits are left out that an indexed one reaches, but not by its first parents.
             return None
         steps.reverse()
@@ -409,24 +465,28 @@ def _change(row: _Row) -> Change:
     return Change(number, bytes(commit).hex(), entry)
 
 
-def _place(connection: Connection, commit: str) -> _Span | None:
-    query = "SELECT line, position FROM link WHERE id = ?"
-    row = connection.execute(query, (bytes.fromhex(commit),)).fetchone()
+def _of(span: _Span | None) -> str:
+    """Tell in whose tables a line is."""
+    return _RECENT if span is not None and span.line < 0 else _STORED
+
+
+def _find(connection: Connection, of: str, commit: str) -> _Span | None:
+    row = connection.execute(_FIND.format(of=of), (bytes.fromhex(commit),)).fetchone()
     return _Span(*row) if row else None
 
 
 def _spans_to(connection: Connection, place: _Span | None) -> Iterator[_Span]:
     while place is not None:
         yield place
-        query = "SELECT parent, fork FROM line WHERE id = ?"
+        query = _FORK.format(of=_of(place))
         parent, fork = connection.execute(query, (place.line,)).fetchone()
         place = None if parent is None else _Span(parent, fork)
 
 
-def _append(connection: Connection, place: _Span | None, steps: list[_Step]) -> None:
+def _append(connection: Connection, of: str, place: _Span | None, steps: list[_Step]) -> None:
     numbers: dict[str, int] = {}
     spans = list(_spans_to(connection, place))
-    line, start = _line_after(connection, place)
+    line, start = _line_after(connection, of, place)
     links: list[tuple[object, ...]] = []
     changes: list[tuple[object, ...]] = []
     for position, step in enumerate(steps, start):
@@ -439,28 +499,27 @@ def _append(connection: Connection, place: _Span | None, steps: list[_Step]) -> 
             changes.append((name, line, position, numbers[name], mode, blob))
     # In the order of the table: SQLite takes twice as long to put rows between others.
     changes.sort(key=itemgetter(0, 2))
-    connection.executemany("INSERT INTO link VALUES (?, ?, ?, ?)", links)
-    connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?)", changes)
+    connection.executemany(_ADD_LINK.format(of=of), links)
+    connection.executemany(_ADD_CHANGE.format(of=of), changes)
 
 
-def _line_after(connection: Connection, place: _Span | None) -> tuple[int, int]:
-    if place is not None:
-        query = "SELECT MAX(position) FROM link WHERE line = ?"
+def _line_after(connection: Connection, of: str, place: _Span | None) -> tuple[int, int]:
+    """Find the line that goes on after a place, or make one."""
+    if place is not None and _of(place) == of:
+        query = _LAST_POSITION.format(of=of)
         (last,) = connection.execute(query, (place.line,)).fetchone()
         if last == place.last:
             return place.line, last + 1
+    (count,) = connection.execute(_COUNT_LINES.format(of=of)).fetchone()
+    line = count + 1 if of == _STORED else -(count + 1)
     parent, fork = place or (None, None)
-    insert = "INSERT INTO line (parent, fork) VALUES (?, ?)"
-    line = connection.execute(insert, (parent, fork)).lastrowid
-    return line or 0, 1 if fork is None else fork + 1
+    connection.execute(_ADD_LINE.format(of=of), (line, parent, fork))
+    return line, 1 if fork is None else fork + 1
 
 
 def _last_number(connection: Connection, spans: list[_Span], name: str) -> int:
-    query = (
-        "SELECT number FROM change WHERE line = ? AND position <= ? AND name = ? "
-        "ORDER BY position DESC LIMIT 1"
-    )
     for span in spans:
+        query = _LAST_NUMBER.format(of=_of(span))
         row = connection.execute(query, (*span, name)).fetchone()
         if row:
             return int(row[0])

@@ -119,12 +119,33 @@ def test_the_git_program_gives_the_same_index(steps: list[Step], seen_before: in
         assert asking == plain
 
 
-def everything(repository: Repository, revs: list[str], program_from: int) -> list[object]:
+@settings(max_examples=25)
+@given(histories, st.lists(st.integers(1, 12), max_size=5), st.integers(1, 6))
+def test_what_is_kept_in_memory_is_what_is_stored(
+    steps: list[Step], seen_before: list[int], store_from: int
+) -> None:
+    with fresh_repo() as repo:
+        fast_import(repo, steps)
+        repository = Repository.discover(repo.path)
+        revs = [repo.git("rev-parse", f"c{min(seen, len(steps))}") for seen in (1, *seen_before)]
+        revs.append(repo.head())
+        expected = everything(repository, revs, 0, store_from=1)
+        assert everything(repository, revs, 0, store_from=1_000) == expected
+        assert everything(repository, revs, 1, store_from=store_from) == expected
+
+
+def everything(
+    repository: Repository, revs: list[str], program_from: int, store_from: int = 50
+) -> list[object]:
     """All versions with their entries at each rev, from an index that is made anew."""
     told: list[tuple[int, int]] = []
     index_file(repository, "prompts").unlink(missing_ok=True)
     index = VersionIndex(
-        repository, "prompts", lambda *step: told.append(step), program_from=program_from
+        repository,
+        "prompts",
+        lambda *step: told.append(step),
+        program_from=program_from,
+        store_from=store_from,
     )
     answers: list[object] = [{name: index.at(rev).history(name) for name in NAMES} for rev in revs]
     assert all(done <= total for done, total in told)
