@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from promptstore.repository.alarm import RefAlarm
 
 _LOOKS_BEFORE_AN_ALARM: Final = 3
-"""An alarm costs as much as a few looks, which a short process or a busy branch never saves."""
+"""An alarm costs as much as a few looks, which a short process never saves."""
+
+_MOST_LOOKS: Final = 100
+_SHORT_LIFE: Final = 1.0
+"""After an alarm that lived for fewer seconds, the next one is made after twice as many looks: on a
+busy branch it would cost more than it saves."""
 
 _MAX_ANSWERS: Final = 50_000
 
@@ -76,6 +81,8 @@ class Present:
         self._interval = refresh_interval
         self._refs = ("HEAD" if branch is None else f"refs/heads/{branch}", *LABEL_REFS)
         self._looks = 0
+        self._looks_before = _LOOKS_BEFORE_AN_ALARM
+        self._alarm_since = 0.0
         # What belongs together is one value, so that threads never see half of it.
         self._seen: tuple[RefAlarm | None, float, Moment | None] = (None, 0.0, None)
 
@@ -110,11 +117,17 @@ class Present:
         return moment
 
     def _make_alarm(self) -> RefAlarm | None:
-        if self._looks < _LOOKS_BEFORE_AN_ALARM or self._interval:
+        now = time.monotonic()
+        if self._seen[0] is not None:
+            lived = now - self._alarm_since
+            doubled = min(2 * self._looks_before, _MOST_LOOKS)
+            self._looks_before = doubled if lived < _SHORT_LIFE else _LOOKS_BEFORE_AN_ALARM
+        if self._looks < self._looks_before or self._interval:
             return None
         from promptstore.repository.alarm import watch_refs
 
         self._looks = 0
+        self._alarm_since = now
         return watch_refs(self._repository, self._refs)
 
     def _standing(self) -> Standing:

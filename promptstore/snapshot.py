@@ -132,7 +132,6 @@ class Snapshot(Mapping[str, Prompt]):
         self._prompts: dict[str, Prompt] = {}
         self._names: tuple[str, ...] | None = None
         self._reader = _Reader(history, labels, cache)
-        self._is_indexed = False
 
     @property
     def commit(self) -> str | None:
@@ -336,10 +335,6 @@ class Snapshot(Mapping[str, Prompt]):
         self._reader.expects_all = True
 
     def _identified(self, name: str, blob: str) -> Prompt:
-        if self.history is not None and not self._is_indexed:
-            # What may take long, or cannot be done, is better done before anybody has a prompt.
-            self.history.timeline.index()
-            self._is_indexed = True
         stored = self._cache.waiting(blob)
         content = self._cache.parse(self.file(name)) if stored is None else stored
         return unread_prompt(

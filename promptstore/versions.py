@@ -66,10 +66,10 @@ _ADD_LINE: Final = "INSERT INTO {of}line VALUES (?, ?, ?)"
 _ADD_LINK: Final = "INSERT INTO {of}link VALUES (?, ?, ?, ?)"
 _ADD_CHANGE: Final = "INSERT INTO {of}change VALUES (?, ?, ?, ?, ?, ?)"
 _PROGRESS_STEP: Final = 500
-_WORTH_A_PROCESS: Final = 30
+_WORTH_A_PROCESS: Final = 250
 """From how many commits on starting the git program is quicker than libgit2."""
 
-_WORTH_STORING: Final = 50
+_WORTH_STORING: Final = 120
 """From how many commits on waiting for the disk is better than looking at them again."""
 
 _Row: TypeAlias = tuple[Any, ...]
@@ -134,10 +134,6 @@ class Timeline:
 
     tip: str
     _index: VersionIndex
-
-    def index(self) -> None:
-        """Bring the index up to the commit now, rather than when it is first asked."""
-        self._index.reach(self.tip)
 
     def latest(self, name: str) -> Change | None:
         """Find the newest version of a prompt, or None where it never existed."""
@@ -268,10 +264,6 @@ class VersionIndex:
             The rows.
         """
         return self._file.use(lambda connection: self._select(connection, tip, query, arguments))
-
-    def reach(self, tip: str) -> None:
-        """Index the history of a commit where that was not done yet."""
-        self._file.use(lambda connection: self._spans(connection, tip))
 
     def _select(
         self, connection: Connection, tip: str, query: str, arguments: tuple[object, ...]

@@ -135,7 +135,7 @@ def test_what_is_kept_in_memory_is_what_is_stored(
 
 
 def everything(
-    repository: Repository, revs: list[str], program_from: int, store_from: int = 50
+    repository: Repository, revs: list[str], program_from: int, store_from: int = 120
 ) -> list[object]:
     """All versions with their entries at each rev, from an index that is made anew."""
     told: list[tuple[int, int]] = []
