@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
 
 from promptstore import promptfile
@@ -15,6 +16,7 @@ from promptstore.errors import (
 )
 from promptstore.model import Prompt, texts
 from promptstore.names import SUFFIX, check_name
+from promptstore.repository import blob_id
 from promptstore.snapshot import Snapshot
 from promptstore.sources import File
 from promptstore.template import Source, find_references
@@ -96,7 +98,9 @@ def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Edit]) -> list[Pla
         VersionNotFoundError: There is no such version to restore.
         HistoryUnavailableError: Old versions cannot be found here.
     """
-    return [_plan(base, root, name, edit) for name, edit in edits.items()]
+    planned = [_plan(base, root, name, edit) for name, edit in edits.items()]
+    _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
+    return planned
 
 
 def default_message(planned: list[PlannedFile]) -> str:
@@ -121,11 +125,10 @@ def _plan(base: Snapshot, root: str, name: str, edit: Edit) -> PlannedFile:
         data = _restored(base, name, path, edit)
         note = "" if edit.version is None else f" to version {edit.version}"
         return PlannedFile(name, path, before, data, "Restore", note)
-    if before is None:
-        _refuse_twin(base, name)
     verb: Verb = "Create" if before is None else "Update"
     if isinstance(edit, bytes):
-        _check_templates(name, promptfile.loads(edit, path))
+        file = File(path, blob_id(edit), partial(bytes, edit))
+        _check_templates(name, base.parse(file))
         return PlannedFile(name, path, before, edit, verb)
     if isinstance(edit, Prompt):
         _check_templates(name, edit)
@@ -201,12 +204,15 @@ def _check_templates(name: str, prompt: Prompt) -> None:
         find_references(Source(text=text, kind=prompt.template, name=name))
 
 
-def _refuse_twin(base: Snapshot, name: str) -> None:
-    """Refuse a new name that some file systems could not tell from one that there is."""
-    folded = name.casefold()
-    for present in base.names():
-        if present.casefold() == folded:
+def _refuse_twins(base: Snapshot, new: list[str]) -> None:
+    """Refuse new names that some file systems could not tell from others."""
+    if not new:
+        return
+    known = {name.casefold(): name for name in base.names()}
+    for name in new:
+        twin = known.setdefault(name.casefold(), name)
+        if twin != name:
             raise InvalidArgumentError(
-                message=f"{name!r} differs from the prompt {present!r} in letter case only, "
+                message=f"{name!r} differs from the prompt {twin!r} in letter case only, "
                 "which some file systems cannot hold; choose another name"
             )

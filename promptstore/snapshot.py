@@ -305,6 +305,20 @@ class Snapshot(Mapping[str, Prompt]):
         """Find the file of a prompt, be it broken or not; None where there is none."""
         return self._source.find(name)
 
+    def parse(self, file: File) -> Prompt:
+        """Parse a file that may become one of its prompts; it is not parsed again then.
+
+        Args:
+            file: The file.
+
+        Returns:
+            What it says, without an identity.
+
+        Raises:
+            PromptFileError: The file is broken.
+        """
+        return self._cache.parse(file)
+
     def not_found(self, name: str) -> PromptNotFoundError:
         """Make the error that says that a prompt is not here, with what may help."""
         return PromptNotFoundError(

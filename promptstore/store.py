@@ -581,9 +581,10 @@ class PromptStore:
         written = writer.write(base, edits, expected_versions or {}, attribution)
         present.look_again()
         result = self._at(written.commit)
+        prompts = {name: result.read(name, deleted=True) for name in edits}
         return {
-            name: replace(result.read(name, deleted=True), is_unchanged=name not in written.changed)
-            for name in edits
+            name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
+            for name, prompt in prompts.items()
         }
 
     def set_label(
