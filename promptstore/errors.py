@@ -47,8 +47,7 @@ The facts are attributes; each class makes its own sentence from them. Every exc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def _restore(cls: type[PromptStoreError], facts: dict[str, Any]) -> PromptStoreError:
@@ -263,8 +262,7 @@ class HistoryUnavailableError(PromptStoreError, LookupError):
         return f"Versions cannot be counted here: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One fault of a prompt file, with its place.
 
     Attributes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,6 +25,7 @@ from promptstore.errors import (
 from promptstore.names import SUFFIX
 from promptstore.promptfile import codes
 from promptstore.repository import Repository
+from promptstore.values import FrozenDict
 
 if TYPE_CHECKING:
     from promptstore.repository import FileChange
@@ -43,6 +43,9 @@ _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
 
+_NONE: Final = FrozenDict()
+
+
 class Target(NamedTuple):
     """Where a label points one prompt.
 
@@ -55,8 +58,7 @@ class Target(NamedTuple):
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
-class LabelTable:
+class LabelTable(NamedTuple):
     """All labels at one moment.
 
     Attributes:
@@ -64,8 +66,8 @@ class LabelTable:
         broken: The labels whose file cannot be read, with the error.
     """
 
-    targets: Mapping[str, Mapping[str, Target]] = field(default_factory=dict)
-    broken: Mapping[str, PromptFileError] = field(default_factory=dict)
+    targets: Mapping[str, Mapping[str, Target]] = _NONE
+    broken: Mapping[str, PromptFileError] = _NONE
 
     def find(self, label: str, name: str) -> Target:
         """Find where a label points a prompt.
@@ -178,8 +180,7 @@ def read_labels(
     return LabelTable(targets, broken)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelMove:
+class LabelMove(NamedTuple):
     """One move of a label.
 
     Attributes:

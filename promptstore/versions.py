@@ -16,7 +16,6 @@ than to wait for the disk. Lines there have negative numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -124,7 +123,6 @@ class Change(NamedTuple):
     entry: Entry | None
 
 
-@dataclass(frozen=True, slots=True)
 class Timeline:
     """The versions of every prompt on the first-parent history of one commit.
 
@@ -132,8 +130,11 @@ class Timeline:
         tip: The commit.
     """
 
-    tip: str
-    _index: VersionIndex
+    __slots__ = ("_index", "tip")
+
+    def __init__(self, tip: str, index: VersionIndex) -> None:
+        self.tip = tip
+        self._index = index
 
     def latest(self, name: str) -> Change | None:
         """Find the newest version of a prompt, or None where it never existed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from promptstore.errors import LimitError
@@ -19,8 +18,7 @@ INTERMEDIATE_FACTOR: Final = 8
 """How many times `Limits.max_output` all intermediate results of a render may hold together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How far one render of a whole prompt may go.
 
     Attributes:
