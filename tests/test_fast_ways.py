@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from promptstore.errors import VariableError
 from promptstore.names import are_names, is_name
-from promptstore.repository import Repository
+from promptstore.repository import Entry, Repository
 from promptstore.sources import CommitSource
 from promptstore.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
 from tests.gitrepo import GitRepo
@@ -81,6 +81,20 @@ def test_odd_names_of_files_are_no_prompts(repo: GitRepo) -> None:
     source = CommitSource(Repository.discover(repo.path), "", commit, "main")
     assert source.names() == ["a"]
     assert [name for name in ("a", "b", "c", "h") if source.find(name)] == ["a"]
+
+
+def test_a_large_tree_is_searched_as_a_small_one_is_read(repo: GitRepo) -> None:
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=b"x")
+    tree = repo.git("mktree", "-z", stdin=f"100755 blob {blob}\tinside\0".encode())
+    found = [f"p{number}.yaml" for number in range(600)] + ["z 100644 p700.yaml", "é.yaml"]
+    listed = "".join(f"100644 blob {blob}\t{name}\0" for name in found)
+    listed += f"040000 tree {tree}\tfolder\0" + f"120000 blob {blob}\tlink\0"
+    large = repo.git("mktree", "-z", stdin=listed.encode())
+    repository = Repository.discover(repo.path)
+    entries = repository.tree(large)
+    for name in [*found, "folder", "link", "p700.yaml", "\ud800"]:
+        assert Repository.discover(repo.path).find(large, name) == entries.get(name)
+    assert Repository.discover(repo.path).find(large, "folder/inside") == Entry(0o100755, blob)
 
 
 names = st.sampled_from(["a.yaml", "b.yml", "-c.yaml", "d", "é.yaml", "e.yaml.yaml", "f" * 255])

@@ -38,6 +38,8 @@ _ORDINARY_COMMIT: Final = re.compile(
 
 _FILE_MODES: Final = (b"100644", b"100755")
 _RAW_ID_LENGTH: Final = 20
+_BYTES_OF_AN_ENTRY: Final = 40
+_LARGE_TREE: Final = 500
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
@@ -348,11 +350,33 @@ class Repository:
         for segment in path.split("/") if path else ():
             if not entry.is_tree:
                 return None
-            found = self.tree(entry.id).get(segment)
+            found = self._entry(entry.id, segment)
             if found is None:
                 return None
             entry = found
         return entry
+
+    def _entry(self, tree_id: str, name: str) -> Entry | None:
+        entries = self._trees.get(tree_id)
+        if entries is None:
+            if len(self._raw_tree(tree_id)) > _LARGE_TREE:
+                return self._entry_of_large(tree_id, name)
+            entries = self.tree(tree_id)
+        return entries.get(name)
+
+    def _entry_of_large(self, tree_id: str, name: str) -> Entry | None:
+        """Let libgit2 look for one entry: making ten thousand takes ten times as long."""
+        handle, handles = self.handle, self._handles
+        known: tuple[str, pygit2.Tree] | None = handles.large_tree
+        if known is None or known[0] != tree_id:
+            # It reads such a tree anew for each call, so the last one is kept.
+            known = handles.large_tree = tree_id, cast("pygit2.Tree", handle[tree_id])
+        try:
+            found = known[1][name]
+        except (KeyError, TypeError):
+            # The one where there is none, the other where no name in UTF-8 is asked for.
+            return None
+        return Entry(int(found.filemode), str(found.id))
 
     def blob(self, blob_id: str) -> bytes:
         """Read the content of a blob.
@@ -381,6 +405,7 @@ class Repository:
             with translated(self.git_dir):
                 handles.handle = pygit2.Repository(str(self.git_dir))
             handles.pid = os.getpid()
+            handles.large_tree = None
         handle: pygit2.Repository = handles.handle
         return handle
 
@@ -410,13 +435,7 @@ class Repository:
     def _read_tree(self, tree_id: str) -> dict[str, Entry]:
         if tree_id == EMPTY_TREE:
             return {}
-        entries: dict[str, Entry] = {}
-        for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
-            try:
-                entries[name.decode()] = _entry(mode, raw_id)
-            except UnicodeDecodeError:
-                continue
-        return entries
+        return self._raw_tree(tree_id).by_name()
 
     def _raw_tree(self, tree_id: str) -> _RawTree:
         tree = self._raw_trees.get(tree_id)
@@ -457,7 +476,16 @@ class _RawTree:
         self._starts: list[int] | None = None
 
     def __len__(self) -> int:
-        return len(self._starts or ())
+        """About how many entries there are."""
+        return len(self._data) // _BYTES_OF_AN_ENTRY
+
+    def by_name(self) -> dict[str, Entry]:
+        """Read the entries whose name is UTF-8."""
+        found: dict[str, Entry] = {}
+        for mode, name, raw_id in _TREE_ENTRY.findall(self._data):
+            with suppress(UnicodeDecodeError):
+                found[name.decode()] = _entry(mode, raw_id)
+        return found
 
     def entries(self) -> frozenset[_RawEntry]:
         """Read all entries."""
