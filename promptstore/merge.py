@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.promptfile import comments_of, edit, loads
 from promptstore.promptfile.schema import build_prompt
-from promptstore.repository import USUAL_NAMES, MarkerNames, MergedLines, merge_lines
+from promptstore.repository import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 
 
 class Sides(NamedTuple):
@@ -39,18 +39,18 @@ _BOTH: Final = object()
 _BY_KEY: Final = ("variables", "config", "metadata")
 
 
-def merge_files(sides: Sides, path: str, names: MarkerNames = USUAL_NAMES) -> MergedLines:
+def merge_files(sides: Sides, path: str, *, marker_size: int = MARKER_SIZE) -> MergedLines:
     """Merge two edits of one prompt file.
 
     Args:
         sides: The three files.
         path: The file's path.
-        names: What the two edits are called in conflict markers.
+        marker_size: How many characters a conflict marker has.
 
     Returns:
         The merged file, with the comments of ours where it was merged by meaning.
     """
-    by_lines = merge_lines(*sides, names)
+    by_lines = merge_lines(*sides, marker_size=marker_size)
     try:
         merged = _merged(sides, path, by_lines.data if by_lines.is_clean else None)
     except (_ConflictError, PromptStoreError):
@@ -117,10 +117,10 @@ def _text(base: Any, ours: Any, theirs: Any) -> str:
     """Merge one text by its lines, as git merges a file."""
     if not all(isinstance(side, str) for side in (base, ours, theirs)):
         raise _ConflictError
-    merged = merge_lines(base.encode(), ours.encode(), theirs.encode())
-    if not merged.is_clean:
+    merged = merge_texts(base, ours, theirs)
+    if merged is None:
         raise _ConflictError
-    return merged.data.decode()
+    return merged
 
 
 def _tags(base: list[str], ours: list[str], theirs: list[str]) -> list[str]:

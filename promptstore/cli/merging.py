@@ -16,7 +16,7 @@ from promptstore.errors import InvalidArgumentError, PromptFileError, Repository
 from promptstore.merge import Sides, merge_files
 from promptstore.model import Prompt
 from promptstore.promptfile import loads
-from promptstore.repository import MarkerNames
+from promptstore.repository import MARKER_SIZE
 
 _WITH_HEADER = 7
 
@@ -82,7 +82,7 @@ def merge_driver(
     ours: Annotated[str, typer.Argument(help="%A: our file, which is overwritten.")],
     theirs: Annotated[str, typer.Argument(help="%B: their file.")],
     path: Annotated[str, typer.Argument(help="%P: the path of the result.")] = "prompt.yaml",
-    size: Annotated[int, typer.Argument(help="%L: how long conflict markers are.")] = 7,
+    size: Annotated[int, typer.Argument(help="%L: how long conflict markers are.")] = MARKER_SIZE,
 ) -> None:
     """Merge two edits of one prompt by field and message; git calls it for `git merge`.
 
@@ -91,7 +91,7 @@ def merge_driver(
     it falls back to lines, with the usual conflict markers.
     """
     sides = Sides(*map(_read, (base, ours, theirs)))
-    merged = merge_files(sides, path, MarkerNames(size=size))
+    merged = merge_files(sides, path, marker_size=size)
     try:
         Path(ours).write_bytes(merged.data)
     except OSError as error:
