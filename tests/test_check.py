@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptstore.check import check, check_labels
+from promptstore.errors import SyncRefusedError
 from promptstore.lint import RULES, Settings
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.promptfile import codes
@@ -301,17 +302,16 @@ def test_near_misses_are_told(tmp_path: Path) -> None:
     assert "Did you mean 'shared/tone'?" in messages[1]
 
 
-POSTHOG = {
-    "fine-name_1": [],
-    "a.b": ["a.b.yaml:1:1 PS405"],
-    "a/b": ["a/b.yaml:1:1 PS405"],
-    "New": ["New.yaml:1:1 PS405"],
-}
+def refuses_dots(name: str) -> str:
+    if "." in name:
+        raise SyncRefusedError(name=name, reason="it has a dot.")
+    return name
 
 
-@pytest.mark.parametrize(("name", "expected"), POSTHOG.items(), ids=list(POSTHOG))
-def test_a_name_that_the_remote_cannot_hold(tmp_path: Path, name: str, expected: list[str]) -> None:
-    assert found(tmp_path, {name: "prompt: x\n"}, Settings(remote="posthog")) == expected
+def test_a_name_that_the_remote_cannot_hold(tmp_path: Path) -> None:
+    settings = Settings(spellings={"far": refuses_dots, "near": str})
+    files = {"a.b": "prompt: x\n", "a/b": "prompt: x\n", "a.c": "prompt: x\ndeleted: true\n"}
+    assert found(tmp_path, files, settings) == ["a.b.yaml:1:1 PS405"]
 
 
 def test_canonical_form_is_looked_for_on_request(tmp_path: Path) -> None:
@@ -370,6 +370,16 @@ def test_a_severity_can_be_set(tmp_path: Path) -> None:
     assert [finding.severity for finding in check(snapshot)] == ["warning"]
     settings = Settings(severity={"PS505": "error"})
     assert [finding.severity for finding in check(snapshot, settings)] == ["error"]
+
+
+def test_of_several_severities_the_closest_counts(tmp_path: Path) -> None:
+    write(tmp_path, {"a": 'prompt: "x  y "\n'})
+    settings = Settings(severity={"PS5": "error", "PS505": "note"})
+    findings = check(PromptStore.open(tmp_path).snapshot(), settings)
+    assert {found.problem.code: found.severity for found in findings} == {
+        "PS505": "note",
+        "PS506": "error",
+    }
 
 
 def test_only_some_prompts_are_looked_at(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ has none), `line`, `column`, `code`, `severity` and `message`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +15,12 @@ import typer
 from promptstore.callsites import check_code
 from promptstore.check import Finding, check_labels, check_strays
 from promptstore.check import check as find_problems
+from promptstore.cli.checking import settings_of
 from promptstore.cli.forge import guarded
 from promptstore.cli.opening import Worktree, opened
 from promptstore.cli.output import print_error, print_json, print_lines
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.lint import SEVERITIES, Library, Settings, read_settings
+from promptstore.lint import SEVERITIES, Library, Settings
 from promptstore.lint.files import NOT_CANONICAL
 from promptstore.lint.fixes import canonical, mend_keys
 from promptstore.promptfile import codes
@@ -78,7 +78,7 @@ def check(
         rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
     )
     with opened(context, worktree=worktree) as store:
-        settings = _settings(store, select, ignore)
+        settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
         if fix:
@@ -128,15 +128,6 @@ def _refuse_contradictions(
         raise InvalidArgumentError(message=f"--fail-on takes one of {', '.join(SEVERITIES)}")
     if unused and not code:
         raise InvalidArgumentError(message="--unused needs --code: where would a use be found?")
-
-
-def _settings(
-    store: PromptStore, select: Sequence[str] | None, ignore: Sequence[str] | None
-) -> Settings:
-    settings = read_settings(store.path) if store.has_files else Settings()
-    if select:
-        settings = replace(settings, select=tuple(select), extend_select=())
-    return replace(settings, ignore=(*settings.ignore, *(ignore or ())))
 
 
 def _touched(

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from promptstore.check import check
+from promptstore.cli.checking import settings_of
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
 from promptstore.diff import unified
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import Finding, Library, Settings, read_settings
+from promptstore.lint import Finding, Library
 from promptstore.names import is_name
 from promptstore.review import PromptChange, RangeDiff
 from promptstore.review.annotations import annotation, change_annotation
@@ -61,7 +62,7 @@ def check_changes(store: PromptStore, after: Snapshot, found: RangeDiff) -> list
     Returns:
         The problems.
     """
-    settings = read_settings(store.path) if store.has_files else Settings()
+    settings = settings_of(store)
     touched = {change.name for change in found.changes}
     return check(after, settings, only=Library(after, settings).dependents(touched))
 

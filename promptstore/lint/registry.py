@@ -75,8 +75,11 @@ RULES: Final[dict[str, Rule]] = {
 
 
 def severity_of(code: str, settings: Settings) -> Severity:
-    """Tell how bad a finding of a code is."""
-    return settings.severity.get(code, RULES[code].severity)
+    """Tell how bad a finding of a code is; the longest beginning that is set counts."""
+    beginnings = [beginning for beginning in settings.severity if code.startswith(beginning)]
+    if not beginnings:
+        return RULES[code].severity
+    return settings.severity[max(beginnings, key=len)]
 
 
 def all_pages() -> str:

@@ -78,6 +78,19 @@ class TestCheck:
         assert run(changed, "check", "--select", "PS505").exit_code == 1
         assert run(changed, "check", "--select", "PS5", "--ignore", "PS505").exit_code == 0
 
+    def test_names_must_fit_the_remotes_of_the_sync(self, changed: GitRepo) -> None:
+        names = ("v1.2", "new", "drafts/x.y", "support/reply", "v2.0")
+        changed.commit({f"prompts/{name}.yaml": "prompt: x\n" for name in names})
+        assert "PS405" not in out(run(changed, "check"))
+        changed.write(
+            "pyproject.toml",
+            "[tool.promptstore.remotes.posthog]\nhost = 'https://us.posthog.com'\n"
+            "only = ['v*', 'new', 'support/*']\nnames = {'v2.0' = 'v2-0'}\n",
+        )
+        shown = out(run(changed, "check", "--select", "PS4"))
+        assert re.findall("(.*):1:1: PS405 ", shown) == ["prompts/new.yaml", "prompts/v1.2.yaml"]
+        assert "The remote 'posthog' cannot hold the name 'v1.2': " in shown
+
     def test_fix_mends_what_is_safe(self, changed: GitRepo) -> None:
         changed.write("pyproject.toml", '[tool.promptstore]\nextend-select = ["PS112"]\n')
         changed.write("prompts/typo.yaml", "# why\npromt: 'Hello'\n")
@@ -119,7 +132,7 @@ class TestCheck:
         "arguments",
         [
             ("--format", "xml"), ("--fail-on", "never"), ("--unused",), ("--fix", "--rev", "HEAD"),
-            ("--rev", "HEAD", "--worktree"),
+            ("--rev", "HEAD", "--worktree"), ("--select", "PS9"), ("--ignore", "E501"),
         ],
     )  # fmt: skip
     def test_a_call_that_means_nothing(self, changed: GitRepo, arguments: tuple[str, ...]) -> None:
@@ -131,10 +144,21 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "no TOML": ("[tool.promptstore\n", "is no TOML"),
     "an unknown key": ("[tool.promptstore]\nselct = []\n", "has no key 'selct'"),
     "no list": ('[tool.promptstore]\nselect = "PS1"\n', "'select' .* must be a list of codes"),
-    "no code": ('[tool.promptstore]\nignore = ["E501"]\n', "'ignore' .* must be a list of codes"),
+    "no code": (
+        '[tool.promptstore]\nignore = ["E501"]\n',
+        "'ignore' .*: no rule has the code 'E501'",
+    ),
+    "a code that there is not": (
+        '[tool.promptstore]\nselect = ["PS1", "PS2O3"]\n',
+        "'select' .* the code 'PS2O3'; did you mean PS203?",
+    ),
+    "an empty code": ('[tool.promptstore]\nignore = [""]\n', "no rule has the code ''"),
+    "a severity of no rule": (
+        '[tool.promptstore]\nseverity = {PS999 = "note"}\n',
+        "'severity' .*: no rule has the code 'PS999'",
+    ),
     "no severity": ('[tool.promptstore]\nseverity = {PS1 = "bad"}\n', "'severity' .* must be"),
     "no table": ("[tool]\npromptstore = 1\n", "must be a table"),
-    "no remote": ('[tool.promptstore]\nremote = "elsewhere"\n', "'remote' .* must be one of"),
     "no patterns": (
         "[tool.promptstore]\nper-prompt-ignores = {a = 1}\n",
         "per-prompt-ignores.a' .* must be",
@@ -150,6 +174,8 @@ def test_settings_that_mean_nothing(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_settings_of_another_tool(tmp_path: Path) -> None:
+    assert read_settings(tmp_path) == Settings()
+    (tmp_path / "pyproject.toml").write_text("tool = 1\n")
     assert read_settings(tmp_path) == Settings()
     (tmp_path / "pyproject.toml").write_text("[tool.other]\nselect = 1\n")
     assert read_settings(tmp_path) == Settings()
