@@ -6,7 +6,7 @@ has none), `line`, `column`, `code`, `severity` and `message`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -84,16 +84,19 @@ def check(
         if fix:
             if not reads_files:
                 raise InvalidArgumentError(message="--fix needs files on disk to write")
-            _fix(snapshot, store, settings)
+            chosen = _chosen(store, snapshot, since, paths)
+            _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()
-        only = _touched(store, snapshot, settings, since, paths)
+        chosen = _chosen(store, snapshot, since, paths)
+        library = Library(snapshot, settings)
+        only = None if chosen is None else library.dependents(chosen) & library.known
         findings = find_problems(snapshot, settings, only=only)
         if only is None:
             findings += check_labels(store, settings)
         if paths:
             findings += _strays(store, snapshot, settings, paths)
         if code:
-            findings += check_code(Library(snapshot, settings), code, unused=unused)
+            findings += check_code(library, code, unused=unused)
         count = len(snapshot.names()) if only is None else len(only)
     _print(findings, "json" if as_json else output)
     files = "1 prompt" if count == 1 else f"{count} prompts"
@@ -130,29 +133,24 @@ def _refuse_contradictions(
         raise InvalidArgumentError(message="--unused needs --code: where would a use be found?")
 
 
-def _touched(
-    store: PromptStore,
-    snapshot: Snapshot,
-    settings: Settings,
-    since: str | None,
-    paths: Sequence[Path] | None,
+def _chosen(
+    store: PromptStore, snapshot: Snapshot, since: str | None, paths: Sequence[Path] | None
 ) -> set[str] | None:
-    """Give the names to look at: those of some files, or those that differ, and what uses them."""
+    """Give the names that were asked for, removed ones too: of some files, or that differ."""
     if since is None and not paths:
         return None
-    library = Library(snapshot, settings)
-    touched: set[str] = set()
+    names = snapshot.names()
+    chosen: set[str] = set()
     if since is not None:
         before = store.snapshot(since)
-        touched |= {
+        chosen |= {
             name
-            for name in library.names
-            if (old := before.find(name)) is None or old.blob != library.file(name).blob
+            for name in names
+            if (old := before.find(name)) is None or old.blob != snapshot.file(name).blob
         }
-        touched |= {name for name in before.names() if name not in library.known}
+        chosen |= set(before.names()) - set(names)
     wanted = {path.resolve() for path in paths or ()}
-    touched |= {name for name in library.names if _file(store, library.file(name).path) in wanted}
-    return library.dependents(touched) & library.known
+    return chosen | {name for name in names if _file(store, snapshot.file(name).path) in wanted}
 
 
 def _file(store: PromptStore, path: str) -> Path:
@@ -171,8 +169,12 @@ def _strays(
     return [finding for finding in found if _file(store, finding.path) in wanted]
 
 
-def _fix(snapshot: Snapshot, store: PromptStore, settings: Settings) -> None:
-    for name in snapshot.names():
+def _fix(
+    snapshot: Snapshot, store: PromptStore, settings: Settings, names: Collection[str]
+) -> None:
+    for name in sorted(snapshot.names()):
+        if name not in names:
+            continue
         file = snapshot.file(name)
         before = after = file.read()
         if settings.wants(codes.UNKNOWN_KEY, name, by_default=True):

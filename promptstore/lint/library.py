@@ -84,8 +84,9 @@ class Library:
         return self._files[name]
 
     def source(self, name: str) -> str:
-        """Give the text of a file; what is no UTF-8 in it is shown as an escape."""
-        return self.file(name).read().decode(errors="backslashreplace")
+        """Give the text of a file with plain line ends; what is no UTF-8 is shown as an escape."""
+        text = self.file(name).read().decode(errors="backslashreplace")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def read(self, name: str) -> Document | PromptFileError | None:
         """Read a file: what it says, or why it cannot be read, or None where there is none."""

@@ -100,6 +100,22 @@ class TestCheck:
         assert (changed.path / "prompts/typo.yaml").read_text() == "# why\nprompt: Hello\n"
         assert (changed.path / "prompts/other.yaml").read_text() == 'prompt: "x "\n'
 
+    def test_fix_leaves_other_files_alone(self, changed: GitRepo) -> None:
+        mine = changed.write("prompts/mine.yaml", "promt: x\n")
+        yours = changed.write("prompts/yours.yaml", "promt: x\n")
+        result = run(changed, "check", "--fix", str(mine))
+        assert (result.exit_code, mine.read_text()) == (0, "prompt: x\n")
+        assert yours.read_text() == "promt: x\n"
+        run(changed, "check", "--fix", "--since", "HEAD")
+        assert yours.read_text() == "prompt: x\n"
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_fix_takes_any_line_end(self, changed: GitRepo, end: str) -> None:
+        file = changed.path / "prompts/odd.yaml"
+        file.write_bytes(f"# why{end}promt: x{end}tgas: [a]{end}".encode())
+        assert run(changed, "check", "--fix", str(file)).exit_code == 0
+        assert file.read_bytes() == f"# why{end}prompt: x{end}tags: [a]{end}".encode()
+
     def test_without_fix_nothing_is_written(self, changed: GitRepo) -> None:
         changed.write("prompts/typo.yaml", "promt: x\n")
         run(changed, "check")
