@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import ast
 import os
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from promptstore.errors import Problem, TemplateError
 from promptstore.lint import RULES, Finding, Library, severity_of
 from promptstore.lint import callsites as rules
+from promptstore.lint.ignores import Ignores
 from promptstore.lint.library import hint
 from promptstore.model import Signature, signature
 from promptstore.variables import UnfitValueError, fit
 
-_STORE_TYPES: Final = ("PromptStore", "Snapshot", "Prompts", "AsyncPromptStore")
+_STORE_TYPES: Final = ("PromptStore", "Snapshot", "Prompts")
+_DISPLAYS: Final = (
+    ast.Dict, ast.DictComp, ast.List, ast.ListComp, ast.Set, ast.SetComp, ast.Tuple, ast.JoinedStr,
+)  # fmt: skip
 _STORE_NAMES: Final = ("store", "prompts", "prompt_store", "promptstore")
 _UNKNOWN: Final = object()
 
@@ -38,6 +44,7 @@ class Call:
             where not all values can be seen.
         is_pinned: Whether a version, label or rev is asked for, which may be another prompt than
             the one that is there now.
+        takes_deleted: Whether a deleted prompt is given too.
     """
 
     path: str
@@ -46,6 +53,7 @@ class Call:
     name: str
     values: dict[str, Any] | None
     is_pinned: bool
+    takes_deleted: bool
 
 
 @dataclass(slots=True)
@@ -55,6 +63,7 @@ class _Code:
     calls: list[Call] = field(default_factory=list)
     words: set[str] = field(default_factory=set)
     faults: list[tuple[str, Problem]] = field(default_factory=list)
+    ignores: dict[str, Ignores] = field(default_factory=dict)
 
 
 def check_code(library: Library, paths: Sequence[Path], *, unused: bool = False) -> list[Finding]:
@@ -72,7 +81,11 @@ def check_code(library: Library, paths: Sequence[Path], *, unused: bool = False)
     found = [*code.faults]
     for call in code.calls:
         found += ((call.path, problem) for problem in _problems(library, call))
-    findings = [_finding(library, path, problem, None) for path, problem in found]
+    findings = [
+        _finding(library, path, problem, None)
+        for path, problem in found
+        if not (path in code.ignores and code.ignores[path].hides(problem))
+    ]
     if unused:
         findings += _unused(library, code.words)
     return sorted(set(findings), key=lambda one: (one.path, one.problem))
@@ -87,19 +100,25 @@ def _read_code(paths: Sequence[Path]) -> _Code:
     for path in _python_files(paths):
         try:
             source = path.read_bytes()
-            tree = ast.parse(source, str(path))
-        except (OSError, SyntaxError, ValueError, RecursionError) as error:
+            reader = _Reader(str(path), _parsed(source))
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None) or 1
             reason = getattr(error, "strerror", None) or getattr(error, "msg", None) or error
             message = f"The file cannot be read: {reason}."
             problem = Problem(line, 1, rules.UNREADABLE.code, message)
             code.faults.append((str(path), problem))
             continue
-        reader = _Reader(str(path), tree)
-        reader.visit(tree)
         code.calls += reader.calls
         code.words |= reader.words
+        code.ignores[str(path)] = Ignores(source.decode(errors="replace"))
     return code
+
+
+def _parsed(source: bytes) -> ast.Module:
+    with warnings.catch_warnings():
+        # What is odd about the code, such as an unknown escape, its own linter tells.
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def _python_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -117,7 +136,11 @@ def _python_files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 class _Reader(ast.NodeVisitor):
-    """Finds the calls in one file: on what is known to be a store, and on prompts from one."""
+    """Finds the calls in one file: on what is known to be a store, and on prompts from one.
+
+    A name that is given a prompt stands for it from there on, to the end of that block and as long
+    as nothing else is given to it; in other functions only where it is given something only once.
+    """
 
     def __init__(self, path: str, tree: ast.Module) -> None:
         self.calls: list[Call] = []
@@ -125,17 +148,79 @@ class _Reader(ast.NodeVisitor):
         self._path = path
         self._imports_promptstore = any(map(_is_import_of_promptstore, ast.walk(tree)))
         self._stores = set(_stores(tree))
-        self._prompts = {
-            _spelled(target): value
-            for node in ast.walk(tree)
-            for target, value in _assigned(node)
-            if self._is_get(value)
-        }
+        self._others = set(_displays(tree)) - self._stores
+        self._given_once = self._find_given_once(tree)
+        self._block: tuple[int, ...] = ()
+        self._scope: dict[str, _Given] = {}
+        self.visit(tree)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        """Look at everything below, and keep in mind in which block it stands."""
+        for _, value in ast.iter_fields(node):
+            if isinstance(value, ast.AST):
+                self.visit(value)
+            elif isinstance(value, list):
+                self._visit_all(value)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         """Keep every text: a name that stands anywhere may be used."""
         if isinstance(node.value, str):
             self.words.add(node.value)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Look at a function, whose names are its own."""
+        self._visit_scope(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """Look at a function, whose names are its own."""
+        self._visit_scope(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Look at a function, whose names are its own."""
+        self._visit_scope(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        """Look at the loops first: they give a value to the names in front of them."""
+        self._visit_comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        """Look at the loops first."""
+        self._visit_comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        """Look at the loops first."""
+        self._visit_comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        """Look at the loops first."""
+        self._visit_comprehension(node)
+
+    def visit_arg(self, node: ast.arg) -> None:
+        """Note a parameter, which may be anything."""
+        self._scope[node.arg] = _Given(self._block, None)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        """Note a name that is given something which is not known."""
+        if not isinstance(node.ctx, ast.Load):
+            self._scope[node.id] = _Given(self._block, None)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """Note what is given to a name."""
+        self.visit(node.value)
+        self._visit_all(node.targets)
+        for target in node.targets:
+            self._give(target, node.value)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """Note what is given to a name."""
+        self.generic_visit(node)
+        if node.value is not None:
+            self._give(node.target, node.value)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        """Note what is given to a name."""
+        self.generic_visit(node)
+        self._give(node.target, node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
         """Look at one call."""
@@ -152,28 +237,71 @@ class _Reader(ast.NodeVisitor):
             if got is not None:
                 self._add(node, got, _keywords_of(node))
 
+    def _visit_all(self, nodes: list[Any]) -> None:
+        outer = self._block
+        if nodes and isinstance(nodes[0], ast.stmt):
+            self._block = (*outer, id(nodes))
+        for node in nodes:
+            if isinstance(node, ast.AST):
+                self.visit(node)
+        self._block = outer
+
+    def _visit_scope(self, node: ast.AST) -> None:
+        outer, self._scope = self._scope, {}
+        self.generic_visit(node)
+        self._scope = outer
+
+    def _visit_comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
+        outer, self._scope = self._scope, dict(self._scope)
+        self._visit_all(node.generators)
+        self.generic_visit(node)
+        self._scope = outer
+
+    def _give(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self._scope[target.id] = _Given(self._block, value)
+
+    def _find_given_once(self, tree: ast.Module) -> dict[str, ast.expr]:
+        """Find what is given a prompt, and nothing else anywhere in the file."""
+        given: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(tree):
+            for target, value in _assigned(node):
+                given.setdefault(_spelled(target), []).append(value)
+        times = Counter(map(_bound, ast.walk(tree)))
+        return {
+            name: values[0]
+            for name, values in given.items()
+            if len(values) == 1 and times[name] <= 1 and self._is_get(values[0])
+        }
+
     def _got(self, receiver: ast.expr) -> ast.Call | None:
         """Find the call that gave the prompt which something is called on."""
-        if self._is_get(receiver):
-            return receiver if isinstance(receiver, ast.Call) else None
-        found = self._prompts.get(_spelled(receiver))
-        return found if isinstance(found, ast.Call) else None
+        name = _spelled(receiver)
+        given = self._scope.get(name)
+        value: ast.expr | None = receiver
+        if name in self._given_once:
+            value = self._given_once[name]
+        elif given is not None:
+            value = given.value if self._block[: len(given.block)] == given.block else None
+        return value if isinstance(value, ast.Call) and self._is_get(value) else None
 
     def _add(self, node: ast.Call, got: ast.Call, values: dict[str, Any] | None) -> None:
         name = _name_of(got)
         if name is None:
             return
-        pinned = any(key.arg in ("version", "label", "rev", None) for key in got.keywords)
+        keywords = {key.arg for key in got.keywords}
+        pinned = bool(keywords & {"version", "label", "rev", None})
         place = node.lineno, node.col_offset + 1
-        self.calls.append(Call(self._path, *place, name, values, pinned))
+        call = Call(self._path, *place, name, values, pinned, "deleted" in keywords)
+        self.calls.append(call)
 
     def _is_get(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Await):
-            node = node.value
         return (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
-            and node.func.attr in ("get", "aget", "read")
+            and node.func.attr in ("get", "read")
             and self._is_store(node.func.value)
         )
 
@@ -183,7 +311,38 @@ class _Reader(ast.NodeVisitor):
         spelled = _spelled(node)
         if spelled in self._stores:
             return True
+        if spelled in self._others:
+            return False
         return self._imports_promptstore and spelled.rpartition(".")[2].lstrip("_") in _STORE_NAMES
+
+
+class _Given(NamedTuple):
+    """What a name was given last.
+
+    Attributes:
+        block: The blocks around the place where it was given, outermost first.
+        value: What it was given, or None where that is not known.
+    """
+
+    block: tuple[int, ...]
+    value: ast.expr | None
+
+
+def _bound(node: ast.AST) -> str | None:
+    """Give the name that a part of the code gives a value to, if it is one that does."""
+    if isinstance(node, ast.arg):
+        return node.arg
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return node.id
+    return None
+
+
+def _displays(tree: ast.Module) -> Iterator[str]:
+    """Find the names that hold a dictionary, a list or the like, which are no stores."""
+    for node in ast.walk(tree):
+        for target, value in _assigned(node):
+            if isinstance(value, _DISPLAYS):
+                yield _spelled(target)
 
 
 def _stores(tree: ast.Module) -> Iterator[str]:
@@ -225,6 +384,9 @@ def _is_store_type(node: ast.expr) -> bool:
         return node.value.rpartition(".")[2] in _STORE_TYPES
     if isinstance(node, ast.BinOp):
         return _is_store_type(node.left) or _is_store_type(node.right)
+    if isinstance(node, ast.Subscript):
+        is_optional = _spelled(node.value).rpartition(".")[2] == "Optional"
+        return is_optional and _is_store_type(node.slice)
     return _spelled(node).rpartition(".")[2] in _STORE_TYPES
 
 
@@ -301,6 +463,8 @@ def _faults(library: Library, call: Call) -> Iterator[tuple[str, str]]:
     if document is None:
         return  # The file's own problems are told at the file.
     if document.prompt.deleted:
+        if call.takes_deleted:
+            return
         instead = document.prompt.replaced_by
         use = f" Use {instead!r} instead." if instead else ""
         yield rules.DELETED_NAME.code, f"The prompt {call.name!r} is deleted.{use}"
@@ -340,6 +504,8 @@ def _unused(library: Library, words: set[str]) -> Iterator[Finding]:
         if name in words or name in included or document is None or document.prompt.deleted:
             continue
         code = rules.UNUSED_PROMPT.code
-        if library.settings.wants(code, name, by_default=True):
-            message = f"Nothing in the code that was read uses {name!r}."
-            yield _finding(library, document.path, Problem(1, 1, code, message), name)
+        message = f"Nothing in the code that was read uses {name!r}."
+        problem = Problem(1, 1, code, message)
+        is_hidden = Ignores(library.source(name)).hides(problem)
+        if library.settings.wants(code, name, by_default=True) and not is_hidden:
+            yield _finding(library, document.path, problem, name)

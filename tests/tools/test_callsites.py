@@ -36,6 +36,34 @@ FIRES: dict[str, tuple[str, list[str]]] = {
         "prompt = store.get('greet')\nprompt.render(nam='x')",
         ["4:1 PS603", "4:1 PS604"],
     ),
+    "two prompts by one name, one after the other": (
+        "p = store.get('plain')\np.render(a=1)\np = store.get('greet')\np.render()",
+        ["4:1 PS604", "6:1 PS603"],
+    ),
+    "one name in two functions": (
+        "def f():\n    p = store.get('plain')\n    p.render(a=1)\n"
+        "def g():\n    p = store.get('greet')\n    return p.render()",
+        ["5:5 PS604", "8:12 PS603"],
+    ),
+    "a prompt that was kept in the block around": (
+        "p = store.get('plain')\nif p:\n    p.render(a=1)\np = None",
+        ["5:5 PS604"],
+    ),
+    "a prompt that is kept for all functions": (
+        "P = store.get('plain')\ndef f():\n    return P.render(a=1)",
+        ["5:12 PS604"],
+    ),
+    "a prompt that is kept in an object": (
+        "class A:\n    def __init__(self):\n        self.p = store.get('plain')\n"
+        "    def f(self):\n        return self.p.render(a=1)",
+        ["7:16 PS604"],
+    ),
+    "a prompt of a condition": ("if (p := store.get('plain')):\n    p.render(a=1)", ["4:5 PS604"]),
+    "a store that may be none": (
+        "def f(s: 'PromptStore | None', t: 'Optional[PromptStore]'): pass\n"
+        "def g(t: Optional[PromptStore]):\n    t.get('great')",
+        ["5:5 PS601"],
+    ),
     "a variable of a text that declares none": (
         "store.render('support/reply', {})",
         ["3:1 PS603"],
@@ -74,6 +102,24 @@ SILENT: dict[str, str] = {
         "store.get('greet').render(**values)"
     ),
     "a dict": "settings = {}\nsettings.get('great')",
+    "a dict that is called like a store": "prompts = {'great': 1}\nprompts.get('great')",
+    "a prompt that depends": (
+        "if x:\n    p = store.get('plain')\nelse:\n    p = store.get('greet')\np.render(a=1)"
+    ),
+    "a name that means something else by then": (
+        "p = store.get('plain')\np.render()\np = page\np.render(a=1)"
+    ),
+    "a parameter": "p = store.get('plain')\ndef f(p):\n    p.render(a=1)\nlambda p: p.render(a=1)",
+    "the name of a loop": (
+        "p = store.get('plain')\nfor p in pages:\n    p.render(a=1)\n"
+        "q = store.get('plain')\n[q.render(a=1) for q in pages]\n{q.render(a=1): 1 for q in pages}"
+    ),
+    "a deleted prompt that is asked for as such": "store.get('gone', deleted=True)",
+    "what a comment leaves out": (
+        "store.get('great')  # promptstore: ignore PS601\n"
+        "def f():\n    # promptstore: ignore\n    store.get('great')"
+    ),
+    "an escape that there is not": "'\\d'",
     "what renders something else": "page.render('great', {})\nrequest.get('great')",
     "a text in a comment or a docstring": "# store.get('great')\n'store.get(\"great\")'",
     "another version": "store.get('great', version=1)\nstore.get('greet', label='x').render(a=1)",
@@ -114,6 +160,20 @@ def test_nothing_is_run(tmp_path: Path) -> None:
 def test_prompts_that_nothing_uses(tmp_path: Path) -> None:
     code = "NAMES = ['greet']\n" + OPEN + "store.get('support/reply')\n"
     assert checked(tmp_path, code, unused=True) == ["plain PS606"]
+
+
+def test_a_prompt_that_is_kept_on_purpose(tmp_path: Path) -> None:
+    file = tmp_path / "prompts/kept.yaml"
+    file.parent.mkdir()
+    file.write_text("# promptstore: ignore PS606\nprompt: x\n")
+    assert checked(tmp_path, "NAMES = ['greet', 'plain', 'support/reply']\n", unused=True) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["x = " + "(" * 5_000, "x = " + "-" * 5_000 + "1", "x\0", "x = " + "1 + " * 5_000 + "1"]
+)
+def test_code_that_is_hard_to_read(tmp_path: Path, code: str) -> None:
+    assert [line.split()[-1] for line in checked(tmp_path, code)] == ["PS607"]
 
 
 def test_a_near_match_is_told(tmp_path: Path) -> None:
