@@ -34,7 +34,7 @@ def check(
     Returns:
         The problems, sorted by path, line and column.
     """
-    library = Library(snapshot, settings or Settings())
+    library = Library(snapshot, settings or Settings(), only)
     findings: set[Finding] = set()
     for name in library.names if only is None else sorted(library.known & set(only)):
         findings |= set(_of_prompt(library, name))

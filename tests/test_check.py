@@ -8,7 +8,7 @@ import pytest
 
 from promptstore.check import check, check_labels
 from promptstore.errors import SyncRefusedError
-from promptstore.lint import RULES, Settings
+from promptstore.lint import RULES, Library, Settings
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.promptfile import codes
 from promptstore.store import PromptStore
@@ -129,12 +129,37 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": "prompt: |\n  one\n  two  three\n"},
         ["a.yaml:3:3 PS506"],
     ),
+    "two spaces in the message behind unfinished code": (
+        {"a": "messages:\n  - {role: user, content: '```'}\n  - {role: user, content: one  two}\n"},
+        ["a.yaml:3:27 PS506"],
+    ),
+    "two spaces behind code with another fence in it": (
+        {"a": "prompt: |\n  ```\n  ~~~  x\n  ```\n  one  two\n"},
+        ["a.yaml:5:3 PS506"],
+    ),
+    "an include that is too deep, beside one that is not": (
+        {
+            "a": "prompt: |\n  {% include 'shared/tone' %}\n  {% include 'i00' %}\n",
+            **{f"i{n:02}": f"prompt: \"{{% include 'i{n + 1:02}' %}}\"\n" for n in range(10)},
+            "i10": "prompt: end\n",
+            **TONE,
+        },
+        ["a.yaml:3:3 PS304"],
+    ),
     "the same long text twice": (
         {
             "a": f"prompt: {'word ' * 20}\n",
             "b": f"messages:\n  - {{role: user, content: {'word ' * 20}}}\n",
         },
-        ["b.yaml:2:27 PS507"],
+        ["a.yaml:1:9 PS507", "b.yaml:2:27 PS507"],
+    ),
+    "the same long text in two layouts": (
+        {
+            "a": "prompt: >\n" + "  word word word\n" * 7,
+            "b": 'prompt: "' + "\\x77ord " * 20 + 'word"\n',
+            "c": f"prompt: {'word ' * 22}\ndeleted: true\n",
+        },
+        ["a.yaml:1:9 PS507", "b.yaml:1:9 PS507"],
     ),
     "a system message behind the user's": (
         {"a": "messages:\n  - {role: user, content: x}\n  - {role: system, content: y}\n"},
@@ -215,6 +240,16 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
     },
     "tags that stand alone on a line": {
         "a": "variables:\n  x: {}\nprompt: |\n  {% if x %}\n  y\n  {% endif %}\n"
+    },
+    "two spaces in tags": {
+        "a": "prompt: |\n  a {% if x %} b {%  else  %} c {% endif %}\n  {# one  two\n"
+        "  three  four #}\n  {{ x  }} {{ x | default('a  b') }}\n"
+    },
+    "a long text twice in one prompt": {
+        "a": "messages:\n" + f"  - {{role: user, content: {'word ' * 20}}}\n" * 2
+    },
+    "a word with hyphens that begins like a key": {
+        "a": "prompt: Use the class sk-button-primary-with-icon-and-label.\n"
     },
     "the same short text twice": {"a": "prompt: Hello\n", "b": "prompt: Hello\n"},
     "a long text of a deleted prompt": {
@@ -322,6 +357,28 @@ def test_canonical_form_is_looked_for_on_request(tmp_path: Path) -> None:
 
 IGNORED: dict[str, tuple[str, list[str]]] = {
     "at the end of the line": ('prompt: "x "  # promptstore: ignore PS505\n', []),
+    "a family": ('prompt: "x "  # promptstore: ignore PS5\n', []),
+    "two codes and a reason": (
+        'prompt: "x "  # promptstore: ignore PS203, PS505 - it ends a line\n',
+        [],
+    ),
+    "a code that is misspelt": (
+        'prompt: "x "  # promptstore: ignore PSS05\n',
+        ["a.yaml:1:9 PS505"],
+    ),
+    "at the line that begins a block": (
+        "messages:\n  - role: user\n    content: |  # promptstore: ignore PS506\n      a\n\n"
+        "      b  c\n  - content: |-\n      d  e\n    role: user\n",
+        ["a.yaml:8:7 PS506"],
+    ),
+    "above the line that begins a block": (
+        "messages:\n  # promptstore: ignore PS506\n  - content: |\n      a  b\n    role: user\n",
+        [],
+    ),
+    "in a text, where it is no comment": (
+        "prompt: |\n  # promptstore: ignore-file\n  a  b # promptstore: ignore\n",
+        ["a.yaml:3:3 PS506"],
+    ),
     "another code": ('prompt: "x "  # promptstore: ignore PS506\n', ["a.yaml:1:9 PS505"]),
     "every code": ('prompt: "x "  # promptstore: ignore\n', []),
     "in the whole file": (
@@ -342,6 +399,27 @@ IGNORED: dict[str, tuple[str, list[str]]] = {
 @pytest.mark.parametrize(("text", "expected"), IGNORED.values(), ids=list(IGNORED))
 def test_a_comment_leaves_findings_out(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert found(tmp_path, {"a": text}) == expected
+
+
+def test_a_tombstone_is_looked_at_when_its_replacement_changes(tmp_path: Path) -> None:
+    files = {
+        "a": "prompt: x\ndeleted: true\nreplaced_by: b\n",
+        "b": "prompt: x\ndeleted: true\n",
+        "c": "prompt: \"{% include 'a' %}\"\n",
+    }
+    write(tmp_path, files)
+    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    assert library.dependents({"b"}) == {"a", "b"}
+    assert library.dependents({"a"}) == {"a", "c"}
+
+
+def test_a_variable_is_not_called_unused_where_not_all_can_be_read(tmp_path: Path) -> None:
+    text = "variables:\n  x: {}\nprompt: \"{% include 'b' %}\"\n"
+    settings = Settings(select=("PS203",))
+    for number, other in enumerate(("", "prompt: [\n", "prompt: '{% if x %}'\n", "prompt: y\n")):
+        files = {"a": text, "b": other} if other else {"a": text}
+        expected = ["a.yaml:2:3 PS203"] if other == "prompt: y\n" else []
+        assert found(tmp_path / str(number), files, settings) == expected
 
 
 SELECTED: dict[str, tuple[Settings, list[str]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from promptstore.names import near_matches
 
 FILE: Final = "pyproject.toml"
 _LISTS: Final = ("select", "extend-select", "ignore")
-_KEYS: Final = (*_LISTS, "severity", "per-prompt-ignores")
+_KEYS: Final = (*_LISTS, "severity", "per-prompt-ignores", "characters-per-token")
 _KEYS_OF_OTHERS: Final = ("remotes",)
 
 
@@ -61,6 +62,7 @@ def _settings(table: Any, file: str) -> Settings:
         ignore=ignore,
         severity=_severity(table.get("severity", {}), file),
         per_prompt_ignores=_by_pattern(table.get("per-prompt-ignores", {}), file),
+        characters_per_token=_positive(table.get("characters-per-token", 4), file),
     )
 
 
@@ -105,6 +107,13 @@ def _by_pattern(value: Any, file: str) -> dict[str, tuple[str, ...]]:
         pattern: _codes(codes, f"per-prompt-ignores.{pattern}", file)
         for pattern, codes in value.items()
     }
+
+
+def _positive(value: Any, file: str) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and 0 < value < inf:
+        return float(value)
+    raise _unfit(file, "characters-per-token", "a number above 0")
 
 
 def _unfit(file: str, key: str, wanted: str) -> InvalidArgumentError:

@@ -82,7 +82,7 @@ def _fault(library: Library, name: str, target: str) -> tuple[Rule, str] | None:
     if name in library.closure(target):
         return CYCLIC_INCLUDE, f"{target!r} includes {name!r} in turn; includes cannot go round."
     depth = Limits().max_include_depth
-    if _depth(library, name, depth + 1) > depth:
+    if 1 + _depth(library, target, depth) > depth:
         return DEEP_INCLUDE, f"Includes are nested deeper than {depth} from here on."
     return None
 

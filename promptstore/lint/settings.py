@@ -25,6 +25,7 @@ class Settings:
         ignore: Codes to leave out.
         severity: Severities by code or beginning, where they differ from the rule's own.
         per_prompt_ignores: Codes to leave out by pattern of names, such as ``drafts/*``.
+        characters_per_token: How many characters are counted as one token of a budget.
         spellings: How each remote spells a name: by the remote's name, what raises
             `SyncRefusedError` for a name that it cannot hold.
     """
@@ -34,6 +35,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     severity: Mapping[str, Severity] = field(default_factory=dict)
     per_prompt_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    characters_per_token: float = 4
     spellings: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
 
     def wants(self, code: str, name: str | None, *, by_default: bool) -> bool:

@@ -175,6 +175,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "no severity": ('[tool.promptstore]\nseverity = {PS1 = "bad"}\n', "'severity' .* must be"),
     "no table": ("[tool]\npromptstore = 1\n", "must be a table"),
+    "no number": ("[tool.promptstore]\ncharacters-per-token = 0\n", "must be a number above 0"),
     "no patterns": (
         "[tool.promptstore]\nper-prompt-ignores = {a = 1}\n",
         "per-prompt-ignores.a' .* must be",
