@@ -7,13 +7,13 @@ whole file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.promptfile import comments_of, edit, loads
 from promptstore.promptfile.schema import build_prompt
 from promptstore.repository import MARKER_SIZE, MergedLines, merge_lines, merge_texts
+from promptstore.sequences import opcodes
 
 
 class Sides(NamedTuple):
@@ -164,7 +164,7 @@ def _placed(base: list[Any], side: list[Any]) -> _Placed:
     kept: list[Any] = [_ABSENT] * len(base)
     gaps: list[list[Any]] = [[] for _ in range(len(base) + 1)]
     old, new = list(map(repr, base)), list(map(repr, side))
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in opcodes(old, new):
         if tag == "equal" or i2 - i1 == j2 - j1:
             kept[i1:i2] = side[j1:j2]
         elif tag == "insert":

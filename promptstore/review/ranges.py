@@ -299,9 +299,9 @@ def _text_of(prompt: Prompt) -> str:
 
 
 def _likeness(one: Prompt, other: Prompt) -> float:
-    left, right = _text_of(one).splitlines(), _text_of(other).splitlines()
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
-    return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
+    matcher = SequenceMatcher(None, _text_of(one).splitlines(), _text_of(other).splitlines())
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)
+    return matcher.ratio() if all(bound() >= _ALIKE for bound in bounds) else 0.0
 
 
 def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange:
