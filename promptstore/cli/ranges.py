@@ -123,6 +123,6 @@ def _print_change(change: PromptChange) -> None:
         print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
     print_prompt_diff(change.diff, nothing="")
     for render in change.renders:
-        print_lines(f"\nrendered with example {render.example}:")
-        print_diff(unified(render.before, render.after))
+        print_lines(f"\n{render.title}:")
+        print_diff(unified(render.before, render.after) if render.differs else f" {render.before}")
     print_lines("")

@@ -148,6 +148,11 @@ COMPATIBLE: dict[str, tuple[str, str, str]] = {
         "prompt: '{% if %}'\ndescription: x\n",
         "only description",
     ),
+    "a variable that is declared at last": (
+        "variables: {}\nprompt: '{{ y }}'\n",
+        "variables: {y: {}}\nprompt: '{{ y }}'\n",
+        "it could not be rendered before and can be now",
+    ),
     "the text of a deleted prompt": (
         "prompt: x\ndeleted: true\n",
         "prompt: y\ndeleted: true\n",
