@@ -19,6 +19,7 @@ from promptstore.cli.checking import settings_of
 from promptstore.cli.forge import guarded
 from promptstore.cli.opening import Worktree, opened
 from promptstore.cli.output import print_error, print_json, print_lines
+from promptstore.cli.ranges import new_strays
 from promptstore.errors import InvalidArgumentError, RepositoryError
 from promptstore.lint import SEVERITIES, Library, Settings
 from promptstore.lint.files import NOT_CANONICAL
@@ -95,9 +96,12 @@ def check(
             findings += check_labels(store, settings)
         if paths:
             findings += _strays(store, snapshot, settings, paths)
+        if since is not None:
+            findings += new_strays(store.snapshot(since), snapshot, settings)
         if code:
             findings += check_code(library, code, unused=unused)
         count = len(snapshot.names()) if only is None else len(only)
+    findings = sorted(set(findings), key=lambda one: (one.path, one.problem))
     _print(findings, "json" if as_json else output)
     files = "1 prompt" if count == 1 else f"{count} prompts"
     problems = "1 problem" if len(findings) == 1 else f"{len(findings)} problems"

@@ -274,6 +274,27 @@ class TestRange:
         shown = out(run(changed, "diff", "HEAD~1..HEAD", "--render", str(examples)))
         assert "example 1 fails now: " in shown
 
+    def test_examples_of_a_prompt_that_there_is_not(self, changed: GitRepo, tmp_path: Path) -> None:
+        examples = tmp_path / "examples.yaml"
+        examples.write_text("repli: {ticket: Lost}\n")
+        for command in ("diff", "review"):
+            result = run(changed, command, "HEAD~1..HEAD", "--render", str(examples))
+            assert isinstance(result.exception, InvalidArgumentError)
+            assert "no prompt 'repli' to render. Did you mean 'reply'?" in str(result.exception)
+
+    def test_an_example_that_renders_nowhere(self, changed: GitRepo, tmp_path: Path) -> None:
+        examples = tmp_path / "examples.yaml"
+        examples.write_text("reply: {tickets: Lost}\n")
+        shown = out(run(changed, "diff", "HEAD~1..HEAD", "--render", str(examples)))
+        assert "\nneither side renders with example 1:\n" in shown
+        assert "'ticket' is missing" in shown
+
+    def test_json_cannot_command_a_runner(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/reply.yaml": "prompt: 'x ##[set-output name=a]b'\n"})
+        shown = out(run(changed, "diff", "HEAD~1..HEAD", "--json"))
+        assert "##[" not in shown
+        assert "##[set-output" in json.loads(shown)["prompts"][0]["texts"][0]["diff"]
+
     def test_three_dots_leave_out_what_the_base_changed(self, changed: GitRepo) -> None:
         changed.git("checkout", "--quiet", "-b", "feature", "HEAD~1")
         changed.commit({"prompts/new.yaml": "prompt: new\n"})
@@ -315,6 +336,17 @@ class TestReview:
         shown = out(run(changed, "review", "HEAD~1..HEAD"))
         assert "PS505" in shown
         assert "other" not in shown
+
+    def test_a_new_file_that_is_no_prompt(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/old.yml": "prompt: x\n"})
+        changed.commit({"prompts/new.yml": "prompt: x\n", "prompts/reply.yaml": REPLY})
+        shown = out(run(changed, "review", "HEAD~1..HEAD"))
+        assert "PS402 in <code>prompts&#47;new&#46;yml</code>" in shown
+        assert "old&#46;yml" not in shown
+        assert out(run(changed, "check", "--since", "HEAD~1")).splitlines() == [
+            "prompts/new.yml:1:1: PS402 The file is not read: a prompt's file ends with .yaml. "
+            "Rename it."
+        ]
 
     def test_nothing(self, changed: GitRepo) -> None:
         assert "nothing changed" in out(run(changed, "review", "HEAD..HEAD"))
