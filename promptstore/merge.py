@@ -48,14 +48,20 @@ def merge_files(sides: Sides, path: str, *, marker_size: int = MARKER_SIZE) -> M
         marker_size: How many characters a conflict marker has.
 
     Returns:
-        The merged file, with the comments of ours where it was merged by meaning.
+        The merged file, with the comments of ours where it was merged by meaning. It is not called
+        clean where lines fit together into a file that can no longer be read.
     """
     by_lines = merge_lines(*sides, marker_size=marker_size)
     try:
         merged = _merged(sides, path, by_lines.data if by_lines.is_clean else None)
     except (_ConflictError, PromptStoreError):
         merged = None
-    return by_lines if merged is None else MergedLines(merged, is_clean=True)
+    if merged is not None:
+        return MergedLines(merged, is_clean=True)
+    broke = (
+        _reads(sides.ours, path) and _reads(sides.theirs, path) and not _reads(by_lines.data, path)
+    )
+    return MergedLines(by_lines.data, is_clean=by_lines.is_clean and not broke)
 
 
 def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
@@ -68,6 +74,14 @@ def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
     problems: list[str] = []
     prompt = build_prompt(content, lambda _path, _code, message: problems.append(message))
     return None if problems else edit(sides.ours, prompt, path)
+
+
+def _reads(data: bytes, path: str) -> bool:
+    try:
+        loads(data, path)
+    except PromptFileError:
+        return False
+    return True
 
 
 def _says(data: bytes, content: dict[str, Any], path: str) -> bool:

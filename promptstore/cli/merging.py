@@ -10,7 +10,7 @@ import typer
 
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
-from promptstore.cli.output import print_diff, print_lines
+from promptstore.cli.output import print_diff, print_error, print_lines
 from promptstore.diff import diff_prompts, unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.merge import Sides, merge_files
@@ -97,4 +97,8 @@ def merge_driver(
     except OSError as error:
         raise RepositoryError(path=ours, reason=f"{error.strerror}.") from error
     if not merged.is_clean:
+        if b"<" * size not in merged.data:
+            print_error(
+                f"{path}: merged by lines, but it can no longer be read; mend it and git add"
+            )
         raise typer.Exit(1)
