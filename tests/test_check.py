@@ -97,6 +97,14 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": 'prompt: "one\\ntwo\\u200bthree"\n'},
         ["a.yaml:1:9 PS501"],
     ),
+    "a text hidden in the description of a tool": (
+        {"a": "prompt: x\nconfig:\n  tools:\n    - {name: a, description: 'one\u200btwo'}\n"},
+        ["a.yaml:4:30 PS501"],
+    ),
+    "a comment that is shown in another order": (
+        {"a": "# Paid by\u202e eno\nprompt: x\n"},
+        ["a.yaml:1:10 PS502"],
+    ),
     "a text hidden in tag characters": (
         {"a": "prompt: |\n  one\n  two\U000e0041\n"},
         ["a.yaml:3:3 PS501"],

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
 from promptstore.lint.settings import Settings
@@ -23,6 +23,10 @@ _ESCAPE: Final = re.compile(r"\\[xuU\n]")
 _REPLACED_BY: Final = re.compile(r"""replaced_by["']?\s*:\s*["']?([\w./-]+)""")
 
 
+Keys: TypeAlias = tuple[str | int, ...]
+"""A place in a file: the way to it by keys and by numbers of items."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """One template of a prompt, looked through.
@@ -33,7 +37,7 @@ class Text:
         references: What it uses, or why it is no template.
     """
 
-    keys: tuple[str | int, ...]
+    keys: Keys
     text: str
     references: References | TemplateSyntaxError
 
@@ -139,6 +143,12 @@ class Library:
             self._texts[name] = _look_through(document.prompt) if document else []
         return self._texts[name]
 
+    def strings(self, name: str) -> Iterator[tuple[Keys, str]]:
+        """List every string of a file that can be read, keys aside, with its place."""
+        document = self.document(name)
+        if document is not None:
+            yield from _strings((), document.tree.value)
+
     def sharers(self, name: str, text: str) -> list[str]:
         """List the other prompts, tombstones aside, that hold a text; spaces around it aside."""
         wanted = text.strip()
@@ -174,12 +184,12 @@ class Library:
         """Tell where a line of a text stands in its file."""
         return self.position(name, text.keys, line)
 
-    def position(self, name: str, keys: tuple[str | int, ...], line: int = 1) -> tuple[int, int]:
+    def position(self, name: str, keys: Keys, line: int = 1) -> tuple[int, int]:
         """Tell where something stands in a file that can be read."""
         document = self.document(name)
         return document.position(keys, line) if document else (1, 1)
 
-    def key_position(self, name: str, keys: tuple[str | int, ...]) -> tuple[int, int]:
+    def key_position(self, name: str, keys: Keys) -> tuple[int, int]:
         """Tell where the key of something stands in a file that can be read."""
         document = self.document(name)
         return document.key_position(keys) if document else (1, 1)
@@ -236,6 +246,17 @@ def hint(wrong: str, known: Iterable[str]) -> str:
     """Say which name was probably meant, or nothing."""
     near = near_matches(wrong, known)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _strings(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings((*keys, key), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings((*keys, index), item)
 
 
 def _look_through(prompt: Prompt) -> list[Text]:
