@@ -16,11 +16,12 @@ from promptstore.callsites import check_code
 from promptstore.check import Finding, check_labels, check_strays
 from promptstore.check import check as find_problems
 from promptstore.cli.checking import settings_of
+from promptstore.cli.files import Named, write_back
 from promptstore.cli.forge import guarded
 from promptstore.cli.opening import Worktree, opened
 from promptstore.cli.output import print_error, print_json, print_lines
 from promptstore.cli.ranges import new_strays
-from promptstore.errors import InvalidArgumentError, RepositoryError
+from promptstore.errors import InvalidArgumentError
 from promptstore.lint import SEVERITIES, Library, Settings
 from promptstore.lint.files import NOT_CANONICAL
 from promptstore.lint.fixes import canonical, mend_keys
@@ -38,7 +39,7 @@ def check(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Only the prompts in these files.", metavar="[FILE]..."),
+        typer.Argument(help="Only the prompts in these files and folders.", metavar="[PATH]..."),
     ] = None,
     rev: Annotated[
         str | None, typer.Option(help="Check the prompts as of this rev.", metavar="REV")
@@ -78,6 +79,7 @@ def check(
     _refuse_contradictions(
         rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
     )
+    named = Named(paths)
     with opened(context, worktree=worktree) as store:
         settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
@@ -85,17 +87,17 @@ def check(
         if fix:
             if not reads_files:
                 raise InvalidArgumentError(message="--fix needs files on disk to write")
-            chosen = _chosen(store, snapshot, since, paths)
+            chosen = _chosen(store, snapshot, since, named)
             _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()
-        chosen = _chosen(store, snapshot, since, paths)
+        chosen = _chosen(store, snapshot, since, named)
         library = Library(snapshot, settings)
         only = None if chosen is None else library.dependents(chosen) & library.known
         findings = find_problems(snapshot, settings, only=only)
         if only is None:
             findings += check_labels(store, settings)
-        if paths:
-            findings += _strays(store, snapshot, settings, paths)
+        if named:
+            findings += _strays(store, snapshot, settings, named)
         if since is not None:
             findings += new_strays(store.snapshot(since), snapshot, settings)
         if code:
@@ -138,10 +140,10 @@ def _refuse_contradictions(
 
 
 def _chosen(
-    store: PromptStore, snapshot: Snapshot, since: str | None, paths: Sequence[Path] | None
+    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named
 ) -> set[str] | None:
     """Give the names that were asked for, removed ones too: of some files, or that differ."""
-    if since is None and not paths:
+    if since is None and not named:
         return None
     names = snapshot.names()
     chosen: set[str] = set()
@@ -153,24 +155,15 @@ def _chosen(
             if (old := before.find(name)) is None or old.blob != snapshot.file(name).blob
         }
         chosen |= set(before.names()) - set(names)
-    wanted = {path.resolve() for path in paths or ()}
-    return chosen | {name for name in names if _file(store, snapshot.file(name).path) in wanted}
-
-
-def _file(store: PromptStore, path: str) -> Path:
-    return (store.path / path).resolve()
+    return chosen | {name for name in names if store.path / snapshot.file(name).path in named}
 
 
 def _strays(
-    store: PromptStore, snapshot: Snapshot, settings: Settings, paths: Sequence[Path]
+    store: PromptStore, snapshot: Snapshot, settings: Settings, named: Named
 ) -> list[Finding]:
-    """Find the strays among some files, and refuse files that are not there."""
-    for path in paths:
-        if not path.exists():
-            raise InvalidArgumentError(message=f"{path} is not there")
-    wanted = {path.resolve() for path in paths}
+    """Find the strays among some files."""
     found = check_strays(snapshot, settings)
-    return [finding for finding in found if _file(store, finding.path) in wanted]
+    return [finding for finding in found if store.path / finding.path in named]
 
 
 def _fix(
@@ -188,14 +181,6 @@ def _fix(
         if after != before:
             write_back(store.path / file.path, after)
             print_error(f"{file.path}: mended")
-
-
-def write_back(path: Path, data: bytes) -> None:
-    """Write a file of the working tree."""
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
 
 
 def _print(findings: Sequence[Finding], output: str) -> None:

@@ -56,6 +56,18 @@ class TestCheck:
         result = run(changed, "check", str(changed.path / "prompts/other.yaml"))
         assert result.exit_code == 1
 
+    def test_only_some_folders(self, changed: GitRepo) -> None:
+        changed.write("prompts/support/a.yaml", "prompt: 'x '\n")
+        changed.write("prompts/support/b.yml", "prompt: x\n")
+        shown = out(run(changed, "check", str(changed.path / "prompts/support")))
+        assert re.findall("(?m)^prompts/(.*?):.*(PS...)", shown) == [
+            ("support/a.yaml", "PS505"),
+            ("support/b.yml", "PS402"),
+        ]
+        folder = str(changed.path / "prompts/support")
+        assert out(run(changed, "format", folder)) == "changed prompts/support/a.yaml\n"
+        assert "is not there" in str(run(changed, "format", folder + "x").exception)
+
     def test_files_that_are_no_prompts(self, changed: GitRepo) -> None:
         stray = changed.write("prompts/two words.yaml", "prompt: x\n")
         assert "two words.yaml:1:1: PS402" in out(run(changed, "check", str(stray)))
