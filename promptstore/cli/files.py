@@ -34,12 +34,13 @@ class Named:
 
 
 def write_back(path: Path, data: bytes) -> None:
-    """Write a file of the working tree.
+    """Write a file, in a new folder if need be.
 
     Raises:
         RepositoryError: It cannot be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
         raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error

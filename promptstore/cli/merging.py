@@ -24,7 +24,9 @@ _WITH_HEADER = 7
 def difftool(
     arguments: Annotated[
         list[str],
-        typer.Argument(help="What git gives: PATH OLD HEX MODE NEW HEX MODE, or OLD NEW."),
+        typer.Argument(
+            help="What git gives: PATH OLD HEX MODE NEW HEX MODE [NEW_PATH], or OLD NEW."
+        ),
     ],
 ) -> None:
     """Tell what changed in a prompt file; git calls it for `git diff`.
@@ -34,6 +36,8 @@ def difftool(
     """
     if len(arguments) >= _WITH_HEADER:
         path, old, new = arguments[0], arguments[1], arguments[4]
+        # Of a rename git tells the new path behind all that.
+        path = " → ".join([path, *arguments[_WITH_HEADER : _WITH_HEADER + 1]])
     elif len(arguments) == 2:
         old, new = arguments
         path = new
@@ -50,7 +54,8 @@ def _print_difference(path: str, old: bytes, new: bytes) -> None:
     print_lines(f"prompt {path}")
     before, after = _prompt(old), _prompt(new)
     if isinstance(before, Prompt) and isinstance(after, Prompt):
-        print_prompt_diff(diff_prompts(before, after), "only comments or the layout changed")
+        nothing = "its content is the same" if old == new else "only comments or the layout changed"
+        print_prompt_diff(diff_prompts(before, after), nothing)
         return
     # A new, a removed or a broken file is told by its lines.
     for title, side in (("before", before), ("after", after)):

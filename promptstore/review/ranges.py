@@ -187,7 +187,7 @@ def _changed(before: Snapshot, after: Snapshot, was: str, name: str) -> PromptCh
 def _renamed(judgement: Judgement, was: str, name: str, *, is_gone: bool) -> Judgement:
     if not is_gone:
         return judgement
-    reason = f"renamed: calls that ask for {was} fail; the name is {name} now"
+    reason = f"calls that ask for {was} fail: the name is {name} now"
     more = judgement.reasons if judgement.impact != "compatible" else ()
     return Judgement("breaking", (reason, *more))
 

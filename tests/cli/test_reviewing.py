@@ -376,7 +376,7 @@ class TestTypes:
         assert json.loads(out(run(repo, "schema")))["title"] == "A prompt of promptstore"
 
     def test_stubs_become_stale(self, changed: GitRepo, tmp_path: Path) -> None:
-        file = str(tmp_path / "prompts.pyi")
+        file = str(tmp_path / "typings/prompts.pyi")
         assert run(changed, "stubs", "-o", file, "--check").exit_code == 1
         assert run(changed, "stubs", "-o", file).exit_code == 0
         assert run(changed, "stubs", "-o", file, "--check").exit_code == 0

@@ -221,6 +221,13 @@ def test_git_diff_of_new_removed_and_broken_files(merging: GitRepo) -> None:
     assert "-prompt: x" in merging.git("diff", "--ext-diff", "HEAD~1", "HEAD")
 
 
+def test_git_diff_of_a_rename(merging: GitRepo) -> None:
+    merging.git("mv", "prompts/a/b.yaml", "prompts/c.yaml")
+    told = merging.git("diff", "--cached", "-M")
+    assert told.splitlines()[0] == "prompt prompts/a/b.yaml → prompts/c.yaml"
+    assert "  its content is the same" in told
+
+
 def test_git_diff_of_a_comment(merging: GitRepo) -> None:
     merging.write("prompts/a/b.yaml", "# why\n" + BASE)
     assert merging.git("diff") == ("prompt prompts/a/b.yaml\n  only comments or the layout changed")
