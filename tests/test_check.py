@@ -521,6 +521,52 @@ def test_the_examples_of_a_page_are_true(tmp_path: Path, code: str) -> None:
     assert found(tmp_path / "good", {"a": EXAMPLES[code].good + "\n"}, settings) == []
 
 
+CHAT = "messages:\n  - {role: user, content: x}\n"
+INCLUDES_B = "prompt: \"{% include 'b' %}\"\n"
+
+MENDED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "PS101": ({"a": 'prompt: "\x1b[2J"\n'}, {"a": 'prompt: "\\x1b[2J"\n'}),
+    "PS106": ({"a": "prompt: |\n" + "  0123456789abcde\n" * 60_000}, {"a": "prompt: x\n"}),
+    "PS301": ({"a": INCLUDES_B}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS302": (
+        {"a": INCLUDES_B, "b": "prompt: x\ndeleted: true\n"},
+        {"a": INCLUDES_B, "b": "prompt: x\ndeleted: false\n"},
+    ),
+    "PS303": ({"a": INCLUDES_B, "b": INCLUDES_B}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS304": (
+        FIRES["includes that are nested too deep"][0],
+        STAYS_SILENT["includes that are just not too deep"],
+    ),
+    "PS305": ({"a": INCLUDES_B, "b": CHAT}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS306": ({"a": INCLUDES_B, "b": "prompt: [\n"}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS401": (
+        {"Greet": "prompt: x\n", "greet": "prompt: x\n"},
+        {"Greet": "prompt: x\n", "greet2": "prompt: x\n"},
+    ),
+    "PS402": ({"two words": "prompt: x\n"}, {"two-words": "prompt: x\n"}),
+    "PS403": (
+        {"a": "prompt: x\ndeleted: true\nreplaced_by: b\n"},
+        {"a": "prompt: x\ndeleted: true\nreplaced_by: b\n", "b": "prompt: x\n"},
+    ),
+    "PS504": (
+        {"a": "prompt: Use AKIA" + "Q" * 16 + ".\n"},
+        {"a": "prompt: Use {{ key }}.\n"},
+    ),
+    "PS507": (
+        dict.fromkeys("ab", f"prompt: {'word ' * 20}\n"),
+        {"a": "prompt: \"{% include 'b' %}\"\n", "b": f"prompt: {'word ' * 20}\n"},
+    ),
+}
+"""Rules whose page has no pair of files to try: the files that break them, and the same mended."""
+
+
+@pytest.mark.parametrize("code", MENDED)
+def test_a_finding_goes_when_it_is_mended(tmp_path: Path, code: str) -> None:
+    before, after = MENDED[code]
+    assert code in {line.split()[-1] for line in found(tmp_path / "before", before)}
+    assert found(tmp_path / "after", after) == []
+
+
 SILENT_ELSEWHERE = {
     "PS101": "a control character written as an escape",
     "PS106": "a file that is just small enough",
@@ -543,3 +589,4 @@ def test_every_rule_has_a_case_in_which_it_stays_silent() -> None:
     # Tests of their own: strays, labels, names of a remote, and the calls in code.
     others = {"PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
     assert EXAMPLES.keys() | SILENT_ELSEWHERE.keys() | others == RULES.keys()
+    assert EXAMPLES.keys() | MENDED.keys() | others == RULES.keys()

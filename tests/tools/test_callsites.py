@@ -8,6 +8,7 @@ import pytest
 
 from promptstore.callsites import check_code
 from promptstore.lint import Library, Settings
+from promptstore.lint.callsites import RULES
 from promptstore.store import PromptStore
 
 PROMPTS = {
@@ -174,6 +175,11 @@ def test_a_prompt_that_is_kept_on_purpose(tmp_path: Path) -> None:
 )
 def test_code_that_is_hard_to_read(tmp_path: Path, code: str) -> None:
     assert [line.split()[-1] for line in checked(tmp_path, code)] == ["PS607"]
+
+
+def test_every_rule_has_a_case() -> None:
+    fired = {line.split()[-1] for _, lines in FIRES.values() for line in lines}
+    assert fired | {"PS606"} == {rule.code for rule in RULES}
 
 
 def test_a_near_match_is_told(tmp_path: Path) -> None:
