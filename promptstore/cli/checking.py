@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from promptstore.lint import Settings, checked_codes, read_settings
 from promptstore.store import PromptStore
-from promptstore.sync.comparison import SyncRules
-from promptstore.sync.settings import load_remotes
+
+if TYPE_CHECKING:
+    from promptstore.sync.comparison import SyncRules
 
 
 def settings_of(
@@ -29,6 +31,8 @@ def settings_of(
     Raises:
         InvalidArgumentError: A setting or a code means nothing.
     """
+    from promptstore.sync.settings import load_remotes  # most commands need no sync
+
     settings = Settings()
     if store.has_files:
         remotes = load_remotes(store.path)
