@@ -1,4 +1,7 @@
-"""What git calls: ``promptstore difftool`` and ``promptstore merge-driver``."""
+"""What git calls: ``promptstore difftool`` and ``promptstore merge-driver``.
+
+Git calls them once for each file, so they can be run without loading the other commands.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,23 @@ import typer
 
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
-from promptstore.cli.output import print_diff, print_error, print_lines
+from promptstore.cli.output import make_output_exact, print_diff, print_error, print_lines
 from promptstore.diff import diff_prompts, unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
-from promptstore.merge import Sides, merge_files
 from promptstore.model import Prompt
 from promptstore.promptfile import loads
-from promptstore.repository import MARKER_SIZE
 
 _WITH_HEADER = 7
 
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
+
+@app.callback()
+def _prepare() -> None:
+    make_output_exact()
+
+
+@app.command()
 def difftool(
     arguments: Annotated[
         list[str],
@@ -82,12 +91,13 @@ def _read(path: str) -> bytes:
         raise RepositoryError(path=path, reason=f"{error.strerror}.") from error
 
 
+@app.command("merge-driver")
 def merge_driver(
     base: Annotated[str, typer.Argument(help="%O: the file that both started from.")],
     ours: Annotated[str, typer.Argument(help="%A: our file, which is overwritten.")],
     theirs: Annotated[str, typer.Argument(help="%B: their file.")],
     path: Annotated[str, typer.Argument(help="%P: the path of the result.")] = "prompt.yaml",
-    size: Annotated[int, typer.Argument(help="%L: how long conflict markers are.")] = MARKER_SIZE,
+    size: Annotated[int, typer.Argument(help="%L: how long conflict markers are.")] = 7,
 ) -> None:
     """Merge two edits of one prompt by field and message; git calls it for `git merge`.
 
@@ -95,6 +105,8 @@ def merge_driver(
     .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
     it falls back to lines, with the usual conflict markers.
     """
+    from promptstore.merge import Sides, merge_files  # a diff needs neither that nor git
+
     sides = Sides(*map(_read, (base, ours, theirs)))
     merged = merge_files(sides, path, marker_size=size)
     try:
