@@ -30,11 +30,8 @@ def _run() -> None:
     try:
         if find_spec("typer") is None or find_spec("rich") is None:
             raise MissingExtraError(extra="cli", purpose="The command line")
-        if sys.argv[1:2] in (["difftool"], ["merge-driver"]):
-            # Git calls these once for each file.
-            from promptstore.cli.merging import app
-        else:
-            from promptstore.cli.app import app
+        from promptstore.cli.app import app
+
         app()
     except PromptStoreError as error:
         from promptstore.cli.output import print_error

@@ -1,43 +1,85 @@
-"""The commands put together."""
+"""The commands put together; each is loaded when it is asked for."""
 
 from __future__ import annotations
 
+from collections import UserDict
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from promptstore import __version__
-from promptstore.cli import (
-    check,
-    delete,
-    diff,
-    edit,
-    explain,
-    formatting,
-    init,
-    listing,
-    log,
-    merging,
-    new,
-    render,
-    restore,
-    review,
-    save,
-    serve,
-    show,
-    sync,
-    text_repr,
-    typed,
-)
-from promptstore.cli.label import label_app
 from promptstore.cli.opening import Place
 from promptstore.cli.output import make_output_exact
-from promptstore.cli.token import token_app
 from promptstore.store import DEFAULT_ROOT
+
+COMMANDS: Final = {
+    "init": "init:init",
+    "list": "listing:list_prompts",
+    "show": "show:show",
+    "render": "render:render",
+    "log": "log:log",
+    "new": "new:new",
+    "edit": "edit:edit",
+    "save": "save:save",
+    "delete": "delete:delete",
+    "restore": "restore:restore",
+    "label": "label:label_app",
+    "diff": "diff:diff",
+    "review": "review:review",
+    "check": "check:check",
+    "explain": "explain:explain",
+    "format": "formatting:format_files",
+    "schema": "typed:schema",
+    "stubs": "typed:stubs",
+    "difftool": "merging:difftool",
+    "merge-driver": "merging:merge_driver",
+    "text-repr": "text_repr:show_events",
+    "serve": "serve:serve",
+    "token": "token:token_app",
+    "sync": "sync:app",
+}
+"""Where each command is: a module of this package, and the function or the group there."""
+
+
+class _Commands(UserDict[str, Any]):
+    """The commands by name; to load all takes longer than most of them."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.data[name]
+        if isinstance(found, str):
+            found = self.data[name] = _load(name, found)
+        return found
+
+
+class _Group(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(COMMANDS)
+
+
+def _load(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(f"promptstore.cli.{module}"), attribute)
+    one = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    one.callback()(lambda: None)
+    if isinstance(found, typer.Typer):
+        one.add_typer(found)
+    else:
+        one.command(name)(found)
+    group = get_command(one)
+    assert isinstance(group, TyperGroup)
+    return group.commands[name]
+
 
 app = typer.Typer(
     name="promptstore",
+    cls=_Group,
     help="LLM prompts as reviewed, versioned YAML files in a git repository.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -71,29 +113,3 @@ def common(
     """Keep LLM prompts as reviewed, versioned YAML files in a git repository."""
     make_output_exact()
     context.obj = Place(repo, root, branch)
-
-
-app.command("init")(init.init)
-app.command("list")(listing.list_prompts)
-app.command("show")(show.show)
-app.command("render")(render.render)
-app.command("log")(log.log)
-app.command("new")(new.new)
-app.command("edit")(edit.edit)
-app.command("save")(save.save)
-app.command("delete")(delete.delete)
-app.command("restore")(restore.restore)
-app.add_typer(label_app)
-app.command("diff")(diff.diff)
-app.command("review")(review.review)
-app.command("check")(check.check)
-app.command("explain")(explain.explain)
-app.command("format")(formatting.format_files)
-app.command("schema")(typed.schema)
-app.command("stubs")(typed.stubs)
-app.command("difftool")(merging.difftool)
-app.command("merge-driver")(merging.merge_driver)
-app.command("text-repr")(text_repr.show_events)
-app.command("serve")(serve.serve)
-app.add_typer(token_app)
-app.add_typer(sync.app)

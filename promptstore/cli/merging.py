@@ -1,7 +1,4 @@
-"""What git calls: ``promptstore difftool`` and ``promptstore merge-driver``.
-
-Git calls them once for each file, so they can be run without loading the other commands.
-"""
+"""What git calls: ``promptstore difftool`` and ``promptstore merge-driver``."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import typer
 
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
-from promptstore.cli.output import make_output_exact, print_diff, print_error, print_lines
+from promptstore.cli.output import print_diff, print_error, print_lines
 from promptstore.diff import diff_prompts, unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model import Prompt
@@ -21,15 +18,7 @@ from promptstore.promptfile import loads
 
 _WITH_HEADER = 7
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
-
-@app.callback()
-def _prepare() -> None:
-    make_output_exact()
-
-
-@app.command()
 def difftool(
     arguments: Annotated[
         list[str],
@@ -91,7 +80,6 @@ def _read(path: str) -> bytes:
         raise RepositoryError(path=path, reason=f"{error.strerror}.") from error
 
 
-@app.command("merge-driver")
 def merge_driver(
     base: Annotated[str, typer.Argument(help="%O: the file that both started from.")],
     ours: Annotated[str, typer.Argument(help="%A: our file, which is overwritten.")],
