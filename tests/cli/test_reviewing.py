@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,9 @@ def out(result: Result) -> str:
     return result.stdout
 
 
-@pytest.fixture
-def changed(repo: GitRepo) -> GitRepo:
-    """A repository whose last commit breaks `reply`, and by it `mail`."""
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    repo = GitRepo.init(tmp_path_factory.mktemp("made"))
     repo.commit({
         "prompts/reply.yaml": REPLY,
         "prompts/mail.yaml": "prompt: \"{% include 'reply' %}\"\n",
@@ -39,6 +40,13 @@ def changed(repo: GitRepo) -> GitRepo:
     new = REPLY.replace("ticket", "question").replace("Answer", "Answer briefly:")
     repo.commit({"prompts/reply.yaml": new})
     return repo
+
+
+@pytest.fixture
+def changed(made_once: GitRepo, tmp_path: Path) -> GitRepo:
+    """A repository whose last commit breaks `reply`, and by it `mail`."""
+    shutil.copytree(made_once.path, tmp_path / "repo")
+    return GitRepo(tmp_path / "repo", made_once.clock)
 
 
 class TestCheck:

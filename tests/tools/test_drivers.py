@@ -114,6 +114,7 @@ CONFLICTS: dict[str, tuple[str, str]] = {
 
 @pytest.fixture
 def merging(repo: GitRepo) -> GitRepo:
+    """A repository with both drivers set up."""
     driver = f"{COMMAND} merge-driver %O %A %B %P %L"
     repo.git("config", "merge.promptstore.driver", driver)
     repo.git("config", "diff.promptstore.command", f"{COMMAND} difftool")
