@@ -10,7 +10,7 @@ import typer
 from promptstore.cli.files import Named, write_back
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_lines
-from promptstore.errors import PromptFileError
+from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.promptfile import format_file
 
 
@@ -32,7 +32,9 @@ def format_files(
     left alone.
     """
     named = Named(paths)
-    with opened(context, worktree=True) as store:
+    with opened(context) as store:
+        if not store.has_files:
+            raise InvalidArgumentError(message="format needs files on disk to write")
         snapshot = store.working_snapshot()
         files = [snapshot.file(name) for name in snapshot.names()]
         top = store.path

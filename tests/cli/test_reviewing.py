@@ -243,6 +243,12 @@ class TestFormat:
     def test_only_some_files(self, changed: GitRepo) -> None:
         assert out(run(changed, "format", str(changed.path / "prompts/reply.yaml"))) == ""
 
+    def test_a_bare_clone_has_nothing_to_write(self, changed: GitRepo, tmp_path: Path) -> None:
+        bare = changed.clone(tmp_path / "bare.git", "--bare")
+        assert "needs files on disk" in str(run(bare, "format").exception)
+        assert "needs files on disk" in str(run(bare, "check", "--fix").exception)
+        assert run(bare, "check").exit_code == 1
+
     def test_a_broken_file_is_told(self, changed: GitRepo) -> None:
         changed.write("prompts/bad.yaml", "prompt: [\n")
         result = run(changed, "format")
@@ -341,6 +347,27 @@ class TestRange:
         changed.commit({"prompts/a.yaml": "prompt: x\n"})
         result = run(changed, "diff", "main...lonely")
         assert "no history in common" in str(result.exception)
+
+    def test_a_shallow_clone_says_what_it_lacks(self, changed: GitRepo, tmp_path: Path) -> None:
+        base = changed.git("rev-parse", "HEAD~1")
+        shallow = changed.clone(tmp_path / "shallow", "--depth=1")
+        result = run(shallow, "review", f"{base}..HEAD")
+        assert "the clone is shallow; `git fetch --unshallow`" in str(result.exception)
+        shallow.git("fetch", "--quiet", "--depth=1", "origin", base)
+        assert "2 breaking" in out(run(shallow, "review", f"{base}..HEAD"))
+        result = run(shallow, "review", f"{base}...HEAD")
+        assert "no history in common" in str(result.exception)
+        assert "the clone is shallow" in str(result.exception)
+
+    def test_a_merge_is_compared_with_the_parent_that_is_named(self, changed: GitRepo) -> None:
+        changed.git("checkout", "--quiet", "-b", "feature", "HEAD~1")
+        changed.commit({"prompts/new.yaml": "prompt: new\n"})
+        changed.git("checkout", "--quiet", "main")
+        changed.git("merge", "--quiet", "--no-edit", "feature")
+        of_main = json.loads(out(run(changed, "diff", "HEAD^1..HEAD", "--json")))["prompts"]
+        of_feature = json.loads(out(run(changed, "diff", "HEAD^2..HEAD", "--json")))["prompts"]
+        assert [row["name"] for row in of_main] == ["new"]
+        assert [row["name"] for row in of_feature] == ["reply", "mail"]
 
 
 class TestReview:
