@@ -155,7 +155,9 @@ def _chosen(
             if (old := before.find(name)) is None or old.blob != snapshot.file(name).blob
         }
         chosen |= set(before.names()) - set(names)
-    return chosen | {name for name in names if store.path / snapshot.file(name).path in named}
+    if named:
+        chosen |= {name for name in names if store.path / snapshot.file(name).path in named}
+    return chosen
 
 
 def _strays(
