@@ -9,12 +9,13 @@ import ast
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from promptstore.errors import Problem, TemplateError
+from promptstore.errors import Problem, PromptFileError, TemplateError
 from promptstore.lint import RULES, Finding, Library, severity_of
 from promptstore.lint import callsites as rules
 from promptstore.lint.ignores import Ignores
@@ -22,7 +23,8 @@ from promptstore.lint.library import hint
 from promptstore.model import Signature, signature
 from promptstore.variables import UnfitValueError, fit
 
-_STORE_TYPES: Final = ("PromptStore", "Snapshot", "Prompts")
+_STORE_CLASSES: Final = ("PromptStore", "Snapshot")
+_STUB_CLASS: Final = "Prompts"
 _DISPLAYS: Final = (
     ast.Dict, ast.DictComp, ast.List, ast.ListComp, ast.Set, ast.SetComp, ast.Tuple, ast.JoinedStr,
 )  # fmt: skip
@@ -79,8 +81,9 @@ def check_code(library: Library, paths: Sequence[Path], *, unused: bool = False)
     """
     code = _read_code(paths)
     found = [*code.faults]
+    signature_of = cache(partial(_signature, library))
     for call in code.calls:
-        found += ((call.path, problem) for problem in _problems(library, call))
+        found += ((call.path, problem) for problem in _problems(library, call, signature_of))
     findings = [
         _finding(library, path, problem, None)
         for path, problem in found
@@ -148,7 +151,7 @@ class _Reader(ast.NodeVisitor):
         self._path = path
         self._imports_promptstore = any(map(_is_import_of_promptstore, ast.walk(tree)))
         self._stores = set(_stores(tree))
-        self._others = set(_displays(tree)) - self._stores
+        self._others = set(_others(tree)) - self._stores
         self._given_once = self._find_given_once(tree)
         self._block: tuple[int, ...] = ()
         self._scope: dict[str, _Given] = {}
@@ -337,23 +340,33 @@ def _bound(node: ast.AST) -> str | None:
     return None
 
 
-def _displays(tree: ast.Module) -> Iterator[str]:
-    """Find the names that hold a dictionary, a list or the like, which are no stores."""
+def _others(tree: ast.Module) -> Iterator[str]:
+    """Find the names that hold no store: a dictionary, a list, or the `Prompts` of PostHog's SDK.
+
+    The `Prompts` of the stubs is there for type checkers only, so nobody makes one.
+    """
     for node in ast.walk(tree):
         for target, value in _assigned(node):
-            if isinstance(value, _DISPLAYS):
+            made = _last_word(value.func) if isinstance(value, ast.Call) else ""
+            if isinstance(value, _DISPLAYS) or made == _STUB_CLASS:
                 yield _spelled(target)
 
 
 def _stores(tree: ast.Module) -> Iterator[str]:
     """Find the names that hold a store: by what they are given, or by their annotation."""
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    types = _STORE_CLASSES if any(map(_is_of_posthog, nodes)) else (*_STORE_CLASSES, _STUB_CLASS)
+    for node in nodes:
         for target, value in _assigned(node):
-            if _makes_a_store(value):
+            if _makes_a_store(value) or _is_cast(value, types):
                 yield _spelled(target)
-        if isinstance(node, ast.AnnAssign) and _is_store_type(node.annotation):
+        if isinstance(node, ast.AnnAssign) and _is_store_type(node.annotation, types):
             yield _spelled(node.target)
-        if isinstance(node, ast.arg) and node.annotation and _is_store_type(node.annotation):
+        if (
+            isinstance(node, ast.arg)
+            and node.annotation is not None
+            and _is_store_type(node.annotation, types)
+        ):
             yield node.arg
 
 
@@ -370,24 +383,43 @@ def _makes_a_store(node: ast.expr) -> bool:
     if not isinstance(node, ast.Call):
         return False
     spelled = _spelled(node.func).split(".")
-    if spelled[-1] == "cast" and len(node.args) == 2:
-        return _makes_a_store(node.args[1])
     if spelled[-1] in ("snapshot", "working_snapshot") and len(spelled) > 1:
         return spelled[-2].lstrip("_") in _STORE_NAMES
-    return spelled[-1] in _STORE_TYPES or (
+    return spelled[-1] in _STORE_CLASSES or (
         spelled[-1] == "open" and spelled[-2:-1] == ["PromptStore"]
     )
 
 
-def _is_store_type(node: ast.expr) -> bool:
+def _is_store_type(node: ast.expr, types: Collection[str]) -> bool:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value.rpartition(".")[2] in _STORE_TYPES
+        return node.value.rpartition(".")[2] in types
     if isinstance(node, ast.BinOp):
-        return _is_store_type(node.left) or _is_store_type(node.right)
+        return _is_store_type(node.left, types) or _is_store_type(node.right, types)
     if isinstance(node, ast.Subscript):
-        is_optional = _spelled(node.value).rpartition(".")[2] == "Optional"
-        return is_optional and _is_store_type(node.slice)
-    return _spelled(node).rpartition(".")[2] in _STORE_TYPES
+        return _last_word(node.value) == "Optional" and _is_store_type(node.slice, types)
+    return _last_word(node) in types
+
+
+def _is_cast(node: ast.expr, types: Collection[str]) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and _last_word(node.func) == "cast"
+        and len(node.args) == 2
+        and _is_store_type(node.args[0], types)
+    )
+
+
+def _is_of_posthog(node: ast.AST) -> bool:
+    """Tell whether `Prompts` is imported from PostHog's SDK here."""
+    return (
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").split(".")[0] == "posthog"
+        and any(name.name == _STUB_CLASS for name in node.names)
+    )
+
+
+def _last_word(node: ast.expr) -> str:
+    return _spelled(node).rpartition(".")[2]
 
 
 def _spelled(node: ast.expr) -> str:
@@ -446,13 +478,25 @@ def _literal(node: ast.expr) -> Any:
         return _UNKNOWN
 
 
-def _problems(library: Library, call: Call) -> Iterator[Problem]:
-    for code, message in _faults(library, call):
+def _signature(library: Library, name: str) -> Signature | None:
+    """Tell what a prompt takes, or None where it cannot be rendered; that is told at its file."""
+    try:
+        return signature(library.complete(name))
+    except (TemplateError, PromptFileError):
+        return None
+
+
+def _problems(
+    library: Library, call: Call, signature_of: Callable[[str], Signature | None]
+) -> Iterator[Problem]:
+    for code, message in _faults(library, call, signature_of):
         if library.settings.wants(code, call.name, by_default=RULES[code].is_on):
             yield Problem(call.line, call.column, code, message)
 
 
-def _faults(library: Library, call: Call) -> Iterator[tuple[str, str]]:
+def _faults(
+    library: Library, call: Call, signature_of: Callable[[str], Signature | None]
+) -> Iterator[tuple[str, str]]:
     if call.is_pinned:
         return  # What was there then cannot be told from what is there now.
     if call.name not in library.known:
@@ -469,11 +513,8 @@ def _faults(library: Library, call: Call) -> Iterator[tuple[str, str]]:
         use = f" Use {instead!r} instead." if instead else ""
         yield rules.DELETED_NAME.code, f"The prompt {call.name!r} is deleted.{use}"
         return
-    if call.values is not None:
-        try:
-            called = signature(library.complete(call.name))
-        except TemplateError:
-            return  # Told at the file, too.
+    called = signature_of(call.name) if call.values is not None else None
+    if call.values is not None and called is not None:
         yield from _value_faults(call, call.values, called)
 
 

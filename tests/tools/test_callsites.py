@@ -17,6 +17,8 @@ PROMPTS = {
     "plain": "prompt: Hello\n",
     "shared/tone": "prompt: Be kind.\n",
     "support/reply": "prompt: \"{{ ticket }}{% include 'shared/tone' %}\"\n",
+    "half": "prompt: \"{% include 'lost' %}\"\n",
+    "lost": "prompt: [\n",
     "gone": "prompt: x\ndeleted: true\nreplaced_by: greet\n",
 }
 OPEN = "from promptstore import PromptStore\nstore = PromptStore.open('.')\n"
@@ -85,6 +87,11 @@ FIRES: dict[str, tuple[str, list[str]]] = {
         "from typing import cast\np = cast('Prompts', PromptStore.open('.'))\np.get('great')",
         ["5:1 PS601"],
     ),
+    "on a cast of what another module made": (
+        "from typing import cast\np = cast(PromptStore, make())\np.get('great')",
+        ["5:1 PS601"],
+    ),
+    "by the type of the stubs": ("def f(p: 'Prompts'):\n    p.get('great')", ["4:5 PS601"]),
     "on what another module made": (
         "from app import prompts\nprompts.get('great')",
         ["4:1 PS601"],
@@ -103,6 +110,10 @@ SILENT: dict[str, str] = {
         "store.get('greet').render(**values)"
     ),
     "a dict": "settings = {}\nsettings.get('great')",
+    "the prompts of PostHog's SDK": (
+        "from posthog.ai.prompts import Prompts\nprompts = Prompts(personal_api_key='x')\n"
+        "prompts.get('great')\ndef f(p: Prompts):\n    p.get('great')"
+    ),
     "a dict that is called like a store": "prompts = {'great': 1}\nprompts.get('great')",
     "a prompt that depends": (
         "if x:\n    p = store.get('plain')\nelse:\n    p = store.get('greet')\np.render(a=1)"
@@ -110,6 +121,7 @@ SILENT: dict[str, str] = {
     "a name that means something else by then": (
         "p = store.get('plain')\np.render()\np = page\np.render(a=1)"
     ),
+    "a prompt that includes a broken one": "store.render('half', {})\nstore.render('lost', {})",
     "a parameter": "p = store.get('plain')\ndef f(p):\n    p.render(a=1)\nlambda p: p.render(a=1)",
     "the name of a loop": (
         "p = store.get('plain')\nfor p in pages:\n    p.render(a=1)\n"
@@ -160,14 +172,17 @@ def test_nothing_is_run(tmp_path: Path) -> None:
 
 def test_prompts_that_nothing_uses(tmp_path: Path) -> None:
     code = "NAMES = ['greet']\n" + OPEN + "store.get('support/reply')\n"
-    assert checked(tmp_path, code, unused=True) == ["plain PS606"]
+    assert checked(tmp_path, code, unused=True) == ["half PS606", "plain PS606"]
 
 
 def test_a_prompt_that_is_kept_on_purpose(tmp_path: Path) -> None:
     file = tmp_path / "prompts/kept.yaml"
     file.parent.mkdir()
     file.write_text("# promptstore: ignore PS606\nprompt: x\n")
-    assert checked(tmp_path, "NAMES = ['greet', 'plain', 'support/reply']\n", unused=True) == []
+    assert (
+        checked(tmp_path, "NAMES = ['greet', 'half', 'plain', 'support/reply']\n", unused=True)
+        == []
+    )
 
 
 @pytest.mark.parametrize(
