@@ -270,7 +270,7 @@ def _mapping_of(call: ast.Call) -> dict[str, Any] | None:
     given = call.args[1:2] or [key.value for key in call.keywords if key.arg == "variables"]
     if not given:
         is_whole = all(key.arg is not None for key in call.keywords)
-        return {} if is_whole and len(call.args) == 1 else None
+        return {} if is_whole and len(call.args) < 2 else None
     mapping = given[0]
     if not isinstance(mapping, ast.Dict):
         return None

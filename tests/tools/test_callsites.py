@@ -71,6 +71,7 @@ FIRES: dict[str, tuple[str, list[str]]] = {
         "store.render('support/reply', {})",
         ["3:1 PS603"],
     ),
+    "by keyword, without values": ("store.render(name='greet')", ["3:1 PS603"]),
     "by keyword": ("store.render(name='greet', variables={'name': 1})", ["3:1 PS605"]),
     "inside of a function": (
         "def f(s: PromptStore) -> None:\n    s.get('great')",
