@@ -55,6 +55,15 @@ BROKEN_INCLUDE: Final = Rule(
     "are reported there.",
 )
 
+RULES: Final = (
+    MISSING_INCLUDE,
+    DELETED_INCLUDE,
+    CYCLIC_INCLUDE,
+    DEEP_INCLUDE,
+    CHAT_INCLUDE,
+    BROKEN_INCLUDE,
+)
+
 
 def unfit_includes(library: Library, name: str) -> Iterator[Problem]:
     """Find includes that cannot be followed."""
