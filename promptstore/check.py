@@ -34,7 +34,7 @@ def check(
     Returns:
         The problems, sorted by path, line and column.
     """
-    library = Library(snapshot, settings or Settings())
+    library = Library(snapshot, settings or Settings(), only)
     findings: set[Finding] = set()
     for name in library.names if only is None else sorted(library.known & set(only)):
         findings |= set(_of_prompt(library, name))
@@ -96,13 +96,9 @@ def _of_prompt(library: Library, name: str) -> Iterator[Finding]:
 
 def _problems(library: Library, name: str) -> Iterator[Problem]:
     yield from library.faults(name)
-    for rule, find in SOURCE_CHECKS:
-        if _wants(library.settings, rule.code, name):
-            yield from find(library, name)
-    if library.document(name) is None:
-        return
-    for only_rule, find in CHECKS:
-        if only_rule is None or _wants(library.settings, only_rule.code, name):
+    checks = SOURCE_CHECKS if library.document(name) is None else (*SOURCE_CHECKS, *CHECKS)
+    for rules, find in checks:
+        if any(_wants(library.settings, rule.code, name) for rule in rules):
             yield from find(library, name)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from promptstore.model import Insert, Message, Prompt
+from promptstore.sequences import opcodes
 from promptstore.variables import MISSING, Variable
 
 
@@ -116,8 +117,7 @@ def _paired(before: list[_Slot], after: list[_Slot]) -> list[_Pair]:
     old_keys = [(slot.kind, slot.text) for slot in before]
     new_keys = [(slot.kind, slot.text) for slot in after]
     pairs: list[_Pair] = []
-    matcher = difflib.SequenceMatcher(None, old_keys, new_keys, autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+    for tag, i1, i2, j1, j2 in opcodes(old_keys, new_keys):
         old, new = before[i1:i2], after[j1:j2]
         if tag == "equal":
             pairs += zip(old, new, strict=True)

@@ -7,13 +7,13 @@ whole file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.promptfile import comments_of, edit, loads
 from promptstore.promptfile.schema import build_prompt
-from promptstore.repository import USUAL_NAMES, MarkerNames, MergedLines, merge_lines
+from promptstore.repository import MARKER_SIZE, MergedLines, merge_lines, merge_texts
+from promptstore.sequences import opcodes
 
 
 class Sides(NamedTuple):
@@ -39,23 +39,29 @@ _BOTH: Final = object()
 _BY_KEY: Final = ("variables", "config", "metadata")
 
 
-def merge_files(sides: Sides, path: str, names: MarkerNames = USUAL_NAMES) -> MergedLines:
+def merge_files(sides: Sides, path: str, *, marker_size: int = MARKER_SIZE) -> MergedLines:
     """Merge two edits of one prompt file.
 
     Args:
         sides: The three files.
         path: The file's path.
-        names: What the two edits are called in conflict markers.
+        marker_size: How many characters a conflict marker has.
 
     Returns:
-        The merged file, with the comments of ours where it was merged by meaning.
+        The merged file, with the comments of ours where it was merged by meaning. It is not called
+        clean where lines fit together into a file that can no longer be read.
     """
-    by_lines = merge_lines(*sides, names)
+    by_lines = merge_lines(*sides, marker_size=marker_size)
     try:
         merged = _merged(sides, path, by_lines.data if by_lines.is_clean else None)
     except (_ConflictError, PromptStoreError):
         merged = None
-    return by_lines if merged is None else MergedLines(merged, is_clean=True)
+    if merged is not None:
+        return MergedLines(merged, is_clean=True)
+    broke = (
+        _reads(sides.ours, path) and _reads(sides.theirs, path) and not _reads(by_lines.data, path)
+    )
+    return MergedLines(by_lines.data, is_clean=by_lines.is_clean and not broke)
 
 
 def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
@@ -68,6 +74,14 @@ def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
     problems: list[str] = []
     prompt = build_prompt(content, lambda _path, _code, message: problems.append(message))
     return None if problems else edit(sides.ours, prompt, path)
+
+
+def _reads(data: bytes, path: str) -> bool:
+    try:
+        loads(data, path)
+    except PromptFileError:
+        return False
+    return True
 
 
 def _says(data: bytes, content: dict[str, Any], path: str) -> bool:
@@ -117,10 +131,10 @@ def _text(base: Any, ours: Any, theirs: Any) -> str:
     """Merge one text by its lines, as git merges a file."""
     if not all(isinstance(side, str) for side in (base, ours, theirs)):
         raise _ConflictError
-    merged = merge_lines(base.encode(), ours.encode(), theirs.encode())
-    if not merged.is_clean:
+    merged = merge_texts(base, ours, theirs)
+    if merged is None:
         raise _ConflictError
-    return merged.data.decode()
+    return merged
 
 
 def _tags(base: list[str], ours: list[str], theirs: list[str]) -> list[str]:
@@ -164,7 +178,7 @@ def _placed(base: list[Any], side: list[Any]) -> _Placed:
     kept: list[Any] = [_ABSENT] * len(base)
     gaps: list[list[Any]] = [[] for _ in range(len(base) + 1)]
     old, new = list(map(repr, base)), list(map(repr, side))
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in opcodes(old, new):
         if tag == "equal" or i2 - i1 == j2 - j1:
             kept[i1:i2] = side[j1:j2]
         elif tag == "insert":

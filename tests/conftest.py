@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pygit2
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 from pygit2.enums import ConfigLevel
 
@@ -41,6 +43,14 @@ def _blank_git_configuration() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(original)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_are_built_once() -> Iterator[None]:
+    """Typer's runner builds all commands anew for each call, which takes longer than most calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.check import check, check_labels
-from promptstore.lint import RULES, Settings
+from promptstore.errors import SyncRefusedError
+from promptstore.lint import RULES, Library, Settings
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.promptfile import codes
 from promptstore.store import PromptStore
@@ -96,6 +97,14 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": 'prompt: "one\\ntwo\\u200bthree"\n'},
         ["a.yaml:1:9 PS501"],
     ),
+    "a text hidden in the description of a tool": (
+        {"a": "prompt: x\nconfig:\n  tools:\n    - {name: a, description: 'one\u200btwo'}\n"},
+        ["a.yaml:4:30 PS501"],
+    ),
+    "a comment that is shown in another order": (
+        {"a": "# Paid by\u202e eno\nprompt: x\n"},
+        ["a.yaml:1:10 PS502"],
+    ),
     "a text hidden in tag characters": (
         {"a": "prompt: |\n  one\n  two\U000e0041\n"},
         ["a.yaml:3:3 PS501"],
@@ -128,12 +137,37 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": "prompt: |\n  one\n  two  three\n"},
         ["a.yaml:3:3 PS506"],
     ),
+    "two spaces in the message behind unfinished code": (
+        {"a": "messages:\n  - {role: user, content: '```'}\n  - {role: user, content: one  two}\n"},
+        ["a.yaml:3:27 PS506"],
+    ),
+    "two spaces behind code with another fence in it": (
+        {"a": "prompt: |\n  ```\n  ~~~  x\n  ```\n  one  two\n"},
+        ["a.yaml:5:3 PS506"],
+    ),
+    "an include that is too deep, beside one that is not": (
+        {
+            "a": "prompt: |\n  {% include 'shared/tone' %}\n  {% include 'i00' %}\n",
+            **{f"i{n:02}": f"prompt: \"{{% include 'i{n + 1:02}' %}}\"\n" for n in range(10)},
+            "i10": "prompt: end\n",
+            **TONE,
+        },
+        ["a.yaml:3:3 PS304"],
+    ),
     "the same long text twice": (
         {
             "a": f"prompt: {'word ' * 20}\n",
             "b": f"messages:\n  - {{role: user, content: {'word ' * 20}}}\n",
         },
-        ["b.yaml:2:27 PS507"],
+        ["a.yaml:1:9 PS507", "b.yaml:2:27 PS507"],
+    ),
+    "the same long text in two layouts": (
+        {
+            "a": "prompt: >\n" + "  word word word\n" * 7,
+            "b": 'prompt: "' + "\\x77ord " * 20 + 'word"\n',
+            "c": f"prompt: {'word ' * 22}\ndeleted: true\n",
+        },
+        ["a.yaml:1:9 PS507", "b.yaml:1:9 PS507"],
     ),
     "a system message behind the user's": (
         {"a": "messages:\n  - {role: user, content: x}\n  - {role: system, content: y}\n"},
@@ -215,6 +249,16 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
     "tags that stand alone on a line": {
         "a": "variables:\n  x: {}\nprompt: |\n  {% if x %}\n  y\n  {% endif %}\n"
     },
+    "two spaces in tags": {
+        "a": "prompt: |\n  a {% if x %} b {%  else  %} c {% endif %}\n  {# one  two\n"
+        "  three  four #}\n  {{ x  }} {{ x | default('a  b') }}\n"
+    },
+    "a long text twice in one prompt": {
+        "a": "messages:\n" + f"  - {{role: user, content: {'word ' * 20}}}\n" * 2
+    },
+    "a word with hyphens that begins like a key": {
+        "a": "prompt: Use the class sk-button-primary-with-icon-and-label.\n"
+    },
     "the same short text twice": {"a": "prompt: Hello\n", "b": "prompt: Hello\n"},
     "a long text of a deleted prompt": {
         "a": f"prompt: {'word ' * 20}\n",
@@ -254,23 +298,19 @@ def found(folder: Path, files: dict[str, str], settings: Settings | None = None)
     ]
 
 
-@pytest.mark.parametrize(("files", "expected"), FIRES.values(), ids=list(FIRES))
-def test_a_rule_fires(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
-    assert found(tmp_path, files) == expected
-
-
 @pytest.mark.parametrize("files", STAYS_SILENT.values(), ids=list(STAYS_SILENT))
 def test_a_rule_stays_silent(tmp_path: Path, files: dict[str, str]) -> None:
     assert found(tmp_path, files) == []
 
 
 @pytest.mark.parametrize("case", sorted(FIRES))
-def test_one_prompt_has_the_problems_that_it_has_among_all(tmp_path: Path, case: str) -> None:
+def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
     files, expected = FIRES[case]
     assert found(tmp_path, files) == expected
     snapshot = PromptStore.open(tmp_path).snapshot()
+    together = check(snapshot)
     for name in files:
-        of_all = [finding for finding in check(snapshot) if finding.name == name]
+        of_all = [finding for finding in together if finding.name == name]
         assert check(snapshot, only=[name]) == of_all
 
 
@@ -301,17 +341,16 @@ def test_near_misses_are_told(tmp_path: Path) -> None:
     assert "Did you mean 'shared/tone'?" in messages[1]
 
 
-POSTHOG = {
-    "fine-name_1": [],
-    "a.b": ["a.b.yaml:1:1 PS405"],
-    "a/b": ["a/b.yaml:1:1 PS405"],
-    "New": ["New.yaml:1:1 PS405"],
-}
+def refuses_dots(name: str) -> str:
+    if "." in name:
+        raise SyncRefusedError(name=name, reason="it has a dot.")
+    return name
 
 
-@pytest.mark.parametrize(("name", "expected"), POSTHOG.items(), ids=list(POSTHOG))
-def test_a_name_that_the_remote_cannot_hold(tmp_path: Path, name: str, expected: list[str]) -> None:
-    assert found(tmp_path, {name: "prompt: x\n"}, Settings(remote="posthog")) == expected
+def test_a_name_that_the_remote_cannot_hold(tmp_path: Path) -> None:
+    settings = Settings(spellings={"far": refuses_dots, "near": str})
+    files = {"a.b": "prompt: x\n", "a/b": "prompt: x\n", "a.c": "prompt: x\ndeleted: true\n"}
+    assert found(tmp_path, files, settings) == ["a.b.yaml:1:1 PS405"]
 
 
 def test_canonical_form_is_looked_for_on_request(tmp_path: Path) -> None:
@@ -322,6 +361,28 @@ def test_canonical_form_is_looked_for_on_request(tmp_path: Path) -> None:
 
 IGNORED: dict[str, tuple[str, list[str]]] = {
     "at the end of the line": ('prompt: "x "  # promptstore: ignore PS505\n', []),
+    "a family": ('prompt: "x "  # promptstore: ignore PS5\n', []),
+    "two codes and a reason": (
+        'prompt: "x "  # promptstore: ignore PS203, PS505 - it ends a line\n',
+        [],
+    ),
+    "a code that is misspelt": (
+        'prompt: "x "  # promptstore: ignore PSS05\n',
+        ["a.yaml:1:9 PS505"],
+    ),
+    "at the line that begins a block": (
+        "messages:\n  - role: user\n    content: |  # promptstore: ignore PS506\n      a\n\n"
+        "      b  c\n  - content: |-\n      d  e\n    role: user\n",
+        ["a.yaml:8:7 PS506"],
+    ),
+    "above the line that begins a block": (
+        "messages:\n  # promptstore: ignore PS506\n  - content: |\n      a  b\n    role: user\n",
+        [],
+    ),
+    "in a text, where it is no comment": (
+        "prompt: |\n  # promptstore: ignore-file\n  a  b # promptstore: ignore\n",
+        ["a.yaml:3:3 PS506"],
+    ),
     "another code": ('prompt: "x "  # promptstore: ignore PS506\n', ["a.yaml:1:9 PS505"]),
     "every code": ('prompt: "x "  # promptstore: ignore\n', []),
     "in the whole file": (
@@ -342,6 +403,27 @@ IGNORED: dict[str, tuple[str, list[str]]] = {
 @pytest.mark.parametrize(("text", "expected"), IGNORED.values(), ids=list(IGNORED))
 def test_a_comment_leaves_findings_out(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert found(tmp_path, {"a": text}) == expected
+
+
+def test_a_tombstone_is_looked_at_when_its_replacement_changes(tmp_path: Path) -> None:
+    files = {
+        "a": "prompt: x\ndeleted: true\nreplaced_by: b\n",
+        "b": "prompt: x\ndeleted: true\n",
+        "c": "prompt: \"{% include 'a' %}\"\n",
+    }
+    write(tmp_path, files)
+    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    assert library.dependents({"b"}) == {"a", "b"}
+    assert library.dependents({"a"}) == {"a", "c"}
+
+
+def test_a_variable_is_not_called_unused_where_not_all_can_be_read(tmp_path: Path) -> None:
+    text = "variables:\n  x: {}\nprompt: \"{% include 'b' %}\"\n"
+    settings = Settings(select=("PS203",))
+    for number, other in enumerate(("", "prompt: [\n", "prompt: '{% if x %}'\n", "prompt: y\n")):
+        files = {"a": text, "b": other} if other else {"a": text}
+        expected = ["a.yaml:2:3 PS203"] if other == "prompt: y\n" else []
+        assert found(tmp_path / str(number), files, settings) == expected
 
 
 SELECTED: dict[str, tuple[Settings, list[str]]] = {
@@ -370,6 +452,16 @@ def test_a_severity_can_be_set(tmp_path: Path) -> None:
     assert [finding.severity for finding in check(snapshot)] == ["warning"]
     settings = Settings(severity={"PS505": "error"})
     assert [finding.severity for finding in check(snapshot, settings)] == ["error"]
+
+
+def test_of_several_severities_the_closest_counts(tmp_path: Path) -> None:
+    write(tmp_path, {"a": 'prompt: "x  y "\n'})
+    settings = Settings(severity={"PS5": "error", "PS505": "note"})
+    findings = check(PromptStore.open(tmp_path).snapshot(), settings)
+    assert {found.problem.code: found.severity for found in findings} == {
+        "PS505": "note",
+        "PS506": "error",
+    }
 
 
 def test_only_some_prompts_are_looked_at(tmp_path: Path) -> None:
@@ -425,6 +517,52 @@ def test_the_examples_of_a_page_are_true(tmp_path: Path, code: str) -> None:
     assert found(tmp_path / "good", {"a": EXAMPLES[code].good + "\n"}, settings) == []
 
 
+CHAT = "messages:\n  - {role: user, content: x}\n"
+INCLUDES_B = "prompt: \"{% include 'b' %}\"\n"
+
+MENDED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "PS101": ({"a": 'prompt: "\x1b[2J"\n'}, {"a": 'prompt: "\\x1b[2J"\n'}),
+    "PS106": ({"a": "prompt: |\n" + "  0123456789abcde\n" * 60_000}, {"a": "prompt: x\n"}),
+    "PS301": ({"a": INCLUDES_B}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS302": (
+        {"a": INCLUDES_B, "b": "prompt: x\ndeleted: true\n"},
+        {"a": INCLUDES_B, "b": "prompt: x\ndeleted: false\n"},
+    ),
+    "PS303": ({"a": INCLUDES_B, "b": INCLUDES_B}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS304": (
+        FIRES["includes that are nested too deep"][0],
+        STAYS_SILENT["includes that are just not too deep"],
+    ),
+    "PS305": ({"a": INCLUDES_B, "b": CHAT}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS306": ({"a": INCLUDES_B, "b": "prompt: [\n"}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
+    "PS401": (
+        {"Greet": "prompt: x\n", "greet": "prompt: x\n"},
+        {"Greet": "prompt: x\n", "greet2": "prompt: x\n"},
+    ),
+    "PS402": ({"two words": "prompt: x\n"}, {"two-words": "prompt: x\n"}),
+    "PS403": (
+        {"a": "prompt: x\ndeleted: true\nreplaced_by: b\n"},
+        {"a": "prompt: x\ndeleted: true\nreplaced_by: b\n", "b": "prompt: x\n"},
+    ),
+    "PS504": (
+        {"a": "prompt: Use AKIA" + "Q" * 16 + ".\n"},
+        {"a": "prompt: Use {{ key }}.\n"},
+    ),
+    "PS507": (
+        dict.fromkeys("ab", f"prompt: {'word ' * 20}\n"),
+        {"a": "prompt: \"{% include 'b' %}\"\n", "b": f"prompt: {'word ' * 20}\n"},
+    ),
+}
+"""Rules whose page has no pair of files to try: the files that break them, and the same mended."""
+
+
+@pytest.mark.parametrize("code", MENDED)
+def test_a_finding_goes_when_it_is_mended(tmp_path: Path, code: str) -> None:
+    before, after = MENDED[code]
+    assert code in {line.split()[-1] for line in found(tmp_path / "before", before)}
+    assert found(tmp_path / "after", after) == []
+
+
 SILENT_ELSEWHERE = {
     "PS101": "a control character written as an escape",
     "PS106": "a file that is just small enough",
@@ -447,3 +585,4 @@ def test_every_rule_has_a_case_in_which_it_stays_silent() -> None:
     # Tests of their own: strays, labels, names of a remote, and the calls in code.
     others = {"PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
     assert EXAMPLES.keys() | SILENT_ELSEWHERE.keys() | others == RULES.keys()
+    assert EXAMPLES.keys() | MENDED.keys() | others == RULES.keys()

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import promptstore
-from promptstore.cli.app import HOMES, app
+from promptstore.cli.app import COMMANDS as NAMES
+from promptstore.cli.app import app
 from promptstore.cli.label import label_app
 from promptstore.promptfile import loads
 from promptstore.store import PromptStore
@@ -74,7 +75,7 @@ def test_the_event_has_the_text_that_is_shown() -> None:
     assert shown.text == text[1]
 
 
-COMMANDS = [[name] for name in HOMES if name not in ("label", "sync", "token")]
+COMMANDS = [[name] for name in NAMES if name not in ("label", "token", "sync")]
 COMMANDS += [["label", str(command.name)] for command in label_app.registered_commands]
 
 

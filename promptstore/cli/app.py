@@ -1,20 +1,22 @@
-"""The commands put together; loading all of them would take longer than most of them do."""
+"""The commands put together; each is loaded when it is asked for."""
 
 from __future__ import annotations
 
+from collections import UserDict
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from promptstore import __version__
 from promptstore.cli.output import make_output_exact
 from promptstore.cli.place import Place
 from promptstore.store import DEFAULT_ROOT
 
-HOMES: Final = {
+COMMANDS: Final = {
     "init": "init:init",
     "list": "listing:list_prompts",
     "show": "show:show",
@@ -40,36 +42,44 @@ HOMES: Final = {
     "token": "token:token_app",
     "sync": "sync:app",
 }
-"""Where each command is, as ``module:name``, in the order of the help."""
+"""Where each command is: a module of this package, and the function or the group there."""
 
 
-class _Commands(TyperGroup):
-    """All commands, of which only those are loaded that are asked for."""
+class _Commands(UserDict[str, Any]):
+    """The commands by name; to load all takes longer than most of them."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.commands = dict.fromkeys(HOMES)  # type: ignore[assignment]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer names it
-        """Load a command, or give None where there is none of that name."""
-        if cmd_name in HOMES and self.commands[cmd_name] is None:
-            self.commands[cmd_name] = _load(cmd_name)
-        return self.commands.get(cmd_name)
+    def __getitem__(self, name: str) -> Any:
+        found = self.data[name]
+        if isinstance(found, str):
+            found = self.data[name] = _load(name, found)
+        return found
 
 
-def _load(name: str) -> Any:
-    module, _, attribute = HOMES[name].partition(":")
+class _Group(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(COMMANDS)
+
+
+def _load(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
     found = getattr(import_module(f"promptstore.cli.{module}"), attribute)
+    one = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    one.callback()(lambda: None)
     if isinstance(found, typer.Typer):
-        return typer.main.get_group(found)
-    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-    alone.command(name)(found)
-    return typer.main.get_command(alone)
+        one.add_typer(found)
+    else:
+        one.command(name)(found)
+    group = get_command(one)
+    assert isinstance(group, TyperGroup)
+    return group.commands[name]
 
 
 app = typer.Typer(
     name="promptstore",
-    cls=_Commands,
+    cls=_Group,
     help="LLM prompts as reviewed, versioned YAML files in a git repository.",
     no_args_is_help=True,
     rich_markup_mode=None,

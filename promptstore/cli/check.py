@@ -6,8 +6,7 @@ has none), `line`, `column`, `code`, `severity` and `message`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +15,14 @@ import typer
 from promptstore.callsites import check_code
 from promptstore.check import Finding, check_labels, check_strays
 from promptstore.check import check as find_problems
+from promptstore.cli.checking import settings_of
+from promptstore.cli.files import Named, write_back
 from promptstore.cli.forge import guarded
 from promptstore.cli.opening import Worktree, opened
 from promptstore.cli.output import print_error, print_json, print_lines
-from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.lint import SEVERITIES, Library, Settings, read_settings
+from promptstore.cli.ranges import new_strays
+from promptstore.errors import InvalidArgumentError
+from promptstore.lint import SEVERITIES, Library, Settings
 from promptstore.lint.files import NOT_CANONICAL
 from promptstore.lint.fixes import canonical, mend_keys
 from promptstore.promptfile import codes
@@ -37,7 +39,7 @@ def check(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Only the prompts in these files.", metavar="[FILE]..."),
+        typer.Argument(help="Only the prompts in these files and folders.", metavar="[PATH]..."),
     ] = None,
     rev: Annotated[
         str | None, typer.Option(help="Check the prompts as of this rev.", metavar="REV")
@@ -77,24 +79,31 @@ def check(
     _refuse_contradictions(
         rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
     )
+    named = Named(paths)
     with opened(context, worktree=worktree) as store:
-        settings = _settings(store, select, ignore)
+        settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
         if fix:
             if not reads_files:
                 raise InvalidArgumentError(message="--fix needs files on disk to write")
-            _fix(snapshot, store, settings)
+            chosen = _chosen(store, snapshot, since, named)
+            _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()
-        only = _touched(store, snapshot, settings, since, paths)
+        chosen = _chosen(store, snapshot, since, named)
+        library = Library(snapshot, settings)
+        only = None if chosen is None else library.dependents(chosen) & library.known
         findings = find_problems(snapshot, settings, only=only)
         if only is None:
             findings += check_labels(store, settings)
-        if paths:
-            findings += _strays(store, snapshot, settings, paths)
+        if named:
+            findings += _strays(store, snapshot, settings, named)
+        if since is not None:
+            findings += new_strays(store.snapshot(since), snapshot, settings)
         if code:
-            findings += check_code(Library(snapshot, settings), code, unused=unused)
+            findings += check_code(library, code, unused=unused)
         count = len(snapshot.names()) if only is None else len(only)
+    findings = sorted(set(findings), key=lambda one: (one.path, one.problem))
     _print(findings, "json" if as_json else output)
     files = "1 prompt" if count == 1 else f"{count} prompts"
     problems = "1 problem" if len(findings) == 1 else f"{len(findings)} problems"
@@ -130,58 +139,41 @@ def _refuse_contradictions(
         raise InvalidArgumentError(message="--unused needs --code: where would a use be found?")
 
 
-def _settings(
-    store: PromptStore, select: Sequence[str] | None, ignore: Sequence[str] | None
-) -> Settings:
-    settings = read_settings(store.path) if store.has_files else Settings()
-    if select:
-        settings = replace(settings, select=tuple(select), extend_select=())
-    return replace(settings, ignore=(*settings.ignore, *(ignore or ())))
-
-
-def _touched(
-    store: PromptStore,
-    snapshot: Snapshot,
-    settings: Settings,
-    since: str | None,
-    paths: Sequence[Path] | None,
+def _chosen(
+    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named
 ) -> set[str] | None:
-    """Give the names to look at: those of some files, or those that differ, and what uses them."""
-    if since is None and not paths:
+    """Give the names that were asked for, removed ones too: of some files, or that differ."""
+    if since is None and not named:
         return None
-    library = Library(snapshot, settings)
-    touched: set[str] = set()
+    names = snapshot.names()
+    chosen: set[str] = set()
     if since is not None:
         before = store.snapshot(since)
-        touched |= {
+        chosen |= {
             name
-            for name in library.names
-            if (old := before.find(name)) is None or old.blob != library.file(name).blob
+            for name in names
+            if (old := before.find(name)) is None or old.blob != snapshot.file(name).blob
         }
-        touched |= {name for name in before.names() if name not in library.known}
-    wanted = {path.resolve() for path in paths or ()}
-    touched |= {name for name in library.names if _file(store, library.file(name).path) in wanted}
-    return library.dependents(touched) & library.known
-
-
-def _file(store: PromptStore, path: str) -> Path:
-    return (store.path / path).resolve()
+        chosen |= set(before.names()) - set(names)
+    if named:
+        chosen |= {name for name in names if store.path / snapshot.file(name).path in named}
+    return chosen
 
 
 def _strays(
-    store: PromptStore, snapshot: Snapshot, settings: Settings, paths: Sequence[Path]
+    store: PromptStore, snapshot: Snapshot, settings: Settings, named: Named
 ) -> list[Finding]:
-    """Find the strays among some files, and refuse files that are not there."""
-    for path in paths:
-        if not path.exists():
-            raise InvalidArgumentError(message=f"{path} is not there")
-    wanted = {path.resolve() for path in paths}
+    """Find the strays among some files."""
     found = check_strays(snapshot, settings)
-    return [finding for finding in found if _file(store, finding.path) in wanted]
+    return [finding for finding in found if store.path / finding.path in named]
 
 
-def _fix(snapshot: Snapshot, store: PromptStore, settings: Settings) -> None:
-    for name in snapshot.names():
+def _fix(
+    snapshot: Snapshot, store: PromptStore, settings: Settings, names: Collection[str]
+) -> None:
+    for name in sorted(snapshot.names()):
+        if name not in names:
+            continue
         file = snapshot.file(name)
         before = after = file.read()
         if settings.wants(codes.UNKNOWN_KEY, name, by_default=True):
@@ -191,14 +183,6 @@ def _fix(snapshot: Snapshot, store: PromptStore, settings: Settings) -> None:
         if after != before:
             write_back(store.path / file.path, after)
             print_error(f"{file.path}: mended")
-
-
-def write_back(path: Path, data: bytes) -> None:
-    """Write a file of the working tree."""
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
 
 
 def _print(findings: Sequence[Finding], output: str) -> None:

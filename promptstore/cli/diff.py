@@ -12,10 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from promptstore.cli.differences import print_prompt_diff
-from promptstore.cli.inputs import read_file
 from promptstore.cli.opening import complete_name, opened
 from promptstore.cli.output import print_json, print_lines, version_text
-from promptstore.cli.ranges import check_format, ends, is_range, print_range
+from promptstore.cli.ranges import check_format, compare_ends, ends, is_range, print_range
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.diff import PromptDiff, diff_prompts
@@ -25,7 +24,6 @@ from promptstore.errors import (
     VersionNotFoundError,
 )
 from promptstore.model import Prompt
-from promptstore.review import compare
 from promptstore.store import PromptStore
 
 
@@ -63,8 +61,7 @@ def diff(
     check_format(output)
     with opened(context) as store:
         if other is None and is_range(store, name):
-            values = read_file(examples) if examples else None
-            found_range = compare(*ends(store, name), values)
+            found_range = compare_ends(*ends(store, name), examples)
             print_range(found_range, (), "json" if as_json else output)
             if exit_code and found_range.of("breaking"):
                 raise typer.Exit(1)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.check import write_back
+from promptstore.cli.files import Named, write_back
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_lines
-from promptstore.errors import PromptFileError
+from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.promptfile import format_file
 
 
@@ -18,7 +18,9 @@ def format_files(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Only these files; all prompts when left out.", metavar="[FILE]..."),
+        typer.Argument(
+            help="Only these files and folders; all prompts when left out.", metavar="[PATH]..."
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail when a file would change.")
@@ -29,14 +31,16 @@ def format_files(
     Keys get one order and values one style; comments and meaning stay. A broken file is told and
     left alone.
     """
-    with opened(context, worktree=True) as store:
+    named = Named(paths)
+    with opened(context) as store:
+        if not store.has_files:
+            raise InvalidArgumentError(message="format needs files on disk to write")
         snapshot = store.working_snapshot()
-        wanted = {path.resolve() for path in paths or ()}
         files = [snapshot.file(name) for name in snapshot.names()]
         top = store.path
     changed = broken = 0
     for file in files:
-        if wanted and (top / file.path).resolve() not in wanted:
+        if named and top / file.path not in named:
             continue
         data = file.read()
         try:

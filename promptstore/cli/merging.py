@@ -10,13 +10,11 @@ import typer
 
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
-from promptstore.cli.output import print_diff, print_lines
+from promptstore.cli.output import print_diff, print_error, print_lines
 from promptstore.diff import diff_prompts, unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
-from promptstore.merge import Sides, merge_files
 from promptstore.model import Prompt
 from promptstore.promptfile import loads
-from promptstore.repository import MarkerNames
 
 _WITH_HEADER = 7
 
@@ -24,7 +22,9 @@ _WITH_HEADER = 7
 def difftool(
     arguments: Annotated[
         list[str],
-        typer.Argument(help="What git gives: PATH OLD HEX MODE NEW HEX MODE, or OLD NEW."),
+        typer.Argument(
+            help="What git gives: PATH OLD HEX MODE NEW HEX MODE [NEW_PATH], or OLD NEW."
+        ),
     ],
 ) -> None:
     """Tell what changed in a prompt file; git calls it for `git diff`.
@@ -34,6 +34,8 @@ def difftool(
     """
     if len(arguments) >= _WITH_HEADER:
         path, old, new = arguments[0], arguments[1], arguments[4]
+        # Of a rename git tells the new path behind all that.
+        path = " → ".join([path, *arguments[_WITH_HEADER : _WITH_HEADER + 1]])
     elif len(arguments) == 2:
         old, new = arguments
         path = new
@@ -50,7 +52,8 @@ def _print_difference(path: str, old: bytes, new: bytes) -> None:
     print_lines(f"prompt {path}")
     before, after = _prompt(old), _prompt(new)
     if isinstance(before, Prompt) and isinstance(after, Prompt):
-        print_prompt_diff(diff_prompts(before, after), "only comments or the layout changed")
+        nothing = "its content is the same" if old == new else "only comments or the layout changed"
+        print_prompt_diff(diff_prompts(before, after), nothing)
         return
     # A new, a removed or a broken file is told by its lines.
     for title, side in (("before", before), ("after", after)):
@@ -90,11 +93,17 @@ def merge_driver(
     .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
     it falls back to lines, with the usual conflict markers.
     """
+    from promptstore.merge import Sides, merge_files  # a diff needs neither that nor git
+
     sides = Sides(*map(_read, (base, ours, theirs)))
-    merged = merge_files(sides, path, MarkerNames(size=size))
+    merged = merge_files(sides, path, marker_size=size)
     try:
         Path(ours).write_bytes(merged.data)
     except OSError as error:
         raise RepositoryError(path=ours, reason=f"{error.strerror}.") from error
     if not merged.is_clean:
+        if b"<" * size not in merged.data:
+            print_error(
+                f"{path}: merged by lines, but it can no longer be read; mend it and git add"
+            )
         raise typer.Exit(1)

@@ -39,7 +39,9 @@ def in_colour() -> bool:
 
 def print_json(value: Any) -> None:
     """Print one JSON value, indented by two, letters as they are."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # A runner of GitHub Actions obeys `##[…]` wherever it stands in a line of its log.
+    sys.stdout.write(text.replace("##[", "\\u0023#[") + "\n")
 
 
 def print_exactly(text: str) -> None:

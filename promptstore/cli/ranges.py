@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from promptstore.check import check
+from promptstore.check import check, check_strays
+from promptstore.cli.checking import settings_of
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
+from promptstore.cli.inputs import read_file
 from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
 from promptstore.diff import unified
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import Finding, Library, Settings, read_settings
+from promptstore.lint import Finding, Library, Settings
+from promptstore.lint.library import hint
 from promptstore.names import is_name
-from promptstore.review import PromptChange, RangeDiff
+from promptstore.review import PromptChange, RangeDiff, compare
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import comment
 from promptstore.review.reports import finding_as_json, range_as_json
@@ -50,20 +53,55 @@ def ends(store: PromptStore, text: str) -> tuple[Snapshot, Snapshot]:
     return store.snapshot(base), store.snapshot(head)
 
 
-def check_changes(store: PromptStore, after: Snapshot, found: RangeDiff) -> list[Finding]:
+def compare_ends(before: Snapshot, after: Snapshot, examples: str | None) -> RangeDiff:
+    """Find what a range changes.
+
+    Args:
+        before: The prompts at its start.
+        after: The prompts at its end.
+        examples: A file of values to compare renders with, ``-`` for stdin; None for none.
+
+    Returns:
+        The changes.
+
+    Raises:
+        InvalidArgumentError: The file names a prompt that is on neither side.
+    """
+    values = read_file(examples) if examples else {}
+    known = {*before.names(), *after.names()}
+    for name in values:
+        if name not in known:
+            advice = hint(name, known)
+            message = f"{examples}: there is no prompt {name!r} to render.{advice}"
+            raise InvalidArgumentError(message=message)
+    return compare(before, after, values)
+
+
+def check_changes(
+    store: PromptStore, before: Snapshot, after: Snapshot, found: RangeDiff
+) -> list[Finding]:
     """Find the problems of what a range changes, and of what includes it.
 
     Args:
         store: The store.
-        after: The prompts at the end of the range.
+        before: The prompts at the start of the range.
+        after: The prompts at its end.
         found: What changed.
 
     Returns:
         The problems.
     """
-    settings = read_settings(store.path) if store.has_files else Settings()
-    touched = {change.name for change in found.changes}
-    return check(after, settings, only=Library(after, settings).dependents(touched))
+    settings = settings_of(store)
+    touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
+    only = Library(after, settings).dependents(touched)
+    findings = [*check(after, settings, only=only), *new_strays(before, after, settings)]
+    return sorted(findings, key=lambda found: (found.path, found.problem))
+
+
+def new_strays(before: Snapshot, after: Snapshot, settings: Settings) -> list[Finding]:
+    """Find the files that look like prompts and are none, without those that were there before."""
+    old = set(before.strays())
+    return [found for found in check_strays(after, settings) if found.path not in old]
 
 
 def check_format(output: str) -> None:
@@ -122,6 +160,6 @@ def _print_change(change: PromptChange) -> None:
         print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
     print_prompt_diff(change.diff, nothing="")
     for render in change.renders:
-        print_lines(f"\nrendered with example {render.example}:")
-        print_diff(unified(render.before, render.after))
+        print_lines(f"\n{render.title}:")
+        print_diff(unified(render.before, render.after) if render.differs else f" {render.before}")
     print_lines("")

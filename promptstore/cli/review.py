@@ -15,13 +15,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from promptstore.cli.inputs import read_file
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error
-from promptstore.cli.ranges import check_changes, check_format, ends, print_range
+from promptstore.cli.ranges import check_changes, check_format, compare_ends, ends, print_range
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint import Finding
-from promptstore.review import RangeDiff, compare
+from promptstore.review import RangeDiff
 from promptstore.review.markdown import comment
 from promptstore.review.posting import PullRequest, post, refresh
 
@@ -61,8 +60,8 @@ def review(
     target = find_pull_request(os.environ, number) if send else None
     with opened(context) as store:
         before, after = ends(store, commits)
-        found = compare(before, after, read_file(examples) if examples else None)
-        findings = check_changes(store, after, found)
+        found = compare_ends(before, after, examples)
+        findings = check_changes(store, before, after, found)
     if target is None:
         print_range(found, findings, output)
     else:

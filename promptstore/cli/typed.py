@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.check import write_back
+from promptstore.cli.files import write_back
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_exactly, print_json
 from promptstore.errors import InvalidArgumentError

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from promptstore.errors import Problem
-from promptstore.lint.library import Library, Text
+from promptstore.lint.library import Library
 from promptstore.lint.rule import Rule
 
 INVISIBLE: Final = Rule(
     "PS501",
     "An invisible character.",
     "Zero-width characters, tag characters and the like carry text that no reviewer sees and every "
-    "model reads. Remove them. A joiner between two emoji, or between letters of a script that "
-    "needs it, is not reported.",
+    "model reads, in a text as in the description of a tool. Remove them. A joiner between two "
+    "emoji, or between letters of a script that needs it, is not reported.",
     bad='prompt: "Answer\\u200b briefly."',
     good='prompt: "Answer briefly."',
 )
@@ -49,23 +49,34 @@ _LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјор�
 
 
 def invisible_characters(library: Library, name: str) -> Iterator[Problem]:
-    """Find characters that nobody sees."""
-    for text in library.texts(name):
-        for match in _INVISIBLE.finditer(text.text):
-            if not _joins(text.text, match.start()):
-                message = f"The text holds {_named(match[0])}, which nobody sees; remove it."
-                yield _at(library, name, text, match.start(), INVISIBLE, message)
+    """Find characters that nobody sees, in the texts and in everything else that the file says."""
+    return _hidden(library, name, INVISIBLE, _INVISIBLE, "which nobody sees; remove it.")
 
 
 def bidirectional_characters(library: Library, name: str) -> Iterator[Problem]:
-    """Find characters that turn text around."""
-    for text in library.texts(name):
-        for match in _BIDIRECTIONAL.finditer(text.text):
-            message = (
-                f"The text holds {_named(match[0])}, which shows it in another order than a "
-                "model reads it; remove it."
-            )
-            yield _at(library, name, text, match.start(), BIDIRECTIONAL, message)
+    """Find characters that turn text around, in comments too."""
+    advice = "which shows it in another order than a model reads it; remove it."
+    return _hidden(library, name, BIDIRECTIONAL, _BIDIRECTIONAL, advice)
+
+
+def _hidden(
+    library: Library, name: str, rule: Rule, pattern: re.Pattern[str], advice: str
+) -> Iterator[Problem]:
+    in_strings: set[str] = set()
+    for keys, text in library.strings(name):
+        for match in () if text.isascii() else pattern.finditer(text):
+            in_strings.add(match[0])
+            if not _joins(text, match.start()):
+                line = text.count("\n", 0, match.start()) + 1
+                message = f"The text holds {_named(match[0])}, {advice}"
+                yield Problem(*library.position(name, keys, line), rule.code, message)
+    source = library.source(name)
+    for match in () if source.isascii() else pattern.finditer(source):
+        if match[0] not in in_strings and not _joins(source, match.start()):
+            before = source[: match.start()]
+            place = before.count("\n") + 1, len(before) - before.rfind("\n")
+            message = f"The file holds {_named(match[0])}, {advice}"
+            yield Problem(*place, rule.code, message)
 
 
 def look_alikes(library: Library, name: str) -> Iterator[Problem]:
@@ -78,7 +89,8 @@ def look_alikes(library: Library, name: str) -> Iterator[Problem]:
             foreign = next((letter for letter in word if letter in _LATIN_LOOKING), None)
             if foreign and any("a" <= letter.lower() <= "z" for letter in word):
                 message = f"The word {word!r} holds {_named(foreign)} among Latin letters."
-                yield _at(library, name, text, match.start(), LOOK_ALIKE, message)
+                line = text.text.count("\n", 0, match.start()) + 1
+                yield Problem(*library.place(name, text, line), LOOK_ALIKE.code, message)
 
 
 def _joins(text: str, index: int) -> bool:
@@ -99,8 +111,3 @@ def _may_join(letter: str) -> bool:
 
 def _named(character: str) -> str:
     return f"U+{ord(character):04X} ({unicodedata.name(character, 'unnamed').lower()})"
-
-
-def _at(library: Library, name: str, text: Text, index: int, rule: Rule, message: str) -> Problem:
-    line = text.text.count("\n", 0, index) + 1
-    return Problem(*library.place(name, text, line), rule.code, message)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final
 
 from promptstore.errors import Problem
@@ -64,7 +65,10 @@ OVER_BUDGET: Final = Rule(
     "PS510",
     "The texts are larger than the token budget in `metadata`.",
     "`metadata: {max_tokens: 500}` says how many tokens the texts may take before any value is "
-    "filled in. They are counted roughly, as four characters a token, includes and all.",
+    "filled in, includes and all. No tokenizer is run: they are counted as four characters a "
+    "token, which is near for English prose and far too few for Chinese or for code. "
+    "`characters-per-token = 1.5` in `[tool.promptstore]` counts otherwise; for an exact number "
+    "give the texts of `promptstore render` to the tokenizer of your model.",
     bad="metadata: {max_tokens: 5}\nprompt: This text is clearly longer than five tokens.",
     good="metadata: {max_tokens: 50}\nprompt: This text is clearly longer than five tokens.",
 )
@@ -72,7 +76,7 @@ OVER_BUDGET: Final = Rule(
 _SECRETS: Final = (
     ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
     ("an Anthropic key", re.compile(r"\bsk-ant-[A-Za-z0-9_-]{20,}")),
-    ("an OpenAI key", re.compile(r"\bsk-(?!ant-)(?:proj-|svcacct-)?[A-Za-z0-9_-]{32,}")),
+    ("an OpenAI key", re.compile(r"\bsk-(?!ant-)(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{32,}")),
     ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{50,})")),
     ("a GitLab token", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
     ("a Slack token", re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}")),
@@ -86,11 +90,11 @@ _SECRETS: Final = (
 )
 _SHOWN: Final = 6
 _DOUBLED: Final = re.compile(r"(?<=[^\s|])  (?=[^\s|])")
-_CODE_FENCE: Final = re.compile(r"^\s*(?:```|~~~)")
+_CODE_FENCE: Final = re.compile(r"^\s*(?P<mark>```|~~~)")
 _COLUMNS: Final = re.compile(r"\S {2,}(?=\S)")
-_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", re.DOTALL)
+_NAMED: Final = 2
 _WORTH_SHARING: Final = 80
-_CHARACTERS_A_TOKEN: Final = 4
 _LEADERS: Final = ("system", "developer")
 
 
@@ -116,27 +120,27 @@ def trailing_spaces(library: Library, name: str) -> Iterator[Problem]:
 
 def doubled_spaces(library: Library, name: str) -> Iterator[Problem]:
     """Find two spaces between two words, tables and code left aside."""
-    in_code = False
+    fence = ""
     for text, number, line in _lines(library, name):
-        if _CODE_FENCE.match(line):
-            in_code = not in_code
+        if number == 1:
+            fence = ""
+        match = _CODE_FENCE.match(line)
+        if match and fence in ("", match["mark"]):
+            fence = "" if fence else match["mark"]
         is_column = line.startswith(("    ", "\t")) or len(_COLUMNS.findall(line)) > 1
-        if not in_code and not is_column and _DOUBLED.search(_TAG.sub("", line)):
+        if not fence and not is_column and _DOUBLED.search(line):
             message = "Two spaces stand between two words; one is meant."
             yield Problem(*library.place(name, text, number), DOUBLED_SPACE.code, message)
 
 
 def duplicate_texts(library: Library, name: str) -> Iterator[Problem]:
-    """Find texts that another prompt holds too; the first by name is left alone."""
+    """Find texts that another prompt holds too."""
     if library.prompt(name).deleted:
         return
     for text in library.texts(name):
-        stripped = text.text.strip()
-        if len(stripped) < _WORTH_SHARING:
-            continue
-        other = library.holders.get(stripped, name)
-        if other != name:
-            message = f"{other!r} holds the same text; make it a prompt and include it in both."
+        others = library.sharers(name, text.text) if _is_worth_sharing(text.text) else []
+        if others:
+            message = f"{_listed(others)} the same text; make it a prompt and include it in each."
             yield Problem(*library.place(name, text, 1), DUPLICATE_TEXT.code, message)
 
 
@@ -171,7 +175,7 @@ def over_budget(library: Library, name: str) -> Iterator[Problem]:
     characters = sum(
         len(text.text) for reached in library.closure(name) for text in library.texts(reached)
     )
-    tokens = -(-characters // _CHARACTERS_A_TOKEN)
+    tokens = ceil(characters / library.settings.characters_per_token)
     if tokens > budget:
         message = f"The texts take about {tokens} tokens; the budget is {budget}."
         place = library.position(name, ("metadata", "max_tokens"))
@@ -187,9 +191,23 @@ def _role_fault(message: Message, index: int, *, begun: bool) -> str:
 
 
 def _lines(library: Library, name: str) -> Iterator[tuple[Text, int, str]]:
+    """List the lines of all texts; what is no text but a tag of the template is written as x."""
     for text in library.texts(name):
-        for number, line in enumerate(text.text.split("\n"), 1):
+        shown = text.text
+        if library.prompt(name).template != "none":
+            shown = _TAG.sub(lambda match: re.sub(r"[^\n]", "x", match[0]), shown)
+        for number, line in enumerate(shown.split("\n"), 1):
             yield text, number, line
+
+
+def _is_worth_sharing(text: str) -> bool:
+    return len(text.strip()) >= _WORTH_SHARING
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = " and ".join(map(repr, names[:_NAMED]))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{shown}{more} {'holds' if len(names) == 1 else 'hold'}"
 
 
 def _is_content(text: Text) -> bool:

@@ -11,6 +11,7 @@ from promptstore.promptfile import codes, format_file, parse
 from promptstore.promptfile.schema import KEYS, NESTED_KEYS
 
 _KEY: Final = re.compile(r"[\w-]+")
+_LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
 _CUTOFF: Final = 0.75
 
 
@@ -58,8 +59,10 @@ def _problems(data: bytes, path: str) -> list[Problem]:
 
 
 def _renamed(data: bytes, problem: Problem) -> bytes | None:
-    lines = data.decode().split("\n")
-    line = lines[problem.line - 1]
+    # Lines and what ends them, by turns.
+    pieces = _LINE_END.split(data.decode())
+    place = 2 * (problem.line - 1)
+    line = pieces[place]
     match = _KEY.match(line, problem.column - 1)
     if match is None:
         return None
@@ -67,5 +70,5 @@ def _renamed(data: bytes, problem: Problem) -> bytes | None:
     near = get_close_matches(match[0], known, n=1, cutoff=_CUTOFF)
     if not near:
         return None
-    lines[problem.line - 1] = line[: match.start()] + near[0] + line[match.end() :]
-    return "\n".join(lines).encode()
+    pieces[place] = line[: match.start()] + near[0] + line[match.end() :]
+    return "".join(pieces).encode()

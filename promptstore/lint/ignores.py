@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from promptstore.errors import Problem
 
 _COMMENT: Final = re.compile(
-    r"(?P<before>^|[ \t])#[ \t]*promptstore:[ \t]*ignore(?P<file>-file)?\b(?P<codes>[^#\n]*)"
+    r"(?:^|[ \t])#[ \t]*promptstore:[ \t]*ignore(?P<file>-file)?(?![\w-])(?P<codes>[^#\n]*)"
 )
-_CODE: Final = re.compile(r"PS\d{3}")
+_CODES: Final = re.compile(r"[\s:]*(?P<codes>(?:PS\d+[\s,]*)+)(?:\s|$)")
+_BLOCK: Final = re.compile(
+    r"(?P<indent>[ \t]*(?:- +)*)[^#]*(?::|-)[ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$"
+)
 
 
 class Ignores:
     """What the comments of one file ask to leave out.
 
-    A comment at the end of a line, or alone on the line above, counts for that line; a comment at
-    the left edge of the file, and ``ignore-file``, counts for the whole file. Without a code
-    everything is left out.
+    A comment at the end of a line, or alone on the line above, counts for that line, and for the
+    block of text that the line begins; a comment at the left edge of the file, and
+    ``ignore-file``, counts for the whole file. Codes may be beginnings, such as ``PS5``; without a
+    code everything is left out.
 
     Args:
         source: The text of the file.
@@ -29,20 +33,50 @@ class Ignores:
         self._lines: dict[int, set[str]] = {}
         if "promptstore:" not in source:
             return
+        block: _Block | None = None
         for number, line in enumerate(source.split("\n"), 1):
+            if block is not None and block.holds(line):
+                self._lines.setdefault(number, set()).update(self._lines.get(block.line, ()))
+                continue
             match = _COMMENT.search(line)
             if match:
                 self._add(match, line, number)
+            header = _BLOCK.match(line)
+            block = _Block(number, len(header["indent"])) if header else None
 
     def hides(self, problem: Problem) -> bool:
         """Tell whether a problem is left out."""
         wanted = self._file | self._lines.get(problem.line, set())
-        return problem.code in wanted or "*" in wanted
+        return problem.code.startswith(tuple(wanted))
 
     def _add(self, match: re.Match[str], line: str, number: int) -> None:
-        codes = set(_CODE.findall(match["codes"])) or {"*"}
+        beginnings = _beginnings(match["codes"])
         if match["file"] or line.startswith("#"):
-            self._file |= codes
+            self._file |= beginnings
             return
         is_alone = not line[: match.start()].strip()
-        self._lines.setdefault(number + is_alone, set()).update(codes)
+        self._lines.setdefault(number + is_alone, set()).update(beginnings)
+
+
+class _Block(NamedTuple):
+    """A text in block style, such as ``prompt: |``; what looks like a comment there is text.
+
+    Attributes:
+        line: The number of the line that begins it.
+        indent: How far the key on that line is indented.
+    """
+
+    line: int
+    indent: int
+
+    def holds(self, line: str) -> bool:
+        """Tell whether a line behind the first belongs to the text."""
+        return not line.strip() or len(line) - len(line.lstrip(" ")) > self.indent
+
+
+def _beginnings(text: str) -> set[str]:
+    """Read the codes of a comment; a word that is no code is no wish to leave everything out."""
+    if not text.strip():
+        return {""}
+    match = _CODES.match(text)
+    return set(re.findall(r"PS\d+", match["codes"])) if match else set()

@@ -55,6 +55,15 @@ BROKEN_INCLUDE: Final = Rule(
     "are reported there.",
 )
 
+RULES: Final = (
+    MISSING_INCLUDE,
+    DELETED_INCLUDE,
+    CYCLIC_INCLUDE,
+    DEEP_INCLUDE,
+    CHAT_INCLUDE,
+    BROKEN_INCLUDE,
+)
+
 
 def unfit_includes(library: Library, name: str) -> Iterator[Problem]:
     """Find includes that cannot be followed."""
@@ -82,7 +91,7 @@ def _fault(library: Library, name: str, target: str) -> tuple[Rule, str] | None:
     if name in library.closure(target):
         return CYCLIC_INCLUDE, f"{target!r} includes {name!r} in turn; includes cannot go round."
     depth = Limits().max_include_depth
-    if _depth(library, name, depth + 1) > depth:
+    if 1 + _depth(library, target, depth) > depth:
         return DEEP_INCLUDE, f"Includes are nested deeper than {depth} from here on."
     return None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Final, TypeAlias
 
 from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
 from promptstore.lint.settings import Settings
@@ -14,6 +16,15 @@ from promptstore.promptfile import Document, parse
 from promptstore.snapshot import Snapshot
 from promptstore.sources import File
 from promptstore.template import Reference, References, Source, find_includes, find_references
+
+_WORD: Final = re.compile(r"[A-Za-z0-9]+")
+_WORDS_LOOKED_FOR: Final = 4
+_ESCAPE: Final = re.compile(r"\\[xuU\n]")
+_REPLACED_BY: Final = re.compile(r"""replaced_by["']?\s*:\s*["']?([\w./-]+)""")
+
+
+Keys: TypeAlias = tuple[str | int, ...]
+"""A place in a file: the way to it by keys and by numbers of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ class Text:
         references: What it uses, or why it is no template.
     """
 
-    keys: tuple[str | int, ...]
+    keys: Keys
     text: str
     references: References | TemplateSyntaxError
 
@@ -36,11 +47,16 @@ class Library:
 
     Args:
         snapshot: The prompts, as of a commit or of a folder on disk.
-        settings: What the rules go by, such as the remote whose names must fit.
+        settings: What the rules go by, such as the remotes whose names must fit.
+        only: The names that are looked at, or None for all. For a few it does not pay to parse
+            every file.
     """
 
-    def __init__(self, snapshot: Snapshot, settings: Settings) -> None:
+    def __init__(
+        self, snapshot: Snapshot, settings: Settings, only: Collection[str] | None = None
+    ) -> None:
         self.settings = settings
+        self._only = only
         self._snapshot = snapshot
         self._files: dict[str, File] = {}
         self._read: dict[str, Document | PromptFileError] = {}
@@ -84,8 +100,9 @@ class Library:
         return self._files[name]
 
     def source(self, name: str) -> str:
-        """Give the text of a file; what is no UTF-8 in it is shown as an escape."""
-        return self.file(name).read().decode(errors="backslashreplace")
+        """Give the text of a file with plain line ends; what is no UTF-8 is shown as an escape."""
+        text = self.file(name).read().decode(errors="backslashreplace")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def read(self, name: str) -> Document | PromptFileError | None:
         """Read a file: what it says, or why it cannot be read, or None where there is none."""
@@ -126,27 +143,53 @@ class Library:
             self._texts[name] = _look_through(document.prompt) if document else []
         return self._texts[name]
 
+    def strings(self, name: str) -> Iterator[tuple[Keys, str]]:
+        """List every string of a file that can be read, keys aside, with its place."""
+        document = self.document(name)
+        if document is not None:
+            yield from _strings((), document.tree.value)
+
+    def sharers(self, name: str, text: str) -> list[str]:
+        """List the other prompts, tombstones aside, that hold a text; spaces around it aside."""
+        wanted = text.strip()
+        if self._only is None:
+            return [other for other in self._holders.get(wanted, ()) if other != name]
+        words = sorted(_WORD.findall(wanted), key=len)[-_WORDS_LOOKED_FOR:]
+        return [
+            other
+            for other in self.names
+            if other != name and self._may_hold(other, words) and wanted in self._held(other)
+        ]
+
     @cached_property
-    def holders(self) -> dict[str, str]:
-        """The first prompt by name, tombstones aside, that holds each text; spaces around aside."""
-        first: dict[str, str] = {}
+    def _holders(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
         for name in self.names:
-            document = self.document(name)
-            if document is not None and not document.prompt.deleted:
-                for _, text in texts(document.prompt):
-                    first.setdefault(text.strip(), name)
-        return first
+            for text in self._held(name):
+                found.setdefault(text, []).append(name)
+        return found
+
+    def _held(self, name: str) -> set[str]:
+        document = self.document(name)
+        if document is None or document.prompt.deleted:
+            return set()
+        return {text.strip() for _, text in texts(document.prompt)}
+
+    def _may_hold(self, name: str, words: Iterable[str]) -> bool:
+        """Look for words in a file without parsing it, unless they may be written as escapes."""
+        source = self.source(name)
+        return all(word in source for word in words) or _ESCAPE.search(source) is not None
 
     def place(self, name: str, text: Text, line: int) -> tuple[int, int]:
         """Tell where a line of a text stands in its file."""
         return self.position(name, text.keys, line)
 
-    def position(self, name: str, keys: tuple[str | int, ...], line: int = 1) -> tuple[int, int]:
+    def position(self, name: str, keys: Keys, line: int = 1) -> tuple[int, int]:
         """Tell where something stands in a file that can be read."""
         document = self.document(name)
         return document.position(keys, line) if document else (1, 1)
 
-    def key_position(self, name: str, keys: tuple[str | int, ...]) -> tuple[int, int]:
+    def key_position(self, name: str, keys: Keys) -> tuple[int, int]:
         """Tell where the key of something stands in a file that can be read."""
         document = self.document(name)
         return document.key_position(keys) if document else (1, 1)
@@ -175,8 +218,12 @@ class Library:
         return list(found)
 
     def dependents(self, changed: Iterable[str]) -> set[str]:
-        """Find every prompt that includes one of these, directly or not, and these themselves."""
-        found = set(changed)
+        """Find every prompt that includes one of these, directly or not, and these themselves.
+
+        Tombstones that name one of these as their replacement are among them.
+        """
+        given = frozenset(changed)
+        found = set(given)
         while True:
             more = {
                 name
@@ -184,14 +231,32 @@ class Library:
                 if name not in found and included & found
             }
             if not more:
-                return found
+                return found | self._replaced_by(given)
             found |= more
+
+    def _replaced_by(self, names: frozenset[str]) -> set[str]:
+        return {
+            name
+            for name in self.names
+            if not names.isdisjoint(_REPLACED_BY.findall(self.source(name)))
+        }
 
 
 def hint(wrong: str, known: Iterable[str]) -> str:
     """Say which name was probably meant, or nothing."""
     near = near_matches(wrong, known)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _strings(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings((*keys, key), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings((*keys, index), item)
 
 
 def _look_through(prompt: Prompt) -> list[Text]:

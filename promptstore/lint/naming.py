@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from promptstore.errors import Problem
+from promptstore.errors import Problem, SyncRefusedError
 from promptstore.lint.library import Library, hint
 from promptstore.lint.rule import Rule
 from promptstore.names import SUFFIX
@@ -43,13 +42,12 @@ LOST_LABEL: Final = Rule(
 REMOTE_NAME: Final = Rule(
     "PS405",
     "A name that the remote cannot hold.",
-    'Looked for where `remote = "posthog"` is set. PostHog takes letters, digits, `-` and `_`, at '
-    "most 255 of them, and reserves `new`. Rename the prompt.",
-    bad="prompts/support.reply.yaml",
-    good="prompts/support-reply.yaml",
+    "Looked for where `promptstore sync` is set up, for the prompts that take part. PostHog takes "
+    "letters, digits, `-` and `_`, at most 255 of them, and reserves `new`; a `/` is spelled by "
+    "the `separator` of the remote. Rename the prompt, or give it a spelling under `names`.",
+    bad="prompts/support/reply.v2.yaml",
+    good="prompts/support/reply-v2.yaml",
 )
-
-_POSTHOG_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 def case_collision(library: Library, name: str) -> Iterator[Problem]:
@@ -90,16 +88,13 @@ def dead_replacement(library: Library, name: str) -> Iterator[Problem]:
 
 
 def remote_name(library: Library, name: str) -> Iterator[Problem]:
-    """Find a name that the configured remote refuses."""
-    if library.settings.remote != "posthog":
+    """Find a name that a remote of the repository refuses."""
+    document = library.document(name)
+    if document is not None and document.prompt.deleted:
         return
-    if name.lower() == "new":
-        yield Problem(1, 1, REMOTE_NAME.code, f"PostHog reserves the name {name!r}; rename it.")
-    elif not _POSTHOG_NAME.fullmatch(name):
-        odd = next((c for c in name if not _POSTHOG_NAME.fullmatch(c)), "")
-        fault = f"holds {odd!r}" if odd else f"has {len(name)} characters"
-        message = (
-            f"PostHog cannot hold the name {name!r}, which {fault}; "
-            "it takes up to 255 letters, digits, '-' and '_'."
-        )
-        yield Problem(1, 1, REMOTE_NAME.code, message)
+    for remote, spell in library.settings.spellings.items():
+        try:
+            spell(name)
+        except SyncRefusedError as error:
+            message = f"The remote {remote!r} cannot hold the name {name!r}: {error.reason}"
+            yield Problem(1, 1, REMOTE_NAME.code, message)

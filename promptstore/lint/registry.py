@@ -10,29 +10,29 @@ from promptstore.lint.rule import Check, Rule
 from promptstore.lint.settings import Settings, Severity
 from promptstore.names import near_matches
 
-CHECKS: Final[tuple[tuple[Rule | None, Check], ...]] = (
-    (files.NOT_CANONICAL, files.not_canonical),
-    (variables.TEMPLATE_SYNTAX, variables.template_syntax),
-    (variables.UNDECLARED_VARIABLE, variables.undeclared_variables),
-    (variables.UNUSED_VARIABLE, variables.unused_variables),
-    (None, includes.unfit_includes),
-    (naming.DEAD_REPLACEMENT, naming.dead_replacement),
-    (characters.INVISIBLE, characters.invisible_characters),
-    (characters.BIDIRECTIONAL, characters.bidirectional_characters),
-    (characters.LOOK_ALIKE, characters.look_alikes),
-    (contents.TRAILING_SPACE, contents.trailing_spaces),
-    (contents.DOUBLED_SPACE, contents.doubled_spaces),
-    (contents.DUPLICATE_TEXT, contents.duplicate_texts),
-    (contents.ROLE_ORDER, contents.role_order),
-    (contents.EMPTY_MESSAGE, contents.empty_messages),
-    (contents.OVER_BUDGET, contents.over_budget),
+CHECKS: Final[tuple[tuple[tuple[Rule, ...], Check], ...]] = (
+    ((files.NOT_CANONICAL,), files.not_canonical),
+    ((variables.TEMPLATE_SYNTAX,), variables.template_syntax),
+    ((variables.UNDECLARED_VARIABLE,), variables.undeclared_variables),
+    ((variables.UNUSED_VARIABLE,), variables.unused_variables),
+    (includes.RULES, includes.unfit_includes),
+    ((naming.DEAD_REPLACEMENT,), naming.dead_replacement),
+    ((characters.INVISIBLE,), characters.invisible_characters),
+    ((characters.BIDIRECTIONAL,), characters.bidirectional_characters),
+    ((characters.LOOK_ALIKE,), characters.look_alikes),
+    ((contents.TRAILING_SPACE,), contents.trailing_spaces),
+    ((contents.DOUBLED_SPACE,), contents.doubled_spaces),
+    ((contents.DUPLICATE_TEXT,), contents.duplicate_texts),
+    ((contents.ROLE_ORDER,), contents.role_order),
+    ((contents.EMPTY_MESSAGE,), contents.empty_messages),
+    ((contents.OVER_BUDGET,), contents.over_budget),
 )
-"""What is looked for in each file that can be read, with the rule where there is only one."""
+"""What is looked for in each file that can be read, with the rules that it finds breaches of."""
 
-SOURCE_CHECKS: Final[tuple[tuple[Rule, Check], ...]] = (
-    (naming.CASE_COLLISION, naming.case_collision),
-    (naming.REMOTE_NAME, naming.remote_name),
-    (contents.SECRET, contents.secrets),
+SOURCE_CHECKS: Final[tuple[tuple[tuple[Rule, ...], Check], ...]] = (
+    ((naming.CASE_COLLISION,), naming.case_collision),
+    ((naming.REMOTE_NAME,), naming.remote_name),
+    ((contents.SECRET,), contents.secrets),
 )
 """What is looked for in every file, be it broken or not."""
 
@@ -45,12 +45,7 @@ RULES: Final[dict[str, Rule]] = {
             variables.TEMPLATE_SYNTAX,
             variables.UNDECLARED_VARIABLE,
             variables.UNUSED_VARIABLE,
-            includes.MISSING_INCLUDE,
-            includes.DELETED_INCLUDE,
-            includes.CYCLIC_INCLUDE,
-            includes.DEEP_INCLUDE,
-            includes.CHAT_INCLUDE,
-            includes.BROKEN_INCLUDE,
+            *includes.RULES,
             naming.CASE_COLLISION,
             naming.UNUSABLE_NAME,
             naming.DEAD_REPLACEMENT,
@@ -75,8 +70,11 @@ RULES: Final[dict[str, Rule]] = {
 
 
 def severity_of(code: str, settings: Settings) -> Severity:
-    """Tell how bad a finding of a code is."""
-    return settings.severity.get(code, RULES[code].severity)
+    """Tell how bad a finding of a code is; the longest beginning that is set counts."""
+    beginnings = [beginning for beginning in settings.severity if code.startswith(beginning)]
+    if not beginnings:
+        return RULES[code].severity
+    return settings.severity[max(beginnings, key=len)]
 
 
 def all_pages() -> str:

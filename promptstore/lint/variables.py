@@ -71,16 +71,25 @@ def undeclared_variables(library: Library, name: str) -> Iterator[Problem]:
 def unused_variables(library: Library, name: str) -> Iterator[Problem]:
     """Find variables that are declared and never used."""
     prompt = library.prompt(name)
-    if prompt.deleted or any(
-        isinstance(text.references, TemplateSyntaxError) for text in library.texts(name)
-    ):
+    if prompt.deleted or not prompt.variables or not _is_whole(library, name):
         return
     used = _used(library, name)
-    for variable in prompt.variables or {}:
+    for variable in prompt.variables:
         if variable not in used:
             place = library.key_position(name, ("variables", variable))
             message = f"The variable {variable!r} is declared but used nowhere; remove it."
             yield Problem(*place, UNUSED_VARIABLE.code, message)
+
+
+def _is_whole(library: Library, name: str) -> bool:
+    """Tell whether all texts that a prompt is put together from can be read."""
+    reached = library.closure(name)
+    included = {include.name for at in reached for _, include in library.includes(at)}
+    return included <= set(reached) and not any(
+        isinstance(text.references, TemplateSyntaxError)
+        for at in reached
+        for text in library.texts(at)
+    )
 
 
 def _declared(library: Library, name: str) -> set[str]:

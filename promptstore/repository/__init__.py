@@ -23,23 +23,22 @@ if TYPE_CHECKING:
     from promptstore.repository.identity import Signature, choose_signatures
     from promptstore.repository.locks import Patience
     from promptstore.repository.mergefile import (
-        USUAL_NAMES,
-        MarkerNames,
+        MARKER_SIZE,
         MergedLines,
         merge_lines,
+        merge_texts,
     )
-    from promptstore.repository.refs import is_ancestor, merge_texts, start_branch, update_ref
+    from promptstore.repository.refs import is_ancestor, start_branch, update_ref
     from promptstore.repository.writing import CommitNote, FileChange, update_branch
 
 __all__ = [
     "EMPTY_TREE",
-    "USUAL_NAMES",
+    "MARKER_SIZE",
     "Commit",
     "CommitNote",
     "Entry",
     "FileChange",
     "Link",
-    "MarkerNames",
     "MergedLines",
     "Patience",
     "Repository",
@@ -58,15 +57,14 @@ __all__ = [
 _HOME_OF: Final = {
     "CommitNote": "writing",
     "FileChange": "writing",
-    "MarkerNames": "mergefile",
+    "MARKER_SIZE": "mergefile",
     "MergedLines": "mergefile",
     "Patience": "locks",
     "Signature": "identity",
-    "USUAL_NAMES": "mergefile",
     "choose_signatures": "identity",
     "is_ancestor": "refs",
     "merge_lines": "mergefile",
-    "merge_texts": "refs",
+    "merge_texts": "mergefile",
     "start_branch": "refs",
     "update_branch": "writing",
     "update_ref": "refs",

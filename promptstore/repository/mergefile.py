@@ -1,7 +1,6 @@
 """A three-way merge of lines, by the git program itself.
 
-libgit2 merges only what is in its object database; this needs no repository. It is called where
-git called promptstore, so the program is there.
+libgit2 merges only what is in an object database, and gives no text back that holds a NUL.
 """
 
 from __future__ import annotations
@@ -14,26 +13,9 @@ from typing import Final, NamedTuple
 from promptstore.errors import RepositoryError
 
 _MOST_CONFLICTS: Final = 127
-
-
-class MarkerNames(NamedTuple):
-    """What stands in conflict markers.
-
-    Attributes:
-        ours: What the one edit is called.
-        base: What both started from is called.
-        theirs: What the other edit is called.
-        size: How long the markers are.
-    """
-
-    ours: str = "ours"
-    base: str = "base"
-    theirs: str = "theirs"
-    size: int = 7
-
-
-USUAL_NAMES: Final = MarkerNames()
-"""The names where git gives none."""
+_SIDES: Final = ("ours", "base", "theirs")
+MARKER_SIZE: Final = 7
+"""How long conflict markers are, where nobody wants something else."""
 
 
 class MergedLines(NamedTuple):
@@ -49,7 +31,7 @@ class MergedLines(NamedTuple):
 
 
 def merge_lines(
-    base: bytes, ours: bytes, theirs: bytes, names: MarkerNames = USUAL_NAMES
+    base: bytes, ours: bytes, theirs: bytes, *, marker_size: int = MARKER_SIZE
 ) -> MergedLines:
     """Merge two edits of one file by lines.
 
@@ -57,22 +39,21 @@ def merge_lines(
         base: What both started from.
         ours: The one edit.
         theirs: The other edit.
-        names: What stands in conflict markers.
+        marker_size: How many characters a conflict marker has.
 
     Returns:
         The result.
 
     Raises:
-        RepositoryError: Git could not do it, for example because a file is binary.
+        RepositoryError: The git program is not there, or could not do it, for example because a
+            file is binary.
     """
     with TemporaryDirectory(prefix="promptstore-") as folder:
-        files = []
-        for name, data in (("ours", ours), ("base", base), ("theirs", theirs)):
-            path = Path(folder, name)
-            path.write_bytes(data)
-            files.append(str(path))
-        titles = [word for name in names[:3] for word in ("-L", name)]
-        command = ["git", "merge-file", "-p", f"--marker-size={names.size}", *titles, *files]
+        for name, data in zip(_SIDES, (ours, base, theirs), strict=True):
+            Path(folder, name).write_bytes(data)
+        titles = [word for name in _SIDES for word in ("-L", name)]
+        files = [str(Path(folder, name)) for name in _SIDES]
+        command = ["git", "merge-file", "-p", f"--marker-size={marker_size}", *titles, *files]
         try:
             done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
         except OSError as error:
@@ -80,3 +61,21 @@ def merge_lines(
     if not 0 <= done.returncode <= _MOST_CONFLICTS:
         raise RepositoryError(path="git merge-file", reason=done.stderr.decode(errors="replace"))
     return MergedLines(done.stdout, is_clean=done.returncode == 0)
+
+
+def merge_texts(base: str, ours: str, theirs: str) -> str | None:
+    """Merge two texts that grew from one, line by line.
+
+    Args:
+        base: What both grew from.
+        ours: One of them.
+        theirs: The other.
+
+    Returns:
+        The merged text, or None where both changed the same lines.
+
+    Raises:
+        RepositoryError: The git program is not there, or could not do it.
+    """
+    merged = merge_lines(base.encode(), ours.encode(), theirs.encode())
+    return merged.data.decode() if merged.is_clean else None

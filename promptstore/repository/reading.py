@@ -199,7 +199,7 @@ class Repository:
         except KeyError:
             remote = self._remote_tip(rev)
             if remote is None:
-                raise RevisionNotFoundError(rev=rev) from None
+                raise RevisionNotFoundError(rev=rev, reason=self._shallowness()) from None
             return remote
         except (ValueError, pygit2.GitError) as error:
             raise RevisionNotFoundError(rev=rev, reason=str(error).rstrip(".")) from None
@@ -227,8 +227,17 @@ class Repository:
             found = cast("pygit2.Oid | None", self.handle.merge_base(one, other))
         if found is None:
             reason = f"it has no history in common with {other}"
-            raise RevisionNotFoundError(rev=one, reason=reason)
+            shallow = self._shallowness()
+            raise RevisionNotFoundError(
+                rev=one, reason=f"{reason}; {shallow}" if shallow else reason
+            )
         return str(found)
+
+    def _shallowness(self) -> str:
+        """Say that older commits may be missing, where they may."""
+        if not self.is_shallow:
+            return ""
+        return "the clone is shallow; `git fetch --unshallow` brings the older commits"
 
     def branch_tip(self, full_name: str) -> str | None:
         """Find the commit of a reference given by its full name.

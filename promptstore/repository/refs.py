@@ -1,11 +1,10 @@
-"""References beside branches: commits that belong to no branch, and the merge of two files."""
+"""References beside branches: commits that belong to no branch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import pygit2
-from pygit2.enums import FileMode
 
 from promptstore.errors import ConflictError
 from promptstore.repository.locks import Patience
@@ -85,24 +84,3 @@ def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
         if commit not in repository.handle:
             return False
         return commit == tip or bool(repository.handle.descendant_of(tip, commit))
-
-
-def merge_texts(repository: Repository, base: str, ours: str, theirs: str) -> str | None:
-    """Merge two texts that grew from one, line by line, as git does.
-
-    Args:
-        repository: Where git keeps the three texts while it merges them.
-        base: What both grew from.
-        ours: One of them.
-        theirs: The other.
-
-    Returns:
-        The merged text, or None where both changed the same lines.
-    """
-    with translated(repository.git_dir):
-        first, second, third = (
-            pygit2.IndexEntry("text", repository.handle.create_blob(text.encode()), FileMode.BLOB)
-            for text in (base, ours, theirs)
-        )
-        result = repository.handle.merge_file_from_index(first, second, third)
-    return result.contents if result.automergeable else None

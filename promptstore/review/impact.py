@@ -56,6 +56,13 @@ def judge(before: Prompt, after: Prompt) -> Judgement:
     return Judgement("compatible", tuple(_compatible(before, after)) or ("nothing that matters",))
 
 
+def _renders(prompt: Prompt) -> bool:
+    try:
+        return not signature(prompt).undeclared
+    except TemplateError:
+        return False
+
+
 def _broken(before: Prompt, after: Prompt) -> Iterator[str]:
     if after.deleted:
         instead = f"; {after.replaced_by} replaces it" if after.replaced_by else ""
@@ -152,6 +159,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _compatible(before: Prompt, after: Prompt) -> Iterator[str]:
+    if not _renders(before) and _renders(after):
+        yield "it could not be rendered before and can be now"
     for field in ("description", "tags", "metadata", "extensions", "id"):
         if getattr(before, field) != getattr(after, field):
             yield f"only {field}" if field != "extensions" else "only x- keys"

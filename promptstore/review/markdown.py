@@ -31,8 +31,8 @@ def comment(found: RangeDiff, findings: Sequence[Finding] = ()) -> str:
         findings: The problems of what it touches.
 
     Returns:
-        The comment, which begins with `MARKER`. Where it would be too long the details of the last
-        prompts are left out, and it says so.
+        The comment, which begins with `MARKER`. Where it would be too long the details that have no
+        room are left out, and it says so.
     """
     head = [MARKER, f"### Prompts: {_summary(found)}"]
     if found.changes:
@@ -54,7 +54,7 @@ def _fitting(details: Iterable[str], room: int) -> tuple[list[str], int]:
     for text in details:
         if not text:
             continue
-        if left_out or len(text) + 2 > room:
+        if len(text) + 2 > room:
             left_out += 1
             continue
         room -= len(text) + 2
@@ -125,15 +125,14 @@ def _changes(change: PromptChange) -> list[str]:
 def _texts(change: PromptChange) -> list[str]:
     parts: list[str] = []
     for title, old, new in _pairs(change):
-        parts += (f"**{title}**", _word_diff(old, new))
+        parts += (f"**{code(title)}**", _word_diff(old, new))
     return parts
 
 
 def _renders(change: PromptChange) -> list[str]:
     parts: list[str] = []
     for render in change.renders:
-        title = f"**rendered with example {render.example}**"
-        parts += (title, _word_diff(render.before, render.after))
+        parts += (f"**{render.title}**", _word_diff(render.before, render.after))
     return parts
 
 

@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
+from http.client import HTTPException
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -109,14 +111,19 @@ class _Client(ABC):
         self._comments = ""
 
     def find(self) -> int | None:
-        """Find the comment that was made before, by its first line."""
+        """Find the comment that was made before: by its first line, and by who wrote it.
+
+        Anybody can write such a line; a comment of another would stay in that person's hands.
+        """
         for page in range(1, _MAX_PAGES + 1):
             path = f"{self._comments}?per_page={_PAGE}&page={page}"
             comments = self._call("GET", path)
-            if not isinstance(comments, list):
+            if not isinstance(comments, list) or not all(isinstance(c, dict) for c in comments):
                 raise self._error("answered with something that is no list of comments")
             for comment in comments:
-                if str(comment.get("body", "")).lstrip().startswith(MARKER):
+                if str(comment.get("body", "")).lstrip().startswith(MARKER) and self._is_own(
+                    comment
+                ):
                     return int(comment["id"])
             if len(comments) < _PAGE:
                 break
@@ -131,8 +138,27 @@ class _Client(ABC):
         """Replace the text of a comment and give its address."""
 
     @abstractmethod
+    def author_of(self, comment: dict[str, Any]) -> dict[str, Any]:
+        """Give what the forge says about the author of a comment."""
+
+    @abstractmethod
+    def is_caller(self, author: dict[str, Any], caller: dict[str, Any]) -> bool:
+        """Tell whether an author is the caller; who that is may not be known."""
+
+    @abstractmethod
     def headers(self) -> dict[str, str]:
         """Give what every request carries."""
+
+    def _is_own(self, comment: dict[str, Any]) -> bool:
+        return self.is_caller(self.author_of(comment), self._caller)
+
+    @cached_property
+    def _caller(self) -> dict[str, Any]:
+        try:
+            answer = self._call("GET", "/user")
+        except ForgeError:
+            return {}  # The token of a workflow may not ask who it is.
+        return answer if isinstance(answer, dict) else {}
 
     def _call(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         data = None if content is None else json.dumps(content).encode()
@@ -146,7 +172,7 @@ class _Client(ABC):
         except urllib.error.HTTPError as error:
             with error:
                 raise self._error(f"answered {error.code}: {_reason(error)}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise self._error(f"could not be asked: {reason}") from None
 
@@ -171,6 +197,15 @@ class _GitHub(_Client):
         path = f"{self._project}/issues/comments/{comment}"
         return _url(self._call("PATCH", path, {"body": body}))
 
+    def author_of(self, comment: dict[str, Any]) -> dict[str, Any]:
+        author = comment.get("user")
+        return author if isinstance(author, dict) else {}
+
+    def is_caller(self, author: dict[str, Any], caller: dict[str, Any]) -> bool:
+        if not caller:
+            return author.get("type") == "Bot"  # As a workflow is.
+        return author.get("login") == caller.get("login")
+
     def headers(self) -> dict[str, str]:
         return {
             "Accept": "application/vnd.github+json",
@@ -189,6 +224,13 @@ class _GitLab(_Client):
 
     def update(self, comment: int, body: str) -> str:
         return _url(self._call("PUT", f"{self._comments}/{comment}", {"body": body}))
+
+    def author_of(self, comment: dict[str, Any]) -> dict[str, Any]:
+        author = comment.get("author")
+        return author if isinstance(author, dict) else {}
+
+    def is_caller(self, author: dict[str, Any], caller: dict[str, Any]) -> bool:
+        return not caller or author.get("username") == caller.get("username")
 
     def headers(self) -> dict[str, str]:
         return {"PRIVATE-TOKEN": self._target.token}

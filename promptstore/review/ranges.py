@@ -41,7 +41,7 @@ class PromptChange:
         diff: What changed in it.
         before: The prompt at the start of the range, where it could be read.
         after: The prompt at its end, where it can be read.
-        renders: The rendered texts that differ, by the name of the example.
+        renders: The examples whose rendered texts differ, or that neither side renders.
         problems: The faults of a broken file.
     """
 
@@ -60,19 +60,38 @@ class PromptChange:
 
 @dataclass(frozen=True, slots=True)
 class RenderChange:
-    """One example whose rendered text differs.
+    """One example whose rendered text differs, or that neither side renders.
 
     Attributes:
         example: The number of the example, from 1.
         before: The text, or why there is none.
         after: The text, or why there is none.
-        fails_now: Whether it rendered before and does not now.
+        rendered_before: Whether there is a text before.
+        renders_now: Whether there is a text after.
     """
 
     example: int
     before: str
     after: str
-    fails_now: bool
+    rendered_before: bool
+    renders_now: bool
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the texts differ."""
+        return self.before != self.after
+
+    @property
+    def fails_now(self) -> bool:
+        """Tell whether it rendered before and does not now."""
+        return self.rendered_before and not self.renders_now
+
+    @property
+    def title(self) -> str:
+        """Say what is shown."""
+        renders = self.rendered_before or self.renders_now
+        what = "rendered with example" if renders else "neither side renders with example"
+        return f"{what} {self.example}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +187,7 @@ def _changed(before: Snapshot, after: Snapshot, was: str, name: str) -> PromptCh
 def _renamed(judgement: Judgement, was: str, name: str, *, is_gone: bool) -> Judgement:
     if not is_gone:
         return judgement
-    reason = f"renamed: calls that ask for {was} fail; the name is {name} now"
+    reason = f"calls that ask for {was} fail: the name is {name} now"
     more = judgement.reasons if judgement.impact != "compatible" else ()
     return Judgement("breaking", (reason, *more))
 
@@ -176,10 +195,16 @@ def _renamed(judgement: Judgement, was: str, name: str, *, is_gone: bool) -> Jud
 def _broken(
     name: str, path: str, error: PromptFileError, old: Prompt | PromptFileError | None
 ) -> PromptChange:
+    """Tell of a prompt that cannot be read: for its own file, or for one that it includes."""
+    is_own = error.path == path
+    reason = "its file is broken" if is_own else f"{error.path}, which it includes, is broken"
+    if isinstance(old, PromptFileError):
+        reason += ", as before"
     was_fine = isinstance(old, Prompt) and not old.deleted
-    judgement = Judgement("breaking" if was_fine else "compatible", ("its file is broken",))
     return PromptChange(
-        name=name, path=path, kind="broken", judgement=judgement, problems=tuple(error.problems),
+        name=name, path=path, kind="broken",
+        judgement=Judgement("breaking" if was_fine else "compatible", (reason,)),
+        problems=tuple(error.problems) if is_own else (),
         before=old if isinstance(old, Prompt) else None,
     )  # fmt: skip
 
@@ -214,15 +239,37 @@ def _affected(
 ) -> Iterable[PromptChange]:
     """Find the prompts whose file is the same and whose includes are not."""
     for name in sorted((new.dependents(touched) - touched) & old.known):
+        if old.document(name) is None:
+            continue  # Its own file is broken, before and after.
+        path, via = after.file(name).path, _way(new, name, touched)
         one, other = _read(before, name), _read(after, name)
         if isinstance(one, PromptFileError) or isinstance(other, PromptFileError):
+            judgement = _judge_readable(one, other)
+            if judgement is not None:
+                yield PromptChange(
+                    name=name, path=path, kind="affected", judgement=judgement, via=via
+                )
             continue
         if one.digest == other.digest and one.includes.keys() == other.includes.keys():
             continue
         yield PromptChange(
-            name=name, path=after.file(name).path, kind="affected", judgement=judge(one, other),
-            via=_way(new, name, touched), diff=diff_prompts(one, other), before=one, after=other,
+            name=name, path=path, kind="affected", judgement=judge(one, other),
+            via=via, diff=diff_prompts(one, other), before=one, after=other,
         )  # fmt: skip
+
+
+def _judge_readable(
+    one: Prompt | PromptFileError, other: Prompt | PromptFileError
+) -> Judgement | None:
+    """Judge a prompt that includes a file which is broken on one side; None for one on both."""
+    if isinstance(one, Prompt):
+        assert isinstance(other, PromptFileError)
+        if one.deleted:
+            return Judgement("compatible", ("it is deleted, before and after",))
+        return Judgement("breaking", (f"it cannot be rendered any more: {other.path} is broken",))
+    if isinstance(other, Prompt):
+        return Judgement("compatible", ("what it includes was broken and can be read now",))
+    return None
 
 
 def _way(library: Library, name: str, touched: set[str]) -> tuple[str, ...]:
@@ -299,9 +346,9 @@ def _text_of(prompt: Prompt) -> str:
 
 
 def _likeness(one: Prompt, other: Prompt) -> float:
-    left, right = _text_of(one).splitlines(), _text_of(other).splitlines()
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
-    return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
+    matcher = SequenceMatcher(None, _text_of(one).splitlines(), _text_of(other).splitlines())
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)
+    return matcher.ratio() if all(bound() >= _ALIKE for bound in bounds) else 0.0
 
 
 def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange:
@@ -313,7 +360,7 @@ def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange
     tried = (
         _try(change.before, change.after, number, item) for number, item in enumerate(values, 1)
     )
-    renders = tuple(found for found in tried if found.before != found.after)
+    renders = tuple(found for found in tried if found.differs or not found.rendered_before)
     judgement = change.judgement
     failing = tuple(
         f"example {found.example} fails now: {found.after}" for found in renders if found.fails_now
@@ -327,7 +374,7 @@ def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange
 def _try(before: Prompt, after: Prompt, number: int, values: Any) -> RenderChange:
     old, rendered_before = _text(before, values)
     new, rendered_after = _text(after, values)
-    return RenderChange(number, old, new, rendered_before and not rendered_after)
+    return RenderChange(number, old, new, rendered_before, rendered_after)
 
 
 def _text(prompt: Prompt, values: Any) -> tuple[str, bool]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from typing import Final, Literal, NamedTuple, TypeAlias
+
+from promptstore.sequences import opcodes
 
 Sort: TypeAlias = Literal["same", "removed", "added"]
 
@@ -41,8 +42,7 @@ def compare_words(before: str, after: str) -> list[Piece]:
     if len(old) + len(new) > _MANY:
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     pieces: list[Piece] = []
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+    for tag, i1, i2, j1, j2 in opcodes(old, new):
         if tag == "equal":
             pieces.append(Piece("same", "".join(old[i1:i2])))
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, Generic
 
-from promptstore.errors import PromptFileError, SyncRefusedError
+from promptstore.errors import PromptFileError, RepositoryError, SyncRefusedError
 from promptstore.model import Prompt
 from promptstore.repository import Repository, is_ancestor, merge_texts
 from promptstore.snapshot import Snapshot
@@ -184,7 +184,7 @@ def compare(
         step.name: merged
         for step in steps
         if step.direction == "conflict"
-        and (merged := _merged(repository, step.name, base, here, there)) is not None
+        and (merged := _merged(step.name, base, here, there)) is not None
     }
     return Comparison(
         snapshot=snapshot,
@@ -265,7 +265,6 @@ def _refuse_twins(
 
 
 def _merged(
-    repository: Repository,
     name: str,
     base: Mapping[str, Held],
     here: Mapping[str, Local],
@@ -277,23 +276,23 @@ def _merged(
     if name not in here or here[name].prompt.deleted:
         return None
     was, ours, theirs = base[name].wire, here[name].wire, there[name].wire
-    text = _merged_text(repository, was.text, ours.text, theirs.text)
+    text = _merged_text(was.text, ours.text, theirs.text)
     config = _merged_value(thaw(was.config), thaw(ours.config), thaw(theirs.config))
     if text is None or config is None:
         return None
     return Wire(text, freeze(config))
 
 
-def _merged_text(repository: Repository, was: str, ours: str, theirs: str) -> str | None:
+def _merged_text(was: str, ours: str, theirs: str) -> str | None:
     lists = [read_messages(text) for text in (was, ours, theirs)]
     if not any(lists):
-        return merge_texts(repository, was, ours, theirs)
+        return _merged_lines(was, ours, theirs)
     first, second, third = lists
     if not (first and second and third and len(first) == len(second) == len(third)):
         # Messages were added or taken away, so it is not known which belong together.
         return None
     items = [
-        _merged_message(repository, before, mine, other)
+        _merged_message(before, mine, other)
         for before, mine, other in zip(first, second, third, strict=True)
     ]
     if _TOUCHING in items:
@@ -301,7 +300,14 @@ def _merged_text(repository: Repository, was: str, ours: str, theirs: str) -> st
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
-def _merged_message(repository: Repository, was: Any, ours: Any, theirs: Any) -> Any:
+def _merged_lines(was: str, ours: str, theirs: str) -> str | None:
+    try:
+        return merge_texts(was, ours, theirs)
+    except RepositoryError:
+        return None  # Without the git program a person settles it.
+
+
+def _merged_message(was: Any, ours: Any, theirs: Any) -> Any:
     one = _changed_one(was, ours, theirs)
     if one is not _TOUCHING:
         return one
@@ -309,7 +315,7 @@ def _merged_message(repository: Repository, was: Any, ours: Any, theirs: Any) ->
     texts = [item.get("content") for item in (was, ours, theirs)]
     if len(roles) > 1 or not all(isinstance(text, str) for text in texts):
         return _TOUCHING
-    content = merge_texts(repository, *texts)
+    content = _merged_lines(*texts)
     return _TOUCHING if content is None else {"role": ours["role"], "content": content}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,9 @@ def out(result: Result) -> str:
     return result.stdout
 
 
-@pytest.fixture
-def changed(repo: GitRepo) -> GitRepo:
-    """A repository whose last commit breaks `reply`, and by it `mail`."""
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    repo = GitRepo.init(tmp_path_factory.mktemp("made"))
     repo.commit({
         "prompts/reply.yaml": REPLY,
         "prompts/mail.yaml": "prompt: \"{% include 'reply' %}\"\n",
@@ -39,6 +40,13 @@ def changed(repo: GitRepo) -> GitRepo:
     new = REPLY.replace("ticket", "question").replace("Answer", "Answer briefly:")
     repo.commit({"prompts/reply.yaml": new})
     return repo
+
+
+@pytest.fixture
+def changed(made_once: GitRepo, tmp_path: Path) -> GitRepo:
+    """A repository whose last commit breaks `reply`, and by it `mail`."""
+    shutil.copytree(made_once.path, tmp_path / "repo")
+    return GitRepo(tmp_path / "repo", made_once.clock)
 
 
 class TestCheck:
@@ -55,6 +63,18 @@ class TestCheck:
         assert out(run(changed, "check", str(changed.path / "prompts/reply.yaml"))) == ""
         result = run(changed, "check", str(changed.path / "prompts/other.yaml"))
         assert result.exit_code == 1
+
+    def test_only_some_folders(self, changed: GitRepo) -> None:
+        changed.write("prompts/support/a.yaml", "prompt: 'x '\n")
+        changed.write("prompts/support/b.yml", "prompt: x\n")
+        shown = out(run(changed, "check", str(changed.path / "prompts/support")))
+        assert re.findall("(?m)^prompts/(.*?):.*(PS...)", shown) == [
+            ("support/a.yaml", "PS505"),
+            ("support/b.yml", "PS402"),
+        ]
+        folder = str(changed.path / "prompts/support")
+        assert out(run(changed, "format", folder)) == "changed prompts/support/a.yaml\n"
+        assert "is not there" in str(run(changed, "format", folder + "x").exception)
 
     def test_files_that_are_no_prompts(self, changed: GitRepo) -> None:
         stray = changed.write("prompts/two words.yaml", "prompt: x\n")
@@ -78,6 +98,19 @@ class TestCheck:
         assert run(changed, "check", "--select", "PS505").exit_code == 1
         assert run(changed, "check", "--select", "PS5", "--ignore", "PS505").exit_code == 0
 
+    def test_names_must_fit_the_remotes_of_the_sync(self, changed: GitRepo) -> None:
+        names = ("v1.2", "new", "drafts/x.y", "support/reply", "v2.0")
+        changed.commit({f"prompts/{name}.yaml": "prompt: x\n" for name in names})
+        assert "PS405" not in out(run(changed, "check"))
+        changed.write(
+            "pyproject.toml",
+            "[tool.promptstore.remotes.posthog]\nhost = 'https://us.posthog.com'\n"
+            "only = ['v*', 'new', 'support/*']\nnames = {'v2.0' = 'v2-0'}\n",
+        )
+        shown = out(run(changed, "check", "--select", "PS4"))
+        assert re.findall("(.*):1:1: PS405 ", shown) == ["prompts/new.yaml", "prompts/v1.2.yaml"]
+        assert "The remote 'posthog' cannot hold the name 'v1.2': " in shown
+
     def test_fix_mends_what_is_safe(self, changed: GitRepo) -> None:
         changed.write("pyproject.toml", '[tool.promptstore]\nextend-select = ["PS112"]\n')
         changed.write("prompts/typo.yaml", "# why\npromt: 'Hello'\n")
@@ -86,6 +119,22 @@ class TestCheck:
         assert "prompts/typo.yaml: mended" in result.stderr
         assert (changed.path / "prompts/typo.yaml").read_text() == "# why\nprompt: Hello\n"
         assert (changed.path / "prompts/other.yaml").read_text() == 'prompt: "x "\n'
+
+    def test_fix_leaves_other_files_alone(self, changed: GitRepo) -> None:
+        mine = changed.write("prompts/mine.yaml", "promt: x\n")
+        yours = changed.write("prompts/yours.yaml", "promt: x\n")
+        result = run(changed, "check", "--fix", str(mine))
+        assert (result.exit_code, mine.read_text()) == (0, "prompt: x\n")
+        assert yours.read_text() == "promt: x\n"
+        run(changed, "check", "--fix", "--since", "HEAD")
+        assert yours.read_text() == "prompt: x\n"
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_fix_takes_any_line_end(self, changed: GitRepo, end: str) -> None:
+        file = changed.path / "prompts/odd.yaml"
+        file.write_bytes(f"# why{end}promt: x{end}tgas: [a]{end}".encode())
+        assert run(changed, "check", "--fix", str(file)).exit_code == 0
+        assert file.read_bytes() == f"# why{end}prompt: x{end}tags: [a]{end}".encode()
 
     def test_without_fix_nothing_is_written(self, changed: GitRepo) -> None:
         changed.write("prompts/typo.yaml", "promt: x\n")
@@ -119,7 +168,7 @@ class TestCheck:
         "arguments",
         [
             ("--format", "xml"), ("--fail-on", "never"), ("--unused",), ("--fix", "--rev", "HEAD"),
-            ("--rev", "HEAD", "--worktree"),
+            ("--rev", "HEAD", "--worktree"), ("--select", "PS9"), ("--ignore", "E501"),
         ],
     )  # fmt: skip
     def test_a_call_that_means_nothing(self, changed: GitRepo, arguments: tuple[str, ...]) -> None:
@@ -131,10 +180,22 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "no TOML": ("[tool.promptstore\n", "is no TOML"),
     "an unknown key": ("[tool.promptstore]\nselct = []\n", "has no key 'selct'"),
     "no list": ('[tool.promptstore]\nselect = "PS1"\n', "'select' .* must be a list of codes"),
-    "no code": ('[tool.promptstore]\nignore = ["E501"]\n', "'ignore' .* must be a list of codes"),
+    "no code": (
+        '[tool.promptstore]\nignore = ["E501"]\n',
+        "'ignore' .*: no rule has the code 'E501'",
+    ),
+    "a code that there is not": (
+        '[tool.promptstore]\nselect = ["PS1", "PS2O3"]\n',
+        "'select' .* the code 'PS2O3'; did you mean PS203?",
+    ),
+    "an empty code": ('[tool.promptstore]\nignore = [""]\n', "no rule has the code ''"),
+    "a severity of no rule": (
+        '[tool.promptstore]\nseverity = {PS999 = "note"}\n',
+        "'severity' .*: no rule has the code 'PS999'",
+    ),
     "no severity": ('[tool.promptstore]\nseverity = {PS1 = "bad"}\n', "'severity' .* must be"),
     "no table": ("[tool]\npromptstore = 1\n", "must be a table"),
-    "no remote": ('[tool.promptstore]\nremote = "elsewhere"\n', "'remote' .* must be one of"),
+    "no number": ("[tool.promptstore]\ncharacters-per-token = 0\n", "must be a number above 0"),
     "no patterns": (
         "[tool.promptstore]\nper-prompt-ignores = {a = 1}\n",
         "per-prompt-ignores.a' .* must be",
@@ -150,6 +211,8 @@ def test_settings_that_mean_nothing(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_settings_of_another_tool(tmp_path: Path) -> None:
+    assert read_settings(tmp_path) == Settings()
+    (tmp_path / "pyproject.toml").write_text("tool = 1\n")
     assert read_settings(tmp_path) == Settings()
     (tmp_path / "pyproject.toml").write_text("[tool.other]\nselect = 1\n")
     assert read_settings(tmp_path) == Settings()
@@ -179,6 +242,12 @@ class TestFormat:
 
     def test_only_some_files(self, changed: GitRepo) -> None:
         assert out(run(changed, "format", str(changed.path / "prompts/reply.yaml"))) == ""
+
+    def test_a_bare_clone_has_nothing_to_write(self, changed: GitRepo, tmp_path: Path) -> None:
+        bare = changed.clone(tmp_path / "bare.git", "--bare")
+        assert "needs files on disk" in str(run(bare, "format").exception)
+        assert "needs files on disk" in str(run(bare, "check", "--fix").exception)
+        assert run(bare, "check").exit_code == 1
 
     def test_a_broken_file_is_told(self, changed: GitRepo) -> None:
         changed.write("prompts/bad.yaml", "prompt: [\n")
@@ -231,6 +300,27 @@ class TestRange:
         shown = out(run(changed, "diff", "HEAD~1..HEAD", "--render", str(examples)))
         assert "example 1 fails now: " in shown
 
+    def test_examples_of_a_prompt_that_there_is_not(self, changed: GitRepo, tmp_path: Path) -> None:
+        examples = tmp_path / "examples.yaml"
+        examples.write_text("repli: {ticket: Lost}\n")
+        for command in ("diff", "review"):
+            result = run(changed, command, "HEAD~1..HEAD", "--render", str(examples))
+            assert isinstance(result.exception, InvalidArgumentError)
+            assert "no prompt 'repli' to render. Did you mean 'reply'?" in str(result.exception)
+
+    def test_an_example_that_renders_nowhere(self, changed: GitRepo, tmp_path: Path) -> None:
+        examples = tmp_path / "examples.yaml"
+        examples.write_text("reply: {tickets: Lost}\n")
+        shown = out(run(changed, "diff", "HEAD~1..HEAD", "--render", str(examples)))
+        assert "\nneither side renders with example 1:\n" in shown
+        assert "'ticket' is missing" in shown
+
+    def test_json_cannot_command_a_runner(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/reply.yaml": "prompt: 'x ##[set-output name=a]b'\n"})
+        shown = out(run(changed, "diff", "HEAD~1..HEAD", "--json"))
+        assert "##[" not in shown
+        assert "##[set-output" in json.loads(shown)["prompts"][0]["texts"][0]["diff"]
+
     def test_three_dots_leave_out_what_the_base_changed(self, changed: GitRepo) -> None:
         changed.git("checkout", "--quiet", "-b", "feature", "HEAD~1")
         changed.commit({"prompts/new.yaml": "prompt: new\n"})
@@ -258,6 +348,27 @@ class TestRange:
         result = run(changed, "diff", "main...lonely")
         assert "no history in common" in str(result.exception)
 
+    def test_a_shallow_clone_says_what_it_lacks(self, changed: GitRepo, tmp_path: Path) -> None:
+        base = changed.git("rev-parse", "HEAD~1")
+        shallow = changed.clone(tmp_path / "shallow", "--depth=1")
+        result = run(shallow, "review", f"{base}..HEAD")
+        assert "the clone is shallow; `git fetch --unshallow`" in str(result.exception)
+        shallow.git("fetch", "--quiet", "--depth=1", "origin", base)
+        assert "2 breaking" in out(run(shallow, "review", f"{base}..HEAD"))
+        result = run(shallow, "review", f"{base}...HEAD")
+        assert "no history in common" in str(result.exception)
+        assert "the clone is shallow" in str(result.exception)
+
+    def test_a_merge_is_compared_with_the_parent_that_is_named(self, changed: GitRepo) -> None:
+        changed.git("checkout", "--quiet", "-b", "feature", "HEAD~1")
+        changed.commit({"prompts/new.yaml": "prompt: new\n"})
+        changed.git("checkout", "--quiet", "main")
+        changed.git("merge", "--quiet", "--no-edit", "feature")
+        of_main = json.loads(out(run(changed, "diff", "HEAD^1..HEAD", "--json")))["prompts"]
+        of_feature = json.loads(out(run(changed, "diff", "HEAD^2..HEAD", "--json")))["prompts"]
+        assert [row["name"] for row in of_main] == ["new"]
+        assert [row["name"] for row in of_feature] == ["reply", "mail"]
+
 
 class TestReview:
     def test_a_comment(self, changed: GitRepo) -> None:
@@ -272,6 +383,17 @@ class TestReview:
         shown = out(run(changed, "review", "HEAD~1..HEAD"))
         assert "PS505" in shown
         assert "other" not in shown
+
+    def test_a_new_file_that_is_no_prompt(self, changed: GitRepo) -> None:
+        changed.commit({"prompts/old.yml": "prompt: x\n"})
+        changed.commit({"prompts/new.yml": "prompt: x\n", "prompts/reply.yaml": REPLY})
+        shown = out(run(changed, "review", "HEAD~1..HEAD"))
+        assert "PS402 in <code>prompts&#47;new&#46;yml</code>" in shown
+        assert "old&#46;yml" not in shown
+        assert out(run(changed, "check", "--since", "HEAD~1")).splitlines() == [
+            "prompts/new.yml:1:1: PS402 The file is not read: a prompt's file ends with .yaml. "
+            "Rename it."
+        ]
 
     def test_nothing(self, changed: GitRepo) -> None:
         assert "nothing changed" in out(run(changed, "review", "HEAD..HEAD"))
@@ -289,7 +411,7 @@ class TestTypes:
         assert json.loads(out(run(repo, "schema")))["title"] == "A prompt of promptstore"
 
     def test_stubs_become_stale(self, changed: GitRepo, tmp_path: Path) -> None:
-        file = str(tmp_path / "prompts.pyi")
+        file = str(tmp_path / "typings/prompts.pyi")
         assert run(changed, "stubs", "-o", file, "--check").exit_code == 1
         assert run(changed, "stubs", "-o", file).exit_code == 0
         assert run(changed, "stubs", "-o", file, "--check").exit_code == 0

@@ -65,6 +65,16 @@ BREAKING: dict[str, tuple[str, str, str]] = {
         CHAT,
         "became a chat prompt: it has no single text any more",
     ),
+    "a text prompt out of a chat prompt": (
+        CHAT,
+        "prompt: '{{ x }}'\n",
+        "became a text prompt",
+    ),
+    "a declaration that takes nothing any more": (
+        "prompt: '{{ x }}'\n",
+        "variables: {}\nprompt: x\n",
+        "variable 'x' removed",
+    ),
     "a template that does not compile": (
         "prompt: x\n",
         "prompt: '{% if %}'\n",
@@ -113,6 +123,26 @@ COMPATIBLE: dict[str, tuple[str, str, str]] = {
     "tags": ("prompt: x\n", "prompt: x\ntags: [a]\n", "only tags"),
     "metadata": ("prompt: x\n", "prompt: x\nmetadata: {owner: a}\n", "only metadata"),
     "a key of one's own": ("prompt: x\n", "prompt: x\nx-note: a\n", "only x- keys"),
+    "an id": (
+        "prompt: x\n",
+        "id: 497f6eca-6276-4993-bfeb-53cbbbba6f08\nprompt: x\n",
+        "only id",
+    ),
+    "what a variable is for": (
+        "variables: {x: {}}\nprompt: '{{ x }}'\n",
+        "variables: {x: {description: Who}}\nprompt: '{{ x }}'\n",
+        "variables that take what they took",
+    ),
+    "a variable that is optional now": (
+        "variables: {x: {}}\nprompt: '{% if x %}{% endif %}'\n",
+        "variables: {x: {required: false}}\nprompt: '{% if x %}{% endif %}'\n",
+        "variables that take what they took",
+    ),
+    "another order of the config": (
+        "prompt: x\nconfig: {a: 1, b: 1.0}\n",
+        "prompt: x\nconfig: {b: 1.0, a: 1}\n",
+        "nothing that matters",
+    ),
     "an optional variable": (
         "variables: {}\nprompt: x\n",
         "variables: {y: {default: 1}}\nprompt: x\n",
@@ -147,6 +177,11 @@ COMPATIBLE: dict[str, tuple[str, str, str]] = {
         "prompt: '{% if %}'\nconfig: {}\n",
         "prompt: '{% if %}'\ndescription: x\n",
         "only description",
+    ),
+    "a variable that is declared at last": (
+        "variables: {}\nprompt: '{{ y }}'\n",
+        "variables: {y: {}}\nprompt: '{{ y }}'\n",
+        "it could not be rendered before and can be now",
     ),
     "the text of a deleted prompt": (
         "prompt: x\ndeleted: true\n",

@@ -29,7 +29,8 @@ class Forge(HTTPServer):
     """A forge that keeps the comments of one pull request.
 
     GitHub's rules: the token as a bearer, its media type, an API version, a user agent, JSON; PATCH
-    for an update. GitLab's: the token in its own header, PUT for an update.
+    for an update; the token of a workflow may not ask who it is. GitLab's: the token in its own
+    header, PUT for an update. Either tells who wrote a comment.
     """
 
     def __init__(self) -> None:
@@ -38,16 +39,33 @@ class Forge(HTTPServer):
         self.failures: list[str] = []
         self.redirect: str | None = None
         self.status: int | None = None
+        self.caller: str | None = "ada"
+        self.garbage: bytes | None = None
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
 
+def written_by(login: str | None) -> dict[str, Any]:
+    """What both APIs say about an author; the one without a name is a workflow."""
+    kind = "User" if login else "Bot"
+    return {
+        "user": {"login": login or "github-actions[bot]", "type": kind},
+        "author": {"username": login or "github-actions[bot]"},
+    }
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Forge
 
     def do_GET(self) -> None:
+        if self.server.garbage:
+            self.wfile.write(self.server.garbage)
+            return
+        if self.path == "/user":
+            self._answer_who()
+            return
         page = parse_qs(urlsplit(self.path).query)
         if not self._is_fine(update=False):
             return
@@ -58,8 +76,15 @@ class Handler(BaseHTTPRequestHandler):
         content = self._content()
         if self._is_fine(update=False):
             comment = {"id": len(self.server.comments) + 1, "html_url": "https://forge/1"} | content
-            self.server.comments.append(comment)
+            self.server.comments.append(comment | written_by(self.server.caller))
             self._answer(201, comment)
+
+    def _answer_who(self) -> None:
+        caller = self.server.caller
+        if caller is None:
+            self._answer(403, {"message": "Resource not accessible by integration"})
+        else:
+            self._answer(200, {"login": caller, "username": caller})
 
     def do_PATCH(self) -> None:
         self._update("github")
@@ -160,6 +185,23 @@ def test_the_next_post_updates_it(forge: Forge, target: PullRequest) -> None:
     assert [comment["body"] for comment in forge.comments] == [BODY + "!"]
 
 
+def test_a_workflow_that_may_not_ask_who_it_is(forge: Forge, target: PullRequest) -> None:
+    forge.caller = None
+    post(target, BODY)
+    assert not post(target, BODY + "!").is_new
+
+
+@pytest.mark.parametrize("caller", ["ada", None])
+def test_the_comment_of_another_is_left_alone(forge: Forge, caller: str | None) -> None:
+    planted = {"id": 1, "body": f"{MARKER}\n\nAll is well"} | written_by("eve")
+    forge.comments.append(planted)
+    forge.caller = caller
+    target = PullRequest("github", forge.address, "ada/notes", 7, TOKEN)
+    assert post(target, BODY).is_new
+    assert not post(target, BODY + "!").is_new
+    assert [comment["body"] for comment in forge.comments] == [planted["body"], BODY + "!"]
+
+
 def test_it_is_found_on_a_later_page(forge: Forge, target: PullRequest) -> None:
     forge.comments += ({"id": number, "body": f"Quoting {MARKER}"} for number in range(1, 151))
     post(target, BODY)
@@ -192,6 +234,22 @@ def test_a_redirect_is_not_followed(forge: Forge, target: PullRequest) -> None:
 def test_a_token_is_not_sent_in_plain_text() -> None:
     with pytest.raises(ForgeError, match="is no https address"):
         post(PullRequest("github", "http://forge.example", "a/b", 1, TOKEN), BODY)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", "could not be asked"),
+        (b"HTTP/1.1 200 OK\r\n\r\n[", "could not be asked"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n[", "could not be asked"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", "no list of comments"),
+        (b"HTTP/1.1 200 OK\r\n\r\n[1]", "no list of comments"),
+    ],
+)
+def test_what_is_no_forge(forge: Forge, target: PullRequest, answer: bytes, reason: str) -> None:
+    forge.garbage = answer
+    with pytest.raises(ForgeError, match=reason):
+        post(target, BODY)
 
 
 def test_nobody_there(forge: Forge) -> None:
@@ -255,6 +313,7 @@ def test_nothing_is_posted_about_nothing(forge: Forge, repo: GitRepo) -> None:
         "nothing to say: no prompt changed\n"
     )
     assert forge.comments == []
-    forge.comments.append({"id": 1, "body": f"{MARKER} what was said before it was taken back"})
+    said = {"id": 1, "body": f"{MARKER} what was said before it was taken back"}
+    forge.comments.append(said | written_by("ada"))
     assert CliRunner().invoke(app, run, env=environment).exit_code == 0
     assert "nothing changed" in forge.comments[0]["body"]

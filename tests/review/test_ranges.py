@@ -80,6 +80,71 @@ RANGES: dict[str, tuple[Mapping[str, str | None], Mapping[str, str | None], list
         {"b": "prompt: x\ntags: [a]\n"},
         ["compatible b changed", "compatible a affected by b"],
     ),
+    "what includes a file that breaks": (
+        {
+            "a": "prompt: \"{% include 'b' %}\"\n",
+            "b": "prompt: \"{% include 'c' %}\"\n",
+            "c": "prompt: x\n",
+            "d": "prompt: \"{% include 'c' %}\"\ndeleted: true\n",
+        },
+        {"c": "prompt: [\n"},
+        [
+            "breaking c broken",
+            "breaking a affected by b > c",
+            "breaking b affected by c",
+            "compatible d affected by c",
+        ],
+    ),
+    "what includes a file that is mended": (
+        {"a": "prompt: \"{% include 'b' %}\"\n", "b": "prompt: [\n", "c": "prompt: [\n"},
+        {"b": "prompt: x\n"},
+        ["compatible b mended", "compatible a affected by b"],
+    ),
+    "an edit that includes a broken file": (
+        {"a": "prompt: x\n", "b": "prompt: [\n"},
+        {"a": "prompt: \"{% include 'b' %}\"\n"},
+        ["breaking a broken"],
+    ),
+    "a file that is broken in another way": (
+        {"a": "prompt: [\n"},
+        {"a": "prompt: {\n"},
+        ["compatible a broken"],
+    ),
+    "a renamed include that is followed": (
+        {"a": "prompt: \"{% include 'b' %}\"\n", "b": LONG},
+        {"a": "prompt: \"{% include 'c' %}\"\n", "b": None, "c": LONG},
+        ["breaking c renamed from b", "behaviour a changed"],
+    ),
+    "a renamed include that is not": (
+        {"a": "prompt: \"{% include 'b' %}\"\n", "b": LONG},
+        {"b": None, "c": LONG},
+        ["breaking c renamed from b", "breaking a affected by b"],
+    ),
+    "a missing include that comes": (
+        {"a": "prompt: \"{% include 'b' %}\"\n"},
+        {"b": "prompt: x\n"},
+        ["compatible b added", "compatible a affected by b"],
+    ),
+    "includes that go round now": (
+        {"a": "prompt: \"{% include 'b' %}\"\n", "b": "prompt: x\n"},
+        {"b": "prompt: \"{% include 'a' %}\"\n"},
+        ["breaking b changed", "breaking a affected by b"],
+    ),
+    "two that change places": (
+        {"a": "prompt: one\n", "b": "prompt: two\n"},
+        {"a": "prompt: two\n", "b": "prompt: one\n"},
+        ["behaviour a changed", "behaviour b changed"],
+    ),
+    "a rename of a tombstone": (
+        {"a": LONG + "deleted: true\n"},
+        {"a": None, "b": LONG + "deleted: true\n"},
+        ["compatible b renamed from a"],
+    ),
+    "another layout of a renamed file, and its tombstone": (
+        {"a": LONG},
+        {"a": None, "b": LONG + "deleted: true\n"},
+        ["breaking b renamed from a"],
+    ),
     "the worst comes first": (
         {"a": "prompt: x\n", "b": "prompt: x\n", "c": "prompt: x\n"},
         {"a": "prompt: x\ntags: [a]\n", "b": "prompt: y\n", "c": None},
@@ -131,6 +196,25 @@ def test_examples_are_rendered_on_both_sides(repo: GitRepo) -> None:
         (1, "Hello Ada", "Hello Ada!")
     ]
     assert change.judgement.impact == "behaviour"
+
+
+def test_an_example_that_renders_nowhere_is_told(repo: GitRepo) -> None:
+    (change,) = compared(
+        repo, {"a": "prompt: '{{ x }}'\n"}, {"a": "prompt: '{{ x }}!'\n"}, {"a": [{"y": 1}, 5]}
+    ).changes
+    assert [found.title for found in change.renders] == [
+        "neither side renders with example 1",
+        "neither side renders with example 2",
+    ]
+    assert "'x' is missing" in change.renders[0].before
+    assert change.judgement.impact == "behaviour"
+
+
+def test_a_broken_file_is_told_where_it_is(repo: GitRepo) -> None:
+    broken = {"a": "prompt: \"{% include 'b' %}\"\n", "b": "prompt: [\n"}
+    a, b = compared(repo, {"a": "prompt: x\n", "b": "prompt: x\n"}, broken).changes
+    assert a.judgement.reasons == ("prompts/b.yaml, which it includes, is broken",)
+    assert (a.problems, [found.code for found in b.problems]) == ((), ["PS102"])
 
 
 def test_an_example_that_fails_now_breaks(repo: GitRepo) -> None:

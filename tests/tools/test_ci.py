@@ -83,6 +83,37 @@ def test_the_action_goes_on_where_it_may_not_comment(
     assert TOKEN not in output
 
 
+FAKE_PYTHON = """#!/bin/sh
+mkdir -p "$3/bin"
+printf '#!/bin/sh\\nprintf "%%s\\\\n" "$@"\\n' > "$3/bin/pip"
+chmod +x "$3/bin/pip"
+"""
+
+
+@pytest.mark.parametrize("version", ["", "git-promptstore[cli]==0.1.0"])
+def test_the_action_installs_its_own_code_or_a_version(
+    repo: GitRepo, tmp_path: Path, version: str
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python3").write_text(FAKE_PYTHON)
+    (folder / "python3").chmod(0o755)
+    environment = {
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_ACTION_PATH": str(TOP / ".github/actions/review"), "VERSION": version,
+    }  # fmt: skip
+    code, output = bash(repo, ACTION["runs"]["steps"][0]["run"], environment)
+    assert code == 0, output
+    wanted = output.splitlines()[-1]
+    if version:
+        assert wanted == version
+    else:
+        assert wanted.endswith("[cli]")
+        assert (Path(wanted.removesuffix("[cli]")) / "pyproject.toml").samefile(
+            TOP / "pyproject.toml"
+        )
+
+
 def test_no_input_of_the_action_is_run_as_code() -> None:
     for step in ACTION["runs"]["steps"]:
         assert "${{" not in step["run"]

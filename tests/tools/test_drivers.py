@@ -114,6 +114,7 @@ CONFLICTS: dict[str, tuple[str, str]] = {
 
 @pytest.fixture
 def merging(repo: GitRepo) -> GitRepo:
+    """A repository with both drivers set up."""
     driver = f"{COMMAND} merge-driver %O %A %B %P %L"
     repo.git("config", "merge.promptstore.driver", driver)
     repo.git("config", "diff.promptstore.command", f"{COMMAND} difftool")
@@ -179,6 +180,24 @@ def test_a_comment_of_theirs_is_never_lost() -> None:
     assert b"# warmer" in merged.data
 
 
+def test_git_tells_a_merge_that_breaks_the_file(merging: GitRepo) -> None:
+    merging.git("checkout", "--quiet", "-b", "feature")
+    merging.commit({"prompts/a/b.yaml": BASE + "# Asked by support.\nmetadata: {b: 2}\n"})
+    merging.git("checkout", "--quiet", "main")
+    merging.commit({"prompts/a/b.yaml": "metadata: {a: 1}\n" + BASE})
+    with pytest.raises(AssertionError, match=r"prompts/a/b\.yaml: merged by lines, but"):
+        merging.git("merge", "--quiet", "--no-edit", "feature")
+    assert merging.git("status", "--porcelain") == "UU prompts/a/b.yaml"
+
+
+def test_lines_that_fit_together_into_a_broken_file_are_no_clean_merge() -> None:
+    ours = replaced(("description:", "metadata: {a: 1}\ndescription:"))
+    theirs = BASE + "# Asked by support.\nmetadata: {b: 2}\n"
+    merged = merge_files(Sides(*(text.encode() for text in (BASE, ours, theirs))), "a.yaml")
+    assert not merged.is_clean
+    assert merged.data.count(b"metadata:") == 2
+
+
 def test_git_diff_tells_what_changed(merging: GitRepo) -> None:
     merging.write("prompts/a/b.yaml", replaced(("Be kind.", "Be friendly."), ("one", "two")))
     assert merging.git("diff") == (
@@ -201,6 +220,13 @@ def test_git_diff_of_new_removed_and_broken_files(merging: GitRepo) -> None:
     assert "+prompt: x" in told
     merging.commit({"prompts/new.yaml": None})
     assert "-prompt: x" in merging.git("diff", "--ext-diff", "HEAD~1", "HEAD")
+
+
+def test_git_diff_of_a_rename(merging: GitRepo) -> None:
+    merging.git("mv", "prompts/a/b.yaml", "prompts/c.yaml")
+    told = merging.git("diff", "--cached", "-M")
+    assert told.splitlines()[0] == "prompt prompts/a/b.yaml → prompts/c.yaml"
+    assert "  its content is the same" in told
 
 
 def test_git_diff_of_a_comment(merging: GitRepo) -> None:

@@ -11,27 +11,33 @@ from promptstore.promptfile import dumps, file_schema, format_file, loads
 from promptstore.review import judge
 from tests.promptfile.strategies import prompts
 
+FEW = settings(max_examples=settings().max_examples // 4)
+"""For laws that cost much: a quarter of the examples."""
+
 VALIDATOR = jsonschema.Draft202012Validator(file_schema())
 
 
+@FEW
 @given(prompts())
 def test_every_prompt_is_valid_by_the_schema(prompt: Prompt) -> None:
     VALIDATOR.validate(prompt.content)
 
 
+@FEW
 @given(prompts())
 def test_what_is_written_is_in_canonical_form(prompt: Prompt) -> None:
     data = dumps(prompt).encode()
     assert format_file(data) == data
 
 
+@FEW
 @given(prompts())
 def test_a_comment_changes_nothing_in_the_rest(prompt: Prompt) -> None:
     data = dumps(prompt).encode()
     assert format_file(b"# why\n" + data) == b"# why\n" + data
 
 
-@settings(max_examples=25)
+@FEW
 @given(prompts(), prompts())
 def test_an_edit_of_one_side_is_taken(base: Prompt, edited: Prompt) -> None:
     old, new = dumps(base).encode(), dumps(edited).encode()
@@ -42,7 +48,7 @@ def test_an_edit_of_one_side_is_taken(base: Prompt, edited: Prompt) -> None:
     assert loads(theirs.data) == edited
 
 
-@settings(max_examples=25)
+@FEW
 @given(prompts(), prompts(), prompts())
 def test_a_clean_merge_is_a_prompt_and_says_the_same_both_ways(
     base: Prompt, one: Prompt, other: Prompt
@@ -55,6 +61,7 @@ def test_a_clean_merge_is_a_prompt_and_says_the_same_both_ways(
         assert loads(merged.data).content.keys() == loads(twin.data).content.keys()
 
 
+@FEW
 @given(prompts(), prompts())
 def test_every_change_has_one_impact_with_a_reason(before: Prompt, after: Prompt) -> None:
     judgement = judge(before, after)

@@ -66,20 +66,17 @@ def test_a_fine_commit_passes(hooked: GitRepo, tmp_path: Path) -> None:
     assert output.count("Passed") == 2
 
 
-def test_a_problem_and_the_layout_stop_it(hooked: GitRepo, tmp_path: Path) -> None:
+def test_problems_and_the_layout_stop_it(hooked: GitRepo, tmp_path: Path) -> None:
+    including = "prompt: \"{% include 'tone' %}\"\n"
+    hooked.commit({"prompts/b.yaml": including, "prompts/tone.yaml": "prompt: x\n"})
     hooked.write("prompts/a.yaml", "variables: {x: {}}\nprompt: 'y'\n")
+    hooked.write("prompts/tone.yaml", "prompt: x\ndeleted: true\n")
     hooked.git("add", ".")
     code, output = run(hooked, tmp_path)
     assert code == 1
     assert "prompts/a.yaml:1:13: PS203" in output
+    # What includes a staged file is looked at too.
+    assert "prompts/b.yaml:1:9: PS302" in output
     assert "files were modified by this hook" in output
     assert (hooked.path / "prompts/a.yaml").read_text() == 'variables:\n  x: {}\nprompt: "y"\n'
-
-
-def test_what_includes_a_staged_file_is_looked_at_too(hooked: GitRepo, tmp_path: Path) -> None:
-    hooked.commit({"prompts/b.yaml": "prompt: \"{% include 'a' %}\"\n"})
-    hooked.write("prompts/a.yaml", "prompt: x\ndeleted: true\n")
-    hooked.git("add", ".")
-    code, output = run(hooked, tmp_path)
-    assert code == 1
-    assert "prompts/b.yaml:1:9: PS302" in output
+    assert (hooked.path / "prompts/b.yaml").read_text() == including

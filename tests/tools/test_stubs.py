@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from promptstore.store import PromptStore
 from promptstore.stubs import write_stubs
@@ -62,24 +65,48 @@ def write(folder: Path) -> PromptStore:
     return PromptStore.open(folder)
 
 
-def test_mypy_finds_every_wrong_call(tmp_path: Path) -> None:
+@pytest.fixture
+def typed(tmp_path: Path) -> Path:
+    """A project with stubs of its prompts, and code that calls them."""
     (tmp_path / "typings").mkdir()
     (tmp_path / "typings/prompts.pyi").write_text(write_stubs(write(tmp_path).snapshot()))
     (tmp_path / "calls.py").write_text(CALLS)
+    return tmp_path
+
+
+def wrong_lines() -> set[int]:
+    return {number for number, line in enumerate(CALLS.splitlines(), 1) if "# wrong" in line}
+
+
+def test_mypy_finds_every_wrong_call(typed: Path) -> None:
     command = [
         sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary",
         f"--cache-dir={Path(__file__).parents[2] / '.mypy_cache'}",
         "calls.py", "typings/prompts.pyi",
     ]  # fmt: skip
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False,
+        command, cwd=typed, capture_output=True, text=True, check=False,
         env={"MYPYPATH": "typings", "PATH": ""},
     )  # fmt: skip
     assert not done.stderr
     found = {int(line) for line in re.findall(r"(?m)^calls\.py:(\d+): error", done.stdout)}
-    expected = {number for number, line in enumerate(CALLS.splitlines(), 1) if "# wrong" in line}
-    assert found == expected, done.stdout
+    assert found == wrong_lines(), done.stdout
     assert "prompts.pyi" not in done.stdout
+
+
+def test_pyright_finds_every_wrong_call(typed: Path) -> None:
+    """By basedpyright, which brings pyright and its node along, in pyright's own mode."""
+    config = {"typeCheckingMode": "standard", "include": ["calls.py", "typings"]}
+    (typed / "pyrightconfig.json").write_text(json.dumps(config))
+    command = [
+        sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=typed, capture_output=True, text=True, check=False, env={"PATH": ""}
+    )
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    assert {Path(item["file"]).name for item in found} == {"calls.py"}, done.stdout
+    assert {item["range"]["start"]["line"] + 1 for item in found} == wrong_lines(), done.stdout
 
 
 def test_class_names_never_clash(tmp_path: Path) -> None:
