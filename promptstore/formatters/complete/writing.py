@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from promptstore.formatters.binary import without_bytes
 from promptstore.formatters.jsontext import load_json, one_line
-from promptstore.formatters.media import without_bytes
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.shortening import shorten_exactly
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from promptstore.formatters.media import from_base64, from_url
-from promptstore.formatters.messages import Call, Fields, Media, Part, Reader, Result, Text
+from promptstore.formatters.media import encrypted, from_bytes, from_url
+from promptstore.formatters.messages import Call, Fields, Kind, Media, Part, Reader, Result, Text
+
+_MEDIA: Final[tuple[Kind, ...]] = ("image", "document", "video", "audio")
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -26,17 +28,17 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         parts += call.rest()
     if (given := fields.object("toolResult")) is not None:
         result = Fields(given)
-        status = result.text("status")
+        is_error = result.choice("status", "success", "error") == "error"
         content = [_result_part(item) for item in result.list("content") or ()]
-        parts.append(Result(result.text("toolUseId"), inner(content), is_error=status == "error"))
+        parts.append(Result(result.text("toolUseId"), inner(content), is_error=is_error))
         parts += result.rest()
     if (reasoning := fields.object("reasoningContent")) is not None:
         parts += _reasoning(Fields(reasoning))
-    for kind in ("image", "document", "video", "audio"):
+    for kind in _MEDIA:
         value = fields.peek(kind)
         if isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
             fields.object(kind)
-            parts += _media(kind, Fields(value))
+            parts += _media(kind, Fields(value), inner)
     return parts
 
 
@@ -52,18 +54,20 @@ def _reasoning(fields: Fields) -> list[Part]:
         inner = Fields(text)
         parts.append(Text(inner.text("text"), "thinking"))
         parts += inner.rest()
-    if redacted := fields.text("redactedContent"):
-        parts.append(Text(f"{len(redacted):,} characters, encrypted", "redacted thinking"))
+    if redacted := fields.binary("redactedContent"):
+        parts.append(encrypted(redacted))
     return [*parts, *fields.rest()]
 
 
-def _media(kind: str, fields: Fields) -> list[Part]:
+def _media(kind: Kind, fields: Fields, inner: Reader) -> list[Part]:
     source = Fields(fields.object("source") or {})
     name, form = fields.text("name"), fields.text("format")
     media_type = f"{kind}/{form}" if form and kind != "document" else form
     location = Fields(source.object("s3Location") or {})
     if source.has("bytes"):
-        media: Media = from_base64(kind, source.any("bytes"), media_type=media_type, name=name)
+        data = source.binary("bytes")
+        media: Media = from_bytes(kind, data, media_type=media_type, name=name)
     else:
         media = from_url(kind, location.text("uri"), media_type=media_type, name=name)
-    return [media, *location.rest(), *source.rest(), *fields.rest()]
+    texts = inner([source.any("text"), source.any("content")])  # a document may be text
+    return [media, *texts, *location.rest(), *source.rest(), *fields.rest()]

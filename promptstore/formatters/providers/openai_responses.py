@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstore.formatters.media import from_base64, from_url
+from promptstore.formatters.media import encrypted, from_bytes, from_url
 from promptstore.formatters.messages import Call, Fields, Media, Part, Reader, Result, Text
 
 
@@ -26,27 +26,27 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     if kind in ("function_call_output", "custom_tool_call_output"):
         return [Result(fields.text("call_id"), inner(fields.any("output")))]
     if kind == "reasoning" and fields.has("summary", "encrypted_content"):
-        return _reasoning(fields, inner)
+        return _reasoning(fields, [*inner(fields.any("summary")), *inner(fields.list("content"))])
     if kind == "input_image":
         fields.text("type")
         return [from_url("image", fields.text("image_url", "file_id"))]
     if kind == "input_file":
         fields.text("type")
         name = fields.text("filename")
-        if fields.has("file_data"):
-            return [from_base64("file", fields.any("file_data"), name=name)]
+        if data := fields.binary("file_data"):
+            return [from_bytes("file", data, name=name)]
         return [Media("file", source=fields.text("file_url", "file_id"), name=name)]
-    if kind == "image_generation_call" and fields.has("result"):
-        return [from_base64("image", fields.any("result"))]
+    if kind == "image_generation_call" and (data := fields.binary("result")):
+        form = fields.text("output_format")
+        return [from_bytes("image", data, media_type=f"image/{form}" if form else "")]
     return []
 
 
-def _reasoning(fields: Fields, inner: Reader) -> list[Part]:
-    summary = inner(fields.any("summary"))
+def _reasoning(fields: Fields, said: list[Part]) -> list[Part]:
     parts: list[Part] = [
         Text(part.text, part.label or "thinking") if isinstance(part, Text) else part
-        for part in summary
+        for part in said
     ]
-    if encrypted := fields.text("encrypted_content"):
-        parts.append(Text(f"{len(encrypted):,} characters, encrypted", "redacted thinking"))
+    if data := fields.text("encrypted_content"):
+        parts.append(encrypted(data))
     return parts
