@@ -33,23 +33,25 @@ def shorten(content: str, buffer: int, *, markers: bool) -> str:
     return f"{start}\n\n... ({removed} chars truncated) ...\n\n{end}"
 
 
-def shorten_exactly(content: str, buffer: int, *, markers: bool) -> str:
-    """Take out the middle and tell exactly how much it is.
+def cut(content: str, buffer: int) -> tuple[str, str, str]:
+    """Cut a content that is too long in three.
 
     Args:
         content: The content.
-        buffer: A content of more characters than this is shortened; half of it stays at each end.
-        markers: Whether the middle stays in the text, as base64.
+        buffer: A content of more characters than this is too long; half of it stays at each end.
 
     Returns:
-        The content, or its two ends around a marker or a note.
+        Its start, what is taken out, and its end; the content itself as the start if it is short.
     """
     if len(content) <= max(buffer, 0):
-        return content
+        return content, "", ""
     half = max(buffer, 0) // 2
-    middle = content[half : len(content) - half]
-    start, end = content[:half], content[len(content) - half :]
-    note = f"<<<TRUNCATED|{hidden(middle)}|{len(middle)}>>>"
-    if not markers:
-        note = f"... ({len(middle)} chars truncated) ..."
-    return f"{start}\n\n{note}\n\n{end}"
+    end = len(content) - half
+    return content[:half], content[half:end], content[end:]
+
+
+def note(middle: str, *, markers: bool) -> str:
+    """Write what stands in the place of the middle of a content, with its exact length."""
+    if markers:
+        return f"<<<TRUNCATED|{hidden(middle)}|{len(middle)}>>>"
+    return f"... ({len(middle)} chars truncated) ..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptstore.formatters.complete.event import event_title, write_event
-from promptstore.formatters.complete.writing import DASH, RULE, Writer, scalar_text
+from promptstore.formatters.complete.writing import DASH, RULE, Writer, one_row, scalar_text
 from promptstore.formatters.events import Event, Node, Trace
 from promptstore.formatters.options import TextReprOptions
 
@@ -56,7 +56,7 @@ def _tree_line(number: int, node: Node) -> str:
 def _summary(event: Event) -> str:
     properties = event.properties
     parts: list[str] = [
-        f"{scalar_text(value)}{unit}"
+        f"{one_row(scalar_text(value))}{unit}"
         for key, unit in (("$ai_span_name", ""), ("$ai_model", ""), ("$ai_latency", " s"))
         if _is_shown(value := properties.get(key))
     ]

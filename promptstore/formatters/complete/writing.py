@@ -7,16 +7,32 @@ from typing import Any, Final
 
 from promptstore.formatters.binary import without_bytes
 from promptstore.formatters.jsontext import load_json, one_line
+from promptstore.formatters.messages import KINDS, LABELS
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.shortening import shorten_exactly
+from promptstore.formatters.shortening import cut, note
 
 DASH: Final = "-" * 80
 RULE: Final = "=" * 80
 
-_FORGED: Final = re.compile(
-    r"<(?=<<)|^(?=-{80}$|={80}$|\[\d+\]|\[(?:tool call|tool result|thinking|refusal)\b)",
-    re.MULTILINE,
+_ENDS: Final = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"  # of lines, for whoever reads the text
+_LINE_ENDS: Final = re.compile(f"[{_ENDS}]+")
+_HEADINGS: Final = "|".join(
+    [r"\d+\]", "tool call", "tool result", "SAMPLED VIEW"]
+    + [rf"{label}\]" for label in LABELS]
+    + [rf"{kind}[\]:]" for kind in KINDS]
 )
+_FORGED: Final = re.compile(  # one letter first, since the search for it is fast
+    rf"""[<\[.=-](?:
+        (?<=<)(?=<<)
+        | (?<![^{_ENDS}][\[.=-])(?:
+            (?<=[=-])(?=[=-]{{79}}(?:[{_ENDS}]|\ *$))
+            | (?<=\[)(?=(?:{_HEADINGS.replace(" ", "[ ]")}))
+            | (?<=\.)(?=\.\.[ ]\(\d+[ ]chars[ ]truncated)
+        )
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+_TRIGGERS: Final = ("<<<", "[", DASH, RULE, " chars truncated")
 _DEEPEST: Final = 20  # levels that get an indentation of their own
 _SHORT: Final = 200  # characters of arguments that stand on one line
 
@@ -39,13 +55,13 @@ class Writer:
 
     def add_content(self, text: str) -> None:
         """Add a content, escaped, and shortened where that is wanted."""
-        whole = escaped(text)
-        shown = whole
-        if self.options.truncated:
-            markers = self.options.include_markers
-            shown = shorten_exactly(whole, self.options.truncate_buffer, markers=markers)
-        self.is_shortened = self.is_shortened or shown is not whole
-        self._lines.append(shown)
+        buffer = self.options.truncate_buffer
+        start, middle, end = cut(text, buffer) if self.options.truncated else (text, "", "")
+        self._lines.append(escaped(start))  # only now, since a cut may make a line look like ours
+        if middle:
+            self.is_shortened = True
+            shown = note(middle, markers=self.options.include_markers)
+            self._lines += ["", shown, "", escaped(end)]
 
     def text(self) -> str:
         """Join the lines."""
@@ -55,11 +71,20 @@ class Writer:
 def escaped(text: str) -> str:
     r"""Put a backslash where a content would look like a marker, a rule or a heading.
 
-    ``<<<`` becomes ``<\<\<`` and a line that looks like one of the layout's own starts with ``\``.
+    ``<<<`` becomes ``<\<<`` and a line that looks like one of the layout's own starts with ``\``.
     """
-    if "<<<" not in text and "[" not in text and DASH not in text and RULE not in text:
-        return text  # nearly always, and much faster than the search
-    return _FORGED.sub(lambda match: match[0] + "\\", text)
+    if any(trigger in text for trigger in _TRIGGERS):  # seldom, and the search is much slower
+        return _FORGED.sub(_backslash, text)
+    return text
+
+
+def _backslash(match: re.Match[str]) -> str:
+    return "<\\" if match[0] == "<" else f"\\{match[0]}"
+
+
+def one_row(text: str) -> str:
+    """Put a text that was escaped on one line."""
+    return _LINE_ENDS.sub(" ", text)
 
 
 def decoded(value: Any) -> Any:

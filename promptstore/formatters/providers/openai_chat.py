@@ -105,8 +105,9 @@ def _media(fields: Fields) -> list[Part]:
 
 
 def _audio(fields: Fields) -> list[Part]:
-    form, name = fields.text("format"), fields.text("id")
-    media_type = fields.text("mime_type") or (f"audio/{form}" if form else "")
+    name, media_type = fields.text("id"), fields.text("mime_type")
+    if not media_type and (form := fields.text("format")):
+        media_type = f"audio/{form}"
     data = fields.binary("data")
     media = Media("audio", media_type, name=name)
     if data:
