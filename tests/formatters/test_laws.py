@@ -223,8 +223,8 @@ NASTY = [
     "\u2028", "\x85", "\x0b", " ", "a", "\\", '"', "{", "é", "\ud800",
 ]  # fmt: skip
 MARKER_LINE = re.compile(
-    r"[-=]{80} *|\[\d+\].*|\[(tool call|tool result|thinking|redacted thinking|refusal|transcript"
-    r"|image|audio|video|document|file).*|\[SAMPLED VIEW.*|\.\.\. \(\d+ chars truncated.*"
+    r"[-=]{80} *|\[\d+\].*|\[tool (call|result).*|\[((redacted )?thinking|refusal|transcript)\].*"
+    r"|\[(image|audio|video|document|file)[]:].*|\[SAMPLED VIEW.*|\.\.\. \(\d+ chars truncated.*"
 )
 
 

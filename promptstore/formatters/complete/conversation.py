@@ -49,8 +49,9 @@ def write_parts(parts: Sequence[Part], writer: Writer) -> None:
         writer.add("")
         if isinstance(part, Text):
             if part.label:
-                writer.add(f"[{part.label}]", "")
-            writer.add_content(part.text)
+                writer.add(f"[{part.label}]", *([""] if part.text else []))
+            if part.text:
+                writer.add_content(part.text)
         elif isinstance(part, Media):
             writer.add(_media_line(part))
         elif isinstance(part, Call):

@@ -109,7 +109,7 @@ def scalar_text(value: Any) -> str:
 def call_text(name: str, arguments: Any) -> str:
     """Write a call of a tool: as a line of code where that is readable, else key by key."""
     arguments = decoded(arguments)
-    if arguments in (None, "", {}):
+    if arguments in (None, "", {}, "{}"):
         return escaped(f"{name}()")
     if not isinstance(arguments, dict):
         return escaped(f"{name}({_plain(arguments)})")

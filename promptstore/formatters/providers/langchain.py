@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptstore.formatters.media import from_bytes, from_url
-from promptstore.formatters.messages import KINDS, Call, Fields, Kind, Part, Reader, Text
+from promptstore.formatters.messages import KINDS, Call, Fields, Kind, Part, Reader, Result, Text
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -17,16 +17,20 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         Its parts; none where it is not one of LangChain's.
     """
     kind = fields.kind
-    if kind in ("tool_call", "invalid_tool_call") and fields.has("args"):
-        fields.choice("type", "tool_call")
+    if kind in ("tool_call", "invalid_tool_call", "server_tool_call") and fields.has("args"):
+        fields.choice("type", "tool_call", "server_tool_call")
         return [Call(fields.text("name"), fields.any("args"), fields.text("id"))]
+    if kind == "server_tool_result" and (call_id := fields.text("tool_call_id")):
+        fields.text("type")
+        is_error = fields.choice("status", "success", "error") == "error"
+        return [Result(call_id, inner(fields.any("output")), is_error=is_error)]
     if kind == "reasoning" and fields.has("reasoning"):
         fields.text("type")
         return [Text(fields.text("reasoning"), "thinking")]
     is_media = fields.has("source_type", "base64") or (
         fields.has("mime_type") and fields.has("url", "file_id")
     )
-    if is_media and (media := KINDS.get(kind)):
+    if is_media and not fields.has("modality") and (media := KINDS.get(kind)):
         return [_media(media, fields)]
     if fields.has("additional_kwargs"):
         return inner(fields.any("additional_kwargs"))

@@ -19,15 +19,14 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     kind = fields.kind
     if kind in ("function_call", "custom_tool_call", "mcp_call") and fields.has("name"):
         arguments = fields.any("arguments", "input")
-        parts: list[Part] = [Call(fields.text("name"), arguments, fields.text("call_id"))]
-        if fields.has("output"):
-            parts.append(Result(fields.text("id"), inner(fields.any("output"))))
-        return parts
-    if kind in ("function_call_output", "custom_tool_call_output"):
+        call_id = fields.text("id" if kind == "mcp_call" else "call_id")
+        call = Call(fields.text("name"), arguments, call_id)
+        return [call, *_outcome(fields, call_id, inner)]
+    if kind.endswith("_call_output") and fields.has("output"):
         return [Result(fields.text("call_id"), inner(fields.any("output")))]
     if kind == "reasoning" and fields.has("summary", "encrypted_content"):
         return _reasoning(fields, [*inner(fields.any("summary")), *inner(fields.list("content"))])
-    if kind == "input_image":
+    if kind in ("input_image", "computer_screenshot"):
         fields.text("type")
         return [from_url("image", fields.text("image_url", "file_id"))]
     if kind == "input_file":
@@ -40,6 +39,16 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         form = fields.text("output_format")
         return [from_bytes("image", data, media_type=f"image/{form}" if form else "")]
     return []
+
+
+def _outcome(fields: Fields, call_id: str, inner: Reader) -> list[Part]:
+    """Read what a call gave that the provider made itself."""
+    parts: list[Part] = []
+    if (output := fields.any("output")) is not None:
+        parts.append(Result(call_id, inner(output)))
+    if error := fields.any("error"):
+        parts.append(Result(call_id, inner(error), is_error=True))
+    return parts
 
 
 def _reasoning(fields: Fields, said: list[Part]) -> list[Part]:
