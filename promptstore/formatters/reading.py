@@ -19,15 +19,17 @@ TRACE: Final = "$ai_trace"
 EVENT_TYPES: Final = ("$ai_generation", "$ai_span", "$ai_embedding", "$ai_evaluation", TRACE)
 """The types of events that there are."""
 
-_ENCODED: Final = ("input", "output", "output_choices", "tools", "input_state", "output_state")
-_PLAIN: Final = (
+_ENCODED: Final = frozenset(
+    {"input", "output", "output_choices", "tools", "input_state", "output_state"}
+)
+_PLAIN: Final = frozenset({
     "base_url", "cache_creation_input_tokens", "cache_read_input_tokens", "framework",
     "generation_id", "http_status", "input_cost_usd", "input_tokens", "latency", "model",
     "output_cost_usd", "output_tokens", "parent_id", "prompt_name", "prompt_version", "provider",
     "reasoning_tokens", "request_cost_usd", "session_id", "span_id", "span_name", "span_type",
     "stop_reason", "time_to_first_token", "tools_called", "total_cost_usd", "total_tokens",
     "trace_id", "trace_name", "web_search_cost_usd",
-)  # fmt: skip
+})  # fmt: skip
 
 _Object: TypeAlias = dict[str, Any]
 
@@ -45,9 +47,9 @@ def read_event(value: Any, event_type: str | None = None) -> Event | Trace:
     Raises:
         EventError: It is none of these.
     """
-    if isinstance(value, list | tuple):
-        return _read_list(value)
     if not isinstance(value, dict):
+        if isinstance(value, list | tuple):
+            return _read_list(value)
         raise EventError(reason=f"it is {_name(value)}, not an object")
     if event_type == TRACE or (event_type is None and _is_trace(value)):
         return _read_trace(value)
@@ -89,17 +91,19 @@ def _properties(value: _Object) -> _Object | None:
 
 
 def _with_id(value: _Object) -> _Object:
-    fields = {key: item for key, item in value.items() if key not in ("properties", "children")}
+    fields = value.copy()
+    fields.pop("properties", None)
+    fields.pop("children", None)
     if "id" not in fields and "uuid" in fields:
         fields["id"] = fields.pop("uuid")
     return fields
 
 
 def _is_row(value: _Object) -> bool:
-    columns = any(key in value for key in _ENCODED)
+    has_columns = not _ENCODED.isdisjoint(value)
     if "properties" in value:
-        return columns and _properties(value) is not None
-    return columns or any(key.startswith("$ai_") for key in value)
+        return has_columns and _properties(value) is not None
+    return has_columns or any(key.startswith("$ai_") for key in value)
 
 
 def _from_row(row: _Object) -> Event:

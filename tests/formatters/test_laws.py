@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from promptstore import EventError, text_repr
 from promptstore.formatters.complete.writing import escaped
-from promptstore.formatters.finishing import limit_length
+from promptstore.formatters.finishing import finish
 
 KEYS = [
     "role", "content", "type", "text", "tool_calls", "parts", "function", "name", "arguments",
@@ -297,7 +297,9 @@ def test_no_cut_forges_what_the_layout_marks(text: str, buffer: int, markers: bo
 
 @given(st.text(st.sampled_from("ab\n"), max_size=3000), st.integers(1, 2000))
 def test_no_text_is_longer_than_the_longest(text: str, longest: int) -> None:
-    assert len(limit_length(text, longest)) <= longest
+    shown, is_cut = finish([text], numbered=False, max_length=longest)
+    assert len(shown) <= longest
+    assert is_cut == (len(text) > longest)
 
 
 @pytest.mark.parametrize("style", ["posthog", "complete"])

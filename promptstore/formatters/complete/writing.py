@@ -9,7 +9,7 @@ from promptstore.formatters.binary import without_bytes
 from promptstore.formatters.jsontext import load_json, one_line
 from promptstore.formatters.messages import KINDS, LABELS
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.shortening import cut, note
+from promptstore.formatters.shortening import Piece, cut, note
 
 DASH: Final = "-" * 80
 RULE: Final = "=" * 80
@@ -42,30 +42,31 @@ class Writer:
 
     Args:
         options: The options.
+
+    Attributes:
+        options: The options.
+        lines: The lines.
+        is_shortened: Whether something was taken out.
     """
 
     def __init__(self, options: TextReprOptions) -> None:
         self.options = options
         self.is_shortened = False
-        self._lines: list[str] = []
+        self.lines: list[Piece] = []
 
     def add(self, *lines: str) -> None:
         """Add lines of the layout's own."""
-        self._lines += lines
+        self.lines += lines
 
     def add_content(self, text: str) -> None:
         """Add a content, escaped, and shortened where that is wanted."""
         buffer = self.options.truncate_buffer
         start, middle, end = cut(text, buffer) if self.options.truncated else (text, "", "")
-        self._lines.append(escaped(start))  # only now, since a cut may make a line look like ours
+        self.lines.append(escaped(start))  # only now, since a cut may make a line look like ours
         if middle:
             self.is_shortened = True
             shown = note(middle, markers=self.options.include_markers)
-            self._lines += ["", shown, "", escaped(end)]
-
-    def text(self) -> str:
-        """Join the lines."""
-        return "\n".join(self._lines)
+            self.lines += ["", shown, "", escaped(end)]
 
 
 def escaped(text: str) -> str:
