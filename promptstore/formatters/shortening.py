@@ -7,29 +7,37 @@ from typing import TypeAlias
 
 
 class Marker:
-    """The line of a marker, which carries a text as base64.
+    """The line of a marker, which carries a part of a text as base64.
 
     It is written only when the line is wanted, since a text that is too long loses lines.
 
     Args:
-        start: What stands before the base64, without a line feed.
-        text: What is hidden in it.
-        end: What stands behind it, without a line feed.
+        before: What stands before the base64, without a line feed.
+        text: The text.
+        behind: What stands behind the base64, without a line feed.
+        start: Where the part of the text starts that is carried.
+        stop: Where it ends; None is the end of the text.
     """
 
-    __slots__ = ("_end", "_start", "_text")
+    __slots__ = ("_before", "_behind", "_start", "_stop", "_text")
 
-    def __init__(self, start: str, text: str, end: str) -> None:
-        self._start = start
+    def __init__(
+        self, before: str, text: str, behind: str, start: int = 0, stop: int | None = None
+    ) -> None:
+        self._before = before
         self._text = text
-        self._end = end
+        self._behind = behind
+        self._start = start
+        self._stop = len(text) if stop is None else max(start, stop)
 
     def __len__(self) -> int:
-        size = len(self._text) if self._text.isascii() else len(_encoded(self._text))
-        return len(self._start) + (size + 2) // 3 * 4 + len(self._end)
+        size = self._stop - self._start
+        if not self._text.isascii():
+            size = len(_encoded(self._text[self._start : self._stop]))
+        return len(self._before) + (size + 2) // 3 * 4 + len(self._behind)
 
     def __str__(self) -> str:
-        return f"{self._start}{hidden(self._text)}{self._end}"
+        return f"{self._before}{hidden(self._text[self._start : self._stop])}{self._behind}"
 
 
 Piece: TypeAlias = str | Marker
@@ -59,33 +67,33 @@ def shorten(content: str, buffer: int, *, markers: bool) -> list[Piece]:
     half = buffer // 2
     start, end = content[:half], content[-half:]
     if markers:
-        marker = Marker("<<<TRUNCATED|", content[half:-half], f"|{removed}>>>")
+        where, stop = half, len(content) - half
+        if half <= 0:
+            where, stop, _ = slice(half, -half).indices(len(content))
+        marker = Marker("<<<TRUNCATED|", content, f"|{removed}>>>", where, stop)
         return [start, "", marker, "", end]
     return [f"{start}\n\n... ({removed} chars truncated) ...\n\n{end}"]
 
 
-def cut(content: str, buffer: int) -> tuple[str, str, str]:
-    """Cut a content that is too long in three.
+def shorten_exactly(content: str, buffer: int, *, markers: bool) -> tuple[str, Piece, str] | None:
+    """Cut a content that is too long in three, and tell exactly how much is taken out.
 
     Args:
         content: The content.
         buffer: A content of more characters than this is too long; half of it stays at each end.
+        markers: Whether the middle stays in the text, as base64.
 
     Returns:
-        Its start, what is taken out, and its end; the content itself as the start if it is short.
+        Its start, what stands in the place of its middle, and its end; None if it is short.
     """
     if len(content) <= max(buffer, 0):
-        return content, "", ""
+        return None
     half = max(buffer, 0) // 2
-    end = len(content) - half
-    return content[:half], content[half:end], content[end:]
-
-
-def note(middle: str, *, markers: bool) -> Piece:
-    """Write what stands in the place of the middle of a content, with its exact length."""
+    stop = len(content) - half
+    note: Piece = f"... ({stop - half} chars truncated) ..."
     if markers:
-        return Marker("<<<TRUNCATED|", middle, f"|{len(middle)}>>>")
-    return f"... ({len(middle)} chars truncated) ..."
+        note = Marker("<<<TRUNCATED|", content, f"|{stop - half}>>>", half, stop)
+    return content[:half], note, content[stop:]
 
 
 def _encoded(text: str) -> bytes:

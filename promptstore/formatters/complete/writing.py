@@ -9,7 +9,7 @@ from promptstore.formatters.binary import without_bytes
 from promptstore.formatters.jsontext import load_json, one_line
 from promptstore.formatters.messages import KINDS, LABELS
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.shortening import Piece, cut, note
+from promptstore.formatters.shortening import Piece, shorten_exactly
 
 DASH: Final = "-" * 80
 RULE: Final = "=" * 80
@@ -60,13 +60,19 @@ class Writer:
 
     def add_content(self, text: str) -> None:
         """Add a content, escaped, and shortened where that is wanted."""
-        buffer = self.options.truncate_buffer
-        start, middle, end = cut(text, buffer) if self.options.truncated else (text, "", "")
-        self.lines.append(escaped(start))  # only now, since a cut may make a line look like ours
-        if middle:
-            self.is_shortened = True
-            shown = note(middle, markers=self.options.include_markers)
-            self.lines += ["", shown, "", escaped(end)]
+        cut = self._cut(text)
+        if cut is None:
+            self.lines.append(escaped(text))
+            return
+        self.is_shortened = True
+        start, note, end = cut  # escaped only now, since a cut may make a line look like ours
+        self.lines += [escaped(start), "", note, "", escaped(end)]
+
+    def _cut(self, text: str) -> tuple[str, Piece, str] | None:
+        if not self.options.truncated:
+            return None
+        markers = self.options.include_markers
+        return shorten_exactly(text, self.options.truncate_buffer, markers=markers)
 
 
 def escaped(text: str) -> str:
