@@ -113,14 +113,16 @@ def _blocks(pieces: Sequence[Piece]) -> Iterator[tuple[int, list[Piece]]]:
             block += piece.split("\n")
         else:
             for part in _parts(piece):
-                yield first, block
+                if block:
+                    yield first, block
                 first += len(block)
                 block = [*part.split("\n")]
         if len(block) > _BLOCK:
             yield first, block
             first += len(block)
             block = []
-    yield first, block
+    if block:
+        yield first, block
 
 
 def _parts(text: str) -> Iterator[str]:

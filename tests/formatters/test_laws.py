@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from promptstore import EventError, text_repr
 from promptstore.formatters.complete.writing import escaped
-from promptstore.formatters.finishing import finish
 
 KEYS = [
     "role", "content", "type", "text", "tool_calls", "parts", "function", "name", "arguments",
@@ -293,13 +292,6 @@ def test_no_cut_forges_what_the_layout_marks(text: str, buffer: int, markers: bo
     assert shown.metadata.truncated == is_cut
     assert marks == (1 if is_cut and markers else 0)
     assert lines == ["=====", "-----", "[1] u", *(["... ("] if is_cut and not markers else [])]
-
-
-@given(st.text(st.sampled_from("ab\n"), max_size=3000), st.integers(1, 2000))
-def test_no_text_is_longer_than_the_longest(text: str, longest: int) -> None:
-    shown, is_cut = finish([text], numbered=False, max_length=longest)
-    assert len(shown) <= longest
-    assert is_cut == (len(text) > longest)
 
 
 @pytest.mark.parametrize("style", ["posthog", "complete"])
