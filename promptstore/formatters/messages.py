@@ -126,7 +126,7 @@ class Fields:
     @property
     def left(self) -> dict[str, Any]:
         """What nobody took; null and empty values are nothing."""
-        return {k: v for k, v in self._left.items() if v is not None and v not in ("", [], {})}
+        return {k: v for k, v in self._left.items() if v or v is False or v == 0}
 
     def rest(self) -> list[Part]:
         """Give what nobody took as a part; none where nothing is left."""
@@ -140,7 +140,7 @@ class Fields:
 
     def has(self, *keys: str) -> bool:
         """Tell whether one of the keys is still there."""
-        return any(key in self._left for key in keys)
+        return not self._left.keys().isdisjoint(keys)
 
     def peek(self, key: str) -> Any:
         """Look at a key without taking it; None where it is not there."""
@@ -161,13 +161,13 @@ class Fields:
 
     def object(self, *keys: str) -> Mapping[str, Any] | None:
         """Take the first of these keys that holds an object."""
-        found = self._take(dict, keys)
-        return found if isinstance(found, dict) else None
+        found: Mapping[str, Any] | None = self._take(dict, keys)
+        return found
 
     def list(self, *keys: str) -> Sequence[Any] | None:
         """Take the first of these keys that holds a list."""
-        found = self._take(list, keys)
-        return found if isinstance(found, list) else None
+        found: Sequence[Any] | None = self._take(list, keys)
+        return found
 
     def flag(self, *keys: str) -> bool:
         """Take the first of these keys that holds true or false."""

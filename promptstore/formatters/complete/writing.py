@@ -32,7 +32,7 @@ _FORGED: Final = re.compile(  # one letter first, since the search for it is fas
     )""",
     re.MULTILINE | re.VERBOSE,
 )
-_TRIGGERS: Final = ("<<<", "[", DASH, RULE, " chars truncated")
+_NOTE: Final = " chars truncated"
 _DEEPEST: Final = 20  # levels that get an indentation of their own
 _SHORT: Final = 200  # characters of arguments that stand on one line
 
@@ -80,8 +80,8 @@ def escaped(text: str) -> str:
 
     ``<<<`` becomes ``<\<<`` and a line that looks like one of the layout's own starts with ``\``.
     """
-    if any(trigger in text for trigger in _TRIGGERS):  # seldom, and the search is much slower
-        return _FORGED.sub(_backslash, text)
+    if "[" in text or "<<<" in text or DASH in text or RULE in text or _NOTE in text:
+        return _FORGED.sub(_backslash, text)  # seldom needed, and slower than the questions
     return text
 
 

@@ -47,6 +47,7 @@ _SYSTEM: Final = ("system", "systemInstruction", "system_instruction", "instruct
 _MARKS: Final = frozenset(
     {"role", "content", "parts", "type", "text", "message", "delta", "kwargs", "tool_calls"}
 )
+_TEXT_BLOCK: Final = {"type", "text"}
 _DEEPEST: Final = 20
 
 
@@ -61,7 +62,7 @@ def read_messages(value: Any) -> list[Message]:
     """
     if isinstance(value, list):
         return _read_list(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return [Message("", _read(value, 0), {})]
     key = _envelope(value)
     if key is None:
@@ -77,19 +78,19 @@ def _envelope(value: Mapping[str, Any]) -> str | None:
     """Find the key under which the messages of a whole request or response stand."""
     for key in _ENVELOPES:
         inner = value.get(key)
-        is_bedrock = key == "output" and isinstance(inner, Mapping) and "message" in inner
+        is_bedrock = key == "output" and isinstance(inner, dict) and "message" in inner
         if is_bedrock or (isinstance(inner, list) and inner):
             return key
     return None
 
 
 def _read_system(value: Any) -> Message:
-    is_object = isinstance(value, Mapping)
+    is_object = isinstance(value, dict)
     return read_message({"role": "system", **(value if is_object else {"content": value})})
 
 
 def _read_list(values: Sequence[Any]) -> list[Message]:
-    chunks = [item for item in values if isinstance(item, Mapping) and _is_chunk(item)]
+    chunks = [item for item in values if isinstance(item, dict) and _is_chunk(item)]
     if not chunks or len(chunks) != len(values):
         return [read_message(item) for item in joined(values)]
     choices = joined([choice for chunk in chunks for choice in chunk["choices"]])
@@ -115,7 +116,7 @@ def holds_messages(value: Any) -> bool:
     Returns:
         False for an object without any key that messages have, and for numbers and the like.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return not _MARKS.isdisjoint(value) or _envelope(value) is not None
     return isinstance(value, list)
 
@@ -129,7 +130,7 @@ def read_message(value: Any) -> Message:
     Returns:
         The message.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return Message("", _read(value, 0), {})
     if value.keys() == {"role", "content"} and all(isinstance(v, str) for v in value.values()):
         return Message(value["role"], _read(value["content"], 0), {})  # most are, so it is fast
@@ -149,7 +150,7 @@ def _unwrapped(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, A
     """Take a message out of a choice, a candidate or a serialised object."""
     for key in ("message", "delta", "content", "kwargs"):
         inner = value.get(key)
-        if not isinstance(inner, Mapping) or (key == "content" and "parts" not in inner):
+        if not isinstance(inner, dict) or (key == "content" and "parts" not in inner):
             continue
         if key == "kwargs" and "lc" not in value:
             continue
@@ -174,10 +175,12 @@ def _read(value: Any, depth: int) -> list[Part]:
         return []
     if isinstance(value, str):
         return [Text(value)]
-    if depth > _DEEPEST or not isinstance(value, Mapping | list):
+    if depth > _DEEPEST or not isinstance(value, dict | list):
         return [Data(value)]
     if isinstance(value, list):
         return [part for item in value for part in _read(item, depth + 1)]
+    if value.keys() == _TEXT_BLOCK and value["type"] == "text" and isinstance(value["text"], str):
+        return [Text(value["text"])]  # most are, so it is fast
     fields = Fields(value)
     return [*_taken(fields, depth), *fields.rest()]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from promptstore.formatters.media import encrypted, from_bytes, from_url
 from promptstore.formatters.messages import Call, Fields, Kind, Media, Part, Reader, Result, Text
 
+_KEYS: Final = ("toolUse", "toolResult", "reasoningContent")
 _MEDIA: Final[tuple[Kind, ...]] = ("image", "document", "video", "audio")
 
 
@@ -21,6 +21,8 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     Returns:
         Its parts; none where it is not one of these blocks.
     """
+    if not fields.has(*_KEYS, *_MEDIA):
+        return []
     parts: list[Part] = []
     if (use := fields.object("toolUse")) is not None:
         call = Fields(use)
@@ -36,7 +38,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         parts += _reasoning(Fields(reasoning))
     for kind in _MEDIA:
         value = fields.peek(kind)
-        if isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
+        if isinstance(value, dict) and isinstance(value.get("source"), dict):
             fields.object(kind)
             parts += _media(kind, Fields(value), inner)
     return parts
@@ -44,7 +46,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
 
 def _result_part(item: Any) -> Any:
     """Take the JSON out of its wrapper, which is the result itself."""
-    is_json = isinstance(item, Mapping) and set(item) == {"json"}
+    is_json = isinstance(item, dict) and set(item) == {"json"}
     return item["json"] if is_json else item
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from promptstore.formatters.media import from_bytes, from_url, kind_of
 from promptstore.formatters.messages import Call, Fields, Part, Reader, Result, Text
+
+_KEYS: Final = (
+    "thought", "functionCall", "function_call", "functionResponse", "function_response",
+    "inlineData", "inline_data", "fileData", "file_data",
+)  # fmt: skip
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -16,6 +23,8 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     Returns:
         Its parts; none where it is not one of Gemini's.
     """
+    if not fields.has(*_KEYS):
+        return []
     parts: list[Part] = []
     if fields.has("thought") and fields.has("text") and fields.flag("thought"):
         parts.append(Text(fields.text("text"), "thinking"))

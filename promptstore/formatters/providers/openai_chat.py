@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from promptstore.formatters.media import from_bytes, from_url
@@ -19,6 +18,10 @@ from promptstore.formatters.messages import (
 )
 
 _TEXTS: Final = ("", "text", "input_text", "output_text", "summary_text", "reasoning_text")
+_MEDIA_KEYS: Final = (
+    "image_url", "video_url", "audio_url", "b64_json", "input_audio", "audio", "file", "data",
+    "transcript",
+)  # fmt: skip
 _LINKS: Final[tuple[tuple[str, Kind], ...]] = (
     ("image_url", "image"),
     ("video_url", "video"),
@@ -36,7 +39,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     Returns:
         Its parts.
     """
-    parts: list[Part] = _media(fields)
+    parts: list[Part] = _media(fields) if fields.has(*_MEDIA_KEYS) else []
     if fields.kind in _TEXTS and fields.has("text") and (text := fields.text("text")):
         fields.text("type")
         parts.append(Text(text))
@@ -63,7 +66,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
 
 
 def _call(value: Any) -> list[Part]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return [Data(value)]
     outer = Fields(value)
     call_id = outer.text("id")

@@ -45,7 +45,7 @@ def joined_facts(rests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _index(value: Any) -> int | None:
     """Get the place of the choice that a piece belongs to; None where it is no piece."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("delta"), Mapping):
+    if not isinstance(value, dict) or not isinstance(value.get("delta"), dict):
         return None
     index = value.get("index", 0)
     return index if isinstance(index, int) else None
