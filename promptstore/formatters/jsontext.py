@@ -11,18 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 DEEPEST: Final = 400
-"""How many levels are given an indentation of their own; what is deeper stands on one line."""
+"""How many levels are given an indentation of their own where the standard encoder fails."""
 
 _ESCAPED: Final = json.JSONEncoder(default=str)
 _READABLE: Final = json.JSONEncoder(default=str, ensure_ascii=False)
+_INDENTED: Final = json.JSONEncoder(default=str, indent=2)
 _DECODER: Final = json.JSONDecoder()
 _CONTAINERS: Final = (dict, list, tuple)
-
-
-class _Token(str):
-    """A piece of the text that is ready, to be told apart from a value that is a text."""
-
-    __slots__ = ()
+_NOTHING: Final = object()
 
 
 def one_line(value: Any, *, escaped: bool = True) -> str:
@@ -39,7 +35,7 @@ def one_line(value: Any, *, escaped: bool = True) -> str:
     try:
         return repr(value) if type(value) is int else encoder.encode(value)
     except (RecursionError, ValueError):  # too deep, or an integer of too many digits
-        return _on_one_line(value, lambda item: _json_scalar(encoder, item))
+        return _nested(value, lambda item: _json_scalar(encoder, item))
 
 
 def python_text(value: Any) -> str:
@@ -49,7 +45,7 @@ def python_text(value: Any) -> str:
     try:
         return str(value)
     except (RecursionError, ValueError):
-        return _on_one_line(value, _python_scalar)
+        return _nested(value, _python_scalar)
 
 
 def python_repr(value: Any) -> str:
@@ -61,22 +57,15 @@ def indented(value: Any) -> str:
     r"""Write a value as JSON with two spaces for each level.
 
     Args:
-        value: A JSON value. Below `DEEPEST` levels it goes on on one line.
+        value: A JSON value. If it is too deep, it goes on on one line below `DEEPEST` levels.
 
     Returns:
         The JSON, letters outside of ASCII as ``\uXXXX``.
     """
-    pieces: list[str] = []
-    todo: list[tuple[Any, int]] = [(value, 0)]
-    while todo:
-        item, depth = todo.pop()
-        if isinstance(item, _Token):
-            pieces.append(item)
-        elif not item or not isinstance(item, _CONTAINERS) or depth == DEEPEST:
-            pieces.append(one_line(item))
-        else:
-            todo += [(token, depth + 1) for token in reversed(list(_indented_parts(item, depth)))]
-    return "".join(pieces)
+    try:
+        return _INDENTED.encode(value)
+    except (RecursionError, ValueError):
+        return _nested(value, lambda item: _json_scalar(_ESCAPED, item), deepest=DEEPEST)
 
 
 def load_json(text: str) -> Any:
@@ -91,53 +80,34 @@ def load_json(text: str) -> Any:
         return text
 
 
-def _indented_parts(value: Any, depth: int) -> Iterator[Any]:
-    line_end = "\n" + "  " * (depth + 1)
-    is_object = isinstance(value, dict)
-    separator = ("{" if is_object else "[") + line_end
-    for item in value:
-        yield _Token(f"{separator}{_json_key(item)}: " if is_object else separator)
-        yield value[item] if is_object else item
-        separator = "," + line_end
-    yield _Token("\n" + "  " * depth + ("}" if is_object else "]"))
-
-
-def _on_one_line(value: Any, scalar: Callable[[Any], str]) -> str:
+def _nested(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> str:
+    """Write a value of any depth; lists and objects have lines of their own down to a level."""
     pieces: list[str] = []
-    todo: list[Any] = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, _Token):
-            pieces.append(item)
-        elif isinstance(item, dict):
-            todo += reversed(list(_parts_of_object(item, scalar)))
-        elif isinstance(item, list):
-            todo += reversed(list(_parts_of_list(item)))
+    rows: list[tuple[Iterator[Any], str]] = []  # what is left of each container, and its end
+    item = value
+    while True:
+        is_opened = bool(item) and isinstance(item, _CONTAINERS)
+        if is_opened:
+            is_object = isinstance(item, dict)
+            rows.append((iter(item.items() if is_object else item), "}" if is_object else "]"))
+            pieces.append("{" if is_object else "[")
         else:
             pieces.append(scalar(item))
-    return "".join(pieces)
+        while rows and (item := next(rows[-1][0], _NOTHING)) is _NOTHING:
+            is_opened = False
+            end = rows.pop()[1]
+            pieces.append(_line_end(len(rows), deepest - 1) + end)
+        if not rows:
+            return "".join(pieces)
+        line_end = _line_end(len(rows), deepest)
+        pieces.append(line_end if is_opened else "," + (line_end or " "))
+        if rows[-1][1] == "}":
+            key, item = item
+            pieces.append(f"{scalar(key)}: ")
 
 
-def _parts_of_object(value: dict[Any, Any], scalar: Callable[[Any], str]) -> Iterator[Any]:
-    separator = "{"
-    for key, item in value.items():
-        yield _Token(f"{separator}{scalar(key)}: ")
-        yield item
-        separator = ", "
-    yield _Token("}" if value else "{}")
-
-
-def _parts_of_list(value: list[Any]) -> Iterator[Any]:
-    separator = "["
-    for item in value:
-        yield _Token(separator)
-        yield item
-        separator = ", "
-    yield _Token("]" if value else "[]")
-
-
-def _json_key(key: Any) -> str:
-    return one_line(key) if isinstance(key, str) else f'"{one_line(key)}"'
+def _line_end(level: int, deepest: int) -> str:
+    return "\n" + "  " * level if level <= deepest else ""
 
 
 def _json_scalar(encoder: json.JSONEncoder, value: Any) -> str:
