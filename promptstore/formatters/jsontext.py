@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 DEEPEST: Final = 400
-"""How many levels are given an indentation of their own where the standard encoder fails."""
+"""How many levels are given an indentation of their own; what is deeper stands on one line."""
 
 _ESCAPED: Final = json.JSONEncoder(default=str)
 _READABLE: Final = json.JSONEncoder(default=str, ensure_ascii=False)
-_INDENTED: Final = json.JSONEncoder(default=str, indent=2)
 _DECODER: Final = json.JSONDecoder()
 _CONTAINERS: Final = (dict, list, tuple)
+_WORDS: Final = {None: "null", True: "true", False: "false"}
 _NOTHING: Final = object()
 
 
@@ -35,7 +35,7 @@ def one_line(value: Any, *, escaped: bool = True) -> str:
     try:
         return repr(value) if type(value) is int else encoder.encode(value)
     except (RecursionError, ValueError):  # too deep, or an integer of too many digits
-        return _nested(value, lambda item: _json_scalar(encoder, item))
+        return _nested(value, _json_scalar(encoder))
 
 
 def python_text(value: Any) -> str:
@@ -57,15 +57,12 @@ def indented(value: Any) -> str:
     r"""Write a value as JSON with two spaces for each level.
 
     Args:
-        value: A JSON value. If it is too deep, it goes on on one line below `DEEPEST` levels.
+        value: A JSON value. Below `DEEPEST` levels it goes on on one line.
 
     Returns:
         The JSON, letters outside of ASCII as ``\uXXXX``.
     """
-    try:
-        return _INDENTED.encode(value)
-    except (RecursionError, ValueError):
-        return _nested(value, lambda item: _json_scalar(_ESCAPED, item), deepest=DEEPEST)
+    return _nested(value, _json_scalar(_ESCAPED), deepest=DEEPEST)
 
 
 def load_json(text: str) -> Any:
@@ -81,40 +78,55 @@ def load_json(text: str) -> Any:
 
 
 def _nested(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> str:
-    """Write a value of any depth; lists and objects have lines of their own down to a level."""
+    """Write a value of any depth; containers have lines of their own down to a level.
+
+    Each piece is written once, where the standard encoder hands it up through all levels.
+    """
     pieces: list[str] = []
-    rows: list[tuple[Iterator[Any], str]] = []  # what is left of each container, and its end
+    rows: list[tuple[Iterator[Any], bool, str, str]] = []  # of the containers that are open
     item = value
     while True:
-        is_opened = bool(item) and isinstance(item, _CONTAINERS)
+        is_opened = item and isinstance(item, _CONTAINERS)
         if is_opened:
-            is_object = isinstance(item, dict)
-            rows.append((iter(item.items() if is_object else item), "}" if is_object else "]"))
-            pieces.append("{" if is_object else "[")
+            is_object, level = isinstance(item, dict), len(rows)
+            line_end = "\n" + "  " * level if level < deepest else ""
+            inside = line_end and line_end + "  "
+            end = line_end + ("}" if is_object else "]")
+            rows.append(
+                (iter(item.items() if is_object else item), is_object, "," + (inside or " "), end)
+            )
+            pieces.append(("{" if is_object else "[") + inside)
         else:
             pieces.append(scalar(item))
-        while rows and (item := next(rows[-1][0], _NOTHING)) is _NOTHING:
+        while rows:
+            items, is_object, between, end = rows[-1]
+            if (item := next(items, _NOTHING)) is not _NOTHING:
+                break
+            pieces.append(end)
+            rows.pop()
             is_opened = False
-            end = rows.pop()[1]
-            pieces.append(_line_end(len(rows), deepest - 1) + end)
         if not rows:
             return "".join(pieces)
-        line_end = _line_end(len(rows), deepest)
-        pieces.append(line_end if is_opened else "," + (line_end or " "))
-        if rows[-1][1] == "}":
+        if not is_opened:
+            pieces.append(between)
+        if is_object:
             key, item = item
             pieces.append(f"{scalar(key)}: ")
 
 
-def _line_end(level: int, deepest: int) -> str:
-    return "\n" + "  " * level if level <= deepest else ""
+def _json_scalar(encoder: json.JSONEncoder) -> Callable[[Any], str]:
+    """Make a function that writes what is no container."""
+    encode = encoder.encode
 
+    def write(value: Any) -> str:
+        if value is None or isinstance(value, bool):
+            return _WORDS[value]
+        try:
+            return repr(value) if type(value) is int else encode(value)
+        except ValueError:
+            return hex(value)
 
-def _json_scalar(encoder: json.JSONEncoder, value: Any) -> str:
-    try:
-        return encoder.encode(value)
-    except ValueError:
-        return hex(value)
+    return write
 
 
 def _python_scalar(value: Any) -> str:

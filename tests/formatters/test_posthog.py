@@ -57,9 +57,9 @@ def test_there_are_47_worked_examples() -> None:
     assert len(GOLDEN) == 47
 
 
-def test_a_deep_state_is_indented_as_deep_as_python_can() -> None:
+def test_a_deep_state_is_indented() -> None:
     state: Any = ["é", {}, []]
-    for level in range(500):
+    for level in range(190):
         state = {"n": level, "in": [state]}
     shown = text_repr(
         {"event": "$ai_span", "properties": {"$ai_input_state": state}}, truncated=False
@@ -68,7 +68,7 @@ def test_a_deep_state_is_indented_as_deep_as_python_can() -> None:
 
 
 @pytest.mark.parametrize("levels", [2_000, 30_000])
-def test_a_state_that_is_too_deep_for_python_ends_on_one_line(levels: int) -> None:
+def test_a_very_deep_state_ends_on_one_line(levels: int) -> None:
     state: Any = []
     for _ in range(levels):
         state = [state]
