@@ -16,6 +16,7 @@ from promptstore.formatters.jsontext import load_json, one_line, python_repr, py
 PLAIN_TYPES: Final = frozenset({"text", "input_text", "output_text", "summary_text"})
 _CALL_TYPES: Final = frozenset({"tool-call", "tool_use", "function"})
 _CONTAINERS: Final = (list, dict)
+_MAY_OPEN: Final = frozenset("{ \t\n\r")  # what JSON of an object may start with
 _SHOWN: Final = 500  # characters of a content that is not understood
 
 
@@ -112,7 +113,7 @@ def plain_text(content: Any) -> str:
 
 
 def _decoded(text: str) -> Any:
-    if not text.lstrip().startswith("{"):
+    if text[0] not in _MAY_OPEN:
         return text
     value = load_json(text)
     return value if isinstance(value, dict) and value else text

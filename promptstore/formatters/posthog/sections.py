@@ -38,8 +38,11 @@ def generation_lines(properties: _Properties, options: TextReprOptions) -> list[
         _output_section(properties, options),
     ):
         if section:
-            lines += [*_gap(lines), DASH, *section]
-    return [*lines, *_error_section(properties, lines)]
+            lines += _gap(lines)
+            lines.append(DASH)
+            lines += section
+    lines += _error_section(properties, lines)
+    return lines
 
 
 def embedding_lines(properties: _Properties, options: TextReprOptions) -> list[Piece]:
@@ -109,7 +112,8 @@ def input_section(value: Any, options: TextReprOptions) -> list[Piece]:
     if isinstance(value, str):
         return [*lines, "", *content_lines(value, options)]
     if isinstance(value, list):
-        return lines + message_lines(value, options)
+        lines += message_lines(value, options)
+        return lines
     text = one_line(value)
     text = text[:_SHOWN] + "..." if len(text) > _SHOWN else text
     return [*lines, "", f"[Unparsed input format: {type(value).__name__}]", text]
