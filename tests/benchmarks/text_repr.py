@@ -1,24 +1,28 @@
 """How long `text_repr` takes: ``python -m tests.benchmarks.text_repr [--large]``.
 
-Each time is the best of several rounds. The floor is what no formatter can do without: decoding
-the event's JSON and one pass that joins all of its texts. A time that grows with the size alone
-shows the same seconds for each megabyte in every row; where a processor's caches or Python's
-garbage collector make large events dearer, the floor grows as well, and the ratio to it stays.
+The floor is what no formatter can do without: decoding the event's JSON and one pass that joins all
+of its texts. It and the styles take turns, so that a busy machine slows them alike; times are the
+best of the turns, ratios their median. A time that grows with the size alone shows the same for
+each megabyte in every row; where a processor's caches or Python's garbage collector make large
+events dearer, the floor grows as well, and the ratio to it stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from promptstore import text_repr
 
 _LINE: Final = "the quick brown fox jumps over the lazy dog and naps "
 _STYLES: Final = ("posthog", "complete")
+_TURN: Final = 0.02  # seconds that one work is repeated before it is another's turn
 _TYPICAL: Final = "typical: 20 messages"
 _HEAVY: Final = "heavy: 200 x 10,000, numbered"
 _GOALS: Final = {_TYPICAL: (1.74, 1.0), _HEAVY: (6.2, 0.5)}
@@ -103,24 +107,59 @@ def _cases(large: bool) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 def _measure(name: str, event: dict[str, Any], options: dict[str, Any]) -> float:
     """Print one row, and give the ratio of the style ``posthog`` to the floor."""
-    text_repr(event, **options)  # so that all find the memory that the process has
     encoded = _encoded(event)
     megabytes = _size(event) / 1e6
-    decoding = _best(lambda: json.loads(encoded)) if encoded else 0.0
-    floor = decoding + _best(lambda: "".join(_strings(event)))
-    cells = [name, f"{megabytes:.2f}", f"{floor * 1e3 / megabytes:.2f}"]
-    ratios: list[float] = []
-    for style in _STYLES:
-        seconds = _best(lambda style=style: text_repr(event, style=style, **options))  # type: ignore[misc]
-        tracemalloc.start()
-        text_repr(event, style=style, **options)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        ratios.append(seconds / floor)
-        cells += [f"{seconds * 1e3 / megabytes:.2f}", f"{seconds / floor:.2f}"]
-        cells.append(f"{peak / 1e6 / megabytes:.1f}")
+
+    def floor() -> None:
+        if encoded:
+            json.loads(encoded)
+        "".join(_strings(event))
+
+    works: list[Callable[[], object]] = [
+        floor, *[partial(text_repr, event, style=style, **options) for style in _STYLES]
+    ]  # fmt: skip
+    turns = _take_turns(works)
+    cells = [name, f"{megabytes:.2f}", f"{min(turns[0]) * 1e3 / megabytes:.2f}"]
+    ratios = [_ratio(times, turns[0]) for times in turns[1:]]
+    for work, times, ratio in zip(works[1:], turns[1:], ratios, strict=True):
+        cells += [f"{min(times) * 1e3 / megabytes:.2f}", f"{ratio:.2f}"]
+        cells.append(f"{_peak(work) / 1e6 / megabytes:.1f}")
     _print_row(cells)
     return ratios[0]
+
+
+def _take_turns(works: list[Callable[[], object]]) -> list[list[float]]:
+    for work in works:  # so that all find the memory that the process has
+        work()
+    times: list[list[float]] = [[] for _ in works]
+    spent = 0.0
+    while spent < 3 or len(times[0]) < 3:
+        for work, found in zip(works, times, strict=True):
+            found.append(_best(work))
+            spent += max(found[-1], _TURN)
+    return times
+
+
+def _best(work: Callable[[], object]) -> float:
+    best, spent = float("inf"), 0.0
+    while spent < _TURN:
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+        best, spent = min(best, seconds), spent + seconds
+    return best
+
+
+def _ratio(times: list[float], floors: list[float]) -> float:
+    return statistics.median(ours / floor for ours, floor in zip(times, floors, strict=True))
+
+
+def _peak(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def _print_row(cells: list[str]) -> None:
@@ -148,16 +187,6 @@ def _strings(value: Any) -> Iterator[str]:
             todo += item.values()
         elif isinstance(item, list):
             todo += item
-
-
-def _best(work: Callable[[], object]) -> float:
-    best, spent = float("inf"), 0.0
-    while spent < 0.4:
-        start = time.perf_counter()
-        work()
-        seconds = time.perf_counter() - start
-        best, spent = min(best, seconds), spent + seconds
-    return best
 
 
 def _generation(messages: Any) -> dict[str, Any]:
