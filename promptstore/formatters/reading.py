@@ -93,7 +93,6 @@ def _properties(value: _Object) -> _Object | None:
 def _with_id(value: _Object) -> _Object:
     fields = value.copy()
     fields.pop("properties", None)
-    fields.pop("children", None)
     if "id" not in fields and "uuid" in fields:
         fields["id"] = fields.pop("uuid")
     return fields
@@ -113,8 +112,12 @@ def _from_row(row: _Object) -> Event:
     for key in list(fields):
         if key.startswith("$ai_"):
             properties[key] = _column(key.removeprefix("$ai_"), fields.pop(key))
-        elif key in _ENCODED or (key in _PLAIN and f"$ai_{key}" not in properties):
+        elif key in _ENCODED:
+            if f"$ai_{key}" in properties:  # the column counts, and the property is shown too
+                fields[f"$ai_{key}"] = properties[f"$ai_{key}"]
             properties[f"$ai_{key}"] = _column(key, fields.pop(key))
+        elif key in _PLAIN and f"$ai_{key}" not in properties:
+            properties[f"$ai_{key}"] = fields.pop(key)
     if fields.get("is_error"):
         properties["$ai_is_error"] = True
         del fields["is_error"]
@@ -129,13 +132,15 @@ def _column(name: str, value: Any) -> Any:
 
 def _read_trace(value: _Object) -> Trace:
     if "trace" not in value and "hierarchy" not in value:
-        return Trace(_read_inside(value), value.get("id"), ())
+        return Trace(_event_of(value), value.get("id"), tuple(_walk(_children(value))))
     trace, hierarchy = value.get("trace"), value.get("hierarchy")
     if not trace or not isinstance(trace, dict):
         raise EventError(reason="a trace needs an object 'trace'")
     if not isinstance(hierarchy, list):
         raise EventError(reason="a trace needs a list 'hierarchy'")
-    root = Event(_with_id(trace), _properties(trace) or {})
+    root = Event(
+        _with_id(trace) | _beside(value, "trace", "hierarchy", "id"), _properties(trace) or {}
+    )
     return Trace(root, value.get("id"), tuple(_walk(hierarchy)))
 
 
@@ -150,8 +155,19 @@ def _walk(hierarchy: Sequence[Any]) -> Iterator[Node]:
 
 
 def _event_of(item: Any) -> Event:
-    inner = item.get("event") if isinstance(item, dict) else None
-    return _read_inside(inner if isinstance(inner, dict) else item)
+    if not isinstance(item, dict):
+        return _read_inside(item)
+    if isinstance(inner := item.get("event"), dict):
+        return _read_inside(inner | _beside(item, "event", "children"))
+    flat = item.copy()
+    flat.pop("children", None)
+    return _read_inside(flat)
+
+
+def _beside(value: _Object, *known: str) -> _Object:
+    """Get what stands beside the parts of a trace that are known, as one field."""
+    others = {key: item for key, item in value.items() if key not in known}
+    return {"beside": others} if others else {}
 
 
 def _children(item: Any) -> Sequence[Any]:

@@ -88,6 +88,20 @@ def test_an_event_is_taken_in_every_form(value: dict[str, Any]) -> None:
     assert shown.metadata.event_type == "$ai_generation" or "data" in value
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"trace": {"id": "t"}, "hierarchy": [{"event": {"properties": {}}, "note": "«here»"}]},
+        {"trace": {"id": "t"}, "hierarchy": [], "note": "«here»"},
+        {"event": "$ai_trace", "children": [{"event": "$ai_span", "properties": {"a": "«here»"}}]},
+        {"event": "$ai_span", "properties": {}, "children": ["«here»"]},
+        {"event": "$ai_generation", "properties": {"$ai_input": "«here»"}, "input": "column"},
+    ],
+)
+def test_what_stands_in_an_odd_place_is_shown(value: dict[str, Any]) -> None:
+    assert "«here»" in text_repr(value, style="complete").text
+
+
 def test_the_error_of_a_row() -> None:
     row = {"uuid": "u", "input": "a", "is_error": 1, "error": "boom", "trace_id": "t"}
     shown = text_repr(row)

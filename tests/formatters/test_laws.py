@@ -323,6 +323,21 @@ def test_any_depth_is_shown(style: str, opening: str) -> None:
         deep = deep.pop() if isinstance(deep, list) else deep.popitem()[1]
 
 
+def test_pieces_of_any_depth_are_shown() -> None:
+    def piece() -> Any:
+        deep: Any = {"content": "bottom"}
+        for _ in range(20_000):
+            deep = {"delta": deep}
+        return deep
+
+    pieces = [piece(), piece()]
+    shown = text_repr({"properties": {"$ai_output_choices": pieces}}, style="complete").text
+    assert shown.count("bottom") == 2
+    for deep in pieces:
+        while isinstance(deep, dict):  # taken apart here: freeing it at once needs the stack
+            deep = deep.popitem()[1]
+
+
 def test_any_depth_of_a_trace_is_shown() -> None:
     node: Any = {"event": {"event": "$ai_span", "id": "bottom", "properties": {}}}
     for _ in range(20_000):

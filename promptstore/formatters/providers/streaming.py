@@ -56,7 +56,7 @@ def _merged(pieces: Mapping[int, Sequence[Any]]) -> list[Any]:
     for row in pieces.values():
         try:
             found.append(_merge_objects(row))
-        except _ContradictionError:
+        except (_ContradictionError, RecursionError):
             found += row
     return found
 
