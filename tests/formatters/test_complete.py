@@ -46,6 +46,27 @@ def test_a_fact_is_shown(properties: dict[str, Any], lines: list[str]) -> None:
     assert "\n" + "\n".join(lines) in complete(properties)
 
 
+@pytest.mark.parametrize(
+    ("image", "lines"),
+    [
+        ("iVBORw0KGgo=", ["[image: 8 bytes]"]),
+        ("iVBORw0K\r\nGgo=", ["[image: 8 bytes]"]),
+        ("data:image/png;base64,iVBORw0KGgo=", ["[image: image/png, 8 bytes]"]),
+        ("https://example.com/a.png", ["[image: https://example.com/a.png]"]),
+        ([137, 80], ["[image: 2 bytes]"]),
+        ({"0": 137, "1": 80, "2": 78}, ["[image: 3 bytes]"]),
+        ({"type": "Buffer", "data": [137, 80]}, ["[image: 2 bytes]"]),
+        ("[base64 image redacted]", ["[image: [base64 image redacted]]"]),
+        ("abcde", ["[image: abcde]"]),
+        ("data:image/png;base64,AAAA is all", ["[image: data:image/png;base64,AAAA is all]"]),
+        (["no bytes"], ["[image]", "", "image:", "  - no bytes"]),
+    ],
+)
+def test_bytes_are_counted_and_what_is_no_bytes_is_shown(image: Any, lines: list[str]) -> None:
+    said = [{"role": "user", "content": [{"type": "image", "image": image}]}]
+    assert complete({"$ai_input": said}).split("[1] user\n\n")[1].split("\n") == lines
+
+
 @pytest.mark.parametrize("buffer", [0, 1, 7, 10, -3])
 def test_what_is_taken_out_is_in_the_marker_and_told(buffer: int) -> None:
     content = "abcdefghijklmnopqrstuvwxyzé"
