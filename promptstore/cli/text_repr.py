@@ -22,6 +22,7 @@ from promptstore.cli.output import print_error, visible
 from promptstore.errors import EventError, InvalidArgumentError
 from promptstore.formatters import TextRepr, TextReprMetadata, TextReprOptions, text_repr
 from promptstore.formatters.jsontext import one_line
+from promptstore.formatters.options import Style
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,7 +49,7 @@ def show_events(
         ),
     ],
     style: Annotated[
-        str, typer.Option(help="posthog (as PostHog prints) or complete (nothing lost).")
+        Style, typer.Option(help="As PostHog prints, or with nothing lost.")
     ] = "posthog",
     event_type: Annotated[
         str | None, typer.Option(help="What the events are, such as $ai_trace.", metavar="TYPE")
@@ -166,7 +167,8 @@ def _items(stream: IO[bytes], name: str) -> Iterator[_Item]:
     for line in stream:
         number += 1
         if line.strip():
-            yield _parse(line, f"{name}, line {number}")
+            item = _parse(line, f"{name}, line {number}")
+            yield from _elements(item.value, item.place) if isinstance(item.value, list) else [item]
 
 
 def _whole(first: bytes, stream: IO[bytes], name: str) -> list[_Item]:

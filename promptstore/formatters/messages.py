@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from promptstore.formatters.binary import holds_bytes
+
+Label: TypeAlias = Literal["", "thinking", "redacted thinking", "refusal", "transcript"]
+"""What kind of text a text is; empty for what was said."""
+
+Kind: TypeAlias = Literal["image", "audio", "video", "document", "file"]
+"""What kind of thing bytes are."""
+
+KINDS: Final[Mapping[str, Kind]] = {kind: kind for kind in get_args(Kind)}
+LABELS: Final[tuple[str, ...]] = get_args(Label)[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +24,11 @@ class Text:
 
     Attributes:
         text: The text.
-        label: What kind of text it is, such as ``thinking``; empty for what was said.
+        label: What kind of text it is.
     """
 
     text: str
-    label: str = ""
+    label: Label = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +36,14 @@ class Media:
     """An image, a sound, a film, a document or another file, without its bytes.
 
     Attributes:
-        kind: ``image``, ``audio``, ``video``, ``document`` or ``file``.
+        kind: What it is.
         media_type: Such as ``image/png``; empty where unknown.
         size: Its size in bytes, or None where its bytes do not stand in the event.
-        source: Its URL or id; empty where there is none.
+        source: Its URL or id, or what stands in the place of its bytes; empty where there is none.
         name: Its name; empty where it has none.
     """
 
-    kind: str
+    kind: Kind
     media_type: str = ""
     size: int | None = None
     source: str = ""
@@ -115,7 +126,7 @@ class Fields:
     @property
     def left(self) -> dict[str, Any]:
         """What nobody took; null and empty values are nothing."""
-        return {k: v for k, v in self._left.items() if v is not None and v not in ("", [], {})}
+        return {k: v for k, v in self._left.items() if v or v is False or v == 0}
 
     def rest(self) -> list[Part]:
         """Give what nobody took as a part; none where nothing is left."""
@@ -129,7 +140,7 @@ class Fields:
 
     def has(self, *keys: str) -> bool:
         """Tell whether one of the keys is still there."""
-        return any(key in self._left for key in keys)
+        return not self._left.keys().isdisjoint(keys)
 
     def peek(self, key: str) -> Any:
         """Look at a key without taking it; None where it is not there."""
@@ -139,15 +150,24 @@ class Fields:
         """Take the first of these keys that holds a text; an empty text where none does."""
         return str(self._take(str, keys) or "")
 
+    def choice(self, key: str, *values: str) -> str:
+        """Take a key if it holds one of these texts; else it stays, and this is an empty text."""
+        return self.text(key) if self._left.get(key) in values else ""
+
+    def binary(self, *keys: str) -> Any:
+        """Take the first of these keys that holds bytes, as a text or in JavaScript's forms."""
+        found = next((key for key in keys if holds_bytes(self._left.get(key))), None)
+        return None if found is None else self._left.pop(found)
+
     def object(self, *keys: str) -> Mapping[str, Any] | None:
         """Take the first of these keys that holds an object."""
-        found = self._take(dict, keys)
-        return found if isinstance(found, dict) else None
+        found: Mapping[str, Any] | None = self._take(dict, keys)
+        return found
 
     def list(self, *keys: str) -> Sequence[Any] | None:
         """Take the first of these keys that holds a list."""
-        found = self._take(list, keys)
-        return found if isinstance(found, list) else None
+        found: Sequence[Any] | None = self._take(list, keys)
+        return found
 
     def flag(self, *keys: str) -> bool:
         """Take the first of these keys that holds true or false."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -58,8 +59,8 @@ class TextReprOptions:
             raise InvalidArgumentError(
                 message=f"style must be one of {', '.join(STYLES)}, not {self.style!r}"
             )
-        for field in fields(self):
-            _check(field.name, str(field.type), getattr(self, field.name))
+        for name, kind in _TYPES.items():
+            _check(name, kind, getattr(self, name))
         is_posthog = self.style == "posthog"
         if self.truncated is None:
             object.__setattr__(self, "truncated", is_posthog)
@@ -79,20 +80,30 @@ def make_options(values: dict[str, Any]) -> TextReprOptions:
     Raises:
         InvalidArgumentError: A name is not an option, or a value is not of its type.
     """
-    known = [field.name for field in fields(TextReprOptions)]
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise InvalidArgumentError(
-            message=f"text_repr has no option {unknown[0]!r}. Its options are: {', '.join(known)}."
-        )
+    if not values:
+        return _DEFAULTS
+    for name in values:
+        if name not in _NAMES:
+            known = ", ".join(_NAMES)
+            raise InvalidArgumentError(
+                message=f"text_repr has no option {name!r}. Its options are: {known}."
+            )
     return TextReprOptions(**values)
 
 
 def _check(name: str, kind: str, value: Any) -> None:
     """Refuse a value that is no whole number or no truth value where one is wanted."""
-    if value is None and kind.endswith("None"):
+    if type(value) is _CLASSES[kind] or (value is None and kind.endswith("None")):
         return
-    if kind.startswith("bool") and not isinstance(value, bool):
-        raise InvalidArgumentError(message=f"{name} must be True or False, not {value!r}")
-    if kind.startswith("int") and (isinstance(value, bool) or not isinstance(value, int)):
-        raise InvalidArgumentError(message=f"{name} must be a whole number, not {value!r}")
+    wanted = "True or False" if _CLASSES[kind] is bool else "a whole number"
+    raise InvalidArgumentError(message=f"{name} must be {wanted}, not {value!r}")
+
+
+_CLASSES: Final[Mapping[str, type]] = {
+    "bool": bool, "bool | None": bool, "int": int, "int | None": int
+}  # fmt: skip
+_NAMES: Final = tuple(field.name for field in fields(TextReprOptions))
+_TYPES: Final[Mapping[str, str]] = {
+    field.name: str(field.type) for field in fields(TextReprOptions) if field.type in _CLASSES
+}
+_DEFAULTS: Final = TextReprOptions()

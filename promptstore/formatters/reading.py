@@ -19,15 +19,17 @@ TRACE: Final = "$ai_trace"
 EVENT_TYPES: Final = ("$ai_generation", "$ai_span", "$ai_embedding", "$ai_evaluation", TRACE)
 """The types of events that there are."""
 
-_ENCODED: Final = ("input", "output", "output_choices", "tools", "input_state", "output_state")
-_PLAIN: Final = (
+_ENCODED: Final = frozenset(
+    {"input", "output", "output_choices", "tools", "input_state", "output_state"}
+)
+_PLAIN: Final = frozenset({
     "base_url", "cache_creation_input_tokens", "cache_read_input_tokens", "framework",
     "generation_id", "http_status", "input_cost_usd", "input_tokens", "latency", "model",
     "output_cost_usd", "output_tokens", "parent_id", "prompt_name", "prompt_version", "provider",
     "reasoning_tokens", "request_cost_usd", "session_id", "span_id", "span_name", "span_type",
     "stop_reason", "time_to_first_token", "tools_called", "total_cost_usd", "total_tokens",
     "trace_id", "trace_name", "web_search_cost_usd",
-)  # fmt: skip
+})  # fmt: skip
 
 _Object: TypeAlias = dict[str, Any]
 
@@ -45,9 +47,9 @@ def read_event(value: Any, event_type: str | None = None) -> Event | Trace:
     Raises:
         EventError: It is none of these.
     """
-    if isinstance(value, list | tuple):
-        return _read_list(value)
     if not isinstance(value, dict):
+        if isinstance(value, list | tuple):
+            return _read_list(value)
         raise EventError(reason=f"it is {_name(value)}, not an object")
     if event_type == TRACE or (event_type is None and _is_trace(value)):
         return _read_trace(value)
@@ -89,17 +91,18 @@ def _properties(value: _Object) -> _Object | None:
 
 
 def _with_id(value: _Object) -> _Object:
-    fields = {key: item for key, item in value.items() if key not in ("properties", "children")}
+    fields = value.copy()
+    fields.pop("properties", None)
     if "id" not in fields and "uuid" in fields:
         fields["id"] = fields.pop("uuid")
     return fields
 
 
 def _is_row(value: _Object) -> bool:
-    columns = any(key in value for key in _ENCODED)
+    has_columns = not _ENCODED.isdisjoint(value)
     if "properties" in value:
-        return columns and _properties(value) is not None
-    return columns or any(key.startswith("$ai_") for key in value)
+        return has_columns and _properties(value) is not None
+    return has_columns or any(key.startswith("$ai_") for key in value)
 
 
 def _from_row(row: _Object) -> Event:
@@ -109,8 +112,12 @@ def _from_row(row: _Object) -> Event:
     for key in list(fields):
         if key.startswith("$ai_"):
             properties[key] = _column(key.removeprefix("$ai_"), fields.pop(key))
-        elif key in _ENCODED or (key in _PLAIN and f"$ai_{key}" not in properties):
+        elif key in _ENCODED:
+            if f"$ai_{key}" in properties:  # the column counts, and the property is shown too
+                fields[f"$ai_{key}"] = properties[f"$ai_{key}"]
             properties[f"$ai_{key}"] = _column(key, fields.pop(key))
+        elif key in _PLAIN and f"$ai_{key}" not in properties:
+            properties[f"$ai_{key}"] = fields.pop(key)
     if fields.get("is_error"):
         properties["$ai_is_error"] = True
         del fields["is_error"]
@@ -125,13 +132,15 @@ def _column(name: str, value: Any) -> Any:
 
 def _read_trace(value: _Object) -> Trace:
     if "trace" not in value and "hierarchy" not in value:
-        return Trace(_read_inside(value), value.get("id"), ())
+        return Trace(_event_of(value), value.get("id"), tuple(_walk(_children(value))))
     trace, hierarchy = value.get("trace"), value.get("hierarchy")
     if not trace or not isinstance(trace, dict):
         raise EventError(reason="a trace needs an object 'trace'")
     if not isinstance(hierarchy, list):
         raise EventError(reason="a trace needs a list 'hierarchy'")
-    root = Event(_with_id(trace), _properties(trace) or {})
+    root = Event(
+        _with_id(trace) | _beside(value, "trace", "hierarchy", "id"), _properties(trace) or {}
+    )
     return Trace(root, value.get("id"), tuple(_walk(hierarchy)))
 
 
@@ -146,8 +155,19 @@ def _walk(hierarchy: Sequence[Any]) -> Iterator[Node]:
 
 
 def _event_of(item: Any) -> Event:
-    inner = item.get("event") if isinstance(item, dict) else None
-    return _read_inside(inner if isinstance(inner, dict) else item)
+    if not isinstance(item, dict):
+        return _read_inside(item)
+    if isinstance(inner := item.get("event"), dict):
+        return _read_inside(inner | _beside(item, "event", "children"))
+    flat = item.copy()
+    flat.pop("children", None)
+    return _read_inside(flat)
+
+
+def _beside(value: _Object, *known: str) -> _Object:
+    """Get what stands beside the parts of a trace that are known, as one field."""
+    others = {key: item for key, item in value.items() if key not in known}
+    return {"beside": others} if others else {}
 
 
 def _children(item: Any) -> Sequence[Any]:

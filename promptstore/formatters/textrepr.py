@@ -8,9 +8,10 @@ from typing import Any, Final
 from promptstore.errors import InvalidArgumentError
 from promptstore.formatters import complete, posthog
 from promptstore.formatters.events import Event, Trace
-from promptstore.formatters.finishing import limit_length, make_encodable, number_lines
+from promptstore.formatters.finishing import finish, make_encodable
 from promptstore.formatters.options import TextReprOptions, make_options
 from promptstore.formatters.reading import EVENT_TYPES, TRACE, read_event
+from promptstore.formatters.shortening import Piece
 
 _RENDERING: Final = {"posthog": "detailed", "complete": "complete"}
 
@@ -80,11 +81,11 @@ def text_repr(event: Any, *, event_type: str | None = None, **options: Any) -> T
         event_type = event_type or (kind if kind in EVENT_TYPES else None)
         event = event["data"]
     found = read_event(event, event_type)
-    text, is_shortened = _write(found, chosen)
-    if chosen.include_line_numbers:
-        text = number_lines(text)
-    limited = limit_length(text, chosen.max_length or 0)
-    is_cut, text = limited is not text, make_encodable(limited)
+    lines, is_shortened = _write(found, chosen)
+    text, is_cut = finish(
+        lines, numbered=chosen.include_line_numbers, max_length=chosen.max_length or 0
+    )
+    text = make_encodable(text)
     if event_type is None:
         event_type = TRACE if isinstance(found, Trace) else found.kind
     metadata = TextReprMetadata(
@@ -108,9 +109,9 @@ def _is_request(value: Any) -> bool:
     )
 
 
-def _write(found: Event | Trace, options: TextReprOptions) -> tuple[str, bool]:
+def _write(found: Event | Trace, options: TextReprOptions) -> tuple[list[Piece], bool]:
     if options.style == "complete":
         return complete.write(found, options)
     if isinstance(found, Trace):
-        return posthog.trace_text(found, options), False
-    return posthog.event_text(found, options), False
+        return posthog.trace_lines(found, options), False
+    return posthog.event_lines(found, options), False

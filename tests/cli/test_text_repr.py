@@ -44,8 +44,19 @@ def shown(*events: dict[str, Any], **options: Any) -> str:
         (json.dumps([HI, BYE], indent=2), [HI, BYE]),
         (LINES, [HI, BYE]),
         ("\n" + LINES.replace("\n", "\r\n\r\n"), [HI, BYE]),
+        ("\ufeff" + LINES, [HI, BYE]),
+        (json.dumps([HI, BYE]) + "\n" + json.dumps([BYE, HI]) + "\n", [HI, BYE, BYE, HI]),
     ],
-    ids=["event", "indented event", "array", "indented array", "lines", "lines with gaps"],
+    ids=[
+        "event",
+        "indented event",
+        "array",
+        "indented array",
+        "lines",
+        "lines with gaps",
+        "lines after a byte order mark",
+        "lines of arrays",
+    ],
 )
 def test_a_file_in_every_form(tmp_path: Path, content: str, events: list[Any]) -> None:
     plain, packed = tmp_path / "events", tmp_path / "events.gz"
@@ -154,7 +165,6 @@ def test_half_a_surrogate_pair_is_printed_as_its_escape() -> None:
     ("arguments", "sentence"),
     [
         (["nowhere.json"], "cannot read nowhere.json: No such file or directory"),
-        (["--style", "x", "-"], "style must be one of posthog, complete, not 'x'"),
         (["--event-type", "x", "-"], "event_type must be one of"),
     ],
 )
@@ -162,6 +172,12 @@ def test_a_wrong_call_is_an_error(arguments: list[str], sentence: str) -> None:
     result = run(*arguments, stdin=LINES)
     assert isinstance(result.exception, InvalidArgumentError)
     assert sentence in str(result.exception)
+
+
+def test_a_style_that_is_unknown_is_wrong_usage() -> None:
+    result = run("--style", "complet", "-", stdin=LINES)
+    assert result.exit_code == 2
+    assert "'complet' is not one of 'posthog', 'complete'" in result.stderr
 
 
 def test_a_cut_gzip_file_is_an_error(tmp_path: Path) -> None:

@@ -46,6 +46,27 @@ def test_a_fact_is_shown(properties: dict[str, Any], lines: list[str]) -> None:
     assert "\n" + "\n".join(lines) in complete(properties)
 
 
+@pytest.mark.parametrize(
+    ("image", "lines"),
+    [
+        ("iVBORw0KGgo=", ["[image: 8 bytes]"]),
+        ("iVBORw0K\r\nGgo=", ["[image: 8 bytes]"]),
+        ("data:image/png;base64,iVBORw0KGgo=", ["[image: image/png, 8 bytes]"]),
+        ("https://example.com/a.png", ["[image: https://example.com/a.png]"]),
+        ([137, 80], ["[image: 2 bytes]"]),
+        ({"0": 137, "1": 80, "2": 78}, ["[image: 3 bytes]"]),
+        ({"type": "Buffer", "data": [137, 80]}, ["[image: 2 bytes]"]),
+        ("[base64 image redacted]", ["[image: [base64 image redacted]]"]),
+        ("abcde", ["[image: abcde]"]),
+        ("data:image/png;base64,AAAA is all", ["[image: data:image/png;base64,AAAA is all]"]),
+        (["no bytes"], ["[image]", "", "image:", "  - no bytes"]),
+    ],
+)
+def test_bytes_are_counted_and_what_is_no_bytes_is_shown(image: Any, lines: list[str]) -> None:
+    said = [{"role": "user", "content": [{"type": "image", "image": image}]}]
+    assert complete({"$ai_input": said}).split("[1] user\n\n")[1].split("\n") == lines
+
+
 @pytest.mark.parametrize("buffer", [0, 1, 7, 10, -3])
 def test_what_is_taken_out_is_in_the_marker_and_told(buffer: int) -> None:
     content = "abcdefghijklmnopqrstuvwxyzé"
@@ -86,6 +107,20 @@ def test_an_event_is_taken_in_every_form(value: dict[str, Any]) -> None:
     shown = text_repr(value)
     assert shown.text == "-" * 80 + "\n\nINPUT:\n\n[1] USER\n\nHi"
     assert shown.metadata.event_type == "$ai_generation" or "data" in value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"trace": {"id": "t"}, "hierarchy": [{"event": {"properties": {}}, "note": "«here»"}]},
+        {"trace": {"id": "t"}, "hierarchy": [], "note": "«here»"},
+        {"event": "$ai_trace", "children": [{"event": "$ai_span", "properties": {"a": "«here»"}}]},
+        {"event": "$ai_span", "properties": {}, "children": ["«here»"]},
+        {"event": "$ai_generation", "properties": {"$ai_input": "«here»"}, "input": "column"},
+    ],
+)
+def test_what_stands_in_an_odd_place_is_shown(value: dict[str, Any]) -> None:
+    assert "«here»" in text_repr(value, style="complete").text
 
 
 def test_the_error_of_a_row() -> None:

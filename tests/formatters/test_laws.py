@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,7 +14,6 @@ from hypothesis import strategies as st
 
 from promptstore import EventError, text_repr
 from promptstore.formatters.complete.writing import escaped
-from promptstore.formatters.finishing import limit_length
 
 KEYS = [
     "role", "content", "type", "text", "tool_calls", "parts", "function", "name", "arguments",
@@ -148,19 +150,148 @@ def test_complete_holds_every_string_of_the_messages(said: list[Any], key: str) 
     shown = text_repr(event, style="complete")
     assert not shown.metadata.truncated
     for text in strings_of(said):
-        assert escaped(text) in shown.text
+        assert text in shown.text or escaped(text) in shown.text
 
 
-@given(st.text(st.sampled_from("<>|-=[]1 \nA\\"), max_size=200))
-def test_no_content_forges_a_marker_or_a_rule(text: str) -> None:
-    shown = escaped(text)
-    assert "<<<" not in shown
-    assert not {"-" * 80, "=" * 80} & set(shown.split("\n"))
+SHAPE_KEYS = [
+    *KEYS, "additional_kwargs", "args", "audio", "base64", "b64_json", "bytes", "call_id",
+    "candidates", "contents", "data", "encrypted_content", "errorText", "file", "file_data",
+    "fileData", "filename", "finish_reason", "format", "function_call", "functionResponse", "id",
+    "image", "index", "inlineData", "input_audio", "is_error", "json", "media_type", "mime_type",
+    "mimeType", "modality", "reasoning_content", "reasoningContent", "reasoningText",
+    "redactedContent", "refusal", "response", "result", "s3Location", "signature", "source_type",
+    "status", "system", "thinking_blocks", "title", "tool_call_id", "toolCallId", "toolResult",
+    "toolUseId", "transcript", "uri", "url", "value", "unheard-of",
+]  # fmt: skip
+SHAPE_TYPES = [
+    *TYPES, "audio", "base64", "content", "custom_tool_call", "document", "dynamic-tool",
+    "error-text", "image_generation_call", "input_audio", "input_file", "input_image",
+    "invalid_tool_call", "mcp_call", "message", "redacted_thinking", "server_tool_use", "text",
+    "tool_call", "tool_call_response", "tool-sum", "uri", "url", "web_search_tool_result",
+]  # fmt: skip
+TEXT = object()
+"""Where a text of its own goes."""
+
+typed = st.fixed_dictionaries({"type": st.sampled_from(SHAPE_TYPES)})
+shapes = st.recursive(
+    st.just(TEXT) | st.none() | st.booleans() | st.integers(0, 3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.builds(
+            lambda fields, kind: {**kind, **fields},
+            st.dictionaries(st.sampled_from(SHAPE_KEYS), inner, min_size=1, max_size=5),
+            st.just({}) | typed,
+        )
+    ),
+    max_leaves=25,
+)
 
 
-@given(st.text(st.sampled_from("ab\n"), max_size=3000), st.integers(1, 2000))
-def test_no_text_is_longer_than_the_longest(text: str, longest: int) -> None:
-    assert len(limit_length(text, longest)) <= longest
+def numbered(given_texts: list[str]) -> Iterator[str]:
+    """Make texts that are all different, and write them down."""
+    for number in count():
+        given_texts.append(f"«{number}»")
+        yield given_texts[-1]
+
+
+def filled(shape: Any, texts: Iterator[str]) -> Any:
+    """Put texts into a shape."""
+    if shape is TEXT:
+        return next(texts)
+    if isinstance(shape, list):
+        return [filled(item, texts) for item in shape]
+    if isinstance(shape, dict):
+        return {key: filled(item, texts) for key, item in shape.items()}
+    return shape
+
+
+@given(
+    shapes, st.sampled_from(["$ai_input", "$ai_output", "$ai_output_choices", "$ai_input_state"])
+)
+def test_complete_loses_no_text_of_any_shape(shape: Any, key: str) -> None:
+    given_texts: list[str] = []
+    value = filled(shape, numbered(given_texts))
+    shown = text_repr({"properties": {key: value}}, style="complete").text
+    assert [text for text in given_texts if text not in shown] == []
+
+
+NASTY = [
+    "<<<TRUNCATED|eA==|1>>>", "<", "[1] SYSTEM", "[12]", "-" * 80, "=" * 80, "-" * 300,
+    "[tool call", "[tool result x]", "[thinking]", "[redacted thinking]", "[file]",
+    "[image: image/png, 8 bytes]", "... (5 chars truncated) ...", "[SAMPLED VIEW: x", "\n", "\r",
+    "\u2028", "\x85", "\x0b", " ", "a", "\\", '"', "{", "é", "\ud800",
+]  # fmt: skip
+MARKER_LINE = re.compile(
+    r"[-=]{80} *|\[\d+\].*|\[tool (call|result).*|\[((redacted )?thinking|refusal|transcript)\].*"
+    r"|\[(image|audio|video|document|file)[]:].*|\[SAMPLED VIEW.*|\.\.\. \(\d+ chars truncated.*"
+)
+
+
+def skeleton(text: str) -> tuple[int, list[str]]:
+    """Find what a reader takes for the layout: the markers and the lines that mark something."""
+    lines = [line for line in text.splitlines() if MARKER_LINE.fullmatch(line)]
+    return text.count("<<<"), [line[:5] for line in lines]
+
+
+def nasty_event(text: str) -> dict[str, Any]:
+    """An event with a text in every place."""
+    said = [
+        {"role": f"user {text}", "content": f"x{text}", "name": text},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": text},
+                {"type": "thinking", "thinking": text, "signature": text},
+                {"type": "tool_use", "id": f"i {text}", "name": f"n {text}", "input": {text: text}},
+                {"type": "image", "source": {"type": "url", "url": f"u {text}"}},
+                {"type": "unheard-of", "x": {text: [text]}},
+            ],
+            "tool_calls": [{"function": {"name": text, "arguments": f"x{text}"}}],
+        },
+        {"role": "tool", "tool_call_id": f"i {text}", "content": text},
+    ]
+    return {
+        "id": f"i {text}",
+        "event": text,
+        "properties": {
+            "$ai_model": text,
+            "$ai_span_name": text,
+            "$ai_input": said,
+            "$ai_tools": [{"name": text}],
+            "$ai_error": f"x{text}",
+            "other": text,
+        },
+    }
+
+
+@given(st.lists(st.sampled_from(NASTY), max_size=8).map("".join), st.booleans())
+def test_no_text_forges_what_the_layout_marks(text: str, is_trace: bool) -> None:
+    def shown(text: str) -> str:
+        event = nasty_event(text)
+        trace = {"trace": {"id": "t"}, "hierarchy": [{"event": event}]}
+        return text_repr(trace if is_trace else event, style="complete").text
+
+    assert skeleton(shown(f"x{text}")) == skeleton(shown("x"))
+
+
+@given(
+    st.lists(st.sampled_from(NASTY), max_size=12).map("".join), st.integers(0, 200), st.booleans()
+)
+@example("aaaaaaa[1] S", 10, True)  # the end that is kept starts with what looks like a heading
+@example("-" * 300, 160, True)  # the start that is kept is as long as a rule
+def test_no_cut_forges_what_the_layout_marks(text: str, buffer: int, markers: bool) -> None:
+    shown = text_repr(
+        {"properties": {"$ai_input": [{"role": "user", "content": text}]}},
+        style="complete",
+        truncated=True,
+        truncate_buffer=buffer,
+        include_markers=markers,
+    )
+    marks, lines = skeleton(shown.text)
+    is_cut = len(text) > buffer
+    assert shown.metadata.truncated == is_cut
+    assert marks == (1 if is_cut and markers else 0)
+    assert lines == ["=====", "-----", "[1] u", *(["... ("] if is_cut and not markers else [])]
 
 
 @pytest.mark.parametrize("style", ["posthog", "complete"])
@@ -190,6 +321,21 @@ def test_any_depth_is_shown(style: str, opening: str) -> None:
     assert deep_text in text_repr(event, style=style).text
     while isinstance(deep, dict | list):  # taken apart here: freeing it at once needs the stack
         deep = deep.pop() if isinstance(deep, list) else deep.popitem()[1]
+
+
+def test_pieces_of_any_depth_are_shown() -> None:
+    def piece() -> Any:
+        deep: Any = {"content": "bottom"}
+        for _ in range(20_000):
+            deep = {"delta": deep}
+        return deep
+
+    pieces = [piece(), piece()]
+    shown = text_repr({"properties": {"$ai_output_choices": pieces}}, style="complete").text
+    assert shown.count("bottom") == 2
+    for deep in pieces:
+        while isinstance(deep, dict):  # taken apart here: freeing it at once needs the stack
+            deep = deep.popitem()[1]
 
 
 def test_any_depth_of_a_trace_is_shown() -> None:

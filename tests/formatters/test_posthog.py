@@ -55,3 +55,29 @@ def test_the_worked_examples(path: Path) -> None:
 
 def test_there_are_47_worked_examples() -> None:
     assert len(GOLDEN) == 47
+
+
+def test_a_deep_state_is_indented() -> None:
+    state: Any = ["é", {}, []]
+    for level in range(190):
+        state = {"n": level, "in": [state]}
+    shown = text_repr(
+        {"event": "$ai_span", "properties": {"$ai_input_state": state}}, truncated=False
+    )
+    assert shown.text.endswith("INPUT STATE:\n\n" + json.dumps(state, indent=2))
+
+
+@pytest.mark.parametrize("levels", [2_000, 30_000])
+def test_a_very_deep_state_ends_on_one_line(levels: int) -> None:
+    state: Any = []
+    for _ in range(levels):
+        state = [state]
+    shown = text_repr(
+        {"event": "$ai_span", "properties": {"$ai_input_state": state}}, truncated=False
+    )
+    lines = shown.text.split("INPUT STATE:\n\n")[1].split("\n")
+    assert lines[:3] == ["[", "  [", "    ["]
+    assert max(lines, key=len).strip() == "[" * (levels - 399) + "]" * (levels - 399)
+    assert lines[-2:] == ["  ]", "]"]
+    while state:  # taken apart here: freeing it at once needs the stack
+        state = state.pop()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptstore.formatters.complete.event import event_title, write_event
-from promptstore.formatters.complete.writing import DASH, RULE, Writer, scalar_text
+from promptstore.formatters.complete.writing import DASH, RULE, Writer, one_row, scalar_text
 from promptstore.formatters.events import Event, Node, Trace
 from promptstore.formatters.options import TextReprOptions
+from promptstore.formatters.shortening import Piece
 
 _DEEPEST: Final = 20  # levels of a tree that get an indentation of their own
 
 __all__ = ["write"]
 
 
-def write(found: Event | Trace, options: TextReprOptions) -> tuple[str, bool]:
+def write(found: Event | Trace, options: TextReprOptions) -> tuple[list[Piece], bool]:
     """Write an event or a trace.
 
     Args:
@@ -22,14 +23,14 @@ def write(found: Event | Trace, options: TextReprOptions) -> tuple[str, bool]:
         options: The options.
 
     Returns:
-        The text, and whether something of it was taken out.
+        The lines, and whether something of it was taken out.
     """
     writer = Writer(options)
     if isinstance(found, Event):
         write_event(found, writer)
     else:
         _write_trace(found, writer)
-    return writer.text(), writer.is_shortened
+    return writer.lines, writer.is_shortened
 
 
 def _write_trace(trace: Trace, writer: Writer) -> None:
@@ -56,7 +57,7 @@ def _tree_line(number: int, node: Node) -> str:
 def _summary(event: Event) -> str:
     properties = event.properties
     parts: list[str] = [
-        f"{scalar_text(value)}{unit}"
+        f"{one_row(scalar_text(value))}{unit}"
         for key, unit in (("$ai_span_name", ""), ("$ai_model", ""), ("$ai_latency", " s"))
         if _is_shown(value := properties.get(key))
     ]

@@ -28,12 +28,10 @@ def write_messages(messages: Sequence[Message], writer: Writer) -> None:
     for number, message in enumerate(messages, 1):
         if number > 1:
             writer.add("", DASH)
-        short = {key: value for key, value in message.facts.items() if _is_short(value)}
-        facts = ", ".join(f"{escaped(key)}: {scalar_text(value)}" for key, value in short.items())
         heading = f"[{number}] {escaped(message.role)}".rstrip(" ")
-        writer.add("", f"{heading} ({facts})" if facts else heading)
+        short, long = _split(message.facts) if message.facts else ("", {})
+        writer.add("", f"{heading} ({short})" if short else heading)
         write_parts(message.parts, writer)
-        long = {key: value for key, value in message.facts.items() if key not in short}
         if long:
             write_parts([Data(long)], writer)
 
@@ -49,8 +47,9 @@ def write_parts(parts: Sequence[Part], writer: Writer) -> None:
         writer.add("")
         if isinstance(part, Text):
             if part.label:
-                writer.add(f"[{part.label}]", "")
-            writer.add_content(part.text)
+                writer.add(f"[{part.label}]", *([""] if part.text else []))
+            if part.text:
+                writer.add_content(part.text)
         elif isinstance(part, Media):
             writer.add(_media_line(part))
         elif isinstance(part, Call):
@@ -76,6 +75,13 @@ def _media_line(media: Media) -> str:
 
 def _id(call_id: str) -> str:
     return f" {escaped(call_id)}" if call_id else ""
+
+
+def _split(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Write the facts that fit into a heading, and give the others."""
+    short = {key: value for key, value in facts.items() if _is_short(value)}
+    shown = ", ".join(f"{escaped(key)}: {scalar_text(value)}" for key, value in short.items())
+    return shown, {key: value for key, value in facts.items() if key not in short}
 
 
 def _is_short(value: Any) -> bool:

@@ -11,6 +11,7 @@ from promptstore.formatters.complete.writing import (
     RULE,
     Writer,
     decoded,
+    one_row,
     outline,
     scalar_text,
 )
@@ -79,7 +80,7 @@ def event_title(event: Event) -> str:
     """Name an event's kind and id on one line."""
     kind = (event.kind or "event").removeprefix("$ai_").upper()
     shown = "" if event.id is None else f" {' '.join(outline(event.id))}"
-    return " ".join(f"{scalar_text(kind)}{shown}".split("\n"))
+    return one_row(f"{scalar_text(kind)}{shown}")
 
 
 def _facts(properties: Mapping[str, Any]) -> list[str]:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from promptstore.formatters.binary import without_bytes
 from promptstore.formatters.jsontext import load_json, one_line
-from promptstore.formatters.media import without_bytes
+from promptstore.formatters.messages import KINDS, LABELS
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.shortening import shorten_exactly
+from promptstore.formatters.shortening import Piece, shorten_exactly
 
 DASH: Final = "-" * 80
 RULE: Final = "=" * 80
 
-_FORGED: Final = re.compile(
-    r"<(?=<<)|^(?=-{80}$|={80}$|\[\d+\]|\[(?:tool call|tool result|thinking|refusal)\b)",
-    re.MULTILINE,
+_ENDS: Final = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"  # of lines, for whoever reads the text
+_LINE_ENDS: Final = re.compile(f"[{_ENDS}]+")
+_HEADINGS: Final = "|".join(
+    [r"\d+\]", "tool call", "tool result", "SAMPLED VIEW"]
+    + [rf"{label}\]" for label in LABELS]
+    + [rf"{kind}[\]:]" for kind in KINDS]
 )
+_FORGED: Final = re.compile(  # one letter first, since the search for it is fast
+    rf"""[<\[.=-](?:
+        (?<=<)(?=<<)
+        | (?<![^{_ENDS}][\[.=-])(?:
+            (?<=[=-])(?=[=-]{{79}}(?:[{_ENDS}]|\ *$))
+            | (?<=\[)(?=(?:{_HEADINGS.replace(" ", "[ ]")}))
+            | (?<=\.)(?=\.\.[ ]\(\d+[ ]chars[ ]truncated)
+        )
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+_NOTE: Final = " chars truncated"
 _DEEPEST: Final = 20  # levels that get an indentation of their own
 _SHORT: Final = 200  # characters of arguments that stand on one line
 
@@ -26,40 +42,56 @@ class Writer:
 
     Args:
         options: The options.
+
+    Attributes:
+        options: The options.
+        lines: The lines.
+        is_shortened: Whether something was taken out.
     """
 
     def __init__(self, options: TextReprOptions) -> None:
         self.options = options
         self.is_shortened = False
-        self._lines: list[str] = []
+        self.lines: list[Piece] = []
 
     def add(self, *lines: str) -> None:
         """Add lines of the layout's own."""
-        self._lines += lines
+        self.lines += lines
 
     def add_content(self, text: str) -> None:
         """Add a content, escaped, and shortened where that is wanted."""
-        whole = escaped(text)
-        shown = whole
-        if self.options.truncated:
-            markers = self.options.include_markers
-            shown = shorten_exactly(whole, self.options.truncate_buffer, markers=markers)
-        self.is_shortened = self.is_shortened or shown is not whole
-        self._lines.append(shown)
+        cut = self._cut(text)
+        if cut is None:
+            self.lines.append(escaped(text))
+            return
+        self.is_shortened = True
+        start, note, end = cut  # escaped only now, since a cut may make a line look like ours
+        self.lines += [escaped(start), "", note, "", escaped(end)]
 
-    def text(self) -> str:
-        """Join the lines."""
-        return "\n".join(self._lines)
+    def _cut(self, text: str) -> tuple[str, Piece, str] | None:
+        if not self.options.truncated:
+            return None
+        markers = self.options.include_markers
+        return shorten_exactly(text, self.options.truncate_buffer, markers=markers)
 
 
 def escaped(text: str) -> str:
     r"""Put a backslash where a content would look like a marker, a rule or a heading.
 
-    ``<<<`` becomes ``<\<\<`` and a line that looks like one of the layout's own starts with ``\``.
+    ``<<<`` becomes ``<\<<`` and a line that looks like one of the layout's own starts with ``\``.
     """
-    if "<<<" not in text and "[" not in text and DASH not in text and RULE not in text:
-        return text  # nearly always, and much faster than the search
-    return _FORGED.sub(lambda match: match[0] + "\\", text)
+    if "[" in text or "<<<" in text or DASH in text or RULE in text or _NOTE in text:
+        return _FORGED.sub(_backslash, text)  # seldom needed, and slower than the questions
+    return text
+
+
+def _backslash(match: re.Match[str]) -> str:
+    return "<\\" if match[0] == "<" else f"\\{match[0]}"
+
+
+def one_row(text: str) -> str:
+    """Put a text that was escaped on one line."""
+    return _LINE_ENDS.sub(" ", text)
 
 
 def decoded(value: Any) -> Any:
@@ -84,7 +116,7 @@ def scalar_text(value: Any) -> str:
 def call_text(name: str, arguments: Any) -> str:
     """Write a call of a tool: as a line of code where that is readable, else key by key."""
     arguments = decoded(arguments)
-    if arguments in (None, "", {}):
+    if arguments in (None, "", {}, "{}"):
         return escaped(f"{name}()")
     if not isinstance(arguments, dict):
         return escaped(f"{name}({_plain(arguments)})")

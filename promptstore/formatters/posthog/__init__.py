@@ -5,6 +5,6 @@ Where PostHog's formatter fails, a reader gets what he would expect there.
 
 from __future__ import annotations
 
-from promptstore.formatters.posthog.tree import event_text, trace_text
+from promptstore.formatters.posthog.tree import event_lines, trace_lines
 
-__all__ = ["event_text", "trace_text"]
+__all__ = ["event_lines", "trace_lines"]

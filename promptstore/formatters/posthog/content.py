@@ -11,10 +11,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from promptstore.formatters.jsontext import one_line, python_repr, python_text
+from promptstore.formatters.jsontext import load_json, one_line, python_repr, python_text
 
 PLAIN_TYPES: Final = frozenset({"text", "input_text", "output_text", "summary_text"})
 _CALL_TYPES: Final = frozenset({"tool-call", "tool_use", "function"})
+_CONTAINERS: Final = (list, dict)
+_MAY_OPEN: Final = frozenset("{ \t\n\r")  # what JSON of an object may start with
 _SHOWN: Final = 500  # characters of a content that is not understood
 
 
@@ -29,7 +31,7 @@ def type_of(value: Mapping[str, Any]) -> Any:
         UnreadableError: It is a list or an object.
     """
     kind = value.get("type")
-    if isinstance(kind, list | dict):
+    if isinstance(kind, _CONTAINERS):
         raise UnreadableError
     return kind
 
@@ -52,7 +54,9 @@ def content_text(content: Any) -> str:
     Raises:
         UnreadableError: PostHog fails on it.
     """
-    if isinstance(content, list) and any(_is_special(item) for item in content):
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and any(map(_is_special, content)):
         texts = [text for item in content if (text := _element_text(item)) is not None]
         if texts:
             return "\n\n".join(texts)
@@ -67,7 +71,7 @@ def payload_text(payload: Any) -> str:
     """
     if isinstance(payload, str):
         return payload
-    if payload is None or (isinstance(payload, list | dict) and not payload):
+    if payload is None or (isinstance(payload, _CONTAINERS) and not payload):
         return ""
     return content_text(payload)
 
@@ -109,10 +113,9 @@ def plain_text(content: Any) -> str:
 
 
 def _decoded(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    if text[0] not in _MAY_OPEN:
         return text
+    value = load_json(text)
     return value if isinstance(value, dict) and value else text
 
 
@@ -150,12 +153,13 @@ def _list_text(items: Sequence[Any]) -> str:
         if isinstance(item, str):
             lines += ["", item] if lines else [item]
         elif isinstance(item, dict) and (value := item.get("text") or item.get("content")):
+            if lines:
+                lines.append("")
             kind = type_of(item)
-            labelled = kind and kind not in PLAIN_TYPES
-            if labelled and not isinstance(kind, str):
-                return python_repr(items)[:_SHOWN]
-            lines += [""] if lines else []
-            lines += [f"[{kind.upper()}]", ""] if labelled else []
+            if kind and kind not in PLAIN_TYPES:
+                if not isinstance(kind, str):
+                    return python_repr(items)[:_SHOWN]
+                lines += [f"[{kind.upper()}]", ""]
             lines.append(python_text(value))
     return "\n".join(lines) if lines else _cut(items)
 

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from promptstore.formatters.jsontext import python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, content_text
 from promptstore.formatters.posthog.items import is_item, item_text
 from promptstore.formatters.posthog.tools import tools_section
-from promptstore.formatters.shortening import shorten
+from promptstore.formatters.shortening import Piece, shorten
 
 DASH: Final = "-" * 80
+_SEPARATOR: Final = ("", DASH)
+_WITH_LENGTH: Final = (list, dict, str)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a list of messages, ready to be laid out.
 
     Attributes:
-        number: Its place in the list, from 1.
         role: Its heading.
-        text: Its text, shortened where that is wanted.
+        lines: Its text, shortened where that is wanted.
         calls: The calls of tools, or None where there are none.
-        is_last: Whether nothing stands behind it in the list.
     """
 
-    number: int
     role: str
-    text: str
+    lines: Sequence[Piece]
     calls: Sequence[str] | None
-    is_last: bool
 
 
-def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str]:
+def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Piece]:
     """Lay out a list of messages; what PostHog fails on is mended first.
 
     Args:
@@ -45,10 +41,14 @@ def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str
     Returns:
         The lines.
     """
-    return _lines(messages, options, _read_or_mend)
+    try:
+        return strict_message_lines(messages, options)
+    except UnreadableError:
+        mended = [_mended(item) if isinstance(item, dict) else item for item in messages]
+        return strict_message_lines(mended, options)
 
 
-def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str]:
+def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Piece]:
     """Lay out a list of messages as far as PostHog can.
 
     Args:
@@ -61,25 +61,19 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     Raises:
         UnreadableError: PostHog fails on one of them.
     """
-    return _lines(messages, options, _read)
-
-
-def _lines(
-    messages: Sequence[Any],
-    options: TextReprOptions,
-    read: Callable[[int, Mapping[str, Any], bool, TextReprOptions], Entry],
-) -> list[str]:
-    lines: list[str] = []
+    lines: list[Piece] = []
     for number, message in enumerate(messages, 1):
         if isinstance(message, dict):
-            lines += _entry_lines(read(number, message, number == len(messages), options))
+            lines += _entry_lines(number, _read(message, options))
+            if number < len(messages):
+                lines += _SEPARATOR
     return lines
 
 
-def content_line(content: str, options: TextReprOptions) -> str:
+def content_lines(content: str, options: TextReprOptions) -> list[Piece]:
     """Shorten a content where that is wanted."""
-    if not options.truncated:
-        return content
+    if not options.truncated or len(content) <= options.truncate_buffer:
+        return [content]
     return shorten(content, options.truncate_buffer, markers=options.include_markers)
 
 
@@ -132,44 +126,33 @@ def _functions_of(content: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _read_or_mend(
-    number: int, message: Mapping[str, Any], is_last: bool, options: TextReprOptions
-) -> Entry:
-    try:
-        return _read(number, message, is_last, options)
-    except UnreadableError:
-        return _read(number, _mended(message), is_last, options)
-
-
-def _read(
-    number: int, message: Mapping[str, Any], is_last: bool, options: TextReprOptions
-) -> Entry:
-    role = message.get("role") or message.get("type") or "unknown"
-    if message.get("type") == "additional_tools":
-        text = _catalogue_text(message, options)
-    else:
-        text = content_line(_message_text(message), options)
-    return Entry(number, python_text(role).upper(), text, _read_calls(message), is_last)
-
-
-def _catalogue_text(message: Mapping[str, Any], options: TextReprOptions) -> str:
-    lines = tools_section(message.get("tools"), options)
-    return "\n".join(lines) if lines else "[tool catalog not recorded]"
-
-
-def _message_text(message: Mapping[str, Any]) -> str:
-    text = item_text(message)
-    if text is not None:
-        return text
-    content = message.get("content")
-    return content_text(content) if content else ""
-
-
-def _read_calls(message: Mapping[str, Any]) -> Sequence[str] | None:
+def _read(message: Mapping[str, Any], options: TextReprOptions) -> Entry:
+    kind = message.get("type")
+    role = message.get("role") or kind or "unknown"
     calls = message.get("tool_calls")
-    if not calls:
-        return None
-    if not isinstance(calls, list | dict | str):
+    return Entry(
+        role.upper() if isinstance(role, str) else python_text(role).upper(),
+        _read_typed(message, kind, options) if kind else _read_content(message, options),
+        _read_calls(calls) if calls else None,
+    )
+
+
+def _read_typed(message: Mapping[str, Any], kind: Any, options: TextReprOptions) -> Sequence[Piece]:
+    if kind == "additional_tools":
+        return tools_section(message.get("tools"), options) or ["[tool catalog not recorded]"]
+    text = item_text(message)
+    return content_lines(text, options) if text else _read_content(message, options)
+
+
+def _read_content(message: Mapping[str, Any], options: TextReprOptions) -> Sequence[Piece]:
+    content = message.get("content")
+    if content and not isinstance(content, str):
+        content = content_text(content)
+    return content_lines(content, options) if content else ()
+
+
+def _read_calls(calls: Any) -> Sequence[str]:
+    if not isinstance(calls, _WITH_LENGTH):
         raise UnreadableError
     return [_read_call(call) for call in calls]
 
@@ -199,13 +182,9 @@ def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def _entry_lines(entry: Entry) -> list[str]:
-    lines = ["", f"[{entry.number}] {entry.role}", ""]
-    if entry.text:
-        lines.append(entry.text)
+def _entry_lines(number: int, entry: Entry) -> list[Piece]:
+    lines = ["", f"[{number}] {entry.role}", "", *entry.lines]
     if entry.calls is not None:
         lines += ["", f"Tool calls: {len(entry.calls)}"]
         lines += [f"  - {call}" for call in entry.calls]
-    if not entry.is_last:
-        lines += ["", DASH]
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
 from promptstore.formatters.jsontext import DEEPEST, one_line, python_text
@@ -11,16 +11,17 @@ from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.messages import (
     DASH,
     choice_messages,
-    content_line,
+    content_lines,
     message_lines,
 )
 from promptstore.formatters.posthog.tools import tools_section
+from promptstore.formatters.shortening import Piece
 
 _SHOWN: Final = 500  # characters of an input that is not understood
 _Properties = Mapping[str, Any]
 
 
-def generation_text(properties: _Properties, options: TextReprOptions) -> str:
+def generation_lines(properties: _Properties, options: TextReprOptions) -> list[Piece]:
     """Write a generation.
 
     Args:
@@ -28,20 +29,23 @@ def generation_text(properties: _Properties, options: TextReprOptions) -> str:
         options: The options.
 
     Returns:
-        The text.
+        The lines.
     """
-    lines: list[str] = []
+    lines: list[Piece] = []
     for section in (
         tools_section(properties.get("$ai_tools"), options),
         input_section(properties.get("$ai_input"), options),
         _output_section(properties, options),
     ):
         if section:
-            lines += [*_gap(lines), DASH, *section]
-    return "\n".join(lines + _error_section(properties, lines))
+            lines += _gap(lines)
+            lines.append(DASH)
+            lines += section
+    lines += _error_section(properties, lines)
+    return lines
 
 
-def embedding_text(properties: _Properties, options: TextReprOptions) -> str:
+def embedding_lines(properties: _Properties, options: TextReprOptions) -> list[Piece]:
     """Write an embedding; the vector itself is not shown.
 
     Args:
@@ -49,22 +53,22 @@ def embedding_text(properties: _Properties, options: TextReprOptions) -> str:
         options: The options.
 
     Returns:
-        The text.
+        The lines.
     """
     section = input_section(properties.get("$ai_input"), options)
-    lines = [DASH, *section] if section else []
+    lines: list[Piece] = [DASH, *section] if section else []
     lines += [*_gap(lines), DASH, "", "OUTPUT:", "", "Embedding vector generated", ""]
-    return "\n".join(lines + _error_section(properties, lines))
+    return [*lines, *_error_section(properties, lines)]
 
 
-def evaluation_text(properties: _Properties) -> str:
+def evaluation_lines(properties: _Properties) -> list[Piece]:
     """Write an evaluation.
 
     Args:
         properties: The event's properties.
 
     Returns:
-        The text.
+        The lines.
     """
     name = python_text(properties.get("$ai_evaluation_name", "Unknown evaluation"))
     line = f"EVALUATION: {name} | Result: {evaluation_result(properties) or 'UNKNOWN'}"
@@ -78,7 +82,7 @@ def evaluation_text(properties: _Properties) -> str:
         line += f" ({python_text(runtime)})"
     if reasoning := properties.get("$ai_evaluation_reasoning"):
         line += f" | Reasoning: {python_text(reasoning)}"
-    return "\n".join([DASH, "", line, ""])
+    return [DASH, "", line, ""]
 
 
 def evaluation_result(properties: _Properties) -> str | None:
@@ -92,7 +96,7 @@ def evaluation_result(properties: _Properties) -> str | None:
     return "FAIL" if result is False or result == "false" else None
 
 
-def input_section(value: Any, options: TextReprOptions) -> list[str]:
+def input_section(value: Any, options: TextReprOptions) -> list[Piece]:
     """Lay out what a model was given.
 
     Args:
@@ -104,17 +108,18 @@ def input_section(value: Any, options: TextReprOptions) -> list[str]:
     """
     if not value:
         return []
-    lines = ["", "INPUT:"]
+    lines: list[Piece] = ["", "INPUT:"]
     if isinstance(value, str):
-        return [*lines, "", content_line(value, options)]
+        return [*lines, "", *content_lines(value, options)]
     if isinstance(value, list):
-        return lines + message_lines(value, options)
+        lines += message_lines(value, options)
+        return lines
     text = one_line(value)
     text = text[:_SHOWN] + "..." if len(text) > _SHOWN else text
     return [*lines, "", f"[Unparsed input format: {type(value).__name__}]", text]
 
 
-def choices_section(choices: Any, options: TextReprOptions) -> list[str]:
+def choices_section(choices: Any, options: TextReprOptions) -> list[Piece]:
     """Lay out the choices of a model.
 
     Args:
@@ -128,14 +133,14 @@ def choices_section(choices: Any, options: TextReprOptions) -> list[str]:
     return ["", "OUTPUT:", *message_lines(messages, options)] if messages else []
 
 
-def _output_section(properties: _Properties, options: TextReprOptions) -> list[str]:
+def _output_section(properties: _Properties, options: TextReprOptions) -> list[Piece]:
     output, choices = properties.get("$ai_output"), properties.get("$ai_output_choices")
     if _is_response(choices) and choices["output"]:
         return ["", "OUTPUT:", *message_lines(choices["output"], options)]
     if _is_response(output) and output["output"]:
         return ["", "OUTPUT:", *message_lines(output["output"], options)]
     if isinstance(output, str) and output:
-        return ["", "OUTPUT:", "", content_line(output, options)]
+        return ["", "OUTPUT:", "", *content_lines(output, options)]
     return choices_section(choices, options)
 
 
@@ -147,7 +152,7 @@ def _is_response(value: Any) -> TypeGuard[dict[str, Any]]:
     )
 
 
-def _error_section(properties: _Properties, before: list[str]) -> list[str]:
+def _error_section(properties: _Properties, before: Sequence[Piece]) -> list[str]:
     error = properties.get("$ai_error")
     if not (error or properties.get("$ai_is_error")):
         return []
@@ -189,5 +194,5 @@ def _heads(value: dict[str, Any] | list[Any]) -> list[tuple[str, Any]]:
     return [("-", item) for item in value]
 
 
-def _gap(lines: list[str]) -> list[str]:
+def _gap(lines: Sequence[Piece]) -> list[str]:
     return [""] if lines else []

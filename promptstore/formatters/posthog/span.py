@@ -11,14 +11,15 @@ from typing import Any, Final
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, payload_text
-from promptstore.formatters.posthog.messages import DASH, content_line, strict_message_lines
+from promptstore.formatters.posthog.messages import DASH, content_lines, strict_message_lines
+from promptstore.formatters.shortening import Piece
 
 RULE: Final = "=" * 80
 _DEEPEST_LITERAL: Final = 200  # brackets inside of brackets that Python's own parser takes
 _LONGEST_LITERAL: Final = 500_000  # characters; parsing takes a hundred times their memory
 
 
-def span_text(properties: Mapping[str, Any], options: TextReprOptions) -> str:
+def span_lines(properties: Mapping[str, Any], options: TextReprOptions) -> list[Piece]:
     """Write a span.
 
     Args:
@@ -26,15 +27,15 @@ def span_text(properties: Mapping[str, Any], options: TextReprOptions) -> str:
         options: The options.
 
     Returns:
-        The text.
+        The lines.
     """
-    lines = [title(properties.get("$ai_span_name", "Span"), "Span"), RULE]
+    lines: list[Piece] = [title(properties.get("$ai_span_name", "Span"), "Span"), RULE]
     if error := properties.get("$ai_error"):
         lines += [DASH, "", "ERROR:", "", error_text(error)]
     for label, key in (("INPUT STATE", "$ai_input_state"), ("OUTPUT STATE", "$ai_output_state")):
         if state := properties.get(key):
             lines += [DASH, "", f"{label}:", "", *_state_lines(state, options)]
-    return "\n".join(lines)
+    return lines
 
 
 def title(name: Any, default: str) -> str:
@@ -53,10 +54,10 @@ def starts_with_message(state: Sequence[Any]) -> bool:
     return isinstance(first, dict) and ("role" in first or "content" in first)
 
 
-def _state_lines(state: Any, options: TextReprOptions) -> list[str]:
+def _state_lines(state: Any, options: TextReprOptions) -> list[Piece]:
     try:
         if isinstance(state, str):
-            return [content_line(_literal_text(state), options)]
+            return content_lines(_literal_text(state), options)
         if isinstance(state, list):
             return _list_lines(state, options)
         if isinstance(state, dict):
@@ -66,25 +67,25 @@ def _state_lines(state: Any, options: TextReprOptions) -> list[str]:
     return [python_text(state)]
 
 
-def _list_lines(state: list[Any], options: TextReprOptions) -> list[str]:
+def _list_lines(state: list[Any], options: TextReprOptions) -> list[Piece]:
     if starts_with_message(state):
         return strict_message_lines(state, options)
-    return [content_line(indented(state), options)]
+    return content_lines(indented(state), options)
 
 
-def _object_lines(state: dict[str, Any], options: TextReprOptions) -> list[str]:
+def _object_lines(state: dict[str, Any], options: TextReprOptions) -> list[Piece]:
     if state.get("__type") == "tool_call_with_context":
         return _context_lines(state, options)
     messages = state.get("messages")
     if isinstance(messages, list) and messages:
         return strict_message_lines(messages, options)
     if state.get("type") == "tool":
-        return [*_tool_result_heading(state), content_line(_tool_result(state), options)]
-    return [content_line(indented(state), options)]
+        return [*_tool_result_heading(state), *content_lines(_tool_result(state), options)]
+    return content_lines(indented(state), options)
 
 
-def _context_lines(state: dict[str, Any], options: TextReprOptions) -> list[str]:
-    lines: list[str] = []
+def _context_lines(state: dict[str, Any], options: TextReprOptions) -> list[Piece]:
+    lines: list[Piece] = []
     inner = state.get("state")
     if isinstance(inner, dict):
         messages = inner.get("messages")

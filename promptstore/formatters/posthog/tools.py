@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from promptstore.formatters.jsontext import one_line, python_text
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.shortening import hidden
+from promptstore.formatters.shortening import Marker, Piece
 
 _NO_DESCRIPTION: Final = "N/A"
 _SHOWN: Final = 100  # characters of a tool that is not understood
@@ -29,7 +29,7 @@ class Tool:
     schema: Any = None
 
 
-def tools_section(tools: Any, options: TextReprOptions) -> list[str]:
+def tools_section(tools: Any, options: TextReprOptions) -> list[Piece]:
     """Write the section of tools; many tools are hidden in a marker or only counted.
 
     Args:
@@ -47,8 +47,8 @@ def tools_section(tools: Any, options: TextReprOptions) -> list[str]:
         return ["", title, _list_text(entries)]
     if not options.include_markers:
         return ["", f"[+] {title}"]
-    body = hidden(f"{title}\n{_list_text(entries)}")
-    return ["", f"<<<TOOLS_EXPANDABLE|{title}|{body}>>>"]
+    body = f"{title}\n{_list_text(entries)}"
+    return ["", Marker(f"<<<TOOLS_EXPANDABLE|{title}|", body, ">>>")]
 
 
 def _entries(tools: Any) -> Sequence[Any]:

@@ -8,29 +8,29 @@ from typing import Any, Final
 from promptstore.formatters.events import Event, Node, Trace
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.posthog.messages import DASH, content_line
+from promptstore.formatters.posthog.messages import DASH, content_lines
 from promptstore.formatters.posthog.sections import (
     choices_section,
-    embedding_text,
+    embedding_lines,
+    evaluation_lines,
     evaluation_result,
-    evaluation_text,
-    generation_text,
+    generation_lines,
     input_section,
 )
 from promptstore.formatters.posthog.span import (
     RULE,
     error_text,
-    span_text,
+    span_lines,
     starts_with_message,
     title,
 )
-from promptstore.formatters.shortening import hidden
+from promptstore.formatters.shortening import Piece, hidden
 
 _DEEPEST: Final = 10
 _Properties = Mapping[str, Any]
 
 
-def event_text(event: Event, options: TextReprOptions) -> str:
+def event_lines(event: Event, options: TextReprOptions) -> list[Piece]:
     """Write one event as its kind asks; an unknown kind is written as a generation.
 
     Args:
@@ -38,18 +38,18 @@ def event_text(event: Event, options: TextReprOptions) -> str:
         options: The options.
 
     Returns:
-        The text.
+        The lines.
     """
     if event.kind == "$ai_span":
-        return span_text(event.properties, options)
+        return span_lines(event.properties, options)
     if event.kind == "$ai_embedding":
-        return embedding_text(event.properties, options)
+        return embedding_lines(event.properties, options)
     if event.kind == "$ai_evaluation":
-        return evaluation_text(event.properties)
-    return generation_text(event.properties, options)
+        return evaluation_lines(event.properties)
+    return generation_lines(event.properties, options)
 
 
-def trace_text(trace: Trace, options: TextReprOptions) -> str:
+def trace_lines(trace: Trace, options: TextReprOptions) -> list[Piece]:
     """Write a trace.
 
     Args:
@@ -57,25 +57,25 @@ def trace_text(trace: Trace, options: TextReprOptions) -> str:
         options: The options.
 
     Returns:
-        The text.
+        The lines.
     """
     properties, fields = trace.root.properties, trace.root.fields
     name = properties.get("$ai_span_name") or fields.get("traceName") or fields.get("trace_name")
-    lines = [title(name or "TRACE", "TRACE"), RULE]
+    lines: list[Piece] = [title(name or "TRACE", "TRACE"), RULE]
     if error := properties.get("$ai_error"):
         lines += ["", DASH, "", "TRACE ERROR:", "", error_text(error)]
     if trace.nodes:
         lines += ["", DASH, "", "TRACE HIERARCHY:", "", *_tree_lines(trace.nodes, options)]
-        return "\n".join(lines)
+        return lines
     for section in _states(properties, fields, options):
         if section:
             lines += ["", DASH, *section]
-    return "\n".join(lines)
+    return lines
 
 
 def _states(
     properties: _Properties, fields: Mapping[str, Any], options: TextReprOptions
-) -> Iterator[list[str]]:
+) -> Iterator[list[Piece]]:
     given = properties.get("$ai_input_state") or fields.get("inputState")
     yield _state_lines("TRACE INPUT", given or fields.get("input_state"), input_section, options)
     made = properties.get("$ai_output_state") or fields.get("outputState")
@@ -85,17 +85,17 @@ def _states(
 def _state_lines(
     label: str,
     state: Any,
-    section: Callable[[Any, TextReprOptions], list[str]],
+    section: Callable[[Any, TextReprOptions], list[Piece]],
     options: TextReprOptions,
-) -> list[str]:
+) -> list[Piece]:
     if not state:
         return []
     if isinstance(state, list) and starts_with_message(state):
         return section(state, options)
     if isinstance(state, str):
-        return ["", f"{label}:", "", content_line(state, options)]
+        return ["", f"{label}:", "", *content_lines(state, options)]
     if isinstance(state, dict | list):
-        return ["", f"{label}:", "", content_line(indented(state), options)]
+        return ["", f"{label}:", "", *content_lines(indented(state), options)]
     return ["", f"{label}:", "", python_text(state)]
 
 
@@ -124,7 +124,7 @@ def _node_lines(node: Node, prefix: str, pad: str, options: TextReprOptions) -> 
     head = f"{kind} {summarise(event.properties)}"
     if options.collapsed:
         return [start + head]
-    text = event_text(event, options)
+    text = "\n".join(map(str, event_lines(event, options)))
     if options.include_markers:
         return [f"{start}<<<GEN_EXPANDABLE|{_id(event)}|{head}|{hidden(text)}>>>"]
     return [f"{start}[+] {head}", *(f"{prefix}{pad}    {line}" for line in text.split("\n"))]

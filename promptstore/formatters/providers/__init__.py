@@ -22,6 +22,7 @@ from promptstore.formatters.providers import (
     otel,
     vercel,
 )
+from promptstore.formatters.providers.streaming import joined, joined_facts
 
 PROVIDERS: Final[Sequence[Provider]] = (
     litellm.read,
@@ -37,13 +38,16 @@ PROVIDERS: Final[Sequence[Provider]] = (
 _ENVELOPES: Final = {
     "messages": "request",
     "contents": "request",
+    "input": "request",
     "choices": "response",
     "candidates": "response",
     "output": "response",
 }
+_SYSTEM: Final = ("system", "systemInstruction", "system_instruction", "instructions")
 _MARKS: Final = frozenset(
     {"role", "content", "parts", "type", "text", "message", "delta", "kwargs", "tool_calls"}
 )
+_TEXT_BLOCK: Final = {"type", "text"}
 _DEEPEST: Final = 20
 
 
@@ -57,17 +61,50 @@ def read_messages(value: Any) -> list[Message]:
         The messages.
     """
     if isinstance(value, list):
-        return [read_message(item) for item in _joined(value)]
-    if not isinstance(value, Mapping):
+        return _read_list(value)
+    if not isinstance(value, dict):
         return [Message("", _read(value, 0), {})]
+    key = _envelope(value)
+    if key is None:
+        return [read_message(value)]
+    inner, left = value[key], Fields({name: item for name, item in value.items() if name != key})
+    system = [_read_system(left.any(name)) for name in _SYSTEM if left.has(name)]
+    messages = _read_list(inner if isinstance(inner, list) else [inner])
+    rest = [Message(_ENVELOPES[key], [], left.left)] if left.left else []
+    return [*system, *messages, *rest]
+
+
+def _envelope(value: Mapping[str, Any]) -> str | None:
+    """Find the key under which the messages of a whole request or response stand."""
     for key in _ENVELOPES:
         inner = value.get(key)
-        if key == "output" and isinstance(inner, Mapping):  # Bedrock
-            inner = [inner]
-        if isinstance(inner, list) and inner:
-            rest = Fields({name: item for name, item in value.items() if name != key}).left
-            return read_messages(inner) + ([Message(_ENVELOPES[key], [], rest)] if rest else [])
-    return [read_message(value)]
+        is_bedrock = key == "output" and isinstance(inner, dict) and "message" in inner
+        if is_bedrock or (isinstance(inner, list) and inner):
+            return key
+    return None
+
+
+def _read_system(value: Any) -> Message:
+    is_object = isinstance(value, dict)
+    return read_message({"role": "system", **(value if is_object else {"content": value})})
+
+
+def _read_list(values: Sequence[Any]) -> list[Message]:
+    chunks = [item for item in values if isinstance(item, dict) and _is_chunk(item)]
+    if not chunks or len(chunks) != len(values):
+        return [read_message(item) for item in joined(values)]
+    choices = joined([choice for chunk in chunks for choice in chunk["choices"]])
+    rests = [{key: item for key, item in chunk.items() if key != "choices"} for chunk in chunks]
+    around = [Fields(rest).left for rest in joined_facts(rests)]
+    return [
+        *map(read_message, choices),
+        *(Message("response", [], rest) for rest in around if rest),
+    ]
+
+
+def _is_chunk(value: Mapping[str, Any]) -> bool:
+    """Tell whether it is one chunk of a streamed response."""
+    return value.get("object") == "chat.completion.chunk" and isinstance(value.get("choices"), list)
 
 
 def holds_messages(value: Any) -> bool:
@@ -79,8 +116,8 @@ def holds_messages(value: Any) -> bool:
     Returns:
         False for an object without any key that messages have, and for numbers and the like.
     """
-    if isinstance(value, Mapping):
-        return not _MARKS.isdisjoint(value) or any(value.get(key) for key in _ENVELOPES)
+    if isinstance(value, dict):
+        return not _MARKS.isdisjoint(value) or _envelope(value) is not None
     return isinstance(value, list)
 
 
@@ -93,7 +130,7 @@ def read_message(value: Any) -> Message:
     Returns:
         The message.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return Message("", _read(value, 0), {})
     if value.keys() == {"role", "content"} and all(isinstance(v, str) for v in value.values()):
         return Message(value["role"], _read(value["content"], 0), {})  # most are, so it is fast
@@ -106,14 +143,14 @@ def read_message(value: Any) -> Message:
     left = fields.left
     if left.get("type") in (role, "message"):
         del left["type"]
-    return Message(role, parts, {**left, **around})
+    return Message(role, parts, left | _apart(around, left))
 
 
 def _unwrapped(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Take a message out of a choice, a candidate or a serialised object."""
     for key in ("message", "delta", "content", "kwargs"):
         inner = value.get(key)
-        if not isinstance(inner, Mapping) or (key == "content" and "parts" not in inner):
+        if not isinstance(inner, dict) or (key == "content" and "parts" not in inner):
             continue
         if key == "kwargs" and "lc" not in value:
             continue
@@ -122,6 +159,11 @@ def _unwrapped(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, A
             continue
         return inner, around
     return value, {}
+
+
+def _apart(around: Mapping[str, Any], inside: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename the keys around a message that stand inside of it too."""
+    return {f"outer {key}" if key in inside else key: value for key, value in around.items()}
 
 
 def _is_item(value: Mapping[str, Any]) -> bool:
@@ -133,10 +175,12 @@ def _read(value: Any, depth: int) -> list[Part]:
         return []
     if isinstance(value, str):
         return [Text(value)]
-    if depth > _DEEPEST or not isinstance(value, Mapping | list):
+    if depth > _DEEPEST or not isinstance(value, dict | list):
         return [Data(value)]
     if isinstance(value, list):
         return [part for item in value for part in _read(item, depth + 1)]
+    if value.keys() == _TEXT_BLOCK and value["type"] == "text" and isinstance(value["text"], str):
+        return [Text(value["text"])]  # most are, so it is fast
     fields = Fields(value)
     return [*_taken(fields, depth), *fields.rest()]
 
@@ -146,35 +190,3 @@ def _taken(fields: Fields, depth: int) -> list[Part]:
         return _read(value, depth + 1)
 
     return [part for read in PROVIDERS for part in read(fields, inner)]
-
-
-def _joined(values: Sequence[Any]) -> Sequence[Any]:
-    """Join the pieces of streamed choices into one choice each."""
-    joined: list[Any] = []
-    places: dict[Any, int] = {}
-    for value in values:
-        index = value.get("index", 0) if isinstance(value, Mapping) else None
-        if not _is_piece(value) or not isinstance(index, int):
-            places.clear()
-            joined.append(value)
-        elif index in places:
-            place = places[index]
-            joined[place] = _with_piece(joined[place], value)
-        else:
-            places[index] = len(joined)
-            joined.append(value)
-    return joined
-
-
-def _is_piece(value: Any) -> bool:
-    """Tell whether it is a delta that holds text and no more."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("delta"), Mapping):
-        return False
-    delta = value["delta"]
-    return set(delta) <= {"role", "content"} and isinstance(delta.get("content", ""), str)
-
-
-def _with_piece(choice: Mapping[str, Any], piece: Mapping[str, Any]) -> dict[str, Any]:
-    before, after = choice["delta"], piece["delta"]
-    text = before.get("content", "") + after.get("content", "")
-    return {**choice, **piece, "delta": {**before, **after, "content": text}}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from promptstore.formatters.media import from_base64, from_url
-from promptstore.formatters.messages import Call, Fields, Media, Part, Reader, Result, Text
+from promptstore.formatters.media import encrypted, from_bytes, from_url
+from promptstore.formatters.messages import Call, Fields, Kind, Media, Part, Reader, Result, Text
+
+_KEYS: Final = ("toolUse", "toolResult", "reasoningContent")
+_MEDIA: Final[tuple[Kind, ...]] = ("image", "document", "video", "audio")
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -19,6 +21,8 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     Returns:
         Its parts; none where it is not one of these blocks.
     """
+    if not fields.has(*_KEYS, *_MEDIA):
+        return []
     parts: list[Part] = []
     if (use := fields.object("toolUse")) is not None:
         call = Fields(use)
@@ -26,23 +30,23 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         parts += call.rest()
     if (given := fields.object("toolResult")) is not None:
         result = Fields(given)
-        status = result.text("status")
+        is_error = result.choice("status", "success", "error") == "error"
         content = [_result_part(item) for item in result.list("content") or ()]
-        parts.append(Result(result.text("toolUseId"), inner(content), is_error=status == "error"))
+        parts.append(Result(result.text("toolUseId"), inner(content), is_error=is_error))
         parts += result.rest()
     if (reasoning := fields.object("reasoningContent")) is not None:
         parts += _reasoning(Fields(reasoning))
-    for kind in ("image", "document", "video", "audio"):
+    for kind in _MEDIA:
         value = fields.peek(kind)
-        if isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
+        if isinstance(value, dict) and isinstance(value.get("source"), dict):
             fields.object(kind)
-            parts += _media(kind, Fields(value))
+            parts += _media(kind, Fields(value), inner)
     return parts
 
 
 def _result_part(item: Any) -> Any:
     """Take the JSON out of its wrapper, which is the result itself."""
-    is_json = isinstance(item, Mapping) and set(item) == {"json"}
+    is_json = isinstance(item, dict) and set(item) == {"json"}
     return item["json"] if is_json else item
 
 
@@ -52,18 +56,20 @@ def _reasoning(fields: Fields) -> list[Part]:
         inner = Fields(text)
         parts.append(Text(inner.text("text"), "thinking"))
         parts += inner.rest()
-    if redacted := fields.text("redactedContent"):
-        parts.append(Text(f"{len(redacted):,} characters, encrypted", "redacted thinking"))
+    if redacted := fields.binary("redactedContent"):
+        parts.append(encrypted(redacted))
     return [*parts, *fields.rest()]
 
 
-def _media(kind: str, fields: Fields) -> list[Part]:
+def _media(kind: Kind, fields: Fields, inner: Reader) -> list[Part]:
     source = Fields(fields.object("source") or {})
     name, form = fields.text("name"), fields.text("format")
     media_type = f"{kind}/{form}" if form and kind != "document" else form
     location = Fields(source.object("s3Location") or {})
     if source.has("bytes"):
-        media: Media = from_base64(kind, source.any("bytes"), media_type=media_type, name=name)
+        data = source.binary("bytes")
+        media: Media = from_bytes(kind, data, media_type=media_type, name=name)
     else:
         media = from_url(kind, location.text("uri"), media_type=media_type, name=name)
-    return [media, *location.rest(), *source.rest(), *fields.rest()]
+    texts = inner([source.any("text"), source.any("content")])  # a document may be text
+    return [media, *texts, *location.rest(), *source.rest(), *fields.rest()]

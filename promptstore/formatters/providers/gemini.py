@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from promptstore.formatters.media import from_base64, from_url
+from typing import Final
+
+from promptstore.formatters.media import from_bytes, from_url, kind_of
 from promptstore.formatters.messages import Call, Fields, Part, Reader, Result, Text
+
+_KEYS: Final = (
+    "thought", "functionCall", "function_call", "functionResponse", "function_response",
+    "inlineData", "inline_data", "fileData", "file_data",
+)  # fmt: skip
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -16,34 +23,42 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     Returns:
         Its parts; none where it is not one of Gemini's.
     """
+    if not fields.has(*_KEYS):
+        return []
     parts: list[Part] = []
     if fields.has("thought") and fields.has("text") and fields.flag("thought"):
         parts.append(Text(fields.text("text"), "thinking"))
     if (given := fields.object("functionCall", "function_call")) is not None:
-        call = Fields(given)
-        arguments = call.any("args", "arguments")
-        parts.append(Call(call.text("name"), arguments, call.text("id")))
-        parts += call.rest()
+        parts += _call(Fields(given))
     if (given := fields.object("functionResponse", "function_response")) is not None:
         answer = Fields(given)
-        content = inner(answer.any("response"))
+        content = [*inner(answer.any("response")), *inner(answer.list("parts"))]
         parts.append(Result(answer.text("id"), content, answer.text("name")))
         parts += answer.rest()
     if (given := fields.object("inlineData", "inline_data")) is not None:
-        blob = Fields(given)
-        media_type = blob.text("mimeType", "mime_type")
-        name = blob.text("displayName", "display_name")
-        data = blob.any("data")
-        parts += [from_base64(_kind(media_type), data, media_type=media_type, name=name)]
-        parts += blob.rest()
+        parts += _blob(fields, Fields(given))
     if (given := fields.object("fileData", "file_data")) is not None:
         file = Fields(given)
-        media_type = file.text("mimeType", "mime_type")
+        media_type, name = _named(file)
         uri = file.text("fileUri", "file_uri")
-        parts += [from_url(_kind(media_type), uri, media_type=media_type), *file.rest()]
+        media = from_url(kind_of(media_type), uri, media_type=media_type, name=name)
+        parts += [media, *file.rest()]
     return parts
 
 
-def _kind(media_type: str) -> str:
-    kind = media_type.split("/", 1)[0]
-    return kind if kind in ("image", "audio", "video") else "file"
+def _call(call: Fields) -> list[Part]:
+    arguments = call.any("args", "arguments")
+    return [Call(call.text("name"), arguments, call.text("id")), *call.rest()]
+
+
+def _blob(fields: Fields, blob: Fields) -> list[Part]:
+    media_type, name = _named(blob)
+    kind = kind_of(media_type)
+    fields.choice("type", kind)  # PostHog's library writes it beside the data
+    media = from_bytes(kind, blob.binary("data"), media_type=media_type, name=name)
+    return [media, *blob.rest()]
+
+
+def _named(fields: Fields) -> tuple[str, str]:
+    media_type = fields.text("mimeType", "mime_type")
+    return media_type, fields.text("displayName", "display_name")

@@ -6,14 +6,14 @@ from promptstore.formatters.messages import Fields, Part, Reader, Text
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
-    """Read the thinking beside a message's content.
+    """Read the thinking and the images beside a message's content.
 
     Args:
         fields: The message.
         inner: Reads the contents inside of it.
 
     Returns:
-        Its thinking; none where there is none.
+        The thinking and the images; none where there are none.
     """
     parts: list[Part] = []
     if thinking := fields.text("reasoning_content"):
@@ -22,4 +22,4 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     for part in inner(blocks) if blocks else ():
         if not (isinstance(part, Text) and part in parts):  # it may stand in both places
             parts.append(part)
-    return parts
+    return parts + inner(fields.list("images"))

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from promptstore.formatters.media import from_base64, from_url
-from promptstore.formatters.messages import Call, Data, Fields, Media, Part, Reader, Result, Text
+from promptstore.formatters.media import from_bytes, from_url
+from promptstore.formatters.messages import (
+    Call,
+    Data,
+    Fields,
+    Kind,
+    Media,
+    Part,
+    Reader,
+    Result,
+    Text,
+)
 
 _TEXTS: Final = ("", "text", "input_text", "output_text", "summary_text", "reasoning_text")
+_MEDIA_KEYS: Final = (
+    "image_url", "video_url", "audio_url", "b64_json", "input_audio", "audio", "file", "data",
+    "transcript",
+)  # fmt: skip
+_LINKS: Final[tuple[tuple[str, Kind], ...]] = (
+    ("image_url", "image"),
+    ("video_url", "video"),
+    ("audio_url", "audio"),
+)
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -21,7 +39,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
     Returns:
         Its parts.
     """
-    parts: list[Part] = _media(fields)
+    parts: list[Part] = _media(fields) if fields.has(*_MEDIA_KEYS) else []
     if fields.kind in _TEXTS and fields.has("text") and (text := fields.text("text")):
         fields.text("type")
         parts.append(Text(text))
@@ -31,7 +49,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
                 fields.text("type")
             parts += inner(fields.any(key))
     if call_id := fields.text("tool_call_id"):
-        is_error = fields.text("status") == "error" if fields.has("status") else False
+        is_error = fields.choice("status", "success", "error") == "error"  # of LangChain
         parts = [Result(call_id, parts, is_error=is_error)]
     if refusal := fields.text("refusal"):
         if fields.kind == "refusal":
@@ -48,7 +66,7 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
 
 
 def _call(value: Any) -> list[Part]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return [Data(value)]
     outer = Fields(value)
     call_id = outer.text("id")
@@ -59,47 +77,50 @@ def _call(value: Any) -> list[Part]:
     if outer.kind in ("function", "custom", "tool_call"):
         outer.text("type")
     part = Call(call.text("name"), call.any("arguments", "args", "input"), call_id)
-    left = {**(call.left if wrapped is not None else {}), **outer.left}
-    return [part, Data(left)] if left else [part]
+    return [part, *(call.rest() if wrapped is not None else []), *outer.rest()]
 
 
 def _media(fields: Fields) -> list[Part]:
-    if (image := fields.object("image_url")) is not None:
-        return _typed(fields, "image_url", image, lambda f: from_url("image", f.text("url")))
-    if image_data := fields.text("b64_json"):
-        return [from_base64("image", image_data)]
-    if fields.kind == "image_url" and (url := fields.text("image_url")):
-        fields.text("type")
-        return [from_url("image", url)]
+    for key, kind in _LINKS:
+        if (link := fields.object(key)) is not None:
+            fields.choice("type", key)
+            inner = Fields(link)
+            return [from_url(kind, inner.text("url")), *inner.rest()]
+        if fields.kind == key and (url := fields.text(key)):
+            fields.text("type")
+            return [from_url(kind, url)]
+    if fields.has("b64_json") and (data := fields.binary("b64_json")):
+        return [from_bytes("image", data)]
     if (audio := fields.object("input_audio", "audio")) is not None:
-        return _typed(fields, "input_audio", audio, _audio)
+        fields.choice("type", "input_audio")
+        inner = Fields(audio)
+        return [*_audio(inner), *inner.rest()]
+    if fields.kind == "audio" and fields.has(
+        "data", "transcript"
+    ):  # as PostHog's library writes it
+        fields.text("type")
+        return _audio(fields)
     if fields.kind == "file" and (file := fields.object("file")) is not None:
-        return _typed(fields, "file", file, _file)
+        fields.text("type")
+        inner = Fields(file)
+        return [_file(inner), *inner.rest()]
     return []
 
 
-def _typed(fields: Fields, kind: str, value: Mapping[str, Any], describe: Any) -> list[Part]:
-    if fields.kind == kind:
-        fields.text("type")
-    inner = Fields(value)
-    media = describe(inner)
-    parts: list[Part] = [media]
-    if transcript := inner.text("transcript"):
-        parts.append(Text(transcript, "transcript"))
-    return [*parts, *inner.rest()]
-
-
-def _audio(fields: Fields) -> Media:
-    form, source = fields.text("format"), fields.text("id")
-    media_type = f"audio/{form}" if form else ""
-    if not fields.has("data"):
-        return Media("audio", media_type, None, source)
-    media = from_base64("audio", fields.any("data"), media_type=media_type)
-    return Media("audio", media.media_type, media.size, source or media.source)
+def _audio(fields: Fields) -> list[Part]:
+    name, media_type = fields.text("id"), fields.text("mime_type")
+    if not media_type and (form := fields.text("format")):
+        media_type = f"audio/{form}"
+    data = fields.binary("data")
+    media = Media("audio", media_type, name=name)
+    if data:
+        media = from_bytes("audio", data, media_type=media_type, name=name)
+    transcript = fields.text("transcript")
+    return [media, Text(transcript, "transcript")] if transcript else [media]
 
 
 def _file(fields: Fields) -> Media:
     name = fields.text("filename")
-    if fields.has("file_data"):
-        return from_base64("file", fields.any("file_data"), name=name)
+    if data := fields.binary("file_data"):
+        return from_bytes("file", data, name=name)
     return Media("file", source=fields.text("file_id"), name=name)

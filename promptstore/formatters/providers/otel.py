@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from promptstore.formatters.media import from_base64, from_url
-from promptstore.formatters.messages import Call, Fields, Part, Reader, Result, Text
+from promptstore.formatters.media import from_bytes, from_url
+from promptstore.formatters.messages import KINDS, Call, Fields, Kind, Part, Reader, Result, Text
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -29,8 +29,13 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         return [Text(content, "thinking")]
     if kind in ("blob", "uri", "file") and fields.has("modality"):
         fields.text("type")
-        modality, media_type = fields.text("modality"), fields.text("mime_type")
-        if kind == "blob":
-            return [from_base64(modality, fields.any("content", "data"), media_type=media_type)]
-        return [from_url(modality, fields.text("uri", "file_id"), media_type=media_type)]
+        return [_media(fields, is_blob=kind == "blob")]
     return []
+
+
+def _media(fields: Fields, *, is_blob: bool) -> Part:
+    kind: Kind = KINDS.get(fields.choice("modality", *KINDS), "file")
+    media_type = fields.text("mime_type")
+    if is_blob:
+        return from_bytes(kind, fields.binary("content", "data"), media_type=media_type)
+    return from_url(kind, fields.text("uri", "file_id"), media_type=media_type)

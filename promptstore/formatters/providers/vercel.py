@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from promptstore.formatters.media import from_base64
+from typing import Final
+
+from promptstore.formatters.media import from_bytes, kind_of
 from promptstore.formatters.messages import Call, Fields, Part, Reader, Result, Text
+
+_MEDIA: Final = ("image", "file", "media", "image-data", "image-url", "file-data", "file-url")
+_OUTPUTS: Final = ("text", "json", "content", "error-text", "error-json")
 
 
 def read(fields: Fields, inner: Reader) -> list[Part]:
@@ -25,16 +30,20 @@ def read(fields: Fields, inner: Reader) -> list[Part]:
         fields.text("type")
         return [_result(fields, inner)]
     if kind.startswith(("tool-", "dynamic-tool")) and fields.has("toolCallId"):
-        return _ui_tool(fields, inner)
+        return _ui_tool(fields, inner) if fields.has("state", "input", "output") else []
     if kind == "reasoning" and fields.has("text"):
         fields.text("type")
         return [Text(fields.text("text"), "thinking")]
-    if kind in ("image", "file") and (fields.has("image") or fields.has("mediaType", "mimeType")):
-        fields.text("type")
-        media_type = fields.text("mediaType", "mimeType")
-        data = fields.any("image", "data", "url")
-        return [from_base64(kind, data, media_type=media_type, name=fields.text("filename"))]
+    if kind in _MEDIA and fields.has("image", "mediaType", "mimeType", "data", "url"):
+        return [_media(fields)]
     return []
+
+
+def _media(fields: Fields) -> Part:
+    kind, media_type = fields.text("type"), fields.text("mediaType", "mimeType")
+    data = fields.binary("image", "data", "url")
+    what = "image" if kind.startswith("image") else kind_of(media_type)
+    return from_bytes(what, data, media_type=media_type, name=fields.text("filename"))
 
 
 def _result(fields: Fields, inner: Reader) -> Result:
@@ -43,8 +52,7 @@ def _result(fields: Fields, inner: Reader) -> Result:
     parts = inner(output)
     if isinstance(output, dict) and "value" in output:
         wrapper = Fields(output)
-        kind = wrapper.text("type")
-        is_error = is_error or kind.startswith("error")
+        is_error = is_error or wrapper.choice("type", *_OUTPUTS).startswith("error")
         parts = inner(wrapper.any("value"))
         parts += wrapper.rest()
     return Result(fields.text("toolCallId"), parts, fields.text("toolName"), is_error)
