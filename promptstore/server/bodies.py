@@ -18,6 +18,7 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON_FIELDS: Final = ("prompt", "config", "edits")
+_MAX_FORM_FIELDS: Final = 100
 
 
 async def read_body(request: Request) -> Mapping[str, Any]:
@@ -71,7 +72,10 @@ def _parse_json(data: bytes) -> Any:
 def _parse_form(data: bytes) -> dict[str, Any]:
     try:
         pairs = parse_qsl(
-            data.decode(), keep_blank_values=True, strict_parsing=False, errors="strict"
+            data.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_FORM_FIELDS,
         )
     except ValueError as error:
         raise malformed(str(error)) from None

@@ -93,10 +93,23 @@ def read_json(value: Any, attr: str) -> Any:
     _check_letters(text, attr)
     if "\\u0000" in text and _holds_nul(value):
         raise _no_nul(attr)
-    if _is_deep(value):
+    if is_deep(value):
         detail = f"Ensure this value is nested no deeper than {MAX_DEPTH} levels."
         raise invalid("max_depth", detail, attr)
     return value
+
+
+def is_deep(value: Any) -> bool:
+    """Tell whether a JSON value is nested deeper than a file may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def read_config(value: Any) -> Mapping[str, Any]:
@@ -241,18 +254,6 @@ def _holds_nul(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_holds_nul(item) for pair in value.items() for item in pair)
     return isinstance(value, list) and any(map(_holds_nul, value))
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
 
 
 def _edit(item: Any, index: int) -> TextEdit:

@@ -116,9 +116,13 @@ def _by_public_token(projects: Iterable[Project], public: str) -> Project:
 
 def _check_local(request: Request) -> None:
     """Refuse what a page of another site may make a browser send to this machine."""
-    origin = request.headers.get("origin")
-    names = {urlsplit(f"//{request.headers.get('host', '')}").hostname}
-    if origin is not None:
-        names.add(urlsplit(origin).hostname)
-    if not names <= LOOPBACK:
+    addresses = [f"//{request.headers.get('host', '')}", *request.headers.getlist("origin")]
+    if not {_host_of(address) for address in addresses} <= LOOPBACK:
         raise forbidden("A server without authentication answers to this machine only.")
+
+
+def _host_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None

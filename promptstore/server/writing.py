@@ -14,6 +14,7 @@ from promptstore.errors import (
     PromptNotFoundError,
     VersionNotFoundError,
 )
+from promptstore.labels import is_label
 from promptstore.model import Prompt
 from promptstore.server import wire
 from promptstore.server.content import apply_edits, check_size, value_of, with_value
@@ -224,10 +225,14 @@ def remove_label(caller: Caller, text: str, label: str) -> None:
     """Take a label off a prompt."""
     found = find_by_name(caller.project, text)
     read_alive(found, text)
+    label = label.strip()
+    missing = only_detail(404, f"Prompt '{text}' has no label '{label}'.")
+    if not is_label(label):
+        raise missing
     try:
-        caller.project.store.remove_label(found.name, label.strip(), author=caller.author)
+        caller.project.store.remove_label(found.name, label, author=caller.author)
     except LabelNotFoundError:
-        raise only_detail(404, f"Prompt '{text}' has no label '{label.strip()}'.") from None
+        raise missing from None
 
 
 def _given(body: Body, attr: str, partial: bool) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, RepositoryError
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
@@ -97,11 +97,58 @@ def test_only_hashes_are_kept_and_only_the_owner_reads_them(server: Server) -> N
     assert stat.S_IMODE(server.tokens.path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_is_none_of_tokens_lets_nobody_in(tmp_path: Path) -> None:
+def token_with(**changes: object) -> str:
+    token = {
+        "id": "1",
+        "digest": "0" * 64,
+        "user": ADA,
+        "scopes": ["llm_prompt:read"],
+        "projects": [1],
+        "created_at": "2026-01-01T00:00:00+00:00",
+    }
+    return json.dumps({"tokens": [token | changes]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"tokens": 1}',
+        '{"tokens": [{}]}',
+        token_with(digest="é" * 64),
+        token_with(digest=5),
+        token_with(scopes="llm_prompt:read"),
+        token_with(projects="1"),
+        token_with(projects=[]),
+        token_with(more=1),
+    ],
+)
+def test_a_file_that_is_none_of_tokens_lets_nobody_in(tmp_path: Path, text: str) -> None:
     file = tmp_path / "tokens.json"
-    file.write_text('{"tokens": [{}]}')
-    with pytest.raises(InvalidArgumentError, match="is no file of tokens"):
+    file.write_text(text)
+    with pytest.raises(RepositoryError, match="this is no file of tokens"):
         TokenFile(file).find("phx_x")
+
+
+def test_a_broken_file_of_tokens_is_told_to_the_log_only(
+    repo: GitRepo, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens.json"
+    with serving({1: ProjectSettings(1, repo.path)}, TokenFile(file)) as server:
+        good = file.read_bytes()
+        for make in (lambda: file.write_bytes(b"\xff"), file.mkdir):
+            file.unlink()
+            make()
+            with server.client() as client:
+                answer = client.get(READ)
+            assert (answer.status_code, answer.json()["code"]) == (503, "repository_unavailable")
+            assert str(tmp_path) not in answer.text
+            assert str(file) in caplog.records[-1].getMessage()
+        file.rmdir()
+        file.write_bytes(good)
+        with server.client() as client:
+            assert client.get(READ).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -196,6 +243,9 @@ class TestWithoutAuthentication:
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
             {"Origin": "http://localhost.evil.example"},
+            {"Origin": "http://["},
+            {"Host": "["},
+            {"Host": ""},
         ],
     )
     def test_a_page_of_another_site_cannot_use_the_browser(

@@ -147,6 +147,17 @@ def test_half_a_surrogate_pair_is_no_error(client: httpx.Client) -> None:
     assert answer.json()["metadata"]["event_id"] == "\ud800"
 
 
+def test_an_id_that_is_nested_deeply_is_refused(client: httpx.Client) -> None:
+    deep = "[" * 900 + "]" * 900
+    for data in (
+        f'{{"id": {deep}, "properties": {{}}}}',
+        f'{{"id": 1, "properties": {{"$ai_trace_id": {deep}}}}}',
+    ):
+        raw = f'{{"event_type": "$ai_span", "data": {data}}}'
+        answer = client.post(URL, content=raw, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+
+
 def test_a_trace(client: httpx.Client) -> None:
     answer = client.post(URL, json={"event_type": "$ai_trace", "data": TRACE})
     assert answer.json()["text"].startswith("TRACE\n====")

@@ -148,6 +148,32 @@ def test_bodies_that_are_refused(server: Server, repo: GitRepo, body: tuple[byte
     assert repo.git("status", "--porcelain") == ""
 
 
+def test_a_form_of_many_fields_is_refused(server: Server) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert_refused(ask(server, "POST", BASE, b"a&" * 1_000_000, form), 400)
+
+
+@pytest.mark.parametrize("host", ["[", 'a"b', "a b", "", "a/b", "u@a", "a:b", "a:123456"])
+def test_a_host_that_no_link_can_begin_with(server: Server, host: str) -> None:
+    head = (
+        f"GET {BASE}?limit=1 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        f"Authorization: Bearer {server.key}\r\n\r\n"
+    )
+    assert_refused(raw(server, head.encode()), 400)
+
+
+@pytest.mark.parametrize("host", ["a", "prompts.example.com:443", "my_box", "[::1]:8000"])
+def test_links_begin_with_the_host_that_was_asked(server: Server, host: str) -> None:
+    with server.client() as client:
+        page = client.get(BASE, params={"offset": 1}, headers={"Host": host}).json()
+    assert page["previous"] == f"http://{host}{BASE}?limit=100"
+
+
+@pytest.mark.parametrize("label", ["LaTest", "12", "%0d%0a", "%00", "..%2fx", "x" * 5_000])
+def test_a_label_that_is_none_cannot_be_taken_off(server: Server, label: str) -> None:
+    assert_refused(ask(server, "DELETE", f"{BASE}name/summarise/labels/{label}/"), 404)
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "multipart/form-data; boundary=x", "application/x-yaml", "", "json"]
 )
