@@ -204,9 +204,12 @@ def read_list(project: Project, query: Query, page: Page) -> Draft:
     author = query_integer(query, "created_by_id")
     content = query_choice(query, "content", wire.CONTENT_MODES, "full")
     order = query_choice(query, "order_by", _ORDER_CHOICES, "-created_at")
+    # The ETag is asked first: a move meanwhile gives a newer list under an older ETag, which the
+    # next request mends. The other way round the older list would never be.
+    position = project.store.position()
     snapshot = project.store.snapshot()
     labels = project.store.labels()
-    etag = make_etag(snapshot.commit, project.store.position().labels, page.url)
+    etag = make_etag(position.tip, position.labels, page.url)
 
     def write() -> dict[str, Any]:
         chosen = _listed(project, snapshot, label, search)
@@ -356,7 +359,8 @@ def _resolved(
 ) -> dict[str, Any]:
     newest = read_alive(found, text)
     prompt_id = project.id_of(found.snapshot, newest)
-    versions = project.store.history(found.name)
+    history = project.store.history(found.name)
+    versions = [version for version in history if version.number <= found.latest]
     number, wanted_id = wanted
     chosen = [
         version
