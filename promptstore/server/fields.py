@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from promptstore.labels import is_label
-from promptstore.promptfile.yamlreader import MAX_DEPTH
 from promptstore.server.content import MAX_BYTES, TextEdit, size_of
 from promptstore.server.ids import read_uuid
 from promptstore.server.problems import RefusedError, invalid, invalid_name
+from promptstore.values import MAX_DEPTH
 
 _TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})
