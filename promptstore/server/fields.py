@@ -11,7 +11,7 @@ from typing import Any, Final
 from promptstore.labels import is_label
 from promptstore.server.content import MAX_BYTES, TextEdit, size_of
 from promptstore.server.ids import read_uuid
-from promptstore.server.problems import RefusedError, invalid, invalid_name
+from promptstore.server.problems import RefusedError, invalid, invalid_name, required
 from promptstore.values import MAX_DEPTH
 
 _TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
@@ -39,7 +39,7 @@ def read_object(value: Any) -> Mapping[str, Any]:
 def require(data: Mapping[str, Any], attr: str) -> Any:
     """Take a value that must be there and not null."""
     if attr not in data:
-        raise invalid("required", "This field is required.", attr)
+        raise required(attr)
     return _not_null(data[attr], attr)
 
 

@@ -11,7 +11,13 @@ from urllib.parse import unquote, urlsplit
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from promptstore.server.problems import forbidden, not_found, unauthenticated
+from promptstore.server.problems import (
+    forbidden,
+    no_key,
+    no_scope,
+    not_found,
+    unauthenticated,
+)
 from promptstore.server.projects import Project
 from promptstore.server.tokens import Token, TokenFile
 
@@ -60,7 +66,7 @@ class Guard:
         token = self._token(request)
         project = self._project(request, token)
         if token is not None and scope not in token.scopes:
-            raise forbidden(f"API key missing required scope '{scope}'")
+            raise no_scope(scope)
         return Caller(project, token.user if token else None)
 
     def _token(self, request: Request) -> Token | None:
@@ -70,9 +76,7 @@ class Guard:
         header = request.headers.get("authorization", "")
         key = header.removeprefix(_BEARER).strip() if header.startswith(_BEARER) else ""
         if not key:
-            raise unauthenticated(
-                "not_authenticated", "Authentication credentials were not provided."
-            )
+            raise no_key()
         token = self.tokens.find(key)
         if token is None:
             raise unauthenticated(
