@@ -14,7 +14,7 @@ from tests.gitrepo import GitRepo
 from tests.server.listening import Server
 
 CASES = Path(__file__).parents[1] / "data" / "text_repr.jsonl"
-URL = "/api/projects/1/llm_analytics/text_repr/"
+URL = "/api/projects/@current/llm_analytics/text_repr/"
 EVENT = {"id": "g1", "event": "$ai_generation", "properties": {"$ai_input": "Hi"}}
 TRACE = {"trace": {"id": "t1"}, "hierarchy": []}
 
