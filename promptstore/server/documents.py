@@ -442,7 +442,39 @@ _READ: Final = "llm_prompt:read"
 _WRITE: Final = "llm_prompt:write"
 _ONE_PROMPT: Final = {"200": _answer("The new version.", _ref("Prompt"), _FULL)}
 _BY_ID: Final = {"200": _answer("The prompt.", _ref("PromptById"), _SEED)}
-_MADE: Final = {"201": _answer("The new prompt.", _ref("Prompt"), _FULL)}
+
+
+def _link(operation: str, key: str, field: str) -> _Json:
+    return {
+        "operationId": operation,
+        "parameters": {
+            "path.project_id": "$request.path.project_id",
+            f"path.{key}": f"$response.body#/{field}",
+        },
+    }
+
+
+_BY_NAME_OPERATIONS: Final = (
+    "getPromptByName",
+    "publishPrompt",
+    "archivePrompt",
+    "unarchivePrompt",
+    "duplicatePrompt",
+    "setLabel",
+    "removeLabel",
+    "diffPrompt",
+    "resolvePrompt",
+)
+_BY_ID_OPERATIONS: Final = ("retrievePrompt", "updatePrompt", "replacePrompt")
+_MADE: Final = {
+    "201": {
+        **_answer("The new prompt.", _ref("Prompt"), _FULL),
+        "links": {
+            **{name: _link(name, "prompt_name", "name") for name in _BY_NAME_OPERATIONS},
+            **{name: _link(name, "id", "id") for name in _BY_ID_OPERATIONS},
+        },
+    }
+}
 
 LIST: Final = _operation(
     "listPrompts",
