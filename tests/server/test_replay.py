@@ -35,13 +35,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def keys(server: Server) -> dict[str, str]:
-    """Keys of few scopes, for all projects."""
-    everywhere = range(1, len(SCENARIOS) + len(DIFFERENT) + 1)
-    return {
-        "read_token": server.key_for("llm_prompt:read", projects=tuple(everywhere)),
-        "write_token": server.key_for("llm_prompt:write", projects=tuple(everywhere)),
-        "other_token": server.key_for("logs:read", projects=tuple(everywhere)),
-    }
+    """Keys for all projects, by the one scope that each has."""
+    everywhere = tuple(range(1, len(SCENARIOS) + len(DIFFERENT) + 1))
+    scopes = ("llm_prompt:read", "llm_prompt:write", "logs:read")
+    return {scope: server.key_for(scope, projects=everywhere) for scope in scopes}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +53,9 @@ def play(server: Server, keys: dict[str, str], number: int, scenario: Scenario) 
         base_url=server.url,
         token=server.key_for(projects=(number,)),
         project=str(number),
-        **keys,
+        read_token=keys["llm_prompt:read"],
+        write_token=keys["llm_prompt:write"],
+        other_token=keys["logs:read"],
         project_token=f"phc_project_{number}",
         allow_extra=scenario["dialect"] == "seed",
     )
