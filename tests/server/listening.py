@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp
 
 from promptstore.server.app import create_app
 from promptstore.server.projects import Project, open_projects
+from promptstore.server.serving import listen
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 
@@ -87,12 +87,7 @@ class Host:
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
     """Let an application listen on a free port of this machine, and give its URL."""
-    # The protocol must be named: only then does asyncio send small packets at once.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        # A listening socket takes connections at once, before the loop accepts them.
-        listener.listen(128)
+    with listen("127.0.0.1", 0) as listener:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", server_header=False
         )

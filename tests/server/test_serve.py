@@ -25,7 +25,8 @@ READ = "/api/environments/@current/llm_prompts/name/summarise/"
 
 def promptstore(repo: GitRepo, *arguments: str) -> Result:
     """Run a command that ends by itself."""
-    return CliRunner().invoke(app, ["-C", str(repo.path), *arguments])
+    place = [] if "--projects" in arguments else ["-C", str(repo.path)]
+    return CliRunner().invoke(app, [*place, *arguments])
 
 
 def refused(repo: GitRepo, *arguments: str) -> str:
@@ -44,7 +45,7 @@ def served(repo: GitRepo, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                found = re.search(r"running on (http://[\d.]+:\d+)", line)
+                found = re.search(r"serving on (http://[\d.]+:\d+) ", line)
                 if found:
                     yield process, found[1]
                     break
@@ -106,10 +107,32 @@ def test_a_request_in_flight_is_finished_when_the_server_stops(
         (["--no-auth", "--host", "prompts.example.com"], "is open to others"),
         (["--no-auth", "--public-url", "example.com"], "is written like https://"),
         (["--no-auth", "--projects", "nope.yaml"], "No such file"),
+        (["--no-auth", "--host", "nope.invalid"], "is open to others"),
     ],
 )
 def test_what_cannot_be_served(repo: GitRepo, arguments: list[str], says: str) -> None:
     assert says in refused(repo, "serve", *arguments)
+
+
+def test_a_file_of_projects_excludes_what_is_about_one(repo: GitRepo, tmp_path: Path) -> None:
+    file = tmp_path / "projects.yaml"
+    file.write_text("projects: [{id: 3, repository: repo}]")
+    for options in (["--branch", "main"], ["--root", "x"], ["-C", str(repo.path)]):
+        done = CliRunner().invoke(app, [*options, "serve", "--no-auth", "--projects", str(file)])
+        assert "write them into" in str(done.exception)
+    says = refused(repo, "serve", "--projects", str(file), "--public-url", "https://x.example")
+    assert "write `public_url` into" in says
+    create = ("token", "create", "--user", "Ada <ada@example.com>", "--projects", str(file))
+    assert "there is no project 1; there are: 3" in refused(repo, *create, "--project", "1")
+    made = promptstore(repo, *create, "--json")
+    assert json.loads(made.output)["projects"] == [3]
+
+
+def test_a_port_that_is_taken(repo: GitRepo) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        says = refused(repo, "serve", "--no-auth", "--port", str(port))
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in says
 
 
 def test_a_shallow_clone_cannot_be_served(repo: GitRepo, tmp_path: Path) -> None:
