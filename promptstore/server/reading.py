@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -37,6 +38,8 @@ from promptstore.server.problems import (
 from promptstore.server.projects import Project
 from promptstore.server.spelling import spell, unspell
 from promptstore.snapshot import Snapshot
+
+_log = logging.getLogger("promptstore.server")
 
 Query = Mapping[str, str]
 """The parameters of a query."""
@@ -310,7 +313,9 @@ def no_such_version(text: str, number: int) -> RefusedError:
 
 
 def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str) -> list[wire.Row]:
-    listed = snapshot.list_readable(search=(search or None) if label is None else None)[0]
+    listed, broken = snapshot.list_readable(search=(search or None) if label is None else None)
+    for error in broken:
+        _log.warning("left out of a list: %s", error)
     if label is not None:
         alive = {prompt.name for prompt in listed}
         try:

@@ -102,8 +102,8 @@ def _about(project: Project) -> str:
     store = project.store
     count = len(store.snapshot().names())
     return (
-        f"project {project.id}: {count} prompt files in {store.path}, root {store.root or '.'!r}, "
-        f"branch {store.branch or 'of HEAD'}; public token {project.settings.public_token}"
+        f"project {project.id}: {store.path} (branch {store.branch or 'of HEAD'}, root "
+        f"{store.root or '.'}, prompt files: {count}), public token {project.settings.public_token}"
     )
 
 

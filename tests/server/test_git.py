@@ -199,9 +199,12 @@ def test_a_prompt_in_a_folder_is_made_by_its_spelling(client: httpx.Client, repo
     assert (repo.path / "prompts/team/new.one.yaml").is_file()
 
 
-def test_a_broken_file_hides_no_other_prompt(client: httpx.Client, repo: GitRepo) -> None:
+def test_a_broken_file_hides_no_other_prompt(
+    client: httpx.Client, repo: GitRepo, caplog: pytest.LogCaptureFixture
+) -> None:
     repo.commit({"prompts/broken.yaml": "prompt: [\n"})
     assert [row["name"] for row in rows_of(client.get(""))] == ["summarise"]
+    assert "left out of a list: prompts/broken.yaml:2:1" in caplog.text
     answer = client.get("name/broken")
     assert (answer.status_code, answer.json()["code"]) == (500, "broken_prompt_file")
     assert "prompts/broken.yaml:2:1" in answer.json()["detail"]

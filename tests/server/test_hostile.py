@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from promptstore.server import bodies
 from promptstore.server.bodies import MAX_BODY_BYTES
 from tests.gitrepo import GitRepo
 from tests.server.listening import Server
@@ -187,6 +188,17 @@ def test_a_body_over_the_limit_is_not_read(server: Server) -> None:
         f"Content-Type: application/json\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     )
     assert_refused(raw(server, head.encode()), 413)
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODY_SECONDS", 0.05)
+    head = (
+        f"POST {BASE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    assert_refused(raw(server, head.encode()), 408)
 
 
 def test_a_body_of_unknown_length_is_read_up_to_the_limit(server: Server) -> None:
