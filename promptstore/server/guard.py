@@ -24,6 +24,7 @@ from promptstore.server.tokens import Token, TokenFile
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine for itself."""
 
+_OF_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _BEARER: Final = "Bearer "
 
 
@@ -119,9 +120,10 @@ def _by_public_token(projects: Iterable[Project], public: str) -> Project:
 
 
 def _check_local(request: Request) -> None:
-    """Refuse what a page of another site may make a browser send to this machine."""
+    """Refuse what a page of another site, or a proxy, may send to this machine."""
     addresses = [f"//{request.headers.get('host', '')}", *request.headers.getlist("origin")]
-    if not {_host_of(address) for address in addresses} <= LOOPBACK:
+    is_passed_on = any(name in request.headers for name in _OF_PROXIES)
+    if is_passed_on or not {_host_of(address) for address in addresses} <= LOOPBACK:
         raise forbidden("A server without authentication answers to this machine only.")
 
 

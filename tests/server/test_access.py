@@ -254,6 +254,8 @@ class TestWithoutAuthentication:
             {"Origin": "http://["},
             {"Host": "["},
             {"Host": ""},
+            {"X-Forwarded-For": "203.0.113.7"},
+            {"Via": "1.1 proxy"},
         ],
     )
     def test_a_page_of_another_site_cannot_use_the_browser(
