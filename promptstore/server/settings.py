@@ -162,7 +162,7 @@ def _check_keys(
         raise source.wrong(place, "a mapping with keys must stand here")
     unknown = next((key for key in values if key not in known), None)
     if unknown is not None:
-        near = near_matches(unknown, known)
+        near = near_matches(unknown, sorted(known))
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
         raise source.wrong((*place, unknown), f"{unknown!r} is unknown; {hint}")
 
