@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any, Final
 
 from promptstore.formatters import text_repr
-from promptstore.server.fields import is_deep, read_boolean, read_integer
+from promptstore.server.content import is_deep
+from promptstore.server.fields import read_boolean, read_integer
 from promptstore.server.problems import RefusedError, invalid
 
 EVENT_TYPES: Final = ("$ai_generation", "$ai_span", "$ai_embedding", "$ai_trace")

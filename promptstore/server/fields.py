@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from promptstore.labels import is_label
-from promptstore.server.content import MAX_BYTES, TextEdit, size_of
+from promptstore.server.content import MAX_BYTES, TextEdit, is_deep, size_of
 from promptstore.server.ids import read_uuid
 from promptstore.server.problems import RefusedError, invalid, invalid_name, required
 from promptstore.values import MAX_DEPTH
@@ -24,6 +24,7 @@ _API_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_NAME: Final = 255
 _MAX_LABEL: Final = 128
 _MAX_DESCRIPTION: Final = 400
+_MAX_EDITS: Final = 1_000
 
 
 def read_object(value: Any) -> Mapping[str, Any]:
@@ -99,19 +100,6 @@ def read_json(value: Any, attr: str) -> Any:
     return value
 
 
-def is_deep(value: Any) -> bool:
-    """Tell whether a JSON value is nested deeper than a file may be."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
-
-
 def read_config(value: Any) -> Mapping[str, Any]:
     """Read a config: a JSON object, or null for none."""
     if value is None:
@@ -143,6 +131,9 @@ def read_edits(value: Any) -> list[TextEdit]:
         raise invalid("not_a_list", detail, "edits__non_field_errors")
     if not value:
         raise invalid("invalid_input", "At least one edit operation is required.", "edits")
+    if len(value) > _MAX_EDITS:
+        detail = f"Ensure this field has no more than {_MAX_EDITS} elements."
+        raise invalid("max_length", detail, "edits")
     return [_edit(item, index) for index, item in enumerate(value)]
 
 

@@ -14,7 +14,7 @@ from promptstore.errors import (
     PromptNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.model import Prompt
+from promptstore.model import Prompt, texts
 from promptstore.names import is_name
 from promptstore.server import wire
 from promptstore.server.content import stored_size_of, value_of
@@ -48,6 +48,7 @@ _ORDER_CHOICES: Final = (*wire.ORDERS, *(f"-{order}" for order in wire.ORDERS))
 _PAGE: Final = 100
 _VERSIONS_PAGE: Final = 50
 _MAX_VERSIONS_PAGE: Final = 100
+_MAX_DIFF_LINES: Final = 20_000
 
 
 class Draft(NamedTuple):
@@ -264,8 +265,9 @@ def read_diff(project: Project, text: str, query: Query) -> Draft:
 
     def write() -> dict[str, Any]:
         read_alive(found, text)
-        old = _version(project, found, text, before)
-        changed = diff_prompts(old, _version(project, found, text, after))
+        old, new = (_version(project, found, text, number) for number in (before, after))
+        _refuse_long(old, new)
+        changed = diff_prompts(old, new)
         return {
             "name": spell(found.name),
             "from": before,
@@ -275,6 +277,14 @@ def read_diff(project: Project, text: str, query: Query) -> Draft:
         }
 
     return Draft(etag, write)
+
+
+def _refuse_long(*prompts: Prompt) -> None:
+    """Refuse what takes a minute to compare: the time may grow with the square of the lines."""
+    lines = sum(text.count("\n") + 1 for prompt in prompts for _, text in texts(prompt))
+    if lines > _MAX_DIFF_LINES:
+        detail = f"More than {_MAX_DIFF_LINES} lines; compare them with `promptstore diff`."
+        raise invalid("too_large", detail)
 
 
 def _selected(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,7 +14,8 @@ import pytest
 from promptstore.server import bodies
 from promptstore.server.bodies import MAX_BODY_BYTES
 from tests.gitrepo import GitRepo
-from tests.server.listening import Server
+from tests.server.conftest import copied
+from tests.server.listening import Host, Server
 
 BASE = "/api/environments/@current/llm_prompts/"
 
@@ -265,3 +268,50 @@ def test_an_unknown_error_shows_nothing_of_itself(server: Server, repo: GitRepo)
     assert (health.status_code, health.json()) == (503, {"status": "failing"})
     (repo.path / "gone").rename(repo.path / ".git")
     assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+class TestContents:
+    """Contents that a writer may publish, and that must not stop everybody else."""
+
+    @pytest.fixture
+    def client(self, server: Server) -> Iterator[httpx.Client]:
+        with server.client() as client:
+            client.base_url = httpx.URL(server.url + BASE)
+            yield client
+
+    @pytest.fixture
+    def server(self, shared: Host, first_repo: GitRepo, tmp_path: Path) -> Iterator[Server]:
+        with shared.project(copied(first_repo, tmp_path / "repo").path) as server:
+            yield server
+
+    def test_a_heading_of_many_spaces(self, client: httpx.Client) -> None:
+        text = "# a" + " " * 200_000 + "b"
+        made = client.post("", json={"name": "spaces", "prompt": text})
+        assert made.json()["outline"] == [{"level": 1, "text": text[2:]}]
+
+    def test_edits_that_nest_deeply(self, client: httpx.Client) -> None:
+        client.post("", json={"name": "deep", "prompt": {"a": "here"}})
+        edits = [{"old": '"here"', "new": "[" * 900 + "]" * 900}]
+        refused = client.patch("name/deep", json={"base_version": 1, "edits": edits})
+        assert (refused.status_code, refused.json()["edit_index"]) == (400, 0)
+        assert client.get("name/deep").json()["prompt"] == '{"a": "here"}'
+
+    def test_more_edits_than_anybody_makes(self, client: httpx.Client) -> None:
+        edits = [{"old": "a", "new": "b"}] * 1_001
+        refused = client.patch("name/summarise", json={"base_version": 1, "edits": edits})
+        assert (refused.status_code, refused.json()["code"]) == (400, "max_length")
+
+    def test_a_text_that_is_marked_as_json_and_is_too_deep_for_it(
+        self, client: httpx.Client, server: Server, shared: Host
+    ) -> None:
+        repo = GitRepo(shared.projects[server.project].store.path)
+        file = f"prompt: '{'[' * 50_000}'\nx-posthog-json: true\n"
+        repo.commit({"prompts/deep.yaml": file})
+        assert client.get("name/deep").json()["prompt"] == "[" * 50_000
+        assert client.get("").json()["count"] == 2
+
+    def test_long_texts_are_not_compared(self, client: httpx.Client) -> None:
+        client.post("", json={"name": "long", "prompt": "a\n" * 12_000})
+        client.patch("name/long", json={"base_version": 1, "prompt": "b\n" * 12_000})
+        refused = client.get("name/long/diff")
+        assert (refused.status_code, refused.json()["code"]) == (400, "too_large")
