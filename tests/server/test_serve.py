@@ -128,6 +128,14 @@ def test_a_file_of_projects_excludes_what_is_about_one(repo: GitRepo, tmp_path: 
     assert json.loads(made.output)["projects"] == [3]
 
 
+@pytest.mark.parametrize("module", ["fastapi", "uvicorn"])
+def test_without_its_extra_it_says_what_to_install(
+    repo: GitRepo, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert "pip install 'git-promptstore[server]'" in refused(repo, "serve", "--no-auth")
+
+
 def test_a_port_that_is_taken(repo: GitRepo) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
