@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore import promptfile
 from promptstore import repository as git
@@ -28,7 +28,7 @@ from promptstore.repository import Repository
 from promptstore.values import FrozenDict
 
 if TYPE_CHECKING:
-    from promptstore.repository import FileChange
+    from promptstore.repository import FileChange, Link
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -56,6 +56,10 @@ class Target(NamedTuple):
 
     version: int
     commit: str
+
+
+_Table: TypeAlias = Mapping[str, Mapping[str, Target]]
+"""Targets by label, then by prompt name."""
 
 
 class LabelTable(NamedTuple):
@@ -204,20 +208,45 @@ class LabelMove(NamedTuple):
     message: str
 
 
-def read_moves(repository: Repository, commit: str) -> Iterator[LabelMove]:
-    """Read every move of every label up to a commit of their branch, newest first.
+class MoveLog:
+    """The moves of all labels; each commit of their branch is read once.
 
-    A commit whose label file is broken counts as one that left the label where it was.
+    Threads may share it.
+
+    Args:
+        repository: The repository.
     """
-    history = list(repository.walk(commit))
-    tables: list[Mapping[str, Mapping[str, Target]]] = [{}]
-    known: dict[str, Mapping[str, Target]] = {}
-    for link in reversed(history):
-        table = read_labels(repository, link.id, known)
-        kept = {label: tables[-1][label] for label in table.broken if label in tables[-1]}
-        tables.append({**table.targets, **kept})
-    for link, before, after in zip(history, tables[-2::-1], tables[:0:-1], strict=True):
-        yield from _moves_between(repository, link.id, before, after)
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        # What belongs together is one value, so that threads never see half of it.
+        self._read: tuple[str | None, _Table, tuple[LabelMove, ...]] = (None, {}, ())
+
+    def moves(self, commit: str) -> tuple[LabelMove, ...]:
+        """List every move up to a commit of the branch, newest first.
+
+        A commit whose label file is broken counts as one that left the label where it was.
+        """
+        known, table, moves = self._read
+        links: list[Link] = []
+        for link in self._repository.walk(commit):
+            if link.id == known:
+                break
+            links.append(link)
+        else:
+            # Another history than the one that was read.
+            table, moves = {}, ()
+        contents: dict[str, Mapping[str, Target]] = {}
+        fresh: list[list[LabelMove]] = []
+        for link in reversed(links):
+            read = read_labels(self._repository, link.id, contents)
+            kept = {label: table[label] for label in read.broken if label in table}
+            after = {**read.targets, **kept}
+            fresh.append(list(_moves_between(self._repository, link.id, table, after)))
+            table = after
+        moves = (*(move for some in reversed(fresh) for move in some), *moves)
+        self._read = (commit, table, moves)
+        return moves
 
 
 def plan_moves(
@@ -330,8 +359,8 @@ def _write_line(name: str, target: Any) -> str:
 def _moves_between(
     repository: Repository,
     commit_id: str,
-    before: Mapping[str, Mapping[str, Target]],
-    after: Mapping[str, Mapping[str, Target]],
+    before: _Table,
+    after: _Table,
 ) -> Iterator[LabelMove]:
     commit = repository.commit(commit_id)
     for label in sorted(before.keys() | after.keys()):

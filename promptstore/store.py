@@ -29,12 +29,12 @@ from promptstore.errors import (
 from promptstore.labels import (
     LabelMove,
     LabelTable,
+    MoveLog,
     Target,
     check_label,
     contradiction,
     labels_commit,
     read_labels,
-    read_moves,
 )
 from promptstore.model import Prompt, RenderedPrompt, Version, render_prompt
 from promptstore.names import check_name, near_matches
@@ -119,6 +119,7 @@ class PromptStore:
         self._present = Present(repository, branch, refresh_interval) if repository else None
         self._snapshots: dict[tuple[str, Standing], Snapshot] = {}
         self._label_tables: dict[str, LabelTable] = {}
+        self._moves = MoveLog(repository) if repository else None
         self._announced: set[str] = set()
 
     @classmethod
@@ -716,11 +717,11 @@ class PromptStore:
             The moves: who pointed which label from which version to which, when and why.
         """
         commit = labels_commit(self._repository) if self._repository else None
-        if commit is None or self._repository is None:
+        if commit is None or self._moves is None:
             return []
         return [
             move
-            for move in read_moves(self._repository, commit)
+            for move in self._moves.moves(commit)
             if label in (None, move.label) and name in (None, move.name)
         ]
 

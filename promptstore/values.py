@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
+from promptstore.errors import InvalidArgumentError
+
+MAX_DEPTH: Final = 100
+"""How deep a JSON value may be nested: in a file, in a prompt, and in a value for a variable."""
+
 
 class FrozenDict(dict[str, Any]):
     """A dict that cannot be changed; ``value | {...}`` or `thaw` makes one that can."""
@@ -53,14 +58,28 @@ _FROZEN: Final = frozenset({str, int, float, bool, type(None), FrozenDict, Froze
 
 
 def freeze(value: Any) -> Any:
-    """Copy a JSON value into dicts and lists that cannot be changed."""
+    """Copy a JSON value into dicts and lists that cannot be changed.
+
+    Raises:
+        InvalidArgumentError: It is nested too deeply, or holds itself.
+    """
+    return _freeze(value, 1)
+
+
+def _freeze(value: Any, depth: int) -> Any:
     if type(value) in _FROZEN:
         return value
-    if isinstance(value, (dict, Mapping)):
-        return FrozenDict({key: freeze(item) for key, item in value.items()})
-    if isinstance(value, (list, tuple)):
-        return FrozenList([freeze(item) for item in value])
-    return value
+    is_mapping = isinstance(value, (dict, Mapping))
+    if not is_mapping and not isinstance(value, (list, tuple)):
+        return value
+    if depth > MAX_DEPTH:
+        raise InvalidArgumentError(
+            message=f"this value is nested deeper than {MAX_DEPTH} levels, which no prompt can be; "
+            "make it flatter, or keep it as a text"
+        )
+    if is_mapping:
+        return FrozenDict({key: _freeze(item, depth + 1) for key, item in value.items()})
+    return FrozenList([_freeze(item, depth + 1) for item in value])
 
 
 def thaw(value: Any) -> Any:

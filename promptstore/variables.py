@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import VariableError
 from promptstore.names import near_matches
-from promptstore.values import freeze
+from promptstore.values import MAX_DEPTH, freeze
 
 VariableType: TypeAlias = Literal[
     "string", "integer", "number", "boolean", "array", "object", "messages", "any"
@@ -20,9 +20,6 @@ VARIABLE_TYPES: Final[tuple[VariableType, ...]] = get_args(VariableType)
 
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 """The roles that a message may have."""
-
-MAX_DEPTH: Final = 100
-"""How deep a value may be nested."""
 
 
 class _Missing(enum.Enum):

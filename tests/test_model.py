@@ -159,3 +159,12 @@ def test_the_subject_of_a_version() -> None:
 def test_content_is_plain_and_says_everything(prompt: Prompt) -> None:
     assert replace(prompt, name="x", version=1).content == prompt.content
     assert type(prompt.content) is dict
+
+
+@pytest.mark.parametrize("field", ["config", "metadata", "extensions"])
+def test_a_prompt_is_not_nested_deeper_than_a_file_may_be(field: str) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    with pytest.raises(InvalidArgumentError, match="nested deeper than 100 levels"):
+        Prompt(prompt="x", **{field: deep})  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.values import FrozenDict, FrozenList, freeze, thaw
+from promptstore.errors import InvalidArgumentError
+from promptstore.values import MAX_DEPTH, FrozenDict, FrozenList, freeze, thaw
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -73,3 +74,23 @@ def test_frozen_values_hash_by_content() -> None:
     assert hash(freeze({"a": [1], "b": 2})) == hash(freeze({"b": 2, "a": [1]}))
     assert isinstance(freeze({}), FrozenDict)
     assert isinstance(freeze(()), FrozenList)
+
+
+def nested(levels: int, inner: Any = 1) -> Any:
+    for level in range(levels):
+        inner = {"a": inner} if level % 2 else [inner]
+    return inner
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 50_000])
+def test_a_value_that_is_nested_deeply_is_refused(levels: int) -> None:
+    assert freeze(nested(MAX_DEPTH)) == nested(MAX_DEPTH)
+    with pytest.raises(InvalidArgumentError, match="nested deeper than 100 levels"):
+        freeze(nested(levels))
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(InvalidArgumentError, match="nested deeper"):
+        freeze(value)

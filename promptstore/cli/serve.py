@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptstore.cli.place import Place
-from promptstore.errors import MissingExtraError
+from promptstore.errors import InvalidArgumentError, MissingExtraError
+from promptstore.store import DEFAULT_ROOT
+
+if TYPE_CHECKING:
+    from promptstore.server.settings import Settings
 
 Projects = Annotated[
     Path | None,
@@ -36,12 +40,29 @@ def serve(
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         raise MissingExtraError(extra="server", purpose="The server")
     from promptstore.server.serving import serve as serve_settings
+
+    if projects is not None and public_url is not None:
+        raise InvalidArgumentError(
+            message=f"--public-url is about one project; write `public_url` into {projects}"
+        )
+    settings = chosen_settings(context.obj, projects, public_url)
+    serve_settings(settings, host=host, port=port, no_auth=no_auth)
+
+
+def chosen_settings(place: Place, projects: Path | None, public_url: str | None = None) -> Settings:
+    """Read the settings of a server from its file, or make those for one repository.
+
+    Args:
+        place: Where the repository is, unless there is a file.
+        projects: The file of several projects, or None.
+        public_url: The URL that clients use, or None.
+    """
     from promptstore.server.settings import read_settings, single_project
 
-    place: Place = context.obj
-    settings = (
-        read_settings(projects)
-        if projects is not None
-        else single_project(place.repo, place.root, place.branch, public_url)
-    )
-    serve_settings(settings, host=host, port=port, no_auth=no_auth)
+    if projects is None:
+        return single_project(place.repo, place.root, place.branch, public_url)
+    if place != Place(Path(), DEFAULT_ROOT, None):
+        raise InvalidArgumentError(
+            message=f"--repo, --root and --branch are about one project; write them into {projects}"
+        )
+    return read_settings(projects)

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from promptstore.cli.output import print_error, print_json, print_table
-from promptstore.cli.place import Place
-from promptstore.cli.serve import Projects
-from promptstore.server.settings import read_settings, single_project
+from promptstore.cli.serve import Projects, chosen_settings
+from promptstore.errors import InvalidArgumentError
 from promptstore.server.tokens import SCOPES, Token, TokenFile
 
 token_app = typer.Typer(
@@ -31,7 +30,7 @@ def create(
     ] = None,
     project: Annotated[
         list[int] | None,
-        typer.Option(help="A project that it may see, again for more. By default 1."),
+        typer.Option(help="A project that it may see, again for more; by default the first one."),
     ] = None,
     projects: Projects = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -40,8 +39,14 @@ def create(
 
     It is shown this once: only its hash is kept.
     """
-    token, key = _tokens(context, projects).create(
-        user, scope or ["llm_prompt:read"], project or [1]
+    settings = chosen_settings(context.obj, projects)
+    numbers = [one.id for one in settings.projects]
+    unknown = sorted(set(project or ()) - set(numbers))
+    if unknown:
+        listed = ", ".join(map(str, numbers))
+        raise InvalidArgumentError(message=f"there is no project {unknown[0]}; there are: {listed}")
+    token, key = TokenFile(settings.tokens).create(
+        user, scope or ["llm_prompt:read"], project or numbers[:1]
     )
     if as_json:
         print_json({"key": key, **_shown(token)})
@@ -77,10 +82,7 @@ def revoke(
 
 
 def _tokens(context: typer.Context, projects: Path | None) -> TokenFile:
-    place: Place = context.obj
-    if projects is not None:
-        return TokenFile(read_settings(projects).tokens)
-    return TokenFile(single_project(place.repo, place.root, place.branch).tokens)
+    return TokenFile(chosen_settings(context.obj, projects).tokens)
 
 
 def _shown(token: Token) -> dict[str, Any]:

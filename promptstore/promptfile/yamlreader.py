@@ -25,9 +25,9 @@ from yaml.scanner import Scanner
 
 from promptstore.errors import Problem
 from promptstore.promptfile import codes
+from promptstore.values import MAX_DEPTH
 
 MAX_BYTES: Final = 1 << 20
-MAX_DEPTH: Final = 100
 MAX_DIGITS: Final = 4000
 MAX_PROBLEMS: Final = 100
 INTEGER_BOUND: Final = 10**MAX_DIGITS

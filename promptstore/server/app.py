@@ -21,7 +21,7 @@ from promptstore.server.guard import Guard
 from promptstore.server.problems import RefusedError, envelope, not_found, refusal_for
 from promptstore.server.projects import Project
 from promptstore.server.replies import reply
-from promptstore.server.routes import by_name, health, prompts, text_repr, unbuilt
+from promptstore.server.routes import by_name, docs, health, prompts, text_repr, unbuilt
 from promptstore.server.tokens import TokenFile
 
 _log = logging.getLogger("promptstore.server")
@@ -31,6 +31,7 @@ _ROUTERS: Final = (
     text_repr.router,
     unbuilt.router,
     health.router,
+    docs.router,
 )
 
 
@@ -49,6 +50,7 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
         version=__version__,
         description=documents.DESCRIPTION,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.guard = Guard(projects, tokens)
@@ -73,7 +75,7 @@ class _DocumentedApi(FastAPI):
             }
             for route in _routes():
                 # FastAPI leaves every null out, also those of the examples.
-                for method in route.methods or ():
+                for method in (route.methods if route.include_in_schema else None) or ():
                     operation = document["paths"][route.path][method.lower()]
                     operation.update(route.openapi_extra or {})
         return super().openapi()

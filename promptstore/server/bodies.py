@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,19 +16,28 @@ from promptstore.server.problems import RefusedError, envelope, invalid, malform
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 """The largest body that is read: a content of a megabyte, escaped as clumsily as can be."""
 
+MAX_BODY_SECONDS: Final = 60.0
+"""How long a body may take to arrive, in seconds."""
+
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON_FIELDS: Final = ("prompt", "config", "edits")
+_MAX_FORM_FIELDS: Final = 100
 
 
 async def read_body(request: Request) -> Mapping[str, Any]:
     """Read the body of a request, which is an object of JSON or a form.
 
     Raises:
-        RefusedError: 413 for one that is too large, 415 for another content type, 400 for one that
-            cannot be understood.
+        RefusedError: 408 for one that does not arrive, 413 for one that is too large, 415 for
+            another content type, 400 for one that cannot be understood.
     """
-    data = await _read_bytes(request)
+    try:
+        async with asyncio.timeout(MAX_BODY_SECONDS):
+            data = await _read_bytes(request)
+    except TimeoutError:
+        detail = f"The body did not arrive within {MAX_BODY_SECONDS:g} seconds."
+        raise _cut_off(408, "request_timeout", detail) from None
     if not data:
         return {}
     kind = request.headers.get("content-type", "")
@@ -55,10 +65,13 @@ async def _read_bytes(request: Request) -> bytes:
 
 def _too_large() -> RefusedError:
     detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
+    return _cut_off(413, "body_too_large", detail)
+
+
+def _cut_off(status: int, code: str, detail: str) -> RefusedError:
     # What is not read of the body would be taken for the next request.
-    return RefusedError(
-        413, envelope("invalid_request", "body_too_large", detail), {"Connection": "close"}
-    )
+    body = envelope("invalid_request", code, detail)
+    return RefusedError(status, body, {"Connection": "close"})
 
 
 def _parse_json(data: bytes) -> Any:
@@ -71,7 +84,10 @@ def _parse_json(data: bytes) -> Any:
 def _parse_form(data: bytes) -> dict[str, Any]:
     try:
         pairs = parse_qsl(
-            data.decode(), keep_blank_values=True, strict_parsing=False, errors="strict"
+            data.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_FORM_FIELDS,
         )
     except ValueError as error:
         raise malformed(str(error)) from None

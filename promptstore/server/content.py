@@ -12,7 +12,7 @@ from promptstore.errors import PromptFileError
 from promptstore.model import Message, Prompt
 from promptstore.promptfile import loads
 from promptstore.server.problems import invalid, only_detail
-from promptstore.values import thaw
+from promptstore.values import MAX_DEPTH, thaw
 
 MAX_BYTES: Final = 1_000_000
 """How large a content or a config may be, as compact JSON in UTF-8."""
@@ -20,7 +20,8 @@ MAX_BYTES: Final = 1_000_000
 _JSON_KEY: Final = "x-posthog-json"
 """Marks a file whose text is JSON that was published as JSON, not as a text."""
 
-_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*")
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(?=\S)")
 _PREVIEW: Final = 160
 
 
@@ -33,7 +34,7 @@ def value_of(prompt: Prompt) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         # A person has edited the file since; what it says now is a text.
         return text
 
@@ -76,6 +77,19 @@ def _messages(prompt: Prompt, value: Any) -> tuple[Any, ...] | None:
     return read.messages if has_roles and thaw(read.content["messages"]) == value else None
 
 
+def is_deep(value: Any) -> bool:
+    """Tell whether a JSON value is nested deeper than a file may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
+
+
 def size_of(value: Any) -> int:
     """Measure a JSON value: bytes of its compact JSON, letters as they are."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
@@ -112,12 +126,15 @@ def apply_edits(value: Any, edits: Sequence[TextEdit]) -> Any:
         text = _replaced(text, edit, index)
     if is_text:
         return text
+    last = len(edits) - 1
     try:
-        return json.loads(text)
+        edited = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise only_detail(
-            400, f"Edits produced invalid JSON: {error}", edit_index=len(edits) - 1
-        ) from None
+        raise only_detail(400, f"Edits produced invalid JSON: {error}", edit_index=last) from None
+    if is_deep(edited):
+        detail = f"Edits produced JSON that is nested deeper than {MAX_DEPTH} levels."
+        raise only_detail(400, detail, edit_index=last)
+    return edited
 
 
 def _replaced(text: str, edit: TextEdit, index: int) -> str:
@@ -139,8 +156,22 @@ def outline_of(value: Any) -> list[dict[str, Any]]:
     """List the markdown headings of a text; other JSON has none."""
     if not isinstance(value, str):
         return []
-    found = (_HEADING.fullmatch(line) for line in re.split(r"\r\n|\n|\r", value))
-    return [{"level": len(match[1]), "text": match[2]} for match in found if match]
+    found = ((line, _HEADING.match(line)) for line in _LINE_END.split(value))
+    return [
+        {"level": len(match[1]), "text": _without_closing(line[match.end() :])}
+        for line, match in found
+        if match
+    ]
+
+
+def _without_closing(heading: str) -> str:
+    """Take off the ``#`` that may close a heading after a space.
+
+    A regular expression that did all at once would take a square of the time for long spaces.
+    """
+    text = heading.rstrip(" \t")
+    bare = text.rstrip("#")
+    return bare.rstrip(" \t") if bare.endswith((" ", "\t")) else text
 
 
 def preview_of(value: Any) -> str:

@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptstore.server.events import EVENT_TYPES
+from promptstore.server.problems import (
+    RefusedError,
+    no_deletion,
+    no_key,
+    no_scope,
+    not_built,
+    required,
+    stale,
+)
 from promptstore.server.wire import ORDERS
 
 PROJECT: Final = "/api/environments/{project_id}"
@@ -99,12 +108,6 @@ _VERSION: Final = {
     "created_at": _TIME,
     "is_latest": True,
     "labels": ["production"],
-}
-_ERROR: Final = {
-    "type": "validation_error",
-    "code": "required",
-    "detail": "This field is required.",
-    "attr": "prompt",
 }
 
 
@@ -401,7 +404,11 @@ def _answer(about: str, schema: _Json, example: Any) -> _Json:
     return {"description": about, "content": {"application/json": content}}
 
 
-_REFUSED: Final = _answer("The request is refused.", _ref("Error"), _ERROR)
+def _refusal(about: str, refusal: RefusedError) -> _Json:
+    return _answer(about, _ref("Error"), refusal.body)
+
+
+_REFUSED: Final = _refusal("The request is refused.", required("prompt"))
 _NOT_MODIFIED: Final = {"304": {"description": "The client has it already."}}
 
 
@@ -418,8 +425,8 @@ def _operation(
     extra: _Json = {"parameters": parameters, "responses": {**answers, "default": _REFUSED}}
     extra["security"] = [{"key": []}] if scope else []
     if scope:
-        extra["responses"]["401"] = _REFUSED | {"description": "There is no good key."}
-        extra["responses"]["403"] = _REFUSED | {"description": f"The key lacks `{scope}`."}
+        extra["responses"]["401"] = _refusal("There is no good key.", no_key())
+        extra["responses"]["403"] = _refusal(f"The key lacks `{scope}`.", no_scope(scope))
     if body is not None:
         extra["requestBody"] = body
     return {
@@ -435,7 +442,39 @@ _READ: Final = "llm_prompt:read"
 _WRITE: Final = "llm_prompt:write"
 _ONE_PROMPT: Final = {"200": _answer("The new version.", _ref("Prompt"), _FULL)}
 _BY_ID: Final = {"200": _answer("The prompt.", _ref("PromptById"), _SEED)}
-_MADE: Final = {"201": _answer("The new prompt.", _ref("Prompt"), _FULL)}
+
+
+def _link(operation: str, key: str, field: str) -> _Json:
+    return {
+        "operationId": operation,
+        "parameters": {
+            "path.project_id": "$request.path.project_id",
+            f"path.{key}": f"$response.body#/{field}",
+        },
+    }
+
+
+_BY_NAME_OPERATIONS: Final = (
+    "getPromptByName",
+    "publishPrompt",
+    "archivePrompt",
+    "unarchivePrompt",
+    "duplicatePrompt",
+    "setLabel",
+    "removeLabel",
+    "diffPrompt",
+    "resolvePrompt",
+)
+_BY_ID_OPERATIONS: Final = ("retrievePrompt", "updatePrompt", "replacePrompt")
+_MADE: Final = {
+    "201": {
+        **_answer("The new prompt.", _ref("Prompt"), _FULL),
+        "links": {
+            **{name: _link(name, "prompt_name", "name") for name in _BY_NAME_OPERATIONS},
+            **{name: _link(name, "id", "id") for name in _BY_ID_OPERATIONS},
+        },
+    }
+}
 
 LIST: Final = _operation(
     "listPrompts",
@@ -511,7 +550,7 @@ REPLACE: Final = _operation(
 DELETE: Final = _operation(
     "deletePrompt",
     [*_IN_PROJECT, _PROMPT_ID],
-    {"405": _REFUSED | {"description": "Nothing is deleted: PATCH `deleted` to true."}},
+    {"405": _refusal("Nothing is deleted: PATCH `deleted` to true.", no_deletion())},
     scope=_WRITE,
     status=405,
 )
@@ -542,7 +581,7 @@ PUBLISH: Final = _operation(
         "409": _answer(
             "The base is stale.",
             _ref("Error"),
-            {"detail": "The prompt changed since you opened it.", "current_version": 3},
+            stale(3).body,
         ),
     },
     scope=_WRITE,
@@ -664,7 +703,6 @@ RESOLVE: Final = _operation(
     },
     scope=_READ,
 )
-_NOT_BUILT: Final = {"501": _REFUSED | {"description": "It is not built yet."}}
 TEXT_REPR: Final = _operation(
     "textRepr",
     _IN_PROJECT,
@@ -708,13 +746,14 @@ TEXT_REPR: Final = _operation(
 )
 
 
-def _unbuilt(identifier: str, scope: str) -> _Json:
-    return _operation(identifier, _IN_PROJECT, _NOT_BUILT, scope=scope, status=501)
+def _unbuilt(identifier: str, what: str, scope: str) -> _Json:
+    answers = {"501": _refusal("It is not built yet.", not_built(what))}
+    return _operation(identifier, _IN_PROJECT, answers, scope=scope, status=501)
 
 
-TRANSLATE: Final = _unbuilt("translate", "llm_analytics:write")
-LOG_ATTRIBUTES: Final = _unbuilt("logAttributes", "logs:read")
-EXPLAIN_LOG: Final = _unbuilt("explainLog", "logs:write")
+TRANSLATE: Final = _unbuilt("translate", "translate", "llm_analytics:write")
+LOG_ATTRIBUTES: Final = _unbuilt("logAttributes", "logs/attributes", "logs:read")
+EXPLAIN_LOG: Final = _unbuilt("explainLog", "logs/explainLogWithAI", "logs:write")
 HEALTH: Final = _operation(
     "health",
     [],

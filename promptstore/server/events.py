@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 from promptstore.formatters import text_repr
+from promptstore.server.content import is_deep
 from promptstore.server.fields import read_boolean, read_integer
 from promptstore.server.problems import RefusedError, invalid
 
@@ -42,7 +43,10 @@ def show_event(body: Mapping[str, Any]) -> dict[str, Any]:
     _check_data(kind, data)
     options = _read_options(body.get("options", {}))
     shown = text_repr(data, event_type=kind, **options)
-    return {"text": shown.text, "metadata": asdict(shown.metadata)}
+    metadata = {field.name: getattr(shown.metadata, field.name) for field in fields(shown.metadata)}
+    if is_deep(metadata):
+        raise _invalid("The IDs of an event must not be nested deeply")
+    return {"text": shown.text, "metadata": metadata}
 
 
 def _faults(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from promptstore.labels import is_label
-from promptstore.promptfile.yamlreader import MAX_DEPTH
-from promptstore.server.content import MAX_BYTES, TextEdit, size_of
+from promptstore.server.content import MAX_BYTES, TextEdit, is_deep, size_of
 from promptstore.server.ids import read_uuid
-from promptstore.server.problems import RefusedError, invalid, invalid_name
+from promptstore.server.problems import RefusedError, invalid, invalid_name, required
+from promptstore.values import MAX_DEPTH
 
 _TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})
@@ -24,6 +24,7 @@ _API_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_NAME: Final = 255
 _MAX_LABEL: Final = 128
 _MAX_DESCRIPTION: Final = 400
+_MAX_EDITS: Final = 1_000
 
 
 def read_object(value: Any) -> Mapping[str, Any]:
@@ -39,7 +40,7 @@ def read_object(value: Any) -> Mapping[str, Any]:
 def require(data: Mapping[str, Any], attr: str) -> Any:
     """Take a value that must be there and not null."""
     if attr not in data:
-        raise invalid("required", "This field is required.", attr)
+        raise required(attr)
     return _not_null(data[attr], attr)
 
 
@@ -93,7 +94,7 @@ def read_json(value: Any, attr: str) -> Any:
     _check_letters(text, attr)
     if "\\u0000" in text and _holds_nul(value):
         raise _no_nul(attr)
-    if _is_deep(value):
+    if is_deep(value):
         detail = f"Ensure this value is nested no deeper than {MAX_DEPTH} levels."
         raise invalid("max_depth", detail, attr)
     return value
@@ -130,6 +131,9 @@ def read_edits(value: Any) -> list[TextEdit]:
         raise invalid("not_a_list", detail, "edits__non_field_errors")
     if not value:
         raise invalid("invalid_input", "At least one edit operation is required.", "edits")
+    if len(value) > _MAX_EDITS:
+        detail = f"Ensure this field has no more than {_MAX_EDITS} elements."
+        raise invalid("max_length", detail, "edits")
     return [_edit(item, index) for index, item in enumerate(value)]
 
 
@@ -241,18 +245,6 @@ def _holds_nul(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_holds_nul(item) for pair in value.items() for item in pair)
     return isinstance(value, list) and any(map(_holds_nul, value))
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
 
 
 def _edit(item: Any, index: int) -> TextEdit:

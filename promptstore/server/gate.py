@@ -1,4 +1,4 @@
-"""What happens to every request before and after its route: the path, and the access log."""
+"""What happens to every request beside its route: the path, a header, and the access log."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _log = logging.getLogger("promptstore.access")
 _ALIAS: Final = "/api/projects/"
 _PREFIX: Final = "/api/environments/"
 _JSON_SUFFIX: Final = "/llm_prompts.json"
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 
 
 class Gate:
@@ -44,6 +45,7 @@ class Gate:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answered["status"] = message["status"]
+                message = {**message, "headers": [*message["headers"], _NOSNIFF]}
             elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
                 message = {**message, "body": b""}
             await send(message)

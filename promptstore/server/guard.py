@@ -11,13 +11,20 @@ from urllib.parse import unquote, urlsplit
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from promptstore.server.problems import forbidden, not_found, unauthenticated
+from promptstore.server.problems import (
+    forbidden,
+    no_key,
+    no_scope,
+    not_found,
+    unauthenticated,
+)
 from promptstore.server.projects import Project
 from promptstore.server.tokens import Token, TokenFile
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine for itself."""
 
+_OF_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _BEARER: Final = "Bearer "
 
 
@@ -60,7 +67,7 @@ class Guard:
         token = self._token(request)
         project = self._project(request, token)
         if token is not None and scope not in token.scopes:
-            raise forbidden(f"API key missing required scope '{scope}'")
+            raise no_scope(scope)
         return Caller(project, token.user if token else None)
 
     def _token(self, request: Request) -> Token | None:
@@ -70,9 +77,7 @@ class Guard:
         header = request.headers.get("authorization", "")
         key = header.removeprefix(_BEARER).strip() if header.startswith(_BEARER) else ""
         if not key:
-            raise unauthenticated(
-                "not_authenticated", "Authentication credentials were not provided."
-            )
+            raise no_key()
         token = self.tokens.find(key)
         if token is None:
             raise unauthenticated(
@@ -115,10 +120,15 @@ def _by_public_token(projects: Iterable[Project], public: str) -> Project:
 
 
 def _check_local(request: Request) -> None:
-    """Refuse what a page of another site may make a browser send to this machine."""
-    origin = request.headers.get("origin")
-    names = {urlsplit(f"//{request.headers.get('host', '')}").hostname}
-    if origin is not None:
-        names.add(urlsplit(origin).hostname)
-    if not names <= LOOPBACK:
+    """Refuse what a page of another site, or a proxy, may send to this machine."""
+    addresses = [f"//{request.headers.get('host', '')}", *request.headers.getlist("origin")]
+    is_passed_on = any(name in request.headers for name in _OF_PROXIES)
+    if is_passed_on or not {_host_of(address) for address in addresses} <= LOOPBACK:
         raise forbidden("A server without authentication answers to this machine only.")
+
+
+def _host_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None

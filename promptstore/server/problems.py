@@ -38,6 +38,11 @@ def invalid(code: str, detail: str, attr: str | None = None) -> RefusedError:
     return RefusedError(400, envelope("validation_error", code, detail, attr))
 
 
+def required(attr: str) -> RefusedError:
+    """Refuse a request that leaves out a field (400)."""
+    return invalid("required", "This field is required.", attr)
+
+
 def invalid_name(attr: str = "name") -> RefusedError:
     """Refuse a name that a prompt cannot have (400)."""
     return invalid("invalid_name", _NAME_RULE, attr)
@@ -58,6 +63,16 @@ def unauthenticated(code: str, detail: str) -> RefusedError:
     """Refuse a request whose sender is not known (401)."""
     body = envelope("authentication_error", code, detail)
     return RefusedError(401, body, {"WWW-Authenticate": "Bearer"})
+
+
+def no_key() -> RefusedError:
+    """Refuse a request without a key (401)."""
+    return unauthenticated("not_authenticated", "Authentication credentials were not provided.")
+
+
+def no_scope(scope: str) -> RefusedError:
+    """Refuse what the scopes of a key do not reach (403)."""
+    return forbidden(f"API key missing required scope '{scope}'")
 
 
 def forbidden(detail: str) -> RefusedError:
@@ -97,6 +112,15 @@ def precondition_failed() -> RefusedError:
     """Refuse a write whose If-Match names another state (412)."""
     detail = "The prompt is in another state than If-Match says. Read it again, then write."
     return RefusedError(412, envelope("invalid_request", "precondition_failed", detail))
+
+
+def no_deletion() -> RefusedError:
+    """Say that nothing is deleted for good, and what to do instead (405)."""
+    detail = (
+        'Hard delete of this model is not allowed. Use a patch API call to set "deleted" to true'
+    )
+    body = envelope("invalid_request", "method_not_allowed", detail)
+    return RefusedError(405, body, {"Allow": "GET, HEAD, PATCH, PUT"})
 
 
 def not_built(what: str) -> RefusedError:

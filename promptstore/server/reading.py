@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from promptstore.errors import (
     PromptNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.model import Prompt
+from promptstore.model import Prompt, texts
 from promptstore.names import is_name
 from promptstore.server import wire
 from promptstore.server.content import stored_size_of, value_of
@@ -38,6 +39,8 @@ from promptstore.server.projects import Project
 from promptstore.server.spelling import spell, unspell
 from promptstore.snapshot import Snapshot
 
+_log = logging.getLogger("promptstore.server")
+
 Query = Mapping[str, str]
 """The parameters of a query."""
 
@@ -45,6 +48,7 @@ _ORDER_CHOICES: Final = (*wire.ORDERS, *(f"-{order}" for order in wire.ORDERS))
 _PAGE: Final = 100
 _VERSIONS_PAGE: Final = 50
 _MAX_VERSIONS_PAGE: Final = 100
+_MAX_DIFF_LINES: Final = 20_000
 
 
 class Draft(NamedTuple):
@@ -204,9 +208,12 @@ def read_list(project: Project, query: Query, page: Page) -> Draft:
     author = query_integer(query, "created_by_id")
     content = query_choice(query, "content", wire.CONTENT_MODES, "full")
     order = query_choice(query, "order_by", _ORDER_CHOICES, "-created_at")
+    # The ETag is asked first: a move meanwhile gives a newer list under an older ETag, which the
+    # next request mends. The other way round the older list would never be.
+    position = project.store.position()
     snapshot = project.store.snapshot()
     labels = project.store.labels()
-    etag = make_etag(snapshot.commit, project.store.position().labels, page.url)
+    etag = make_etag(position.tip, position.labels, page.url)
 
     def write() -> dict[str, Any]:
         chosen = _listed(project, snapshot, label, search)
@@ -258,8 +265,9 @@ def read_diff(project: Project, text: str, query: Query) -> Draft:
 
     def write() -> dict[str, Any]:
         read_alive(found, text)
-        old = _version(project, found, text, before)
-        changed = diff_prompts(old, _version(project, found, text, after))
+        old, new = (_version(project, found, text, number) for number in (before, after))
+        _refuse_long(old, new)
+        changed = diff_prompts(old, new)
         return {
             "name": spell(found.name),
             "from": before,
@@ -269,6 +277,14 @@ def read_diff(project: Project, text: str, query: Query) -> Draft:
         }
 
     return Draft(etag, write)
+
+
+def _refuse_long(*prompts: Prompt) -> None:
+    """Refuse what takes a minute to compare: the time may grow with the square of the lines."""
+    lines = sum(text.count("\n") + 1 for prompt in prompts for _, text in texts(prompt))
+    if lines > _MAX_DIFF_LINES:
+        detail = f"More than {_MAX_DIFF_LINES} lines; compare them with `promptstore diff`."
+        raise invalid("too_large", detail)
 
 
 def _selected(
@@ -307,7 +323,9 @@ def no_such_version(text: str, number: int) -> RefusedError:
 
 
 def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str) -> list[wire.Row]:
-    listed = snapshot.list_readable(search=(search or None) if label is None else None)[0]
+    listed, broken = snapshot.list_readable(search=(search or None) if label is None else None)
+    for error in broken:
+        _log.warning("left out of a list: %s", error)
     if label is not None:
         alive = {prompt.name for prompt in listed}
         try:
@@ -356,7 +374,8 @@ def _resolved(
 ) -> dict[str, Any]:
     newest = read_alive(found, text)
     prompt_id = project.id_of(found.snapshot, newest)
-    versions = project.store.history(found.name)
+    history = project.store.history(found.name)
+    versions = [version for version in history if version.number <= found.latest]
     number, wanted_id = wanted
     chosen = [
         version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from promptstore.server.etags import is_unchanged
 from promptstore.server.paging import Page
+from promptstore.server.problems import invalid
 from promptstore.server.projects import Kept, Project
 from promptstore.server.reading import Draft
 
@@ -20,6 +22,7 @@ Read: TypeAlias = Callable[[Request, Project], Draft]
 
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 _JSON: Final = "application/json"
+_HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
 
 def reply(
@@ -76,8 +79,16 @@ def _host(request: Request) -> str:
 
 
 def page_of(request: Request, project: Project) -> Page:
-    """Tell where a request was sent to, as clients see it."""
-    base = project.settings.public_url or _host(request)
+    """Tell where a request was sent to, as clients see it.
+
+    Raises:
+        RefusedError: The request names its host in a way that no link could begin with.
+    """
+    base = project.settings.public_url
+    if base is None:
+        if not _HOST.fullmatch(request.headers.get("host", "")):
+            raise invalid("invalid_host", "The Host header names no host.")
+        base = _host(request)
     path = request.scope["promptstore.path"]
     return Page(base.rstrip("/") + path, tuple(request.query_params.multi_items()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from typing import Final
 
@@ -11,10 +12,11 @@ import uvicorn
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
 from promptstore.server.guard import LOOPBACK
-from promptstore.server.projects import open_projects
+from promptstore.server.projects import Project, open_projects
 from promptstore.server.settings import Settings
 from promptstore.server.tokens import TokenFile
 
+_BACKLOG: Final = 2048
 _STOP_SECONDS: Final = 30
 """How long requests in flight may take to finish when the server stops."""
 
@@ -45,22 +47,68 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
         )
     projects = open_projects(settings.projects)
     _log_to_stderr()
-    app = create_app(projects, tokens)
-    for project in projects.values():
-        print(  # noqa: T201 - tells a person how to reach it
-            f"project {project.id}: {project.store.path}, "
-            f"public token {project.settings.public_token}",
-            file=sys.stderr,
-        )
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
+    config = uvicorn.Config(
+        create_app(projects, tokens),
         log_config=None,
         access_log=False,
         server_header=False,
+        lifespan="off",
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
+    with listen(host, port) as listener:
+        for project in projects.values():
+            _say(_about(project))
+        name = f"[{host}]" if ":" in host else host
+        _say(f"serving on http://{name}:{listener.getsockname()[1]} (Ctrl+C stops)")
+        uvicorn.Server(config).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket.
+
+    Args:
+        host: The address; of a name with several the first one of IPv4.
+        port: The port; 0 takes a free one.
+
+    Raises:
+        InvalidArgumentError: There is no such address, or somebody else listens there.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        # The protocol must be named: only then does asyncio send small packets at once.
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # A listening socket takes connections at once, before the loop accepts them.
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(host, port, error) from error
+    return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        message=f"cannot listen on {host}, port {port}: {error.strerror}. "
+        "Give another --host or --port; --port 0 takes a free one"
+    )
+
+
+def _about(project: Project) -> str:
+    store = project.store
+    count = len(store.snapshot().names())
+    return (
+        f"project {project.id}: {store.path} (branch {store.branch or 'of HEAD'}, root "
+        f"{store.root or '.'}, prompt files: {count}), public token {project.settings.public_token}"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - tells a person how to reach it
 
 
 def _log_to_stderr() -> None:

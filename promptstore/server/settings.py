@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from promptstore.errors import InvalidArgumentError
-from promptstore.promptfile import parse_yaml
+from promptstore.errors import InvalidArgumentError, PromptFileError
+from promptstore.names import near_matches
+from promptstore.promptfile import yamlreader
 from promptstore.repository import Repository
 from promptstore.store import DEFAULT_ROOT
 
@@ -69,7 +70,7 @@ def single_project(
         public_url: The URL that clients use, or None.
     """
     if public_url is not None:
-        _check_url(public_url, "--public-url")
+        _check_url(public_url, lambda text: InvalidArgumentError(message=f"--public-url: {text}"))
     project = ProjectSettings(1, repository, branch, root, public_url)
     tokens = Repository.discover(repository).common_dir / "promptstore" / _TOKENS
     return Settings((project,), tokens)
@@ -86,42 +87,67 @@ def read_settings(file: Path) -> Settings:
         PromptFileError: It is no YAML.
         InvalidArgumentError: It says something else than settings.
     """
-    try:
-        content = parse_yaml(file.read_bytes(), str(file))
-    except OSError as error:
-        raise InvalidArgumentError(message=f"{file}: {error.strerror}") from error
-    _check_keys(content, _TOP_KEYS, str(file))
+    source = _Source.read(file)
+    content = source.tree.value
+    _check_keys(source, (), content, _TOP_KEYS)
     listed = content.get("projects")
     if not isinstance(listed, list) or not listed:
-        raise InvalidArgumentError(message=f"{file}: `projects` must be a list of projects")
-    projects = tuple(_project(values, file) for values in listed)
-    for what, values in (
-        ("id", [project.id for project in projects]),
-        ("token", [project.public_token for project in projects]),
-    ):
-        if len(set(values)) < len(values):
-            raise InvalidArgumentError(message=f"{file}: two projects have the same {what}")
+        raise source.wrong(("projects",), "`projects` must be a list of projects")
+    projects: list[ProjectSettings] = []
+    for index, values in enumerate(listed):
+        project = _project(source, index, values)
+        for before in projects:
+            if before.id == project.id:
+                raise source.wrong(("projects", index, "id"), "two projects have the same id")
+            if before.public_token == project.public_token:
+                raise source.wrong(("projects", index, "token"), "two projects have the same token")
+        projects.append(project)
     tokens = content.get("tokens", _TOKENS)
     if not isinstance(tokens, str):
-        raise InvalidArgumentError(message=f"{file}: `tokens` must be the path of a file")
-    return Settings(projects, file.parent / tokens)
+        raise source.wrong(("tokens",), "`tokens` must be the path of a file")
+    return Settings(tuple(projects), file.parent / tokens)
 
 
-def _project(values: Any, file: Path) -> ProjectSettings:
-    _check_keys(values, _PROJECT_KEYS, f"{file}: a project")
+class _Source(NamedTuple):
+    """A file of settings, which knows where in it something stands."""
+
+    path: Path
+    tree: yamlreader.Tree
+
+    @classmethod
+    def read(cls, path: Path) -> _Source:
+        try:
+            tree = yamlreader.read_yaml(path.read_bytes() or b"{}")
+        except OSError as error:
+            raise InvalidArgumentError(message=f"{path}: {error.strerror}") from error
+        except yamlreader.YamlError as error:
+            raise PromptFileError(path=str(path), problems=error.problems) from None
+        if tree.problems:
+            raise PromptFileError(path=str(path), problems=tree.problems)
+        return cls(path, tree)
+
+    def wrong(self, place: yamlreader.Path, message: str) -> InvalidArgumentError:
+        node, key = yamlreader.find_node(self.tree.root, place)
+        line, column = yamlreader.place_of((key or node).start_mark)
+        return InvalidArgumentError(message=f"{self.path}:{line}:{column}: {message}")
+
+
+def _project(source: _Source, index: int, values: Any) -> ProjectSettings:
+    place = ("projects", index)
+    _check_keys(source, place, values, _PROJECT_KEYS)
     number = values.get("id")
     if type(number) is not int or number < 1:
-        raise InvalidArgumentError(message=f"{file}: the id of a project is a number from 1")
-    for key in _PROJECT_KEYS - {"id"}:
-        if key in values and not isinstance(values[key], str):
-            raise InvalidArgumentError(message=f"{file}: `{key}` of project {number} is a text")
+        raise source.wrong((*place, "id"), "the id of a project is a number from 1")
+    for key in sorted(_PROJECT_KEYS - {"id"}):
+        if key in values and (not isinstance(values[key], str) or not values[key]):
+            raise source.wrong((*place, key), f"`{key}` of project {number} is a text")
     if "repository" not in values:
-        raise InvalidArgumentError(message=f"{file}: project {number} needs a `repository`")
+        raise source.wrong(place, f"project {number} needs a `repository`")
     if "public_url" in values:
-        _check_url(values["public_url"], f"{file}: `public_url` of project {number}")
+        _check_url(values["public_url"], lambda text: source.wrong((*place, "public_url"), text))
     return ProjectSettings(
         id=number,
-        repository=file.parent / values["repository"],
+        repository=source.path.parent / values["repository"],
         branch=values.get("branch"),
         root=values.get("root", DEFAULT_ROOT),
         public_url=values.get("public_url"),
@@ -129,19 +155,23 @@ def _project(values: Any, file: Path) -> ProjectSettings:
     )
 
 
-def _check_keys(values: Any, known: frozenset[str], where: str) -> None:
+def _check_keys(
+    source: _Source, place: yamlreader.Path, values: Any, known: frozenset[str]
+) -> None:
     if not isinstance(values, Mapping):
-        raise InvalidArgumentError(message=f"{where}: it must be a mapping")
-    unknown = sorted(values.keys() - known)
-    if unknown:
-        raise InvalidArgumentError(
-            message=f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
-        )
+        raise source.wrong(place, "a mapping with keys must stand here")
+    unknown = next((key for key in values if key not in known), None)
+    if unknown is not None:
+        near = near_matches(unknown, sorted(known))
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+        raise source.wrong((*place, unknown), f"{unknown!r} is unknown; {hint}")
 
 
-def _check_url(text: str, where: str) -> None:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
-        raise InvalidArgumentError(
-            message=f"{where} is written like https://prompts.example.com, not {text!r}"
-        )
+def _check_url(text: str, refusal: Callable[[str], InvalidArgumentError]) -> None:
+    try:
+        parts = urlsplit(text)
+        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise refusal(f"a public URL is written like https://prompts.example.com, not {text!r}")

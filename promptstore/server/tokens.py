@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,7 @@ _PREFIX: Final = "phx_"
 """The SDKs expect a personal key to begin like this."""
 
 _LOCK_SECONDS: Final = 10.0
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class TokenFile:
         """List the tokens, oldest first.
 
         Raises:
-            InvalidArgumentError: The file is none of tokens.
+            RepositoryError: The file cannot be read, or is none of tokens.
         """
         mark = self._mark()
         if mark != self._seen[0]:
@@ -99,6 +101,7 @@ class TokenFile:
 
         Raises:
             InvalidArgumentError: The user is not written like that, or a scope is none.
+            RepositoryError: The file cannot be written, or is none of tokens.
         """
         parse_signature(user)
         unknown = sorted(set(scopes) - set(SCOPES))
@@ -124,6 +127,7 @@ class TokenFile:
 
         Raises:
             InvalidArgumentError: There is no such token.
+            RepositoryError: The file cannot be written, or is none of tokens.
         """
         gone = next((token for token in self.tokens() if token.id == token_id), None)
         if gone is None:
@@ -138,6 +142,8 @@ class TokenFile:
             state = self.path.stat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         return (state.st_mtime_ns, state.st_size, state.st_ino)
 
     def _change(self, change: Callable[[tuple[Token, ...]], tuple[Token, ...]]) -> None:
@@ -149,7 +155,7 @@ class TokenFile:
         except RepositoryError:
             raise
         except OSError as error:
-            raise RepositoryError(path=str(self.path), reason=f"{error.strerror}.") from error
+            raise _unusable(self.path, error) from error
 
 
 def _digest(key: str) -> str:
@@ -161,18 +167,34 @@ def _read(path: Path) -> tuple[Token, ...]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ()
+    except OSError as error:
+        raise _unusable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise _no_tokens(path, error) from error
     try:
         return tuple(_token(values) for values in json.loads(text)["tokens"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidArgumentError(
-            message=f"{path} is no file of tokens ({error!r}); name another one, or take it away"
-        ) from error
+        raise _no_tokens(path, error) from error
 
 
 def _token(values: Mapping[str, Any]) -> Token:
-    return Token(
+    token = Token(
         **{**values, "scopes": tuple(values["scopes"]), "projects": tuple(values["projects"])}
     )
+    if not _DIGEST.fullmatch(token.digest) or not set(token.scopes) <= set(SCOPES):
+        raise ValueError(token.id)
+    if not token.projects or any(type(number) is not int for number in token.projects):
+        raise ValueError(token.id)
+    return token
+
+
+def _no_tokens(path: Path, error: Exception) -> RepositoryError:
+    reason = f"this is no file of tokens ({error!r}). Name another one, or take it away."
+    return RepositoryError(path=str(path), reason=reason)
+
+
+def _unusable(path: Path, error: OSError) -> RepositoryError:
+    return RepositoryError(path=str(path), reason=f"{error.strerror}.")
 
 
 def _write(path: Path, tokens: Sequence[Token]) -> None:

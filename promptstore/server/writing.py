@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -14,6 +15,7 @@ from promptstore.errors import (
     PromptNotFoundError,
     VersionNotFoundError,
 )
+from promptstore.labels import is_label
 from promptstore.model import Prompt
 from promptstore.server import wire
 from promptstore.server.content import apply_edits, check_size, value_of, with_value
@@ -68,11 +70,11 @@ class Written(NamedTuple):
 
     Attributes:
         row: The prompt as it is now.
-        etag: Its state.
+        etag: Its state, or None for a tombstone, which no read shows.
     """
 
     row: wire.Row
-    etag: str
+    etag: str | None
 
 
 def create(caller: Caller, body: Body) -> Written:
@@ -183,10 +185,15 @@ def update(
     if value is not None:
         check_size(value)
         prompt = with_value(prompt, value)
-    prompt = replace(prompt, deleted=deleted)
-    if wanted is None or wanted == spell(found.name):
+    if wanted is not None and wanted != spell(found.name):
+        return _rename(caller, found, wanted, replace(prompt, deleted=deleted))
+    if not deleted:
         return _save(caller, found, {found.name: prompt}, None)
-    return _rename(caller, found, wanted, prompt)
+    _refuse_included(found)
+    edit = Deletion() if value is None else replace(prompt, deleted=True)
+    written = _save(caller, found, {found.name: edit}, None)
+    _take_labels_off(caller, found.name)
+    return written
 
 
 def set_label(caller: Caller, text: str, label: str, body: Body) -> tuple[dict[str, Any], bool]:
@@ -224,10 +231,14 @@ def remove_label(caller: Caller, text: str, label: str) -> None:
     """Take a label off a prompt."""
     found = find_by_name(caller.project, text)
     read_alive(found, text)
+    label = label.strip()
+    missing = only_detail(404, f"Prompt '{text}' has no label '{label}'.")
+    if not is_label(label):
+        raise missing
     try:
-        caller.project.store.remove_label(found.name, label.strip(), author=caller.author)
+        caller.project.store.remove_label(found.name, label, author=caller.author)
     except LabelNotFoundError:
-        raise only_detail(404, f"Prompt '{text}' has no label '{label.strip()}'.") from None
+        raise missing from None
 
 
 def _given(body: Body, attr: str, partial: bool) -> Any:
@@ -300,6 +311,7 @@ def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
 def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Written:
     project = caller.project
     name = _free_name(project, found.snapshot, wanted, "name")
+    _refuse_included(found)
     renamed = replace(prompt, id=project.id_of(found.snapshot, prompt))
     edits: dict[str, Edit] = {name: renamed, found.name: Deletion(replaced_by=name)}
     written = _save(caller, found, edits, f"Rename {found.name} to {name}", name)
@@ -342,7 +354,7 @@ def _written(project: Project, prompt: Prompt) -> Written:
     """Give a prompt as of the commit that wrote it, whatever was written since."""
     snapshot = project.store.snapshot(prompt.snapshot_commit)
     found = Found(snapshot, prompt.name or "", prompt.version or 0, prompt.commit or "")
-    return Written(row_of(project, found, prompt), found.etag)
+    return Written(row_of(project, found, prompt), None if prompt.deleted else found.etag)
 
 
 def _refuse_included(found: Found) -> None:
@@ -360,4 +372,6 @@ def _take_labels_off(caller: Caller, name: str) -> None:
     store = caller.project.store
     for label, names in store.labels().targets.items():
         if name in names:
-            store.remove_label(name, label, author=caller.author)
+            # Where somebody else has just taken it off, there is nothing left to do.
+            with suppress(LabelNotFoundError):
+                store.remove_label(name, label, author=caller.author)

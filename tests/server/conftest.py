@@ -1,15 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from promptstore.server.settings import ProjectSettings
-from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo
-from tests.server.listening import Server, serving
+from tests.server.listening import Host, Server, hosting
 from tests.writing.conftest import configure
 
 
@@ -21,33 +20,51 @@ def with_a_prompt(repo: GitRepo) -> GitRepo:
     return repo
 
 
+@pytest.fixture(scope="session")
+def first_repo(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    """The repository that others are copies of: making one anew takes ten times as long."""
+    return with_a_prompt(GitRepo.init(tmp_path_factory.mktemp("first") / "repo"))
+
+
+def copied(repo: GitRepo, path: Path) -> GitRepo:
+    """Copy a repository."""
+    shutil.copytree(repo.path, path)
+    return GitRepo(path, repo.clock)
+
+
 @pytest.fixture
-def repo(repo: GitRepo) -> GitRepo:
+def repo(first_repo: GitRepo, tmp_path: Path) -> GitRepo:
     """A repository with its branch checked out, and one prompt that a person committed."""
-    return with_a_prompt(repo)
+    return copied(first_repo, tmp_path / "repo")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """The server that listens; each test has a project of its own on it."""
+    with hosting(tmp_path_factory.mktemp("shared") / "tokens.json") as host:
+        yield host
 
 
 @pytest.fixture
-def server(repo: GitRepo, tmp_path: Path) -> Iterator[Server]:
-    """A server that listens, with the repository as its project 1."""
-    settings = {1: ProjectSettings(1, repo.path, branch="main")}
-    with serving(settings, TokenFile(tmp_path / "tokens.json")) as server:
+def server(shared: Host, repo: GitRepo) -> Iterator[Server]:
+    """The server, with the repository as a project of its own, which is the key's current one."""
+    with shared.project(repo.path) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, GitRepo]]:
-    """A server and its repository for tests that leave them as they were."""
-    folder = tmp_path_factory.mktemp("lasting")
-    repo = with_a_prompt(GitRepo.init(folder / "repo"))
-    settings = {1: ProjectSettings(1, repo.path, branch="main")}
-    with serving(settings, TokenFile(folder / "tokens.json")) as server:
+def lasting(
+    shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, GitRepo]]:
+    """The server and a repository for tests that leave it as it was."""
+    repo = copied(first_repo, tmp_path_factory.mktemp("lasting") / "repo")
+    with shared.project(repo.path) as server:
         yield server, repo
 
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    """A client that may do everything in project 1."""
+    """A client that may do everything in the project."""
     with server.client() as client:
-        client.base_url = httpx.URL(f"{server.url}/api/environments/1/llm_prompts/")
+        client.base_url = httpx.URL(f"{server.url}/api/environments/@current/llm_prompts/")
         yield client

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
 from promptstore.server.app import create_app
-from promptstore.server.projects import open_projects
+from promptstore.server.projects import Project, open_projects
+from promptstore.server.serving import listen
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 
 ADA = "Ada Example <ada@example.com>"
+_NUMBERS: Final = count(1)
+
+
+def connect(url: str, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    """Make a client of a server on this machine."""
+    # There is no TLS: reading certificates for it would take longer than all requests of a test.
+    return httpx.Client(base_url=url, headers=headers, timeout=60, verify=False)
 
 
 @dataclass(frozen=True)
@@ -28,33 +37,57 @@ class Server:
 
     Attributes:
         url: Where it listens.
-        key: A key that may do everything in every project.
+        key: A key that may do everything in the project.
         tokens: Its tokens.
+        project: The number of the project.
     """
 
     url: str
     key: str
     tokens: TokenFile
+    project: int = 1
 
     def client(self, key: str | None = None) -> httpx.Client:
         """Make a client with a key; by default the one that may do everything."""
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        return connect(self.url, headers)
 
-    def key_for(self, *scopes: str, user: str = ADA, projects: tuple[int, ...] = (1,)) -> str:
-        """Make a key."""
-        return self.tokens.create(user, scopes or SCOPES, projects)[1]
+    def key_for(self, *scopes: str, user: str = ADA, projects: tuple[int, ...] = ()) -> str:
+        """Make a key; by default for the project."""
+        return self.tokens.create(user, scopes or SCOPES, projects or (self.project,))[1]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server that listens, to which projects can be added.
+
+    Attributes:
+        url: Where it listens.
+        tokens: Its tokens.
+        projects: Its projects by number.
+    """
+
+    url: str
+    tokens: TokenFile
+    projects: dict[int, Project]
+
+    @contextmanager
+    def project(self, path: Path) -> Iterator[Server]:
+        """Add a repository as a project for a while."""
+        number = next(_NUMBERS)
+        self.projects.update(open_projects([ProjectSettings(number, path, branch="main")]))
+        token, key = self.tokens.create(ADA, SCOPES, [number])
+        try:
+            yield Server(self.url, key, self.tokens, number)
+        finally:
+            del self.projects[number]
+            self.tokens.revoke(token.id)
 
 
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
     """Let an application listen on a free port of this machine, and give its URL."""
-    # The protocol must be named: only then does asyncio send small packets at once.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        # A listening socket takes connections at once, before the loop accepts them.
-        listener.listen(128)
+    with listen("127.0.0.1", 0) as listener:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", server_header=False
         )
@@ -66,6 +99,16 @@ def listening(app: ASGIApp) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def hosting(tokens: Path) -> Iterator[Host]:
+    """Serve no project at first, with keys in a file."""
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    projects: dict[int, Project] = {}
+    file = TokenFile(tokens)
+    with listening(create_app(projects, file)) as url:
+        yield Host(url, file, projects)
 
 
 @contextmanager

@@ -11,16 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, RepositoryError
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 from tests.gitrepo import GitRepo
-from tests.server.conftest import with_a_prompt
-from tests.server.listening import ADA, Server, listening, serving
+from tests.server.conftest import copied
+from tests.server.listening import ADA, Server, connect, listening, serving
 
-READ = "/api/environments/1/llm_prompts/name/summarise/"
+READ = "/api/environments/@current/llm_prompts/name/summarise/"
 ROUTES = [
     ("GET", "llm_prompts/", "llm_prompt:read"),
     ("POST", "llm_prompts/", "llm_prompt:write"),
@@ -49,8 +49,9 @@ def test_each_route_needs_a_key_with_its_scope(
     lasting: tuple[Server, GitRepo], method: str, path: str, scope: str
 ) -> None:
     server, _ = lasting
-    url = f"{server.url}/api/projects/1/{path}"
-    assert httpx.request(method, url).status_code == 401
+    url = f"{server.url}/api/projects/@current/{path}"
+    with connect(server.url) as stranger:
+        assert stranger.request(method, url).status_code == 401
     others = [other for other in SCOPES if other != scope]
     with server.client(server.key_for(*others)) as client:
         refused = client.request(method, url)
@@ -78,13 +79,14 @@ def test_only_a_known_key_gets_in(
 ) -> None:
     server, _ = lasting
     headers = {} if header is None else {"Authorization": header.format(key=server.key)}
-    answer = httpx.get(server.url + READ, headers=headers)
+    with connect(server.url, headers) as client:
+        answer = client.get(READ)
     assert (answer.status_code, answer.json()["code"]) == (401, code)
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 def test_a_revoked_key_is_refused_at_once(server: Server) -> None:
-    token, key = server.tokens.create(ADA, ["llm_prompt:read"], [1])
+    token, key = server.tokens.create(ADA, ["llm_prompt:read"], [server.project])
     with server.client(key) as client:
         assert client.get(READ).status_code == 200
         TokenFile(server.tokens.path).revoke(token.id)
@@ -97,11 +99,58 @@ def test_only_hashes_are_kept_and_only_the_owner_reads_them(server: Server) -> N
     assert stat.S_IMODE(server.tokens.path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_is_none_of_tokens_lets_nobody_in(tmp_path: Path) -> None:
+def token_with(**changes: object) -> str:
+    token = {
+        "id": "1",
+        "digest": "0" * 64,
+        "user": ADA,
+        "scopes": ["llm_prompt:read"],
+        "projects": [1],
+        "created_at": "2026-01-01T00:00:00+00:00",
+    }
+    return json.dumps({"tokens": [token | changes]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"tokens": 1}',
+        '{"tokens": [{}]}',
+        token_with(digest="é" * 64),
+        token_with(digest=5),
+        token_with(scopes="llm_prompt:read"),
+        token_with(projects="1"),
+        token_with(projects=[]),
+        token_with(more=1),
+    ],
+)
+def test_a_file_that_is_none_of_tokens_lets_nobody_in(tmp_path: Path, text: str) -> None:
     file = tmp_path / "tokens.json"
-    file.write_text('{"tokens": [{}]}')
-    with pytest.raises(InvalidArgumentError, match="is no file of tokens"):
+    file.write_text(text)
+    with pytest.raises(RepositoryError, match="this is no file of tokens"):
         TokenFile(file).find("phx_x")
+
+
+def test_a_broken_file_of_tokens_is_told_to_the_log_only(
+    repo: GitRepo, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens.json"
+    with serving({1: ProjectSettings(1, repo.path)}, TokenFile(file)) as server:
+        good = file.read_bytes()
+        for make in (lambda: file.write_bytes(b"\xff"), file.mkdir):
+            file.unlink()
+            make()
+            with server.client() as client:
+                answer = client.get(READ)
+            assert (answer.status_code, answer.json()["code"]) == (503, "repository_unavailable")
+            assert str(tmp_path) not in answer.text
+            assert str(file) in caplog.records[-1].getMessage()
+        file.rmdir()
+        file.write_bytes(good)
+        with server.client() as client:
+            assert client.get(READ).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -118,10 +167,10 @@ def test_a_token_needs_a_user_scopes_and_projects(
 
 
 @pytest.fixture(scope="module")
-def two_projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def two_projects(first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the projects 1 and 2."""
     folder = tmp_path_factory.mktemp("projects")
-    repo, other = with_a_prompt(GitRepo.init(folder / "repo")), GitRepo.init(folder / "other")
+    repo, other = copied(first_repo, folder / "repo"), GitRepo.init(folder / "other")
     other.commit({"prompts/secret.yaml": "prompt: x\n"})
     settings = {
         1: ProjectSettings(1, repo.path),
@@ -177,17 +226,23 @@ class TestProjects:
             assert client.get(f"/api/environments/{segment}/llm_prompts/").status_code == 404
 
 
-class TestWithoutAuthentication:
-    @pytest.fixture
-    def url(self, repo: GitRepo) -> Iterator[str]:
-        projects = open_projects([ProjectSettings(1, repo.path)])
-        with listening(create_app(projects, None)) as url:
-            yield url
+@pytest.fixture(scope="module")
+def stranger(
+    first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A client without a key, of a server that asks nobody for one."""
+    repo = copied(first_repo, tmp_path_factory.mktemp("open") / "repo")
+    app = create_app(open_projects([ProjectSettings(1, repo.path)]), None)
+    with listening(app) as url, connect(url) as client:
+        yield client
 
-    def test_this_machine_needs_no_key(self, url: str, repo: GitRepo) -> None:
-        assert httpx.get(url + READ).json()["prompt"] == "Sum up: {{text}}"
+
+class TestWithoutAuthentication:
+    def test_this_machine_needs_no_key(self, stranger: httpx.Client) -> None:
+        assert stranger.get(READ).json()["prompt"] == "Sum up: {{text}}"
         body = {"base_version": 1, "prompt": "x"}
-        assert httpx.patch(url + READ, json=body).json()["created_by"]["email"] == "ada@example.com"
+        written = stranger.patch(READ, json=body).json()
+        assert written["created_by"]["email"] == "ada@example.com"
 
     @pytest.mark.parametrize(
         "headers",
@@ -196,13 +251,18 @@ class TestWithoutAuthentication:
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
             {"Origin": "http://localhost.evil.example"},
+            {"Origin": "http://["},
+            {"Host": "["},
+            {"Host": ""},
+            {"X-Forwarded-For": "203.0.113.7"},
+            {"Via": "1.1 proxy"},
         ],
     )
     def test_a_page_of_another_site_cannot_use_the_browser(
-        self, url: str, headers: dict[str, str]
+        self, stranger: httpx.Client, headers: dict[str, str]
     ) -> None:
         form = {"name": "planted", "prompt": '"x"'}
-        refused = httpx.post(f"{url}/api/environments/1/llm_prompts/", data=form, headers=headers)
+        refused = stranger.post("/api/environments/1/llm_prompts/", data=form, headers=headers)
         assert refused.status_code == 403
 
 

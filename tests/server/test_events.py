@@ -14,7 +14,7 @@ from tests.gitrepo import GitRepo
 from tests.server.listening import Server
 
 CASES = Path(__file__).parents[1] / "data" / "text_repr.jsonl"
-URL = "/api/projects/1/llm_analytics/text_repr/"
+URL = "/api/projects/@current/llm_analytics/text_repr/"
 EVENT = {"id": "g1", "event": "$ai_generation", "properties": {"$ai_input": "Hi"}}
 TRACE = {"trace": {"id": "t1"}, "hierarchy": []}
 
@@ -145,6 +145,17 @@ def test_half_a_surrogate_pair_is_no_error(client: httpx.Client) -> None:
     answer = client.post(URL, content=raw, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
     assert answer.json()["metadata"]["event_id"] == "\ud800"
+
+
+def test_an_id_that_is_nested_deeply_is_refused(client: httpx.Client) -> None:
+    deep = "[" * 900 + "]" * 900
+    for data in (
+        f'{{"id": {deep}, "properties": {{}}}}',
+        f'{{"id": 1, "properties": {{"$ai_trace_id": {deep}}}}}',
+    ):
+        raw = f'{{"event_type": "$ai_span", "data": {data}}}'
+        answer = client.post(URL, content=raw, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
 
 
 def test_a_trace(client: httpx.Client) -> None:

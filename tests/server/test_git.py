@@ -199,9 +199,12 @@ def test_a_prompt_in_a_folder_is_made_by_its_spelling(client: httpx.Client, repo
     assert (repo.path / "prompts/team/new.one.yaml").is_file()
 
 
-def test_a_broken_file_hides_no_other_prompt(client: httpx.Client, repo: GitRepo) -> None:
+def test_a_broken_file_hides_no_other_prompt(
+    client: httpx.Client, repo: GitRepo, caplog: pytest.LogCaptureFixture
+) -> None:
     repo.commit({"prompts/broken.yaml": "prompt: [\n"})
     assert [row["name"] for row in rows_of(client.get(""))] == ["summarise"]
+    assert "left out of a list: prompts/broken.yaml:2:1" in caplog.text
     answer = client.get("name/broken")
     assert (answer.status_code, answer.json()["code"]) == (500, "broken_prompt_file")
     assert "prompts/broken.yaml:2:1" in answer.json()["detail"]
@@ -216,14 +219,39 @@ def test_work_on_disk_is_not_overwritten(client: httpx.Client, repo: GitRepo) ->
     assert (repo.path / "prompts/summarise.yaml").read_text() == "prompt: My draft\n"
 
 
-def test_an_included_prompt_is_not_archived(client: httpx.Client, repo: GitRepo) -> None:
+def test_an_included_prompt_is_not_taken_away(client: httpx.Client, repo: GitRepo) -> None:
     files = {
         "prompts/part.yaml": "prompt: Kind\n",
         "prompts/a/b.yaml": "prompt: '{% include \"part\" %}'\n",
     }
     repo.commit(files)
-    refused = client.post("name/part/archive")
-    assert (refused.status_code, refused.json()["referencing_prompts"]) == (409, ["-a__b"])
+    own = client.get("name/part").json()["id"]
+    for refused in (
+        client.post("name/part/archive"),
+        client.patch(own, json={"deleted": True}),
+        client.patch(own, json={"name": "piece"}),
+    ):
+        assert (refused.status_code, refused.json()["referencing_prompts"]) == (409, ["-a__b"])
+
+
+def test_a_tombstone_by_id_is_an_archive(client: httpx.Client, repo: GitRepo) -> None:
+    own = client.get("name/summarise").json()["id"]
+    client.put("name/summarise/labels/production", json={"version": 1})
+    answer = client.patch(own, json={"deleted": True})
+    assert (answer.status_code, answer.json()["deleted"]) == (200, True)
+    assert "etag" not in answer.headers
+    assert subjects(repo)[0] == "Delete summarise"
+    assert client.get(own).status_code == client.get("name/summarise").status_code == 404
+    assert "summarise" not in PromptStore.open(repo.path).labels().targets.get("production", {})
+    restored = client.post("name/summarise/unarchive").json()
+    assert (restored["id"], restored["labels"]) == (own, [])
+
+
+def test_the_last_words_of_a_prompt_are_kept(client: httpx.Client, repo: GitRepo) -> None:
+    own = client.get("name/summarise").json()["id"]
+    client.patch(own, json={"prompt": "Last words", "deleted": True})
+    assert PromptStore.open(repo.path).get("summarise", deleted=True).prompt == "Last words"
+    assert len(subjects(repo)) == 2
 
 
 def test_an_archived_name_goes_on_counting_without_its_labels(client: httpx.Client) -> None:

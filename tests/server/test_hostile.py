@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from promptstore.server import bodies
 from promptstore.server.bodies import MAX_BODY_BYTES
 from tests.gitrepo import GitRepo
-from tests.server.listening import Server
+from tests.server.conftest import copied
+from tests.server.listening import Host, Server
 
-BASE = "/api/environments/1/llm_prompts/"
+BASE = "/api/environments/@current/llm_prompts/"
 
 
 @pytest.fixture
@@ -148,6 +152,32 @@ def test_bodies_that_are_refused(server: Server, repo: GitRepo, body: tuple[byte
     assert repo.git("status", "--porcelain") == ""
 
 
+def test_a_form_of_many_fields_is_refused(server: Server) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert_refused(ask(server, "POST", BASE, b"a&" * 1_000_000, form), 400)
+
+
+@pytest.mark.parametrize("host", ["[", 'a"b', "a b", "", "a/b", "u@a", "a:b", "a:123456"])
+def test_a_host_that_no_link_can_begin_with(server: Server, host: str) -> None:
+    head = (
+        f"GET {BASE}?limit=1 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        f"Authorization: Bearer {server.key}\r\n\r\n"
+    )
+    assert_refused(raw(server, head.encode()), 400)
+
+
+@pytest.mark.parametrize("host", ["a", "prompts.example.com:443", "my_box", "[::1]:8000"])
+def test_links_begin_with_the_host_that_was_asked(server: Server, host: str) -> None:
+    with server.client() as client:
+        page = client.get(BASE, params={"offset": 1}, headers={"Host": host}).json()
+    assert page["previous"] == f"http://{host}{BASE}?limit=100"
+
+
+@pytest.mark.parametrize("label", ["LaTest", "12", "%0d%0a", "%00", "..%2fx", "x" * 5_000])
+def test_a_label_that_is_none_cannot_be_taken_off(server: Server, label: str) -> None:
+    assert_refused(ask(server, "DELETE", f"{BASE}name/summarise/labels/{label}/"), 404)
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "multipart/form-data; boundary=x", "application/x-yaml", "", "json"]
 )
@@ -161,6 +191,17 @@ def test_a_body_over_the_limit_is_not_read(server: Server) -> None:
         f"Content-Type: application/json\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     )
     assert_refused(raw(server, head.encode()), 413)
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODY_SECONDS", 0.05)
+    head = (
+        f"POST {BASE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    assert_refused(raw(server, head.encode()), 408)
 
 
 def test_a_body_of_unknown_length_is_read_up_to_the_limit(server: Server) -> None:
@@ -200,10 +241,11 @@ def test_queries_that_are_refused(server: Server, query: str) -> None:
         "search=" + "x" * 10_000,
         "search=%ff%fe",
         "search=(((((",
-        "token=phc_project_1&token=phc_project_1",
+        "token={token}&token={token}",
     ],
 )
 def test_odd_queries_of_a_list_are_answered(server: Server, query: str) -> None:
+    query = query.replace("{token}", f"phc_project_{server.project}")
     status, body = ask(server, "GET", f"{BASE}?{query}")
     assert status == 200
     assert json.loads(body)["count"] in (0, 1)
@@ -226,3 +268,50 @@ def test_an_unknown_error_shows_nothing_of_itself(server: Server, repo: GitRepo)
     assert (health.status_code, health.json()) == (503, {"status": "failing"})
     (repo.path / "gone").rename(repo.path / ".git")
     assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+class TestContents:
+    """Contents that a writer may publish, and that must not stop everybody else."""
+
+    @pytest.fixture
+    def client(self, server: Server) -> Iterator[httpx.Client]:
+        with server.client() as client:
+            client.base_url = httpx.URL(server.url + BASE)
+            yield client
+
+    @pytest.fixture
+    def server(self, shared: Host, first_repo: GitRepo, tmp_path: Path) -> Iterator[Server]:
+        with shared.project(copied(first_repo, tmp_path / "repo").path) as server:
+            yield server
+
+    def test_a_heading_of_many_spaces(self, client: httpx.Client) -> None:
+        text = "# a" + " " * 200_000 + "b"
+        made = client.post("", json={"name": "spaces", "prompt": text})
+        assert made.json()["outline"] == [{"level": 1, "text": text[2:]}]
+
+    def test_edits_that_nest_deeply(self, client: httpx.Client) -> None:
+        client.post("", json={"name": "deep", "prompt": {"a": "here"}})
+        edits = [{"old": '"here"', "new": "[" * 900 + "]" * 900}]
+        refused = client.patch("name/deep", json={"base_version": 1, "edits": edits})
+        assert (refused.status_code, refused.json()["edit_index"]) == (400, 0)
+        assert client.get("name/deep").json()["prompt"] == '{"a": "here"}'
+
+    def test_more_edits_than_anybody_makes(self, client: httpx.Client) -> None:
+        edits = [{"old": "a", "new": "b"}] * 1_001
+        refused = client.patch("name/summarise", json={"base_version": 1, "edits": edits})
+        assert (refused.status_code, refused.json()["code"]) == (400, "max_length")
+
+    def test_a_text_that_is_marked_as_json_and_is_too_deep_for_it(
+        self, client: httpx.Client, server: Server, shared: Host
+    ) -> None:
+        repo = GitRepo(shared.projects[server.project].store.path)
+        file = f"prompt: '{'[' * 50_000}'\nx-posthog-json: true\n"
+        repo.commit({"prompts/deep.yaml": file})
+        assert client.get("name/deep").json()["prompt"] == "[" * 50_000
+        assert client.get("").json()["count"] == 2
+
+    def test_long_texts_are_not_compared(self, client: httpx.Client) -> None:
+        client.post("", json={"name": "long", "prompt": "a\n" * 12_000})
+        client.patch("name/long", json={"base_version": 1, "prompt": "b\n" * 12_000})
+        refused = client.get("name/long/diff")
+        assert (refused.status_code, refused.json()["code"]) == (400, "too_large")

@@ -13,19 +13,30 @@ import httpx
 import pytest
 from posthog.ai import prompts as python_sdk
 
-from tests.server.listening import Server
+from tests.gitrepo import GitRepo
+from tests.server.conftest import copied
+from tests.server.listening import Host, Server
 
 JS = Path(__file__).parent / "js"
-PUBLIC_TOKEN = "phc_project_1"
 
 
-@pytest.fixture(autouse=True)
-def _prompts(client: httpx.Client) -> None:
+@pytest.fixture(scope="module")
+def written(shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
     """`summarise` at versions 1 and 2, with `production` at 1; and `support/tone`."""
+    repo = copied(first_repo, tmp_path_factory.mktemp("sdks") / "repo")
     body = {"base_version": 1, "prompt": "Sum up in {{n}} words: {{text}}", "config": {"top_p": 1}}
-    assert client.patch("name/summarise", json=body).status_code == 200
-    assert client.put("name/summarise/labels/production", json={"version": 1}).status_code == 201
-    assert client.post("", json={"name": "-support__tone", "prompt": "Kind"}).status_code == 201
+    with shared.project(repo.path) as server, server.client() as client:
+        url = f"{server.url}/api/environments/@current/llm_prompts"
+        name = f"{url}/name/summarise"
+        assert client.patch(name, json=body).status_code == 200
+        assert client.put(f"{name}/labels/production", json={"version": 1}).status_code == 201
+        assert client.post(url, json={"name": "-support__tone", "prompt": "Kind"}).is_success
+    return repo
+
+
+@pytest.fixture
+def repo(written: GitRepo, tmp_path: Path) -> GitRepo:
+    return copied(written, tmp_path / "repo")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +54,7 @@ class TestPython:
         def make(key: str | None = None, ttl: int = 0) -> python_sdk.Prompts:
             return python_sdk.Prompts(
                 personal_api_key=key or server.key,
-                project_api_key=PUBLIC_TOKEN,
+                project_api_key=f"phc_project_{server.project}",
                 host=server.url,
                 default_cache_ttl_seconds=ttl,
             )
@@ -68,10 +79,9 @@ class TestPython:
     def test_a_name_with_a_slash(self, make: Callable[..., python_sdk.Prompts], name: str) -> None:
         assert make().get(name, with_metadata=True).prompt == "Kind"
 
-    def test_get_all(self, make: Callable[..., python_sdk.Prompts], client: httpx.Client) -> None:
-        for number in range(101):
-            body = {"name": f"more-{number}", "prompt": str(number)}
-            assert client.post("", json=body).status_code == 201
+    def test_get_all(self, make: Callable[..., python_sdk.Prompts], repo: GitRepo) -> None:
+        numbers = range(101)
+        repo.commit({f"prompts/more-{number}.yaml": f"prompt: '{number}'\n" for number in numbers})
         everything = make().get_all()
         assert len(everything) == 103
         assert everything["more-100"].prompt == "100"
@@ -121,11 +131,10 @@ def _missing_for_javascript() -> str:
 @pytest.mark.skipif(bool(_missing_for_javascript()), reason=_missing_for_javascript())
 class TestJavaScript:
     @staticmethod
-    def ask(server: Server, *calls: list[Any], key: str | None = None) -> list[Any]:
-        """Make calls of one SDK client, and give what they answer."""
+    def ask(server: Server, *calls: tuple[str, list[Any]]) -> list[Any]:
+        """Make calls, each by an SDK client with a key, and give what they answer."""
         options = {
-            "personalApiKey": key or server.key,
-            "projectApiKey": PUBLIC_TOKEN,
+            "projectApiKey": f"phc_project_{server.project}",
             "host": server.url,
             "defaultCacheTtlSeconds": 0,
         }
@@ -134,15 +143,19 @@ class TestJavaScript:
         answers: list[Any] = json.loads(done.stdout)
         return answers
 
-    def test_reads(self, server: Server) -> None:
-        newest, numbered, labelled, nested, everything, by_label = self.ask(
+    def test_reads_and_failures(self, server: Server) -> None:
+        newest, numbered, labelled, nested, everything, by_label, *failures = self.ask(
             server,
-            ["get", "summarise"],
-            ["get", "summarise", {"version": 1}],
-            ["get", "summarise", {"label": "production"}],
-            ["get", "support/tone"],
-            ["getAll"],
-            ["getAll", {"label": "production"}],
+            (server.key, ["get", "summarise"]),
+            (server.key, ["get", "summarise", {"version": 1}]),
+            (server.key, ["get", "summarise", {"label": "production"}]),
+            (server.key, ["get", "support/tone"]),
+            (server.key, ["getAll"]),
+            (server.key, ["getAll", {"label": "production"}]),
+            (server.key, ["get", "nope"]),
+            (server.key, ["get", "nope", {"fallback": "Hello"}]),
+            ("phx_wrong", ["get", "summarise"]),
+            (server.key_for("logs:read"), ["get", "summarise"]),
         )
         assert (newest["source"], newest["version"]) == ("api", 2)
         assert (newest["prompt"], newest["config"]) == (
@@ -155,13 +168,8 @@ class TestJavaScript:
         assert everything.keys() == {"summarise", "-support__tone"}
         assert by_label["summarise"]["version"] == 1
 
-    def test_failures(self, server: Server) -> None:
-        missing, fallback = self.ask(
-            server, ["get", "nope"], ["get", "nope", {"fallback": "Hello"}]
-        )
+        missing, fallback, unknown, denied = failures
         assert 'Prompt "nope" not found' in missing["error"]
         assert (fallback["source"], fallback["prompt"]) == ("code_fallback", "Hello")
-        (unknown,) = self.ask(server, ["get", "summarise"], key="phx_wrong")
         assert "401" in unknown["error"]
-        (denied,) = self.ask(server, ["get", "summarise"], key=server.key_for("logs:read"))
         assert "Access denied" in denied["error"]

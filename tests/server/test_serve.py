@@ -1,4 +1,4 @@
-"""The commands `serve` and `token`, as processes of their own."""
+"""The commands `serve` and `token`; a server that listens is a process of its own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,27 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner, Result
 
+from promptstore.cli.app import app
+from promptstore.errors import PromptStoreError
 from tests.gitrepo import GitRepo
 
 READ = "/api/environments/@current/llm_prompts/name/summarise/"
 
 
-def promptstore(repo: GitRepo, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "promptstore", *arguments]
-    return subprocess.run(command, cwd=repo.path, capture_output=True, text=True, check=False)
+def promptstore(repo: GitRepo, *arguments: str) -> Result:
+    """Run a command that ends by itself."""
+    place = [] if "--projects" in arguments else ["-C", str(repo.path)]
+    return CliRunner().invoke(app, [*place, *arguments])
+
+
+def refused(repo: GitRepo, *arguments: str) -> str:
+    """Run a command that fails by an error of ours, and give what that says."""
+    done = promptstore(repo, *arguments)
+    assert isinstance(done.exception, PromptStoreError)
+    assert done.output == ""
+    return str(done.exception)
 
 
 @contextmanager
@@ -33,7 +45,7 @@ def served(repo: GitRepo, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                found = re.search(r"running on (http://[\d.]+:\d+)", line)
+                found = re.search(r"serving on (http://[\d.]+:\d+) ", line)
                 if found:
                     yield process, found[1]
                     break
@@ -44,7 +56,7 @@ def served(repo: GitRepo, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
 
 
 def test_a_key_from_its_making_to_its_end(repo: GitRepo) -> None:
-    assert "there are no tokens" in promptstore(repo, "serve").stderr
+    assert "there are no tokens" in refused(repo, "serve")
     made = promptstore(repo, "token", "create", "--user", "Ada Example <ada@example.com>")
     key = made.stdout.strip()
     assert key.startswith("phx_")
@@ -61,8 +73,7 @@ def test_a_key_from_its_making_to_its_end(repo: GitRepo) -> None:
         revoked = promptstore(repo, "token", "revoke", listed["id"])
         assert revoked.stdout == f"revoked token {listed['id']} of Ada Example <ada@example.com>\n"
         assert httpx.get(url + READ, headers=headers).status_code == 401
-    again = promptstore(repo, "token", "revoke", listed["id"])
-    assert (again.returncode, "there is no token" in again.stderr) == (1, True)
+    assert "there is no token" in refused(repo, "token", "revoke", listed["id"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -96,20 +107,46 @@ def test_a_request_in_flight_is_finished_when_the_server_stops(
         (["--no-auth", "--host", "prompts.example.com"], "is open to others"),
         (["--no-auth", "--public-url", "example.com"], "is written like https://"),
         (["--no-auth", "--projects", "nope.yaml"], "No such file"),
+        (["--no-auth", "--host", "nope.invalid"], "is open to others"),
     ],
 )
 def test_what_cannot_be_served(repo: GitRepo, arguments: list[str], says: str) -> None:
-    done = promptstore(repo, "serve", *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    assert says in refused(repo, "serve", *arguments)
+
+
+def test_a_file_of_projects_excludes_what_is_about_one(repo: GitRepo, tmp_path: Path) -> None:
+    file = tmp_path / "projects.yaml"
+    file.write_text("projects: [{id: 3, repository: repo}]")
+    for options in (["--branch", "main"], ["--root", "x"], ["-C", str(repo.path)]):
+        done = CliRunner().invoke(app, [*options, "serve", "--no-auth", "--projects", str(file)])
+        assert "write them into" in str(done.exception)
+    says = refused(repo, "serve", "--projects", str(file), "--public-url", "https://x.example")
+    assert "write `public_url` into" in says
+    create = ("token", "create", "--user", "Ada <ada@example.com>", "--projects", str(file))
+    assert "there is no project 1; there are: 3" in refused(repo, *create, "--project", "1")
+    made = promptstore(repo, *create, "--json")
+    assert json.loads(made.output)["projects"] == [3]
+
+
+@pytest.mark.parametrize("module", ["fastapi", "uvicorn"])
+def test_without_its_extra_it_says_what_to_install(
+    repo: GitRepo, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert "pip install 'git-promptstore[server]'" in refused(repo, "serve", "--no-auth")
+
+
+def test_a_port_that_is_taken(repo: GitRepo) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        says = refused(repo, "serve", "--no-auth", "--port", str(port))
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in says
 
 
 def test_a_shallow_clone_cannot_be_served(repo: GitRepo, tmp_path: Path) -> None:
     repo.commit({"prompts/a.yaml": "prompt: x\n"})
     shallow = repo.clone(tmp_path / "shallow", "--depth=1")
-    done = promptstore(shallow, "serve", "--no-auth")
-    assert (done.returncode, "git fetch --unshallow" in done.stderr) == (1, True)
+    assert "git fetch --unshallow" in refused(shallow, "serve", "--no-auth")
 
 
 def test_several_projects_from_a_file(repo: GitRepo, tmp_path: Path) -> None:

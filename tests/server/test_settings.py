@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptstore import errors
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.server.problems import VERDICTS, refusal_for
 from promptstore.server.settings import read_settings
 from promptstore.server.spelling import spell, unspell
@@ -18,23 +18,36 @@ from tests.test_errors import SAMPLES
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[]", "it must be a mapping"),
-        ("{}", "`projects` must be a list"),
-        ("projects: []", "`projects` must be a list"),
-        ("projects: [1]", "a project: it must be a mapping"),
-        ("projects: [{id: 0}]", "is a number from 1"),
+        ("", "1:1: `projects` must be a list"),
+        ("[]", "1:1: a mapping with keys must stand here"),
+        ("{}", "1:1: `projects` must be a list"),
+        ("tokens: t\nprojects: []", "2:1: `projects` must be a list"),
+        ("projects: [1]", "1:12: a mapping with keys must stand here"),
+        ("projects: [{id: 0}]", "1:13: the id of a project is a number from 1"),
         ("projects: [{id: '1'}]", "is a number from 1"),
         ("projects: [{id: true}]", "is a number from 1"),
+        ("projects:\n- {}", "2:3: the id of a project is a number from 1"),
         ("projects: [{id: 1}]", "project 1 needs a `repository`"),
-        ("projects: [{id: 1, repository: .}, {id: 1, repository: .}]", "have the same id"),
+        (
+            "projects:\n- {id: 1, repository: .}\n- {id: 1, repository: .}",
+            "3:4: two projects have the same id",
+        ),
         (
             "projects: [{id: 1, repository: ., token: t}, {id: 2, repository: ., token: t}]",
             "have the same token",
         ),
-        ("projects: [{id: 1, repository: ., brnch: x}]", "unknown key 'brnch'"),
+        (
+            "projects:\n  - id: 1\n    repository: .\n    brnch: x",
+            "4:5: 'brnch' is unknown; did you mean 'branch'?",
+        ),
+        ("project: 1", "1:1: 'project' is unknown; did you mean 'projects'?"),
         ("projects: [{id: 1, repository: ., branch: 1}]", "`branch` of project 1 is a text"),
+        ("projects: [{id: 1, repository: ''}]", "`repository` of project 1 is a text"),
         ("projects: [{id: 1, repository: ., public_url: ftp://x}]", "is written like https://"),
         ("projects: [{id: 1, repository: ., public_url: 'https://x/y'}]", "is written like"),
+        ("projects: [{id: 1, repository: ., public_url: 'https://x?y'}]", "is written like"),
+        ("projects: [{id: 1, repository: ., public_url: 'https://u@x'}]", "is written like"),
+        ("projects: [{id: 1, repository: ., public_url: 'https://['}]", "is written like"),
         ("{projects: [{id: 1, repository: .}], tokens: 1}", "`tokens` must be the path"),
     ],
 )
@@ -44,7 +57,14 @@ def test_settings_that_are_none(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         read_settings(file)
     assert says in str(caught.value)
-    assert str(file) in str(caught.value)
+    assert str(caught.value).startswith(f"{file}:")
+
+
+def test_a_file_of_settings_that_is_no_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "projects.yaml"
+    file.write_text("projects:\n  - id: 1\n   repository: r\n")
+    with pytest.raises(PromptFileError, match=r"projects.yaml:3:4: "):
+        read_settings(file)
 
 
 def test_paths_are_told_from_where_the_file_lies(tmp_path: Path) -> None:

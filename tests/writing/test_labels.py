@@ -307,6 +307,24 @@ class TestHistory:
         assert [m.message for m in store.label_history("staging")] == ["Try\n"]
         assert [m.message for m in store.label_history("production", "other")] == ["Both\n"]
 
+    def test_it_grows_and_is_read_anew_when_it_was_rewritten(
+        self, store: PromptStore, repo: GitRepo
+    ) -> None:
+        def numbers() -> list[int | None]:
+            return [move.after and move.after.version for move in store.label_history()]
+
+        store.set_label("greet", "production", version=1)
+        assert numbers() == [1]
+        first = repo.git("rev-parse", BRANCH)
+        PromptStore.open(repo.path).set_label("greet", "production", version=2)
+        PromptStore.open(repo.path).set_label("greet", "production", version=3)
+        assert numbers() == [3, 2, 1]
+        assert numbers() == [3, 2, 1]
+        repo.git("update-ref", f"refs/heads/{BRANCH}", first)
+        assert numbers() == [1]
+        store.set_label("greet", "production", version=3)
+        assert numbers() == [3, 1]
+
     def test_without_labels(self, store: PromptStore) -> None:
         assert store.label_history() == []
 

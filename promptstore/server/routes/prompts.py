@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from promptstore.server import documents, reading, wire, writing
 from promptstore.server.bodies import read_body
-from promptstore.server.problems import RefusedError, envelope
+from promptstore.server.problems import no_deletion
 from promptstore.server.projects import Project
 from promptstore.server.reading import Draft
 from promptstore.server.replies import page_of, reply, reply_read
@@ -58,11 +58,7 @@ async def replace_prompt(request: Request) -> Response:
 async def delete_prompt(request: Request) -> Response:
     """Nothing is deleted here: PATCH `deleted` to true instead."""
     admit(request, "llm_prompt:write")
-    detail = (
-        'Hard delete of this model is not allowed. Use a patch API call to set "deleted" to true'
-    )
-    body = envelope("invalid_request", "method_not_allowed", detail)
-    raise RefusedError(405, body, {"Allow": "GET, HEAD, PATCH, PUT"})
+    raise no_deletion()
 
 
 async def _update(request: Request, *, partial_update: bool) -> Response:

@@ -1,12 +1,11 @@
-// Asks a server by PostHog's SDK: arguments are the options and a list of calls, both JSON.
+// Asks a server by PostHog's SDK: arguments are the options and a list of keys with calls, in JSON.
 import { Prompts } from "@posthog/ai";
 
 const [options, calls] = process.argv.slice(2).map((text) => JSON.parse(text));
-const prompts = new Prompts(options);
 
-async function answer([method, ...args]) {
+async function answer([personalApiKey, [method, ...args]]) {
   try {
-    const result = await prompts[method](...args);
+    const result = await new Prompts({ ...options, personalApiKey })[method](...args);
     return result instanceof Map ? Object.fromEntries(result) : result;
   } catch (error) {
     return { error: error.message };
