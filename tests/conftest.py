@@ -34,7 +34,12 @@ def _blank_git_configuration() -> Iterator[None]:
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C.UTF-8",
     }
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    # Processes of the command line start in a third of the time where Python keeps its bytecode.
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GIT_") and key != "PYTHONDONTWRITEBYTECODE"
+    }
     original = dict(os.environ)
     os.environ.clear()
     os.environ.update(kept | blank)

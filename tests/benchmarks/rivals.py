@@ -94,7 +94,7 @@ def _langfuse() -> Rival:
     client: Any = Langfuse(
         public_key="none", secret_key="none", base_url="http://127.0.0.1:9", tracing_enabled=False
     )
-    fields = {"name": "reply", "version": 1, "config": {}, "labels": [], "tags": []}
+    fields: dict[str, Any] = {"name": "reply", "version": 1, "config": {}, "labels": [], "tags": []}
     prompt = TextPromptClient(Prompt_Text(prompt=written_for("{{NAME}}"), type="text", **fields))
     cache = client._resources.prompt_cache
     cache.set(cache.generate_cache_key("reply", version=None, label=None), prompt, 10**6)
