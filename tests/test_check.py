@@ -239,6 +239,11 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
     "Russian beside English": {
         "a": "prompt: Write \u043f\u0440\u0438\u0432\u0435\u0442 to them.\n"
     },
+    "a formula with Greek letters": {"a": "prompt: f(x) = \u03b1x + \u03bdy, in \u03bcs\n"},
+    "addresses with placeholders": {
+        "a": "prompt: |\n  redis://user:password@host\n  redis://<user>:<word>@host\n"
+        "  redis://$USER:$WORD@host\n  redis://u:***@host\n  http://localhost:8000/@me\n"
+    },
     "Arabic without a mark": {"a": "prompt: \u0645\u0631\u062d\u0628\u0627\n"},
     "words that only begin like a key": {
         "a": "prompt: Never print a key such as AKIA, sk-ant-, ghp_ or https://user:{password}@host\n"

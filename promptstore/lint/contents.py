@@ -86,7 +86,13 @@ _SECRETS: Final = (
     ("a Hugging Face token", re.compile(r"\bhf_[A-Za-z0-9]{30,}")),
     ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
     ("a JSON web token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    ("a password in an address", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@{}]+:[^\s/:@{}]{3,}@")),
+    (
+        "a password in an address",
+        re.compile(
+            r"\b[a-z][a-z0-9+.-]*://[^\s/:@{}<>$]+:(?!(?i:pass(?:word)?|pwd|secret|token|x+|\*+)@)"
+            r"[^\s/:@{}<>$]{3,}@"
+        ),
+    ),
 )
 _SHOWN: Final = 6
 _DOUBLED: Final = re.compile(r"(?<=[^\s|])  (?=[^\s|])")
