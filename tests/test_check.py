@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -317,6 +318,29 @@ def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
     for name in files:
         of_all = [finding for finding in together if finding.name == name]
         assert check(snapshot, only=[name]) == of_all
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "{%",
+        "{{ a ",
+        "{# x",
+        "a-",
+        "sk-a-",
+        "eyJaaaaaaaaaaa-",
+        "-----BEGIN A ",
+        "a://b:",
+        "- ",
+        ": |",
+    ],
+)
+def test_no_text_makes_a_check_slow(tmp_path: Path, piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    began = time.perf_counter()
+    found(tmp_path, {"a": f"prompt: |\n  {text}\nx-a: >\n  # promptstore:\n  {text}\n"})
+    found(tmp_path / "b", {"b": f"# promptstore: ignore PS5\nprompt: '\n\n  {text}'\n"})
+    assert time.perf_counter() - began < 20
 
 
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
