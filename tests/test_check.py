@@ -412,6 +412,10 @@ IGNORED: dict[str, tuple[str, list[str]]] = {
         "prompt: |\n  # promptstore: ignore-file\n  a  b # promptstore: ignore\n",
         ["a.yaml:3:3 PS506"],
     ),
+    "a fault for which the file cannot be read": (
+        "# promptstore: ignore\npromt: x  # promptstore: ignore PS107\n",
+        ["a.yaml:2:1 PS107"],
+    ),
     "another code": ('prompt: "x "  # promptstore: ignore PS506\n', ["a.yaml:1:9 PS505"]),
     "every code": ('prompt: "x "  # promptstore: ignore\n', []),
     "in the whole file": (
