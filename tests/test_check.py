@@ -320,27 +320,13 @@ def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
         assert check(snapshot, only=[name]) == of_all
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "{%",
-        "{{ a ",
-        "{# x",
-        "a-",
-        "sk-a-",
-        "eyJaaaaaaaaaaa-",
-        "-----BEGIN A ",
-        "a://b:",
-        "- ",
-        ": |",
-    ],
-)
+@pytest.mark.parametrize("piece", ["{%", "sk-a-", "eyJaaaaaaaaaaa-", "- "])
 def test_no_text_makes_a_check_slow(tmp_path: Path, piece: str) -> None:
     text = piece * (200_000 // len(piece))
+    source = f"# promptstore: ignore PS203\nprompt: |\n  {text}\nx-a: '\n\n  {text}'\n"
     began = time.perf_counter()
-    found(tmp_path, {"a": f"prompt: |\n  {text}\nx-a: >\n  # promptstore:\n  {text}\n"})
-    found(tmp_path / "b", {"b": f"# promptstore: ignore PS5\nprompt: '\n\n  {text}'\n"})
-    assert time.perf_counter() - began < 20
+    found(tmp_path, {"a": source})
+    assert time.perf_counter() - began < 8
 
 
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
