@@ -89,13 +89,14 @@ def check_labels(store: PromptStore, settings: Settings | None = None) -> list[F
 
 def _of_prompt(library: Library, name: str) -> Iterator[Finding]:
     ignores = Ignores(library.source(name))
-    for problem in _problems(library, name):
-        if _wants(library.settings, problem.code, name) and not ignores.hides(problem):
+    # A comment cannot make a file readable, so it hides no fault of reading.
+    told = (problem for problem in _problems(library, name) if not ignores.hides(problem))
+    for problem in (*library.faults(name), *told):
+        if _wants(library.settings, problem.code, name):
             yield _finding(library.settings, library.file(name).path, problem, name)
 
 
 def _problems(library: Library, name: str) -> Iterator[Problem]:
-    yield from library.faults(name)
     checks = SOURCE_CHECKS if library.document(name) is None else (*SOURCE_CHECKS, *CHECKS)
     for rules, find in checks:
         if any(_wants(library.settings, rule.code, name) for rule in rules):

@@ -134,7 +134,8 @@ def _ordered(called: Signature) -> list[tuple[str, Variable]]:
 
 
 def _is_argument(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and name != "self"
+    is_plain = name.isidentifier() and not keyword.iskeyword(name)
+    return is_plain and name != "self" and not name.startswith("__")
 
 
 def _store(found: Mapping[str, tuple[Prompt, Signature]], classes: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,11 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
     "Russian beside English": {
         "a": "prompt: Write \u043f\u0440\u0438\u0432\u0435\u0442 to them.\n"
     },
+    "a formula with Greek letters": {"a": "prompt: f(x) = \u03b1x + \u03bdy, in \u03bcs\n"},
+    "addresses with placeholders": {
+        "a": "prompt: |\n  redis://user:password@host\n  redis://<user>:<word>@host\n"
+        "  redis://$USER:$WORD@host\n  redis://u:***@host\n  http://localhost:8000/@me\n"
+    },
     "Arabic without a mark": {"a": "prompt: \u0645\u0631\u062d\u0628\u0627\n"},
     "words that only begin like a key": {
         "a": "prompt: Never print a key such as AKIA, sk-ant-, ghp_ or https://user:{password}@host\n"
@@ -314,6 +320,15 @@ def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
         assert check(snapshot, only=[name]) == of_all
 
 
+@pytest.mark.parametrize("piece", ["{%", "sk-a-", "eyJaaaaaaaaaaa-", "- "])
+def test_no_text_makes_a_check_slow(tmp_path: Path, piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    source = f"# promptstore: ignore PS203\nprompt: |\n  {text}\nx-a: '\n\n  {text}'\n"
+    began = time.perf_counter()
+    found(tmp_path, {"a": source})
+    assert time.perf_counter() - began < 8
+
+
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "prompts/.git").mkdir(parents=True)
     for path in ("a.yml", "two words.yaml", ".hidden.yaml", "notes.txt", ".git/x.yaml"):
@@ -382,6 +397,10 @@ IGNORED: dict[str, tuple[str, list[str]]] = {
     "in a text, where it is no comment": (
         "prompt: |\n  # promptstore: ignore-file\n  a  b # promptstore: ignore\n",
         ["a.yaml:3:3 PS506"],
+    ),
+    "a fault for which the file cannot be read": (
+        "# promptstore: ignore\npromt: x  # promptstore: ignore PS107\n",
+        ["a.yaml:2:1 PS107"],
     ),
     "another code": ('prompt: "x "  # promptstore: ignore PS506\n', ["a.yaml:1:9 PS505"]),
     "every code": ('prompt: "x "  # promptstore: ignore\n', []),

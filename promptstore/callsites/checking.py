@@ -96,7 +96,9 @@ def _python_files(paths: Sequence[Path]) -> Iterator[Path]:
             folders[:] = sorted(
                 name
                 for name in folders
-                if not name.startswith(".") and name not in ("__pycache__", "node_modules")
+                if not name.startswith(".")
+                and name not in ("__pycache__", "node_modules")
+                and not Path(folder, name, "pyvenv.cfg").exists()
             )
             yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
 

@@ -63,7 +63,7 @@ def delete(
     edits = dict.fromkeys(names, Deletion(reason, replaced_by))
     with opened_to_write(context) as (store, base):
         after = store.draft(edits)
-        problems = new_problems(base, after, edits)
+        problems = new_problems(store, base, after, edits)
         refuse([found for found in problems if found.name in edits])
         warn(found for found in problems if found.name not in edits)
         changed = changes(base, after, edits)

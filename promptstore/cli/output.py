@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TextIO
 
+from promptstore.cli.forge import disarmed
 from promptstore.model import Prompt
 
 _UNSAFE: Final = re.compile(
@@ -66,8 +67,8 @@ def print_lines(text: str) -> None:
 
 
 def print_error(text: str) -> None:
-    """Print a line on stderr; on a terminal, control characters are shown, not obeyed."""
-    sys.stderr.write(visible(text, sys.stderr) + "\n")
+    """Print a line on stderr; neither a terminal nor a runner obeys what stands in it."""
+    sys.stderr.write(disarmed(visible(text, sys.stderr)) + "\n")
 
 
 def visible(text: str, stream: TextIO) -> str:

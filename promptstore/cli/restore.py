@@ -59,7 +59,7 @@ def restore(
         selected = select(store, name)
         edits = {selected.name: Restoration(_version(store, selected, version))}
         after = store.draft(edits)
-        warn(new_problems(base, after, edits))
+        warn(new_problems(store, base, after, edits))
         carry_out(store, base, after, edits, expect_all(edits, expected_version), order)
 
 

@@ -18,6 +18,7 @@ import typer
 
 from promptstore.check import Finding
 from promptstore.check import check as find_problems
+from promptstore.cli.checking import settings_of
 from promptstore.cli.inputs import somebody_is_there
 from promptstore.cli.output import (
     identity,
@@ -30,6 +31,7 @@ from promptstore.cli.output import (
 )
 from promptstore.edits import Edit
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
+from promptstore.lint import Library
 from promptstore.model import Prompt
 from promptstore.names import SUFFIX, check_name
 from promptstore.repository import blob_id
@@ -137,10 +139,13 @@ def overlay(store: PromptStore, base: Snapshot, files: Mapping[str, bytes]) -> S
     )
 
 
-def new_problems(base: Snapshot, after: Snapshot, names: Collection[str]) -> list[Finding]:
+def new_problems(
+    store: PromptStore, base: Snapshot, after: Snapshot, names: Collection[str]
+) -> list[Finding]:
     """Find the problems that a change brings; those that were there before are left out.
 
     Args:
+        store: The store, whose settings say what is looked for.
         base: The prompts before it.
         after: The prompts after it.
         names: The prompts that it is about.
@@ -148,11 +153,12 @@ def new_problems(base: Snapshot, after: Snapshot, names: Collection[str]) -> lis
     Returns:
         The problems of these prompts and of those that include them or are replaced by them.
     """
-    affected = {*names, *_dependents(base, set(names))}
-    found = find_problems(after, only=affected)
+    settings = settings_of(store)
+    affected = Library(after, settings).dependents(names)
+    found = find_problems(after, settings, only=affected)
     if not found:
         return []
-    known = {_gist(finding) for finding in find_problems(base, only=affected)}
+    known = {_gist(finding) for finding in find_problems(base, settings, only=affected)}
     return [finding for finding in found if _gist(finding) not in known]
 
 
@@ -225,7 +231,7 @@ def write_files(
         PromptStoreError: As for `PromptStore.commit`.
     """
     after = overlay(store, base, files)
-    refuse(new_problems(base, after, files))
+    refuse(new_problems(store, base, after, files))
     carry_out(store, base, after, files, expected, order)
 
 
@@ -290,13 +296,6 @@ def diff_files(before: File | None, after: File | None) -> str:
         lineterm="",
     )
     return "\n".join(lines)
-
-
-def _dependents(base: Snapshot, names: set[str]) -> Iterator[str]:
-    listed, _ = base.list_readable(deleted=True)
-    for prompt in listed:
-        if prompt.name and not names.isdisjoint({*prompt.includes, prompt.replaced_by}):
-            yield prompt.name
 
 
 def _gist(finding: Finding) -> tuple[str, str, str]:

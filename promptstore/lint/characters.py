@@ -45,6 +45,8 @@ _INVISIBLE: Final = re.compile(
 _BIDIRECTIONAL: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _JOINERS: Final = "\u200c\u200d"
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_LATIN_WORD: Final = 2
+"""How many Latin letters make a word; one beside a Greek letter is a formula."""
 _LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχ")
 
 
@@ -87,7 +89,8 @@ def look_alikes(library: Library, name: str) -> Iterator[Problem]:
         for match in _WORD.finditer(text.text):
             word = match[0]
             foreign = next((letter for letter in word if letter in _LATIN_LOOKING), None)
-            if foreign and any("a" <= letter.lower() <= "z" for letter in word):
+            latin = sum("a" <= letter.lower() <= "z" for letter in word)
+            if foreign and latin >= _LATIN_WORD:
                 message = f"The word {word!r} holds {_named(foreign)} among Latin letters."
                 line = text.text.count("\n", 0, match.start()) + 1
                 yield Problem(*library.place(name, text, line), LOOK_ALIKE.code, message)

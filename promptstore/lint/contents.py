@@ -73,10 +73,11 @@ OVER_BUDGET: Final = Rule(
     good="metadata: {max_tokens: 50}\nprompt: This text is clearly longer than five tokens.",
 )
 
+# Every part that may fail late is bounded, so that no text makes the search slow.
 _SECRETS: Final = (
     ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
     ("an Anthropic key", re.compile(r"\bsk-ant-[A-Za-z0-9_-]{20,}")),
-    ("an OpenAI key", re.compile(r"\bsk-(?!ant-)(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{32,}")),
+    ("an OpenAI key", re.compile(r"\bsk-(?!ant-)(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{32,}")),
     ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{50,})")),
     ("a GitLab token", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
     ("a Slack token", re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}")),
@@ -84,15 +85,23 @@ _SECRETS: Final = (
     ("a Stripe key", re.compile(r"\b[rs]k_live_[A-Za-z0-9]{16,}")),
     ("a PostHog key", re.compile(r"\bph[xs]_[A-Za-z0-9]{30,}")),
     ("a Hugging Face token", re.compile(r"\bhf_[A-Za-z0-9]{30,}")),
-    ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
-    ("a JSON web token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    ("a password in an address", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@{}]+:[^\s/:@{}]{3,}@")),
+    ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY-----")),
+    ("a JSON web token", re.compile(r"\beyJ[\w-]{10,500}\.eyJ[\w-]{10,4000}\.[\w-]{10,}")),
+    (
+        "a password in an address",
+        re.compile(
+            r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@{}<>$]{1,200}:"
+            r"(?!(?i:pass(?:word)?|pwd|secret|token|x{3,9}|\*{3,9})@)[^\s/:@{}<>$]{3,200}@"
+        ),
+    ),
 )
 _SHOWN: Final = 6
 _DOUBLED: Final = re.compile(r"(?<=[^\s|])  (?=[^\s|])")
 _CODE_FENCE: Final = re.compile(r"^\s*(?P<mark>```|~~~)")
 _COLUMNS: Final = re.compile(r"\S {2,}(?=\S)")
-_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", re.DOTALL)
+_OPENING: Final = re.compile(r"\{[%#{]")
+_CLOSING: Final = {"{%": "%}", "{#": "#}", "{{": "}}"}
+_NO_LINE_END: Final = re.compile(r"[^\n]")
 _NAMED: Final = 2
 _WORTH_SHARING: Final = 80
 _LEADERS: Final = ("system", "developer")
@@ -195,9 +204,27 @@ def _lines(library: Library, name: str) -> Iterator[tuple[Text, int, str]]:
     for text in library.texts(name):
         shown = text.text
         if library.prompt(name).template != "none":
-            shown = _TAG.sub(lambda match: re.sub(r"[^\n]", "x", match[0]), shown)
+            shown = _without_tags(shown)
         for number, line in enumerate(shown.split("\n"), 1):
             yield text, number, line
+
+
+def _without_tags(text: str) -> str:
+    """Write an x over every character of a tag; lines stay where they are."""
+    pieces: list[str] = []
+    at = 0
+    unclosed: set[str] = set()
+    for match in _OPENING.finditer(text):
+        opening, start = match[0], match.start()
+        if start < at or opening in unclosed:
+            continue
+        end = text.find(_CLOSING[opening], match.end())
+        if end < 0:
+            unclosed.add(opening)
+            continue
+        pieces += (text[at:start], _NO_LINE_END.sub("x", text[start : end + 2]))
+        at = end + 2
+    return "".join([*pieces, text[at:]])
 
 
 def _is_worth_sharing(text: str) -> bool:

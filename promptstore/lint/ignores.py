@@ -11,9 +11,7 @@ _COMMENT: Final = re.compile(
     r"(?:^|[ \t])#[ \t]*promptstore:[ \t]*ignore(?P<file>-file)?(?![\w-])(?P<codes>[^#\n]*)"
 )
 _CODES: Final = re.compile(r"[\s:]*(?P<codes>(?:PS\d+[\s,]*)+)(?:\s|$)")
-_BLOCK: Final = re.compile(
-    r"(?P<indent>[ \t]*(?:- +)*)[^#]*(?::|-)[ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$"
-)
+_BLOCK: Final = re.compile(r"[:-][ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
 
 
 class Ignores:
@@ -41,8 +39,7 @@ class Ignores:
             match = _COMMENT.search(line)
             if match:
                 self._add(match, line, number)
-            header = _BLOCK.match(line)
-            block = _Block(number, len(header["indent"])) if header else None
+            block = _begun(line, number)
 
     def hides(self, problem: Problem) -> bool:
         """Tell whether a problem is left out."""
@@ -72,6 +69,13 @@ class _Block(NamedTuple):
     def holds(self, line: str) -> bool:
         """Tell whether a line behind the first belongs to the text."""
         return not line.strip() or len(line) - len(line.lstrip(" ")) > self.indent
+
+
+def _begun(line: str, number: int) -> _Block | None:
+    header = _BLOCK.search(line)
+    if header is None or "#" in line[: header.start()]:
+        return None
+    return _Block(number, len(line) - len(line.lstrip(" -")))
 
 
 def _beginnings(text: str) -> set[str]:

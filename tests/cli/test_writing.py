@@ -176,6 +176,16 @@ class TestSave:
         text = "# more lines\n\nvariables: {a: {type: string}}\nprompt: y\n"
         assert out(write("save", "-", "--name", "x", stdin=text)).startswith("x@2: ")
 
+    def test_the_settings_say_what_is_refused(self, write: Run, written: GitRepo) -> None:
+        text = "messages:\n  - {role: user, content: ''}\n"
+        fails_with(
+            write("save", "-", "--name", "other", stdin=text), "prompts/other.yaml:2:27: PS509"
+        )
+        written.write("pyproject.toml", '[tool.promptstore]\nignore = ["PS509"]\n')
+        assert write("save", "-", "--name", "other", stdin=text).exit_code == 0
+        written.write("pyproject.toml", '[tool.promptstore]\nseverity = {PS505 = "error"}\n')
+        fails_with(write("save", "-", "--name", "other", stdin="prompt: 'x '\n"), "PS505")
+
     def test_a_change_that_breaks_a_prompt_that_includes_it(
         self, write: Run, written: GitRepo
     ) -> None:

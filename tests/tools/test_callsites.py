@@ -171,6 +171,17 @@ def test_nothing_is_run(tmp_path: Path) -> None:
     assert checked(tmp_path, "raise SystemExit\n" + OPEN + "store.get('great')\n") == ["4:1 PS601"]
 
 
+def test_folders_that_are_not_ones_own(tmp_path: Path) -> None:
+    for folder in (".hidden", "__pycache__", "node_modules", "env"):
+        file = tmp_path / "all" / folder / "deep/a.py"
+        file.parent.mkdir(parents=True)
+        file.write_text("def")
+    (tmp_path / "all/env/pyvenv.cfg").write_text("")
+    checked(tmp_path, "")
+    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    assert check_code(library, [tmp_path / "all"]) == []
+
+
 def test_prompts_that_nothing_uses(tmp_path: Path) -> None:
     code = "NAMES = ['greet']\n" + OPEN + "store.get('support/reply')\n"
     assert checked(tmp_path, code, unused=True) == ["half PS606", "plain PS606"]

@@ -14,6 +14,9 @@ from tests.promptfile.strategies import prompts
 FEW = settings(max_examples=settings().max_examples // 4)
 """For laws that cost much: a quarter of the examples."""
 
+MERGES = settings(max_examples=settings().max_examples // 8)
+"""For merges, each of which starts git several times."""
+
 VALIDATOR = jsonschema.Draft202012Validator(file_schema())
 
 
@@ -37,7 +40,7 @@ def test_a_comment_changes_nothing_in_the_rest(prompt: Prompt) -> None:
     assert format_file(b"# why\n" + data) == b"# why\n" + data
 
 
-@FEW
+@MERGES
 @given(prompts(), prompts())
 def test_an_edit_of_one_side_is_taken(base: Prompt, edited: Prompt) -> None:
     old, new = dumps(base).encode(), dumps(edited).encode()
@@ -48,7 +51,7 @@ def test_an_edit_of_one_side_is_taken(base: Prompt, edited: Prompt) -> None:
     assert loads(theirs.data) == edited
 
 
-@FEW
+@MERGES
 @given(prompts(), prompts(), prompts())
 def test_a_clean_merge_is_a_prompt_and_says_the_same_both_ways(
     base: Prompt, one: Prompt, other: Prompt

@@ -20,7 +20,7 @@ PROMPTS = {
     "chat/answer": "variables:\n  history: {type: messages}\nmessages:\n  - insert: history\n",
     "chat-answer": "prompt: no variables\n",
     "open": "prompt: '{{ anything }}'\n",
-    "odd": "template: simple\nprompt: '{{a.b}} {{class}}'\n",
+    "odd": "template: simple\nprompt: '{{a.b}} {{class}} {{__x}}'\n",
     "gone": "prompt: x\ndeleted: true\n",
     "broken": "prompt: [\n",
 }
@@ -38,7 +38,7 @@ store.get("greet").render(name="Ada", tone="brief", count=3)
 store.get("chat/answer", version=1).render(history=[{"role": "user", "content": "x"}])
 store.get("chat-answer").render()
 store.get("open").render(anything=object())
-store.get("odd").render(**{"a.b": 1, "class": 2})
+store.get("odd").render(**{"a.b": 1, "class": 2, "__x": 3})
 store.render("greet", {"name": "Ada"})
 store.render("chat-answer")
 store.names()
