@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from promptstore.formatters.jsontext import python_text
 from promptstore.formatters.options import TextReprOptions
@@ -17,7 +18,8 @@ _SEPARATOR: Final = ("", DASH)
 _WITH_LENGTH: Final = (list, dict, str)
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True)  # not frozen, which would take three times as long to make
+class Entry:
     """One entry of a list of messages, ready to be laid out.
 
     Attributes:
