@@ -66,7 +66,7 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     lines: list[Piece] = []
     for number, message in enumerate(messages, 1):
         if isinstance(message, dict):
-            lines += _entry_lines(number, _read(message, options))
+            _write_entry(number, _read(message, options), lines)
             if number < len(messages):
                 lines += _SEPARATOR
     return lines
@@ -184,9 +184,9 @@ def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def _entry_lines(number: int, entry: Entry) -> list[Piece]:
-    lines = ["", f"[{number}] {entry.role}", "", *entry.lines]
+def _write_entry(number: int, entry: Entry, lines: list[Piece]) -> None:
+    lines += ("", f"[{number}] {entry.role}", "")
+    lines += entry.lines
     if entry.calls is not None:
-        lines += ["", f"Tool calls: {len(entry.calls)}"]
+        lines += ("", f"Tool calls: {len(entry.calls)}")
         lines += [f"  - {call}" for call in entry.calls]
-    return lines
