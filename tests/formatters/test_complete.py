@@ -58,6 +58,7 @@ def test_a_fact_is_shown(properties: dict[str, Any], lines: list[str]) -> None:
         ({"type": "Buffer", "data": [137, 80]}, ["[image: 2 bytes]"]),
         ("[base64 image redacted]", ["[image: [base64 image redacted]]"]),
         ("abcde", ["[image: abcde]"]),
+        ("four words of text", ["[image: four words of text]"]),
         ("data:image/png;base64,AAAA is all", ["[image: data:image/png;base64,AAAA is all]"]),
         (["no bytes"], ["[image]", "", "image:", "  - no bytes"]),
     ],
