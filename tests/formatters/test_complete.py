@@ -81,6 +81,25 @@ def test_what_is_taken_out_is_in_the_marker_and_told(buffer: int) -> None:
     assert shown.metadata.truncated
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"$ai_input": "x" * 50},
+        {"$ai_input": [{"role": "user", "content": "x" * 50}]},
+        {"$ai_input": [{"tool_calls": [{"function": {"name": "f", "arguments": "x" * 50}}]}]},
+        {"$ai_input": [{"role": "user", "content": [{"unheard-of": "x" * 50}]}]},
+        {"$ai_input_state": {"q": "x" * 50}},
+        {"$ai_error": "x" * 50},
+    ],
+)
+def test_whatever_is_long_is_shortened(properties: dict[str, Any]) -> None:
+    event = {"properties": properties}
+    shown = text_repr(event, style="complete", truncated=True, truncate_buffer=20)
+    assert "<<<TRUNCATED|" in shown.text
+    assert "x" * 50 not in shown.text
+    assert shown.metadata.truncated
+
+
 def test_nothing_is_taken_out_unless_asked_for() -> None:
     shown = text_repr({"properties": {"$ai_input": "a" * 3_000_000}}, style="complete")
     assert "a" * 3_000_000 in shown.text

@@ -264,14 +264,23 @@ def nasty_event(text: str) -> dict[str, Any]:
     }
 
 
-@given(st.lists(st.sampled_from(NASTY), max_size=8).map("".join), st.booleans())
-def test_no_text_forges_what_the_layout_marks(text: str, is_trace: bool) -> None:
-    def shown(text: str) -> str:
+@given(
+    st.lists(st.sampled_from(NASTY), max_size=8).map("".join),
+    st.booleans(),
+    st.none() | st.integers(0, 200),
+)
+def test_no_text_forges_what_the_layout_marks(
+    text: str, is_trace: bool, buffer: int | None
+) -> None:
+    cut = {} if buffer is None else {"truncated": True, "truncate_buffer": buffer}
+
+    def shown(text: str, **options: Any) -> str:
         event = nasty_event(text)
         trace = {"trace": {"id": "t"}, "hierarchy": [{"event": event}]}
-        return text_repr(trace if is_trace else event, style="complete").text
+        return text_repr(trace if is_trace else event, style="complete", **options).text
 
-    assert skeleton(shown(f"x{text}")) == skeleton(shown("x"))
+    assert skeleton(shown(f"x{text}", **cut))[1] == skeleton(shown("x"))[1]
+    assert "<<<" not in re.sub(r"<<<TRUNCATED\|[\w+/=]*\|\d+>>>", "", shown(f"x{text}", **cut))
 
 
 @given(
