@@ -43,6 +43,34 @@ def test_what_posthog_fails_on_is_shown(case: dict[str, Any]) -> None:
     assert shown.text.encode()
 
 
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        ({"type": "function_call_output", "output": None}, "[tool output not recorded]"),
+        ({"type": "custom_tool_call_output", "output": []}, "[tool output not recorded]"),
+        ({"type": "reasoning", "summary": []}, "[reasoning summary not recorded]"),
+        ({"type": "additional_tools"}, "[tool catalog not recorded]"),
+    ],
+)
+def test_a_note_is_never_shortened(said: dict[str, Any], note: str) -> None:
+    shown = text_repr({"properties": {"$ai_input": [said]}}, truncate_buffer=4)
+    assert shown.text.endswith(f"\n\n{note}")
+
+
+@pytest.mark.parametrize("kind", [[], {}, 0, None, ""])
+def test_a_choice_with_an_empty_type_is_no_item(kind: Any) -> None:
+    choices = [{"type": kind, "other": 1}, {"type": kind, "content": "Hi"}]
+    shown = text_repr({"properties": {"$ai_output_choices": choices}})
+    assert shown.text.endswith("OUTPUT:\n\n[1] ASSISTANT\n\nHi")
+
+
+def test_the_note_of_a_span_is_never_shortened() -> None:
+    state = {"type": "tool", "content": ""}
+    event = {"event": "$ai_span", "properties": {"$ai_output_state": state}}
+    shown = text_repr(event, truncate_buffer=4)
+    assert shown.text.endswith("[TOOL RESULT]\n\n[tool output not recorded]")
+
+
 GOLDEN = sorted((Path(__file__).parent / "golden" / "posthog").glob("*.json"))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from promptstore.formatters.jsontext import python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, content_text
-from promptstore.formatters.posthog.items import is_item, item_text
+from promptstore.formatters.posthog.items import NOT_RECORDED, is_item, item_text
 from promptstore.formatters.posthog.tools import tools_section
 from promptstore.formatters.shortening import Piece, shorten
 
@@ -143,7 +143,9 @@ def _read_typed(message: Mapping[str, Any], kind: Any, options: TextReprOptions)
     if kind == "additional_tools":
         return tools_section(message.get("tools"), options) or ["[tool catalog not recorded]"]
     text = item_text(message)
-    return content_lines(text, options) if text else _read_content(message, options)
+    if text is None:
+        return _read_content(message, options)
+    return content_lines(text, options) if text else [NOT_RECORDED[kind]]
 
 
 def _read_content(message: Mapping[str, Any], options: TextReprOptions) -> Sequence[Piece]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, payload_text
+from promptstore.formatters.posthog.items import NO_OUTPUT
 from promptstore.formatters.posthog.messages import DASH, content_lines, strict_message_lines
 from promptstore.formatters.shortening import Piece
 
@@ -80,7 +81,9 @@ def _object_lines(state: dict[str, Any], options: TextReprOptions) -> list[Piece
     if isinstance(messages, list) and messages:
         return strict_message_lines(messages, options)
     if state.get("type") == "tool":
-        return [*_tool_result_heading(state), *content_lines(_tool_result(state), options)]
+        text = payload_text(state.get("content"))
+        shown = content_lines(text, options) if text else [NO_OUTPUT]
+        return [*_tool_result_heading(state), *shown]
     return content_lines(indented(state), options)
 
 
@@ -106,10 +109,6 @@ def _tool_result_heading(state: dict[str, Any]) -> list[str]:
         raise UnreadableError
     parts = ["[TOOL RESULT]", name or "", f"({python_text(status)})" if status else ""]
     return [" ".join(part for part in parts if part), ""]
-
-
-def _tool_result(state: dict[str, Any]) -> str:
-    return payload_text(state.get("content")) or "[tool output not recorded]"
 
 
 def _literal_text(text: str) -> str:
