@@ -64,6 +64,20 @@ def test_a_choice_with_an_empty_type_is_no_item(kind: Any) -> None:
     assert shown.text.endswith("OUTPUT:\n\n[1] ASSISTANT\n\nHi")
 
 
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": ["a"]}, '{"type": ["a"]}'),
+        ({"content": [{"type": ["a"], "text": "b"}]}, "[{'type': ['a'], 'text': 'b'}]"),
+        ({"content": [{"type": 5, "text": "b"}]}, "[{'type': 5, 'text': 'b'}]"),
+    ],
+)
+def test_an_odd_type_behind_a_call_is_shown_as_it_is(block: dict[str, Any], text: str) -> None:
+    said = {"role": "user", "content": [{"type": "tool-call", "toolName": "f"}, block]}
+    shown = text_repr({"properties": {"$ai_input": [said]}})
+    assert shown.text.endswith(f"[1] USER\n\nf()\n\n{text}")
+
+
 def test_the_note_of_a_span_is_never_shortened() -> None:
     state = {"type": "tool", "content": ""}
     event = {"event": "$ai_span", "properties": {"$ai_output_state": state}}
