@@ -78,6 +78,37 @@ def test_an_odd_type_behind_a_call_is_shown_as_it_is(block: dict[str, Any], text
     assert shown.text.endswith(f"[1] USER\n\nf()\n\n{text}")
 
 
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ("{1: 2, None: True, 1.5: 'é'}", '{\n  "1": 2,\n  "null": true,\n  "1.5": "\\u00e9"\n}'),
+        ("[1e999]", "[\n  Infinity\n]"),
+        ("[Infinity]", "[Infinity]"),
+        ("[NaN]", "[NaN]"),
+        ("[1, true]", "[1, true]"),
+        ('{"a": [1, 2.50]}', '{\n  "a": [\n    1,\n    2.5\n  ]\n}'),
+    ],
+)
+def test_a_state_as_a_text_is_read_as_python_reads_it(state: str, text: str) -> None:
+    event = {"event": "$ai_span", "properties": {"$ai_output_state": state}}
+    assert text_repr(event).text.endswith(f"OUTPUT STATE:\n\n{text}")
+
+
+@pytest.mark.parametrize("error", [["a"], 5, True, {"a": 1}])
+def test_the_error_of_a_trace_is_indented(error: Any) -> None:
+    trace = {"id": "t", "properties": {"$ai_error": error}}
+    shown = text_repr({"trace": trace, "hierarchy": []})
+    assert shown.text.endswith("TRACE ERROR:\n\n" + json.dumps(error, indent=2))
+
+
+@pytest.mark.parametrize("label", ["INPUT", "OUTPUT"])
+def test_states_of_a_trace_that_posthog_cannot_read_are_shown_as_they_are(label: str) -> None:
+    state = [{"role": "user", "content": [{"type": ["a"], "text": "b"}]}]
+    properties = {f"$ai_{label.lower()}_state": state}
+    shown = text_repr({"trace": {"id": "t", "properties": properties}, "hierarchy": []})
+    assert shown.text.endswith(f"TRACE {label}:\n\n{state}")
+
+
 def test_the_note_of_a_span_is_never_shortened() -> None:
     state = {"type": "tool", "content": ""}
     event = {"event": "$ai_span", "properties": {"$ai_output_state": state}}

@@ -46,8 +46,7 @@ def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Pie
     try:
         return strict_message_lines(messages, options)
     except UnreadableError:
-        mended = [_mended(item) if isinstance(item, dict) else item for item in messages]
-        return strict_message_lines(mended, options)
+        return strict_message_lines(_all_mended(messages), options)
 
 
 def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Piece]:
@@ -80,7 +79,7 @@ def content_lines(content: str, options: TextReprOptions) -> list[Piece]:
 
 
 def choice_messages(choices: Any) -> list[dict[str, Any]]:
-    """Get the messages out of the choices of a model.
+    """Get the messages out of the choices of a model; what PostHog fails on is mended first.
 
     Args:
         choices: The value of ``$ai_output_choices``.
@@ -92,12 +91,30 @@ def choice_messages(choices: Any) -> list[dict[str, Any]]:
         choices = choices.get("choices")
     if not isinstance(choices, list):
         return []
+    try:
+        return strict_choice_messages(choices)
+    except UnreadableError:
+        return strict_choice_messages(_all_mended(choices))
+
+
+def strict_choice_messages(choices: Sequence[Any]) -> list[dict[str, Any]]:
+    """Get the messages out of a list of choices as far as PostHog can.
+
+    Args:
+        choices: The list.
+
+    Returns:
+        The messages.
+
+    Raises:
+        UnreadableError: PostHog fails on one of them.
+    """
     found = (_choice_message(choice) for choice in choices if isinstance(choice, dict))
     return [message for message in found if message is not None]
 
 
 def _choice_message(choice: dict[str, Any]) -> dict[str, Any] | None:
-    if _is_item_or_mended(choice):
+    if is_item(choice):
         return choice
     message = choice.get("message")
     if not (isinstance(message, dict) and message):
@@ -109,13 +126,6 @@ def _choice_message(choice: dict[str, Any]) -> dict[str, Any] | None:
     if isinstance(content, list):
         calls = _functions_of(content) or calls
     return {"role": message.get("role", "assistant"), "content": content, "tool_calls": calls}
-
-
-def _is_item_or_mended(choice: dict[str, Any]) -> bool:
-    try:
-        return is_item(choice)
-    except UnreadableError:
-        return is_item(_mended(choice))
 
 
 def _functions_of(content: Sequence[Any]) -> list[dict[str, Any]]:
@@ -134,7 +144,9 @@ def _read(message: Mapping[str, Any], options: TextReprOptions) -> Entry:
     calls = message.get("tool_calls")
     return Entry(
         role.upper() if isinstance(role, str) else python_text(role).upper(),
-        _read_typed(message, kind, options) if kind else _read_content(message, options),
+        _read_typed(message, kind, options)
+        if kind is not None
+        else _read_content(message, options),
         _read_calls(calls) if calls else None,
     )
 
@@ -168,6 +180,10 @@ def _read_call(call: Any) -> str:
     if isinstance(function, dict):
         return call_text(function.get("name", "unknown"), function.get("arguments", ""))
     return call_text(call.get("name", "unknown"), call.get("args", ""))
+
+
+def _all_mended(messages: Sequence[Any]) -> list[Any]:
+    return [_mended(item) if isinstance(item, dict) else item for item in messages]
 
 
 def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
