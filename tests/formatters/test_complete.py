@@ -137,6 +137,8 @@ def test_an_event_is_taken_in_every_form(value: dict[str, Any]) -> None:
         {"event": "$ai_trace", "children": [{"event": "$ai_span", "properties": {"a": "«here»"}}]},
         {"event": "$ai_span", "properties": {}, "children": ["«here»"]},
         {"event": "$ai_generation", "properties": {"$ai_input": "«here»"}, "input": "column"},
+        {"properties": {"$ai_input": "«here»"}, "input": "[]", "$ai_input": "column"},
+        {"input": "column", "is_error": "«here»"},
     ],
 )
 def test_what_stands_in_an_odd_place_is_shown(value: dict[str, Any]) -> None:

@@ -152,7 +152,7 @@ def _write_error(properties: Mapping[str, Any], writer: Writer) -> None:
         writer.add_outline(error)
     else:
         writer.add("no details")
-    if not isinstance(flag, bool) and flag:
+    if flag and not isinstance(flag, int):
         writer.add(*outline({"$ai_is_error": flag}))
 
 
