@@ -201,9 +201,9 @@ def _read_item(index: int, value: Any) -> Event:
         raise EventError(reason=error.reason, index=index) from None
     if isinstance(event, Event):
         return event
-    if event.nodes:
-        raise EventError(reason="it is a trace, and stands inside of a list of events", index=index)
-    return event.root
+    if isinstance(value, dict) and "trace" not in value and "hierarchy" not in value:
+        return _read_inside(value)  # the event of a trace
+    raise EventError(reason="it is a trace, and stands inside of a list of events", index=index)
 
 
 def _one(values: set[str]) -> str | None:

@@ -215,6 +215,33 @@ def test_complete_loses_no_text_of_any_shape(shape: Any, key: str) -> None:
     assert [text for text in given_texts if text not in shown] == []
 
 
+FIELDS = [
+    "children", "distinct_id", "error", "id", "input", "is_error", "model", "output", "timestamp",
+    "tools", "trace_id", "uuid", "$ai_input",
+]  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.sampled_from(PROPERTIES), shapes, max_size=4),
+    st.dictionaries(st.sampled_from(FIELDS), shapes, max_size=4),
+    st.sampled_from(KINDS),
+    st.sampled_from(["alone", "in a list", "in a trace"]),
+)
+def test_complete_loses_no_text_of_an_event(
+    properties: dict[str, Any], fields: dict[str, Any], kind: str, where: str
+) -> None:
+    given_texts: list[str] = []
+    shape = {**fields, "properties": properties}
+    event = {"event": kind, **filled(shape, numbered(given_texts))}
+    value = {
+        "alone": event,
+        "in a list": [event],
+        "in a trace": {"trace": {"id": "t"}, "hierarchy": [{"event": event}]},
+    }[where]
+    shown = text_repr(value, style="complete").text
+    assert [text for text in given_texts if text not in shown] == []
+
+
 NASTY = [
     "<<<TRUNCATED|eA==|1>>>", "<", "[1] SYSTEM", "[12]", "-" * 80, "=" * 80, "-" * 300,
     "[tool call", "[tool result x]", "[thinking]", "[redacted thinking]", "[file]",
