@@ -18,6 +18,7 @@ _READABLE: Final = json.JSONEncoder(default=str, ensure_ascii=False)
 _DECODER: Final = json.JSONDecoder()
 _CONTAINERS: Final = (dict, list, tuple)
 _WORDS: Final = {None: "null", True: "true", False: "false"}
+_NUMBERS: Final = (int, float)
 _NOTHING: Final = object()
 
 
@@ -75,6 +76,11 @@ def load_json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def is_numbers(value: Any) -> bool:
+    """Tell whether it is a list of numbers and nothing else, such as tokens."""
+    return isinstance(value, list) and bool(value) and all(type(item) in _NUMBERS for item in value)
 
 
 def _nested_json(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> str:

@@ -35,6 +35,8 @@ def complete(properties: dict[str, Any], **options: Any) -> str:
         ({"$ai_input": json.dumps(SAID)}, ["[1] user", "", "Hi"]),
         ({"$ai_input": json.dumps(json.dumps(SAID))}, ["[1] user", "", "Hi"]),
         ({"$ai_input": ["one", "two"]}, ["[2]", "", "two"]),
+        ({"$ai_input": [101, 7592, 102]}, ["INPUT:", "", "[101, 7592, 102]"]),
+        ({"$ai_input": [[101], [102, 3]]}, ["[2]", "", "[102, 3]"]),
         ({"$ai_output": {"role": "assistant", "content": "é"}}, ["[1] assistant", "", "é"]),
         ({"$ai_output": "a", "$ai_output_choices": SAID}, ["[1] user", "", "Hi"]),
         ({"$ai_output_state": {"q": "é"}}, ["OUTPUT STATE:", "", "q: é"]),
