@@ -6,8 +6,8 @@ import re
 from typing import Any, Final
 
 DATA_URL: Final = re.compile(r"data:([^;,]*)[^,]*;base64,")
-_NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/_=%\s-]")
-_SPACES: Final = ("\n", "\r", " ")
+_NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/_=%\r\n-]")  # % stands in URLs
+_NO_DIGITS: Final = ("\n", "\r", "=")
 
 
 def is_base64(text: str, start: int = 0) -> bool:
@@ -42,8 +42,7 @@ def without_bytes(text: str) -> str:
 
 
 def _digits(text: str, start: int) -> int:
-    spaces = sum(text.count(space, start) for space in _SPACES)
-    return len(text) - start - spaces - text.count("=", start)
+    return len(text) - start - sum(text.count(letter, start) for letter in _NO_DIGITS)
 
 
 def _numbers(value: Any) -> list[int] | None:
@@ -51,7 +50,7 @@ def _numbers(value: Any) -> list[int] | None:
     if isinstance(value, dict):
         if value.keys() == {"type", "data"} and value["type"] == "Buffer":
             value = value["data"]
-        elif value and all(key.isdecimal() for key in value if isinstance(key, str)):
+        elif value and all(isinstance(key, str) and key.isdecimal() for key in value):
             value = list(value.values())
     if not isinstance(value, list) or not all(type(item) is int for item in value):
         return None

@@ -18,6 +18,7 @@ _READABLE: Final = json.JSONEncoder(default=str, ensure_ascii=False)
 _DECODER: Final = json.JSONDecoder()
 _CONTAINERS: Final = (dict, list, tuple)
 _WORDS: Final = {None: "null", True: "true", False: "false"}
+_NUMBERS: Final = (int, float)
 _NOTHING: Final = object()
 
 
@@ -35,7 +36,7 @@ def one_line(value: Any, *, escaped: bool = True) -> str:
     try:
         return repr(value) if type(value) is int else encoder.encode(value)
     except (RecursionError, ValueError):  # too deep, or an integer of too many digits
-        return _nested(value, _json_scalar(encoder))
+        return _nested_json(value, _json_scalar(encoder))
 
 
 def python_text(value: Any) -> str:
@@ -45,7 +46,7 @@ def python_text(value: Any) -> str:
     try:
         return str(value)
     except (RecursionError, ValueError):
-        return _nested(value, _python_scalar)
+        return _nested(value, _python_scalar, _python_scalar)
 
 
 def python_repr(value: Any) -> str:
@@ -62,7 +63,7 @@ def indented(value: Any) -> str:
     Returns:
         The JSON, letters outside of ASCII as ``\uXXXX``.
     """
-    return _nested(value, _json_scalar(_ESCAPED), deepest=DEEPEST)
+    return _nested_json(value, _json_scalar(_ESCAPED), deepest=DEEPEST)
 
 
 def load_json(text: str) -> Any:
@@ -77,7 +78,21 @@ def load_json(text: str) -> Any:
         return text
 
 
-def _nested(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> str:
+def is_numbers(value: Any) -> bool:
+    """Tell whether it is a list of numbers and nothing else, such as tokens."""
+    return isinstance(value, list) and bool(value) and all(type(item) in _NUMBERS for item in value)
+
+
+def _nested_json(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> str:
+    def key(name: Any) -> str:
+        return scalar(name) if isinstance(name, str) else f'"{scalar(name)}"'
+
+    return _nested(value, scalar, key, deepest=deepest)
+
+
+def _nested(
+    value: Any, scalar: Callable[[Any], str], key: Callable[[Any], str], *, deepest: int = 0
+) -> str:
     """Write a value of any depth; containers have lines of their own down to a level.
 
     Each piece is written once, where the standard encoder hands it up through all levels.
@@ -110,8 +125,8 @@ def _nested(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> st
         if not is_opened:
             pieces.append(between)
         if is_object:
-            key, item = item
-            pieces.append(f"{scalar(key)}: ")
+            name, item = item
+            pieces.append(f"{key(name)}: ")
 
 
 def _json_scalar(encoder: json.JSONEncoder) -> Callable[[Any], str]:

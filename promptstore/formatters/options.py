@@ -93,9 +93,12 @@ def make_options(values: dict[str, Any]) -> TextReprOptions:
 
 def _check(name: str, kind: str, value: Any) -> None:
     """Refuse a value that is no whole number or no truth value where one is wanted."""
-    if type(value) is _CLASSES[kind] or (value is None and kind.endswith("None")):
+    wanted_class = _CLASSES[kind]
+    if value is None and kind.endswith("None"):
         return
-    wanted = "True or False" if _CLASSES[kind] is bool else "a whole number"
+    if isinstance(value, wanted_class) and isinstance(value, bool) == (wanted_class is bool):
+        return
+    wanted = "True or False" if wanted_class is bool else "a whole number"
     raise InvalidArgumentError(message=f"{name} must be {wanted}, not {value!r}")
 
 

@@ -109,25 +109,24 @@ def _from_row(row: _Object) -> Event:
     """Turn the columns of a row into properties; those that hold JSON are decoded."""
     fields = _with_id(row)
     properties = dict(_properties(row) or {})
-    for key in list(fields):
-        if key.startswith("$ai_"):
-            properties[key] = _column(key.removeprefix("$ai_"), fields.pop(key))
-        elif key in _ENCODED:
-            if f"$ai_{key}" in properties:  # the column counts, and the property is shown too
-                fields[f"$ai_{key}"] = properties[f"$ai_{key}"]
-            properties[f"$ai_{key}"] = _column(key, fields.pop(key))
-        elif key in _PLAIN and f"$ai_{key}" not in properties:
-            properties[f"$ai_{key}"] = fields.pop(key)
+    columns = {key: key for key in fields if key.startswith("$ai_")}
+    columns |= {key: f"$ai_{key}" for key in fields if key in _ENCODED}
     if fields.get("is_error"):
-        properties["$ai_is_error"] = True
-        del fields["is_error"]
-        if "error" in fields:
-            properties["$ai_error"] = fields.pop("error")
-    return Event(fields, properties)
+        columns |= {key: f"$ai_{key}" for key in ("is_error", "error") if key in fields}
+    replaced: list[_Object] = []  # a column counts, but the property is shown too
+    for key, name in columns.items():
+        if name in properties:
+            replaced.append({name: properties[name]})
+        properties[name] = _column(key, fields.pop(key))
+    for key in list(fields):
+        if key in _PLAIN and f"$ai_{key}" not in properties:
+            properties[f"$ai_{key}"] = fields.pop(key)
+    return Event(fields | ({"replaced": replaced} if replaced else {}), properties)
 
 
 def _column(name: str, value: Any) -> Any:
-    return load_json(value) if name in _ENCODED and isinstance(value, str) else value
+    is_encoded = name.removeprefix("$ai_") in _ENCODED and isinstance(value, str)
+    return load_json(value) if is_encoded else value
 
 
 def _read_trace(value: _Object) -> Trace:
@@ -202,9 +201,9 @@ def _read_item(index: int, value: Any) -> Event:
         raise EventError(reason=error.reason, index=index) from None
     if isinstance(event, Event):
         return event
-    if event.nodes:
-        raise EventError(reason="it is a trace, and stands inside of a list of events", index=index)
-    return event.root
+    if isinstance(value, dict) and "trace" not in value and "hierarchy" not in value:
+        return _read_inside(value)  # the event of a trace
+    raise EventError(reason="it is a trace, and stands inside of a list of events", index=index)
 
 
 def _one(values: set[str]) -> str | None:

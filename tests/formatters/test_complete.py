@@ -35,6 +35,8 @@ def complete(properties: dict[str, Any], **options: Any) -> str:
         ({"$ai_input": json.dumps(SAID)}, ["[1] user", "", "Hi"]),
         ({"$ai_input": json.dumps(json.dumps(SAID))}, ["[1] user", "", "Hi"]),
         ({"$ai_input": ["one", "two"]}, ["[2]", "", "two"]),
+        ({"$ai_input": [101, 7592, 102]}, ["INPUT:", "", "[101, 7592, 102]"]),
+        ({"$ai_input": [[101], [102, 3]]}, ["[2]", "", "[102, 3]"]),
         ({"$ai_output": {"role": "assistant", "content": "é"}}, ["[1] assistant", "", "é"]),
         ({"$ai_output": "a", "$ai_output_choices": SAID}, ["[1] user", "", "Hi"]),
         ({"$ai_output_state": {"q": "é"}}, ["OUTPUT STATE:", "", "q: é"]),
@@ -58,6 +60,7 @@ def test_a_fact_is_shown(properties: dict[str, Any], lines: list[str]) -> None:
         ({"type": "Buffer", "data": [137, 80]}, ["[image: 2 bytes]"]),
         ("[base64 image redacted]", ["[image: [base64 image redacted]]"]),
         ("abcde", ["[image: abcde]"]),
+        ("four words of text", ["[image: four words of text]"]),
         ("data:image/png;base64,AAAA is all", ["[image: data:image/png;base64,AAAA is all]"]),
         (["no bytes"], ["[image]", "", "image:", "  - no bytes"]),
     ],
@@ -77,6 +80,25 @@ def test_what_is_taken_out_is_in_the_marker_and_told(buffer: int) -> None:
     middle = base64.b64decode(marker[2]).decode()
     assert marker[1] + middle + marker[4] == content
     assert len(middle) == int(marker[3])
+    assert shown.metadata.truncated
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"$ai_input": "x" * 50},
+        {"$ai_input": [{"role": "user", "content": "x" * 50}]},
+        {"$ai_input": [{"tool_calls": [{"function": {"name": "f", "arguments": "x" * 50}}]}]},
+        {"$ai_input": [{"role": "user", "content": [{"unheard-of": "x" * 50}]}]},
+        {"$ai_input_state": {"q": "x" * 50}},
+        {"$ai_error": "x" * 50},
+    ],
+)
+def test_whatever_is_long_is_shortened(properties: dict[str, Any]) -> None:
+    event = {"properties": properties}
+    shown = text_repr(event, style="complete", truncated=True, truncate_buffer=20)
+    assert "<<<TRUNCATED|" in shown.text
+    assert "x" * 50 not in shown.text
     assert shown.metadata.truncated
 
 
@@ -117,6 +139,8 @@ def test_an_event_is_taken_in_every_form(value: dict[str, Any]) -> None:
         {"event": "$ai_trace", "children": [{"event": "$ai_span", "properties": {"a": "«here»"}}]},
         {"event": "$ai_span", "properties": {}, "children": ["«here»"]},
         {"event": "$ai_generation", "properties": {"$ai_input": "«here»"}, "input": "column"},
+        {"properties": {"$ai_input": "«here»"}, "input": "[]", "$ai_input": "column"},
+        {"input": "column", "is_error": "«here»"},
     ],
 )
 def test_what_stands_in_an_odd_place_is_shown(value: dict[str, Any]) -> None:

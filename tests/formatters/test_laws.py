@@ -215,6 +215,33 @@ def test_complete_loses_no_text_of_any_shape(shape: Any, key: str) -> None:
     assert [text for text in given_texts if text not in shown] == []
 
 
+FIELDS = [
+    "children", "distinct_id", "error", "id", "input", "is_error", "model", "output", "timestamp",
+    "tools", "trace_id", "uuid", "$ai_input",
+]  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.sampled_from(PROPERTIES), shapes, max_size=4),
+    st.dictionaries(st.sampled_from(FIELDS), shapes, max_size=4),
+    st.sampled_from(KINDS),
+    st.sampled_from(["alone", "in a list", "in a trace"]),
+)
+def test_complete_loses_no_text_of_an_event(
+    properties: dict[str, Any], fields: dict[str, Any], kind: str, where: str
+) -> None:
+    given_texts: list[str] = []
+    shape = {**fields, "properties": properties}
+    event = {"event": kind, **filled(shape, numbered(given_texts))}
+    value = {
+        "alone": event,
+        "in a list": [event],
+        "in a trace": {"trace": {"id": "t"}, "hierarchy": [{"event": event}]},
+    }[where]
+    shown = text_repr(value, style="complete").text
+    assert [text for text in given_texts if text not in shown] == []
+
+
 NASTY = [
     "<<<TRUNCATED|eA==|1>>>", "<", "[1] SYSTEM", "[12]", "-" * 80, "=" * 80, "-" * 300,
     "[tool call", "[tool result x]", "[thinking]", "[redacted thinking]", "[file]",
@@ -264,14 +291,23 @@ def nasty_event(text: str) -> dict[str, Any]:
     }
 
 
-@given(st.lists(st.sampled_from(NASTY), max_size=8).map("".join), st.booleans())
-def test_no_text_forges_what_the_layout_marks(text: str, is_trace: bool) -> None:
-    def shown(text: str) -> str:
+@given(
+    st.lists(st.sampled_from(NASTY), max_size=8).map("".join),
+    st.booleans(),
+    st.none() | st.integers(0, 200),
+)
+def test_no_text_forges_what_the_layout_marks(
+    text: str, is_trace: bool, buffer: int | None
+) -> None:
+    cut = {} if buffer is None else {"truncated": True, "truncate_buffer": buffer}
+
+    def shown(text: str, **options: Any) -> str:
         event = nasty_event(text)
         trace = {"trace": {"id": "t"}, "hierarchy": [{"event": event}]}
-        return text_repr(trace if is_trace else event, style="complete").text
+        return text_repr(trace if is_trace else event, style="complete", **options).text
 
-    assert skeleton(shown(f"x{text}")) == skeleton(shown("x"))
+    assert skeleton(shown(f"x{text}", **cut))[1] == skeleton(shown("x"))[1]
+    assert "<<<" not in re.sub(r"<<<TRUNCATED\|[\w+/=]*\|\d+>>>", "", shown(f"x{text}", **cut))
 
 
 @given(

@@ -43,6 +43,79 @@ def test_what_posthog_fails_on_is_shown(case: dict[str, Any]) -> None:
     assert shown.text.encode()
 
 
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        ({"type": "function_call_output", "output": None}, "[tool output not recorded]"),
+        ({"type": "custom_tool_call_output", "output": []}, "[tool output not recorded]"),
+        ({"type": "reasoning", "summary": []}, "[reasoning summary not recorded]"),
+        ({"type": "additional_tools"}, "[tool catalog not recorded]"),
+    ],
+)
+def test_a_note_is_never_shortened(said: dict[str, Any], note: str) -> None:
+    shown = text_repr({"properties": {"$ai_input": [said]}}, truncate_buffer=4)
+    assert shown.text.endswith(f"\n\n{note}")
+
+
+@pytest.mark.parametrize("kind", [[], {}, 0, None, ""])
+def test_a_choice_with_an_empty_type_is_no_item(kind: Any) -> None:
+    choices = [{"type": kind, "other": 1}, {"type": kind, "content": "Hi"}]
+    shown = text_repr({"properties": {"$ai_output_choices": choices}})
+    assert shown.text.endswith("OUTPUT:\n\n[1] ASSISTANT\n\nHi")
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": ["a"]}, '{"type": ["a"]}'),
+        ({"content": [{"type": ["a"], "text": "b"}]}, "[{'type': ['a'], 'text': 'b'}]"),
+        ({"content": [{"type": 5, "text": "b"}]}, "[{'type': 5, 'text': 'b'}]"),
+    ],
+)
+def test_an_odd_type_behind_a_call_is_shown_as_it_is(block: dict[str, Any], text: str) -> None:
+    said = {"role": "user", "content": [{"type": "tool-call", "toolName": "f"}, block]}
+    shown = text_repr({"properties": {"$ai_input": [said]}})
+    assert shown.text.endswith(f"[1] USER\n\nf()\n\n{text}")
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ("{1: 2, None: True, 1.5: 'é'}", '{\n  "1": 2,\n  "null": true,\n  "1.5": "\\u00e9"\n}'),
+        ("[1e999]", "[\n  Infinity\n]"),
+        ("[Infinity]", "[Infinity]"),
+        ("[NaN]", "[NaN]"),
+        ("[1, true]", "[1, true]"),
+        ('{"a": [1, 2.50]}', '{\n  "a": [\n    1,\n    2.5\n  ]\n}'),
+    ],
+)
+def test_a_state_as_a_text_is_read_as_python_reads_it(state: str, text: str) -> None:
+    event = {"event": "$ai_span", "properties": {"$ai_output_state": state}}
+    assert text_repr(event).text.endswith(f"OUTPUT STATE:\n\n{text}")
+
+
+@pytest.mark.parametrize("error", [["a"], 5, True, {"a": 1}])
+def test_the_error_of_a_trace_is_indented(error: Any) -> None:
+    trace = {"id": "t", "properties": {"$ai_error": error}}
+    shown = text_repr({"trace": trace, "hierarchy": []})
+    assert shown.text.endswith("TRACE ERROR:\n\n" + json.dumps(error, indent=2))
+
+
+@pytest.mark.parametrize("label", ["INPUT", "OUTPUT"])
+def test_states_of_a_trace_that_posthog_cannot_read_are_shown_as_they_are(label: str) -> None:
+    state = [{"role": "user", "content": [{"type": ["a"], "text": "b"}]}]
+    properties = {f"$ai_{label.lower()}_state": state}
+    shown = text_repr({"trace": {"id": "t", "properties": properties}, "hierarchy": []})
+    assert shown.text.endswith(f"TRACE {label}:\n\n{state}")
+
+
+def test_the_note_of_a_span_is_never_shortened() -> None:
+    state = {"type": "tool", "content": ""}
+    event = {"event": "$ai_span", "properties": {"$ai_output_state": state}}
+    shown = text_repr(event, truncate_buffer=4)
+    assert shown.text.endswith("[TOOL RESULT]\n\n[tool output not recorded]")
+
+
 GOLDEN = sorted((Path(__file__).parent / "golden" / "posthog").glob("*.json"))
 
 

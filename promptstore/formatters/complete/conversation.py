@@ -10,7 +10,6 @@ from promptstore.formatters.complete.writing import (
     Writer,
     call_text,
     escaped,
-    outline,
     scalar_text,
 )
 from promptstore.formatters.messages import Call, Data, Media, Message, Part, Result, Text
@@ -53,11 +52,12 @@ def write_parts(parts: Sequence[Part], writer: Writer) -> None:
         elif isinstance(part, Media):
             writer.add(_media_line(part))
         elif isinstance(part, Call):
-            writer.add(f"[tool call{_id(part.id)}]", "", call_text(part.name, part.arguments))
+            writer.add(f"[tool call{_id(part.id)}]", "")
+            writer.add_content(call_text(part.name, part.arguments))
         elif isinstance(part, Result):
             _write_result(part, writer)
         else:
-            writer.add(*outline(part.value))
+            writer.add_outline(part.value)
 
 
 def _write_result(result: Result, writer: Writer) -> None:

@@ -137,7 +137,8 @@ def _write_section(label: str, value: Any, writer: Writer) -> None:
         writer.add("")
         writer.add_content(value)
     elif not holds_messages(value):
-        writer.add("", *outline(value))
+        writer.add("")
+        writer.add_outline(value)
     else:
         write_messages(read_messages(value), writer)
 
@@ -147,8 +148,11 @@ def _write_error(properties: Mapping[str, Any], writer: Writer) -> None:
     if not error and not flag:
         return
     writer.add("", DASH, "", "ERROR:", "")
-    writer.add(*(outline(error) if error else ["no details"]))
-    if not isinstance(flag, bool) and flag:
+    if error:
+        writer.add_outline(error)
+    else:
+        writer.add("no details")
+    if flag and not isinstance(flag, int):
         writer.add(*outline({"$ai_is_error": flag}))
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from promptstore.formatters.binary import without_bytes
-from promptstore.formatters.jsontext import load_json, one_line
+from promptstore.formatters.jsontext import is_numbers, load_json, one_line
 from promptstore.formatters.messages import KINDS, LABELS
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.shortening import Piece, shorten_exactly
@@ -59,7 +59,11 @@ class Writer:
         self.lines += lines
 
     def add_content(self, text: str) -> None:
-        """Add a content, escaped, and shortened where that is wanted."""
+        """Add a content, escaped, and shortened where that is wanted.
+
+        Args:
+            text: The text; one that was escaped before stays as it is.
+        """
         cut = self._cut(text)
         if cut is None:
             self.lines.append(escaped(text))
@@ -67,6 +71,10 @@ class Writer:
         self.is_shortened = True
         start, note, end = cut  # escaped only now, since a cut may make a line look like ours
         self.lines += [escaped(start), "", note, "", escaped(end)]
+
+    def add_outline(self, value: Any) -> None:
+        """Add JSON as lines of keys and values, numbers as one line; shortened like a content."""
+        self.add_content(one_line(value) if is_numbers(value) else "\n".join(outline(value)))
 
     def _cut(self, text: str) -> tuple[str, Piece, str] | None:
         if not self.options.truncated:

@@ -82,7 +82,7 @@ def block_text(block: Mapping[str, Any]) -> str:
     Raises:
         UnreadableError: PostHog fails on it.
     """
-    kind = type_of(block)
+    kind = block.get("type")
     if kind == "tool-call":
         return call_text(block.get("toolName", "unknown"), block.get("input", {}))
     if kind == "tool_use":
@@ -155,10 +155,10 @@ def _list_text(items: Sequence[Any]) -> str:
         elif isinstance(item, dict) and (value := item.get("text") or item.get("content")):
             if lines:
                 lines.append("")
-            kind = type_of(item)
+            kind = item.get("type")
+            if kind and not isinstance(kind, str):
+                return python_repr(items)[:_SHOWN]
             if kind and kind not in PLAIN_TYPES:
-                if not isinstance(kind, str):
-                    return python_repr(items)[:_SHOWN]
                 lines += [f"[{kind.upper()}]", ""]
             lines.append(python_text(value))
     return "\n".join(lines) if lines else _cut(items)

@@ -14,6 +14,14 @@ from promptstore.formatters.posthog.content import (
     type_of,
 )
 
+NO_OUTPUT: Final = "[tool output not recorded]"
+NOT_RECORDED: Final[Mapping[str, str]] = {
+    "function_call_output": NO_OUTPUT,
+    "custom_tool_call_output": NO_OUTPUT,
+    "reasoning": "[reasoning summary not recorded]",
+}
+"""What stands in the place of a text that is not there, however short a text may be."""
+
 _LONG: Final = 2000  # characters of a field that is not shown any more
 _HANDLED: Final = frozenset(
     {"type", "id", "call_id", "name", "arguments", "input", "status", "encrypted_content"}
@@ -27,8 +35,7 @@ def is_item(entry: _Entry) -> bool:
     Raises:
         UnreadableError: PostHog fails on its type.
     """
-    kind = type_of(entry)
-    if not kind or kind in PLAIN_TYPES:
+    if not entry.get("type") or type_of(entry) in PLAIN_TYPES:
         return False
     return not ("role" in entry or "content" in entry or "tool_calls" in entry)
 
@@ -40,7 +47,8 @@ def item_text(entry: _Entry) -> str | None:
         entry: An entry of a list of messages.
 
     Returns:
-        The text, or None for an entry that is an ordinary message.
+        The text, or None for an entry that is an ordinary message. It is empty where what the
+        entry is for was not recorded; then `NOT_RECORDED` has a note for its type.
 
     Raises:
         UnreadableError: PostHog fails on it.
@@ -49,7 +57,7 @@ def item_text(entry: _Entry) -> str | None:
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is not None:
         text = reader(entry)
-        if text:
+        if text or kind in NOT_RECORDED:
             return text
     return _unknown(entry) if is_item(entry) else None
 
@@ -64,14 +72,11 @@ def _signature(entry: _Entry) -> str:
 
 def _output(entry: _Entry) -> str:
     output = entry.get("output")
-    text = payload_text(entry.get("content") if output is None else output)
-    return text or "[tool output not recorded]"
+    return payload_text(entry.get("content") if output is None else output)
 
 
 def _reasoning(entry: _Entry) -> str:
-    return payload_text(entry.get("summary") or entry.get("content")) or (
-        "[reasoning summary not recorded]"
-    )
+    return payload_text(entry.get("summary") or entry.get("content"))
 
 
 def _unknown(entry: _Entry) -> str:

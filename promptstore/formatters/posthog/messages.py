@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from promptstore.formatters.jsontext import python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, content_text
-from promptstore.formatters.posthog.items import is_item, item_text
+from promptstore.formatters.posthog.items import NOT_RECORDED, is_item, item_text
 from promptstore.formatters.posthog.tools import tools_section
 from promptstore.formatters.shortening import Piece, shorten
 
@@ -17,7 +18,8 @@ _SEPARATOR: Final = ("", DASH)
 _WITH_LENGTH: Final = (list, dict, str)
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True)  # not frozen, which would take three times as long to make
+class Entry:
     """One entry of a list of messages, ready to be laid out.
 
     Attributes:
@@ -44,8 +46,7 @@ def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Pie
     try:
         return strict_message_lines(messages, options)
     except UnreadableError:
-        mended = [_mended(item) if isinstance(item, dict) else item for item in messages]
-        return strict_message_lines(mended, options)
+        return strict_message_lines(_all_mended(messages), options)
 
 
 def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Piece]:
@@ -64,7 +65,7 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     lines: list[Piece] = []
     for number, message in enumerate(messages, 1):
         if isinstance(message, dict):
-            lines += _entry_lines(number, _read(message, options))
+            _write_entry(number, _read(message, options), lines)
             if number < len(messages):
                 lines += _SEPARATOR
     return lines
@@ -78,7 +79,7 @@ def content_lines(content: str, options: TextReprOptions) -> list[Piece]:
 
 
 def choice_messages(choices: Any) -> list[dict[str, Any]]:
-    """Get the messages out of the choices of a model.
+    """Get the messages out of the choices of a model; what PostHog fails on is mended first.
 
     Args:
         choices: The value of ``$ai_output_choices``.
@@ -90,12 +91,30 @@ def choice_messages(choices: Any) -> list[dict[str, Any]]:
         choices = choices.get("choices")
     if not isinstance(choices, list):
         return []
+    try:
+        return strict_choice_messages(choices)
+    except UnreadableError:
+        return strict_choice_messages(_all_mended(choices))
+
+
+def strict_choice_messages(choices: Sequence[Any]) -> list[dict[str, Any]]:
+    """Get the messages out of a list of choices as far as PostHog can.
+
+    Args:
+        choices: The list.
+
+    Returns:
+        The messages.
+
+    Raises:
+        UnreadableError: PostHog fails on one of them.
+    """
     found = (_choice_message(choice) for choice in choices if isinstance(choice, dict))
     return [message for message in found if message is not None]
 
 
 def _choice_message(choice: dict[str, Any]) -> dict[str, Any] | None:
-    if _is_item_or_mended(choice):
+    if is_item(choice):
         return choice
     message = choice.get("message")
     if not (isinstance(message, dict) and message):
@@ -107,13 +126,6 @@ def _choice_message(choice: dict[str, Any]) -> dict[str, Any] | None:
     if isinstance(content, list):
         calls = _functions_of(content) or calls
     return {"role": message.get("role", "assistant"), "content": content, "tool_calls": calls}
-
-
-def _is_item_or_mended(choice: dict[str, Any]) -> bool:
-    try:
-        return is_item(choice)
-    except UnreadableError:
-        return is_item(_mended(choice))
 
 
 def _functions_of(content: Sequence[Any]) -> list[dict[str, Any]]:
@@ -132,7 +144,9 @@ def _read(message: Mapping[str, Any], options: TextReprOptions) -> Entry:
     calls = message.get("tool_calls")
     return Entry(
         role.upper() if isinstance(role, str) else python_text(role).upper(),
-        _read_typed(message, kind, options) if kind else _read_content(message, options),
+        _read_typed(message, kind, options)
+        if kind is not None
+        else _read_content(message, options),
         _read_calls(calls) if calls else None,
     )
 
@@ -141,7 +155,9 @@ def _read_typed(message: Mapping[str, Any], kind: Any, options: TextReprOptions)
     if kind == "additional_tools":
         return tools_section(message.get("tools"), options) or ["[tool catalog not recorded]"]
     text = item_text(message)
-    return content_lines(text, options) if text else _read_content(message, options)
+    if text is None:
+        return _read_content(message, options)
+    return content_lines(text, options) if text else [NOT_RECORDED[kind]]
 
 
 def _read_content(message: Mapping[str, Any], options: TextReprOptions) -> Sequence[Piece]:
@@ -166,6 +182,10 @@ def _read_call(call: Any) -> str:
     return call_text(call.get("name", "unknown"), call.get("args", ""))
 
 
+def _all_mended(messages: Sequence[Any]) -> list[Any]:
+    return [_mended(item) if isinstance(item, dict) else item for item in messages]
+
+
 def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
     """Copy a message with what PostHog fails on put into a form that can be shown."""
     copy = dict(message)
@@ -182,9 +202,9 @@ def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def _entry_lines(number: int, entry: Entry) -> list[Piece]:
-    lines = ["", f"[{number}] {entry.role}", "", *entry.lines]
+def _write_entry(number: int, entry: Entry, lines: list[Piece]) -> None:
+    lines += ("", f"[{number}] {entry.role}", "")
+    lines += entry.lines
     if entry.calls is not None:
-        lines += ["", f"Tool calls: {len(entry.calls)}"]
+        lines += ("", f"Tool calls: {len(entry.calls)}")
         lines += [f"  - {call}" for call in entry.calls]
-    return lines

@@ -34,7 +34,7 @@ def generation_lines(properties: _Properties, options: TextReprOptions) -> list[
     lines: list[Piece] = []
     for section in (
         tools_section(properties.get("$ai_tools"), options),
-        input_section(properties.get("$ai_input"), options),
+        _input_section(properties.get("$ai_input"), options),
         _output_section(properties, options),
     ):
         if section:
@@ -55,7 +55,7 @@ def embedding_lines(properties: _Properties, options: TextReprOptions) -> list[P
     Returns:
         The lines.
     """
-    section = input_section(properties.get("$ai_input"), options)
+    section = _input_section(properties.get("$ai_input"), options)
     lines: list[Piece] = [DASH, *section] if section else []
     lines += [*_gap(lines), DASH, "", "OUTPUT:", "", "Embedding vector generated", ""]
     return [*lines, *_error_section(properties, lines)]
@@ -96,16 +96,7 @@ def evaluation_result(properties: _Properties) -> str | None:
     return "FAIL" if result is False or result == "false" else None
 
 
-def input_section(value: Any, options: TextReprOptions) -> list[Piece]:
-    """Lay out what a model was given.
-
-    Args:
-        value: The value of ``$ai_input``.
-        options: The options.
-
-    Returns:
-        The lines.
-    """
+def _input_section(value: Any, options: TextReprOptions) -> list[Piece]:
     if not value:
         return []
     lines: list[Piece] = ["", "INPUT:"]
@@ -119,16 +110,7 @@ def input_section(value: Any, options: TextReprOptions) -> list[Piece]:
     return [*lines, "", f"[Unparsed input format: {type(value).__name__}]", text]
 
 
-def choices_section(choices: Any, options: TextReprOptions) -> list[Piece]:
-    """Lay out the choices of a model.
-
-    Args:
-        choices: The value of ``$ai_output_choices``.
-        options: The options.
-
-    Returns:
-        The lines.
-    """
+def _choices_section(choices: Any, options: TextReprOptions) -> list[Piece]:
     messages = choice_messages(choices)
     return ["", "OUTPUT:", *message_lines(messages, options)] if messages else []
 
@@ -141,7 +123,7 @@ def _output_section(properties: _Properties, options: TextReprOptions) -> list[P
         return ["", "OUTPUT:", *message_lines(output["output"], options)]
     if isinstance(output, str) and output:
         return ["", "OUTPUT:", "", *content_lines(output, options)]
-    return choices_section(choices, options)
+    return _choices_section(choices, options)
 
 
 def _is_response(value: Any) -> TypeGuard[dict[str, Any]]:

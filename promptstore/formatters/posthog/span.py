@@ -11,6 +11,7 @@ from typing import Any, Final
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError, call_text, payload_text
+from promptstore.formatters.posthog.items import NO_OUTPUT
 from promptstore.formatters.posthog.messages import DASH, content_lines, strict_message_lines
 from promptstore.formatters.shortening import Piece
 
@@ -31,7 +32,7 @@ def span_lines(properties: Mapping[str, Any], options: TextReprOptions) -> list[
     """
     lines: list[Piece] = [title(properties.get("$ai_span_name", "Span"), "Span"), RULE]
     if error := properties.get("$ai_error"):
-        lines += [DASH, "", "ERROR:", "", error_text(error)]
+        lines += [DASH, "", "ERROR:", "", _error_text(error)]
     for label, key in (("INPUT STATE", "$ai_input_state"), ("OUTPUT STATE", "$ai_output_state")):
         if state := properties.get(key):
             lines += [DASH, "", f"{label}:", "", *_state_lines(state, options)]
@@ -43,8 +44,7 @@ def title(name: Any, default: str) -> str:
     return (default if name is None else python_text(name)).upper()
 
 
-def error_text(error: Any) -> str:
-    """Write the error of a span or a trace."""
+def _error_text(error: Any) -> str:
     return indented(error) if isinstance(error, dict) else python_text(error)
 
 
@@ -80,7 +80,9 @@ def _object_lines(state: dict[str, Any], options: TextReprOptions) -> list[Piece
     if isinstance(messages, list) and messages:
         return strict_message_lines(messages, options)
     if state.get("type") == "tool":
-        return [*_tool_result_heading(state), *content_lines(_tool_result(state), options)]
+        text = payload_text(state.get("content"))
+        shown = content_lines(text, options) if text else [NO_OUTPUT]
+        return [*_tool_result_heading(state), *shown]
     return content_lines(indented(state), options)
 
 
@@ -106,10 +108,6 @@ def _tool_result_heading(state: dict[str, Any]) -> list[str]:
         raise UnreadableError
     parts = ["[TOOL RESULT]", name or "", f"({python_text(status)})" if status else ""]
     return [" ".join(part for part in parts if part), ""]
-
-
-def _tool_result(state: dict[str, Any]) -> str:
-    return payload_text(state.get("content")) or "[tool output not recorded]"
 
 
 def _literal_text(text: str) -> str:
@@ -154,14 +152,18 @@ def _json_as_literal(text: str) -> Any:
     if not text.startswith(("[", "{")) or "\\/" in text or not text.isascii():
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return value if _means_the_same(value) else text
 
 
+def _refuse(name: str) -> Any:
+    raise ValueError(name)  # NaN and Infinity are no numbers to Python's parser
+
+
 def _means_the_same(value: Any) -> bool:
-    """Tell whether there is neither true, false, null, NaN nor Infinity, and it is not too deep."""
+    """Tell whether there is neither true, false nor null, and it is not too deep."""
     todo = [(value, 1)]
     while todo:
         item, depth = todo.pop()
@@ -170,8 +172,6 @@ def _means_the_same(value: Any) -> bool:
                 return False
             inner = item.values() if isinstance(item, dict) else item
             todo += [(child, depth + 1) for child in inner]
-        elif (
-            item is None or isinstance(item, bool) or (isinstance(item, float) and item - item != 0)
-        ):
+        elif item is None or isinstance(item, bool):
             return False
     return True

@@ -93,8 +93,10 @@ def _parameters(schema: Any) -> str:
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict):
         return ""
-    required = schema.get("required", ())
-    if not isinstance(required, list | dict | str):
+    required = schema.get("required")
+    if isinstance(required, list):
+        required = {name for name in required if isinstance(name, str)}
+    elif not isinstance(required, dict | str):  # PostHog looks into these as well
         required = ()
     return ", ".join(
         f"{name}{'' if name in required else '?'}: {python_text(value.get('type', 'any'))}"

@@ -8,18 +8,21 @@ from typing import Any, Final
 from promptstore.formatters.events import Event, Node, Trace
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.posthog.messages import DASH, content_lines
+from promptstore.formatters.posthog.content import UnreadableError
+from promptstore.formatters.posthog.messages import (
+    DASH,
+    content_lines,
+    strict_choice_messages,
+    strict_message_lines,
+)
 from promptstore.formatters.posthog.sections import (
-    choices_section,
     embedding_lines,
     evaluation_lines,
     evaluation_result,
     generation_lines,
-    input_section,
 )
 from promptstore.formatters.posthog.span import (
     RULE,
-    error_text,
     span_lines,
     starts_with_message,
     title,
@@ -63,7 +66,8 @@ def trace_lines(trace: Trace, options: TextReprOptions) -> list[Piece]:
     name = properties.get("$ai_span_name") or fields.get("traceName") or fields.get("trace_name")
     lines: list[Piece] = [title(name or "TRACE", "TRACE"), RULE]
     if error := properties.get("$ai_error"):
-        lines += ["", DASH, "", "TRACE ERROR:", "", error_text(error)]
+        text = error if isinstance(error, str) else indented(error)
+        lines += ["", DASH, "", "TRACE ERROR:", "", text]
     if trace.nodes:
         lines += ["", DASH, "", "TRACE HIERARCHY:", "", *_tree_lines(trace.nodes, options)]
         return lines
@@ -77,26 +81,30 @@ def _states(
     properties: _Properties, fields: Mapping[str, Any], options: TextReprOptions
 ) -> Iterator[list[Piece]]:
     given = properties.get("$ai_input_state") or fields.get("inputState")
-    yield _state_lines("TRACE INPUT", given or fields.get("input_state"), input_section, options)
+    yield _state_lines("INPUT", given or fields.get("input_state"), list, options)
     made = properties.get("$ai_output_state") or fields.get("outputState")
-    yield _state_lines("TRACE OUTPUT", made or fields.get("output_state"), choices_section, options)
+    yield _state_lines(
+        "OUTPUT", made or fields.get("output_state"), strict_choice_messages, options
+    )
 
 
 def _state_lines(
-    label: str,
-    state: Any,
-    section: Callable[[Any, TextReprOptions], list[Piece]],
-    options: TextReprOptions,
+    label: str, state: Any, read: Callable[[Sequence[Any]], list[Any]], options: TextReprOptions
 ) -> list[Piece]:
     if not state:
         return []
     if isinstance(state, list) and starts_with_message(state):
-        return section(state, options)
+        try:
+            messages = read(state)
+            lines = strict_message_lines(messages, options)
+            return ["", f"{label}:", *lines] if messages else []
+        except UnreadableError:
+            return ["", f"TRACE {label}:", "", python_text(state)]
     if isinstance(state, str):
-        return ["", f"{label}:", "", *content_lines(state, options)]
+        return ["", f"TRACE {label}:", "", *content_lines(state, options)]
     if isinstance(state, dict | list):
-        return ["", f"{label}:", "", *content_lines(indented(state), options)]
-    return ["", f"{label}:", "", python_text(state)]
+        return ["", f"TRACE {label}:", "", *content_lines(indented(state), options)]
+    return ["", f"TRACE {label}:", "", python_text(state)]
 
 
 def _tree_lines(nodes: Sequence[Node], options: TextReprOptions) -> list[str]:

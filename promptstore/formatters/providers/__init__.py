@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from promptstore.formatters.jsontext import is_numbers
 from promptstore.formatters.messages import Data, Fields, Message, Part, Provider, Text
 from promptstore.formatters.providers import (
     anthropic,
@@ -114,11 +115,11 @@ def holds_messages(value: Any) -> bool:
         value: The input, the output or the state of an event.
 
     Returns:
-        False for an object without any key that messages have, and for numbers and the like.
+        False for an object without any key that messages have, and for numbers, also in a list.
     """
     if isinstance(value, dict):
         return not _MARKS.isdisjoint(value) or _envelope(value) is not None
-    return isinstance(value, list)
+    return isinstance(value, list) and not is_numbers(value)
 
 
 def read_message(value: Any) -> Message:
@@ -177,8 +178,10 @@ def _read(value: Any, depth: int) -> list[Part]:
         return [Text(value)]
     if depth > _DEEPEST or not isinstance(value, dict | list):
         return [Data(value)]
-    if isinstance(value, list):
+    if isinstance(value, list) and not is_numbers(value):
         return [part for item in value for part in _read(item, depth + 1)]
+    if isinstance(value, list):
+        return [Data(value)]
     if value.keys() == _TEXT_BLOCK and value["type"] == "text" and isinstance(value["text"], str):
         return [Text(value["text"])]  # most are, so it is fast
     fields = Fields(value)

@@ -95,9 +95,7 @@ def _media(fields: Fields) -> list[Part]:
         fields.choice("type", "input_audio")
         inner = Fields(audio)
         return [*_audio(inner), *inner.rest()]
-    if fields.kind == "audio" and fields.has(
-        "data", "transcript"
-    ):  # as PostHog's library writes it
+    if fields.kind == "audio" and fields.has("data", "transcript"):  # of PostHog's library
         fields.text("type")
         return _audio(fields)
     if fields.kind == "file" and (file := fields.object("file")) is not None:
