@@ -74,6 +74,13 @@ def test_a_tombstone_is_told(client: httpx.Client) -> None:
         assert client.get("name/summarise", headers={"If-None-Match": header}).status_code == 404
 
 
+def test_nobody_keeps_an_error_or_what_a_write_made(client: httpx.Client) -> None:
+    missing = client.get("name/fresh")
+    made = client.post("", json={"name": "fresh", "prompt": "x"})
+    assert [answer.headers["cache-control"] for answer in (missing, made)] == ["no-store"] * 2
+    assert client.get("name/fresh").headers["cache-control"] == "private, no-cache"
+
+
 def test_the_etag_is_known_before_any_file_is_read(repo: GitRepo, tmp_path: Path) -> None:
     project = Project(ProjectSettings(1, repo.path))
     blob = repo.git("rev-parse", "HEAD:prompts/summarise.yaml")
