@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from promptstore.server.etags import is_expected, is_unchanged
 from promptstore.server.projects import Project
-from promptstore.server.reading import read_by_name
+from promptstore.server.reading import Draft, read_by_name, resolve
 from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo
 
@@ -79,6 +80,18 @@ def test_nobody_keeps_an_error_or_what_a_write_made(client: httpx.Client) -> Non
     made = client.post("", json={"name": "fresh", "prompt": "x"})
     assert [answer.headers["cache-control"] for answer in (missing, made)] == ["no-store"] * 2
     assert client.get("name/fresh").headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("read", [read_by_name, resolve])
+def test_an_answer_shows_the_state_of_its_etag(
+    client: httpx.Client, repo: GitRepo, read: Callable[..., Draft]
+) -> None:
+    draft = read(Project(ProjectSettings(1, repo.path)), "summarise", {})
+    client.patch("name/summarise", json={"base_version": 1, "prompt": "Meanwhile"})
+    answer = draft.write()
+    shown = answer.get("prompt") if read is resolve else answer
+    assert (shown["version"], shown["latest_version"], shown["is_latest"]) == (1, 1, True)
+    assert [version["version"] for version in answer.get("versions", [{"version": 1}])] == [1]
 
 
 def test_the_etag_is_known_before_any_file_is_read(repo: GitRepo, tmp_path: Path) -> None:
