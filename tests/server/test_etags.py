@@ -108,6 +108,11 @@ WRITES = [
     ("PATCH", "{id}", {"prompt": "New"}),
     ("PUT", "{id}", {"name": "summarise", "prompt": "New"}),
     ("POST", "name/summarise/archive", None),
+    ("POST", "name/summarise/duplicate", {"new_name": "copy"}),
+]
+LABEL_WRITES = [
+    ("PUT", "name/summarise/labels/staging", {"version": 1}),
+    ("DELETE", "name/summarise/labels/production", None),
 ]
 
 
@@ -123,8 +128,22 @@ def test_a_write_may_ask_for_the_state_that_was_read(
     assert repo.head() == before
     etag = read.headers["etag"]
     done = client.request(method, url, json=body, headers={"If-Match": f'"a", {etag}'})
-    assert done.status_code in (200, 204)
+    assert done.status_code in (200, 201, 204)
     assert repo.head() != before
+
+
+@pytest.mark.parametrize(("method", "url", "body"), LABEL_WRITES)
+def test_a_move_of_a_label_may_ask_for_the_state_that_was_read(
+    client: httpx.Client, repo: GitRepo, method: str, url: str, body: object
+) -> None:
+    etag = client.get("name/summarise").headers["etag"]
+    before = repo.git("rev-parse", "promptstore/labels")
+    refused = client.request(method, url, json=body, headers={"If-Match": '"other"'})
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
+    assert repo.git("rev-parse", "promptstore/labels") == before
+    done = client.request(method, url, json=body, headers={"If-Match": etag})
+    assert done.status_code in (201, 204)
+    assert repo.git("rev-parse", "promptstore/labels") != before
 
 
 def test_the_etag_of_a_write_is_that_of_the_next_read(client: httpx.Client) -> None:

@@ -26,7 +26,7 @@ def path_text(request: Request, key: str) -> str:
     return _decoded(request.path_params[key])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _decoded(segment: str) -> str:
     try:
         return unquote(segment, errors="strict")

@@ -34,9 +34,7 @@ async def publish(request: Request) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
     body = await read_body(request)
-    written = await run_in_threadpool(
-        writing.publish, caller, text, body, request.headers.get("if-match")
-    )
+    written = await run_in_threadpool(writing.publish, caller, text, body, _if_match(request))
     return reply(wire.full_object(written.row), etag=written.etag)
 
 
@@ -45,7 +43,7 @@ async def archive(request: Request) -> Response:
     """Set the tombstone of a prompt and take its labels off; its text stays in git."""
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
-    await run_in_threadpool(writing.archive, caller, text, request.headers.get("if-match"))
+    await run_in_threadpool(writing.archive, caller, text, _if_match(request))
     return Response(None, 204)
 
 
@@ -64,7 +62,7 @@ async def duplicate(request: Request) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
     body = await read_body(request)
-    written = await run_in_threadpool(writing.duplicate, caller, text, body)
+    written = await run_in_threadpool(writing.duplicate, caller, text, body, _if_match(request))
     return reply(wire.full_object(written.row), 201, etag=written.etag)
 
 
@@ -75,7 +73,9 @@ async def set_label(request: Request) -> Response:
     text = path_text(request, "prompt_name")
     label = path_text(request, "label")
     body = await read_body(request)
-    shown, is_new = await run_in_threadpool(writing.set_label, caller, text, label, body)
+    shown, is_new = await run_in_threadpool(
+        writing.set_label, caller, text, label, body, _if_match(request)
+    )
     return reply(shown, 201 if is_new else 200)
 
 
@@ -85,7 +85,7 @@ async def remove_label(request: Request) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
     label = path_text(request, "label")
-    await run_in_threadpool(writing.remove_label, caller, text, label)
+    await run_in_threadpool(writing.remove_label, caller, text, label, _if_match(request))
     return Response(None, 204)
 
 
@@ -99,6 +99,10 @@ async def diff(request: Request) -> Response:
 async def resolve(request: Request) -> Response:
     """Read one version of a prompt together with a page of its history and its labels."""
     return await _reply(request, reading.resolve)
+
+
+def _if_match(request: Request) -> str | None:
+    return request.headers.get("if-match")
 
 
 async def _reply(
