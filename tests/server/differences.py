@@ -217,9 +217,9 @@ def _date_from_renames(scenario: Scenario) -> None:
     """Expect any time of making from the first rename on: git counts whole seconds."""
     is_renamed = False
     for step in scenario["steps"]:
-        body, response = step.get("body"), step.get("response")
-        is_change = step["method"] in ("PATCH", "PUT") and isinstance(body, dict)
-        is_renamed = is_renamed or (is_change and "name" in body)
+        response = step.get("response")
+        sent = json.dumps(step.get("body")) + step.get("raw_body", "")
+        is_renamed = is_renamed or (step["method"] in ("PATCH", "PUT") and "name" in sent)
         rows = response.get("results", [response]) if isinstance(response, dict) else []
         for row in rows if is_renamed and isinstance(rows, list) else []:
             if "created_at" in row:
