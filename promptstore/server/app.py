@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from promptstore import __version__
 from promptstore.errors import PromptStoreError
@@ -54,8 +55,11 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
         redoc_url=None,
     )
     app.state.guard = Guard(projects, tokens)
-    # Each route stands in the application itself: looking through routers takes longer.
-    app.router.routes.extend(_routes())
+    # The routes read their requests themselves, so they are served without what FastAPI would do
+    # before and after each; it writes the document of them.
+    app.router.routes.extend(
+        Route(route.path, route.endpoint, methods=list(route.methods or ())) for route in _routes()
+    )
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(PromptStoreError, _failed)
     app.add_exception_handler(HTTPException, _unrouted)
@@ -68,7 +72,12 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
 class _DocumentedApi(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            document = super().openapi()
+            document = get_openapi(
+                title=self.title,
+                version=self.version,
+                description=self.description,
+                routes=list(_routes()),
+            )
             document["components"] = {
                 "schemas": documents.SCHEMAS,
                 "securitySchemes": documents.SECURITY_SCHEMES,
@@ -78,7 +87,8 @@ class _DocumentedApi(FastAPI):
                 for method in (route.methods if route.include_in_schema else None) or ():
                     operation = document["paths"][route.path][method.lower()]
                     operation.update(route.openapi_extra or {})
-        return super().openapi()
+            self.openapi_schema = document
+        return self.openapi_schema
 
 
 def _routes() -> Iterator[APIRoute]:

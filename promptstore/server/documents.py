@@ -351,7 +351,7 @@ _IF_NONE_MATCH: Final = _parameter(
     "header", "If-None-Match", _STRING, "What the client has: 304 where it is the same.", '"abc"'
 )
 _IF_MATCH: Final = _parameter(
-    "header", "If-Match", _STRING, "The state that is written over: 412 for another.", "*"
+    "header", "If-Match", _STRING, "The state of the prompt that was read: 412 for another.", "*"
 )
 
 _NAME_FIELD: Final[_Json] = {
@@ -618,7 +618,7 @@ UNARCHIVE: Final = _operation(
 )
 DUPLICATE: Final = _operation(
     "duplicatePrompt",
-    [*_IN_PROJECT, _PROMPT_NAME],
+    [*_IN_PROJECT, _PROMPT_NAME, _IF_MATCH],
     _MADE,
     scope=_WRITE,
     status=201,
@@ -626,7 +626,7 @@ DUPLICATE: Final = _operation(
 )
 SET_LABEL: Final = _operation(
     "setLabel",
-    [*_IN_PROJECT, _PROMPT_NAME, _LABEL_PATH],
+    [*_IN_PROJECT, _PROMPT_NAME, _LABEL_PATH, _IF_MATCH],
     {
         "200": _answer("The label was moved.", _ref("Label"), _LABEL),
         "201": _answer("The label is new.", _ref("Label"), _LABEL),
@@ -636,7 +636,7 @@ SET_LABEL: Final = _operation(
 )
 REMOVE_LABEL: Final = _operation(
     "removeLabel",
-    [*_IN_PROJECT, _PROMPT_NAME, _LABEL_PATH | {"schema": _STRING}],
+    [*_IN_PROJECT, _PROMPT_NAME, _LABEL_PATH | {"schema": _STRING}, _IF_MATCH],
     {"204": {"description": "The label is off."}},
     scope=_WRITE,
     status=204,

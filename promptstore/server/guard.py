@@ -107,7 +107,7 @@ class Guard:
         return project
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _public_token(query: bytes) -> str | None:
     return QueryParams(query).get("token")
 

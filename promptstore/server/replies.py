@@ -21,6 +21,7 @@ Read: TypeAlias = Callable[[Request, Project], Draft]
 """Looks up what a request asks of a project."""
 
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+_FLEETING: Final = {"Cache-Control": "no-store"}
 _JSON: Final = "application/json"
 _HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
@@ -28,7 +29,7 @@ _HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.
 def reply(
     value: Any, status: int = 200, *, etag: str | None = None, headers: Mapping[str, str] = {}
 ) -> Response:
-    """Answer with JSON.
+    """Answer with JSON that nobody may keep, such as an error or what a write made.
 
     Args:
         value: The JSON.
@@ -37,7 +38,7 @@ def reply(
         headers: Further headers.
     """
     tagged = {} if etag is None else {"ETag": etag}
-    return Response(to_bytes(value), status, {**headers, **tagged}, _JSON)
+    return Response(to_bytes(value), status, {**_FLEETING, **headers, **tagged}, _JSON)
 
 
 async def reply_read(request: Request, project: Project, read: Read) -> Response:

@@ -146,11 +146,12 @@ def unarchive(caller: Caller, text: str) -> Written:
     return _written(project, restored)
 
 
-def duplicate(caller: Caller, text: str, body: Body) -> Written:
+def duplicate(caller: Caller, text: str, body: Body, if_match: str | None) -> Written:
     """Make a prompt with the newest content of another one."""
     new_name = read_name(require(body, "new_name"), "new_name")
     found = find_by_name(caller.project, text)
     prompt = read_alive(found, text)
+    _check_match(found, if_match)
     try:
         git_name = _free_name(caller.project, found.snapshot, new_name, "new_name")
         return _make(caller, found.snapshot, git_name, replace(prompt, id=None), None, "new_name")
@@ -196,7 +197,9 @@ def update(
     return written
 
 
-def set_label(caller: Caller, text: str, label: str, body: Body) -> tuple[dict[str, Any], bool]:
+def set_label(
+    caller: Caller, text: str, label: str, body: Body, if_match: str | None
+) -> tuple[dict[str, Any], bool]:
     """Point a label at a version of a prompt.
 
     Returns:
@@ -209,6 +212,7 @@ def set_label(caller: Caller, text: str, label: str, body: Body) -> tuple[dict[s
     found = find_file(project, project.store.snapshot(), unspell(text))
     if found is None or found.name not in found.snapshot:
         raise missing
+    _check_match(found, if_match)
     targets = project.store.labels().targets
     is_new = found.name not in targets.get(label, {})
     if is_new and sum(found.name in names for names in targets.values()) >= _MAX_LABELS:
@@ -227,7 +231,7 @@ def set_label(caller: Caller, text: str, label: str, body: Body) -> tuple[dict[s
     return wire.label_object(own, found.name, label, version, moves), is_new
 
 
-def remove_label(caller: Caller, text: str, label: str) -> None:
+def remove_label(caller: Caller, text: str, label: str, if_match: str | None) -> None:
     """Take a label off a prompt."""
     found = find_by_name(caller.project, text)
     read_alive(found, text)
@@ -235,6 +239,7 @@ def remove_label(caller: Caller, text: str, label: str) -> None:
     missing = only_detail(404, f"Prompt '{text}' has no label '{label}'.")
     if not is_label(label):
         raise missing
+    _check_match(found, if_match)
     try:
         caller.project.store.remove_label(found.name, label, author=caller.author)
     except LabelNotFoundError:

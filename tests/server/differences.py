@@ -24,6 +24,9 @@ RULES: Final = {
         "An id belongs to a prompt and stays the same through its versions; the rows of a history "
         "have ids of their own."
     ),
+    "a-rename-makes-a-file": (
+        "A rename makes a file of the new name, and created_at says since when that is there."
+    ),
 }
 
 COUNTS: Final = "A version is a commit, so a change by id makes one too."
@@ -151,6 +154,7 @@ def by_the_rules(scenario: Scenario) -> Scenario:
     if result["dialect"] == "seed":
         for step in result["steps"]:
             _answer_as_today(step)
+        _date_from_renames(result)
     else:
         _keep_ids(result)
     return result
@@ -207,6 +211,19 @@ def _answer_as_today(step: dict[str, Any]) -> None:
             row.pop("created_by", None)
             # By name a version says when it was made, not when the prompt was.
             row["created_at"] = ANY
+
+
+def _date_from_renames(scenario: Scenario) -> None:
+    """Expect any time of making from the first rename on: git counts whole seconds."""
+    is_renamed = False
+    for step in scenario["steps"]:
+        response = step.get("response")
+        sent = json.dumps(step.get("body")) + step.get("raw_body", "")
+        is_renamed = is_renamed or (step["method"] in ("PATCH", "PUT") and "name" in sent)
+        rows = response.get("results", [response]) if isinstance(response, dict) else []
+        for row in rows if is_renamed and isinstance(rows, list) else []:
+            if "created_at" in row:
+                row["created_at"] = ANY
 
 
 def _keep_ids(scenario: Scenario) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from promptstore.server.etags import is_expected, is_unchanged
 from promptstore.server.projects import Project
-from promptstore.server.reading import read_by_name
+from promptstore.server.reading import Draft, read_by_name, resolve
 from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo
 
@@ -74,6 +75,25 @@ def test_a_tombstone_is_told(client: httpx.Client) -> None:
         assert client.get("name/summarise", headers={"If-None-Match": header}).status_code == 404
 
 
+def test_nobody_keeps_an_error_or_what_a_write_made(client: httpx.Client) -> None:
+    missing = client.get("name/fresh")
+    made = client.post("", json={"name": "fresh", "prompt": "x"})
+    assert [answer.headers["cache-control"] for answer in (missing, made)] == ["no-store"] * 2
+    assert client.get("name/fresh").headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("read", [read_by_name, resolve])
+def test_an_answer_shows_the_state_of_its_etag(
+    client: httpx.Client, repo: GitRepo, read: Callable[..., Draft]
+) -> None:
+    draft = read(Project(ProjectSettings(1, repo.path)), "summarise", {})
+    client.patch("name/summarise", json={"base_version": 1, "prompt": "Meanwhile"})
+    answer = draft.write()
+    shown = answer.get("prompt") if read is resolve else answer
+    assert (shown["version"], shown["latest_version"], shown["is_latest"]) == (1, 1, True)
+    assert [version["version"] for version in answer.get("versions", [{"version": 1}])] == [1]
+
+
 def test_the_etag_is_known_before_any_file_is_read(repo: GitRepo, tmp_path: Path) -> None:
     project = Project(ProjectSettings(1, repo.path))
     blob = repo.git("rev-parse", "HEAD:prompts/summarise.yaml")
@@ -88,6 +108,11 @@ WRITES = [
     ("PATCH", "{id}", {"prompt": "New"}),
     ("PUT", "{id}", {"name": "summarise", "prompt": "New"}),
     ("POST", "name/summarise/archive", None),
+    ("POST", "name/summarise/duplicate", {"new_name": "copy"}),
+]
+LABEL_WRITES = [
+    ("PUT", "name/summarise/labels/staging", {"version": 1}),
+    ("DELETE", "name/summarise/labels/production", None),
 ]
 
 
@@ -103,8 +128,22 @@ def test_a_write_may_ask_for_the_state_that_was_read(
     assert repo.head() == before
     etag = read.headers["etag"]
     done = client.request(method, url, json=body, headers={"If-Match": f'"a", {etag}'})
-    assert done.status_code in (200, 204)
+    assert done.status_code in (200, 201, 204)
     assert repo.head() != before
+
+
+@pytest.mark.parametrize(("method", "url", "body"), LABEL_WRITES)
+def test_a_move_of_a_label_may_ask_for_the_state_that_was_read(
+    client: httpx.Client, repo: GitRepo, method: str, url: str, body: object
+) -> None:
+    etag = client.get("name/summarise").headers["etag"]
+    before = repo.git("rev-parse", "promptstore/labels")
+    refused = client.request(method, url, json=body, headers={"If-Match": '"other"'})
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
+    assert repo.git("rev-parse", "promptstore/labels") == before
+    done = client.request(method, url, json=body, headers={"If-Match": etag})
+    assert done.status_code in (201, 204)
+    assert repo.git("rev-parse", "promptstore/labels") != before
 
 
 def test_the_etag_of_a_write_is_that_of_the_next_read(client: httpx.Client) -> None:

@@ -7,11 +7,14 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from promptstore.repository import Patience
+from promptstore.repository.locks import exclusive
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo
@@ -19,6 +22,9 @@ from tests.server.listening import Server, serving
 from tests.writing.conftest import assert_tidy, configure
 
 CLIENTS = 8
+WAITING = 50
+"""More writers than the server has threads."""
+
 SHARED = "summarise"
 
 
@@ -80,6 +86,29 @@ def _try(repo: GitRepo, *arguments: str) -> bool:
         # Somebody else holds a lock or was quicker, which git tells by a refusal.
         return False
     return True
+
+
+def test_writers_who_wait_do_not_keep_readers_waiting(server: Server, repo: GitRepo) -> None:
+    base = "/api/environments/@current/llm_prompts"
+    lock = repo.path / ".git" / "promptstore" / "write.lock"
+
+    def publish(client: httpx.Client, version: int) -> int:
+        body = {"base_version": version, "prompt": f"after {version}"}
+        return client.patch(f"{base}/name/summarise", json=body).status_code
+
+    with ExitStack() as stack:
+        reader, *writers = [stack.enter_context(server.client()) for _ in range(WAITING + 1)]
+        assert publish(reader, 1) == 200
+        pool = stack.enter_context(ThreadPoolExecutor(WAITING))
+        with exclusive(lock, Patience(5)):
+            written = [pool.submit(publish, writer, 2) for writer in writers]
+            for number in range(1, 21):
+                # Each asks what was not asked before, so that it takes a thread.
+                read = reader.get(base, params={"limit": number}, timeout=5)
+                assert read.status_code == 200
+            assert not any(one.done() for one in written)
+        statuses = Counter(one.result() for one in written)
+    assert statuses == {200: 1, 409: WAITING - 1}
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,8 @@ class TestJavaScript:
             (server.key, ["get", "nope", {"fallback": "Hello"}]),
             ("phx_wrong", ["get", "summarise"]),
             (server.key_for("logs:read"), ["get", "summarise"]),
+            (server.key, ["archive", "summarise"]),
+            (server.key, ["get", "summarise"]),
         )
         assert (newest["source"], newest["version"]) == ("api", 2)
         assert (newest["prompt"], newest["config"]) == (
@@ -168,7 +170,8 @@ class TestJavaScript:
         assert everything.keys() == {"summarise", "-support__tone"}
         assert by_label["summarise"]["version"] == 1
 
-        missing, fallback, unknown, denied = failures
+        missing, fallback, unknown, denied, status, stale = failures
+        assert (status, stale["source"], stale["version"]) == (204, "stale_cache", 2)
         assert 'Prompt "nope" not found' in missing["error"]
         assert (fallback["source"], fallback["prompt"]) == ("code_fallback", "Hello")
         assert "401" in unknown["error"]

@@ -1,14 +1,20 @@
-"""What every route takes from a request."""
+"""What routes share: letting a request in, reading its path, and writing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from promptstore.server.guard import Caller, Guard
 from promptstore.server.problems import not_found
+
+_Given = ParamSpec("_Given")
+_Made = TypeVar("_Made")
 
 
 def admit(request: Request, scope: str) -> Caller:
@@ -26,7 +32,21 @@ def path_text(request: Request, key: str) -> str:
     return _decoded(request.path_params[key])
 
 
-@lru_cache(maxsize=4096)
+async def write(
+    change: Callable[Concatenate[Caller, _Given], _Made],
+    caller: Caller,
+    *arguments: _Given.args,
+    **named: _Given.kwargs,
+) -> _Made:
+    """Make a change of a project in a thread.
+
+    Few do so at once: writers may have to wait for a lock, and readers need threads meanwhile.
+    """
+    async with caller.project.writers:
+        return await run_in_threadpool(change, caller, *arguments, **named)
+
+
+@lru_cache(maxsize=256)
 def _decoded(segment: str) -> str:
     try:
         return unquote(segment, errors="strict")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from promptstore.server.bodies import read_body
 from promptstore.server.projects import Project
 from promptstore.server.reading import Draft
 from promptstore.server.replies import reply, reply_read
-from promptstore.server.routes.asked import admit, path_text
+from promptstore.server.routes.asked import admit, path_text, write
 
 _NAME: Final = "/llm_prompts/name/{prompt_name}"
 
@@ -34,9 +33,7 @@ async def publish(request: Request) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
     body = await read_body(request)
-    written = await run_in_threadpool(
-        writing.publish, caller, text, body, request.headers.get("if-match")
-    )
+    written = await write(writing.publish, caller, text, body, _if_match(request))
     return reply(wire.full_object(written.row), etag=written.etag)
 
 
@@ -45,7 +42,7 @@ async def archive(request: Request) -> Response:
     """Set the tombstone of a prompt and take its labels off; its text stays in git."""
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
-    await run_in_threadpool(writing.archive, caller, text, request.headers.get("if-match"))
+    await write(writing.archive, caller, text, _if_match(request))
     return Response(None, 204)
 
 
@@ -54,7 +51,7 @@ async def unarchive(request: Request) -> Response:
     """Take the tombstone off a prompt."""
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
-    written = await run_in_threadpool(writing.unarchive, caller, text)
+    written = await write(writing.unarchive, caller, text)
     return reply(wire.full_object(written.row), etag=written.etag)
 
 
@@ -64,7 +61,7 @@ async def duplicate(request: Request) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
     body = await read_body(request)
-    written = await run_in_threadpool(writing.duplicate, caller, text, body)
+    written = await write(writing.duplicate, caller, text, body, _if_match(request))
     return reply(wire.full_object(written.row), 201, etag=written.etag)
 
 
@@ -75,7 +72,7 @@ async def set_label(request: Request) -> Response:
     text = path_text(request, "prompt_name")
     label = path_text(request, "label")
     body = await read_body(request)
-    shown, is_new = await run_in_threadpool(writing.set_label, caller, text, label, body)
+    shown, is_new = await write(writing.set_label, caller, text, label, body, _if_match(request))
     return reply(shown, 201 if is_new else 200)
 
 
@@ -85,7 +82,7 @@ async def remove_label(request: Request) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "prompt_name")
     label = path_text(request, "label")
-    await run_in_threadpool(writing.remove_label, caller, text, label)
+    await write(writing.remove_label, caller, text, label, _if_match(request))
     return Response(None, 204)
 
 
@@ -99,6 +96,10 @@ async def diff(request: Request) -> Response:
 async def resolve(request: Request) -> Response:
     """Read one version of a prompt together with a page of its history and its labels."""
     return await _reply(request, reading.resolve)
+
+
+def _if_match(request: Request) -> str | None:
+    return request.headers.get("if-match")
 
 
 async def _reply(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +14,7 @@ from promptstore.server.problems import no_deletion
 from promptstore.server.projects import Project
 from promptstore.server.reading import Draft
 from promptstore.server.replies import page_of, reply, reply_read
-from promptstore.server.routes.asked import admit, path_text
+from promptstore.server.routes.asked import admit, path_text, write
 
 router: Final = APIRouter(prefix=documents.PROJECT, tags=["prompts"])
 
@@ -32,7 +30,7 @@ async def create_prompt(request: Request) -> Response:
     """Make a prompt. The name of an archived one may be used again; its versions go on."""
     caller = admit(request, "llm_prompt:write")
     body = await read_body(request)
-    written = await run_in_threadpool(writing.create, caller, body)
+    written = await write(writing.create, caller, body)
     return reply(wire.full_object(written.row), 201, etag=written.etag)
 
 
@@ -65,8 +63,8 @@ async def _update(request: Request, *, partial_update: bool) -> Response:
     caller = admit(request, "llm_prompt:write")
     text = path_text(request, "id")
     body = await read_body(request)
-    change = partial(writing.update, partial=partial_update)
-    written = await run_in_threadpool(change, caller, text, body, request.headers.get("if-match"))
+    if_match = request.headers.get("if-match")
+    written = await write(writing.update, caller, text, body, if_match, partial=partial_update)
     return reply(wire.seed_object(written.row), etag=written.etag)
 
 
