@@ -8,16 +8,16 @@ import pygit2
 from pygit2.enums import FileMode
 
 from promptstore.errors import ConflictError
-from promptstore.repository.locks import Patience
-from promptstore.repository.reading import Repository, translated
-from promptstore.repository.writing import (
+from promptstore.repository.commits import (
     CommitNote,
     FileChange,
-    _move_branch,
-    _moves,
-    _store_commit,
-    _tip,
+    move_ref,
+    store_commit,
+    store_files,
+    tip_of,
 )
+from promptstore.repository.locks import Patience
+from promptstore.repository.reading import Repository, translated
 
 
 def update_ref(
@@ -50,12 +50,12 @@ def update_ref(
     """
     with translated(repository.git_dir):
         while True:
-            tip = _tip(repository, ref)
-            moves = _moves(repository, tip, plan(tip))
+            tip = tip_of(repository, ref)
+            moves = store_files(repository, tip, plan(tip))
             if all(move.before == move.after for move in moves):
                 return None
-            commit = _store_commit(repository, tip, moves, note)
-            if _move_branch(repository, ref, tip, commit, note, patience):
+            commit = store_commit(repository, [tip] if tip else [], moves, note)
+            if move_ref(repository, ref, tip, commit, note, patience):
                 return commit
             patience.wait(repository.common_dir / ref, "ever new commits of others")
 
