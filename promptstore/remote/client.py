@@ -291,6 +291,14 @@ class PostHogClient:
         """Archive all versions of a prompt and delete its labels; dialect ``current`` only."""
         self._connection.send("POST", f"{self._named(name)}archive/", body={})
 
+    def unarchive_prompt(self, name: str) -> None:
+        """Bring an archived prompt back with all its versions; the newest servers only.
+
+        Raises:
+            RemoteNotFoundError: There is no such prompt, or the server cannot do this.
+        """
+        self._connection.send("POST", f"{self._named(name)}unarchive/", body={})
+
     def duplicate_prompt(self, name: str, new_name: str) -> RemotePrompt:
         """Copy a prompt's newest content under another name; dialect ``current`` only."""
         return self._prompt("POST", f"{self._named(name)}duplicate/", body={"new_name": new_name})

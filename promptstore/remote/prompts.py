@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from promptstore.errors import RemoteConflictError, RemoteNotFoundError
@@ -30,10 +31,15 @@ class PromptsOfRemote:
         # A fixed order, so that a prompt published meanwhile shifts no other one between pages.
         return list(self._client.list_prompts(order_by="name"))
 
-    def read(self, name: str) -> RemotePrompt | None:
-        """Read one prompt; None where there is none."""
+    def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
+        """Read one prompt; None where there is none.
+
+        Args:
+            name: Its name on the remote.
+            version: The number of a version; None is the newest one.
+        """
         try:
-            return self._client.get_prompt(name)
+            return self._client.get_prompt(name, version=version)
         except RemoteNotFoundError:
             return None
 
@@ -93,9 +99,31 @@ class PromptsOfRemote:
         else:
             self._client.archive_prompt(seen.name)
 
+    def unarchive(self, name: str) -> RemotePrompt | None:
+        """Bring an archived prompt back as it was, with its id and its versions.
+
+        Args:
+            name: Its name on the remote.
+
+        Returns:
+            The prompt, or None where the remote cannot do that: only the newest servers can.
+        """
+        if self._client.dialect == "seed":
+            return None
+        try:
+            self._client.unarchive_prompt(name)
+        except RemoteNotFoundError:
+            return None
+        return self._client.get_prompt(name)
+
     def set_label(self, name: str, label: str, version: int) -> None:
         """Point a label of a prompt at a version."""
         self._client.set_label(name, label, version)
+
+    def remove_label(self, name: str, label: str) -> None:
+        """Take a label off a prompt; one that is off already stays off."""
+        with suppress(RemoteNotFoundError):
+            self._client.remove_label(name, label)
 
     def _check_unchanged(self, seen: RemotePrompt) -> None:
         now = self.read(seen.name)

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
         MergedLines,
         merge_lines,
     )
-    from promptstore.repository.refs import is_ancestor, merge_texts, start_branch, update_ref
+    from promptstore.repository.refs import (
+        is_ancestor,
+        join_ref,
+        merge_texts,
+        start_branch,
+        update_ref,
+    )
     from promptstore.repository.writing import update_branch
 
 __all__ = [
@@ -49,6 +55,7 @@ __all__ = [
     "choose_signatures",
     "create_repository",
     "is_ancestor",
+    "join_ref",
     "merge_lines",
     "merge_texts",
     "start_branch",
@@ -66,6 +73,7 @@ _HOME_OF: Final = {
     "USUAL_NAMES": "mergefile",
     "choose_signatures": "identity",
     "is_ancestor": "refs",
+    "join_ref": "refs",
     "merge_lines": "mergefile",
     "merge_texts": "refs",
     "start_branch": "refs",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pygit2
 from pygit2.enums import FileMode
 
-from promptstore.errors import ConflictError
+from promptstore.errors import ConflictError, RepositoryLockedError
 from promptstore.repository.commits import (
     CommitNote,
     FileChange,
@@ -58,6 +58,47 @@ def update_ref(
             if move_ref(repository, ref, tip, commit, note, patience):
                 return commit
             patience.wait(repository.common_dir / ref, "ever new commits of others")
+
+
+def join_ref(
+    repository: Repository,
+    ref: str,
+    tip: str | None,
+    other: str,
+    files: Sequence[FileChange],
+    note: CommitNote,
+    *,
+    patience: Patience,
+) -> None:
+    """Bring another history into that of a reference which is no branch.
+
+    A reference that is part of the other history, or is not there, only moves forward. Else a merge
+    is committed.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+        tip: Where the reference stands; None where there is none.
+        other: The newest commit of the other history.
+        files: What a merge changes on top of the reference.
+        note: The author, the committer and the message of a merge.
+        patience: How long locks of others are waited for.
+
+    Raises:
+        RepositoryLockedError: Another process held a lock for too long, or moved the reference.
+        ReadOnlyError: The repository cannot be written.
+        RepositoryError: Git could not do it.
+    """
+    with translated(repository.git_dir):
+        commit = other
+        if tip is not None and not is_ancestor(repository, tip, other):
+            moves = store_files(repository, tip, files)
+            commit = store_commit(repository, [tip, other], moves, note)
+        if not move_ref(repository, ref, tip, commit, note, patience):
+            raise RepositoryLockedError(
+                path=str(repository.git_dir),
+                reason=f"another process moved {ref} meanwhile. Try again.",
+            )
 
 
 def start_branch(repository: Repository, branch: str, commit: str) -> None:

@@ -147,15 +147,32 @@ def test_labels_come_over_on_request(run: Run, clone: GitRepo, server: Listening
     run("push")
     store.set_label("mine", "production", version=1)
     clone.commit({"prompts/mine.yaml": file("Mine 2")})
-    assert "production of mine: version 1 on the remote" in run("push", "--labels").stdout
+    assert lines(run("push", "--labels")) == [
+        ["done", "mine", "version 2 on the remote"],
+        ["done", "production of mine", "version 1 on the remote"],
+    ]
     assert server.project.labels == {("mine", "production"): 1}
     server.project.label("mine", "production", 2)
     server.project.label("support__triage", "staging", 1)
-    pulled = run("pull", "--labels").stdout
-    assert "production of mine: version 2 in git" in pulled
-    assert "staging of support/triage: version 1 in git" in pulled
+    assert lines(run("pull", "--labels")) == [
+        ["done", "production of mine", "version 2 in git"],
+        ["done", "staging of support/triage", "version 1 in git"],
+    ]
     assert store.get("mine", label="production").prompt == "Mine 2"
-    assert "version" not in run("pull", "--labels").stdout
+    store.remove_label("mine", "production")
+    server.project.label("support__triage", "production", 1)
+    store.set_label("support/triage", "production", version=1)
+    assert json.loads(run("push", "--labels", "--json").stdout)["labels"] == [
+        {
+            "name": "production of mine",
+            "direction": "push",
+            "verb": "archive",
+            "reason": "deleted in git",
+            "outcome": "done",
+            "note": "taken off on the remote",
+        }
+    ]
+    assert run("pull", "--labels").stdout == ""
 
 
 @pytest.mark.parametrize(

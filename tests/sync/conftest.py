@@ -9,7 +9,7 @@ from promptstore.sync import Comparison, Report, Sync, SyncOptions, SyncRules
 from promptstore.sync.sides import Remote
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
-from tests.sync.project import FakeProject
+from tests.sync.project import Dialect, FakeProject
 from tests.writing.conftest import configure
 
 
@@ -51,6 +51,13 @@ class Pair:
         return snapshot[name].prompt if name in snapshot else None
 
 
+def begin(repo: GitRepo, dialect: Dialect) -> Pair:
+    """Make an empty store and an empty remote in memory."""
+    repo.commit({}, "Begin")
+    project = FakeProject(dialect)
+    return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
+
+
 @pytest.fixture
 def repo(repo: GitRepo) -> GitRepo:
     return configure(repo)
@@ -59,6 +66,4 @@ def repo(repo: GitRepo) -> GitRepo:
 @pytest.fixture(params=["seed", "current"])
 def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
     """An empty store and an empty remote in memory, once in each dialect."""
-    repo.commit({}, "Begin")
-    project = FakeProject(request.param)
-    return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
+    return begin(repo, request.param)

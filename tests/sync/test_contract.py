@@ -48,8 +48,8 @@ class SpeakingById(PromptsOfRemote):
     def fetch(self) -> list[RemotePrompt]:
         return [_without_versions(row) for row in super().fetch()]
 
-    def read(self, name: str) -> RemotePrompt | None:
-        row = super().read(name)
+    def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
+        row = super().read(name, version)
         return row and _without_versions(row)
 
     def create(self, *arguments: Any) -> RemotePrompt:

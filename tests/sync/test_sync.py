@@ -15,6 +15,7 @@ from promptstore.errors import (
 )
 from promptstore.store import PromptStore
 from promptstore.sync import NameRule, SyncOptions, SyncRules
+from promptstore.sync.encoding import Wire
 from tests.sync.conftest import Pair
 from tests.sync.memory import MemoryRemote
 from tests.writing.conftest import configure
@@ -53,6 +54,7 @@ def test_a_pull_is_a_commit_of_the_remotes_user(pair: Pair) -> None:
         "",
         "Remote-Version: posthog theirs 1",
         f"Remote-Id: {row['id']}",
+        f"Remote-Digest: {Wire('Hello').digest}",
     ]
 
 
@@ -132,6 +134,80 @@ def test_a_tombstone_archives_there_and_coming_back_restores(pair: Pair) -> None
     assert pair.plan() == ["push restore a"]
     assert pair.run().is_clean
     assert pair.project.texts()["a"] == "One"
+
+
+@pytest.mark.parametrize("pair", ["current"], indirect=True)
+class TestComingBack:
+    @pytest.fixture
+    def archived(self, pair: Pair) -> Pair:
+        """`a` has two versions, is archived on the remote and deleted in git."""
+        pair.commit(a=file("One"), b=file("B"), c=file("C"))
+        pair.run()
+        pair.commit(a=file("Two"))
+        pair.run()
+        pair.commit(a=file("Two", deleted=True))
+        pair.run()
+        assert "a" not in pair.project.texts()
+        pair.project.writes.clear()
+        return pair
+
+    def test_id_and_history_live_on(self, archived: Pair) -> None:
+        archived.commit(a=file("Two"))
+        assert [found.note for found in archived.run().results] == ["version 2 on the remote"]
+        assert archived.project.writes == [("unarchive", "a")]
+        archived.commit(a=file("Three"))
+        archived.run()
+        assert [found.prompt for found in archived.project.prompts["a"]] == ["One", "Two", "Three"]
+
+    def test_another_text_becomes_the_next_version(self, archived: Pair) -> None:
+        archived.commit(a=file("Three"))
+        assert archived.run().is_clean
+        assert archived.project.writes == [("unarchive", "a"), ("publish", "a")]
+        assert [found.prompt for found in archived.project.prompts["a"]] == ["One", "Two", "Three"]
+        assert archived.plan() == []
+
+    def test_an_older_server_makes_it_anew(self, archived: Pair) -> None:
+        archived.project.unarchives = False
+        archived.commit(a=file("Three"))
+        assert archived.run().is_clean
+        assert archived.project.writes == [("create", "a")]
+        assert archived.plan() == []
+
+    def test_a_text_that_nobody_knew_is_not_published_over(self, archived: Pair) -> None:
+        archived.project.archived[-1][1][-1].prompt = "Edited before it was archived"
+        archived.commit(a=file("Three"))
+        (failed,) = archived.run().of("failed")
+        assert "another text than was known" in failed.note
+        assert archived.plan() == ["conflict settle a"]
+
+    @pytest.mark.parametrize("side", ["git", "remote"])
+    def test_an_edit_of_what_both_brought_back_goes_over(self, archived: Pair, side: str) -> None:
+        archived.project.unarchive("a")
+        archived.commit(a=file("Two" if side == "remote" else "Three"))
+        if side == "remote":
+            archived.project.edit("a", "Three")
+        direction = "push" if side == "git" else "pull"
+        assert archived.plan() == [f"{direction} update a"]
+        assert archived.run().is_clean
+        assert (archived.text("a"), archived.project.texts()["a"]) == ("Three", "Three")
+
+
+def test_each_step_is_recorded_as_soon_as_it_is_done(pair: Pair) -> None:
+    pair.commit(**{name: file(name) for name in "abcdef"})
+    comparison = pair.compare()
+    remote = MemoryRemote(pair.project, faults={4: "before"})
+    pair.remote = remote
+    with pytest.raises(RemoteUnreachableError):
+        pair.sync.apply(comparison, SyncOptions())
+    assert pair.project.writes == [("create", name) for name in "abc"]
+    pair.remote = MemoryRemote(pair.project)
+    assert set(pair.compare().known) == {"a", "b", "c"}
+    for name in "abc":
+        pair.project.edit(name, f"{name}, edited there")
+    assert pair.plan() == [
+        *(f"pull update {name}" for name in "abc"),
+        *(f"push create {name}" for name in "def"),
+    ]
 
 
 def test_what_is_gone_from_the_remote_stays_until_somebody_says_so(pair: Pair) -> None:
