@@ -112,6 +112,7 @@ class PostHogClient:
         order_by: str | None = None,
         content: Literal["full", "preview", "none"] | None = None,
         page_size: int = PAGE_SIZE,
+        offset: int | None = None,
     ) -> Iterator[RemotePrompt]:
         """List all active prompts, each at its newest version, page by page.
 
@@ -124,6 +125,7 @@ class PostHogClient:
             order_by: A field such as ``name``, with ``-`` before it for the other way round.
             content: How much of the content to give; None is all of it.
             page_size: How many prompts to ask for at once.
+            offset: How many prompts to skip; None is none.
 
         Yields:
             The prompts.
@@ -135,6 +137,7 @@ class PostHogClient:
             "order_by": order_by,
             "content": content,
             "limit": page_size,
+            "offset": offset,
         }
         path = self._path("llm_prompts")
         seen = -1
@@ -147,15 +150,20 @@ class PostHogClient:
             self._learn(rows[:1])
             yield from rows
             query = _query_of(request, following) if following else None
-            offset = int(query.get("offset", 0)) if query else 0
-            if query is not None and offset <= seen:
+            place = _offset_of(request, query) if query else 0
+            if query is not None and place <= seen:
                 raise RemoteAnswerError(
                     request=request, status=200, detail="the pages of the list go round in circles"
                 )
-            seen = offset
+            seen = place
 
     def get_prompt(
-        self, name: str, *, version: int | None = None, label: str | None = None
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        content: Literal["full", "preview", "none"] | None = None,
     ) -> RemotePrompt:
         """Get a prompt by its name, at the newest version unless one is named.
 
@@ -163,13 +171,13 @@ class PostHogClient:
             name: Its name on the remote.
             version: The number of a version.
             label: The version that this label points at. Not together with a version.
+            content: How much of the content to give; None is all of it.
 
         Raises:
             RemoteNotFoundError: There is no such prompt, version or label, or the server is busy.
         """
-        return self._prompt(
-            "GET", self._named(name), query={"version": version, "label": label}, is_read=True
-        )
+        query = {"version": version, "label": label, "content": content}
+        return self._prompt("GET", self._named(name), query=query, is_read=True)
 
     def get_prompt_by_id(self, prompt_id: str) -> RemotePrompt:
         """Get a prompt by its id; dialect ``seed`` only."""
@@ -180,7 +188,9 @@ class PostHogClient:
         name: str,
         *,
         version: int | None = None,
+        version_id: str | None = None,
         limit: int | None = None,
+        offset: int | None = None,
         before_version: int | None = None,
     ) -> PromptHistory:
         """Get a prompt and a page of its versions, newest first; dialect ``current`` only.
@@ -188,11 +198,20 @@ class PostHogClient:
         Args:
             name: Its name on the remote.
             version: The version whose content is given; None is the newest one.
+            version_id: The same by its id.
             limit: How many versions the page holds, 1 to 100; None is the server's 50.
-            before_version: Only versions older than this one, for the next page.
+            offset: How many versions to skip, for the next page.
+            before_version: Only versions older than this one, for the next page. Not together with
+                an offset.
         """
         path = self._path("llm_prompts", "resolve", "name", name)
-        query = {"version": version, "limit": limit, "before_version": before_version}
+        query = {
+            "version": version,
+            "version_id": version_id,
+            "limit": limit,
+            "offset": offset,
+            "before_version": before_version,
+        }
         answer = self._connection.send("GET", path, query=query, is_read=True)
         with reading(f"GET {path}"):
             return read_history(answer)
@@ -204,6 +223,7 @@ class PostHogClient:
         *,
         config: Mapping[str, Any] | None = None,
         version_description: str | None = None,
+        deleted: bool | None = None,
     ) -> RemotePrompt:
         """Create a prompt.
 
@@ -212,6 +232,8 @@ class PostHogClient:
             prompt: Its content: a text, or any JSON but null.
             config: Free JSON beside it; dialect ``current`` only, the other leaves it out.
             version_description: What to say about the version, at most 400 characters; likewise.
+            deleted: Whether it is archived from the beginning; dialect ``seed`` only, the other
+                leaves it out.
 
         Raises:
             RemoteRejectedError: The name is taken (code ``unique``) or no name, or it is too large.
@@ -221,6 +243,8 @@ class PostHogClient:
             body["config"] = thaw(config)
         if version_description is not None:
             body["version_description"] = version_description
+        if deleted is not None:
+            body["deleted"] = deleted
         return self._prompt("POST", self._path("llm_prompts"), body=body)
 
     def update_prompt(
@@ -249,6 +273,20 @@ class PostHogClient:
         if deleted is not None:
             body["deleted"] = deleted
         return self._prompt("PATCH", self._path("llm_prompts", prompt_id), body=body)
+
+    def delete_prompt(self, prompt_id: str) -> None:
+        """Ask to remove a prompt for good, which the API always refuses.
+
+        It is part of the API all the same. `update_prompt` with ``deleted=True`` and
+        `archive_prompt` do what is meant.
+
+        Args:
+            prompt_id: The prompt's id.
+
+        Raises:
+            RemoteRejectedError: Nothing is removed for good (status 405).
+        """
+        self._connection.send("DELETE", self._path("llm_prompts", prompt_id))
 
     def publish_prompt(
         self,
@@ -433,6 +471,11 @@ def _query_of(request: str, url: Any) -> dict[str, Any]:
     if not isinstance(url, str):
         raise RemoteAnswerError(request=request, status=200, detail="`next` is no URL")
     return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+
+def _offset_of(request: str, query: Mapping[str, Any]) -> int:
+    with reading(request):
+        return int(query.get("offset", 0))
 
 
 def _json_or_none(value: Any) -> str | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -278,10 +282,18 @@ def _joined(value: Any) -> str:
 
 
 def _retry_after(answer: httpx.Response) -> float | None:
+    """Read how long to wait: seconds, or a date (RFC 9110, section 10.2.3)."""
+    text = answer.headers.get("retry-after", "")
+    with suppress(ValueError):
+        seconds = float(text)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
-        return max(0.0, float(answer.headers.get("retry-after", "")))
+        until = parsedate_to_datetime(text)
     except ValueError:
         return None
+    # A date without a zone is in UTC.
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _text_or_none(value: Any) -> str | None:
