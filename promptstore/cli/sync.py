@@ -1,7 +1,9 @@
 """``promptstore sync``: a store and a remote in step.
 
 With ``--json`` one object: `remote`, `steps` (each with `name`, `direction`, `verb`, `reason`, and
-after a push or pull `outcome` and `note`), `refused` (reasons by name) and `requests`.
+after a push or pull `outcome` and `note`), `refused` (reasons by name), `configs_kept` (prompts
+whose config the remote has no place for, so that it stays in git) and `requests`; after a push or
+pull also `labels`, in the form of the steps.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ The exit code is 1 when there are conflicts.
 """
 _SIGNS: Final = {"push": "→ remote", "pull": "← remote", "conflict": "conflict"}
 _WORTH_SHOWING: Final = 10
+_WORTH_NAMING: Final = 5
 
 RemoteName = Annotated[
     str | None, typer.Option("--remote", help="The remote, if there are several.", metavar="NAME")
@@ -287,6 +290,7 @@ def _planned(session: _Session, both: Both) -> dict[str, Any]:
         "remote": session.sync.name,
         "steps": [_row(step) | {"merges": step.name in both.merges} for step in both.steps],
         "refused": dict(sorted(both.refused.items())),
+        "configs_kept": _configs_kept(session, both),
         "requests": session.client.requests,
     }
 
@@ -306,7 +310,7 @@ def _row(step: Step) -> dict[str, Any]:
 
 def _print_status(session: _Session, both: Both) -> None:
     print_lines(f"{session.sync.name}: {_counted(both)}")
-    _print_refused(both)
+    _print_left_out(session, both)
 
 
 def _print_plan(session: _Session, both: Both) -> None:
@@ -321,7 +325,7 @@ def _print_plan(session: _Session, both: Both) -> None:
     ]
     if rows:
         print_table(["Where to", "What", "Prompt", "Why"], rows)
-    _print_refused(both)
+    _print_left_out(session, both)
     _print_conflicts(both)
     print_error(f"{session.sync.name}: {_counted(both)}")
 
@@ -330,7 +334,7 @@ def _print_report(session: _Session, both: Both, results: Sequence[Result]) -> N
     rows = [(found.outcome, found.step.name, found.note) for found in results]
     if rows:
         print_table(["", "Prompt", "What"], rows)
-    _print_refused(both)
+    _print_left_out(session, both)
     _print_conflicts(both, {found.step.name for found in results if found.outcome == "conflict"})
     counts = Counter(found.outcome for found in results)
     told = [f"{counts[word]} {word}" for word in ("done", "held", "conflict", "failed")
@@ -338,9 +342,22 @@ def _print_report(session: _Session, both: Both, results: Sequence[Result]) -> N
     print_error(f"{session.sync.name}: {', '.join(told) or 'nothing to do'}")
 
 
-def _print_refused(both: Both) -> None:
+def _print_left_out(session: _Session, both: Both) -> None:
+    """Say which prompts take no part, and of which the remote takes only a part."""
     for name, reason in sorted(both.refused.items()):
         print_error(f"left out: {name}: {reason}")
+    kept = _configs_kept(session, both)
+    if kept:
+        shown = ", ".join(kept[:_WORTH_NAMING]) + (", …" if len(kept) > _WORTH_NAMING else "")
+        print_error(f"{session.sync.name} has no place for configs; these stay in git: {shown}")
+
+
+def _configs_kept(session: _Session, both: Both) -> list[str]:
+    """List the prompts whose config the remote cannot hold."""
+    if session.client.dialect != "seed":
+        return []
+    alive = {name: item.prompt for name, item in both.local.items() if not item.prompt.deleted}
+    return sorted(name for name, prompt in alive.items() if prompt.config)
 
 
 def _print_conflicts(both: Both, names: set[str] | None = None) -> None:

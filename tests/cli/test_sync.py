@@ -130,6 +130,20 @@ def test_what_is_left_out_is_told(run: Run, clone: GitRepo) -> None:
     assert "logic" in run("push", "--as-source").stdout
 
 
+def test_a_remote_without_configs_is_told_and_loses_none(
+    run: Run, clone: GitRepo, server: Listening
+) -> None:
+    server.project.dialect = "seed"
+    clone.commit({"prompts/mine.yaml": file("Mine", config={"model": "gpt-x"})})
+    told = "posthog has no place for configs; these stay in git: mine\n"
+    assert told in run("push").stderr
+    assert told in run("status").stderr
+    assert json.loads(run("plan", "--json").stdout)["configs_kept"] == ["mine"]
+    server.project.edit("mine", "Theirs")
+    assert run("pull").exit_code == 0
+    assert "Theirs\nconfig:\n  model: gpt-x" in clone.git("show", "HEAD:prompts/mine.yaml")
+
+
 def test_many_deletions_need_a_yes(run: Run, clone: GitRepo, server: Listening) -> None:
     run("push")
     clone.commit({"prompts/mine.yaml": file("Mine", deleted=True)})

@@ -84,7 +84,10 @@ class MemoryRemote:
     def unarchive(self, name: str) -> RemotePrompt | None:
         if self.project.dialect == "seed" or not self.project.unarchives:
             return None
-        return self._call(lambda: read_prompt(self.project.unarchive(name)), writes=True)
+        try:
+            return self._call(lambda: read_prompt(self.project.unarchive(name)), writes=True)
+        except RemoteNotFoundError:
+            return None
 
     def remove_label(self, name: str, label: str) -> None:
         self._call(lambda: self.project.remove_label(name, label), writes=True)

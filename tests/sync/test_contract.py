@@ -179,3 +179,41 @@ def test_all_pages_are_read(remote: AnyRemote) -> None:
     for number in range(105):
         remote.create(f"p{number:03}", str(number), {}, "d")
     assert contents(remote) == {f"p{number:03}": str(number) for number in range(105)}
+
+
+@pytest.mark.parametrize("dialect", ["current"], indirect=True)
+class TestWithVersions:
+    def test_an_old_version_can_be_read(self, remote: AnyRemote) -> None:
+        first = remote.create("a", "One", {}, "d")
+        remote.publish(first, "Two", {}, "d")
+        found = remote.read("a", 1)
+        assert found is not None
+        assert (found.prompt, found.version) == ("One", 1)
+        assert remote.read("a", 3) is None
+
+    def test_what_was_archived_comes_back_with_its_versions(self, remote: AnyRemote) -> None:
+        first = remote.create("a", "One", {}, "d")
+        second = remote.publish(first, "Two", {}, "d")
+        remote.archive(second)
+        back = remote.unarchive("a")
+        assert back is not None
+        assert (back.id, back.prompt) == (second.id, "Two")
+        assert back.version >= 2
+        old = remote.read("a", 1)
+        assert old is not None
+        assert old.prompt == "One"
+
+    def test_what_never_was_does_not_come_back(self, remote: AnyRemote) -> None:
+        assert remote.unarchive("a") is None
+        assert contents(remote) == {}
+
+    def test_a_label_is_set_moved_and_taken_off(self, remote: AnyRemote) -> None:
+        first = remote.create("a", "One", {}, "d")
+        remote.publish(first, "Two", {}, "d")
+        for number in (1, 2, 2):
+            remote.set_label("a", "production", number)
+            (row,) = remote.fetch()
+            assert row.labels == {"production": number}
+        remote.remove_label("a", "production")
+        (row,) = remote.fetch()
+        assert row.labels == {}
