@@ -142,6 +142,22 @@ class Project:
             self._ids = (snapshot.commit, known)
         return known
 
+    def note_made(self, snapshot: Snapshot, made: Prompt) -> None:
+        """Take note of a new prompt, so that the ids of all others need not be read again.
+
+        Args:
+            snapshot: The prompts that it was added to.
+            made: The prompt.
+        """
+        commit, known = self._ids
+        if commit is None or commit != snapshot.commit or made.snapshot_commit is None:
+            return
+        newest = next(self.store.repository.walk(made.snapshot_commit))
+        # Else somebody else's commit came in between.
+        if newest.parent == commit and made.name is not None:
+            now = self.store.snapshot(newest.id)
+            self._ids = (newest.id, {**known, self.id_of(now, made): made.name})
+
     def _read_ids(self, snapshot: Snapshot) -> dict[str, str]:
         if snapshot.commit is None:
             return {}
