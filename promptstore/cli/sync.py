@@ -239,7 +239,10 @@ def _run(
             _print_plan(session, both)
         return
     report = _applied(session, both, options)
-    labels = session.sync.bring_labels(options) if labelled else []
+    has_labels = session.client.dialect != "seed"
+    labels = session.sync.bring_labels(options) if labelled and has_labels else []
+    if labelled and not has_labels:
+        print_error(f"{session.sync.name} has no labels")
     if as_json:
         print_json(
             _planned(session, both)

@@ -34,6 +34,7 @@ from promptstore.values import thaw
 
 PAGE_SIZE: Final = 100
 PUBLISHES_PER_MINUTE: Final = 30
+_CLOUD: Final = "posthog.com"
 _UNSET: Final[Any] = object()
 
 
@@ -49,6 +50,8 @@ class PostHogClient:
         project_id: The project's number, or ``@current`` for that of the key's owner.
         patience: How long to wait and how often to try.
         publishes_per_minute: How many versions are published in a minute at most; 0 for any number.
+            None is what PostHog's cloud allows for a host of it, and any number for another one,
+            which says itself when it is too much (status 429).
         transport: What carries the requests; None is the network.
         sleep: How a pause is made.
         clock: Tells the time in seconds, for the pace of publishing.
@@ -64,7 +67,7 @@ class PostHogClient:
         project_id: str | int = "@current",
         *,
         patience: Patience | None = None,
-        publishes_per_minute: int = PUBLISHES_PER_MINUTE,
+        publishes_per_minute: int | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -78,6 +81,8 @@ class PostHogClient:
             transport=transport,
             sleep=sleep,
         )
+        if publishes_per_minute is None:
+            publishes_per_minute = PUBLISHES_PER_MINUTE if _is_cloud(host) else 0
         self._pace = Pace(publishes_per_minute, clock=clock, sleep=sleep)
 
     def __repr__(self) -> str:
@@ -164,6 +169,7 @@ class PostHogClient:
         version: int | None = None,
         label: str | None = None,
         content: Literal["full", "preview", "none"] | None = None,
+        resolve: bool | None = None,
     ) -> RemotePrompt:
         """Get a prompt by its name, at the newest version unless one is named.
 
@@ -172,11 +178,13 @@ class PostHogClient:
             version: The number of a version.
             label: The version that this label points at. Not together with a version.
             content: How much of the content to give; None is all of it.
+            resolve: Whether references to other prompts are put in place, where the server has
+                them; None is the server's yes.
 
         Raises:
             RemoteNotFoundError: There is no such prompt, version or label, or the server is busy.
         """
-        query = {"version": version, "label": label, "content": content}
+        query = {"version": version, "label": label, "content": content, "resolve": resolve}
         return self._prompt("GET", self._named(name), query=query, is_read=True)
 
     def get_prompt_by_id(self, prompt_id: str) -> RemotePrompt:
@@ -464,6 +472,12 @@ class PostHogClient:
     def _path(self, *segments: str) -> str:
         below = "/".join(quote(segment, safe="") for segment in segments)
         return f"/api/environments/{quote(self._project, safe='@')}/{below}/"
+
+
+def _is_cloud(host: str) -> bool:
+    """Tell whether a host is one of PostHog's cloud."""
+    name = urlsplit(host).hostname or ""
+    return name == _CLOUD or name.endswith(f".{_CLOUD}")
 
 
 def _query_of(request: str, url: Any) -> dict[str, Any]:

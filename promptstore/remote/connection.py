@@ -179,8 +179,8 @@ class Connection:
             request=request,
             status=status,
             detail=self._hidden(_detail(value, answer)),
-            code=_text_or_none(facts.get("code")),
-            attr=_text_or_none(facts.get("attr")),
+            code=self._hidden_or_none(facts.get("code")),
+            attr=self._hidden_or_none(facts.get("attr")),
             retry_after=_retry_after(answer),
             current_version=_integer_or_none(facts.get("current_version")),
             may_have_written=status >= 500 and not is_read,
@@ -204,6 +204,9 @@ class Connection:
     def _hidden(self, text: str) -> str:
         """Take the key out of a text that a server or a library made."""
         return text.replace(self._auth.key, "[key]") if self._auth.key else text
+
+    def _hidden_or_none(self, value: Any) -> str | None:
+        return self._hidden(value) if isinstance(value, str) else None
 
 
 class _KeyAuth(httpx.Auth):
@@ -294,10 +297,6 @@ def _retry_after(answer: httpx.Response) -> float | None:
     # A date without a zone is in UTC.
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _integer_or_none(value: Any) -> int | None:

@@ -39,7 +39,8 @@ class PromptsOfRemote:
             version: The number of a version; None is the newest one.
         """
         try:
-            return self._client.get_prompt(name, version=version)
+            # As the list gives it: there no reference to another prompt is put in place.
+            return self._client.get_prompt(name, version=version, resolve=False)
         except RemoteNotFoundError:
             return None
 
@@ -114,7 +115,7 @@ class PromptsOfRemote:
             self._client.unarchive_prompt(name)
         except RemoteNotFoundError:
             return None
-        return self._client.get_prompt(name)
+        return self._client.get_prompt(name, resolve=False)
 
     def set_label(self, name: str, label: str, version: int) -> None:
         """Point a label of a prompt at a version."""

@@ -10,7 +10,7 @@ from typing import Final, Generic
 from promptstore.edits import Deletion, Edit
 from promptstore.errors import ConflictError, RemoteError
 from promptstore.model import Prompt
-from promptstore.repository import start_branch
+from promptstore.repository import is_ancestor, start_branch
 from promptstore.store import PromptStore
 from promptstore.sync.comparison import Comparison, Seen, SyncRules, archived, wire_of
 from promptstore.sync.encoding import Wire, decode, encode
@@ -72,11 +72,11 @@ class Actions(Generic[AnyRow]):
 
     def keep_local(self, name: str, *, and_push: bool) -> str:
         """Let git's side win; what the remote held is kept in its state first."""
-        base = self.comparison.base.get(name)
+        known = self.comparison.known.get(name)
         if name in self.comparison.remote:
             self._note(name, self.comparison.seen(name))
-        elif base is not None:
-            self._note(name, archived(base, self.comparison.snapshot.commit))
+        elif known is not None:
+            self._note(name, archived(known, self.comparison.snapshot.commit))
         return f"kept git's side, {self.push(name)}" if and_push else "kept git's side; push it now"
 
     def offer(self, name: str, branch: str) -> str:
@@ -85,13 +85,27 @@ class Actions(Generic[AnyRow]):
         tip = self.comparison.snapshot.commit
         if tip is None:
             raise ConflictError(names=[name], reason="there is no commit to begin a branch from.")
+        if self._is_offered(name, branch):
+            return f"the remote's side is on the branch {branch} already"
         start_branch(self.store.repository, branch, tip)
         store = PromptStore.open(self.store.path, root=self.store.root, branch=branch)
         prompt = self._commit(name, self._decoded(name, seen.wire), seen, store)
+        # Where there is no base, this one says that there was nothing.
         base = self.comparison.base.get(name) or archived(seen.held(), tip)
         commit = prompt.snapshot_commit or tip
         self._note(name, replace(base, offered=Offer(commit, seen.wire.digest)))
         return f"the remote's side is on the branch {branch}"
+
+    def _is_offered(self, name: str, branch: str) -> bool:
+        """Tell whether a branch has the remote's side, and perhaps what a person made of it."""
+        known, tip = (
+            self.comparison.known.get(name),
+            self.store.repository.branch_tip(_head(branch)),
+        )
+        if known is None or known.offered is None or tip is None:
+            return False
+        is_same = known.offered.digest == self.comparison.remote[name].wire.digest
+        return is_same and is_ancestor(self.store.repository, known.offered.commit, tip)
 
     def _note(self, name: str, held: Held) -> None:
         self.state.record({name: held})
@@ -159,13 +173,14 @@ class Actions(Generic[AnyRow]):
         try:
             self.remote.archive(seen.row)
         except RemoteError as error:
-            if not error.may_have_written or self.remote.read(seen.row.name) is not None:
+            # The list is asked, as a busy server says of a single prompt that it is not there.
+            if not error.may_have_written or seen.row.name in {x.name for x in self.remote.fetch()}:
                 raise
         self._note(name, archived(seen.held(), self.comparison.snapshot.commit))
         return "archived on the remote"
 
     def _pull_archive(self, name: str) -> str:
-        held = self.comparison.base[name]
+        held = self.comparison.known[name]
         if self.remote.read(held.spelling) is not None:
             raise ConflictError(names=[name], reason="it is on the remote after all. Sync again.")
         done = self.store.commit(
@@ -203,6 +218,10 @@ class Actions(Generic[AnyRow]):
             return "From git"
         subject = self.store.repository.commit(commit).message.strip().partition("\n")[0]
         return f"{commit[:12]} {subject}".strip()[:MAX_DESCRIPTION]
+
+
+def _head(branch: str) -> str:
+    return f"refs/heads/{branch}"
 
 
 def _here(prompt: Prompt) -> str:

@@ -48,6 +48,7 @@ class BranchPast:
         self._store = store
         self._remote = remote
         self.encode = encode
+        self._digests: dict[tuple[str, str], str] = {}
         self._is_in = cache(
             lambda commit: tip is not None and is_ancestor(store.repository, commit, tip)
         )
@@ -95,11 +96,16 @@ class BranchPast:
         return ((one.number, self._digest(name, one)) for one in self._store.history(name))
 
     def _digest(self, name: str, version: Version) -> str:
-        if version.deleted:
-            return DELETED
+        key = (name, version.commit)
+        if key not in self._digests:
+            self._digests[key] = DELETED if version.deleted else self._read_digest(*key)
+        return self._digests[key]
+
+    def _read_digest(self, name: str, commit: str) -> str:
         try:
-            return self.encode(self._store.snapshot(version.commit).read(name)).digest
+            return self.encode(self._store.snapshot(commit).read(name)).digest
         except (PromptFileError, SyncRefusedError, RepositoryError):
+            # What cannot be read is like no other content.
             return ""
 
 
@@ -164,5 +170,6 @@ def _now(
         offer = replace(seen, taken_in=base.offered.commit)
         if branch.has_taken_in(name, offer, {base.digest}) is True:
             return replace(offer, labels=base.labels)
-    is_back = base.deleted and here.get(name, DELETED) != DELETED
+    # What is deleted and offered was never on both sides; see `Actions.offer`.
+    is_back = base.deleted and base.offered is None and here.get(name, DELETED) != DELETED
     return replace(base, deleted=False) if is_back else base

@@ -15,15 +15,17 @@ from promptstore.repository import Repository, merge_texts
 from promptstore.snapshot import Snapshot
 from promptstore.store import PromptStore
 from promptstore.sync.bases import BranchPast, find_bases
-from promptstore.sync.encoding import Wire, checked_file, decode, encode, read_messages
+from promptstore.sync.encoding import Wire, encode, read_messages
 from promptstore.sync.naming import NameRule
 from promptstore.sync.planning import DELETED, Step, plan
 from promptstore.sync.sides import AnyRow, Remote
-from promptstore.sync.state import Held, RemoteState
+from promptstore.sync.state import Held, RemoteState, refuse_unkeepable
 from promptstore.values import FrozenDict, freeze, thaw
 
 _TOUCHING: Final = object()
 _ABSENT: Final = object()
+_LARGE: Final = 100_000
+"""From how many characters on a text may be too large for a file, however it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,30 +181,33 @@ def compare(
     rows = remote.fetch()
     keeps_config = remote.keeps_config
     refused: dict[str, str] = {}
-    there: dict[str, Seen[AnyRow]] = {}
-    for row in rows:
-        with _noting(refused, row.name, rules.naming.to_local) as name:
-            if name is None or not rules.takes(name):
-                continue
-            wire = wire_of(row, keeps_config=keeps_config)
-            there[name] = Seen(row, wire)
-            checked_file(name, decode(wire, None, keeps_config=True, as_source=True))
-    here: dict[str, Local] = {}
-    for name in filter(rules.takes, snapshot.names()):
-        with _noting(refused, name, lambda name: name):
-            prompt = snapshot.read(name, deleted=True)
-            if not prompt.deleted:
-                rules.naming.to_remote(name)
-            here[name] = Local(prompt, _encoded(prompt, rules, keeps_config=keeps_config))
     known = {
         name: held
         for name, held in state.read(keeps_config=keeps_config).items()
         if rules.takes(name)
     }
+    there: dict[str, Seen[AnyRow]] = {}
+    for row in rows:
+        with _noting(refused, row.name, rules.naming.to_local) as name:
+            if name is None or not rules.takes(name):
+                continue
+            seen = there[name] = Seen(row, wire_of(row, keeps_config=keeps_config))
+            if name not in known or known[name].wire.digest != seen.wire.digest:
+                refuse_unkeepable(name, seen.wire)
+    here: dict[str, Local] = {}
+    for name in filter(rules.takes, snapshot.names()):
+        with _noting(refused, name, lambda name: name):
+            prompt = snapshot.read(name, deleted=True)
+            wire = _encoded(prompt, rules, keeps_config=keeps_config)
+            if not prompt.deleted:
+                rules.naming.to_remote(name)
+                if len(wire.text) + len(str(wire.config)) > _LARGE:
+                    refuse_unkeepable(name, wire)
+            here[name] = Local(prompt, wire)
     branch = BranchPast(
         store,
         state.remote,
-        snapshot.commit,
+        snapshot.commit or store.position().tip,
         partial(encode, keeps_config=keeps_config, as_source=rules.as_source),
     )
     base = find_bases(

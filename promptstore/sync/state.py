@@ -19,9 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import promptstore.promptfile as promptfile
-from promptstore.errors import InvalidArgumentError, RepositoryError, RevisionNotFoundError
+from promptstore.errors import (
+    InvalidArgumentError,
+    RepositoryError,
+    RevisionNotFoundError,
+    SyncRefusedError,
+)
 from promptstore.model import Prompt
 from promptstore.names import SUFFIX, is_name
+from promptstore.promptfile.yamlreader import MAX_BYTES as MAX_FILE_BYTES
 from promptstore.repository import (
     CommitNote,
     Entry,
@@ -40,6 +46,9 @@ from promptstore.values import FrozenDict
 
 _KEY: Final = "x-remote"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_ROOM_FOR_FACTS: Final = 32_768
+"""What ids, commits and labels may take in a file, in bytes."""
+
 _MOVED: Final = re.compile(r"^Remote-Version: (\S+) \d+ ", re.MULTILINE)
 
 
@@ -290,6 +299,24 @@ class RemoteState:
             taken_in=facts.get("taken_in"),
             offered=Offer(offered["commit"], offered["digest"]) if offered else None,
             labels=facts.get("labels") or FrozenDict(),
+        )
+
+
+def refuse_unkeepable(name: str, wire: Wire) -> None:
+    """Refuse what no file can hold, with the facts about the remote, before it is brought over.
+
+    Args:
+        name: The prompt's name.
+        wire: What a remote holds of it.
+
+    Raises:
+        SyncRefusedError: No file can hold it.
+    """
+    size = len(_file(name, Held(wire, False, name, "", 0)))
+    if size > MAX_FILE_BYTES - _ROOM_FOR_FACTS:
+        raise SyncRefusedError(
+            name=name,
+            reason=f"as a file it has {size:,} bytes, and a file holds {MAX_FILE_BYTES:,}.",
         )
 
 

@@ -136,7 +136,9 @@ def test_a_remote_without_configs_is_told_and_loses_none(
     server.project.dialect = "seed"
     clone.commit({"prompts/mine.yaml": file("Mine", config={"model": "gpt-x"})})
     told = "posthog has no place for configs; these stay in git: mine\n"
-    assert told in run("push").stderr
+    pushed = run("push", "--labels")
+    assert told in pushed.stderr
+    assert "posthog has no labels\n" in pushed.stderr
     assert told in run("status").stderr
     assert json.loads(run("plan", "--json").stdout)["configs_kept"] == ["mine"]
     server.project.edit("mine", "Theirs")

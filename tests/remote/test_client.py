@@ -334,6 +334,46 @@ def test_an_archived_prompt_is_made_or_brought_back() -> None:
     assert script.asked[1].url.path == "/api/environments/7/llm_prompts/name/a/unarchive/"
 
 
+def test_what_the_server_says_hides_the_key_everywhere() -> None:
+    echo = {"detail": KEY, "code": KEY, "attr": KEY}
+    script = Script(httpx.Response(400, json=echo))
+    with script.client() as client, pytest.raises(RemoteRejectedError) as caught:
+        client.get_prompt("a")
+    facts = vars(caught.value)
+    assert KEY not in f"{caught.value} {caught.value!r} {facts}"
+    assert (caught.value.code, caught.value.attr) == ("[key]", "[key]")
+
+
+def test_the_key_goes_to_no_other_host() -> None:
+    away = httpx.Response(301, headers={"Location": "https://evil.example/api/"})
+    script = Script(away)
+    with script.client() as client, pytest.raises(RemoteRejectedError, match="moved to"):
+        client.get_prompt("a")
+    assert [request.url.host for request in script.asked] == ["host.example"]
+
+
+@pytest.mark.parametrize(
+    ("host", "paced"),
+    [
+        ("https://us.posthog.com", True),
+        ("https://eu.posthog.com/", True),
+        ("https://posthog.example.org", False),
+        ("https://notposthog.com", False),
+        ("http://127.0.0.1:8000", False),
+    ],
+)
+def test_only_the_cloud_has_a_pace_that_is_known(host: str, paced: bool) -> None:
+    script = Script(*[ok() for _ in range(31)])
+    transport = httpx.MockTransport(script)
+    clock = [0.0]
+    with PostHogClient(
+        host, KEY, 1, transport=transport, sleep=script.pauses.append, clock=lambda: clock[0]
+    ) as client:
+        for _ in range(31):
+            write(client)
+    assert script.pauses == ([60.0] if paced else [])
+
+
 def body_of(script: Script) -> Any:
     return json.loads(script.asked[-1].content)
 

@@ -311,6 +311,18 @@ class TestConflicts:
         assert torn.run().is_clean
         assert torn.project.texts()["a"] == "Both"
 
+    def test_an_offer_that_was_worked_on_is_left_alone(self, torn: Pair) -> None:
+        torn.run(branch="offer")
+        torn.repo.git("switch", "--quiet", "offer")
+        torn.commit(a=file("Both"))
+        torn.repo.git("switch", "--quiet", "main")
+        (result,) = torn.run(branch="offer").results
+        assert result.note == "the remote's side is on the branch offer already"
+        assert "Both" in torn.repo.git("show", "offer:prompts/a.yaml")
+        torn.project.edit("a", "Theirs, later")
+        torn.run(branch="offer")
+        assert "Theirs, later" in torn.repo.git("show", "offer:prompts/a.yaml")
+
     def test_the_own_branch_is_no_branch_for_it(self, torn: Pair) -> None:
         with pytest.raises(InvalidArgumentError, match="name another one"):
             torn.run(branch="main")
@@ -336,6 +348,9 @@ class TestConflicts:
         assert pair.plan() == ["conflict settle a"]
         assert pair.run(branch="theirs").of("conflict")
         assert "Theirs" in pair.repo.git("show", "theirs:prompts/a.yaml")
+        assert pair.plan() == ["conflict settle a"]
+        assert pair.run(prefer="local").is_clean
+        assert pair.project.texts()["a"] == "Ours"
 
 
 class TestMerges:
@@ -483,6 +498,36 @@ def test_a_lost_answer_is_looked_after(pair: Pair) -> None:
         pair.run()
     assert pair.run().is_clean
     assert pair.project.writes == [("create", "a"), ("create", "b")]
+
+
+def test_a_lost_answer_to_an_archive_is_looked_after_in_the_list(pair: Pair) -> None:
+    pair.commit(a=file("A"), b=file("B"), c=file("C"), d=file("D"))
+    pair.run()
+    pair.commit(a=file("A", deleted=True))
+    comparison = pair.compare()
+    pair.remote = MemoryRemote(pair.project, faults={2: "after"})
+    assert pair.sync.apply(comparison, SyncOptions()).is_clean
+    pair.commit(b=file("B", deleted=True))
+    comparison = pair.compare()
+    pair.remote = MemoryRemote(pair.project, faults={2: "before"})
+    with pytest.raises(RemoteUnreachableError):
+        pair.sync.apply(comparison, SyncOptions())
+    pair.remote = MemoryRemote(pair.project)
+    assert pair.plan() == ["push archive b"]
+
+
+@pytest.mark.parametrize("side", ["git", "remote"])
+def test_what_no_file_can_keep_is_refused_before_anything_is_written(pair: Pair, side: str) -> None:
+    """As a block of YAML, each line has two spaces more than as JSON."""
+    if side == "remote":
+        pair.project.edit("a", "x\n" * 333_000)
+    else:
+        # This fits into a file by itself, but not with the facts that the state adds.
+        text = "template: simple\nprompt: |\n" + "  xxxxxxxxx\n" * 87_300
+        pair.commit(a=text)
+    assert pair.plan() == []
+    assert "1,048,576" in pair.compare().refused["a"]
+    assert pair.run().results == []
 
 
 def test_other_json_than_text_comes_in_as_messages_or_as_its_json(pair: Pair) -> None:
