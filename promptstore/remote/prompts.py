@@ -8,7 +8,7 @@ from typing import Any
 
 from promptstore.errors import RemoteConflictError, RemoteNotFoundError
 from promptstore.remote.answers import RemotePrompt
-from promptstore.remote.client import PostHogClient
+from promptstore.remote.client import PAGE_SIZE, PostHogClient
 
 
 class PromptsOfRemote:
@@ -16,10 +16,12 @@ class PromptsOfRemote:
 
     Args:
         client: The client of the project.
+        page_size: How many prompts to ask for at once.
     """
 
-    def __init__(self, client: PostHogClient) -> None:
+    def __init__(self, client: PostHogClient, *, page_size: int = PAGE_SIZE) -> None:
         self._client = client
+        self._page_size = page_size
 
     @property
     def keeps_config(self) -> bool:
@@ -29,7 +31,7 @@ class PromptsOfRemote:
     def fetch(self) -> list[RemotePrompt]:
         """Read all active prompts with their contents, in as few requests as paging needs."""
         # A fixed order, so that a prompt published meanwhile shifts no other one between pages.
-        return list(self._client.list_prompts(order_by="name"))
+        return list(self._client.list_prompts(order_by="name", page_size=self._page_size))
 
     def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
         """Read one prompt; None where there is none.

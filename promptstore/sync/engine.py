@@ -270,9 +270,10 @@ def _advice(step: Step, comparison: Comparison[AnyRow], options: SyncOptions) ->
     is_deletion = step.name not in comparison.remote or step.name not in comparison.local
     if options.prefer is not None and is_deletion:
         return f"{step.reason}; say --allow-delete too"
-    if options.prefer == "remote":
-        return f"{step.reason}; `sync pull --prefer remote` takes the remote's side"
-    return f"{step.reason}; settle it by --prefer local, --prefer remote or --branch NAME"
+    return (
+        f"{step.reason}; settle it by `sync pull --prefer remote`, `sync push --prefer local` or "
+        "`sync pull --branch NAME`"
+    )
 
 
 def _labelled(key: LabelOf, step: Step, labels: LabelSync[AnyRow], options: SyncOptions) -> Result:

@@ -29,6 +29,8 @@ from tests.sync.project import Dialect, FakeProject
 from tests.writing.conftest import configure
 
 AnyRemote = Remote[Any]
+PAGE = 5
+"""How many prompts the remotes that are paged through give at once."""
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def in_memory(dialect: Dialect) -> Iterator[AnyRemote]:
 @contextmanager
 def over_http(dialect: Dialect) -> Iterator[AnyRemote]:
     with listening(FakeProject(dialect)) as server, server.client() as client:
-        yield PromptsOfRemote(client)
+        yield PromptsOfRemote(client, page_size=PAGE)
 
 
 class SpeakingById(PromptsOfRemote):
@@ -69,7 +71,8 @@ def our_own_server(dialect: Dialect) -> Iterator[AnyRemote]:
             serving(settings, TokenFile(Path(folder) / "tokens.json")) as server,
             PostHogClient(server.url, server.key, 1, publishes_per_minute=0) as client,
         ):
-            yield (SpeakingById if dialect == "seed" else PromptsOfRemote)(client)
+            speaking = SpeakingById if dialect == "seed" else PromptsOfRemote
+            yield speaking(client, page_size=PAGE)
 
 
 REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[AnyRemote]]] = {
@@ -176,9 +179,9 @@ def test_a_config_is_kept_where_the_remote_says_so(remote: AnyRemote) -> None:
 
 
 def test_all_pages_are_read(remote: AnyRemote) -> None:
-    for number in range(105):
+    for number in range(2 * PAGE + 1):
         remote.create(f"p{number:03}", str(number), {}, "d")
-    assert contents(remote) == {f"p{number:03}": str(number) for number in range(105)}
+    assert contents(remote) == {f"p{number:03}": str(number) for number in range(2 * PAGE + 1)}
 
 
 @pytest.mark.parametrize("dialect", ["current"], indirect=True)

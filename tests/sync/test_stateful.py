@@ -37,15 +37,22 @@ class TwoSides(RuleBasedStateMachine):
     def begin(self, dialect: Dialect) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.repo = configure(GitRepo.init(self.folder))
-        self.store = PromptStore.open(self.folder)
+        self.repo.commit({}, "Begin")
+        self.repo.git("branch", "other")
         self.project = FakeProject(dialect)
         self.remote = MemoryRemote(self.project)
-        self.sync = Sync(self.store, self.remote, "posthog")
+        self.go_to("main")
         self.ever: set[str] = set()
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             shutil.rmtree(self.folder)
+
+    @rule(branch=st.sampled_from(["main", "other"]))
+    def go_to(self, branch: str) -> None:
+        """Work and sync on another branch from now on; the remote and its state are the same."""
+        self.store = PromptStore.open(self.folder, branch=branch)
+        self.sync = Sync(self.store, self.remote, "posthog")
 
     @rule(name=NAMES, text=TEXTS)
     def edit_in_git(self, name: str, text: str) -> None:
@@ -142,7 +149,7 @@ class TwoSides(RuleBasedStateMachine):
 
 TestTwoSides = TwoSides.TestCase
 TestTwoSides.settings = settings(
-    max_examples=200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 25,
+    max_examples=200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 20,
     stateful_step_count=20,
     deadline=None,
 )

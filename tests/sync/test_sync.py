@@ -274,8 +274,8 @@ class TestConflicts:
         assert [(found.outcome, found.note) for found in report.results] == [
             (
                 "conflict",
-                "changed on both sides; settle it by --prefer local, --prefer remote "
-                "or --branch NAME",
+                "changed on both sides; settle it by `sync pull --prefer remote`, "
+                "`sync push --prefer local` or `sync pull --branch NAME`",
             )
         ]
         assert (torn.text("a"), torn.project.texts()["a"]) == ("Ours", "Theirs")
