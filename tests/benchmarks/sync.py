@@ -41,12 +41,14 @@ class Run:
     Attributes:
         title: What was synced.
         seconds: How long it took.
+        busy: How long this process, the client's side, computed meanwhile, in seconds.
         requests: How many requests it made.
         steps: How many steps it did.
     """
 
     title: str
     seconds: float
+    busy: float
     requests: int
     steps: int
 
@@ -58,7 +60,10 @@ def main() -> None:
     count = parser.parse_args().prompts
     with tempfile.TemporaryDirectory() as folder:
         for run in measured(Path(folder), count):
-            print(f"| {run.title} | {run.steps:,} | {run.requests:,} | {run.seconds:.2f} s |")
+            print(
+                f"| {run.title} | {run.steps:,} | {run.requests:,} | {run.seconds:.2f} s "
+                f"| {run.busy:.2f} s |"
+            )
 
 
 def measured(folder: Path, count: int) -> Iterator[Run]:
@@ -104,7 +109,7 @@ def new_store(path: Path) -> PromptStore:
 def synced(store: PromptStore, client: PostHogClient, title: str) -> Run:
     """Sync once, with a progress bar."""
     sync = Sync(store, PromptsOfRemote(client), "own")
-    began = time.perf_counter()
+    began, computed = time.perf_counter(), time.process_time()
     comparison, options = sync.compare(), SyncOptions()
     steps = chosen(comparison, options)
     with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -112,7 +117,13 @@ def synced(store: PromptStore, client: PostHogClient, title: str) -> Run:
         report = sync.apply(comparison, options, lambda _result: bar.advance(task))
     if not report.is_clean:
         sys.exit(f"{title}: {[*report.of('failed'), *report.of('conflict')][:3]}")
-    return Run(title, time.perf_counter() - began, client.requests, len(steps))
+    return Run(
+        title,
+        time.perf_counter() - began,
+        time.process_time() - computed,
+        client.requests,
+        len(steps),
+    )
 
 
 if __name__ == "__main__":
