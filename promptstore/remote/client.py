@@ -30,6 +30,7 @@ from promptstore.remote.answers import (
 )
 from promptstore.remote.connection import Connection, Patience
 from promptstore.remote.pace import Pace
+from promptstore.remote.requests import ContentMode, EventType, TextReprOptions
 from promptstore.values import thaw
 
 PAGE_SIZE: Final = 100
@@ -115,7 +116,7 @@ class PostHogClient:
         label: str | None = None,
         created_by_id: int | None = None,
         order_by: str | None = None,
-        content: Literal["full", "preview", "none"] | None = None,
+        content: ContentMode | None = None,
         page_size: int = PAGE_SIZE,
         offset: int | None = None,
     ) -> Iterator[RemotePrompt]:
@@ -168,7 +169,7 @@ class PostHogClient:
         *,
         version: int | None = None,
         label: str | None = None,
-        content: Literal["full", "preview", "none"] | None = None,
+        content: ContentMode | None = None,
         resolve: bool | None = None,
     ) -> RemotePrompt:
         """Get a prompt by its name, at the newest version unless one is named.
@@ -358,7 +359,10 @@ class PostHogClient:
         self._connection.send("DELETE", self._labelled(name, label))
 
     def text_repr(
-        self, event_type: str, data: Mapping[str, Any], options: Mapping[str, Any] | None = None
+        self,
+        event_type: EventType,
+        data: Mapping[str, Any],
+        options: TextReprOptions | None = None,
     ) -> TextRepresentation:
         """Turn an event into readable text.
 
@@ -370,7 +374,7 @@ class PostHogClient:
         path = self._path("llm_analytics", "text_repr")
         body = {"event_type": event_type, "data": thaw(data)}
         if options is not None:
-            body["options"] = thaw(options)
+            body["options"] = options
         # Nothing is stored there, so it may be asked again.
         answer = self._connection.send("POST", path, body=body, is_read=True)
         with reading(f"POST {path}"):

@@ -486,6 +486,36 @@ def test_only_some_prompts(pair: Pair) -> None:
     assert pair.store.names() == ["other", "support/a", "support/b"]
 
 
+def test_what_was_archived_and_made_anew_there_is_followed(pair: Pair) -> None:
+    pair.commit(a=file("One"))
+    pair.run()
+    for number in range(2, 9):
+        pair.project.edit("a", f"Version {number}")
+    assert pair.run().is_clean
+    assert pair.text("a") == "Version 8"
+    pair.project.remove("a")
+    pair.project.edit("a", "Anew")
+    assert pair.plan() == ["pull update a"]
+    assert pair.run().is_clean
+    pair.commit(a=file("Ours"))
+    assert pair.run().is_clean
+    assert pair.project.texts()["a"] == "Ours"
+    pair.project.remove("a")
+    pair.project.edit("a", "Ours")
+    assert pair.run().results == []
+    assert pair.compare().agreed == {}
+
+
+def test_a_renamed_file_is_a_new_prompt_and_the_old_one_waits(pair: Pair) -> None:
+    pair.commit(a=file("One"), b=file("B"), c=file("C"))
+    pair.run()
+    pair.repo.git("mv", "prompts/a.yaml", "prompts/renamed.yaml")
+    pair.repo.git("commit", "--quiet", "--message", "Rename")
+    assert pair.plan() == ["push archive a", "push create renamed"]
+    assert [found.outcome for found in pair.run().results] == ["held", "done"]
+    assert set(pair.project.texts()) == {"a", "b", "c", "renamed"}
+
+
 def test_a_lost_answer_is_looked_after(pair: Pair) -> None:
     pair.commit(a=file("A"))
     remote = MemoryRemote(pair.project, faults={2: "after"})
