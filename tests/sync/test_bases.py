@@ -9,11 +9,20 @@ import pytest
 
 from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
-from tests.sync.conftest import Pair
+from tests.sync.conftest import Pair, begin
 from tests.sync.test_sync import file
 from tests.writing.conftest import configure
 
 STATE = "refs/promptstore/remotes/posthog"
+
+
+@pytest.fixture
+def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
+    """An empty store and remote; the dialect matters only where a test says so."""
+    return begin(repo, getattr(request, "param", "current"))
+
+
+in_both_dialects = pytest.mark.parametrize("pair", ["seed", "current"], indirect=True)
 
 
 @pytest.fixture
@@ -111,6 +120,7 @@ Bring = Callable[[GitRepo, str], None]
 WAYS = [merged, squashed, squashed_without_a_word, picked]
 
 
+@in_both_dialects
 @pytest.mark.parametrize("bring", WAYS)
 def test_a_pull_on_a_branch_counts_on_main_however_it_came_there(pair: Pair, bring: Bring) -> None:
     pair.commit(a=file("One"))
@@ -127,6 +137,7 @@ def test_a_pull_on_a_branch_counts_on_main_however_it_came_there(pair: Pair, bri
     assert pair.project.texts()["a"] == "Ours, later"
 
 
+@in_both_dialects
 class TestOffers:
     @pytest.fixture
     def offered(self, pair: Pair) -> Pair:
@@ -223,6 +234,7 @@ class TestTwoMachines:
         one.project.edit("c", "C3")
         assert one.plan() == ["pull update a", "pull update b", "pull update c"]
 
+    @in_both_dialects
     def test_the_newer_version_counts_where_both_moved_one(
         self, machines: tuple[Pair, Pair]
     ) -> None:
