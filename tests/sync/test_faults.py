@@ -141,8 +141,8 @@ QUICK = {
     "current": {*FAULTS, *KILLS} - {"401", "reset", "web page"},
     "seed": {"500 after the work", "killed after the work"},
 }
-"""What is tried at every request each time. The rest ends a request in the same way as another fault
-here does; it is tried at random each time, and at every request among the slow tests."""
+"""What is tried at every request each time. The rest ends a request as another fault here does; it
+is tried at random each time, and at every request among the slow tests."""
 
 
 def in_both(*faults: str) -> pytest.MarkDecorator:
