@@ -44,6 +44,7 @@ _PLAN: Final = """Show what a push and a pull would do, prompt by prompt.
 
 The exit code is 1 when there are conflicts.
 """
+_HELD: Final = " without a tombstone, so only with --allow-delete"
 _SIGNS: Final = {"push": "→ remote", "pull": "← remote", "conflict": "conflict"}
 _WORTH_SHOWING: Final = 10
 _WORTH_NAMING: Final = 5
@@ -106,14 +107,20 @@ def _looking(show: Callable[[_Session, Both], None]) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         with _session(context, remote, only, as_source=as_source) as session:
-            both = session.sync.compare()
-            if as_json:
-                print_json(_planned(session, both))
-            else:
-                show(session, both)
-            _fail_on(any(_is_open(both, step) for step in both.steps))
+            _show(session, session.sync.compare(), show, as_json)
 
     return look
+
+
+def _show(
+    session: _Session, both: Both, show: Callable[[_Session, Both], None], as_json: bool
+) -> None:
+    """Show a plan; a conflict in it that no pull merges is a failure."""
+    if as_json:
+        print_json(_planned(session, both))
+    else:
+        show(session, both)
+    _fail_on(any(_is_open(both, step) for step in both.steps))
 
 
 def push(
@@ -229,14 +236,11 @@ def _run(
     session: _Session, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Do one sync with progress, and print what came of it."""
-    from promptstore.sync import Report
+    from promptstore.sync import Report, chosen
 
     both = session.sync.compare()
     if dry_run:
-        if as_json:
-            print_json(_planned(session, both))
-        else:
-            _print_plan(session, both)
+        _show(session, replace(both, steps=tuple(chosen(both, options))), _print_plan, as_json)
         return
     report = _applied(session, both, options)
     has_labels = session.client.dialect != "seed"
@@ -254,16 +258,16 @@ def _run(
 
 
 def _applied(session: _Session, both: Both, options: SyncOptions) -> Report:
-    with _progress(both, options) as advance:
-        try:
+    try:
+        with _progress(both, options) as advance:
             return session.sync.apply(both, options, advance)
-        except MassDeletionError as error:
-            if not sys.stdin.isatty():
-                raise
-            print_error(str(error))
-            if not typer.confirm("Delete them?", err=True):
-                raise typer.Exit(1) from None
-            return session.sync.apply(both, replace(options, confirmed=True), advance)
+    except MassDeletionError as error:
+        if not sys.stdin.isatty():
+            raise
+        print_error(str(error))
+        if not typer.confirm("Delete them?", err=True):
+            raise typer.Exit(1) from None
+    return _applied(session, both, replace(options, confirmed=True))
 
 
 @contextmanager
@@ -317,12 +321,14 @@ def _print_status(session: _Session, both: Both) -> None:
 
 
 def _print_plan(session: _Session, both: Both) -> None:
+    from promptstore.sync import SyncOptions, is_held
+
     rows = [
         (
             "merge" if step.name in both.merges else _SIGNS[step.direction],
             step.verb,
             step.name,
-            step.reason,
+            step.reason + (_HELD if is_held(step, both, SyncOptions()) else ""),
         )
         for step in both.steps
     ]

@@ -75,12 +75,37 @@ def test_a_first_push_and_a_normal_day(run: Run, clone: GitRepo, server: Listeni
     assert {key for _, _, key in server.requests} == {f"Bearer {KEY}"}
 
 
-def test_a_dry_run_writes_nothing(run: Run, clone: GitRepo, server: Listening) -> None:
+def test_a_dry_run_writes_nothing_and_shows_what_it_would_do(
+    run: Run, clone: GitRepo, server: Listening
+) -> None:
+    run("push", "--only", "mine")
+    server.project.edit("theirs", "Theirs")
+    server.project.edit("mine", "Edited there")
     before = clone.git("for-each-ref")
-    assert "create" in run("push", "--dry-run").stdout
-    assert run("pull", "--dry-run").exit_code == 0
+    assert lines(run("push", "--dry-run")) == [
+        ["→ remote", "create", "support/triage", "new in git"]
+    ]
+    assert lines(run("pull", "--dry-run")) == [
+        ["← remote", "update", "mine", "changed on the remote"],
+        ["← remote", "create", "theirs", "new on the remote"],
+    ]
+    clone.commit({"prompts/mine.yaml": file("Ours")})
+    conflict = run("push", "--dry-run", "--json")
+    assert conflict.exit_code == 1
+    assert [step["direction"] for step in json.loads(conflict.stdout)["steps"]] == [
+        "conflict",
+        "push",
+    ]
     assert server.project.writes == []
-    assert clone.git("for-each-ref") == before
+    assert clone.git("for-each-ref", "refs/promptstore") in before
+
+
+def test_what_waits_for_a_word_is_told(run: Run, clone: GitRepo, server: Listening) -> None:
+    run("push")
+    clone.commit({"prompts/mine.yaml": None})
+    (row,) = lines(run("plan"))
+    assert row[3] == "deleted in git without a tombstone, so only with --allow-delete"
+    assert lines(run("push"))[0][0] == "held"
 
 
 def test_a_conflict_fails_and_shows_both_sides(run: Run, clone: GitRepo, server: Listening) -> None:
