@@ -247,12 +247,14 @@ def test_the_key_comes_from_the_environment_only(
 def test_on_a_terminal_many_deletions_are_asked_about(
     run: Run, clone: GitRepo, server: Listening, typed: bytes, code: int, left: bool
 ) -> None:
+    names = [f"p{number:02}" for number in range(12)]
+    clone.commit({f"prompts/{name}.yaml": file("x") for name in names})
     run("push")
-    clone.commit({"prompts/mine.yaml": file("Mine", deleted=True)})
+    clone.commit({f"prompts/{name}.yaml": file("x", deleted=True) for name in names})
     done = run_on_terminal(clone.path, "sync", "push", prompt=b"[y/N]", typed=typed)
     assert done[0] == code
-    assert b"1 of 2 prompts would be deleted (mine)" in done[1]
-    assert ("mine" in server.project.texts()) == left
+    assert b"12 of 14 prompts would be deleted (p00, p01" in done[1]
+    assert ("p00" in server.project.texts()) == left
 
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(run: Run, clone: GitRepo) -> None:
