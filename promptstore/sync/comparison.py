@@ -131,6 +131,10 @@ class Comparison(Generic[AnyRow]):
                 agreed[name] = archived(self.known[name], self.snapshot.commit)
         return agreed
 
+    def wire_of(self, row: AnyRow) -> Wire:
+        """Give what the remote holds of a prompt."""
+        return wire_of(row, keeps_config=self.keeps_config)
+
     def seen(self, name: str, taken_in: str | None = None) -> Held:
         """Give what the remote holds as a state that git's side has seen.
 

@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple
 from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.labels import is_label
 from promptstore.store import PromptStore
-from promptstore.sync.comparison import Comparison, wire_of
+from promptstore.sync.comparison import Comparison
 from promptstore.sync.planning import Step, plan
 from promptstore.sync.sides import AnyRow, Remote
 from promptstore.sync.state import Held, RemoteState
@@ -47,7 +47,8 @@ class LabelSync(Generic[AnyRow]):
         comparison: The prompts of both sides, after they were synced.
         here: The digests that git's labels point at.
         there: The digests that the remote's labels point at.
-        numbers: The versions on the remote by prompt name and digest, as far as known.
+        past: What the remote ever held by prompt name, newest first, as far as is known.
+        numbers: The versions on the remote by prompt name and digest, as far as they are sure.
         steps: The plan.
         agreed: What both sides have alike by now: a digest, or None where it was taken off.
     """
@@ -58,6 +59,7 @@ class LabelSync(Generic[AnyRow]):
     comparison: Comparison[AnyRow]
     here: Mapping[LabelOf, str]
     there: Mapping[LabelOf, str]
+    past: Mapping[str, list[Held]]
     numbers: Mapping[str, Mapping[str, int]]
     steps: Mapping[LabelOf, Step]
     agreed: dict[LabelOf, str | None] = field(default_factory=dict)
@@ -69,12 +71,21 @@ class LabelSync(Generic[AnyRow]):
             self.remote.remove_label(spelling, key.label)
             self.agreed[key] = None
             return "taken off on the remote"
-        number = self.numbers[key.name].get(digest)
+        number = self.numbers[key.name].get(digest) or self._older_number(key.name, digest)
         if number is None:
             return None
         self.remote.set_label(spelling, key.label, number)
         self.agreed[key] = digest
         return f"version {number} on the remote"
+
+    def _older_number(self, name: str, digest: str) -> int | None:
+        """Find a version from before the prompt was archived, which the remote may still have."""
+        for held in self.past[name]:
+            if held.wire.digest == digest:
+                found = self.remote.read(self.comparison.remote[name].row.name, held.version)
+                if found is not None and self.comparison.wire_of(found).digest == digest:
+                    return held.version
+        return None
 
     def pull(self, key: LabelOf) -> str | None:
         """Bring the remote's label to git; None where what it points at was never here."""
@@ -118,8 +129,7 @@ def compare_labels(
     Raises:
         RemoteError: A version that only a label points at cannot be read.
     """
-    names = comparison.remote.keys() & comparison.local.keys() & comparison.known.keys()
-    names = {name for name in names if not comparison.local[name].prompt.deleted}
+    names = set(_labelled(store, comparison))
     past = state.past(names, keeps_config=comparison.keeps_config)
     numbers = {name: _numbers(comparison, name, past[name]) for name in names}
     here = dict(_labels_here(store, comparison, names))
@@ -133,7 +143,16 @@ def compare_labels(
     keys = {str(key): key for key in (*base, *here, *there)}
     steps = {keys[step.name]: step for step in plan(*sides)}
     alike = {key: here.get(key) for key in keys.values() if key not in steps}
-    return LabelSync(store, remote, state, comparison, here, there, numbers, steps, alike)
+    return LabelSync(store, remote, state, comparison, here, there, past, numbers, steps, alike)
+
+
+def _labelled(store: PromptStore, comparison: Comparison[AnyRow]) -> Iterator[str]:
+    """Name the prompts that both sides have and at least one knows a label of."""
+    in_git = {name for targets in store.labels().targets.values() for name in targets}
+    for name in comparison.remote.keys() & comparison.local.keys() & comparison.known.keys():
+        is_labelled = comparison.remote[name].row.labels or comparison.known[name].labels
+        if (name in in_git or is_labelled) and not comparison.local[name].prompt.deleted:
+            yield name
 
 
 def _labels_here(
@@ -162,7 +181,7 @@ def _labels_there(
                 found = remote.read(row.name, number)
                 if found is None:
                     continue
-                known[wire_of(found, keeps_config=comparison.keeps_config).digest] = number
+                known[comparison.wire_of(found).digest] = number
             yield LabelOf(label, name), next(key for key, one in known.items() if one == number)
 
 

@@ -121,6 +121,26 @@ def test_a_version_that_the_state_does_not_know_is_asked_for(pair: Pair) -> None
     assert pair.store.get("b", label="staging").prompt == "Between"
 
 
+def test_a_version_from_before_an_archive_is_found_where_it_lives_on(pair: Pair) -> None:
+    for deleted in (True, False):
+        pair.commit(a=file("A2", **({"deleted": True} if deleted else {})))
+        pair.run(confirmed=True)
+    pair.store.set_label("a", "production", version=1)
+    assert bring(pair) == ["done: production of a: version 1 on the remote"]
+
+
+def test_a_version_from_before_a_new_beginning_is_no_more(pair: Pair) -> None:
+    pair.project.unarchives = False
+    pair.commit(a=file("A2", deleted=True))
+    pair.run(confirmed=True)
+    for text in ("Another", "A2"):
+        pair.commit(a=file(text))
+        pair.run()
+    pair.store.set_label("a", "production", version=1)
+    assert bring(pair) == ["held: production of a: its version was never on the remote"]
+    assert pair.project.labels == {}
+
+
 def test_the_labels_survive_edits_and_travel_with_the_state(pair: Pair) -> None:
     pair.store.set_label("a", "production", version=1)
     bring(pair)
