@@ -1,13 +1,16 @@
 """``promptstore sync``: a store and a remote in step.
 
 With ``--json`` one object: `remote`, `steps` (each with `name`, `direction`, `verb`, `reason`, and
-after a push or pull `outcome` and `note`), `refused` (reasons by name) and `requests`.
+after a push or pull `outcome` and `note`), `refused` (reasons by name), `configs_kept` (prompts
+whose config the remote has no place for, so that it stays in git) and `requests`; after a push or
+pull also `labels`, in the form of the steps.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +24,7 @@ from promptstore.errors import InvalidArgumentError, MassDeletionError
 
 if TYPE_CHECKING:
     from promptstore.remote import PostHogClient, RemotePrompt
-    from promptstore.sync import Comparison, Report, Result, Sync, SyncOptions
+    from promptstore.sync import Comparison, Report, Result, Step, Sync, SyncOptions
     from promptstore.sync.settings import RemoteSettings
 
     Both: TypeAlias = Comparison[RemotePrompt]
@@ -33,8 +36,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_STATUS: Final = """Tell how far both sides are apart.
+
+The exit code is 1 when there are conflicts.
+"""
+_PLAN: Final = """Show what a push and a pull would do, prompt by prompt.
+
+The exit code is 1 when there are conflicts.
+"""
+_HELD: Final = " without a tombstone, so only with --allow-delete"
 _SIGNS: Final = {"push": "→ remote", "pull": "← remote", "conflict": "conflict"}
 _WORTH_SHOWING: Final = 10
+_WORTH_NAMING: Final = 5
 
 RemoteName = Annotated[
     str | None, typer.Option("--remote", help="The remote, if there are several.", metavar="NAME")
@@ -83,39 +96,33 @@ class _Session:
     client: PostHogClient
 
 
-@app.command("status")
-def status(
-    context: typer.Context,
-    remote: RemoteName = None,
-    only: Only = None,
-    as_source: AsSource = False,
-    as_json: AsJson = False,
+def _looking(show: Callable[[_Session, Both], None]) -> Callable[..., None]:
+    """Make a command that compares both sides and shows it in some way."""
+
+    def look(
+        context: typer.Context,
+        remote: RemoteName = None,
+        only: Only = None,
+        as_source: AsSource = False,
+        as_json: AsJson = False,
+    ) -> None:
+        with _session(context, remote, only, as_source=as_source) as session:
+            _show(session, session.sync.compare(), show, as_json)
+
+    return look
+
+
+def _show(
+    session: _Session, both: Both, show: Callable[[_Session, Both], None], as_json: bool
 ) -> None:
-    """Tell how far both sides are apart.
-
-    The exit code is 1 when there are conflicts.
-    """
-    with _session(context, remote, only, as_source=as_source) as session:
-        _show(session, _print_status, as_json=as_json)
-
-
-@app.command("plan")
-def plan(
-    context: typer.Context,
-    remote: RemoteName = None,
-    only: Only = None,
-    as_source: AsSource = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a push and a pull would do, prompt by prompt.
-
-    The exit code is 1 when there are conflicts.
-    """
-    with _session(context, remote, only, as_source=as_source) as session:
-        _show(session, _print_plan, as_json=as_json)
+    """Show a plan; a conflict in it that no pull merges is a failure."""
+    if as_json:
+        print_json(_planned(session, both))
+    else:
+        show(session, both)
+    _fail_on(any(_is_open(both, step) for step in both.steps))
 
 
-@app.command("push")
 def push(
     context: typer.Context,
     remote: RemoteName = None,
@@ -146,10 +153,9 @@ def push(
         confirmed=yes,
     )
     with _session(context, remote, only, as_source=as_source) as session:
-        _run(session, options, labels=labels, dry_run=dry_run, as_json=as_json)
+        _run(session, options, labelled=labels, dry_run=dry_run, as_json=as_json)
 
 
-@app.command("pull")
 def pull(
     context: typer.Context,
     remote: RemoteName = None,
@@ -180,7 +186,7 @@ def pull(
         confirmed=yes,
     )
     with _session(context, remote, only, as_source=as_source) as session:
-        _run(session, options, labels=labels, dry_run=dry_run, as_json=as_json)
+        _run(session, options, labelled=labels, dry_run=dry_run, as_json=as_json)
 
 
 @contextmanager
@@ -220,16 +226,6 @@ def _key(settings: RemoteSettings) -> str:
     return key
 
 
-def _show(session: _Session, show: Callable[[_Session, Both], None], *, as_json: bool) -> None:
-    """Compare both sides and show it; a conflict that no pull merges is a failure."""
-    both = session.sync.compare()
-    if as_json:
-        print_json(_planned(session, both))
-    else:
-        show(session, both)
-    _fail_on(any(_is_open(both, step.name) for step in both.steps if step.direction == "conflict"))
-
-
 def _side(text: str | None) -> Any:
     if text not in (None, "local", "remote"):
         raise InvalidArgumentError(message=f"--prefer takes local or remote, not {text!r}")
@@ -237,38 +233,41 @@ def _side(text: str | None) -> Any:
 
 
 def _run(
-    session: _Session, options: SyncOptions, *, labels: bool, dry_run: bool, as_json: bool
+    session: _Session, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Do one sync with progress, and print what came of it."""
+    from promptstore.sync import Report, chosen
+
     both = session.sync.compare()
     if dry_run:
-        if as_json:
-            print_json(_planned(session, both))
-        else:
-            _print_plan(session, both)
+        _show(session, replace(both, steps=tuple(chosen(both, options))), _print_plan, as_json)
         return
     report = _applied(session, both, options)
-    label_notes = session.sync.bring_labels(options.directions) if labels else []
+    has_labels = session.client.dialect != "seed"
+    labels = session.sync.bring_labels(options) if labelled and has_labels else []
+    if labelled and not has_labels:
+        print_error(f"{session.sync.name} has no labels")
     if as_json:
-        rows = [_row(found.step) | {"outcome": found.outcome, "note": found.note}
-                for found in report.results]  # fmt: skip
-        print_json(_planned(session, both) | {"steps": rows, "labels": label_notes})
+        print_json(
+            _planned(session, both)
+            | {"steps": [*map(_result, report.results)], "labels": [*map(_result, labels)]}
+        )
     else:
-        _print_report(session, both, report, label_notes)
-    _fail_on(not report.is_clean)
+        _print_report(session, both, [*report.results, *labels])
+    _fail_on(not (report.is_clean and Report(labels).is_clean))
 
 
 def _applied(session: _Session, both: Both, options: SyncOptions) -> Report:
-    with _progress(both, options) as advance:
-        try:
+    try:
+        with _progress(both, options) as advance:
             return session.sync.apply(both, options, advance)
-        except MassDeletionError as error:
-            if not sys.stdin.isatty():
-                raise
-            print_error(str(error))
-            if not typer.confirm("Delete them?", err=True):
-                raise typer.Exit(1) from None
-            return session.sync.apply(both, replace(options, confirmed=True), advance)
+    except MassDeletionError as error:
+        if not sys.stdin.isatty():
+            raise
+        print_error(str(error))
+        if not typer.confirm("Delete them?", err=True):
+            raise typer.Exit(1) from None
+    return _applied(session, both, replace(options, confirmed=True))
 
 
 @contextmanager
@@ -288,9 +287,9 @@ def _progress(both: Both, options: SyncOptions) -> Iterator[Callable[[Result], N
         yield lambda _result: bar.advance(task)
 
 
-def _is_open(both: Both, name: str) -> bool:
-    """Tell whether a conflict is one that a pull does not merge by itself."""
-    return name not in both.merges
+def _is_open(both: Both, step: Step) -> bool:
+    """Tell whether a step is a conflict that a pull does not merge by itself."""
+    return step.direction == "conflict" and step.name not in both.merges
 
 
 def _planned(session: _Session, both: Both) -> dict[str, Any]:
@@ -298,11 +297,16 @@ def _planned(session: _Session, both: Both) -> dict[str, Any]:
         "remote": session.sync.name,
         "steps": [_row(step) | {"merges": step.name in both.merges} for step in both.steps],
         "refused": dict(sorted(both.refused.items())),
+        "configs_kept": _configs_kept(session, both),
         "requests": session.client.requests,
     }
 
 
-def _row(step: Any) -> dict[str, Any]:
+def _result(result: Result) -> dict[str, Any]:
+    return _row(result.step) | {"outcome": result.outcome, "note": result.note}
+
+
+def _row(step: Step) -> dict[str, Any]:
     return {
         "name": step.name,
         "direction": step.direction,
@@ -313,45 +317,56 @@ def _row(step: Any) -> dict[str, Any]:
 
 def _print_status(session: _Session, both: Both) -> None:
     print_lines(f"{session.sync.name}: {_counted(both)}")
-    _print_refused(both)
+    _print_left_out(session, both)
 
 
 def _print_plan(session: _Session, both: Both) -> None:
+    from promptstore.sync import SyncOptions, is_held
+
     rows = [
         (
             "merge" if step.name in both.merges else _SIGNS[step.direction],
             step.verb,
             step.name,
-            step.reason,
+            step.reason + (_HELD if is_held(step, both, SyncOptions()) else ""),
         )
         for step in both.steps
     ]
     if rows:
         print_table(["Where to", "What", "Prompt", "Why"], rows)
-    _print_refused(both)
+    _print_left_out(session, both)
     _print_conflicts(both)
     print_error(f"{session.sync.name}: {_counted(both)}")
 
 
-def _print_report(
-    session: _Session, both: Both, report: Report, label_notes: Sequence[str]
-) -> None:
-    rows = [(found.outcome, found.step.name, found.note) for found in report.results]
+def _print_report(session: _Session, both: Both, results: Sequence[Result]) -> None:
+    rows = [(found.outcome, found.step.name, found.note) for found in results]
     if rows:
         print_table(["", "Prompt", "What"], rows)
-    for note in label_notes:
-        print_lines(note)
-    _print_refused(both)
-    open_names = {found.step.name for found in report.of("conflict")}
-    _print_conflicts(both, open_names)
-    counts = [f"{len(found)} {word}" for word in ("done", "held", "conflict", "failed")
-              if (found := report.of(word))]  # fmt: skip
-    print_error(f"{session.sync.name}: {', '.join(counts) or 'nothing to do'}")
+    _print_left_out(session, both)
+    _print_conflicts(both, {found.step.name for found in results if found.outcome == "conflict"})
+    counts = Counter(found.outcome for found in results)
+    told = [f"{counts[word]} {word}" for word in ("done", "held", "conflict", "failed")
+            if counts[word]]  # fmt: skip
+    print_error(f"{session.sync.name}: {', '.join(told) or 'nothing to do'}")
 
 
-def _print_refused(both: Both) -> None:
+def _print_left_out(session: _Session, both: Both) -> None:
+    """Say which prompts take no part, and of which the remote takes only a part."""
     for name, reason in sorted(both.refused.items()):
         print_error(f"left out: {name}: {reason}")
+    kept = _configs_kept(session, both)
+    if kept:
+        shown = ", ".join(kept[:_WORTH_NAMING]) + (", …" if len(kept) > _WORTH_NAMING else "")
+        print_error(f"{session.sync.name} has no place for configs; these stay in git: {shown}")
+
+
+def _configs_kept(session: _Session, both: Both) -> list[str]:
+    """List the prompts whose config the remote cannot hold."""
+    if session.client.dialect != "seed":
+        return []
+    alive = {name: item.prompt for name, item in both.local.items() if not item.prompt.deleted}
+    return sorted(name for name, prompt in alive.items() if prompt.config)
 
 
 def _print_conflicts(both: Both, names: set[str] | None = None) -> None:
@@ -361,7 +376,7 @@ def _print_conflicts(both: Both, names: set[str] | None = None) -> None:
 
     for step in both.steps:
         is_asked = names is None or step.name in names
-        if step.direction == "conflict" and is_asked and _is_open(both, step.name):
+        if is_asked and _is_open(both, step):
             print_lines(f"\n{step.name}: {step.reason}")
             print_diff(side_by_side(both, step.name))
 
@@ -381,3 +396,9 @@ def _counted(both: Both) -> str:
 def _fail_on(failed: bool) -> None:
     if failed:
         raise typer.Exit(1)
+
+
+app.command("status", help=_STATUS)(_looking(_print_status))
+app.command("plan", help=_PLAN)(_looking(_print_plan))
+app.command("push")(push)
+app.command("pull")(pull)

@@ -8,8 +8,9 @@ Each name is loaded when it is first used: a prompt that was parsed before needs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from promptstore.lazy import lazy_names
 
 if TYPE_CHECKING:
     from promptstore.promptfile.editor import edit
@@ -52,11 +53,4 @@ _HOME_OF: Final = {
     "write_key": "yamlwriter",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOME_OF)

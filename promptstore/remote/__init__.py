@@ -32,10 +32,13 @@ from promptstore.remote.answers import (
 )
 from promptstore.remote.client import PostHogClient
 from promptstore.remote.connection import KEY_VARIABLE, Patience
+from promptstore.remote.requests import ContentMode, EventType, TextReprOptions
 
 __all__ = [
     "KEY_VARIABLE",
+    "ContentMode",
     "Dialect",
+    "EventType",
     "LogAttribute",
     "LogAttributes",
     "LogExplanation",
@@ -44,6 +47,7 @@ __all__ = [
     "PromptHistory",
     "RemotePrompt",
     "RemoteUser",
+    "TextReprOptions",
     "TextRepresentation",
     "Translation",
     "VersionSummary",

@@ -30,10 +30,12 @@ from promptstore.remote.answers import (
 )
 from promptstore.remote.connection import Connection, Patience
 from promptstore.remote.pace import Pace
+from promptstore.remote.requests import ContentMode, EventType, TextReprOptions
 from promptstore.values import thaw
 
 PAGE_SIZE: Final = 100
 PUBLISHES_PER_MINUTE: Final = 30
+_CLOUD: Final = "posthog.com"
 _UNSET: Final[Any] = object()
 
 
@@ -49,6 +51,8 @@ class PostHogClient:
         project_id: The project's number, or ``@current`` for that of the key's owner.
         patience: How long to wait and how often to try.
         publishes_per_minute: How many versions are published in a minute at most; 0 for any number.
+            None is what PostHog's cloud allows for a host of it, and any number for another one,
+            which says itself when it is too much (status 429).
         transport: What carries the requests; None is the network.
         sleep: How a pause is made.
         clock: Tells the time in seconds, for the pace of publishing.
@@ -64,7 +68,7 @@ class PostHogClient:
         project_id: str | int = "@current",
         *,
         patience: Patience | None = None,
-        publishes_per_minute: int = PUBLISHES_PER_MINUTE,
+        publishes_per_minute: int | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -78,6 +82,8 @@ class PostHogClient:
             transport=transport,
             sleep=sleep,
         )
+        if publishes_per_minute is None:
+            publishes_per_minute = PUBLISHES_PER_MINUTE if _is_cloud(host) else 0
         self._pace = Pace(publishes_per_minute, clock=clock, sleep=sleep)
 
     def __repr__(self) -> str:
@@ -110,8 +116,9 @@ class PostHogClient:
         label: str | None = None,
         created_by_id: int | None = None,
         order_by: str | None = None,
-        content: Literal["full", "preview", "none"] | None = None,
+        content: ContentMode | None = None,
         page_size: int = PAGE_SIZE,
+        offset: int | None = None,
     ) -> Iterator[RemotePrompt]:
         """List all active prompts, each at its newest version, page by page.
 
@@ -124,6 +131,7 @@ class PostHogClient:
             order_by: A field such as ``name``, with ``-`` before it for the other way round.
             content: How much of the content to give; None is all of it.
             page_size: How many prompts to ask for at once.
+            offset: How many prompts to skip; None is none.
 
         Yields:
             The prompts.
@@ -135,6 +143,7 @@ class PostHogClient:
             "order_by": order_by,
             "content": content,
             "limit": page_size,
+            "offset": offset,
         }
         path = self._path("llm_prompts")
         seen = -1
@@ -147,15 +156,21 @@ class PostHogClient:
             self._learn(rows[:1])
             yield from rows
             query = _query_of(request, following) if following else None
-            offset = int(query.get("offset", 0)) if query else 0
-            if query is not None and offset <= seen:
+            place = _offset_of(request, query) if query else 0
+            if query is not None and place <= seen:
                 raise RemoteAnswerError(
                     request=request, status=200, detail="the pages of the list go round in circles"
                 )
-            seen = offset
+            seen = place
 
     def get_prompt(
-        self, name: str, *, version: int | None = None, label: str | None = None
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        content: ContentMode | None = None,
+        resolve: bool | None = None,
     ) -> RemotePrompt:
         """Get a prompt by its name, at the newest version unless one is named.
 
@@ -163,13 +178,15 @@ class PostHogClient:
             name: Its name on the remote.
             version: The number of a version.
             label: The version that this label points at. Not together with a version.
+            content: How much of the content to give; None is all of it.
+            resolve: Whether references to other prompts are put in place, where the server has
+                them; None is the server's yes.
 
         Raises:
             RemoteNotFoundError: There is no such prompt, version or label, or the server is busy.
         """
-        return self._prompt(
-            "GET", self._named(name), query={"version": version, "label": label}, is_read=True
-        )
+        query = {"version": version, "label": label, "content": content, "resolve": resolve}
+        return self._prompt("GET", self._named(name), query=query, is_read=True)
 
     def get_prompt_by_id(self, prompt_id: str) -> RemotePrompt:
         """Get a prompt by its id; dialect ``seed`` only."""
@@ -180,7 +197,9 @@ class PostHogClient:
         name: str,
         *,
         version: int | None = None,
+        version_id: str | None = None,
         limit: int | None = None,
+        offset: int | None = None,
         before_version: int | None = None,
     ) -> PromptHistory:
         """Get a prompt and a page of its versions, newest first; dialect ``current`` only.
@@ -188,11 +207,20 @@ class PostHogClient:
         Args:
             name: Its name on the remote.
             version: The version whose content is given; None is the newest one.
+            version_id: The same by its id.
             limit: How many versions the page holds, 1 to 100; None is the server's 50.
-            before_version: Only versions older than this one, for the next page.
+            offset: How many versions to skip, for the next page.
+            before_version: Only versions older than this one, for the next page. Not together with
+                an offset.
         """
         path = self._path("llm_prompts", "resolve", "name", name)
-        query = {"version": version, "limit": limit, "before_version": before_version}
+        query = {
+            "version": version,
+            "version_id": version_id,
+            "limit": limit,
+            "offset": offset,
+            "before_version": before_version,
+        }
         answer = self._connection.send("GET", path, query=query, is_read=True)
         with reading(f"GET {path}"):
             return read_history(answer)
@@ -204,6 +232,7 @@ class PostHogClient:
         *,
         config: Mapping[str, Any] | None = None,
         version_description: str | None = None,
+        deleted: bool | None = None,
     ) -> RemotePrompt:
         """Create a prompt.
 
@@ -212,6 +241,8 @@ class PostHogClient:
             prompt: Its content: a text, or any JSON but null.
             config: Free JSON beside it; dialect ``current`` only, the other leaves it out.
             version_description: What to say about the version, at most 400 characters; likewise.
+            deleted: Whether it is archived from the beginning; dialect ``seed`` only, the other
+                leaves it out.
 
         Raises:
             RemoteRejectedError: The name is taken (code ``unique``) or no name, or it is too large.
@@ -221,6 +252,8 @@ class PostHogClient:
             body["config"] = thaw(config)
         if version_description is not None:
             body["version_description"] = version_description
+        if deleted is not None:
+            body["deleted"] = deleted
         return self._prompt("POST", self._path("llm_prompts"), body=body)
 
     def update_prompt(
@@ -249,6 +282,20 @@ class PostHogClient:
         if deleted is not None:
             body["deleted"] = deleted
         return self._prompt("PATCH", self._path("llm_prompts", prompt_id), body=body)
+
+    def delete_prompt(self, prompt_id: str) -> None:
+        """Ask to remove a prompt for good, which the API always refuses.
+
+        It is part of the API all the same. `update_prompt` with ``deleted=True`` and
+        `archive_prompt` do what is meant.
+
+        Args:
+            prompt_id: The prompt's id.
+
+        Raises:
+            RemoteRejectedError: Nothing is removed for good (status 405).
+        """
+        self._connection.send("DELETE", self._path("llm_prompts", prompt_id))
 
     def publish_prompt(
         self,
@@ -291,6 +338,14 @@ class PostHogClient:
         """Archive all versions of a prompt and delete its labels; dialect ``current`` only."""
         self._connection.send("POST", f"{self._named(name)}archive/", body={})
 
+    def unarchive_prompt(self, name: str) -> None:
+        """Bring an archived prompt back with all its versions; the newest servers only.
+
+        Raises:
+            RemoteNotFoundError: There is no such prompt, or the server cannot do this.
+        """
+        self._connection.send("POST", f"{self._named(name)}unarchive/", body={})
+
     def duplicate_prompt(self, name: str, new_name: str) -> RemotePrompt:
         """Copy a prompt's newest content under another name; dialect ``current`` only."""
         return self._prompt("POST", f"{self._named(name)}duplicate/", body={"new_name": new_name})
@@ -304,7 +359,10 @@ class PostHogClient:
         self._connection.send("DELETE", self._labelled(name, label))
 
     def text_repr(
-        self, event_type: str, data: Mapping[str, Any], options: Mapping[str, Any] | None = None
+        self,
+        event_type: EventType,
+        data: Mapping[str, Any],
+        options: TextReprOptions | None = None,
     ) -> TextRepresentation:
         """Turn an event into readable text.
 
@@ -316,7 +374,7 @@ class PostHogClient:
         path = self._path("llm_analytics", "text_repr")
         body = {"event_type": event_type, "data": thaw(data)}
         if options is not None:
-            body["options"] = thaw(options)
+            body["options"] = options
         # Nothing is stored there, so it may be asked again.
         answer = self._connection.send("POST", path, body=body, is_read=True)
         with reading(f"POST {path}"):
@@ -420,11 +478,22 @@ class PostHogClient:
         return f"/api/environments/{quote(self._project, safe='@')}/{below}/"
 
 
+def _is_cloud(host: str) -> bool:
+    """Tell whether a host is one of PostHog's cloud."""
+    name = urlsplit(host).hostname or ""
+    return name == _CLOUD or name.endswith(f".{_CLOUD}")
+
+
 def _query_of(request: str, url: Any) -> dict[str, Any]:
     """Take the query of the next page: the key goes to the configured host only."""
     if not isinstance(url, str):
         raise RemoteAnswerError(request=request, status=200, detail="`next` is no URL")
     return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+
+def _offset_of(request: str, query: Mapping[str, Any]) -> int:
+    with reading(request):
+        return int(query.get("offset", 0))
 
 
 def _json_or_none(value: Any) -> str | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -175,8 +179,8 @@ class Connection:
             request=request,
             status=status,
             detail=self._hidden(_detail(value, answer)),
-            code=_text_or_none(facts.get("code")),
-            attr=_text_or_none(facts.get("attr")),
+            code=self._hidden_or_none(facts.get("code")),
+            attr=self._hidden_or_none(facts.get("attr")),
             retry_after=_retry_after(answer),
             current_version=_integer_or_none(facts.get("current_version")),
             may_have_written=status >= 500 and not is_read,
@@ -200,6 +204,9 @@ class Connection:
     def _hidden(self, text: str) -> str:
         """Take the key out of a text that a server or a library made."""
         return text.replace(self._auth.key, "[key]") if self._auth.key else text
+
+    def _hidden_or_none(self, value: Any) -> str | None:
+        return self._hidden(value) if isinstance(value, str) else None
 
 
 class _KeyAuth(httpx.Auth):
@@ -278,14 +285,18 @@ def _joined(value: Any) -> str:
 
 
 def _retry_after(answer: httpx.Response) -> float | None:
+    """Read how long to wait: seconds, or a date (RFC 9110, section 10.2.3)."""
+    text = answer.headers.get("retry-after", "")
+    with suppress(ValueError):
+        seconds = float(text)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
-        return max(0.0, float(answer.headers.get("retry-after", "")))
+        until = parsedate_to_datetime(text)
     except ValueError:
         return None
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    # A date without a zone is in UTC.
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _integer_or_none(value: Any) -> int | None:

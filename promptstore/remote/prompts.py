@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from promptstore.errors import RemoteConflictError, RemoteNotFoundError
 from promptstore.remote.answers import RemotePrompt
-from promptstore.remote.client import PostHogClient
+from promptstore.remote.client import PAGE_SIZE, PostHogClient
 
 
 class PromptsOfRemote:
@@ -15,10 +16,12 @@ class PromptsOfRemote:
 
     Args:
         client: The client of the project.
+        page_size: How many prompts to ask for at once.
     """
 
-    def __init__(self, client: PostHogClient) -> None:
+    def __init__(self, client: PostHogClient, *, page_size: int = PAGE_SIZE) -> None:
         self._client = client
+        self._page_size = page_size
 
     @property
     def keeps_config(self) -> bool:
@@ -28,12 +31,18 @@ class PromptsOfRemote:
     def fetch(self) -> list[RemotePrompt]:
         """Read all active prompts with their contents, in as few requests as paging needs."""
         # A fixed order, so that a prompt published meanwhile shifts no other one between pages.
-        return list(self._client.list_prompts(order_by="name"))
+        return list(self._client.list_prompts(order_by="name", page_size=self._page_size))
 
-    def read(self, name: str) -> RemotePrompt | None:
-        """Read one prompt; None where there is none."""
+    def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
+        """Read one prompt; None where there is none.
+
+        Args:
+            name: Its name on the remote.
+            version: The number of a version; None is the newest one.
+        """
         try:
-            return self._client.get_prompt(name)
+            # As the list gives it: there no reference to another prompt is put in place.
+            return self._client.get_prompt(name, version=version, resolve=False)
         except RemoteNotFoundError:
             return None
 
@@ -93,9 +102,31 @@ class PromptsOfRemote:
         else:
             self._client.archive_prompt(seen.name)
 
+    def unarchive(self, name: str) -> RemotePrompt | None:
+        """Bring an archived prompt back as it was, with its id and its versions.
+
+        Args:
+            name: Its name on the remote.
+
+        Returns:
+            The prompt, or None where the remote cannot do that: only the newest servers can.
+        """
+        if self._client.dialect == "seed":
+            return None
+        try:
+            self._client.unarchive_prompt(name)
+        except RemoteNotFoundError:
+            return None
+        return self._client.get_prompt(name, resolve=False)
+
     def set_label(self, name: str, label: str, version: int) -> None:
         """Point a label of a prompt at a version."""
         self._client.set_label(name, label, version)
+
+    def remove_label(self, name: str, label: str) -> None:
+        """Take a label off a prompt; one that is off already stays off."""
+        with suppress(RemoteNotFoundError):
+            self._client.remove_label(name, label)
 
     def _check_unchanged(self, seen: RemotePrompt) -> None:
         now = self.read(seen.name)

@@ -6,9 +6,9 @@ loaded when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from promptstore.lazy import lazy_names
 from promptstore.repository.reading import (
     EMPTY_TREE,
     Commit,
@@ -20,6 +20,7 @@ from promptstore.repository.reading import (
 )
 
 if TYPE_CHECKING:
+    from promptstore.repository.commits import CommitNote, FileChange
     from promptstore.repository.identity import Signature, choose_signatures
     from promptstore.repository.locks import Patience
     from promptstore.repository.mergefile import (
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
         merge_lines,
         merge_texts,
     )
-    from promptstore.repository.refs import is_ancestor, start_branch, update_ref
-    from promptstore.repository.writing import CommitNote, FileChange, update_branch
+    from promptstore.repository.refs import is_ancestor, join_ref, start_branch, update_ref
+    from promptstore.repository.writing import update_branch
 
 __all__ = [
     "EMPTY_TREE",
@@ -47,6 +48,7 @@ __all__ = [
     "choose_signatures",
     "create_repository",
     "is_ancestor",
+    "join_ref",
     "merge_lines",
     "merge_texts",
     "start_branch",
@@ -55,14 +57,15 @@ __all__ = [
 ]
 
 _HOME_OF: Final = {
-    "CommitNote": "writing",
-    "FileChange": "writing",
+    "CommitNote": "commits",
+    "FileChange": "commits",
     "MARKER_SIZE": "mergefile",
     "MergedLines": "mergefile",
     "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
     "is_ancestor": "refs",
+    "join_ref": "refs",
     "merge_lines": "mergefile",
     "merge_texts": "mergefile",
     "start_branch": "refs",
@@ -70,11 +73,4 @@ _HOME_OF: Final = {
     "update_ref": "refs",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOME_OF)

@@ -7,30 +7,14 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode
 
 from promptstore.errors import ConflictError
+from promptstore.repository.commits import Move
 from promptstore.repository.locks import LinkedLock, Patience
 from promptstore.repository.reading import Entry, Repository, translated
-
-
-class Move(NamedTuple):
-    """What a commit does to one path.
-
-    Attributes:
-        name: What a person calls the file.
-        path: Its path in the repository.
-        before: The entry that stood there, or None.
-        after: The entry that stands there now, or None.
-    """
-
-    name: str
-    path: str
-    before: Entry | None
-    after: Entry | None
 
 
 class Checkout:

@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 
 import pygit2
 
-from promptstore.errors import ConflictError
-from promptstore.repository.locks import Patience
-from promptstore.repository.reading import Repository, translated
-from promptstore.repository.writing import (
+from promptstore.errors import ConflictError, RepositoryLockedError
+from promptstore.repository.commits import (
     CommitNote,
     FileChange,
-    _move_branch,
-    _moves,
-    _store_commit,
-    _tip,
+    move_ref,
+    store_commit,
+    store_files,
+    tip_of,
 )
+from promptstore.repository.locks import Patience
+from promptstore.repository.reading import Repository, translated
 
 
 def update_ref(
@@ -49,14 +49,55 @@ def update_ref(
     """
     with translated(repository.git_dir):
         while True:
-            tip = _tip(repository, ref)
-            moves = _moves(repository, tip, plan(tip))
+            tip = tip_of(repository, ref)
+            moves = store_files(repository, tip, plan(tip))
             if all(move.before == move.after for move in moves):
                 return None
-            commit = _store_commit(repository, tip, moves, note)
-            if _move_branch(repository, ref, tip, commit, note, patience):
+            commit = store_commit(repository, [tip] if tip else [], moves, note)
+            if move_ref(repository, ref, tip, commit, note, patience):
                 return commit
             patience.wait(repository.common_dir / ref, "ever new commits of others")
+
+
+def join_ref(
+    repository: Repository,
+    ref: str,
+    tip: str | None,
+    other: str,
+    files: Sequence[FileChange],
+    note: CommitNote,
+    *,
+    patience: Patience,
+) -> None:
+    """Bring another history into that of a reference which is no branch.
+
+    A reference that is part of the other history, or is not there, only moves forward. Else a merge
+    is committed.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+        tip: Where the reference stands; None where there is none.
+        other: The newest commit of the other history.
+        files: What a merge changes on top of the reference.
+        note: The author, the committer and the message of a merge.
+        patience: How long locks of others are waited for.
+
+    Raises:
+        RepositoryLockedError: Another process held a lock for too long, or moved the reference.
+        ReadOnlyError: The repository cannot be written.
+        RepositoryError: Git could not do it.
+    """
+    with translated(repository.git_dir):
+        commit = other
+        if tip is not None and not is_ancestor(repository, tip, other):
+            moves = store_files(repository, tip, files)
+            commit = store_commit(repository, [tip, other], moves, note)
+        if not move_ref(repository, ref, tip, commit, note, patience):
+            raise RepositoryLockedError(
+                path=str(repository.git_dir),
+                reason=f"another process moved {ref} meanwhile. Try again.",
+            )
 
 
 def start_branch(repository: Repository, branch: str, commit: str) -> None:

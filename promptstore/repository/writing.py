@@ -12,61 +12,32 @@ write is the same code.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import pygit2
-from pygit2.enums import FileMode
-from pygit2.transaction import ReferenceTransaction
-
-from promptstore.errors import ConflictError, ReadOnlyError
-from promptstore.repository.checkout import Move, find_checkouts
-from promptstore.repository.identity import Signature
+from promptstore.errors import ReadOnlyError
+from promptstore.repository.checkout import find_checkouts
+from promptstore.repository.commits import (
+    OTHERS,
+    CommitNote,
+    FileChange,
+    Move,
+    move_ref,
+    store_commit,
+    store_files,
+    tip_of,
+)
 from promptstore.repository.locks import Patience, exclusive
-from promptstore.repository.reading import EMPTY_TREE, Entry, Repository, translated
+from promptstore.repository.reading import Entry, Repository, translated
 
 _DEAD_LOCK_SECONDS: Final = 1.0
 """How old a branch's lock is that a killed writer left: git itself holds one for milliseconds."""
-
-
-_ANOTHER: Final = "another process, perhaps git,"
-
-
-class FileChange(NamedTuple):
-    """What is to become of one file.
-
-    Attributes:
-        name: What a person calls it.
-        path: Its path in the repository.
-        data: Its new content, or None to remove it.
-    """
-
-    name: str
-    path: str
-    data: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommitNote:
-    """What a commit says beside its files.
-
-    Attributes:
-        author: Who wrote the change.
-        committer: Who committed it.
-        message: The whole message.
-    """
-
-    author: Signature
-    committer: Signature
-    message: str
 
 
 def update_branch(
@@ -106,17 +77,17 @@ def update_branch(
     with translated(repository.git_dir), _only_writer(repository, patience) as folder:
         _recover(repository, folder, patience)
         while True:
-            tip = _tip(repository, ref)
+            tip = tip_of(repository, ref)
             changes = plan(tip)
             if not changes:
                 return None
             parent = tip or start
-            moves = _moves(repository, parent, changes)
-            commit = _store_commit(repository, parent, moves, note)
+            moves = store_files(repository, parent, changes)
+            commit = store_commit(repository, [parent] if parent else [], moves, note)
             journal = _Journal(ref, commit, os.urandom(8).hex(), moves)
             _write_journal(folder, journal)
             try:
-                has_moved = _prepare(repository, journal, tip, patience) and _move_branch(
+                has_moved = _prepare(repository, journal, tip, patience) and move_ref(
                     repository, ref, tip, commit, note, patience
                 )
             finally:
@@ -146,147 +117,6 @@ def _own_folder(repository: Repository) -> Path:
     except PermissionError as error:
         raise ReadOnlyError(path=str(folder), reason="this user may not write here.") from error
     return folder
-
-
-def _tip(repository: Repository, ref: str) -> str | None:
-    try:
-        reference = repository.handle.lookup_reference(ref)
-    except KeyError:
-        return None
-    if isinstance(reference.target, str):
-        raise ReadOnlyError(
-            path=str(repository.git_dir),
-            reason=f"{ref} stands for {reference.target}. Name that branch instead.",
-        )
-    return str(reference.target)
-
-
-def _moves(
-    repository: Repository, parent: str | None, changes: Sequence[FileChange]
-) -> tuple[Move, ...]:
-    tree = repository.commit(parent).tree if parent else EMPTY_TREE
-    moves = []
-    for change in changes:
-        before = repository.find(tree, change.path)
-        _refuse_obstacle(repository, tree, change)
-        after = None
-        if change.data is not None:
-            mode = before.mode if before else FileMode.BLOB
-            after = Entry(int(mode), str(repository.handle.create_blob(change.data)))
-        moves.append(Move(change.name, change.path, before, after))
-    return tuple(moves)
-
-
-def _refuse_obstacle(repository: Repository, tree: str, change: FileChange) -> None:
-    """Refuse a path that leads through a file, or to what is no file."""
-    *folders, _ = segments = change.path.split("/")
-    for depth in range(1, len(segments) + 1):
-        place = "/".join(segments[:depth])
-        entry = repository.find(tree, place)
-        if entry is None:
-            return
-        if depth <= len(folders) and not entry.is_tree:
-            reason = f"{place} is a file, so nothing can lie in it. Choose another name."
-            raise ConflictError(names=[change.name], reason=reason)
-        if depth > len(folders) and not entry.is_file:
-            reason = f"{place} is no regular file in git. Move it away first."
-            raise ConflictError(names=[change.name], reason=reason)
-
-
-def _store_commit(
-    repository: Repository, parent: str | None, moves: Sequence[Move], note: CommitNote
-) -> str:
-    handle = repository.handle
-    root = _store_tree(
-        repository,
-        repository.commit(parent).tree if parent else EMPTY_TREE,
-        {tuple(move.path.split("/")): move.after for move in moves},
-    )
-    return str(
-        handle.create_commit(
-            None,
-            _pygit2_signature(note.author),
-            _pygit2_signature(note.committer),
-            note.message,
-            pygit2.Oid(hex=root or _empty_tree(handle)),
-            [pygit2.Oid(hex=parent)] if parent else [],
-        )
-    )
-
-
-def _store_tree(
-    repository: Repository, tree: str, entries: Mapping[tuple[str, ...], Entry | None]
-) -> str | None:
-    """Store a tree with some entries changed, and give its id; None for one without entries."""
-    present = repository.tree(tree)
-    start = [] if tree == EMPTY_TREE else [pygit2.Oid(hex=tree)]
-    builder = repository.handle.TreeBuilder(*start)
-    inside: dict[str, dict[tuple[str, ...], Entry | None]] = {}
-    for (first, *rest), entry in entries.items():
-        if rest:
-            inside.setdefault(first, {})[tuple(rest)] = entry
-        else:
-            _set(builder, present, first, entry)
-    for name, below in inside.items():
-        folder = present.get(name)
-        stored = _store_tree(repository, folder.id if folder else EMPTY_TREE, below)
-        _set(builder, present, name, Entry(int(FileMode.TREE), stored) if stored else None)
-    return str(builder.write()) if len(builder) else None
-
-
-def _set(
-    builder: pygit2.TreeBuilder, present: Mapping[str, Entry], name: str, entry: Entry | None
-) -> None:
-    if entry is not None:
-        builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
-    elif name in present:
-        builder.remove(name)
-
-
-def _empty_tree(handle: pygit2.Repository) -> str:
-    return str(handle.TreeBuilder().write())
-
-
-def _pygit2_signature(person: Signature) -> pygit2.Signature:
-    return pygit2.Signature(person.name, person.email)
-
-
-def _move_branch(
-    repository: Repository,
-    ref: str,
-    tip: str | None,
-    commit: str,
-    note: CommitNote,
-    patience: Patience,
-) -> bool:
-    """Move the branch, and tell whether it was still where it was.
-
-    The look and the move happen under the branch's lock: a branch without a commit has no old
-    value that git could compare.
-    """
-    handle = repository.handle
-    handle.set_ident(note.committer.name, note.committer.email)
-    subject = note.message.partition("\n")[0]
-    lock = repository.common_dir / f"{ref}.lock"
-    while True:
-        with handle.transaction() as transaction:
-            if _try_lock_ref(transaction, ref):
-                if _tip(repository, ref) != tip:
-                    return False
-                transaction.set_target(ref, commit, None, f"promptstore: {subject}")
-                return True
-        patience.wait(lock, _ANOTHER)
-
-
-def _try_lock_ref(transaction: ReferenceTransaction, ref: str) -> bool:
-    try:
-        transaction.lock_ref(ref)
-    except pygit2.GitError as error:
-        # libgit2 says the one where it sees the lock, the other where it comes at that moment.
-        if "failed to lock file" in str(error) or os.strerror(errno.EEXIST) in str(error):
-            return False
-        raise
-    return True
 
 
 class _Journal(NamedTuple):
@@ -345,7 +175,7 @@ def _prepare(
     checkouts = find_checkouts(repository, journal.ref, journal.token)
     for checkout in checkouts:
         checkout.lock(patience)
-    if _tip(repository, journal.ref) != tip:
+    if tip_of(repository, journal.ref) != tip:
         return False
     for checkout in checkouts:
         checkout.prepare(journal.moves)
@@ -362,7 +192,7 @@ def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
 
 def _settle(repository: Repository, folder: Path, journal: _Journal, patience: Patience) -> None:
     """Finish the write that a journal tells of, or take back what it laid out."""
-    tip = _tip(repository, journal.ref)
+    tip = tip_of(repository, journal.ref)
     checkouts = find_checkouts(repository, journal.ref, journal.token)
     try:
         for checkout in checkouts:
@@ -395,5 +225,5 @@ def _break_dead_lock(repository: Repository, ref: str, patience: Patience) -> No
     lock = repository.common_dir / f"{ref}.lock"
     with suppress(FileNotFoundError):
         while time.time() - lock.stat().st_mtime < _DEAD_LOCK_SECONDS:
-            patience.wait(lock, _ANOTHER)
+            patience.wait(lock, OTHERS)
         lock.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -34,6 +34,22 @@ class Kept(NamedTuple):
 
     etag: str
     answer: Response | None
+
+
+class FileId(NamedTuple):
+    """The id of a prompt as its file tells it.
+
+    Attributes:
+        id: The id.
+        is_written: Whether it stands in the file; else it follows from the name.
+        is_deleted: Whether the prompt is deleted.
+        is_broken: Whether the file, or one that it includes, cannot be read at present.
+    """
+
+    id: str
+    is_written: bool = False
+    is_deleted: bool = False
+    is_broken: bool = False
 
 
 class Moment:
@@ -83,6 +99,7 @@ class Project:
         self._moment: Moment | None = None
         self._store_id: UUID | None = None
         self._ids: tuple[str | None, dict[str, str]] = (None, {})
+        self._file_ids: Mapping[tuple[str, str], FileId] = {}
 
     @property
     def id(self) -> int:
@@ -130,20 +147,41 @@ class Project:
             self._ids = (snapshot.commit, known)
         return known
 
+    def note_made(self, snapshot: Snapshot, made: Prompt) -> None:
+        """Take note of a new prompt, so that the ids of all others need not be read again.
+
+        Args:
+            snapshot: The prompts that it was added to.
+            made: The prompt.
+        """
+        commit, known = self._ids
+        if commit is None or commit != snapshot.commit or made.snapshot_commit is None:
+            return
+        newest = next(self.store.repository.walk(made.snapshot_commit))
+        # Else somebody else's commit came in between.
+        if newest.parent == commit and made.name is not None:
+            now = self.store.snapshot(newest.id)
+            self._ids = (newest.id, {**known, self.id_of(now, made): made.name})
+
     def _read_ids(self, snapshot: Snapshot) -> dict[str, str]:
         if snapshot.commit is None:
             return {}
-        prompts, broken = snapshot.list_readable()
-        derived = [(self.derived_id(snapshot, name), name) for name in _names(snapshot, broken)]
+        before = self._file_ids
+        keys = [(name, snapshot.file(name).blob) for name in snapshot.names()]
+        # A file that was read before is not read again: else each write would read all of them.
+        found = {key: before.get(key) or self._read_id(snapshot, key[0]) for key in keys}
+        self._file_ids = {key: one for key, one in found.items() if not one.is_broken}
+        alive = [(one, name) for (name, _), one in found.items() if not one.is_deleted]
         # Those with an id in the file come last, and so win.
-        prompts.sort(key=lambda prompt: prompt.id is not None)
-        named = [(self.id_of(snapshot, prompt), prompt.name or "") for prompt in prompts]
-        return dict(derived + named)
+        alive.sort(key=lambda pair: pair[0].is_written)
+        return {one.id: name for one, name in alive}
 
-
-def _names(snapshot: Snapshot, broken: Sequence[PromptFileError]) -> list[str]:
-    paths = {error.path for error in broken}
-    return [name for name in snapshot.names() if paths and snapshot.file(name).path in paths]
+    def _read_id(self, snapshot: Snapshot, name: str) -> FileId:
+        try:
+            prompt = snapshot.read(name, deleted=True)
+        except PromptFileError:
+            return FileId(self.derived_id(snapshot, name), is_broken=True)
+        return FileId(self.id_of(snapshot, prompt), prompt.id is not None, prompt.deleted)
 
 
 def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:

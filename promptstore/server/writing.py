@@ -296,6 +296,7 @@ def _make(
             # Somebody else was quicker.
             raise taken_name(attr) from None
         raise
+    project.note_made(snapshot, made)
     return _written(project, made)
 
 

@@ -10,43 +10,15 @@ from typing import Final, Generic
 from promptstore.edits import Deletion, Edit
 from promptstore.errors import ConflictError, RemoteError
 from promptstore.model import Prompt
-from promptstore.repository import start_branch
+from promptstore.repository import is_ancestor, start_branch
 from promptstore.store import PromptStore
 from promptstore.sync.comparison import Comparison, Seen, SyncRules, archived, wire_of
 from promptstore.sync.encoding import Wire, decode, encode
 from promptstore.sync.sides import AnyRow, Remote, Row
-from promptstore.sync.state import Held, RemoteState
+from promptstore.sync.state import Held, Offer, RemoteState, trailers_of
 
 MAX_DESCRIPTION: Final = 400
-_BATCH: Final = 25
 _NOT_IN_A_PERSON: Final = re.compile(r"[<>\s\0]+")
-
-
-class Memory:
-    """Collects what the remote holds by now, and writes it to the state now and then.
-
-    A process that is killed in between loses nothing: where both sides are equal the next sync
-    sees it, and only notes it.
-
-    Args:
-        state: The state.
-    """
-
-    def __init__(self, state: RemoteState) -> None:
-        self._state = state
-        self._moves: dict[str, Held] = {}
-
-    def note(self, name: str, held: Held) -> None:
-        """Remember the state of one prompt."""
-        self._moves[name] = held
-        if len(self._moves) >= _BATCH:
-            self.write()
-
-    def write(self) -> None:
-        """Write what was collected."""
-        if self._moves:
-            self._state.record(self._moves)
-            self._moves = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +28,25 @@ class Actions(Generic[AnyRow]):
     Attributes:
         store: The store.
         remote: The remote.
-        remote_name: Its name in the configuration.
         rules: How prompts are kept in step.
         comparison: Both sides as they were looked at.
-        memory: What remembers the remote's state.
+        state: What remembers the remote's side. Each act is recorded as soon as it is done, so a
+            process that is killed leaves at most one that is not; both sides are equal then, and
+            the next sync notes it.
     """
 
     store: PromptStore
     remote: Remote[AnyRow]
-    remote_name: str
     rules: SyncRules
     comparison: Comparison[AnyRow]
-    memory: Memory
+    state: RemoteState
 
     def push(self, name: str) -> str:
         """Bring git's side of a prompt to the remote."""
         local = self.comparison.local.get(name)
         if local is None or local.prompt.deleted:
             return self._push_archive(name)
-        return self._publish(name, local.wire, local.prompt.commit)
+        return self._publish(name, local.wire, local.prompt.commit, self.comparison.snapshot.commit)
 
     def pull(self, name: str) -> str:
         """Bring the remote's side of a prompt to git, as a commit of the remote's user."""
@@ -82,7 +54,7 @@ class Actions(Generic[AnyRow]):
         if seen is None:
             return self._pull_archive(name)
         prompt = self._commit(name, self._decoded(name, seen.wire), seen, self.store)
-        self.memory.note(name, seen.held())
+        self._note(name, self.comparison.seen(name, prompt.snapshot_commit))
         return _here(prompt)
 
     def merge(self, name: str, *, and_push: bool) -> str:
@@ -90,23 +62,21 @@ class Actions(Generic[AnyRow]):
         seen = self.comparison.remote[name]
         merged = self._decoded(name, self.comparison.merges[name])
         prompt = self._commit(name, merged, seen, self.store)
-        self.memory.note(name, seen.held())
+        self._note(name, self.comparison.seen(name, prompt.snapshot_commit))
         if not and_push:
             return f"merged: {_here(prompt)}; push it now"
         wire = encode(
             prompt, keeps_config=self.comparison.keeps_config, as_source=self.rules.as_source
         )
-        return f"merged, {self._publish(name, wire, prompt.commit)}"
+        return f"merged, {self._publish(name, wire, prompt.commit, prompt.snapshot_commit)}"
 
     def keep_local(self, name: str, *, and_push: bool) -> str:
         """Let git's side win; what the remote held is kept in its state first."""
-        seen = self.comparison.remote.get(name)
-        base = self.comparison.base.get(name)
-        if seen is not None:
-            self.memory.note(name, seen.held())
-        elif base is not None:
-            self.memory.note(name, archived(base))
-        self.memory.write()
+        known = self.comparison.known.get(name)
+        if name in self.comparison.remote:
+            self._note(name, self.comparison.seen(name))
+        elif known is not None:
+            self._note(name, archived(known, self.comparison.snapshot.commit))
         return f"kept git's side, {self.push(name)}" if and_push else "kept git's side; push it now"
 
     def offer(self, name: str, branch: str) -> str:
@@ -115,17 +85,36 @@ class Actions(Generic[AnyRow]):
         tip = self.comparison.snapshot.commit
         if tip is None:
             raise ConflictError(names=[name], reason="there is no commit to begin a branch from.")
+        if self._is_offered(name, branch):
+            return f"the remote's side is on the branch {branch} already"
         start_branch(self.store.repository, branch, tip)
         store = PromptStore.open(self.store.path, root=self.store.root, branch=branch)
-        self._commit(name, self._decoded(name, seen.wire), seen, store)
-        base = self.comparison.base.get(name) or archived(seen.held())
-        commit = self.store.repository.branch_tip(f"refs/heads/{branch}") or tip
-        self.memory.note(name, replace(base, offered=(commit, seen.wire.digest)))
+        prompt = self._commit(name, self._decoded(name, seen.wire), seen, store)
+        # Where there is no base, this one says that there was nothing.
+        base = self.comparison.base.get(name) or archived(seen.held(), tip)
+        commit = prompt.snapshot_commit or tip
+        self._note(name, replace(base, offered=Offer(commit, seen.wire.digest)))
         return f"the remote's side is on the branch {branch}"
 
-    def _publish(self, name: str, wire: Wire, commit: str | None) -> str:
-        seen = self.comparison.remote.get(name)
+    def _is_offered(self, name: str, branch: str) -> bool:
+        """Tell whether a branch has the remote's side, and perhaps what a person made of it."""
+        known, tip = (
+            self.comparison.known.get(name),
+            self.store.repository.branch_tip(_head(branch)),
+        )
+        if known is None or known.offered is None or tip is None:
+            return False
+        is_same = known.offered.digest == self.comparison.remote[name].wire.digest
+        return is_same and is_ancestor(self.store.repository, known.offered.commit, tip)
+
+    def _note(self, name: str, held: Held) -> None:
+        self.state.record({name: held})
+
+    def _publish(self, name: str, wire: Wire, commit: str | None, taken_in: str | None) -> str:
         spelling = self.rules.naming.to_remote(name)
+        seen = self.comparison.remote.get(name) or self._brought_back(name, spelling)
+        if seen is not None and seen.wire.digest == wire.digest:
+            return f"version {seen.row.version} on the remote"
         description = self._description(commit)
 
         def write() -> AnyRow:
@@ -134,8 +123,34 @@ class Actions(Generic[AnyRow]):
             return self.remote.publish(seen.row, wire.text, wire.config, description)
 
         answer = self._certainly(spelling, wire, write)
-        self.memory.note(name, self._seen(answer).held())
+        self._note(name, self._seen(answer).held(taken_in, self.comparison.known.get(name)))
         return f"version {answer.version} on the remote"
+
+    def _brought_back(self, name: str, spelling: str) -> Seen[AnyRow] | None:
+        """Unarchive a prompt, so that its id and history live on; None where that cannot be."""
+        known = self.comparison.known.get(name)
+        if known is None or not known.deleted:
+            return None
+        row = self._unarchived(spelling)
+        if row is None:
+            return None
+        seen = self._seen(row)
+        if seen.wire.digest != known.wire.digest:
+            reason = "it came back with another text than was known. Sync again."
+            raise ConflictError(names=[name], reason=reason)
+        self._note(name, seen.held(self.comparison.snapshot.commit))
+        return seen
+
+    def _unarchived(self, spelling: str) -> AnyRow | None:
+        try:
+            return self.remote.unarchive(spelling)
+        except RemoteError as error:
+            if not error.may_have_written:
+                raise
+            found = self.remote.read(spelling)
+            if found is None:
+                raise
+            return found
 
     def _certainly(self, spelling: str, wire: Wire, write: Callable[[], AnyRow]) -> AnyRow:
         """Write, and where the answer was lost look whether it happened."""
@@ -158,22 +173,23 @@ class Actions(Generic[AnyRow]):
         try:
             self.remote.archive(seen.row)
         except RemoteError as error:
-            if not error.may_have_written or self.remote.read(seen.row.name) is not None:
+            # The list is asked, as a busy server says of a single prompt that it is not there.
+            if not error.may_have_written or seen.row.name in {x.name for x in self.remote.fetch()}:
                 raise
-        self.memory.note(name, archived(seen.held()))
+        self._note(name, archived(seen.held(), self.comparison.snapshot.commit))
         return "archived on the remote"
 
     def _pull_archive(self, name: str) -> str:
-        held = self.comparison.base[name]
+        held = self.comparison.known[name]
         if self.remote.read(held.spelling) is not None:
             raise ConflictError(names=[name], reason="it is on the remote after all. Sync again.")
-        self.store.commit(
-            {name: Deletion(reason=f"Archived on {self.remote_name}.")},
+        done = self.store.commit(
+            {name: Deletion(reason=f"Archived on {self.state.remote}.")},
             base=self.comparison.snapshot,
-            message=f"Delete {name}, which is gone from {self.remote_name}",
-            trailers={"Remote-Version": f"{self.remote_name} {held.spelling} archived"},
+            message=f"Delete {name}, which is gone from {self.state.remote}",
+            trailers={"Remote-Version": f"{self.state.remote} {held.spelling} archived"},
         )
-        self.memory.note(name, archived(held))
+        self._note(name, archived(held, done[name].snapshot_commit))
         return "deleted in git"
 
     def _decoded(self, name: str, wire: Wire) -> Prompt:
@@ -191,12 +207,9 @@ class Actions(Generic[AnyRow]):
         return store.commit(
             {name: prompt},
             base=self.comparison.snapshot if store is self.store else None,
-            message=f"{verb} {name} from {self.remote_name}, version {row.version}",
+            message=f"{verb} {name} from {self.state.remote}, version {row.version}",
             author=_person(row),
-            trailers={
-                "Remote-Version": f"{self.remote_name} {row.name} {row.version}",
-                "Remote-Id": row.id,
-            },
+            trailers=trailers_of(self.state.remote, seen.held()),
         )[name]
 
     def _description(self, commit: str | None) -> str:
@@ -205,6 +218,10 @@ class Actions(Generic[AnyRow]):
             return "From git"
         subject = self.store.repository.commit(commit).message.strip().partition("\n")[0]
         return f"{commit[:12]} {subject}".strip()[:MAX_DESCRIPTION]
+
+
+def _head(branch: str) -> str:
+    return f"refs/heads/{branch}"
 
 
 def _here(prompt: Prompt) -> str:

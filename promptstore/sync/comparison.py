@@ -6,21 +6,26 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final, Generic
 
 from promptstore.errors import PromptFileError, RepositoryError, SyncRefusedError
 from promptstore.model import Prompt
-from promptstore.repository import Repository, is_ancestor, merge_texts
+from promptstore.repository import merge_texts
 from promptstore.snapshot import Snapshot
-from promptstore.sync.encoding import Wire, checked_file, decode, encode, read_messages
+from promptstore.store import PromptStore
+from promptstore.sync.bases import BranchPast, find_bases
+from promptstore.sync.encoding import Wire, encode, read_messages
 from promptstore.sync.naming import NameRule
 from promptstore.sync.planning import DELETED, Step, plan
 from promptstore.sync.sides import AnyRow, Remote
-from promptstore.sync.state import Held, RemoteState
+from promptstore.sync.state import Held, RemoteState, refuse_unkeepable
 from promptstore.values import FrozenDict, freeze, thaw
 
 _TOUCHING: Final = object()
 _ABSENT: Final = object()
+_LARGE: Final = 100_000
+"""From how many characters on a text may be too large for a file, however it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,15 @@ class Seen(Generic[AnyRow]):
     row: AnyRow
     wire: Wire
 
-    def held(self) -> Held:
-        """Give it as a state to remember."""
-        return Held(self.wire, False, self.row.name, self.row.id, self.row.version)
+    def held(self, taken_in: str | None = None, before: Held | None = None) -> Held:
+        """Give it as a state to remember.
+
+        Args:
+            taken_in: The commit with which git's side has seen it.
+            before: What was remembered so far, of which the labels are kept.
+        """
+        row, labels = self.row, before.labels if before else FrozenDict()
+        return Held(self.wire, False, row.name, row.id, row.version, taken_in, labels=labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +94,10 @@ class Comparison(Generic[AnyRow]):
 
     Attributes:
         snapshot: The store's side as of one commit.
+        branch: What the store's branch has held.
         keeps_config: Whether the remote has a place for configs.
-        base: What both sides were at the last sync, by name in git.
+        known: What the remote held at the last sync, by name in git.
+        base: What both sides were at the last sync that this branch has taken in.
         local: The prompts in git.
         remote: The prompts on the remote, by name in git.
         refused: Why prompts take no part, by name.
@@ -93,7 +106,9 @@ class Comparison(Generic[AnyRow]):
     """
 
     snapshot: Snapshot
+    branch: BranchPast
     keeps_config: bool
+    known: Mapping[str, Held]
     base: Mapping[str, Held]
     local: Mapping[str, Local]
     remote: Mapping[str, Seen[AnyRow]]
@@ -105,25 +120,40 @@ class Comparison(Generic[AnyRow]):
     def agreed(self) -> dict[str, Held]:
         """What both sides hold alike, where the last sync does not know it yet."""
         open_names = {step.name for step in self.steps} | self.refused.keys()
-        agreed = {
-            name: seen.held()
-            for name, seen in self.remote.items()
-            if name not in open_names and _differs(self.base.get(name), seen.held())
-        }
-        for name, held in self.base.items():
-            gone = name not in self.remote and name not in open_names
-            if gone and not held.deleted:
-                agreed[name] = archived(held)
+        agreed: dict[str, Held] = {}
+        for name in self.remote.keys() - open_names:
+            held = self.seen(name)
+            before = self.known.get(name)
+            if before is None or before.identity != held.identity:
+                agreed[name] = held
+        for name in self.known.keys() - self.remote.keys() - open_names:
+            if not self.known[name].deleted:
+                agreed[name] = archived(self.known[name], self.snapshot.commit)
         return agreed
 
+    def wire_of(self, row: AnyRow) -> Wire:
+        """Give what the remote holds of a prompt."""
+        return wire_of(row, keeps_config=self.keeps_config)
 
-def _differs(known: Held | None, held: Held) -> bool:
-    return known is None or known.identity != held.identity
+    def seen(self, name: str, taken_in: str | None = None) -> Held:
+        """Give what the remote holds as a state that git's side has seen.
+
+        Args:
+            name: The prompt's name.
+            taken_in: The commit with which it has; None for that of the snapshot.
+        """
+        commit = taken_in or self.snapshot.commit
+        return self.remote[name].held(commit, self.known.get(name))
 
 
-def archived(held: Held) -> Held:
-    """Give the state of a prompt that the remote holds no more."""
-    return Held(held.wire, True, held.spelling, held.id, held.version)
+def archived(held: Held, taken_in: str | None) -> Held:
+    """Give the state of a prompt that the remote holds no more.
+
+    Args:
+        held: What it held last.
+        taken_in: The commit with which git's side has seen that.
+    """
+    return Held(held.wire, True, held.spelling, held.id, held.version, taken_in)
 
 
 def wire_of(row: AnyRow, *, keeps_config: bool) -> Wire:
@@ -135,8 +165,7 @@ def wire_of(row: AnyRow, *, keeps_config: bool) -> Wire:
 
 
 def compare(
-    snapshot: Snapshot,
-    repository: Repository,
+    store: PromptStore,
     state: RemoteState,
     remote: Remote[AnyRow],
     rules: SyncRules,
@@ -144,8 +173,7 @@ def compare(
     """Look at both sides and at the state of the last sync, and plan.
 
     Args:
-        snapshot: The store's side.
-        repository: The repository.
+        store: The store.
         state: The state of the remote.
         remote: The remote.
         rules: The rules.
@@ -153,31 +181,46 @@ def compare(
     Raises:
         RemoteError: The remote cannot be read.
     """
+    snapshot = store.snapshot()
     rows = remote.fetch()
     keeps_config = remote.keeps_config
     refused: dict[str, str] = {}
+    known = {
+        name: held
+        for name, held in state.read(keeps_config=keeps_config).items()
+        if rules.takes(name)
+    }
     there: dict[str, Seen[AnyRow]] = {}
     for row in rows:
         with _noting(refused, row.name, rules.naming.to_local) as name:
             if name is None or not rules.takes(name):
                 continue
-            wire = wire_of(row, keeps_config=keeps_config)
-            there[name] = Seen(row, wire)
-            checked_file(name, decode(wire, None, keeps_config=True, as_source=True))
+            seen = there[name] = Seen(row, wire_of(row, keeps_config=keeps_config))
+            if name not in known or known[name].wire.digest != seen.wire.digest:
+                refuse_unkeepable(name, seen.wire)
     here: dict[str, Local] = {}
     for name in filter(rules.takes, snapshot.names()):
         with _noting(refused, name, lambda name: name):
             prompt = snapshot.read(name, deleted=True)
+            wire = _encoded(prompt, rules, keeps_config=keeps_config)
             if not prompt.deleted:
                 rules.naming.to_remote(name)
-            here[name] = Local(prompt, _encoded(prompt, rules, keeps_config=keeps_config))
-    known = state.read(keeps_config=keeps_config)
-    tip = snapshot.commit
-    base = {
-        name: _caught_up(held, there.get(name), repository, tip)
-        for name, held in known.items()
-        if rules.takes(name)
-    }
+                if len(wire.text) + len(str(wire.config)) > _LARGE:
+                    refuse_unkeepable(name, wire)
+            here[name] = Local(prompt, wire)
+    branch = BranchPast(
+        store,
+        state.remote,
+        snapshot.commit or store.position().tip,
+        partial(encode, keeps_config=keeps_config, as_source=rules.as_source),
+    )
+    base = find_bases(
+        known,
+        {name: item.digest for name, item in here.items()},
+        {name: seen.held() for name, seen in there.items()},
+        branch,
+        partial(state.past, keeps_config=keeps_config),
+    )
     _refuse_twins(refused, here, there)
     steps = plan(*(_digests(side, refused) for side in (base, here, there)))
     merges = {
@@ -188,7 +231,9 @@ def compare(
     }
     return Comparison(
         snapshot=snapshot,
+        branch=branch,
         keeps_config=keeps_config,
+        known=known,
         base=base,
         local=here,
         remote=there,
@@ -240,17 +285,6 @@ def _digests(
         for name, item in side.items()
         if name not in refused
     }
-
-
-def _caught_up(
-    held: Held, seen: Seen[AnyRow] | None, repository: Repository, tip: str | None
-) -> Held:
-    """Count a change of the remote as seen once the commit that offers it is merged."""
-    if held.offered is None or seen is None or tip is None:
-        return held
-    commit, digest = held.offered
-    is_merged = seen.wire.digest == digest and is_ancestor(repository, commit, tip)
-    return seen.held() if is_merged else held
 
 
 def _refuse_twins(

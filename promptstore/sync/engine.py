@@ -18,9 +18,9 @@ from promptstore.errors import (
     TemplateError,
 )
 from promptstore.store import PromptStore
-from promptstore.sync.actions import Actions, Memory
+from promptstore.sync.actions import Actions
 from promptstore.sync.comparison import Comparison, SyncRules, compare
-from promptstore.sync.labels import LabelSync
+from promptstore.sync.labels import LabelOf, LabelSync, compare_labels
 from promptstore.sync.planning import Direction, Step
 from promptstore.sync.sides import AnyRow, Remote
 from promptstore.sync.state import RemoteState
@@ -125,8 +125,7 @@ class Sync(Generic[AnyRow]):
         Raises:
             RemoteError: The remote cannot be read.
         """
-        snapshot = self._store.snapshot()
-        return compare(snapshot, self._store.repository, self._state, self._remote, self.rules)
+        return compare(self._store, self._state, self._remote, self.rules)
 
     def apply(
         self,
@@ -157,35 +156,39 @@ class Sync(Generic[AnyRow]):
         self._refuse_own_branch(options.branch)
         steps = chosen(comparison, options)
         self._refuse_mass_deletion(steps, comparison, options)
-        report, memory = Report(), Memory(self._state)
-        actions = Actions(self._store, self._remote, self.name, self.rules, comparison, memory)
-        try:
-            for name, held in comparison.agreed.items():
-                memory.note(name, held)
-            for step in steps:
-                result = _done(step, actions, options)
-                report.results.append(result)
-                on_result(result)
-        finally:
-            memory.write()
+        report = Report()
+        actions = Actions(self._store, self._remote, self.rules, comparison, self._state)
+        self._state.join()
+        self._state.record(comparison.agreed)
+        for step in steps:
+            result = _done(step, actions, options)
+            report.results.append(result)
+            on_result(result)
         return report
 
-    def bring_labels(self, directions: Collection[Direction]) -> list[str]:
+    def bring_labels(self, options: SyncOptions) -> list[Result]:
         """Bring labels over, after the prompts were synced.
 
         Args:
-            directions: Which way; a pull comes before a push.
+            options: What a person decides; a preference settles labels that both sides moved.
 
         Returns:
-            What was done and what could not be, a sentence each.
+            What became of each label that differs.
 
         Raises:
             RemoteError: The remote failed, or knows no labels.
         """
-        comparison = self.compare()
-        versions = self._state.versions(keeps_config=comparison.keeps_config)
-        labels = LabelSync(self._store, self._remote, self.rules, comparison, versions)
-        return labels.bring(directions)
+        self._state.check_writable()
+        labels = compare_labels(self._store, self._remote, self._state, self.compare())
+        self._state.join()
+        try:
+            return [
+                _labelled(key, step, labels, options)
+                for key, step in labels.steps.items()
+                if step.direction == "conflict" or step.direction in options.directions
+            ]
+        finally:
+            labels.remember()
 
     def _refuse_own_branch(self, branch: str | None) -> None:
         own = self._store.branch or self._store.repository.head_branch()
@@ -267,6 +270,26 @@ def _advice(step: Step, comparison: Comparison[AnyRow], options: SyncOptions) ->
     is_deletion = step.name not in comparison.remote or step.name not in comparison.local
     if options.prefer is not None and is_deletion:
         return f"{step.reason}; say --allow-delete too"
-    if options.prefer == "remote":
-        return f"{step.reason}; `sync pull --prefer remote` takes the remote's side"
-    return f"{step.reason}; settle it by --prefer local, --prefer remote or --branch NAME"
+    return (
+        f"{step.reason}; settle it by `sync pull --prefer remote`, `sync push --prefer local` or "
+        "`sync pull --branch NAME`"
+    )
+
+
+def _labelled(key: LabelOf, step: Step, labels: LabelSync[AnyRow], options: SyncOptions) -> Result:
+    """Bring one label over; of one that both sides moved the preferred side wins."""
+    direction = step.direction
+    if direction == "conflict" and options.prefer is not None:
+        wanted: Direction = "push" if options.prefer == "local" else "pull"
+        direction = wanted if wanted in options.directions else direction
+    try:
+        if direction == "push":
+            done, why_not = labels.push(key), "its version was never on the remote"
+        elif direction == "pull":
+            done, why_not = labels.pull(key), "its version was never in git"
+        else:
+            advice = "`--prefer local` in a push or `--prefer remote` in a pull settles it"
+            return Result(step, "conflict", f"{step.reason}; {advice}")
+    except _OF_ONE_PROMPT as error:
+        return Result(step, "failed", str(error))
+    return Result(step, "held", why_not) if done is None else Result(step, "done", done)

@@ -45,7 +45,8 @@ class RemoteSettings:
         project: The project's number, or ``@current``.
         key_env: The environment variable that holds the key.
         rules: How prompts are kept in step.
-        publishes_per_minute: How many versions are published in a minute at most; 0 for any number.
+        publishes_per_minute: How many versions are published in a minute at most; 0 for any number,
+            None for what the host allows, as far as that is known.
         timeout: How long to wait for an answer, in seconds.
     """
 
@@ -54,7 +55,7 @@ class RemoteSettings:
     project: str
     key_env: str
     rules: SyncRules
-    publishes_per_minute: int
+    publishes_per_minute: int | None
     timeout: float
 
 
@@ -125,7 +126,7 @@ def _remote(file: str, name: str, values: Any) -> RemoteSettings:
             only=tuple(only),
             as_source=values.get("as_source", False),
         ),
-        publishes_per_minute=values.get("publishes_per_minute", 30),
+        publishes_per_minute=values.get("publishes_per_minute"),
         timeout=float(values.get("timeout", 30)),
     )
 

@@ -80,8 +80,8 @@ class Remote(Protocol[AnyRow]):
         """Read all active prompts."""
         ...
 
-    def read(self, name: str) -> AnyRow | None:
-        """Read one prompt; None where there is none."""
+    def read(self, name: str, version: int | None = None) -> AnyRow | None:
+        """Read one prompt, by default at its newest version; None where there is none."""
         ...
 
     def create(self, name: str, text: str, config: Mapping[str, Any], description: str) -> AnyRow:
@@ -98,6 +98,14 @@ class Remote(Protocol[AnyRow]):
         """Archive a prompt; a conflict where it is not as it was seen."""
         ...
 
+    def unarchive(self, name: str) -> AnyRow | None:
+        """Bring an archived prompt back as it was; None where the remote cannot do that."""
+        ...
+
     def set_label(self, name: str, label: str, version: int) -> None:
         """Point a label of a prompt at a version."""
+        ...
+
+    def remove_label(self, name: str, label: str) -> None:
+        """Take a label off a prompt."""
         ...

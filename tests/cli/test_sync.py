@@ -75,12 +75,37 @@ def test_a_first_push_and_a_normal_day(run: Run, clone: GitRepo, server: Listeni
     assert {key for _, _, key in server.requests} == {f"Bearer {KEY}"}
 
 
-def test_a_dry_run_writes_nothing(run: Run, clone: GitRepo, server: Listening) -> None:
+def test_a_dry_run_writes_nothing_and_shows_what_it_would_do(
+    run: Run, clone: GitRepo, server: Listening
+) -> None:
+    run("push", "--only", "mine")
+    server.project.edit("theirs", "Theirs")
+    server.project.edit("mine", "Edited there")
     before = clone.git("for-each-ref")
-    assert "create" in run("push", "--dry-run").stdout
-    assert run("pull", "--dry-run").exit_code == 0
+    assert lines(run("push", "--dry-run")) == [
+        ["→ remote", "create", "support/triage", "new in git"]
+    ]
+    assert lines(run("pull", "--dry-run")) == [
+        ["← remote", "update", "mine", "changed on the remote"],
+        ["← remote", "create", "theirs", "new on the remote"],
+    ]
+    clone.commit({"prompts/mine.yaml": file("Ours")})
+    conflict = run("push", "--dry-run", "--json")
+    assert conflict.exit_code == 1
+    assert [step["direction"] for step in json.loads(conflict.stdout)["steps"]] == [
+        "conflict",
+        "push",
+    ]
     assert server.project.writes == []
-    assert clone.git("for-each-ref") == before
+    assert clone.git("for-each-ref", "refs/promptstore") in before
+
+
+def test_what_waits_for_a_word_is_told(run: Run, clone: GitRepo, server: Listening) -> None:
+    run("push")
+    clone.commit({"prompts/mine.yaml": None})
+    (row,) = lines(run("plan"))
+    assert row[3] == "deleted in git without a tombstone, so only with --allow-delete"
+    assert lines(run("push"))[0][0] == "held"
 
 
 def test_a_conflict_fails_and_shows_both_sides(run: Run, clone: GitRepo, server: Listening) -> None:
@@ -130,6 +155,22 @@ def test_what_is_left_out_is_told(run: Run, clone: GitRepo) -> None:
     assert "logic" in run("push", "--as-source").stdout
 
 
+def test_a_remote_without_configs_is_told_and_loses_none(
+    run: Run, clone: GitRepo, server: Listening
+) -> None:
+    server.project.dialect = "seed"
+    clone.commit({"prompts/mine.yaml": file("Mine", config={"model": "gpt-x"})})
+    told = "posthog has no place for configs; these stay in git: mine\n"
+    pushed = run("push", "--labels")
+    assert told in pushed.stderr
+    assert "posthog has no labels\n" in pushed.stderr
+    assert told in run("status").stderr
+    assert json.loads(run("plan", "--json").stdout)["configs_kept"] == ["mine"]
+    server.project.edit("mine", "Theirs")
+    assert run("pull").exit_code == 0
+    assert "Theirs\nconfig:\n  model: gpt-x" in clone.git("show", "HEAD:prompts/mine.yaml")
+
+
 def test_many_deletions_need_a_yes(run: Run, clone: GitRepo, server: Listening) -> None:
     run("push")
     clone.commit({"prompts/mine.yaml": file("Mine", deleted=True)})
@@ -147,15 +188,32 @@ def test_labels_come_over_on_request(run: Run, clone: GitRepo, server: Listening
     run("push")
     store.set_label("mine", "production", version=1)
     clone.commit({"prompts/mine.yaml": file("Mine 2")})
-    assert "production of mine: version 1 on the remote" in run("push", "--labels").stdout
+    assert lines(run("push", "--labels")) == [
+        ["done", "mine", "version 2 on the remote"],
+        ["done", "production of mine", "version 1 on the remote"],
+    ]
     assert server.project.labels == {("mine", "production"): 1}
     server.project.label("mine", "production", 2)
     server.project.label("support__triage", "staging", 1)
-    pulled = run("pull", "--labels").stdout
-    assert "production of mine: version 2 in git" in pulled
-    assert "staging of support/triage: version 1 in git" in pulled
+    assert lines(run("pull", "--labels")) == [
+        ["done", "production of mine", "version 2 in git"],
+        ["done", "staging of support/triage", "version 1 in git"],
+    ]
     assert store.get("mine", label="production").prompt == "Mine 2"
-    assert "version" not in run("pull", "--labels").stdout
+    store.remove_label("mine", "production")
+    server.project.label("support__triage", "production", 1)
+    store.set_label("support/triage", "production", version=1)
+    assert json.loads(run("push", "--labels", "--json").stdout)["labels"] == [
+        {
+            "name": "production of mine",
+            "direction": "push",
+            "verb": "archive",
+            "reason": "deleted in git",
+            "outcome": "done",
+            "note": "taken off on the remote",
+        }
+    ]
+    assert run("pull", "--labels").stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -189,12 +247,14 @@ def test_the_key_comes_from_the_environment_only(
 def test_on_a_terminal_many_deletions_are_asked_about(
     run: Run, clone: GitRepo, server: Listening, typed: bytes, code: int, left: bool
 ) -> None:
+    names = [f"p{number:02}" for number in range(12)]
+    clone.commit({f"prompts/{name}.yaml": file("x") for name in names})
     run("push")
-    clone.commit({"prompts/mine.yaml": file("Mine", deleted=True)})
+    clone.commit({f"prompts/{name}.yaml": file("x", deleted=True) for name in names})
     done = run_on_terminal(clone.path, "sync", "push", prompt=b"[y/N]", typed=typed)
     assert done[0] == code
-    assert b"1 of 2 prompts would be deleted (mine)" in done[1]
-    assert ("mine" in server.project.texts()) == left
+    assert b"12 of 14 prompts would be deleted (p00, p01" in done[1]
+    assert ("p00" in server.project.texts()) == left
 
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(run: Run, clone: GitRepo) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -239,6 +241,47 @@ def test_the_server_says_how_long_to_wait() -> None:
     assert script.pauses == [7.0]
 
 
+def in_seconds(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("0.5", 0.5, 0.5),
+        ("-3", 0, 0),
+        (in_seconds(30), 0, 30),
+        (in_seconds(-3600), 0, 0),
+        ("Fri, 31 Dec 1999 23:59:59", 0, 0),
+        ("Friday, 31-Dec-99 23:59:59 GMT", 0, 0),
+    ],
+)
+def test_how_long_to_wait_is_seconds_or_a_date(header: str, least: float, most: float) -> None:
+    script = Script(httpx.Response(429, json={}, headers={"Retry-After": header}), ok())
+    with script.client() as client:
+        read(client)
+    assert least <= script.pauses[0] <= most
+
+
+@pytest.mark.parametrize("header", ["soon", "", "nan", "inf", "Fri, 99 Dec 1999 23:59:59 GMT"])
+def test_what_is_no_time_counts_as_none(header: str) -> None:
+    script = Script(httpx.Response(429, json={}, headers={"Retry-After": header}), ok())
+    patience = Patience(first_pause=1)
+    with script.client(patience=patience) as client:
+        read(client)
+    assert 0.5 <= script.pauses[0] <= 1
+
+
+def test_a_date_far_away_is_not_waited_for() -> None:
+    far = httpx.Response(429, json={}, headers={"Retry-After": in_seconds(3600)})
+    script = Script(far)
+    with script.client() as client, pytest.raises(RemoteThrottledError) as caught:
+        read(client)
+    assert 3500 < (caught.value.retry_after or 0) <= 3600
+    assert script.pauses == []
+
+
 def page(names: list[str], following: str | None) -> httpx.Response:
     rows = [ROW | {"name": name} for name in names]
     return ok({"count": 3, "next": following, "previous": None, "results": rows})
@@ -272,6 +315,63 @@ def test_the_dialect_is_found_by_asking(extra: dict[str, Any], dialect: str) -> 
         assert client.dialect is None
         client.create_prompt("a", "Hi")
         assert client.dialect == dialect
+
+
+def test_nothing_is_removed_for_good() -> None:
+    script = Script(httpx.Response(405))
+    with script.client() as client, pytest.raises(RemoteRejectedError) as caught:
+        client.delete_prompt(str(ROW["id"]))
+    assert (caught.value.status, script.asked[0].method) == (405, "DELETE")
+    assert script.asked[0].url.path == f"/api/environments/7/llm_prompts/{ROW['id']}/"
+
+
+def test_an_archived_prompt_is_made_or_brought_back() -> None:
+    script = Script(ok(ROW | {"deleted": True}, 201), ok())
+    with script.client() as client:
+        assert client.create_prompt("a", "Hi", deleted=True).deleted
+        assert body_of(script) == {"name": "a", "prompt": "Hi", "deleted": True}
+        client.unarchive_prompt("a")
+    assert script.asked[1].url.path == "/api/environments/7/llm_prompts/name/a/unarchive/"
+
+
+def test_what_the_server_says_hides_the_key_everywhere() -> None:
+    echo = {"detail": KEY, "code": KEY, "attr": KEY}
+    script = Script(httpx.Response(400, json=echo))
+    with script.client() as client, pytest.raises(RemoteRejectedError) as caught:
+        client.get_prompt("a")
+    facts = vars(caught.value)
+    assert KEY not in f"{caught.value} {caught.value!r} {facts}"
+    assert (caught.value.code, caught.value.attr) == ("[key]", "[key]")
+
+
+def test_the_key_goes_to_no_other_host() -> None:
+    away = httpx.Response(301, headers={"Location": "https://evil.example/api/"})
+    script = Script(away)
+    with script.client() as client, pytest.raises(RemoteRejectedError, match="moved to"):
+        client.get_prompt("a")
+    assert [request.url.host for request in script.asked] == ["host.example"]
+
+
+@pytest.mark.parametrize(
+    ("host", "paced"),
+    [
+        ("https://us.posthog.com", True),
+        ("https://eu.posthog.com/", True),
+        ("https://posthog.example.org", False),
+        ("https://notposthog.com", False),
+        ("http://127.0.0.1:8000", False),
+    ],
+)
+def test_only_the_cloud_has_a_pace_that_is_known(host: str, paced: bool) -> None:
+    script = Script(*[ok() for _ in range(31)])
+    transport = httpx.MockTransport(script)
+    clock = [0.0]
+    with PostHogClient(
+        host, KEY, 1, transport=transport, sleep=script.pauses.append, clock=lambda: clock[0]
+    ) as client:
+        for _ in range(31):
+            write(client)
+    assert script.pauses == ([60.0] if paced else [])
 
 
 def body_of(script: Script) -> Any:

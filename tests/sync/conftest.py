@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from promptstore.sync import Comparison, Report, Sync, SyncOptions, SyncRules
 from promptstore.sync.sides import Remote
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
-from tests.sync.project import FakeProject
+from tests.sync.project import Dialect, FakeProject
 from tests.writing.conftest import configure
 
 
@@ -51,14 +53,27 @@ class Pair:
         return snapshot[name].prompt if name in snapshot else None
 
 
+def begin(repo: GitRepo, dialect: Dialect) -> Pair:
+    """Make an empty store and an empty remote in memory."""
+    project = FakeProject(dialect)
+    return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
+
+
+@pytest.fixture(scope="session")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    """A repository with one commit without files; copying it is quicker than making it."""
+    repo = configure(GitRepo.init(tmp_path_factory.mktemp("beginning") / "repo"))
+    repo.commit({}, "Begin")
+    shutil.rmtree(repo.path / ".git" / "hooks", ignore_errors=True)
+    return repo
+
+
 @pytest.fixture
-def repo(repo: GitRepo) -> GitRepo:
-    return configure(repo)
+def repo(beginning: GitRepo, tmp_path: Path) -> GitRepo:
+    return GitRepo(shutil.copytree(beginning.path, tmp_path / "repo"), beginning.clock)
 
 
 @pytest.fixture(params=["seed", "current"])
 def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
     """An empty store and an empty remote in memory, once in each dialect."""
-    repo.commit({}, "Begin")
-    project = FakeProject(request.param)
-    return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
+    return begin(repo, request.param)

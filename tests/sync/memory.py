@@ -41,8 +41,14 @@ class MemoryRemote:
     def fetch(self) -> list[RemotePrompt]:
         return self._call(lambda: [self._row(name) for name in sorted(self.project.prompts)])
 
-    def read(self, name: str) -> RemotePrompt | None:
-        return self._call(lambda: self._row(name) if name in self.project.prompts else None)
+    def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
+        def look() -> RemotePrompt | None:
+            try:
+                return self._row(name, version)
+            except RefusalError:
+                return None
+
+        return self._call(look)
 
     def create(
         self, name: str, text: str, config: Mapping[str, Any], description: str
@@ -75,6 +81,17 @@ class MemoryRemote:
         self._check_unchanged(seen)
         self._call(lambda: self.project.archive(seen.name), writes=True)
 
+    def unarchive(self, name: str) -> RemotePrompt | None:
+        if self.project.dialect == "seed" or not self.project.unarchives:
+            return None
+        try:
+            return self._call(lambda: read_prompt(self.project.unarchive(name)), writes=True)
+        except RemoteNotFoundError:
+            return None
+
+    def remove_label(self, name: str, label: str) -> None:
+        self._call(lambda: self.project.remove_label(name, label), writes=True)
+
     def set_label(self, name: str, label: str, version: int) -> None:
         self._call(lambda: self.project.label(name, label, version), writes=True)
 
@@ -82,8 +99,8 @@ class MemoryRemote:
         if self.read(seen.name) != seen:
             raise RemoteConflictError(request="reading", detail="it moved")
 
-    def _row(self, name: str) -> RemotePrompt:
-        return read_prompt(self.project.row(name))
+    def _row(self, name: str, version: int | None = None) -> RemotePrompt:
+        return read_prompt(self.project.row(name, version))
 
     def _call(self, work: Callable[[], _T], *, writes: bool = False) -> _T:
         self.calls += 1

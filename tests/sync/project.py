@@ -55,6 +55,7 @@ class FakeProject:
         archived: The versions of prompts that were archived.
         labels: The version by prompt and label.
         writes: What was written, in order: verb and name.
+        unarchives: Whether it can bring archived prompts back, as the newest servers do.
     """
 
     dialect: Dialect = "current"
@@ -62,6 +63,7 @@ class FakeProject:
     archived: list[tuple[str, list[Version]]] = field(default_factory=list)
     labels: dict[tuple[str, str], int] = field(default_factory=dict)
     writes: list[tuple[str, str]] = field(default_factory=list)
+    unarchives: bool = True
     _clock: int = 0
 
     def handle(
@@ -143,6 +145,23 @@ class FakeProject:
         self.labels = {key: number for key, number in self.labels.items() if key[0] != name}
         self.writes.append(("archive", name))
 
+    def unarchive(self, name: str) -> dict[str, Any]:
+        found = [versions for owner, versions in self.archived if owner == name]
+        if not found:
+            raise missing()
+        if name in self.prompts:
+            raise invalid("unique", "A prompt with this name already exists.", "name")
+        self.archived.remove((name, found[-1]))
+        self.prompts[name] = found[-1]
+        self.writes.append(("unarchive", name))
+        return self.row(name)
+
+    def remove_label(self, name: str, label: str) -> None:
+        if (name, label) not in self.labels:
+            raise missing()
+        del self.labels[name, label]
+        self.writes.append(("remove label", name))
+
     def label(self, name: str, label: str, number: int) -> dict[str, Any]:
         if number not in {version.number for version in self._versions(name)}:
             raise missing()
@@ -150,28 +169,32 @@ class FakeProject:
         self.writes.append(("label", name))
         return {"name": label, "prompt_name": name, "version": number}
 
-    def row(self, name: str) -> dict[str, Any]:
-        """Give a prompt as an answer holds it."""
+    def row(self, name: str, number: int | None = None) -> dict[str, Any]:
+        """Give a prompt as an answer holds it, by default at its newest version."""
         versions = self._versions(name)
         newest = versions[-1]
+        shown = next((one for one in versions if number in (None, one.number)), None)
+        if shown is None:
+            raise missing()
+        shown = newest if number is None else shown
         row = {
-            "id": newest.id,
+            "id": shown.id,
             "name": name,
-            "prompt": newest.prompt,
-            "version": newest.number,
+            "prompt": shown.prompt,
+            "version": shown.number,
             "created_by": USER,
-            "created_at": newest.at,
-            "updated_at": newest.at,
+            "created_at": shown.at,
+            "updated_at": shown.at,
             "deleted": False,
         }
         if self.dialect == "seed":
             return row
-        content = newest.prompt
+        content = shown.prompt
         return row | {
             "prompt": content if isinstance(content, str) else json.dumps(content),
-            "config": newest.config,
-            "version_description": newest.description,
-            "is_latest": True,
+            "config": shown.config,
+            "version_description": shown.description,
+            "is_latest": shown is newest,
             "latest_version": newest.number,
             "version_count": len(versions),
             "outline": [],
@@ -206,11 +229,17 @@ class FakeProject:
             case "POST", []:
                 return 201, self.create(body)
             case "GET", ["name", name]:
-                return 200, self.row(name)
+                number = query.get("version") if is_current else None
+                return 200, self.row(name, int(number) if number else None)
             case "PATCH", ["name", name] if is_current:
                 return 200, self.publish(name, body)
             case "POST", ["name", name, "archive"] if is_current:
                 self.archive(name)
+                return 204, None
+            case "POST", ["name", name, "unarchive"] if is_current and self.unarchives:
+                return 200, self.unarchive(name)
+            case "DELETE", ["name", name, "labels", label] if is_current:
+                self.remove_label(name, label)
                 return 204, None
             case "PUT", ["name", name, "labels", label] if is_current:
                 return 200, self.label(name, label, body["version"])

@@ -29,6 +29,8 @@ from tests.sync.project import Dialect, FakeProject
 from tests.writing.conftest import configure
 
 AnyRemote = Remote[Any]
+PAGE = 5
+"""How many prompts the remotes that are paged through give at once."""
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def in_memory(dialect: Dialect) -> Iterator[AnyRemote]:
 @contextmanager
 def over_http(dialect: Dialect) -> Iterator[AnyRemote]:
     with listening(FakeProject(dialect)) as server, server.client() as client:
-        yield PromptsOfRemote(client)
+        yield PromptsOfRemote(client, page_size=PAGE)
 
 
 class SpeakingById(PromptsOfRemote):
@@ -48,8 +50,8 @@ class SpeakingById(PromptsOfRemote):
     def fetch(self) -> list[RemotePrompt]:
         return [_without_versions(row) for row in super().fetch()]
 
-    def read(self, name: str) -> RemotePrompt | None:
-        row = super().read(name)
+    def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
+        row = super().read(name, version)
         return row and _without_versions(row)
 
     def create(self, *arguments: Any) -> RemotePrompt:
@@ -69,7 +71,8 @@ def our_own_server(dialect: Dialect) -> Iterator[AnyRemote]:
             serving(settings, TokenFile(Path(folder) / "tokens.json")) as server,
             PostHogClient(server.url, server.key, 1, publishes_per_minute=0) as client,
         ):
-            yield (SpeakingById if dialect == "seed" else PromptsOfRemote)(client)
+            speaking = SpeakingById if dialect == "seed" else PromptsOfRemote
+            yield speaking(client, page_size=PAGE)
 
 
 REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[AnyRemote]]] = {
@@ -176,6 +179,44 @@ def test_a_config_is_kept_where_the_remote_says_so(remote: AnyRemote) -> None:
 
 
 def test_all_pages_are_read(remote: AnyRemote) -> None:
-    for number in range(105):
+    for number in range(2 * PAGE + 1):
         remote.create(f"p{number:03}", str(number), {}, "d")
-    assert contents(remote) == {f"p{number:03}": str(number) for number in range(105)}
+    assert contents(remote) == {f"p{number:03}": str(number) for number in range(2 * PAGE + 1)}
+
+
+@pytest.mark.parametrize("dialect", ["current"], indirect=True)
+class TestWithVersions:
+    def test_an_old_version_can_be_read(self, remote: AnyRemote) -> None:
+        first = remote.create("a", "One", {}, "d")
+        remote.publish(first, "Two", {}, "d")
+        found = remote.read("a", 1)
+        assert found is not None
+        assert (found.prompt, found.version) == ("One", 1)
+        assert remote.read("a", 3) is None
+
+    def test_what_was_archived_comes_back_with_its_versions(self, remote: AnyRemote) -> None:
+        first = remote.create("a", "One", {}, "d")
+        second = remote.publish(first, "Two", {}, "d")
+        remote.archive(second)
+        back = remote.unarchive("a")
+        assert back is not None
+        assert (back.id, back.prompt) == (second.id, "Two")
+        assert back.version >= 2
+        old = remote.read("a", 1)
+        assert old is not None
+        assert old.prompt == "One"
+
+    def test_what_never_was_does_not_come_back(self, remote: AnyRemote) -> None:
+        assert remote.unarchive("a") is None
+        assert contents(remote) == {}
+
+    def test_a_label_is_set_moved_and_taken_off(self, remote: AnyRemote) -> None:
+        first = remote.create("a", "One", {}, "d")
+        remote.publish(first, "Two", {}, "d")
+        for number in (1, 2, 2):
+            remote.set_label("a", "production", number)
+            (row,) = remote.fetch()
+            assert row.labels == {"production": number}
+        remote.remove_label("a", "production")
+        (row,) = remote.fetch()
+        assert row.labels == {}

@@ -40,6 +40,7 @@ def test_a_file_of_its_own_beside_the_project(tmp_path: Path) -> None:
     remotes = load_remotes(tmp_path)
     assert set(remotes) == {"posthog", "own"}
     assert choose_remote(remotes, "own").project == "@current"
+    assert choose_remote(remotes, "own").publishes_per_minute is None
     with pytest.raises(InvalidArgumentError, match="name one remote by --remote: own, posthog"):
         choose_remote(remotes, None)
 

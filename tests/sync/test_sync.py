@@ -15,6 +15,7 @@ from promptstore.errors import (
 )
 from promptstore.store import PromptStore
 from promptstore.sync import NameRule, SyncOptions, SyncRules
+from promptstore.sync.encoding import Wire
 from tests.sync.conftest import Pair
 from tests.sync.memory import MemoryRemote
 from tests.writing.conftest import configure
@@ -53,6 +54,7 @@ def test_a_pull_is_a_commit_of_the_remotes_user(pair: Pair) -> None:
         "",
         "Remote-Version: posthog theirs 1",
         f"Remote-Id: {row['id']}",
+        f"Remote-Digest: {Wire('Hello').digest}",
     ]
 
 
@@ -134,6 +136,80 @@ def test_a_tombstone_archives_there_and_coming_back_restores(pair: Pair) -> None
     assert pair.project.texts()["a"] == "One"
 
 
+@pytest.mark.parametrize("pair", ["current"], indirect=True)
+class TestComingBack:
+    @pytest.fixture
+    def archived(self, pair: Pair) -> Pair:
+        """`a` has two versions, is archived on the remote and deleted in git."""
+        pair.commit(a=file("One"), b=file("B"), c=file("C"))
+        pair.run()
+        pair.commit(a=file("Two"))
+        pair.run()
+        pair.commit(a=file("Two", deleted=True))
+        pair.run()
+        assert "a" not in pair.project.texts()
+        pair.project.writes.clear()
+        return pair
+
+    def test_id_and_history_live_on(self, archived: Pair) -> None:
+        archived.commit(a=file("Two"))
+        assert [found.note for found in archived.run().results] == ["version 2 on the remote"]
+        assert archived.project.writes == [("unarchive", "a")]
+        archived.commit(a=file("Three"))
+        archived.run()
+        assert [found.prompt for found in archived.project.prompts["a"]] == ["One", "Two", "Three"]
+
+    def test_another_text_becomes_the_next_version(self, archived: Pair) -> None:
+        archived.commit(a=file("Three"))
+        assert archived.run().is_clean
+        assert archived.project.writes == [("unarchive", "a"), ("publish", "a")]
+        assert [found.prompt for found in archived.project.prompts["a"]] == ["One", "Two", "Three"]
+        assert archived.plan() == []
+
+    def test_an_older_server_makes_it_anew(self, archived: Pair) -> None:
+        archived.project.unarchives = False
+        archived.commit(a=file("Three"))
+        assert archived.run().is_clean
+        assert archived.project.writes == [("create", "a")]
+        assert archived.plan() == []
+
+    def test_a_text_that_nobody_knew_is_not_published_over(self, archived: Pair) -> None:
+        archived.project.archived[-1][1][-1].prompt = "Edited before it was archived"
+        archived.commit(a=file("Three"))
+        (failed,) = archived.run().of("failed")
+        assert "another text than was known" in failed.note
+        assert archived.plan() == ["conflict settle a"]
+
+    @pytest.mark.parametrize("side", ["git", "remote"])
+    def test_an_edit_of_what_both_brought_back_goes_over(self, archived: Pair, side: str) -> None:
+        archived.project.unarchive("a")
+        archived.commit(a=file("Two" if side == "remote" else "Three"))
+        if side == "remote":
+            archived.project.edit("a", "Three")
+        direction = "push" if side == "git" else "pull"
+        assert archived.plan() == [f"{direction} update a"]
+        assert archived.run().is_clean
+        assert (archived.text("a"), archived.project.texts()["a"]) == ("Three", "Three")
+
+
+def test_each_step_is_recorded_as_soon_as_it_is_done(pair: Pair) -> None:
+    pair.commit(**{name: file(name) for name in "abcdef"})
+    comparison = pair.compare()
+    remote = MemoryRemote(pair.project, faults={4: "before"})
+    pair.remote = remote
+    with pytest.raises(RemoteUnreachableError):
+        pair.sync.apply(comparison, SyncOptions())
+    assert pair.project.writes == [("create", name) for name in "abc"]
+    pair.remote = MemoryRemote(pair.project)
+    assert set(pair.compare().known) == {"a", "b", "c"}
+    for name in "abc":
+        pair.project.edit(name, f"{name}, edited there")
+    assert pair.plan() == [
+        *(f"pull update {name}" for name in "abc"),
+        *(f"push create {name}" for name in "def"),
+    ]
+
+
 def test_what_is_gone_from_the_remote_stays_until_somebody_says_so(pair: Pair) -> None:
     pair.commit(a=file("One"), b=file("B"), c=file("C"))
     pair.run()
@@ -198,8 +274,8 @@ class TestConflicts:
         assert [(found.outcome, found.note) for found in report.results] == [
             (
                 "conflict",
-                "changed on both sides; settle it by --prefer local, --prefer remote "
-                "or --branch NAME",
+                "changed on both sides; settle it by `sync pull --prefer remote`, "
+                "`sync push --prefer local` or `sync pull --branch NAME`",
             )
         ]
         assert (torn.text("a"), torn.project.texts()["a"]) == ("Ours", "Theirs")
@@ -235,6 +311,18 @@ class TestConflicts:
         assert torn.run().is_clean
         assert torn.project.texts()["a"] == "Both"
 
+    def test_an_offer_that_was_worked_on_is_left_alone(self, torn: Pair) -> None:
+        torn.run(branch="offer")
+        torn.repo.git("switch", "--quiet", "offer")
+        torn.commit(a=file("Both"))
+        torn.repo.git("switch", "--quiet", "main")
+        (result,) = torn.run(branch="offer").results
+        assert result.note == "the remote's side is on the branch offer already"
+        assert "Both" in torn.repo.git("show", "offer:prompts/a.yaml")
+        torn.project.edit("a", "Theirs, later")
+        torn.run(branch="offer")
+        assert "Theirs, later" in torn.repo.git("show", "offer:prompts/a.yaml")
+
     def test_the_own_branch_is_no_branch_for_it(self, torn: Pair) -> None:
         with pytest.raises(InvalidArgumentError, match="name another one"):
             torn.run(branch="main")
@@ -260,6 +348,9 @@ class TestConflicts:
         assert pair.plan() == ["conflict settle a"]
         assert pair.run(branch="theirs").of("conflict")
         assert "Theirs" in pair.repo.git("show", "theirs:prompts/a.yaml")
+        assert pair.plan() == ["conflict settle a"]
+        assert pair.run(prefer="local").is_clean
+        assert pair.project.texts()["a"] == "Ours"
 
 
 class TestMerges:
@@ -405,6 +496,36 @@ def test_only_some_prompts(pair: Pair) -> None:
     assert pair.store.names() == ["other", "support/a", "support/b"]
 
 
+def test_what_was_archived_and_made_anew_there_is_followed(pair: Pair) -> None:
+    pair.commit(a=file("One"))
+    pair.run()
+    for number in range(2, 9):
+        pair.project.edit("a", f"Version {number}")
+    assert pair.run().is_clean
+    assert pair.text("a") == "Version 8"
+    pair.project.remove("a")
+    pair.project.edit("a", "Anew")
+    assert pair.plan() == ["pull update a"]
+    assert pair.run().is_clean
+    pair.commit(a=file("Ours"))
+    assert pair.run().is_clean
+    assert pair.project.texts()["a"] == "Ours"
+    pair.project.remove("a")
+    pair.project.edit("a", "Ours")
+    assert pair.run().results == []
+    assert pair.compare().agreed == {}
+
+
+def test_a_renamed_file_is_a_new_prompt_and_the_old_one_waits(pair: Pair) -> None:
+    pair.commit(a=file("One"), b=file("B"), c=file("C"))
+    pair.run()
+    pair.repo.git("mv", "prompts/a.yaml", "prompts/renamed.yaml")
+    pair.repo.git("commit", "--quiet", "--message", "Rename")
+    assert pair.plan() == ["push archive a", "push create renamed"]
+    assert [found.outcome for found in pair.run().results] == ["held", "done"]
+    assert set(pair.project.texts()) == {"a", "b", "c", "renamed"}
+
+
 def test_a_lost_answer_is_looked_after(pair: Pair) -> None:
     pair.commit(a=file("A"))
     remote = MemoryRemote(pair.project, faults={2: "after"})
@@ -417,6 +538,36 @@ def test_a_lost_answer_is_looked_after(pair: Pair) -> None:
         pair.run()
     assert pair.run().is_clean
     assert pair.project.writes == [("create", "a"), ("create", "b")]
+
+
+def test_a_lost_answer_to_an_archive_is_looked_after_in_the_list(pair: Pair) -> None:
+    pair.commit(a=file("A"), b=file("B"), c=file("C"), d=file("D"))
+    pair.run()
+    pair.commit(a=file("A", deleted=True))
+    comparison = pair.compare()
+    pair.remote = MemoryRemote(pair.project, faults={2: "after"})
+    assert pair.sync.apply(comparison, SyncOptions()).is_clean
+    pair.commit(b=file("B", deleted=True))
+    comparison = pair.compare()
+    pair.remote = MemoryRemote(pair.project, faults={2: "before"})
+    with pytest.raises(RemoteUnreachableError):
+        pair.sync.apply(comparison, SyncOptions())
+    pair.remote = MemoryRemote(pair.project)
+    assert pair.plan() == ["push archive b"]
+
+
+@pytest.mark.parametrize("side", ["git", "remote"])
+def test_what_no_file_can_keep_is_refused_before_anything_is_written(pair: Pair, side: str) -> None:
+    """As a block of YAML, each line has two spaces more than as JSON."""
+    if side == "remote":
+        pair.project.edit("a", "x\n" * 333_000)
+    else:
+        # This fits into a file by itself, but not with the facts that the state adds.
+        text = "template: simple\nprompt: |\n" + "  xxxxxxxxx\n" * 87_300
+        pair.commit(a=text)
+    assert pair.plan() == []
+    assert "1,048,576" in pair.compare().refused["a"]
+    assert pair.run().results == []
 
 
 def test_other_json_than_text_comes_in_as_messages_or_as_its_json(pair: Pair) -> None:

@@ -1,0 +1,255 @@
+"""A commit in the making: file changes become objects, and a reference moves to them.
+
+Objects that nothing refers to do no harm, so a commit happens at the one moment when its reference
+moves, by compare-and-swap.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import pygit2
+from pygit2.enums import FileMode
+from pygit2.transaction import ReferenceTransaction
+
+from promptstore.errors import ConflictError, ReadOnlyError
+from promptstore.repository.identity import Signature
+from promptstore.repository.locks import Patience
+from promptstore.repository.reading import EMPTY_TREE, Entry, Repository
+
+OTHERS: Final = "another process, perhaps git,"
+"""Who holds a lock, in words."""
+
+
+class FileChange(NamedTuple):
+    """What is to become of one file.
+
+    Attributes:
+        name: What a person calls it.
+        path: Its path in the repository.
+        data: Its new content, or None to remove it.
+    """
+
+    name: str
+    path: str
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitNote:
+    """What a commit says beside its files.
+
+    Attributes:
+        author: Who wrote the change.
+        committer: Who committed it.
+        message: The whole message.
+    """
+
+    author: Signature
+    committer: Signature
+    message: str
+
+
+class Move(NamedTuple):
+    """What a commit does to one path.
+
+    Attributes:
+        name: What a person calls the file.
+        path: Its path in the repository.
+        before: The entry that stood there, or None.
+        after: The entry that stands there now, or None.
+    """
+
+    name: str
+    path: str
+    before: Entry | None
+    after: Entry | None
+
+
+def tip_of(repository: Repository, ref: str) -> str | None:
+    """Find the commit that a reference stands at; None where there is no such reference.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+
+    Raises:
+        ReadOnlyError: It stands for another reference.
+    """
+    try:
+        reference = repository.handle.lookup_reference(ref)
+    except KeyError:
+        return None
+    if isinstance(reference.target, str):
+        raise ReadOnlyError(
+            path=str(repository.git_dir),
+            reason=f"{ref} stands for {reference.target}. Name that branch instead.",
+        )
+    return str(reference.target)
+
+
+def store_files(
+    repository: Repository, parent: str | None, changes: Sequence[FileChange]
+) -> tuple[Move, ...]:
+    """Store the contents of files, and tell what they change on top of a commit.
+
+    Args:
+        repository: The repository.
+        parent: The commit's id; None for no commit at all.
+        changes: What is to become of the files.
+
+    Returns:
+        What a commit of them does to each path.
+
+    Raises:
+        ConflictError: A path leads through a file, or to what is no file.
+    """
+    tree = repository.commit(parent).tree if parent else EMPTY_TREE
+    moves = []
+    for change in changes:
+        before = repository.find(tree, change.path)
+        _refuse_obstacle(repository, tree, change)
+        after = None
+        if change.data is not None:
+            mode = before.mode if before else FileMode.BLOB
+            after = Entry(int(mode), str(repository.handle.create_blob(change.data)))
+        moves.append(Move(change.name, change.path, before, after))
+    return tuple(moves)
+
+
+def _refuse_obstacle(repository: Repository, tree: str, change: FileChange) -> None:
+    """Refuse a path that leads through a file, or to what is no file."""
+    *folders, _ = segments = change.path.split("/")
+    for depth in range(1, len(segments) + 1):
+        place = "/".join(segments[:depth])
+        entry = repository.find(tree, place)
+        if entry is None:
+            return
+        if depth <= len(folders) and not entry.is_tree:
+            reason = f"{place} is a file, so nothing can lie in it. Choose another name."
+            raise ConflictError(names=[change.name], reason=reason)
+        if depth > len(folders) and not entry.is_file:
+            reason = f"{place} is no regular file in git. Move it away first."
+            raise ConflictError(names=[change.name], reason=reason)
+
+
+def store_commit(
+    repository: Repository, parents: Sequence[str], moves: Sequence[Move], note: CommitNote
+) -> str:
+    """Store a commit that no reference stands at yet.
+
+    Args:
+        repository: The repository.
+        parents: The ids of its parents; its files are those of the first one, with the moves.
+        moves: What it does to each path.
+        note: The author, the committer and the message.
+
+    Returns:
+        Its id.
+    """
+    handle = repository.handle
+    root = _store_tree(
+        repository,
+        repository.commit(parents[0]).tree if parents else EMPTY_TREE,
+        {tuple(move.path.split("/")): move.after for move in moves},
+    )
+    return str(
+        handle.create_commit(
+            None,
+            _pygit2_signature(note.author),
+            _pygit2_signature(note.committer),
+            note.message,
+            pygit2.Oid(hex=root or _empty_tree(handle)),
+            [pygit2.Oid(hex=parent) for parent in parents],
+        )
+    )
+
+
+def _store_tree(
+    repository: Repository, tree: str, entries: Mapping[tuple[str, ...], Entry | None]
+) -> str | None:
+    """Store a tree with some entries changed, and give its id; None for one without entries."""
+    present = repository.tree(tree)
+    start = [] if tree == EMPTY_TREE else [pygit2.Oid(hex=tree)]
+    builder = repository.handle.TreeBuilder(*start)
+    inside: dict[str, dict[tuple[str, ...], Entry | None]] = {}
+    for (first, *rest), entry in entries.items():
+        if rest:
+            inside.setdefault(first, {})[tuple(rest)] = entry
+        else:
+            _set(builder, present, first, entry)
+    for name, below in inside.items():
+        folder = present.get(name)
+        stored = _store_tree(repository, folder.id if folder else EMPTY_TREE, below)
+        _set(builder, present, name, Entry(int(FileMode.TREE), stored) if stored else None)
+    return str(builder.write()) if len(builder) else None
+
+
+def _set(
+    builder: pygit2.TreeBuilder, present: Mapping[str, Entry], name: str, entry: Entry | None
+) -> None:
+    if entry is not None:
+        builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
+    elif name in present:
+        builder.remove(name)
+
+
+def _empty_tree(handle: pygit2.Repository) -> str:
+    return str(handle.TreeBuilder().write())
+
+
+def _pygit2_signature(person: Signature) -> pygit2.Signature:
+    return pygit2.Signature(person.name, person.email)
+
+
+def move_ref(
+    repository: Repository,
+    ref: str,
+    tip: str | None,
+    commit: str,
+    note: CommitNote,
+    patience: Patience,
+) -> bool:
+    """Move a reference, and tell whether it was still where it was.
+
+    The look and the move happen under the reference's lock: one without a commit has no old value
+    that git could compare.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+        tip: The commit that it must stand at; None for one that must not be there.
+        commit: The commit to move it to.
+        note: Who moves it; the subject goes into the reflog.
+        patience: How long the lock is waited for.
+
+    Raises:
+        RepositoryLockedError: Another process held the lock for too long.
+    """
+    handle = repository.handle
+    handle.set_ident(note.committer.name, note.committer.email)
+    subject = note.message.partition("\n")[0]
+    lock = repository.common_dir / f"{ref}.lock"
+    while True:
+        with handle.transaction() as transaction:
+            if _try_lock_ref(transaction, ref):
+                if tip_of(repository, ref) != tip:
+                    return False
+                transaction.set_target(ref, commit, None, f"promptstore: {subject}")
+                return True
+        patience.wait(lock, OTHERS)
+
+
+def _try_lock_ref(transaction: ReferenceTransaction, ref: str) -> bool:
+    try:
+        transaction.lock_ref(ref)
+    except pygit2.GitError as error:
+        # libgit2 says the one where it sees the lock, the other where it comes at that moment.
+        if "failed to lock file" in str(error) or os.strerror(errno.EEXIST) in str(error):
+            return False
+        raise
+    return True
