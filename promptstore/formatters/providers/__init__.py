@@ -176,12 +176,10 @@ def _read(value: Any, depth: int) -> list[Part]:
         return []
     if isinstance(value, str):
         return [Text(value)]
-    if depth > _DEEPEST or not isinstance(value, dict | list):
+    if depth > _DEEPEST or not isinstance(value, dict | list) or is_numbers(value):
         return [Data(value)]
-    if isinstance(value, list) and not is_numbers(value):
-        return [part for item in value for part in _read(item, depth + 1)]
     if isinstance(value, list):
-        return [Data(value)]
+        return [part for item in value for part in _read(item, depth + 1)]
     if value.keys() == _TEXT_BLOCK and value["type"] == "text" and isinstance(value["text"], str):
         return [Text(value["text"])]  # most are, so it is fast
     fields = Fields(value)
