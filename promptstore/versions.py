@@ -382,8 +382,8 @@ class VersionIndex:
         """
         from promptstore.repository.program import (
             GitProgramError,
-            count_first_parents,
-            log_first_parents,
+            list_first_parents,
+            log_commits,
         )
 
         known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
@@ -391,11 +391,11 @@ class VersionIndex:
         steps: list[_Step] = []
         names: dict[str, str | None] = {}
         try:
-            total = count_first_parents(self._repository, tip, known) if self._progress else 0
-            for commit in log_first_parents(self._repository, tip, known, self._root):
+            ids = list_first_parents(self._repository, tip, known)
+            for commit in log_commits(self._repository, ids, self._root):
                 changes = self._named(commit, names)
                 steps.append(_Step(commit.id, commit.parent, commit.time, changes))
-                self._tell(len(steps), total)
+                self._tell(len(steps), len(ids))
         except GitProgramError:
             return None
         parent = steps[-1].parent if steps else tip

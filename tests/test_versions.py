@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptstore.repository import Repository
+from promptstore.repository import Repository, program
 from promptstore.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo
 
@@ -119,7 +119,7 @@ def test_the_git_program_gives_the_same_index(steps: list[Step], seen_before: in
         assert asking == plain
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(histories, st.lists(st.integers(1, 12), max_size=5), st.integers(1, 6))
 def test_what_is_kept_in_memory_is_what_is_stored(
     steps: list[Step], seen_before: list[int], store_from: int
@@ -187,6 +187,14 @@ def test_settings_of_git_change_no_version(repo: GitRepo, settings: tuple[str, s
     assert everything(repository, revs, 1) == expected
 
 
+def test_a_long_history_is_read_in_parts(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository, revs = long_history(repo)
+    expected = everything(repository, revs, 0)
+    for part in (1, 7, LONG - 1, LONG):
+        monkeypatch.setattr(program, "_PART", part)
+        assert everything(repository, revs, 1) == expected
+
+
 def test_replaced_and_grafted_commits_change_no_version(repo: GitRepo) -> None:
     repository, revs = long_history(repo)
     expected = everything(repository, revs, 0)
@@ -208,11 +216,11 @@ def test_a_git_program_that_talks_nonsense_is_not_believed(
     repository, revs = long_history(repo)
     expected = everything(repository, revs, 0)
     for answer in ("echo hello", f"echo '{revs[0]} 1 '", "exit 1", "head -c 100 /dev/zero"):
-        program = tmp_path / "bin" / "git"
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(f"#!/bin/sh\n{answer}\n")
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        script = tmp_path / "bin" / "git"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f"#!/bin/sh\n{answer}\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
         assert everything(repository, revs, 1) == expected
 
 

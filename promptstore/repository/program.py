@@ -8,9 +8,12 @@ output, nor replaced objects, nor a remote.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple
 
 import pygit2
@@ -25,6 +28,10 @@ _LOG: Final = (
 )  # fmt: skip
 _KEPT_VARIABLES: Final = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
 _NOTHING: Final = "0" * 40
+_ID: Final = re.compile(r"[0-9a-f]{40}")
+_PART: Final = 25_000
+_AT_ONCE: Final = 2
+"""So many commits are asked of one process, and so many of these run side by side."""
 
 
 class GitProgramError(Exception):
@@ -48,49 +55,69 @@ class Logged(NamedTuple):
     changes: list[tuple[str, Entry | None]]
 
 
-def count_first_parents(repository: Repository, tip: str, known: Collection[str]) -> int:
-    """Count the commits that `log_first_parents` gives.
-
-    Raises:
-        GitProgramError: It cannot be told.
-    """
-    words = ("rev-list", "--count", "--first-parent", "--ignore-missing")
-    with _running(repository, (*words, tip, *_without(known))) as output:
-        return int(output.read() or 0)
-
-
-def log_first_parents(
-    repository: Repository, tip: str, known: Collection[str], folder: str
-) -> Iterator[Logged]:
-    """Read a first-parent history, newest first, with what each commit changed.
+def list_first_parents(repository: Repository, tip: str, known: Collection[str]) -> list[str]:
+    """List the ids of a first-parent history, newest first.
 
     Args:
         repository: The repository.
         tip: The id of its newest commit.
         known: Commits whose whole history may be left out.
+
+    Raises:
+        GitProgramError: It cannot be told.
+    """
+    words = ("rev-list", "--first-parent", "--ignore-missing", tip, *_without(known))
+    with _running(repository, words) as run:
+        ids = run.lines()
+    if not all(map(_ID.fullmatch, ids)):
+        raise GitProgramError("these are no ids")
+    return ids
+
+
+def log_commits(repository: Repository, ids: Sequence[str], folder: str) -> Iterator[Logged]:
+    """Read commits of a first-parent history with what each of them changed.
+
+    Args:
+        repository: The repository.
+        ids: Their ids, newest first, none left out, as `list_first_parents` gives them.
         folder: The folder whose changes are wanted; empty for all.
 
     Raises:
         GitProgramError: It cannot be told. What came before is of no use then.
     """
     paths = ("--", folder) if folder else ()
-    with _running(repository, (*_LOG, tip, *_without(known), *paths)) as output:
-        expected: str | None = tip
-        commit: Logged | None = None
-        for line in output:
-            if line.startswith(":"):
-                if commit is None:
-                    raise GitProgramError(line)
-                commit.changes.append(_change(line))
-            elif line != "\n":
-                if commit is not None:
-                    yield commit
-                commit = _commit(line)
-                if commit.id != expected:
-                    raise GitProgramError(line)
-                expected = commit.parent
-        if commit is not None:
-            yield commit
+    parts = deque(ids[start : start + _PART] for start in range(0, len(ids), _PART))
+    with ExitStack() as stack:
+        running: deque[tuple[Sequence[str], _Run]] = deque()
+        while parts or running:
+            while parts and len(running) < _AT_ONCE:
+                part = parts.popleft()
+                words = (*_LOG, f"--max-count={len(part)}", part[0], *paths)
+                running.append((part, stack.enter_context(_running(repository, words))))
+            try:
+                yield from _read_commits(*running.popleft())
+            except ValueError as error:
+                raise GitProgramError(str(error)) from error
+
+
+def _read_commits(ids: Sequence[str], run: _Run) -> Iterator[Logged]:
+    expected = iter(ids)
+    commit: Logged | None = None
+    for line in run.lines():
+        if line.startswith(":"):
+            if commit is None:
+                raise GitProgramError(line)
+            commit.changes.append(_change(line))
+        elif line:
+            if commit is not None:
+                yield commit
+            commit = _commit(line)
+            if commit.id != next(expected, None):
+                raise GitProgramError(line)
+    if commit is not None:
+        yield commit
+    if next(expected, None) is not None:
+        raise GitProgramError("git tells of fewer commits than it lists")
 
 
 def _commit(line: str) -> Logged:
@@ -100,7 +127,7 @@ def _commit(line: str) -> Logged:
 
 def _change(line: str) -> tuple[str, Entry | None]:
     # As git-diff-tree(1) tells: ":100644 100644 OLD NEW M\tPATH"
-    facts, _, path = line.rstrip("\n").partition("\t")
+    facts, _, path = line.partition("\t")
     _, mode, _, blob, _ = facts.split(" ")
     return path, None if blob == _NOTHING else Entry(int(mode, 8), blob)
 
@@ -109,9 +136,24 @@ def _without(known: Collection[str]) -> list[str]:
     return [f"^{commit}" for commit in known]
 
 
+class _Run:
+    """A process of git, and the file that it writes to: a pipe would stop it until it is read."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        self._process = process
+        self._output = output
+
+    def lines(self) -> list[str]:
+        """Wait for its end, and give the lines that it wrote."""
+        if self._process.wait():
+            raise GitProgramError(f"git ended with {self._process.returncode}")
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace").split("\n")[:-1]
+
+
 @contextmanager
-def _running(repository: Repository, words: Collection[str]) -> Iterator[IO[str]]:
-    """Run git, and raise where anything goes wrong with it."""
+def _running(repository: Repository, words: Collection[str]) -> Iterator[_Run]:
+    """Run git, and end it when nobody wants to know any more."""
     if _fetches_what_is_missing(repository):
         raise GitProgramError("a partial clone would ask its remote")
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
@@ -119,29 +161,23 @@ def _running(repository: Repository, words: Collection[str]) -> Iterator[IO[str]
         "git", "--no-replace-objects", "--literal-pathspecs", "--no-pager",
         "--git-dir", str(repository.git_dir), *settings, *words,
     ]  # fmt: skip
-    try:
-        process = subprocess.Popen(  # noqa: S603 - no word comes from outside but ids and a path
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=repository.common_dir,
-            env=_environment(),
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise GitProgramError(str(error)) from error
-    with process:
-        assert process.stdout is not None
+    with TemporaryFile() as output:
         try:
-            yield process.stdout
-        except ValueError as error:
+            process = subprocess.Popen(  # noqa: S603 - no word comes from outside but ids and a path
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+                cwd=repository.common_dir,
+                env=_environment(),
+            )
+        except (OSError, ValueError) as error:
             raise GitProgramError(str(error)) from error
-        finally:
-            process.kill() if process.stdout.read(1) else process.wait()
-    if process.returncode:
-        raise GitProgramError(f"git ended with {process.returncode}")
+        with process:
+            try:
+                yield _Run(process, output)
+            finally:
+                process.kill()
 
 
 def _fetches_what_is_missing(repository: Repository) -> bool:
