@@ -240,7 +240,9 @@ def _run(
 
     both = session.sync.compare()
     if dry_run:
-        _show(session, replace(both, steps=tuple(chosen(both, options))), _print_plan, as_json)
+        merges = both.merges if "pull" in options.directions else {}
+        planned = replace(both, steps=tuple(chosen(both, options)), merges=merges)
+        _show(session, planned, _print_plan, as_json)
         return
     report = _applied(session, both, options)
     has_labels = session.client.dialect != "seed"

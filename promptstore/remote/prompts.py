@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from promptstore.errors import RemoteConflictError, RemoteNotFoundError
+from promptstore.errors import (
+    RemoteConflictError,
+    RemoteNotFoundError,
+    RemotePermissionError,
+    RemoteRejectedError,
+)
 from promptstore.remote.answers import RemotePrompt
 from promptstore.remote.client import PAGE_SIZE, PostHogClient
 
@@ -109,13 +114,14 @@ class PromptsOfRemote:
             name: Its name on the remote.
 
         Returns:
-            The prompt, or None where the remote cannot do that: only the newest servers can.
+            The prompt, or None where the remote refuses: only the newest servers can do that, and
+            nothing tells which those are.
         """
         if self._client.dialect == "seed":
             return None
         try:
             self._client.unarchive_prompt(name)
-        except RemoteNotFoundError:
+        except (RemoteNotFoundError, RemotePermissionError, RemoteRejectedError):
             return None
         return self._client.get_prompt(name, resolve=False)
 

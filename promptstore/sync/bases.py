@@ -57,13 +57,14 @@ class BranchPast:
         """Tell whether a commit is part of the branch, or is not known at all."""
         return commit is None or self._is_in(commit)
 
-    def has_taken_in(self, name: str, held: Held, others: Collection[str]) -> bool | None:
+    def has_taken_in(self, name: str, held: Held, others: Collection[Held]) -> bool | None:
         """Tell whether the branch has taken in what the remote held.
 
         Args:
             name: The prompt's name.
             held: What the remote held, and the commit that took it in.
-            others: The digests of other states: a content that equals one of them is from before.
+            others: Other states that the remote was in. A version with the content of one of them
+                is from before, and so is all that is older.
 
         Returns:
             Whether it has; None where the history is not known, as in a shallow clone.
@@ -77,13 +78,18 @@ class BranchPast:
         except HistoryUnavailableError:
             return None
         named = {f"{key}: {value}" for key, value in trailers_of(self._remote, held).items()}
-        if any(named <= _lines(version.message) for version in versions):
+        apart = [one for one in others if one.digest != held.digest]
+        # Where a remote counts no versions, an older state may have had the same trailers.
+        if all((one.id, one.version) != (held.id, held.version) for one in apart) and any(
+            named <= _lines(version.message) for version in versions
+        ):
             return True
+        before = {one.digest for one in apart}
         for version in versions:
             digest = self._digest(name, version)
-            if digest == held.digest:
+            if digest == held.digest or named <= _lines(version.message):
                 return True
-            if digest in others:
+            if digest in before:
                 return False
         return False
 
@@ -150,11 +156,10 @@ def find_bases(
 
 def _older_base(name: str, held: Held, past: list[Held], branch: BranchPast) -> Held | None:
     """Find the newest state that the branch has taken in; None where there is none."""
-    others = {one.digest for one in past} - {held.digest}
-    if branch.has_taken_in(name, held, others) is not False:
+    if branch.has_taken_in(name, held, past) is not False:
         return held
     for one in past:
-        if branch.has_taken_in(name, one, others - {one.digest}):
+        if branch.has_taken_in(name, one, [held, *past]):
             return one
     # What the remote has no more is not made anew by a branch that has not heard of it.
     return replace(held, deleted=False) if held.deleted else None
@@ -168,7 +173,7 @@ def _now(
         return base
     if base.offered is not None and base.offered.digest == seen.digest:
         offer = replace(seen, taken_in=base.offered.commit)
-        if branch.has_taken_in(name, offer, {base.digest}) is True:
+        if branch.has_taken_in(name, offer, [base]) is True:
             return replace(offer, labels=base.labels)
     # What is deleted and offered was never on both sides; see `Actions.offer`.
     is_back = base.deleted and base.offered is None and here.get(name, DELETED) != DELETED

@@ -27,6 +27,7 @@ from promptstore.errors import (
 )
 from promptstore.remote import LogAttribute, Patience, PostHogClient
 from promptstore.remote.pace import Pace
+from promptstore.remote.prompts import PromptsOfRemote
 
 KEY = "phx_a_secret_key"
 ROW = {
@@ -444,3 +445,17 @@ def test_publishing_keeps_a_pace() -> None:
     for _ in range(100):
         unbound.keep()
     assert pauses == [40.0]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
+def test_a_server_that_refuses_to_bring_a_prompt_back_cannot(status: int) -> None:
+    script = Script(httpx.Response(status, json={"detail": "No."}))
+    with script.client() as client:
+        assert PromptsOfRemote(client).unarchive("a") is None
+
+
+def test_reading_for_a_sync_puts_no_reference_in_place() -> None:
+    script = Script(ok())
+    with script.client() as client:
+        PromptsOfRemote(client).read("a")
+    assert dict(script.asked[0].url.params) == {"resolve": "false"}

@@ -87,6 +87,22 @@ class TestABranchThatIsBehind:
         assert old.text("a") == "Theirs"
         assert old.plan() == ["pull update a"]
 
+    @in_both_dialects
+    def test_a_remote_that_went_back_to_what_was_pulled_before_is_followed(
+        self, pair: Pair
+    ) -> None:
+        pair.commit(a=file("One"))
+        pair.run()
+        for text in ("Theirs", "Later"):
+            pair.project.edit("a", text)
+            pair.run()
+        pair.repo.git("branch", "old")
+        pair.project.edit("a", "Theirs")
+        pair.run()
+        pair.repo.git("switch", "--quiet", "old")
+        assert pair.text("a") == "Later"
+        assert pair.plan() == ["pull update a"]
+
     def test_a_shallow_clone_is_taken_at_its_word(self, pair: Pair) -> None:
         pair.commit(a=file("One"))
         pair.project.edit("b", "B")
