@@ -20,8 +20,6 @@ Question: TypeAlias = tuple[str, bytes, str]
 """What a read asks: the path and the query as they were sent, and the origin."""
 
 _MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
-_MAX_WRITERS: Final = 8
-"""A fifth of the threads that there are."""
 
 
 class Kept(NamedTuple):
@@ -87,7 +85,7 @@ class Project:
     Attributes:
         settings: What the server was told about it.
         store: Its store.
-        writers: Lets a few writers in at once.
+        turn: Whose turn it is to write: who comes first writes first.
     """
 
     def __init__(self, settings: ProjectSettings) -> None:
@@ -95,7 +93,7 @@ class Project:
         self.store = PromptStore.open(
             settings.repository, root=settings.root, branch=settings.branch
         )
-        self.writers = asyncio.Semaphore(_MAX_WRITERS)
+        self.turn = asyncio.Lock()
         self._moment: Moment | None = None
         self._store_id: UUID | None = None
         self._ids: tuple[str | None, dict[str, str]] = (None, {})

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 from promptstore.repository import Patience
 from promptstore.repository.locks import exclusive
+from promptstore.server.routes import asked
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo
@@ -109,6 +110,25 @@ def test_writers_who_wait_do_not_keep_readers_waiting(server: Server, repo: GitR
             assert not any(one.done() for one in written)
         statuses = Counter(one.result() for one in written)
     assert statuses == {200: 1, 409: WAITING - 1}
+
+
+def test_a_write_does_not_wait_for_its_turn_for_ever(
+    server: Server, repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "MAX_WAIT_SECONDS", 0.05)
+    name = "/api/environments/@current/llm_prompts/name/summarise"
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(server.client()) for _ in range(2))
+        assert one.patch(name, json={"base_version": 1, "prompt": "two"}).status_code == 200
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        with exclusive(repo.path / ".git" / "promptstore" / "write.lock", Patience(5)):
+            body = {"base_version": 2, "prompt": "three"}
+            answers = [pool.submit(client.patch, name, json=body) for client in (one, other)]
+            done, _ = wait(answers, return_when=FIRST_COMPLETED)
+            (refused,) = (answer.result() for answer in done)
+            assert (refused.status_code, refused.json()["code"]) == (503, "repository_locked")
+            assert refused.headers["retry-after"] == "1"
+        assert sorted(answer.result().status_code for answer in answers) == [200, 503]
 
 
 @pytest.mark.parametrize(
