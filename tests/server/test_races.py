@@ -170,7 +170,8 @@ def _race(server: Server, repo: GitRepo, person: BesideTheServer | InAClone, end
         while True:
             answer = client.patch(f"name/{name}", json={"base_version": base, "prompt": text})
             if answer.status_code == 409:
-                base = answer.json()["current_version"]
+                # Without a version it is about the file on disk, where git was at work: try again.
+                base = answer.json().get("current_version", base)
                 continue
             if answer.status_code != 200:
                 failed.append(f"{answer.status_code} {answer.text}")
