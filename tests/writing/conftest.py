@@ -9,10 +9,11 @@ from tests.gitrepo import AUTHOR, GitRepo
 
 
 def configure(repo: GitRepo) -> GitRepo:
-    """Tell git who commits here."""
+    """Tell git who commits here, and not to tidy up in the background, where locks would show."""
     name, email = AUTHOR
     repo.git("config", "user.name", name)
     repo.git("config", "user.email", email)
+    repo.git("config", "gc.auto", "0")
     return repo
 
 
