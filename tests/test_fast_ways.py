@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.errors import VariableError
+from promptstore.errors import PromptStoreError, VariableError
+from promptstore.labels import Target, read_plain_file
+from promptstore.model import Message, Prompt
 from promptstore.names import are_names, is_name
+from promptstore.promptfile import parse_yaml, write_flow, write_key
 from promptstore.repository import Entry, Repository
 from promptstore.sources import CommitSource
+from promptstore.template import Limits, TemplateKind
 from promptstore.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
 from tests.gitrepo import GitRepo
 
@@ -60,6 +64,59 @@ def test_what_is_bound_plainly_is_what_is_bound(
 def test_ordinary_values_are_bound_plainly() -> None:
     declared = {"a": Variable(type="string"), "b": Variable(type="messages", default=[])}
     assert Binder(declared, (), ()).bind_plainly({"a": "é"}) == {"a": "é", "b": []}
+
+
+class Loud(str):
+    """A text that says something else when asked."""
+
+    def __str__(self) -> str:
+        return "SHOUT"
+
+
+anything = values | st.sampled_from([Loud("loud"), "{{ b }}", "%s", "a\nb", "x" * 60])
+pieces = st.lists(
+    st.sampled_from(["{{ a }}", "{{b}}", "{{ c }}", "%", "%s", "é", "{ {", "\n"]), max_size=5
+)
+
+
+@given(
+    st.lists(pieces.map("".join), min_size=1, max_size=2),
+    st.none() | st.dictionaries(named, variables | st.just(Variable(type="string"))),
+    st.dictionaries(named, anything, max_size=4),
+    st.sampled_from(["jinja2", "simple"]),
+)
+def test_a_render_of_texts_is_the_render_with_a_second_look(
+    contents: list[str],
+    declared: dict[str, Variable] | None,
+    given_values: dict[str, Any],
+    template: TemplateKind,
+) -> None:
+    # A part without a text makes no difference to the rest, and needs the second look.
+    with_a_part: list[Any] = [*contents, ({"type": "text"},)]
+    quick, careful = (
+        Prompt(
+            messages=tuple(Message("user", content) for content in written),
+            variables=declared,
+            template=template,
+            limits=Limits(max_output=100),
+        )
+        for written in (contents, with_a_part)
+    )
+    count = len(contents)
+    assert outcome(quick, given_values, count) == outcome(careful, given_values, count)
+
+
+def outcome(prompt: Prompt, given_values: dict[str, Any], count: int) -> Any:
+    try:
+        return prompt.render(**given_values).messages[:count]
+    except PromptStoreError as error:
+        return str(error)
+
+
+def test_a_text_is_put_in_as_it_is() -> None:
+    prompt = Prompt(prompt="{{ a }}%", variables={"a": Variable(type="string", description="A")})
+    assert prompt.render(a="{{ b }}").text == "{{ b }}%"
+    assert prompt.render(a=Loud("loud")).text == "loud%"
 
 
 texts = st.lists(st.sampled_from(["a", "a/b", "a\n", "", "/", "a//b", ".a", "a" * 255, "a" * 256]))
@@ -113,6 +170,46 @@ def test_names_are_those_of_the_whole_walk(
     source = CommitSource(Repository.discover(repo.path), "", commit, "main")
     stems = [path.removesuffix(".yaml") for path in paths if path.endswith(".yaml")]
     assert source.names() == sorted(filter(is_name, stems))
+
+
+keys = st.sampled_from([
+    "a", "a/b-c.d", "null", "True", "1", "1e5", "0x1f", ".inf", "-a", '"1"', '"a"', "_", "a b", "é",
+])  # fmt: skip
+hexes = st.text("0123456789abcdef", min_size=40, max_size=40) | st.sampled_from(
+    ["1" * 40, "1e" + "0" * 38, "0" * 39, "ab" * 20, "1" * 38 + "e1", "0" * 38 + "af"]
+)
+quotes = st.sampled_from(["", '"'])
+label_lines = st.builds(
+    "{}: {{version: {}, commit: {}{}{}}}{}".format,
+    keys,
+    st.sampled_from(["1", "12", "0", "01", "-1", "1.0", "9" * 16]),
+    quotes,
+    hexes,
+    quotes,
+    st.sampled_from(["\n", "\n", "\n", " # why\n", "", "\n\n"]),
+)
+
+
+@given(st.lists(label_lines, max_size=3).map("".join))
+def test_a_plain_file_of_a_label_is_read_as_yaml_reads_it(text: str) -> None:
+    plain = read_plain_file(text.encode())
+    if plain is not None:
+        read = parse_yaml(text)
+        assert plain == {name: Target(**target) for name, target in read.items()}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b/c", "true", "12"]), hexes.map(lambda text: text.ljust(40, "0"))
+    )
+)
+def test_what_the_store_writes_of_a_label_is_plain(commits: dict[str, str]) -> None:
+    lines = [
+        f"{write_key(name)}: {write_flow({'version': 3, 'commit': commit})}\n"
+        for name, commit in commits.items()
+    ]
+    expected = {name: Target(3, commit) for name, commit in commits.items()}
+    assert read_plain_file("".join(lines).encode()) == (expected or None)
 
 
 PERSON = "Ada Example <ada@example.com> 1700000000 +0100"
