@@ -91,7 +91,7 @@ def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
         report.compare(
             f"{MANY} gets in an open repository, {what}",
             {
-                OURS: lambda: [stores[0].get(name) for name in names],
+                OURS: lambda: [stores[0].get(name).messages for name in names],
                 "blob + CSafeLoader": lambda: [
                     yaml.load(read_blob(repositories[0], blob), yaml.CSafeLoader) for blob in ids
                 ],

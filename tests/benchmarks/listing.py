@@ -80,6 +80,12 @@ def _lists(report: Report, path: Path, count: int) -> None:
         prepare=reopen,
         rounds=rounds,
     )
+    report.compare(
+        f"list of {count:,} prompts, cache there, and read every text",
+        {OURS: lambda: [prompt.messages for prompt in stores[0].list()], raw: read},
+        prepare=reopen,
+        rounds=rounds,
+    )
     again = report.compare(
         f"list of {count:,} prompts again, nothing moved",
         {OURS: lambda: stores[0].list(), raw: read},

@@ -27,7 +27,10 @@ def run(report: Report, places: Places) -> None:
 
     def prompts() -> object:
         store = PromptStore.open(path)
-        return store, store.list()
+        listed = store.list()
+        # What is left for later is read, so that all is there.
+        assert all(prompt.messages and prompt.version for prompt in listed)
+        return store, listed
 
     PromptStore.open(path).list()
     plain = "plain dicts of PyYAML"
