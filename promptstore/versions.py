@@ -298,7 +298,7 @@ class VersionIndex:
         steps = self._missing_steps(connection, tip, is_empty=is_empty)
         if is_empty or sum(map(len, [*recent, steps])) >= self._store_from:
             self._store(connection, [*recent, steps])
-        else:
+        elif steps:  # else another process has stored them meanwhile
             self._remember(connection, steps)
 
     def _remember(self, connection: Connection, steps: list[_Step]) -> None:

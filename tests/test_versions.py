@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptstore.repository import Repository, program
+from promptstore.repository import Link, Repository, program
 from promptstore.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo
 
@@ -185,6 +185,24 @@ def test_settings_of_git_change_no_version(repo: GitRepo, settings: tuple[str, s
     expected = everything(repository, revs, 0)
     repo.git("config", *settings)
     assert everything(repository, revs, 1) == expected
+
+
+def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
+    repository, (tip,) = long_history(repo)
+
+    class Overtaken(Repository):
+        """A repository whose history another process indexes just when it is walked."""
+
+        def walk(self, tip: str) -> Iterator[Link]:
+            VersionIndex(repository, "prompts", store_from=1).at(tip)
+            return super().walk(tip)
+
+    VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~5"))
+    slow = VersionIndex(Overtaken.discover(repo.path), "prompts")
+    assert len(slow.at(tip).history(NAMES[0])) == LONG
+    fresh = VersionIndex(Overtaken.discover(repo.path), "prompts", store_from=1)
+    index_file(repository, "prompts").unlink()
+    assert len(fresh.at(tip).history(NAMES[0])) == LONG
 
 
 def test_a_long_history_is_read_in_parts(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
