@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import ReadOnlyError
-from promptstore.repository.checkout import find_checkouts
+from promptstore.repository.checkout import Checkout, find_checkouts
 from promptstore.repository.commits import (
     OTHERS,
     CommitNote,
@@ -74,26 +74,42 @@ def update_branch(
         RepositoryError: Git could not do it.
     """
     ref = f"refs/heads/{branch}"
+
+    def draft(tip: str | None, token: str) -> _Journal | None:
+        changes = plan(tip)
+        if not changes:
+            return None
+        parent = tip or start
+        moves = store_files(repository, parent, changes)
+        commit = store_commit(repository, [parent] if parent else [], moves, note)
+        return _Journal(ref, commit, token, moves)
+
     with translated(repository.git_dir), _only_writer(repository, patience) as folder:
         _recover(repository, folder, patience)
         while True:
             tip = tip_of(repository, ref)
-            changes = plan(tip)
-            if not changes:
+            journal = draft(tip, os.urandom(8).hex())
+            if journal is None:
                 return None
-            parent = tip or start
-            moves = store_files(repository, parent, changes)
-            commit = store_commit(repository, [parent] if parent else [], moves, note)
-            journal = _Journal(ref, commit, os.urandom(8).hex(), moves)
             _write_journal(folder, journal)
             try:
-                has_moved = _prepare(repository, journal, tip, patience) and move_ref(
-                    repository, ref, tip, commit, note, patience
+                checkouts = _lock_checkouts(repository, journal, patience)
+                if checkouts and tip_of(repository, ref) != tip:
+                    # Git committed just before it was kept out. Another attempt would meet its next
+                    # commit, so the changes are planned once more while git has to wait.
+                    tip = tip_of(repository, ref)
+                    again = draft(tip, journal.token)
+                    if again is None:
+                        return None
+                    journal = again
+                    _write_journal(folder, journal)
+                has_moved = _prepare(repository, journal, tip, checkouts) and move_ref(
+                    repository, ref, tip, journal.commit, note, patience
                 )
             finally:
                 _settle(repository, folder, journal, patience)
             if has_moved:
-                return commit
+                return journal.commit
             patience.wait(folder / "write.lock", "ever new commits of others")
 
 
@@ -164,17 +180,24 @@ def _read_move(values: Any) -> Move:
     return Move(name, path, Entry(*before) if before else None, Entry(*after) if after else None)
 
 
+def _lock_checkouts(
+    repository: Repository, journal: _Journal, patience: Patience
+) -> list[Checkout]:
+    """Lock the index of each working tree that has the branch: git does not commit there then."""
+    checkouts = find_checkouts(repository, journal.ref, journal.token)
+    for checkout in checkouts:
+        checkout.lock(patience)
+    return checkouts
+
+
 def _prepare(
-    repository: Repository, journal: _Journal, tip: str | None, patience: Patience
+    repository: Repository, journal: _Journal, tip: str | None, checkouts: Sequence[Checkout]
 ) -> bool:
     """Prepare each working tree for the commit, or tell that the branch has moved meanwhile.
 
     The look comes after the locks: git, too, locks the index before it commits, so the branch will
     hardly move once a changed index is there for all to read.
     """
-    checkouts = find_checkouts(repository, journal.ref, journal.token)
-    for checkout in checkouts:
-        checkout.lock(patience)
     if tip_of(repository, journal.ref) != tip:
         return False
     for checkout in checkouts:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from promptstore.errors import ConflictError, RepositoryError
 from promptstore.model import Prompt
+from promptstore.repository import (
+    CommitNote,
+    FileChange,
+    Patience,
+    Repository,
+    Signature,
+    update_branch,
+)
 from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy
@@ -239,3 +248,23 @@ def test_a_file_outside_of_a_sparse_checkout(store: PromptStore, repo: GitRepo) 
     repo.git("sparse-checkout", "set", "--no-cone", "notes.txt")
     with pytest.raises(ConflictError, match="was removed on disk"):
         store.save("greet", NEW)
+
+
+def test_git_that_commits_all_the_time_does_not_starve_a_write(repo: GitRepo) -> None:
+    repository = Repository.discover(repo.path)
+    me = Signature("Ada Example", "ada@example.com")
+    planned: list[str | None] = []
+
+    def plan(tip: str | None) -> list[FileChange]:
+        planned.append(tip)
+        # As soon as the index is locked, git refuses: before that, it is always a commit ahead.
+        with suppress(AssertionError):
+            repo.git("commit", "--quiet", "--allow-empty", "--message", "in between")
+        return [FileChange("b", "b.txt", b"b")]
+
+    note = CommitNote(me, me, "b")
+    made = update_branch(repository, "main", plan, note, patience=Patience(5))
+    assert made == repo.head()
+    assert repo.git("log", "--format=%s").split("\n") == ["b", "in between", "change"]
+    assert planned == [repo.git("rev-parse", "main~2"), repo.git("rev-parse", "main~1")]
+    assert_tidy(repo)
