@@ -82,11 +82,11 @@ class ContentCache:
         """
         if blob in self._prompts:
             return None
-        row = self._rows[blob] = self._row(blob)
-        if row is None or not row.waits:
-            return None
-        del self._rows[blob]
-        return row.value
+        row = self._row(blob)
+        if row is not None and row.waits:
+            return row.value
+        self._rows[blob] = row
+        return None
 
     def rebuild(self, blob: str, stored: bytes) -> Prompt:
         """Give what `parse` gives of a content, from what is stored of it."""
@@ -112,9 +112,10 @@ class ContentCache:
             _write(self._file, self._fresh)
 
     def _row(self, blob: str) -> _Row | None:
-        if blob in self._rows:
+        try:
             return self._rows.pop(blob)
-        return self._file.use(partial(_find, blob=blob)) if self._file else None
+        except KeyError:
+            return self._file.use(partial(_find, blob=blob)) if self._file else None
 
     def _parsed(self, file: File) -> Prompt:
         document = promptfile.parse(file.read(), file.path)

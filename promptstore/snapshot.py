@@ -437,6 +437,9 @@ class LabelledSnapshot(Snapshot):
         self.file(name)
         return self._read(name)
 
+    def _load_all(self) -> None:
+        """Load nothing: each prompt is read as of a commit of its own."""
+
 
 def _mentions(prompt: Prompt, folded: str) -> bool:
     words = [prompt.name or "", prompt.description or "", *prompt.tags]
