@@ -43,13 +43,15 @@ def fork(work: Callable[[int], None]) -> Child:
         os.close(write_end)
         return Child(pid, read_end)
     os.close(read_end)
+    code = 1
     try:
         work(write_end)
         code = 0
-    except BaseException:  # noqa: BLE001 - whatever it was, the child must not run on as a test
-        traceback.print_exc()
-        code = 1
-    os._exit(code)
+    finally:
+        # Whatever it was, the child must not run on as a test.
+        if code:
+            traceback.print_exc()
+        os._exit(code)
 
 
 def race(workers: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,7 +81,7 @@ class Connection:
         *,
         patience: Patience,
         transport: httpx.BaseTransport | None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None],
     ) -> None:
         self.host = _checked_host(host)
         self.requests = 0

@@ -47,6 +47,7 @@ class Patience:
                 reason=f"{holder} held this lock for more than {self._seconds:g} seconds. "
                 "Try again; if no such process runs, remove the file.",
             )
+        # Git's locks are files, and a file that goes wakes nobody: one can only look again.
         time.sleep(self._pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 

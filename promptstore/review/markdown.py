@@ -73,16 +73,16 @@ def _table(changes: Sequence[PromptChange]) -> str:
         f"{change.kind} | {_why(change)} |"
         for change in changes
     ]
-    kept = _within(rows, _MAX_PART)
-    if len(kept) < len(rows):
-        kept.append(f"| | and {len(rows) - len(kept)} more | | |")
+    kept = _within_a_part(rows, "| | and {} more | | |")
     return "\n".join(["| | prompt | what | why |", "|---|---|---|---|", *kept])
 
 
-def _within(lines: list[str], most: int) -> list[str]:
-    """Keep as many lines as have room together."""
+def _within_a_part(lines: list[str], more: str) -> list[str]:
+    """Keep as many lines as have room together, and say how many more there are."""
     ends = accumulate(len(line) + 1 for line in lines)
-    return [line for line, end in zip(lines, ends, strict=True) if end <= most]
+    kept = [line for line, end in zip(lines, ends, strict=True) if end <= _MAX_PART]
+    left_out = len(lines) - len(kept)
+    return [*kept, more.format(left_out)] if left_out else kept
 
 
 def _name(change: PromptChange) -> str:
@@ -171,9 +171,7 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
         f"line {finding.problem.line}: {code(finding.problem.message)}"
         for finding in findings
     ]
-    kept = _within(lines, _MAX_PART)
-    if len(kept) < len(lines):
-        kept.append(f"- and {len(lines) - len(kept)} more; `promptstore check` lists them")
+    kept = _within_a_part(lines, "- and {} more; `promptstore check` lists them")
     return ["**Problems**", "\n".join(kept)]
 
 

@@ -22,23 +22,31 @@ def run(report: Report, places: Places) -> None:
         _lists(report, path, shape.prompts)
 
 
-def _names(report: Report, path: Path, count: int) -> None:
-    stores: list[PromptStore] = []
-    repositories: list[pygit2.Repository] = []
+class _Opened:
+    """A store and a plain repository that have read nothing yet."""
 
-    def reopen() -> None:
-        stores[:] = [PromptStore.open(path)]
-        stores[0].labels()
-        repositories[:] = [pygit2.Repository(str(path))]
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.anew()
+
+    def anew(self) -> None:
+        """Open both once more, and let the store find out where everything is."""
+        self.store = PromptStore.open(self._path)
+        self.store.labels()
+        self.repository = pygit2.Repository(str(self._path))
+
+
+def _names(report: Report, path: Path, count: int) -> None:
+    opened = _Opened(path)
 
     result = report.compare(
         f"names of {count:,} prompts at a commit",
         {
-            OURS: lambda: stores[0].names(),
-            "walking the tree with pygit2": lambda: list(_walk(repositories[0])),
+            OURS: lambda: opened.store.names(),
+            "walking the tree with pygit2": lambda: list(_walk(opened.repository)),
         },
         goals=[Goal("walking the tree with pygit2", 1.5)],
-        prepare=reopen,
+        prepare=opened.anew,
     )
     report.points.append(Point("names", count, result.seconds[OURS]))
 
@@ -47,26 +55,20 @@ def _lists(report: Report, path: Path, count: int) -> None:
     snapshot = PromptStore.open(path).snapshot()
     ids = [snapshot.file(name).blob for name in snapshot.names()]
     raw, parsed = "raw blobs", "raw blobs + CSafeLoader"
-    stores: list[PromptStore] = []
-    repositories: list[pygit2.Repository] = []
-
-    def reopen() -> None:
-        stores[:] = [PromptStore.open(path)]
-        stores[0].labels()
-        repositories[:] = [pygit2.Repository(str(path))]
+    opened = _Opened(path)
 
     def forget() -> None:
         contents_file(path).unlink(missing_ok=True)
-        reopen()
+        opened.anew()
 
     def read() -> list[bytes]:
-        return [read_blob(repositories[0], blob) for blob in ids]
+        return [read_blob(opened.repository, blob) for blob in ids]
 
     rounds = 3 if report.quick else 5
     first = report.compare(
         f"list of {count:,} prompts, no cache",
         {
-            OURS: lambda: stores[0].list(),
+            OURS: lambda: opened.store.list(),
             parsed: lambda: [yaml.load(data, yaml.CSafeLoader) for data in read()],
         },
         goals=[Goal(parsed, 0.65)],
@@ -75,20 +77,20 @@ def _lists(report: Report, path: Path, count: int) -> None:
     )
     cached = report.compare(
         f"list of {count:,} prompts, cache there",
-        {OURS: lambda: stores[0].list(), raw: read},
+        {OURS: lambda: opened.store.list(), raw: read},
         goals=[Goal(raw, 0.5)],
-        prepare=reopen,
+        prepare=opened.anew,
         rounds=rounds,
     )
     report.compare(
         f"list of {count:,} prompts, cache there, and read every text",
-        {OURS: lambda: [prompt.messages for prompt in stores[0].list()], raw: read},
-        prepare=reopen,
+        {OURS: lambda: [prompt.messages for prompt in opened.store.list()], raw: read},
+        prepare=opened.anew,
         rounds=rounds,
     )
     again = report.compare(
         f"list of {count:,} prompts again, nothing moved",
-        {OURS: lambda: stores[0].list(), raw: read},
+        {OURS: lambda: opened.store.list(), raw: read},
         goals=[Goal(raw, 0.02)],
     )
     for line, result in (("list, no cache", first), ("list, cache", cached), ("list again", again)):

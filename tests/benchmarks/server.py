@@ -203,7 +203,7 @@ def rate(target: Target, connections: int) -> float:
         thread.start()
     start.wait()
     began = time.perf_counter()
-    time.sleep(SECONDS)
+    threads[0].join(SECONDS)
     stop.set()
     elapsed = time.perf_counter() - began
     for thread in threads:

@@ -128,6 +128,7 @@ def _missing_for_javascript() -> str:
     return ""
 
 
+# Python's packages cannot bring it; `.ci/run` installs it where there is Node.js.
 @pytest.mark.skipif(bool(_missing_for_javascript()), reason=_missing_for_javascript())
 class TestJavaScript:
     @staticmethod
