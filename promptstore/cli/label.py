@@ -36,7 +36,7 @@ from promptstore.cli.writing import (
     expect_all,
     read_attribution,
 )
-from promptstore.errors import InvalidArgumentError, LabelNotFoundError
+from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
 from promptstore.labels import LabelMove, LabelTable, Target, check_label
 from promptstore.names import near_matches
 from promptstore.sources import File
@@ -115,9 +115,14 @@ def set_label(
     attribution = read_attribution(message, author, trailer)
     check_label(label)
     with opened(context) as store:
-        selections = _select_all(store, names)
         table = store.labels()
-        steps = [_step(store, table, label, *pair) for pair in selections.items()]
+        try:
+            selections = _select_all(store, names)
+            steps = [_step(store, table, label, *pair) for pair in selections.items()]
+        except PromptNotFoundError as error:
+            if label in store.names():
+                error.add_note(f"{label!r} is a prompt: the label comes first, then the prompts.")
+            raise
         _note_new_label(label, table)
         if dry_run:
             _show_dry_run(store, label, steps, as_json=as_json)

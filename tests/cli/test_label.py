@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptstore.cli.label import is_protected
-from promptstore.errors import ConflictError
+from promptstore.errors import ConflictError, PromptNotFoundError
 from promptstore.labels import BRANCH
 from promptstore.store import PromptStore
 from tests.cli.conftest import Run
@@ -144,6 +144,11 @@ class TestSet:
         written.commit({"prompts/old.yaml": "prompt: x\ndeleted: true\n"})
         fails_with(write("label", "set", *arguments), sentence)
         assert written.git("branch", "--list", BRANCH) == ""
+
+    def test_the_label_and_a_prompt_changed_places(self, write: Run) -> None:
+        error = write("label", "set", "greet", "production").exception
+        assert isinstance(error, PromptNotFoundError)
+        assert error.__notes__ == ["'greet' is a prompt: the label comes first, then the prompts."]
 
     def test_a_shallow_clone(self, write: Run, written: GitRepo, tmp_path: Path) -> None:
         shallow = written.clone(tmp_path / "shallow", "--depth=1")
