@@ -7,20 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from yaml.nodes import Node, ScalarNode
-
 from promptstore.errors import Problem, PromptFileError
 from promptstore.model import Prompt
 from promptstore.promptfile import codes
+from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.schema import build_prompt
-from promptstore.promptfile.yamlreader import (
-    Path,
-    Tree,
-    YamlError,
-    find_node,
-    place_of,
-    read_yaml,
-)
+from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class Document:
     prompt: Prompt
     tree: Tree
 
-    def position(self, keys: Path, text_line: int = 1) -> tuple[int, int]:
+    def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:
         """Tell where something stands in the file.
 
         Args:
@@ -47,15 +39,15 @@ class Document:
         Returns:
             Line and column, from 1. For a text that is no block: where it starts.
         """
-        node, _ = find_node(self.tree.root, keys)
+        node, _ = self.tree.find(keys)
         line, column = place_of(node.start_mark)
-        if isinstance(node, ScalarNode) and node.style == "|":
+        if getattr(node, "style", None) == "|":
             return line + text_line, _indent_of(self.tree.text, line + text_line)
         return line, column
 
-    def key_position(self, keys: Path) -> tuple[int, int]:
+    def key_position(self, keys: KeyPath) -> tuple[int, int]:
         """Tell where the key of something stands in the file; see `position`."""
-        node, key_node = find_node(self.tree.root, keys)
+        node, key_node = self.tree.find(keys)
         return place_of((key_node or node).start_mark)
 
 
@@ -121,8 +113,8 @@ def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
 
 
 def _build(tree: Tree) -> Prompt:
-    def report(keys: Path, code: str, message: str) -> None:
-        tree.problems.report(_mark(tree.root, keys, code), code, message)
+    def report(keys: KeyPath, code: str, message: str) -> None:
+        tree.problems.report(_mark(tree, keys, code), code, message)
 
     if not isinstance(tree.value, dict):
         report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
@@ -133,8 +125,8 @@ def _build(tree: Tree) -> Prompt:
     return prompt
 
 
-def _mark(root: Node, keys: Path, code: str) -> Any:
-    node, key_node = find_node(root, keys)
+def _mark(tree: Tree, keys: KeyPath, code: str) -> Any:
+    node, key_node = tree.find(keys)
     about_the_key = code in (codes.UNKNOWN_KEY, codes.MISSING_KEY) or (
         code == codes.BAD_VARIABLE and len(keys) == 2
     )

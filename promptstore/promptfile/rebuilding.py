@@ -11,7 +11,10 @@ from zlib import crc32
 from promptstore.model import Insert, Message, Prompt
 from promptstore.variables import Variable
 
-_READERS: Final = ("promptfile/yamlreader.py", "promptfile/schema.py", "names.py", "variables.py")
+_READERS: Final = (
+    "promptfile/yamlreader.py", "promptfile/plainyaml.py", "promptfile/yamlparser.py",
+    "promptfile/scalars.py", "promptfile/schema.py", "names.py", "variables.py",
+)  # fmt: skip
 
 
 def rebuild(value: Mapping[str, Any]) -> Prompt:

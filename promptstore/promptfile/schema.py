@@ -12,7 +12,8 @@ from uuid import UUID
 from promptstore.model import PART_TYPES, Insert, Message, Prompt
 from promptstore.names import is_name
 from promptstore.promptfile import codes
-from promptstore.promptfile.yamlreader import Path, shown
+from promptstore.promptfile.problems import KeyPath
+from promptstore.promptfile.scalars import shown
 from promptstore.template import TEMPLATE_KINDS
 from promptstore.variables import (
     MISSING,
@@ -23,7 +24,7 @@ from promptstore.variables import (
     fit,
 )
 
-Report = Callable[[Path, str, str], None]
+Report = Callable[[KeyPath, str, str], None]
 """Takes the path of what is wrong, a code and a sentence."""
 
 KEYS: Final = (
@@ -89,7 +90,7 @@ def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
 
 def _check_keys(
     value: Mapping[str, Any],
-    path: Path,
+    path: KeyPath,
     known: tuple[str, ...],
     report: Report,
     free: str = "\0",
@@ -115,7 +116,7 @@ def _check_texts(value: Mapping[str, Any], report: Report) -> None:
         report((), codes.MISSING_KEY, message)
 
 
-def _text(value: Any, path: Path, report: Report) -> str:
+def _text(value: Any, path: KeyPath, report: Report) -> str:
     if isinstance(value, str):
         return value
     report(
@@ -126,7 +127,7 @@ def _text(value: Any, path: Path, report: Report) -> str:
     return ""
 
 
-def _one_of(value: Any, path: Path, choices: tuple[Any, ...], report: Report) -> Any:
+def _one_of(value: Any, path: KeyPath, choices: tuple[Any, ...], report: Report) -> Any:
     if value in choices and not isinstance(value, bool):
         return value
     near = get_close_matches(shown(str(value)), choices, n=1)
@@ -135,14 +136,14 @@ def _one_of(value: Any, path: Path, choices: tuple[Any, ...], report: Report) ->
     return choices[0]
 
 
-def _boolean(value: Any, path: Path, report: Report) -> bool:
+def _boolean(value: Any, path: KeyPath, report: Report) -> bool:
     if isinstance(value, bool):
         return value
     report(path, codes.WRONG_VALUE, f"{_named(path)} must be true or false, not {_kind(value)}.")
     return False
 
 
-def _mapping(value: Any, path: Path, report: Report) -> dict[str, Any] | None:
+def _mapping(value: Any, path: KeyPath, report: Report) -> dict[str, Any] | None:
     if isinstance(value, dict):
         return value
     report(
@@ -200,7 +201,7 @@ def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
 def _variables(value: Any, template: str, report: Report) -> dict[str, Variable] | None:
     if value is MISSING:
         return None
-    path: Path = ("variables",)
+    path: KeyPath = ("variables",)
     found = _mapping(value, path, report)
     if found is None:
         return None
@@ -214,7 +215,7 @@ def _variables(value: Any, template: str, report: Report) -> dict[str, Variable]
     return variables
 
 
-def _check_variable_name(name: str, template: str, path: Path, report: Report) -> None:
+def _check_variable_name(name: str, template: str, path: KeyPath, report: Report) -> None:
     is_simple = template == "simple"
     if not (_SIMPLE_NAME if is_simple else _JINJA_NAME).fullmatch(name):
         rule = _SIMPLE_RULE if is_simple else _JINJA_RULE
@@ -225,7 +226,7 @@ def _check_variable_name(name: str, template: str, path: Path, report: Report) -
         report(path, codes.BAD_VARIABLE, message)
 
 
-def _variable(value: Any, path: Path, report: Report) -> Variable:
+def _variable(value: Any, path: KeyPath, report: Report) -> Variable:
     declared = _mapping({} if value is None else value, path, report)
     if declared is None:
         return Variable()
@@ -246,7 +247,7 @@ def _variable(value: Any, path: Path, report: Report) -> Variable:
 
 
 def _enum(
-    declared: Mapping[str, Any], kind: Any, path: Path, report: Report
+    declared: Mapping[str, Any], kind: Any, path: KeyPath, report: Report
 ) -> tuple[Any, ...] | None:
     if "enum" not in declared:
         return None
@@ -263,7 +264,7 @@ def _enum(
     return tuple(values)
 
 
-def _required(declared: Mapping[str, Any], path: Path, report: Report) -> bool | None:
+def _required(declared: Mapping[str, Any], path: KeyPath, report: Report) -> bool | None:
     if "required" not in declared:
         return None
     required = _boolean(declared["required"], (*path, "required"), report)
@@ -306,7 +307,7 @@ def _messages(value: Any, inserts: _Inserts, report: Report) -> tuple[Message | 
     )
 
 
-def _message(value: Any, path: Path, inserts: _Inserts, report: Report) -> Message | Insert:
+def _message(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> Message | Insert:
     found = _mapping(value, path, report)
     if found is None:
         return Insert("")
@@ -324,7 +325,7 @@ def _message(value: Any, path: Path, inserts: _Inserts, report: Report) -> Messa
     )
 
 
-def _insert(value: Any, path: Path, inserts: _Inserts, report: Report) -> Insert:
+def _insert(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> Insert:
     name = _text(value, path, report)
     if not isinstance(value, str):
         return Insert(name)
@@ -340,7 +341,7 @@ def _insert(value: Any, path: Path, inserts: _Inserts, report: Report) -> Insert
     return Insert(name)
 
 
-def _content(value: Any, path: Path, report: Report) -> str | tuple[Any, ...]:
+def _content(value: Any, path: KeyPath, report: Report) -> str | tuple[Any, ...]:
     if isinstance(value, str):
         return value
     if not isinstance(value, list) or not value:
@@ -350,7 +351,7 @@ def _content(value: Any, path: Path, report: Report) -> str | tuple[Any, ...]:
     return tuple(_part(item, (*path, index), report) for index, item in enumerate(value))
 
 
-def _part(value: Any, path: Path, report: Report) -> Any:
+def _part(value: Any, path: KeyPath, report: Report) -> Any:
     found = _mapping(value, path, report)
     if found is None:
         return {}
@@ -370,7 +371,7 @@ def _part(value: Any, path: Path, report: Report) -> Any:
     return found
 
 
-def _check_part_fields(kind: str, value: Any, path: Path, report: Report) -> None:
+def _check_part_fields(kind: str, value: Any, path: KeyPath, report: Report) -> None:
     found = _mapping(value, path, report)
     if found is None:
         return
@@ -386,7 +387,7 @@ def _check_part_fields(kind: str, value: Any, path: Path, report: Report) -> Non
             _text(found[key], (*path, key), report)
 
 
-def _named(path: Path) -> str:
+def _named(path: KeyPath) -> str:
     words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
     return f"`{''.join(words).removeprefix('.')}`"
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
 from promptstore.model import Prompt
 from promptstore.promptfile.reader import loads
+from promptstore.promptfile.scalars import INTEGER_BOUND, MAX_DIGITS
 from promptstore.promptfile.schema import build_prompt
-from promptstore.promptfile.yamlreader import INTEGER_BOUND, MAX_DIGITS
 from promptstore.promptfile.yamlwriter import (
     INDENT,
     MAX_FLOW_WIDTH,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from promptstore.promptfile.yamlreader import resolve_plain
+from promptstore.promptfile.scalars import resolve_plain
 
 MAX_FLOW_WIDTH: Final = 100
 MAX_IMPLICIT_KEY: Final = 1024

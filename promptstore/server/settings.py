@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.names import near_matches
-from promptstore.promptfile import yamlreader
+from promptstore.promptfile.problems import KeyPath, YamlError, place_of
+from promptstore.promptfile.yamlreader import Tree, read_yaml
 from promptstore.repository import Repository
 from promptstore.store import DEFAULT_ROOT
 
@@ -112,23 +113,23 @@ class _Source(NamedTuple):
     """A file of settings, which knows where in it something stands."""
 
     path: Path
-    tree: yamlreader.Tree
+    tree: Tree
 
     @classmethod
     def read(cls, path: Path) -> _Source:
         try:
-            tree = yamlreader.read_yaml(path.read_bytes() or b"{}")
+            tree = read_yaml(path.read_bytes() or b"{}")
         except OSError as error:
             raise InvalidArgumentError(message=f"{path}: {error.strerror}") from error
-        except yamlreader.YamlError as error:
+        except YamlError as error:
             raise PromptFileError(path=str(path), problems=error.problems) from None
         if tree.problems:
             raise PromptFileError(path=str(path), problems=tree.problems)
         return cls(path, tree)
 
-    def wrong(self, place: yamlreader.Path, message: str) -> InvalidArgumentError:
-        node, key = yamlreader.find_node(self.tree.root, place)
-        line, column = yamlreader.place_of((key or node).start_mark)
+    def wrong(self, place: KeyPath, message: str) -> InvalidArgumentError:
+        node, key = self.tree.find(place)
+        line, column = place_of((key or node).start_mark)
         return InvalidArgumentError(message=f"{self.path}:{line}:{column}: {message}")
 
 
@@ -155,9 +156,7 @@ def _project(source: _Source, index: int, values: Any) -> ProjectSettings:
     )
 
 
-def _check_keys(
-    source: _Source, place: yamlreader.Path, values: Any, known: frozenset[str]
-) -> None:
+def _check_keys(source: _Source, place: KeyPath, values: Any, known: frozenset[str]) -> None:
     if not isinstance(values, Mapping):
         raise source.wrong(place, "a mapping with keys must stand here")
     unknown = next((key for key in values if key not in known), None)

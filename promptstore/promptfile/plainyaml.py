@@ -1,0 +1,194 @@
+"""The plain part of YAML, in which nearly every prompt file is written → its value, quickly.
+
+Plain are mappings and lists in block style, literal blocks, texts and flow collections that end on
+their line. It takes a third of the time of the parser. Whatever is not certainly plain and sound
+is left to the parser, which reads all of YAML and knows the place of every fault; so this module
+refuses much that is right, and accepts nothing that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, TypeAlias
+
+from promptstore.promptfile.scalars import NOT_TEXTS, resolve_plain
+
+_KEY: Final = r"[A-Za-z_][\w.-]{0,63}+"
+_LINES: Final = re.compile(
+    rf"""
+    (?:\ *+(?:\#[^\n]*+)?\n)++              # blank lines and comments
+    | (\ *+)                                # 1: the indent
+      (-\ )?+                               # 2: a dash
+      (?:({_KEY}):(?:\ ++|(?=\n)))?+        # 3: a key
+      (?: \|(-?)\n                          # 4: a literal block, and whether its end is stripped
+          ( (\ ++)[^\ \t\n][^\n]*+\n        # 5: its lines; 6: the indent of them all
+            (?:\6[^\n]*+\n | \n)*+ )
+        | ([^\n]*+)\n )                     # 7: or what else stands on the line
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_ENTRY: Final = re.compile(
+    rf"""
+    (?:({_KEY}):\ ++)?+                     # 1: a key
+    (?: ([\[{{])                            # 2: the start of a collection
+      | ((?:[\w.(/+\xa0-\U0010ffff]|-(?=\d))
+         [^][{{}},:\#?\t]*+)                # 3: a plain scalar
+      | ("(?:[^"\\\t]|\\["\\nt])*+")        # 4: a text in double quotes
+      | '([^'\t]*+)' )                      # 5: a text in single quotes
+    \ *+ (?:([],}}])\ *+)?+                 # 6: what ends it
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_MARK: Final = re.compile(r"([],}]) *+")
+_CLOSING: Final = {"[": "]", "{": "}"}
+_DEEPEST_INDENT: Final = 40
+_DEEPEST_FLOW: Final = 8
+
+_Line: TypeAlias = tuple[str, str, str, str, str, str, str]
+_END: Final = ("end",) * 7
+
+
+class _NotPlainError(Exception):
+    """This is for the parser."""
+
+
+def read_plain(text: str) -> dict[str, Any] | None:
+    """Read a mapping that is written plainly.
+
+    Args:
+        text: A file's text, without characters that no file may hold.
+
+    Returns:
+        Its value; None where the parser has to look.
+    """
+    if "\r" in text or not text.endswith("\n"):
+        return None
+    lines: list[_Line] = [*filter(any, _LINES.findall(text))]
+    lines.append(_END)
+    lines.reverse()
+    try:
+        value = _mapping(lines, "")
+    except (_NotPlainError, ValueError):
+        return None
+    return value if len(lines) == 1 else None
+
+
+def _mapping(lines: list[_Line], indent: str) -> dict[str, Any]:
+    if len(indent) > _DEEPEST_INDENT:
+        raise _NotPlainError
+    found: dict[str, Any] = {}
+    while lines[-1][0] == indent:
+        _, dash, key, strip, block, block_indent, rest = lines.pop()
+        if dash or not key or key in found:
+            raise _NotPlainError
+        if block:
+            found[key] = _literal(block, strip, block_indent, indent)
+        elif rest:
+            found[key] = _scalar(rest)
+        else:
+            found[key] = _below(lines, indent)
+    if not found or not NOT_TEXTS.isdisjoint(found):
+        raise _NotPlainError
+    return found
+
+
+def _below(lines: list[_Line], indent: str) -> Any:
+    """Read what stands in the lines below a key."""
+    following, dash, *_ = lines[-1]
+    if following is _END[0]:
+        return None
+    if dash and len(following) >= len(indent):
+        return _list(lines, following)
+    return _mapping(lines, following) if len(following) > len(indent) else None
+
+
+def _list(lines: list[_Line], indent: str) -> list[Any]:
+    found: list[Any] = []
+    while lines[-1][0] == indent and lines[-1][1]:
+        _, _, key, strip, block, block_indent, rest = line = lines[-1]
+        if key:
+            inner = f"{indent}  "
+            lines[-1] = (inner, "", *line[2:])
+            found.append(_mapping(lines, inner))
+            continue
+        lines.pop()
+        if block:
+            found.append(_literal(block, strip, block_indent, indent))
+        elif rest:
+            found.append(_scalar(rest))
+        else:
+            raise _NotPlainError
+    return found
+
+
+def _literal(block: str, strip: str, block_indent: str, indent: str) -> str:
+    if len(block_indent) <= len(indent):
+        raise _NotPlainError
+    text = f"\n{block}".replace(f"\n{block_indent}", "\n").strip("\n")
+    return text if strip else f"{text}\n"
+
+
+def _scalar(text: str) -> Any:
+    first = text[0]
+    if first.isalnum() or first in "_/.(<$~+" or (first == "-" and text[1:2].isdigit()):
+        if ": " in text or " #" in text or "\t" in text or text[-1] == ":":
+            raise _NotPlainError
+        return resolve_plain(text.rstrip(" "))
+    key, value, end, mark = _entry(text, 0, 0)
+    if key or mark or end != len(text):
+        raise _NotPlainError
+    return value
+
+
+def _entry(text: str, start: int, depth: int) -> tuple[str | None, Any, int, str | None]:
+    """Read one value on a line.
+
+    Returns:
+        Its key and the value, where the rest starts, and the mark that stands before that.
+    """
+    match = _ENTRY.match(text, start)
+    if match is None:
+        raise _NotPlainError
+    key, opened, plain, double, single, mark = match.groups()
+    if plain:
+        return key, resolve_plain(plain.rstrip(" ")), match.end(), mark
+    if double:
+        return key, json.loads(double), match.end(), mark
+    if not opened:
+        return key, single, match.end(), mark
+    if mark is None:
+        value, end = _collection(text, match.end(), opened, depth + 1)
+    elif mark == _CLOSING[opened]:
+        value, end = ({} if opened == "{" else []), match.end()
+    else:
+        raise _NotPlainError
+    after = _MARK.match(text, end)
+    return (key, value, end, None) if after is None else (key, value, after.end(), after[1])
+
+
+def _collection(text: str, at: int, opened: str, depth: int) -> tuple[Any, int]:
+    """Read what stands between brackets or braces, and tell where the rest starts."""
+    if depth > _DEEPEST_FLOW:
+        raise _NotPlainError
+    entries: list[tuple[str | None, Any]] = []
+    mark: str | None = ","
+    while mark == ",":
+        key, value, at, mark = _entry(text, at, depth)
+        entries.append((key, value))
+    if mark != _CLOSING[opened]:
+        raise _NotPlainError
+    return (_mapped(entries) if opened == "{" else _listed(entries)), at
+
+
+def _mapped(entries: list[tuple[str | None, Any]]) -> dict[str, Any]:
+    found = {key: value for key, value in entries if key}
+    if len(found) != len(entries) or not NOT_TEXTS.isdisjoint(found):
+        raise _NotPlainError
+    return found
+
+
+def _listed(entries: list[tuple[str | None, Any]]) -> list[Any]:
+    if any(key for key, _ in entries):
+        raise _NotPlainError
+    return [value for _, value in entries]

@@ -1,0 +1,71 @@
+"""Plain scalars of YAML 1.2 → values, by its core schema (section 10.3.2)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+MAX_DIGITS: Final = 4000
+INTEGER_BOUND: Final = 10**MAX_DIGITS
+_MAX_SHOWN: Final = 60
+
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_WORDS: Final[dict[str, Any]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True,
+    "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+NOT_TEXTS: Final = frozenset(_WORDS)
+"""The words that are no texts."""
+
+_NUMBER_START: Final = frozenset("+-.0123456789")
+
+
+def resolve_plain(text: str) -> Any:
+    """Give the value of a plain scalar.
+
+    Raises:
+        ValueError: It is a number that JSON cannot hold.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_START:
+        return text
+    if _INTEGER.fullmatch(text):
+        return _integer(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        raise ValueError(f"the number {shown(text)} is too large for JSON")
+    if _NOT_JSON.fullmatch(text):
+        raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
+    return text
+
+
+def is_text(text: str) -> bool:
+    """Tell whether a plain scalar is a text."""
+    if text in _WORDS:
+        return False
+    if text[0] not in _NUMBER_START:
+        return True
+    try:
+        return isinstance(resolve_plain(text), str)
+    except ValueError:
+        return False
+
+
+def shown(text: str) -> str:
+    """Cut a text that stands in a message where it is too long to be read."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def _integer(text: str) -> int:
+    if len(text) <= MAX_DIGITS + 1:
+        number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if abs(number) < INTEGER_BOUND:
+            return number
+    raise ValueError(f"an integer of more than {MAX_DIGITS:,} digits; put it in quotes")
