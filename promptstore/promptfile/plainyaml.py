@@ -24,6 +24,7 @@ _LINES: Final = re.compile(
       (?: \|(-?)\n                          # 4: a literal block, and whether its end is stripped
           ( (\ ++)[^\ \t\n][^\n]*+\n        # 5: its lines; 6: the indent of them all
             (?:\6[^\n]*+\n | \n)*+ )
+          (?!\ +\n)                         # no blank line that is indented less: more may follow
         | ([^\n]*+)\n )                     # 7: or what else stands on the line
     """,
     re.VERBOSE | re.ASCII,

@@ -69,6 +69,7 @@ def test_what_is_plain(text: str, value: Any) -> None:
         "a: b\n  c\n", "a: 'b\n  c'\n", "a: [b,\n  c]\n", "a:\n  b\n", "a: >\n  b\n",
         "a: |+\n  b\n", "a: |2\n  b\n", "a: | # b\n  c\n", "a: |\n\n  b\n", "a: |\nb: c\n",
         "a: |\n  b\n c: d\n", "a: |\n   b\n  c\n", "a:\n  b: |\n  c\n", "a: |\n  b\n \n  c\n",
+        "a: |\n  b\n \n  # c\n",
         "a: b\n  c: d\n", "a:\n    b: c\n  d: e\n", " a: b\nc: d\n", "a:\n  - b\n - c\n",
         "a: b\n- c\n",
         "a:\n  -\n    b\n", "a:\n  - - b\n", "a:\n  -  b: c\n    d: e\n", "a:\n- b: c\n   d: e\n",
@@ -104,7 +105,7 @@ FRAGMENTS = [
     " ", "  ", "    ", "\n", "\n\n", "\n ", "\n  ", "\n    ", "\t", "\r", "# c", "#", " #", ": ",
     ":", "- ", "-", "-1", "|", "|-", "|+", "|\n", ">", "[", "]", "{", "}", "[]", "{}", "[a, b]",
     ", ", ",", "{a: b, c: [d]}", '"', "'", '"a\\n"', "\\", "null", "~", "1.5", "0x1f", "---\n",
-    "&a ", "*a", "!t ", "? ", "@", "é", '\xa0', '\u3000', "key", "a: b\n", "a:\n", "  a: b\n",
+    "&a ", "*a", "!t ", "? ", "@", "é", "\xa0", "\u3000", "key", "a: b\n", "a:\n", "  a: b\n",
     "- a\n", "- a: b\n", "x: |\n  t\n", "x: |-\n  # t\n   u\n\n\n", "%", ".", "(", "=", "<<: ",
 ]  # fmt: skip
 noise = st.lists(st.sampled_from(FRAGMENTS), max_size=20).map("".join)
