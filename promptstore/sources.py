@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from promptstore.errors import RepositoryError
-from promptstore.names import MAX_LENGTH, SEGMENT, SUFFIX, are_names, is_name
+from promptstore.names import (
+    FIRST_LETTERS,
+    LETTERS,
+    MAX_LENGTH,
+    SUFFIX,
+    are_names,
+    is_name,
+)
 from promptstore.repository import Entry, Repository, blob_id
 
 
@@ -82,7 +89,9 @@ class CommitSource:
         pending = [("", self._tree)] if self._tree else []
         while pending:
             folder, tree = pending.pop()
-            stems = self._repository.only_files(tree, SEGMENT, SUFFIX)
+            stems = self._repository.only_files(
+                tree, SUFFIX, first_letters=FIRST_LETTERS, letters=LETTERS
+            )
             if stems and len(folder) + max(map(len, stems)) <= MAX_LENGTH:
                 start = folder.encode()
                 plain.append(start + (b"\n" + start).join(stems))
