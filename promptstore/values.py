@@ -1,4 +1,4 @@
-"""Frozen copies of JSON values, which can be shared safely."""
+"""Frozen copies of JSON values, which can be shared safely, and what a text of JSON may hold."""
 
 from __future__ import annotations
 
@@ -89,3 +89,12 @@ def thaw(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [thaw(item) for item in value]
     return value
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: one with half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

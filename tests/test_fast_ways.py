@@ -81,7 +81,7 @@ pieces = st.lists(
 
 
 @given(
-    st.lists(pieces.map("".join), min_size=1, max_size=2),
+    st.lists(pieces.map("".join), max_size=2),
     st.none() | st.dictionaries(named, variables | st.just(Variable(type="string"))),
     st.dictionaries(named, anything, max_size=4),
     st.sampled_from(["jinja2", "simple"]),
