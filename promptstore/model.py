@@ -139,6 +139,8 @@ class Prompt:
                 _read_content(self)
             elif name in _FACT_FIELDS:
                 _read_facts(self)
+            elif name in _OWN_FIELDS:
+                object.__setattr__(self, name, _OWN_FIELDS[name])
             else:
                 raise AttributeError(f"'Prompt' object has no attribute {name!r}")
             return object.__getattribute__(self, name)
@@ -341,7 +343,10 @@ _FACT_FIELDS: Final = (
 )  # fmt: skip
 _OWN_FIELDS: Final = {
     "_program": None, "_digest": None, "is_fallback": False, "is_unchanged": False,
+    "includes": FrozenDict(),
 }  # fmt: skip
+"""What is as it is in every prompt of a store, and so need not be set in each of thousands."""
+
 _get_content: Final = attrgetter(*_CONTENT_FIELDS)
 _set: Final = object.__setattr__
 _new: Final = object.__new__
@@ -356,20 +361,18 @@ def unread_prompt(reader: PromptReader, content: Prompt | bytes, **known: Any) -
     Args:
         reader: What reads the rest.
         content: What its file says, or what is stored of that, which is known to be sound.
-        known: All fields that are neither content nor facts. Others may be among them.
+        known: What else is known. The name, the commit, the blob and the limits must be.
 
     Returns:
         The prompt.
     """
-    made = object.__new__(Prompt)
+    made = _new(Prompt)
     _set(made, "_reader", reader)
     if isinstance(content, bytes):
         _set(made, "_stored", content)
     else:
         _set(made, "_stored", None)
         _take_content(made, content)
-    for name, value in _OWN_FIELDS.items():
-        _set(made, name, value)
     for name, value in known.items():
         _set(made, name, value)
     return made
