@@ -84,7 +84,7 @@ class ContentCache:
         """Give what `parse` gives of a content, from what is stored of it."""
         prompt = self._prompts.get(blob)
         if prompt is None:
-            prompt = self._prompts[blob] = promptfile.rebuild(json.loads(stored))
+            prompt = self._prompts[blob] = promptfile.rebuild(json.loads(stored.decode()))
         return prompt
 
     def foresee(self, blobs: Iterable[str]) -> None:

@@ -77,9 +77,17 @@ def _freeze(value: Any, depth: int) -> Any:
             message=f"this value is nested deeper than {MAX_DEPTH} levels, which no prompt can be; "
             "make it flatter, or keep it as a text"
         )
+    # Most items are plain: a call for each takes half of the time.
     if is_mapping:
-        return FrozenDict({key: _freeze(item, depth + 1) for key, item in value.items()})
-    return FrozenList([_freeze(item, depth + 1) for item in value])
+        return FrozenDict(
+            {
+                key: item if type(item) in _FROZEN else _freeze(item, depth + 1)
+                for key, item in value.items()
+            }
+        )
+    return FrozenList(
+        [item if type(item) in _FROZEN else _freeze(item, depth + 1) for item in value]
+    )
 
 
 def thaw(value: Any) -> Any:

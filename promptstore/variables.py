@@ -54,7 +54,8 @@ class Variable:
     required: bool | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "default", freeze(self.default))
+        if self.default is not MISSING:
+            object.__setattr__(self, "default", freeze(self.default))
         if self.enum is not None:
             object.__setattr__(self, "enum", tuple(freeze(value) for value in self.enum))
 
