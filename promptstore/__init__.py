@@ -12,8 +12,6 @@ Each public name is loaded when it is first used, so that importing the package 
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False  # type checkers know the name; importing typing would double the time
 if TYPE_CHECKING:
     from typing import Any
@@ -138,6 +136,8 @@ def __getattr__(name: str) -> Any:
     module = _HOME_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'promptstore' has no attribute {name!r}")
+    from importlib import import_module  # which takes as long as everything else in this file
+
     value = getattr(import_module(module), name)
     globals()[name] = value
     return value

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from promptstore import promptfile
@@ -31,17 +31,9 @@ _KEPT_BACK: Final = 4_000
 _READ_AT_ONCE: Final = 500
 
 
-class _Row(NamedTuple):
-    """A parsed file.
-
-    Attributes:
-        value: The plain value of the file, as JSON.
-        waits: Whether nothing of it need be known before a caller asks: it is not tombstoned, and
-            includes nothing that could be broken.
-    """
-
-    value: bytes
-    waits: bool
+_Row: TypeAlias = tuple[bytes, bool]
+"""A parsed file: its plain value as JSON, and whether nothing of it need be known before a caller
+asks, as it is not tombstoned, and includes nothing that could be broken."""
 
 
 class ContentCache:
@@ -72,7 +64,7 @@ class ContentCache:
         if prompt is not None:
             return prompt
         row = self._row(file.blob)
-        return self._parsed(file) if row is None else self.rebuild(file.blob, row.value)
+        return self._parsed(file) if row is None else self.rebuild(file.blob, row[0])
 
     def waiting(self, blob: str) -> bytes | None:
         """Give what is stored of a content that need not be read yet.
@@ -83,8 +75,8 @@ class ContentCache:
         if blob in self._prompts:
             return None
         row = self._row(blob)
-        if row is not None and row.waits:
-            return row.value
+        if row is not None and row[1]:
+            return row[0]
         self._rows[blob] = row
         return None
 
@@ -92,7 +84,7 @@ class ContentCache:
         """Give what `parse` gives of a content, from what is stored of it."""
         prompt = self._prompts.get(blob)
         if prompt is None:
-            prompt = self._prompts[blob] = promptfile.rebuild(json.loads(stored))
+            prompt = self._prompts[blob] = promptfile.rebuild(json.loads(stored.decode()))
         return prompt
 
     def foresee(self, blobs: Iterable[str]) -> None:
@@ -112,10 +104,9 @@ class ContentCache:
             _write(self._file, self._fresh)
 
     def _row(self, blob: str) -> _Row | None:
-        try:
-            return self._rows.pop(blob)
-        except KeyError:
-            return self._file.use(partial(_find, blob=blob)) if self._file else None
+        if blob in self._rows:
+            return self._rows.pop(blob, None)
+        return self._file.use(partial(_find, blob=blob)) if self._file else None
 
     def _parsed(self, file: File) -> Prompt:
         document = promptfile.parse(file.read(), file.path)
@@ -152,8 +143,11 @@ def _find_all(connection: Connection, blobs: list[str]) -> dict[str, _Row | None
     by_id = {_id(blob): blob for blob in blobs}
     marks = ",".join("?" * len(by_id))
     query = f"SELECT id, value, check_sum, waits FROM parsed WHERE id IN ({marks})"  # noqa: S608
-    rows = connection.execute(query, list(by_id))
-    return {by_id[row_id]: _sound_row(by_id[row_id], *row) for row_id, *row in rows}
+    found: dict[str, _Row | None] = {}
+    for row_id, value, check_sum, waits in connection.execute(query, list(by_id)):
+        blob = by_id[row_id]
+        found[blob] = _sound_row(blob, value, check_sum, waits)
+    return found
 
 
 def _id(blob: str) -> int:
@@ -189,7 +183,7 @@ def _sound_row(blob: str, value: object, check_sum: object, waits: object) -> _R
     # A damaged row that still reads as JSON must not pass for what the file says.
     if not isinstance(value, bytes) or not isinstance(waits, int):
         return None
-    return _Row(value, bool(waits)) if check_sum == _check_sum(blob, value, waits) else None
+    return (value, bool(waits)) if check_sum == _check_sum(blob, value, waits) else None
 
 
 def _check_sum(blob: str, value: bytes, waits: int) -> int:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from string import ascii_letters, digits
 
 from promptstore.errors import InvalidNameError
 
 MAX_LENGTH = 255
 SUFFIX = ".yaml"
 
-SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-"""One part of a name, between slashes, as a regular expression."""
+FIRST_LETTERS = ascii_letters + digits + "_"
+"""What each part of a name, between slashes, may begin with."""
 
-_NAME = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
+LETTERS = FIRST_LETTERS + ".-"
+"""What a part of a name may hold."""
+
+_SEGMENT = rf"[{FIRST_LETTERS}][{LETTERS}]*"
+_NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 _NAMES = re.compile(rf"(?:{_NAME.pattern}\n)*")
 
 

@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from promptstore.contents import ContentCache, included_names
 from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
@@ -18,8 +18,6 @@ from promptstore.sources import File, OverlaidSource, Source
 from promptstore.template import Limits
 from promptstore.values import FrozenDict
 from promptstore.versions import Change, Timeline
-
-_NOTHING: Final = FrozenDict()
 
 
 class History(NamedTuple):
@@ -331,7 +329,8 @@ class Snapshot(Mapping[str, Prompt]):
     def _load(self, name: str) -> Prompt:
         prompt = self._prompts.get(name)
         if prompt is None:
-            prompt = self._prompts[name] = self._identified(name, self.file(name).blob)
+            file = self.file(name)
+            prompt = self._prompts[name] = self._identified(name, file.blob, file)
         return prompt
 
     def _load_all(self) -> None:
@@ -345,20 +344,29 @@ class Snapshot(Mapping[str, Prompt]):
             if name not in self._prompts:
                 # A broken file is told when its prompt is asked for.
                 with suppress(PromptFileError):
-                    self._prompts[name] = self._identified(name, blob)
+                    self._prompts[name] = self._identified(name, blob, None)
         self._reader.expects_all = True
 
-    def _identified(self, name: str, blob: str) -> Prompt:
+    def _identified(self, name: str, blob: str, file: File | None) -> Prompt:
         stored = self._cache.waiting(blob)
-        content = self._cache.parse(self.file(name)) if stored is None else stored
+        if stored is not None:
+            return unread_prompt(
+                self._reader,
+                stored,
+                name=name,
+                snapshot_commit=self._source.commit,
+                blob=blob,
+                deleted=False,
+                limits=self._limits,
+            )
+        content = self._cache.parse(file or self.file(name))
         return unread_prompt(
             self._reader,
             content,
             name=name,
-            snapshot_commit=self.commit,
+            snapshot_commit=self._source.commit,
             blob=blob,
-            deleted=False if isinstance(content, bytes) else content.deleted,
-            includes=_NOTHING if isinstance(content, bytes) else self._includes(content),
+            includes=FrozenDict(self._includes(content)),
             limits=self._limits,
         )
 

@@ -6,11 +6,20 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from promptstore.errors import RepositoryError
-from promptstore.names import MAX_LENGTH, SEGMENT, SUFFIX, are_names, is_name
-from promptstore.repository import Entry, Repository, blob_id
+from promptstore.names import (
+    FIRST_LETTERS,
+    LETTERS,
+    MAX_LENGTH,
+    SUFFIX,
+    are_names,
+    is_name,
+)
+from promptstore.repository import Entry, PlainNames, Repository, blob_id
+
+_PLAIN: Final = PlainNames(SUFFIX, FIRST_LETTERS, LETTERS)
 
 
 class File(NamedTuple):
@@ -82,10 +91,9 @@ class CommitSource:
         pending = [("", self._tree)] if self._tree else []
         while pending:
             folder, tree = pending.pop()
-            stems = self._repository.only_files(tree, SEGMENT, SUFFIX)
+            stems = self._repository.only_files(tree, _PLAIN)
             if stems and len(folder) + max(map(len, stems)) <= MAX_LENGTH:
-                start = folder.encode()
-                plain.append(start + (b"\n" + start).join(stems))
+                plain.append(_joined(folder, stems))
                 continue
             files, folders = self._repository.files_and_folders(tree, SUFFIX)
             others += [folder + file[: -len(SUFFIX)] for file, _ in files]
@@ -99,15 +107,20 @@ class CommitSource:
     def blobs(self) -> dict[str, str]:
         """Tell the blob of every file by its name, in the order of `names`, without reading any."""
         found: list[tuple[str, str]] = []
+        others: list[tuple[str, str]] = []
         pending = [("", self._tree)] if self._tree else []
         while pending:
             folder, tree = pending.pop()
+            plain = self._repository.only_files_with_ids(tree, _PLAIN)
+            if plain and len(folder) + max(map(len, plain[0])) <= MAX_LENGTH:
+                found += zip(_joined(folder, plain[0]).decode().split("\n"), plain[1], strict=True)
+                continue
             files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            found += [(folder + file[: -len(SUFFIX)], blob) for file, blob in files]
+            others += [(folder + file[: -len(SUFFIX)], blob) for file, blob in files]
             pending += _named(folder, folders)
-        if not are_names([name for name, _ in found]):
-            found = [(name, blob) for name, blob in found if is_name(name)]
-        return dict(sorted(found))
+        if not are_names([name for name, _ in others]):
+            others = [(name, blob) for name, blob in others if is_name(name)]
+        return dict(sorted(found + others))
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
@@ -311,6 +324,12 @@ class FolderSource:
 def _blobs(source: Source) -> dict[str, str]:
     files = ((name, source.find(name)) for name in source.names())
     return {name: file.blob for name, file in files if file is not None}
+
+
+def _joined(folder: str, stems: list[bytes]) -> bytes:
+    """Join the names of files in a folder, a line for each: all at once they are soon decoded."""
+    start = folder.encode()
+    return start + (b"\n" + start).join(stems)
 
 
 def _named(above: str, folders: list[tuple[str, str]]) -> list[tuple[str, str]]:

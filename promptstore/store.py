@@ -50,7 +50,7 @@ from promptstore.sources import (
     Source,
 )
 from promptstore.template import Limits
-from promptstore.versions import Change, Progress, VersionIndex
+from promptstore.versions import Change, Progress, Timeline, VersionIndex
 
 if TYPE_CHECKING:
     from promptstore.edits import Edit
@@ -881,7 +881,8 @@ class PromptStore:
             return None
         if standing.is_shallow:
             return None
-        return History(self._index.at(tip), self._repository, self._cache)
+        # The index is brought up to it when it is asked: the text of a prompt needs no versions.
+        return History(Timeline(tip, self._index), self._repository, self._cache)
 
     def _require_repository(self) -> Repository:
         if self._repository is None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import VariableError
 from promptstore.names import near_matches
-from promptstore.values import MAX_DEPTH, freeze
+from promptstore.values import MAX_DEPTH, freeze, is_unicode
 
 VariableType: TypeAlias = Literal[
     "string", "integer", "number", "boolean", "array", "object", "messages", "any"
@@ -54,7 +54,8 @@ class Variable:
     required: bool | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "default", freeze(self.default))
+        if self.default is not MISSING:
+            object.__setattr__(self, "default", freeze(self.default))
         if self.enum is not None:
             object.__setattr__(self, "enum", tuple(freeze(value) for value in self.enum))
 
@@ -226,15 +227,6 @@ _PLAIN_TYPES: Final[dict[VariableType, frozenset[type]]] = {
     "boolean": frozenset({bool}),
     "any": _PLAIN,
 }
-
-
-def is_unicode(text: str) -> bool:
-    """Tell whether a text can be written as UTF-8: one with half of a surrogate pair cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _plain_defaults(variables: Mapping[str, Variable]) -> dict[str, Any]:

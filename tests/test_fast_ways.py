@@ -9,6 +9,7 @@ import pygit2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pygit2.enums import ObjectType
 
 from promptstore.errors import PromptStoreError, VariableError
 from promptstore.labels import Target, read_plain_file
@@ -80,7 +81,7 @@ pieces = st.lists(
 
 
 @given(
-    st.lists(pieces.map("".join), min_size=1, max_size=2),
+    st.lists(pieces.map("".join), max_size=2),
     st.none() | st.dictionaries(named, variables | st.just(Variable(type="string"))),
     st.dictionaries(named, anything, max_size=4),
     st.sampled_from(["jinja2", "simple"]),
@@ -170,6 +171,41 @@ def test_names_are_those_of_the_whole_walk(
     source = CommitSource(Repository.discover(repo.path), "", commit, "main")
     stems = [path.removesuffix(".yaml") for path in paths if path.endswith(".yaml")]
     assert source.names() == sorted(filter(is_name, stems))
+
+
+# Ids may hold any bytes, also those that stand between two names.
+raw_ids = st.sampled_from([
+    b"x" * 20, b"\0" * 20, b".yaml\0" + b"x" * 14, b".yaml\x00100644 a.yaml\0",
+    b"x" * 13 + b"100644 ",
+])  # fmt: skip
+raw_names = st.sampled_from([
+    b"a.yaml", b"b.yaml", b"c.yaml", b"d", b"-e.yaml", b".yaml", b"\xff.yaml", b"f.yaml.yaml",
+    b"g\n.yaml",
+])  # fmt: skip
+modes = st.sampled_from([b"100644"] * 9 + [b"100755", b"120000", b"160000"])
+
+
+@given(st.dictionaries(raw_names, st.tuples(modes, raw_ids)))
+def test_ids_of_any_bytes_make_no_names(
+    tmp_path_factory: pytest.TempPathFactory, entries: dict[bytes, tuple[bytes, bytes]]
+) -> None:
+    path = tmp_path_factory.mktemp("raw")
+    repo = pygit2.init_repository(str(path), bare=True)
+    tree = b"".join(
+        mode + b" " + name + b"\0" + raw_id for name, (mode, raw_id) in sorted(entries.items())
+    )
+    made = repo.write(ObjectType.TREE, tree)
+    person = pygit2.Signature("Ada Example", "ada@example.com", 1, 0)
+    commit = str(repo.create_commit(None, person, person, "raw", made, []))
+    source = CommitSource(Repository.discover(path), "", commit, "main")
+    stems = {
+        name.decode("utf-8", "replace").removesuffix(".yaml"): raw_id.hex()
+        for name, (mode, raw_id) in entries.items()
+        if mode.startswith(b"100") and name.endswith(b".yaml")
+    }
+    expected = {name: stems[name] for name in sorted(stems) if is_name(name)}
+    assert source.names() == list(expected)
+    assert list(source.blobs().items()) == list(expected.items())
 
 
 keys = st.sampled_from([

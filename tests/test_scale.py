@@ -58,7 +58,7 @@ def test_reads_of_a_large_repository_agree_with_git(large: Path) -> None:
 
 def test_a_second_store_starts_from_the_index(large: Path) -> None:
     told: list[tuple[int, int]] = []
-    PromptStore.open(large).get("team0/p1")
+    assert PromptStore.open(large).get("team0/p1").version
     store = PromptStore.open(large, progress=lambda done, total: told.append((done, total)))
     assert store.get("team0/p1").version
     assert told == []

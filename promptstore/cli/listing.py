@@ -44,11 +44,12 @@ def list_prompts(
     with opened(context, worktree=worktree) as store:
         snapshot = store.snapshot()
         prompts, broken = snapshot.list_readable(prefix, tag=tag, search=search, deleted=deleted)
+        rows = [_row(prompt) for prompt in prompts] if as_json else []
+        cells = [] if as_json else [_cells(prompt) for prompt in prompts]
     if as_json:
-        print_json([_row(prompt) for prompt in prompts])
+        print_json(rows)
     else:
-        heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
-        print_table(heads, [_cells(prompt) for prompt in prompts])
+        print_table(("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION"), cells)
     if not prompts and not broken:
         print_error(_nothing(store, snapshot, worktree=worktree))
     for error in broken:

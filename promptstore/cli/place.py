@@ -51,17 +51,19 @@ class _Bar:
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
+        self._is_over = False
 
     def show(self, done: int, total: int) -> None:
         """Show how many commits are indexed."""
-        if total < _WORTH_SHOWING:
+        if total < _WORTH_SHOWING or self._is_over:
             return
         if self._bar is None:
             self._bar = self._started(total)
         self._bar.update(self._bar.task_ids[0], completed=done)
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Take the bar away, and show none any more."""
+        self._is_over = True
         if self._bar is not None:
             self._bar.stop()
 

@@ -32,16 +32,17 @@ def show_prompt(place: Place, text: str, *, worktree: bool = False) -> None:
         worktree: Whether the files on disk are read.
     """
     with opened_at(place, worktree=worktree) as store:
-        prompt = _selected(store, text)
-    print_lines("\n".join(_lines(prompt)))
+        shown = "\n".join(_lines(_selected(store, text)))
+    print_lines(shown)
 
 
 def show_as_json(place: Place, text: str, *, worktree: bool = False) -> None:
     """Print what a prompt is as one JSON object; see `show_prompt`."""
     with opened_at(place, worktree=worktree) as store:
         prompt = _selected(store, text)
+        shown = identity(prompt)
     includes = {"includes": sorted(prompt.includes)}
-    print_json(identity(prompt) | includes | {"content": prompt.content})
+    print_json(shown | includes | {"content": prompt.content})
 
 
 def show_source(place: Place, text: str, *, worktree: bool = False) -> None:

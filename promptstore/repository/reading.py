@@ -37,6 +37,7 @@ _ORDINARY_COMMIT: Final = re.compile(
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
 
 _FILE_MODES: Final = (b"100644", b"100755")
+_PLAIN_FILE: Final = b"100644 "
 _RAW_ID_LENGTH: Final = 20
 _BYTES_OF_AN_ENTRY: Final = 40
 _LARGE_TREE: Final = 500
@@ -81,6 +82,20 @@ class Commit(NamedTuple):
     author: str
     committed_at: datetime
     message: str
+
+
+class PlainNames(NamedTuple):
+    """How the names of one kind of files are spelled, in ASCII.
+
+    Attributes:
+        suffix: How they end.
+        first_letters: What may stand first.
+        letters: What may stand before the suffix.
+    """
+
+    suffix: str
+    first_letters: str
+    letters: str
 
 
 class Link(NamedTuple):
@@ -300,24 +315,24 @@ class Repository:
                     wanted.append((name.decode(), raw_id.hex()))
         return files, folders
 
-    def only_files(self, tree_id: str, stem: str, suffix: str) -> list[bytes] | None:
+    def only_files(self, tree_id: str, kind: PlainNames) -> list[bytes] | None:
         """List the stems of a tree that holds nothing but regular files of one kind.
-
-        Args:
-            tree_id: The tree.
-            stem: A regular expression of what may stand before the suffix, in ASCII.
-            suffix: How the names end.
 
         Returns:
             The names without their suffix, or None where anything else is in the tree. Most trees
-            of prompts are read in a third of the time of `files_and_folders`.
+            of prompts are read in a quarter of the time of `files_and_folders`.
         """
+        return _cut_plain(self._read(tree_id, ObjectType.TREE), kind, with_ids=False)
+
+    def only_files_with_ids(
+        self, tree_id: str, kind: PlainNames
+    ) -> tuple[list[bytes], list[str]] | None:
+        """List the stems of a tree as `only_files` does, and the id of each."""
         data = self._read(tree_id, ObjectType.TREE)
-        stems: list[bytes] = _regular_files(stem, suffix).findall(data)
-        around = len(b"100644 ") + len(suffix) + len(b"\0") + _RAW_ID_LENGTH
-        if sum(map(len, stems)) + around * len(stems) != len(data):
+        cut = _cut_plain(data, kind, with_ids=True)
+        if cut is None:
             return None
-        return stems
+        return cut[::2], list(map(bytes.hex, [*cut[1::2], data[-_RAW_ID_LENGTH:]]))
 
     def changed_entries(
         self, before: str, after: str
@@ -603,9 +618,33 @@ def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:
     )
 
 
+def _cut_plain(data: bytes, kind: PlainNames, *, with_ids: bool) -> list[bytes] | None:
+    """Cut the stems out of a tree that holds nothing but plain files, else give None.
+
+    One cut from name to name takes half of the time of a match for each entry.
+
+    Args:
+        data: The tree.
+        kind: How its names are spelled.
+        with_ids: Whether the raw id of each but the last stands behind its name.
+    """
+    start, end = len(_PLAIN_FILE), len(data) - _RAW_ID_LENGTH - len(kind.suffix) - 1
+    if data[:start] != _PLAIN_FILE or data[end:-_RAW_ID_LENGTH] != kind.suffix.encode() + b"\0":
+        return None
+    cut = _between_files(kind, with_ids=with_ids).split(data[start:end])
+    stems = cut[::2] if with_ids else cut
+    if not stems[0] or stems[0][0] not in kind.first_letters.encode():
+        return None
+    # A name that holds no zero byte ended where its entry ends, so that the next one began where
+    # it begins, whatever the bytes of the ids are.
+    return None if b"".join(stems).translate(None, kind.letters.encode()) else cut
+
+
 @lru_cache(maxsize=16)
-def _regular_files(stem: str, suffix: str) -> re.Pattern[bytes]:
-    words = rf"100(?:644|755) ({stem}){re.escape(suffix)}\0.{{20}}"
+def _between_files(kind: PlainNames, *, with_ids: bool) -> re.Pattern[bytes]:
+    raw_id = f"(.{{{_RAW_ID_LENGTH}}})" if with_ids else f".{{{_RAW_ID_LENGTH}}}"
+    first = re.escape(kind.first_letters)
+    words = rf"{re.escape(kind.suffix)}\0{raw_id}{_PLAIN_FILE.decode()}(?=[{first}])"
     return re.compile(words.encode(), re.DOTALL)
 
 

@@ -193,6 +193,6 @@ def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:
     projects = {one.id: Project(one) for one in settings}
     for project in projects.values():
         if project.store.position().tip is not None:
-            snapshot = project.store.snapshot()
-            project.history(snapshot)
+            # The first question brings the index up, so that no request waits for that.
+            project.history(project.store.snapshot()).timeline.first_commit()
     return projects

@@ -21,7 +21,12 @@ from promptstore.template.base import (
     TemplateKind,
     find_includes,
 )
-from promptstore.template.substitution import compile_substitution, fill_with_texts, find_names
+from promptstore.template.substitution import (
+    TextFill,
+    compile_substitution,
+    fill_with_texts,
+    find_names,
+)
 
 __all__ = [
     "TEMPLATE_KINDS",
@@ -32,6 +37,7 @@ __all__ = [
     "Source",
     "Template",
     "TemplateKind",
+    "TextFill",
     "compile_template",
     "fill_with_texts",
     "find_includes",

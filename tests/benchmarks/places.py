@@ -50,5 +50,5 @@ class Places:
 
     def _indexed(self, name: str, shape: Shape) -> Path:
         path = make_repository(self.folder / name, shape)
-        PromptStore.open(path).get(prompt_name(0))
+        assert PromptStore.open(path).get(prompt_name(0)).version
         return path
