@@ -344,6 +344,8 @@ class Snapshot(Mapping[str, Prompt]):
             if name not in self._prompts:
                 # A broken file is told when its prompt is asked for.
                 with suppress(PromptFileError):
+                    if not self._cache.has(blob):
+                        self._cache.prepare(self.file(name))
                     self._prompts[name] = self._identified(name, blob, None)
         self._reader.expects_all = True
 
