@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import PromptFileError, PromptStoreError
-from promptstore.promptfile import comments_of, edit, loads
-from promptstore.promptfile.schema import build_prompt
+from promptstore.promptfile import comments_of, edit, loads, rebuild
+from promptstore.promptfile.schema import check_content
 from promptstore.repository import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 from promptstore.sequences import opcodes
 
@@ -72,8 +72,8 @@ def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
     if comments_of(sides.theirs, path) != comments_of(sides.base, path):
         return None  # An edit of ours would lose the comments of theirs.
     problems: list[str] = []
-    prompt = build_prompt(content, lambda _path, _code, message: problems.append(message))
-    return None if problems else edit(sides.ours, prompt, path)
+    check_content(content, lambda _path, _code, message: problems.append(message))
+    return None if problems else edit(sides.ours, rebuild(content), path)
 
 
 def _reads(data: bytes, path: str) -> bool:

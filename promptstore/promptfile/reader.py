@@ -11,7 +11,8 @@ from promptstore.errors import Problem, PromptFileError
 from promptstore.model import Prompt
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
-from promptstore.promptfile.schema import build_prompt
+from promptstore.promptfile.rebuilding import rebuild
+from promptstore.promptfile.schema import check_content
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
@@ -119,10 +120,10 @@ def _build(tree: Tree) -> Prompt:
     if not isinstance(tree.value, dict):
         report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
         raise YamlError(tree.problems)
-    prompt = build_prompt(tree.value, report)
+    check_content(tree.value, report)
     if tree.problems:
         raise YamlError(tree.problems)
-    return prompt
+    return rebuild(tree.value)
 
 
 def _mark(tree: Tree, keys: KeyPath, code: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a prompt file may say: plain values → a prompt, with every fault that they have."""
+"""What a prompt file may say: plain values → every fault that they have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from promptstore.model import PART_TYPES, Insert, Message, Prompt
+from promptstore.model import PART_TYPES
 from promptstore.names import is_name
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath
@@ -21,6 +21,7 @@ from promptstore.variables import (
     VARIABLE_TYPES,
     UnfitValueError,
     Variable,
+    VariableType,
     fit,
 )
 
@@ -54,38 +55,24 @@ _OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
 _TAKEN_WORDS: Final = frozenset(keyword.kwlist) | {"true", "false", "none", "loop", "range", "self"}
 
 
-def build_prompt(value: Mapping[str, Any], report: Report) -> Prompt:
-    """Make a prompt out of what a file says.
+def check_content(value: Mapping[str, Any], report: Report) -> None:
+    """Check what a file says.
 
     Args:
         value: The plain value of the whole file.
-        report: Told of every fault. The prompt is of use only when there was none.
-
-    Returns:
-        The prompt, without an identity.
+        report: Told of every fault. Where there is none, `rebuild` makes a prompt of the value.
     """
     _check_keys(value, (), KEYS, report, free=EXTENSION_PREFIX)
     _check_texts(value, report)
     template = _one_of(value.get("template", "jinja2"), ("template",), TEMPLATE_KINDS, report)
-    variables = _variables(value.get("variables", MISSING), template, report)
-    inserts = _Inserts(variables, template)
-    messages = _messages(value.get("messages", MISSING), inserts, report)
+    declared = _check_variables(value.get("variables", MISSING), template, report)
+    _check_messages(value.get("messages", MISSING), _Inserts(declared, template), report)
     _check_tombstone(value, report)
-    return Prompt(
-        prompt=value.get("prompt"),
-        messages=messages,
-        template=template,
-        variables=variables,
-        description=value.get("description"),
-        config=_free(value, "config", report),
-        tags=_tags(value.get("tags", MISSING), report),
-        metadata=_free(value, "metadata", report),
-        extensions={key: value[key] for key in value if key.startswith(EXTENSION_PREFIX)},
-        id=_id(value.get("id", MISSING), report),
-        deleted=_boolean(value.get("deleted", False), ("deleted",), report),
-        deleted_reason=value.get("deleted_reason"),
-        replaced_by=value.get("replaced_by"),
-    )
+    for key in ("config", "metadata"):
+        _mapping(value.get(key, {}), (key,), report)
+    _check_tags(value.get("tags", MISSING), report)
+    _check_id(value.get("id", MISSING), report)
+    _boolean(value.get("deleted", False), ("deleted",), report)
 
 
 def _check_keys(
@@ -119,11 +106,8 @@ def _check_texts(value: Mapping[str, Any], report: Report) -> None:
 def _text(value: Any, path: KeyPath, report: Report) -> str:
     if isinstance(value, str):
         return value
-    report(
-        path,
-        codes.WRONG_VALUE,
-        f"{_named(path)} must be a text, not {_kind(value)}{_quotes(value)}.",
-    )
+    message = f"{_named(path)} must be a text, not {_kind(value)}{_quotes(value)}."
+    report(path, codes.WRONG_VALUE, message)
     return ""
 
 
@@ -152,39 +136,32 @@ def _mapping(value: Any, path: KeyPath, report: Report) -> dict[str, Any] | None
     return None
 
 
-def _free(value: Mapping[str, Any], key: str, report: Report) -> dict[str, Any]:
-    return _mapping(value.get(key, {}), (key,), report) or {}
-
-
-def _tags(value: Any, report: Report) -> tuple[str, ...]:
+def _check_tags(value: Any, report: Report) -> None:
     if value is MISSING:
-        return ()
+        return
     if not isinstance(value, list):
         report(("tags",), codes.WRONG_VALUE, f"`tags` must be a list, not {_kind(value)}.")
-        return ()
-    tags: dict[str, None] = {}
+        return
+    tags: set[str] = set()
     for index, item in enumerate(value):
         tag = _text(item, ("tags", index), report)
         if isinstance(item, str) and (not tag.strip() or tag in tags):
             fault = "is here twice" if tag in tags else "is empty"
             report(("tags", index), codes.WRONG_VALUE, f"The tag {shown(tag)!r} {fault}.")
-        tags[tag] = None
-    return tuple(tags)
+        tags.add(tag)
 
 
-def _id(value: Any, report: Report) -> str | None:
+def _check_id(value: Any, report: Report) -> None:
     if value is MISSING:
-        return None
+        return
     text = _text(value, ("id",), report)
     try:
-        if str(UUID(text)) == text:
-            return text
+        is_uuid = str(UUID(text)) == text
     except ValueError:
-        pass
-    if text:
+        is_uuid = False
+    if text and not is_uuid:
         message = "`id` must be a UUID in lower case, such as 497f6eca-6276-4993-bfeb-53cbbbba6f08."
         report(("id",), codes.WRONG_VALUE, message)
-    return None
 
 
 def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
@@ -198,7 +175,8 @@ def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
         report(("replaced_by",), codes.WRONG_VALUE, message)
 
 
-def _variables(value: Any, template: str, report: Report) -> dict[str, Variable] | None:
+def _check_variables(value: Any, template: str, report: Report) -> dict[str, str] | None:
+    """Check the declarations, and give the type of each variable."""
     if value is MISSING:
         return None
     path: KeyPath = ("variables",)
@@ -208,11 +186,11 @@ def _variables(value: Any, template: str, report: Report) -> dict[str, Variable]
     if template == "none":
         message = "A prompt with `template: none` has no variables."
         report(path, codes.BAD_VARIABLE, message)
-    variables: dict[str, Variable] = {}
+    types: dict[str, str] = {}
     for name, declared in found.items():
         _check_variable_name(name, template, (*path, name), report)
-        variables[name] = _variable(declared, (*path, name), report)
-    return variables
+        types[name] = _check_variable(declared, (*path, name), report)
+    return types
 
 
 def _check_variable_name(name: str, template: str, path: KeyPath, report: Report) -> None:
@@ -226,29 +204,30 @@ def _check_variable_name(name: str, template: str, path: KeyPath, report: Report
         report(path, codes.BAD_VARIABLE, message)
 
 
-def _variable(value: Any, path: KeyPath, report: Report) -> Variable:
+def _check_variable(value: Any, path: KeyPath, report: Report) -> str:
+    """Check a declaration, and give the variable's type."""
     declared = _mapping({} if value is None else value, path, report)
     if declared is None:
-        return Variable()
+        return "any"
     _check_keys(declared, path, _VARIABLE_KEYS, report)
-    kind = _one_of(declared.get("type", "any"), (*path, "type"), VARIABLE_TYPES, report)
+    kind: VariableType = _one_of(
+        declared.get("type", "any"), (*path, "type"), VARIABLE_TYPES, report
+    )
     if "description" in declared:
         _text(declared["description"], (*path, "description"), report)
-    variable = Variable(
-        type=kind,
-        description=declared.get("description"),
-        enum=_enum(declared, kind, path, report),
-        required=_required(declared, path, report),
-        default=declared.get("default", MISSING),
-    )
-    if variable.has_default and (fault := _misfit(variable, variable.default)):
-        report((*path, "default"), codes.BAD_VARIABLE, f"The default {fault}.")
-    return variable
+    allowed = _enum(declared, kind, path, report)
+    _check_required(declared, path, report)
+    if "default" in declared:
+        variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
+        if fault := _misfit(variable, declared["default"]):
+            report((*path, "default"), codes.BAD_VARIABLE, f"The default {fault}.")
+    return kind
 
 
 def _enum(
-    declared: Mapping[str, Any], kind: Any, path: KeyPath, report: Report
+    declared: Mapping[str, Any], kind: VariableType, path: KeyPath, report: Report
 ) -> tuple[Any, ...] | None:
+    """Check the values that are allowed, and give them where there are some."""
     if "enum" not in declared:
         return None
     values = declared["enum"]
@@ -264,14 +243,13 @@ def _enum(
     return tuple(values)
 
 
-def _required(declared: Mapping[str, Any], path: KeyPath, report: Report) -> bool | None:
+def _check_required(declared: Mapping[str, Any], path: KeyPath, report: Report) -> None:
     if "required" not in declared:
-        return None
+        return
     required = _boolean(declared["required"], (*path, "required"), report)
     if required and "default" in declared:
         message = "A variable with a default is never required; remove `required` or `default`."
         report((*path, "required"), codes.BAD_VARIABLE, message)
-    return required
 
 
 def _misfit(variable: Variable, value: Any) -> str:
@@ -286,81 +264,78 @@ class _Inserts(NamedTuple):
     """What decides which variables may be inserted.
 
     Attributes:
-        declared: The declared variables, or None where none need be.
+        declared: The type of each declared variable, or None where none need be.
         template: The language of the prompt's texts, which decides what a name is.
     """
 
-    declared: Mapping[str, Variable] | None
+    declared: Mapping[str, str] | None
     template: str
 
 
-def _messages(value: Any, inserts: _Inserts, report: Report) -> tuple[Message | Insert, ...] | None:
+def _check_messages(value: Any, inserts: _Inserts, report: Report) -> None:
     if value is MISSING:
-        return None
+        return
     if not isinstance(value, list) or not value:
         what = "an empty list" if value == [] else _kind(value)
         message = f"`messages` must be a list of at least one message, not {what}."
         report(("messages",), codes.WRONG_VALUE, message)
-        return None
-    return tuple(
-        _message(item, ("messages", index), inserts, report) for index, item in enumerate(value)
-    )
+        return
+    for index, item in enumerate(value):
+        _check_message(item, ("messages", index), inserts, report)
 
 
-def _message(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> Message | Insert:
+def _check_message(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> None:
     found = _mapping(value, path, report)
     if found is None:
-        return Insert("")
+        return
     if "insert" in found:
         _check_keys(found, path, ("insert",), report)
-        return _insert(found["insert"], (*path, "insert"), inserts, report)
+        _check_insert(found["insert"], (*path, "insert"), inserts, report)
+        return
     _check_keys(found, path, _MESSAGE_KEYS, report)
     for key in ("role", "content"):
         if key not in found:
             report(path, codes.MISSING_KEY, f"A message needs `{key}:`.")
-    role = found.get("role", "user")
-    _one_of(role, (*path, "role"), ROLES, report)
-    return Message(
-        role=role, content=_content(found.get("content", ""), (*path, "content"), report)
-    )
+    _one_of(found.get("role", "user"), (*path, "role"), ROLES, report)
+    _check_content(found.get("content", ""), (*path, "content"), report)
 
 
-def _insert(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> Insert:
+def _check_insert(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> None:
     name = _text(value, path, report)
     if not isinstance(value, str):
-        return Insert(name)
+        return
     if inserts.declared is None:
         _check_variable_name(name, inserts.template, path, report)
     elif name not in inserts.declared:
         add = f"add `{shown(name)}: {{type: messages}}`"
         message = f"{shown(name)!r} is not declared in `variables:`; {add}."
         report(path, codes.BAD_INSERT, message)
-    elif (kind := inserts.declared[name].type) != "messages":
+    elif (kind := inserts.declared[name]) != "messages":
         message = f"{shown(name)!r} has the type {kind}; an insert needs the type messages."
         report(path, codes.BAD_INSERT, message)
-    return Insert(name)
 
 
-def _content(value: Any, path: KeyPath, report: Report) -> str | tuple[Any, ...]:
+def _check_content(value: Any, path: KeyPath, report: Report) -> None:
     if isinstance(value, str):
-        return value
+        return
     if not isinstance(value, list) or not value:
         what = f"must be a text or a list of parts, not {_kind(value)}{_quotes(value)}"
         report(path, codes.WRONG_VALUE, f"{_named(path)} {what}.")
-        return ""
-    return tuple(_part(item, (*path, index), report) for index, item in enumerate(value))
+        return
+    for index, item in enumerate(value):
+        _check_part(item, (*path, index), report)
 
 
-def _part(value: Any, path: KeyPath, report: Report) -> Any:
+def _check_part(value: Any, path: KeyPath, report: Report) -> None:
     found = _mapping(value, path, report)
     if found is None:
-        return {}
+        return
     if "type" not in found:
         report(path, codes.MISSING_KEY, f"A part needs `type:`, one of {', '.join(PART_TYPES)}.")
-        return found
+        return
     kind = _one_of(found["type"], (*path, "type"), PART_TYPES, report)
     if kind != found["type"]:
-        return found
+        return
     _check_keys(found, path, ("type", kind), report)
     if kind not in found:
         report(path, codes.MISSING_KEY, f"A part of the type {kind} needs `{kind}:`.")
@@ -368,7 +343,6 @@ def _part(value: Any, path: KeyPath, report: Report) -> Any:
         _text(found["text"], (*path, "text"), report)
     else:
         _check_part_fields(kind, found[kind], (*path, kind), report)
-    return found
 
 
 def _check_part_fields(kind: str, value: Any, path: KeyPath, report: Report) -> None:

@@ -9,7 +9,7 @@ from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
 from promptstore.model import Prompt
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.scalars import INTEGER_BOUND, MAX_DIGITS
-from promptstore.promptfile.schema import build_prompt
+from promptstore.promptfile.schema import check_content
 from promptstore.promptfile.yamlwriter import (
     INDENT,
     MAX_FLOW_WIDTH,
@@ -66,7 +66,7 @@ def checked_content(prompt: Prompt) -> dict[str, Any]:
     """
     content = plain_content(prompt)
     problems: list[Problem] = []
-    build_prompt(content, lambda _path, code, text: problems.append(Problem(1, 1, code, text)))
+    check_content(content, lambda _path, code, text: problems.append(Problem(1, 1, code, text)))
     if problems:
         raise _invalid(problems)
     return content
