@@ -39,6 +39,10 @@ _Fresh: TypeAlias = tuple[Mapping[str, Any] | bytes, bool]
 """What becomes a row: the plain value may not be JSON yet."""
 
 
+_INCLUDE: Final = b"include"
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
+
 class ContentCache:
     """Parsed files by content.
 
@@ -115,7 +119,10 @@ class ContentCache:
             PromptFileError: The file is broken.
         """
         document = promptfile.parse(file.read(), file.path)
-        row = _json(document.tree.value), _waits(document.prompt)
+        stored = _json(document.tree.value)
+        # Most say so without being made into a prompt.
+        waits = _INCLUDE not in stored and b'"deleted":' not in stored
+        row = stored, waits or _waits(document.prompt)
         self._rows[file.blob] = row
         if self._file is not None:
             self._keep(file.blob, row)
@@ -185,7 +192,7 @@ def _id(blob: str) -> int:
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
+    return _ENCODER.encode(content).encode()
 
 
 def _write(file: CacheFile, fresh: dict[str, _Fresh]) -> None:
@@ -196,6 +203,8 @@ def _write(file: CacheFile, fresh: dict[str, _Fresh]) -> None:
             value = content if isinstance(content, bytes) else _json(content)
             rows.append((_id(blob), value, _check_sum(blob, value, waits), waits))
         with transaction(connection):
+            # In the order of the table: its pages are filled one after the other.
+            rows.sort()
             connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", rows)
 
     file.use(insert)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from promptstore.errors import Problem, PromptFileError
@@ -16,19 +15,27 @@ from promptstore.promptfile.schema import check_content
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
-@dataclass(frozen=True, slots=True)
 class Document:
-    """A prompt's file that was read.
+    """A prompt's file that was read and found sound.
 
     Attributes:
         path: The file's path.
-        prompt: What it says.
         tree: The file's text with its nodes.
     """
 
-    path: str
-    prompt: Prompt
-    tree: Tree
+    __slots__ = ("_prompt", "path", "tree")
+
+    def __init__(self, path: str, tree: Tree) -> None:
+        self.path = path
+        self.tree = tree
+        self._prompt: Prompt | None = None
+
+    @property
+    def prompt(self) -> Prompt:
+        """What it says, without an identity."""
+        if self._prompt is None:
+            self._prompt = rebuild(self.tree.value)
+        return self._prompt
 
     def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:
         """Tell where something stands in the file.
@@ -83,9 +90,10 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
     """
     try:
         tree = read_yaml(data)
-        return Document(path, _build(tree), tree)
+        _check(tree)
     except YamlError as error:
         raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
+    return Document(path, tree)
 
 
 def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
@@ -113,7 +121,7 @@ def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
     return tree.value
 
 
-def _build(tree: Tree) -> Prompt:
+def _check(tree: Tree) -> None:
     def report(keys: KeyPath, code: str, message: str) -> None:
         tree.problems.report(_mark(tree, keys, code), code, message)
 
@@ -123,7 +131,6 @@ def _build(tree: Tree) -> Prompt:
     check_content(tree.value, report)
     if tree.problems:
         raise YamlError(tree.problems)
-    return rebuild(tree.value)
 
 
 def _mark(tree: Tree, keys: KeyPath, code: str) -> Any:
