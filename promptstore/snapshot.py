@@ -350,26 +350,19 @@ class Snapshot(Mapping[str, Prompt]):
         self._reader.expects_all = True
 
     def _identified(self, name: str, blob: str, file: File | None) -> Prompt:
-        stored = self._cache.waiting(blob)
-        if stored is not None:
-            return unread_prompt(
-                self._reader,
-                stored,
-                name=name,
-                snapshot_commit=self._source.commit,
-                blob=blob,
-                deleted=False,
-                limits=self._limits,
-            )
-        content = self._cache.parse(file or self.file(name))
+        content: Prompt | bytes | None = self._cache.waiting(blob)
+        rest: dict[str, Any] = {"deleted": False}
+        if content is None:
+            content = self._cache.parse(file or self.file(name))
+            rest = {"includes": FrozenDict(self._includes(content))}
         return unread_prompt(
             self._reader,
             content,
             name=name,
             snapshot_commit=self._source.commit,
             blob=blob,
-            includes=FrozenDict(self._includes(content)),
             limits=self._limits,
+            **rest,
         )
 
     def _includes(self, prompt: Prompt) -> dict[str, Prompt]:

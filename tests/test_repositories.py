@@ -274,6 +274,20 @@ def test_a_partial_clone_says_which_object_to_fetch(origin: GitRepo, tmp_path: P
     assert store.get("greet").prompt == "Hello"
 
 
+def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> None:
+    first = repo.commit({"prompts/greet.yaml": "prompt: Hi\n"})
+    repo.commit({"prompts/greet.yaml": "prompt: Hello\n"})
+    (repo.path / ".git/objects" / first[:2] / first[2:]).unlink()
+    store = PromptStore.open(repo.path)
+    assert store.names() == ["greet"]
+    prompt = store.get("greet")
+    assert prompt.render().text == "Hello"
+    with pytest.raises(RepositoryError, match=first):
+        _ = prompt.version
+    with pytest.raises(RepositoryError, match=first):
+        store.get("greet", version=1)
+
+
 def test_neither_a_repository_nor_a_folder_of_prompts(tmp_path: Path) -> None:
     with pytest.raises(RepositoryNotFoundError, match="promptstore init"):
         PromptStore.open(tmp_path)

@@ -383,10 +383,19 @@ class Repository:
     def _entry(self, tree_id: str, name: str) -> Entry | None:
         entries = self._trees.get(tree_id)
         if entries is None:
-            if len(self._raw_tree(tree_id)) > _LARGE_TREE:
+            if self._is_large(tree_id):
                 return self._entry_of_large(tree_id, name)
             entries = self.tree(tree_id)
         return entries.get(name)
+
+    def _is_large(self, tree_id: str) -> bool:
+        """Tell whether a tree holds very many entries, without reading it."""
+        try:
+            kind, size = self.handle.odb.read_header(tree_id)
+        except (KeyError, ValueError, pygit2.GitError):
+            # Reading it tells what is wrong.
+            return False
+        return kind == ObjectType.TREE and size > _LARGE_TREE * _BYTES_OF_AN_ENTRY
 
     def _entry_of_large(self, tree_id: str, name: str) -> Entry | None:
         """Let libgit2 look for one entry: making ten thousand takes ten times as long."""
