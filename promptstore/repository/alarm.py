@@ -167,10 +167,12 @@ def _folders(repository: Repository, refs: Sequence[str]) -> Iterator[tuple[Path
         yield top, _CHANGED, True
     inside: dict[Path, None] = {}
     for ref in refs:
-        for folder in reversed(Path(ref).parents):
-            inside[repository.common_dir / folder] = None
+        file = repository.common_dir / ref
+        way = [repository.common_dir / folder for folder in reversed(Path(ref).parents)]
+        inside |= dict.fromkeys(way)
         # An old kind of symbolic reference is a symbolic link, which may lead anywhere.
-        inside[(repository.common_dir / ref).resolve().parent] = None
+        if any(map(Path.is_symlink, [*way[1:], file])):
+            inside[file.resolve().parent] = None
     for folder in inside:
         if folder not in above:
             yield folder, _CHANGED, False
