@@ -93,6 +93,9 @@ class Writer:
         planned = plan_edits(base, self.root, edits)
         changed = [file for file in planned if file.changes]
         note = _note(self.repository, attribution, default_message(changed or planned))
+        for name in expected:
+            # It brings the index of versions up, for which no other writer shall wait.
+            _newest_number(base, name)
 
         def plan(tip: str | None) -> Sequence[FileChange]:
             _check_base(planned, base, self.snapshot_at(tip), expected)
