@@ -50,7 +50,7 @@ from promptstore.sources import (
     Source,
 )
 from promptstore.template import Limits
-from promptstore.versions import Change, Progress, VersionIndex
+from promptstore.versions import Change, Progress, Timeline, VersionIndex
 
 if TYPE_CHECKING:
     from promptstore.edits import Edit
@@ -424,7 +424,7 @@ class PromptStore:
             )
         standing = self._standing()
         source = FolderSource(self.path, self.root, self._repository)
-        return self._new_snapshot(source, standing, standing.tip)
+        return self._counted(self._new_snapshot(source, standing, standing.tip))
 
     def labels(self) -> LabelTable:
         """Read all labels as they are at this moment."""
@@ -445,7 +445,7 @@ class PromptStore:
         from promptstore.edits import plan_edits
 
         self._require_writable()
-        base = self._tip_snapshot(self._require_standing())
+        base = self._counted(self._tip_snapshot(self._require_standing()))
         planned = plan_edits(base, self.root, edits)
         files = {
             file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
@@ -794,9 +794,19 @@ class PromptStore:
 
     def _snapshot_of(self, standing: Standing, rev: Rev | None) -> Snapshot:
         if rev is None:
-            return self._tip_snapshot(standing)
+            return self._counted(self._tip_snapshot(standing))
         title = rev.isoformat() if isinstance(rev, datetime) else rev
-        return self._snapshot(standing, self._resolve(rev), title)
+        return self._counted(self._snapshot(standing, self._resolve(rev), title))
+
+    def _counted(self, snapshot: Snapshot) -> Snapshot:
+        """See that the versions of a snapshot can be counted, before anybody asks for one.
+
+        Only a write does without: counting takes a tenth of its time, and few callers look at the
+        version of what they saved.
+        """
+        if snapshot.history is not None and self._index is not None:
+            self._index.at(snapshot.history.timeline.tip)
+        return snapshot
 
     def _get(self, moment: Moment | None, question: Question) -> Prompt:
         name, version, label, rev, deleted = question
@@ -882,7 +892,7 @@ class PromptStore:
             return None
         if standing.is_shallow:
             return None
-        return History(self._index.at(tip), self._repository, self._cache)
+        return History(Timeline(tip, self._index), self._repository, self._cache)
 
     def _require_repository(self) -> Repository:
         if self._repository is None:
