@@ -28,9 +28,10 @@ from promptstore.repository.commits import (
     CommitNote,
     FileChange,
     Move,
+    add_files,
     move_ref,
+    new_objects,
     store_commit,
-    store_files,
     tip_of,
 )
 from promptstore.repository.locks import Patience, exclusive
@@ -80,8 +81,9 @@ def update_branch(
         if not changes:
             return None
         parent = tip or start
-        moves = store_files(repository, parent, changes)
-        commit = store_commit(repository, [parent] if parent else [], moves, note)
+        objects = new_objects(repository)
+        moves = add_files(repository, objects, parent, changes)
+        commit = store_commit(repository, objects, [parent] if parent else [], moves, note)
         return _Journal(ref, commit, token, moves)
 
     with translated(repository.git_dir), _only_writer(repository, patience) as folder:
