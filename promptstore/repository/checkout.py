@@ -57,12 +57,14 @@ class Checkout:
         Raises:
             ConflictError: Uncommitted work stands in the way.
         """
-        index = self._handle.index
+        index = self._link_index()
         for move in moves:
             reason = _staged_fault(index, move) or self._file_fault(move)
             if reason:
                 raise ConflictError(names=[move.name], reason=reason)
-        self._stage(moves)
+        if _update(index, moves):
+            self._keep_old()
+            self._write_index(index)
         for move in moves:
             if move.after is not None:
                 self._lay(move, move.after)
@@ -91,12 +93,6 @@ class Checkout:
         self._old.unlink(missing_ok=True)
         self._lock.release()
 
-    def _stage(self, moves: Sequence[Move]) -> None:
-        index = self._copy_index()
-        if _update(index, moves):
-            self._keep_old()
-            self._write_index(index)
-
     def _keep_old(self) -> None:
         """Keep the index for `take_back`; an empty file stands for none."""
         self._old.unlink(missing_ok=True)
@@ -105,12 +101,17 @@ class Checkout:
         except FileNotFoundError:
             self._old.touch()
 
-    def _copy_index(self) -> pygit2.Index:
-        # libgit2 would take the lock itself to write the index in its place.
+    def _link_index(self) -> pygit2.Index:
+        """Read the index under another name.
+
+        libgit2 would take the lock itself to write the index in its place. It writes a new file and
+        renames that, so a link is as good as a copy.
+        """
         self._drop_fresh()
-        with suppress(FileNotFoundError):
-            self._fresh.write_bytes(self._index.read_bytes())
+        # An index that is there is read when it is opened, and pygit2 stumbles over a broken one.
         index = pygit2.Index(str(self._fresh))
+        with suppress(FileNotFoundError):
+            os.link(self._index, self._fresh)
         index.read()
         return index
 

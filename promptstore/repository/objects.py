@@ -122,7 +122,10 @@ def _store_pack(folder: Path, objects: Mapping[str, tuple[Kind, bytes]]) -> None
     folder.mkdir(exist_ok=True)
     fresh_pack = _write(f"{folder}/{_TEMPORARY}pack_{_token()}", content + pack_name)
     fresh_index = _write(f"{folder}/{_TEMPORARY}idx_{_token()}", pack_index(packed, pack_name))
-    # Git looks for packs by their index, so that comes last.
+    # Git forces packs to the disk, and loose objects not: a pack holds more that can be lost.
+    for file in (fresh_pack, fresh_index):
+        _force_to_disk(file)
+    # It looks for packs by their index, so that comes last.
     _rename(fresh_pack, f"{folder}/pack-{pack_name.hex()}.pack")
     _rename(fresh_index, f"{folder}/pack-{pack_name.hex()}.idx")
 
@@ -144,6 +147,14 @@ def _write(file: str, content: bytes) -> str:
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
     return file
+
+
+def _force_to_disk(file: str) -> None:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _rename(fresh: str, target: str) -> None:
