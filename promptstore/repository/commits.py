@@ -127,10 +127,17 @@ def add_files(
         _refuse_obstacle(repository, tree, change)
         after = None
         if change.data is not None:
+            if before is None:
+                _refuse_invalid(change.path)
             mode = before.mode if before else FileMode.BLOB
             after = Entry(int(mode), objects.add("blob", change.data))
         moves.append(Move(change.name, change.path, before, after))
     return tuple(moves)
+
+
+def _refuse_invalid(path: str) -> None:
+    """Refuse a path that git would not check out, such as one through ``.git`` in any spelling."""
+    pygit2.Index().add(pygit2.IndexEntry(path, pygit2.Oid(hex=EMPTY_TREE), FileMode.BLOB))
 
 
 def _refuse_obstacle(repository: Repository, tree: str, change: FileChange) -> None:
