@@ -210,7 +210,7 @@ def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkou
             pygit2.Repository(str(git_dir))
             for git_dir in _git_dirs(repository.common_dir)
             # Opening takes eight times as long as these two looks, and is seldom needed.
-            if _head(git_dir) == ref and not _is_bare(repository, git_dir)
+            if not _is_bare(repository, git_dir) and _head(git_dir) == ref
         ]
         return [
             Checkout(handle, token)

@@ -161,7 +161,7 @@ def _journal_file(folder: Path) -> Path:
 
 def _write_journal(folder: Path, journal: _Journal) -> None:
     fresh = folder / "journal.new"
-    fresh.write_text(json.dumps(journal), encoding="utf-8")
+    fresh.write_bytes(json.dumps(journal).encode())
     fresh.replace(_journal_file(folder))
 
 
@@ -190,8 +190,11 @@ def _prepare(
     """Prepare each working tree for the commit, or tell that something has moved meanwhile.
 
     The look comes after the locks: git, too, locks the index before it commits or switches, so the
-    branch will hardly move once a changed index is there for all to read.
+    branch will hardly move once a changed index is there for all to read. Where there is none, the
+    move of the branch looks by itself.
     """
+    if not checkouts:
+        return True
     if tip_of(repository, journal.ref) != tip:
         return False
     if not all(checkout.is_on(journal.ref) for checkout in checkouts):
@@ -218,9 +221,9 @@ def _settle(
     patience: Patience,
 ) -> None:
     """Finish the write that a journal tells of, or take back what it laid out."""
-    tip = tip_of(repository, journal.ref)
     try:
         for checkout in checkouts:
+            tip = tip_of(repository, journal.ref)
             if tip is not None and _contains(repository, tip, journal.commit):
                 checkout.lock(patience)
                 checkout.follow(_still_standing(repository, tip, journal.moves))
