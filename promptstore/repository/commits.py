@@ -10,7 +10,7 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import pygit2
 from pygit2.enums import FileMode
@@ -181,17 +181,19 @@ def store_commit(
         repository.commit(parents[0]).tree if parents else EMPTY_TREE,
         {tuple(move.path.encode().split(b"/")): move.after for move in moves},
     )
+    # libgit2 makes no commit of what it cannot find.
     objects.store()
-    return str(
-        repository.handle.create_commit(
-            None,
-            _pygit2_signature(note.author),
-            _pygit2_signature(note.committer),
-            note.message,
-            pygit2.Oid(hex=tree),
-            [pygit2.Oid(hex=parent) for parent in parents],
-        )
+    text = repository.handle.create_commit_string(
+        _pygit2_signature(note.author),
+        _pygit2_signature(note.committer),
+        note.message,
+        pygit2.Oid(hex=tree),
+        [pygit2.Oid(hex=parent) for parent in parents],
     )
+    # The stubs of pygit2 say that this is an id.
+    commit = objects.add("commit", cast("str", text).encode())
+    objects.store()
+    return commit
 
 
 def _add_tree(

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 from zlib import compress, crc32
 
-Kind: TypeAlias = Literal["tree", "blob"]
+Kind: TypeAlias = Literal["commit", "tree", "blob"]
 
-_PACKED_KIND: Final[Mapping[Kind, int]] = {"tree": 2, "blob": 3}
+_PACKED_KIND: Final[Mapping[Kind, int]] = {"commit": 1, "tree": 2, "blob": 3}
 _WORTH_A_PACK: Final = 100
 """From how many objects on git, too, keeps what it is sent as a pack (transfer.unpackLimit)."""
 
@@ -144,8 +144,11 @@ def _store_loose(folder: Path, name: str, content: bytes) -> None:
 
 def _write(file: str, content: bytes) -> str:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)
     return file
 
 
