@@ -124,11 +124,12 @@ def add_files(
     moves = []
     for change in changes:
         before = repository.find(tree, change.path)
-        _refuse_obstacle(repository, tree, change)
+        if before is None or not before.is_file:
+            _refuse_obstacle(repository, tree, change)
+        if before is None:
+            _refuse_invalid(change.path)
         after = None
         if change.data is not None:
-            if before is None:
-                _refuse_invalid(change.path)
             mode = before.mode if before else FileMode.BLOB
             after = Entry(int(mode), objects.add("blob", change.data))
         moves.append(Move(change.name, change.path, before, after))
