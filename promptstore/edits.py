@@ -50,6 +50,9 @@ class Restoration:
 Edit: TypeAlias = Prompt | bytes | Deletion | Restoration
 """What is to become of a prompt: its new content, the bytes of its file, a deletion or return."""
 
+_Step: TypeAlias = Prompt | File | Deletion | Restoration
+"""An edit, with the given bytes of a file as one."""
+
 Verb: TypeAlias = Literal["Create", "Update", "Delete", "Restore"]
 
 
@@ -98,7 +101,10 @@ def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Edit]) -> list[Pla
         VersionNotFoundError: There is no such version to restore.
         HistoryUnavailableError: Old versions cannot be found here.
     """
-    planned = [_plan(base, root, name, edit) for name, edit in edits.items()]
+    paths = {name: _path(root, name) for name in edits}
+    steps = {name: _located(paths[name], edit) for name, edit in edits.items()}
+    base.foresee(step for step in steps.values() if isinstance(step, File))
+    planned = [_plan(base, name, paths[name], step) for name, step in steps.items()]
     _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
     return planned
 
@@ -116,8 +122,15 @@ def default_messages(name: str) -> frozenset[str]:
     return frozenset(f"{verb} {name}" for verb in get_args(Verb))
 
 
-def _plan(base: Snapshot, root: str, name: str, edit: Edit) -> PlannedFile:
-    path = f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
+def _path(root: str, name: str) -> str:
+    return f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
+
+
+def _located(path: str, edit: Edit) -> _Step:
+    return File(path, blob_id(edit), partial(bytes, edit)) if isinstance(edit, bytes) else edit
+
+
+def _plan(base: Snapshot, name: str, path: str, edit: _Step) -> PlannedFile:
     before = base.find(name)
     if isinstance(edit, Deletion):
         return PlannedFile(name, path, before, _deleted(base, name, edit), "Delete")
@@ -126,10 +139,9 @@ def _plan(base: Snapshot, root: str, name: str, edit: Edit) -> PlannedFile:
         note = "" if edit.version is None else f" to version {edit.version}"
         return PlannedFile(name, path, before, data, "Restore", note)
     verb: Verb = "Create" if before is None else "Update"
-    if isinstance(edit, bytes):
-        file = File(path, blob_id(edit), partial(bytes, edit))
-        _check_templates(name, base.parse(file))
-        return PlannedFile(name, path, before, edit, verb)
+    if isinstance(edit, File):
+        _check_templates(name, base.parse(edit))
+        return PlannedFile(name, path, before, edit.read(), verb)
     if isinstance(edit, Prompt):
         _check_templates(name, edit)
         return PlannedFile(name, path, before, _saved(before, edit), verb)

@@ -103,6 +103,10 @@ class Present:
         """Tell the present moment, asking git in any case."""
         return self._look(self._seen[2])
 
+    def expire(self) -> None:
+        """Ask git in any case when the present moment is wanted next."""
+        self._seen = (None, 0.0, self._seen[2])
+
     def _look(self, before: Moment | None) -> Moment:
         until = time.monotonic() + self._interval if self._interval else 0.0
         alarm = self._make_alarm()

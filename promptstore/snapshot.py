@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -316,6 +316,10 @@ class Snapshot(Mapping[str, Prompt]):
             PromptFileError: The file is broken.
         """
         return self._cache.parse(file)
+
+    def foresee(self, files: Iterable[File]) -> None:
+        """Look at once for what many files were parsed to before; see `ContentCache.foresee`."""
+        self._cache.foresee(file.blob for file in files)
 
     def not_found(self, name: str) -> PromptNotFoundError:
         """Make the error that says that a prompt is not here, with what may help."""

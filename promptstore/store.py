@@ -577,11 +577,13 @@ class PromptStore:
         from promptstore.writing import Writer
 
         repository, present = self._require_writable()
-        base = base or self._tip_snapshot(present.look_again().standing)
+        standing = present.look_again().standing
+        if base is None:
+            base = self._tip_snapshot(standing)
         writer = Writer(repository, self.writable_branch, self.root, self._lock_timeout, self._at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
-        present.look_again()
-        result = self._at(written.commit)
+        present.expire()
+        result = self._tip_snapshot(standing._replace(tip=written.commit))
         prompts = {name: result.read(name, deleted=True) for name in edits}
         return {
             name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
@@ -765,7 +767,7 @@ class PromptStore:
         writer = LabelWriter(repository, self._lock_timeout)
         writer.move(label, targets, expected or {}, attribution)
         if self._present:
-            self._present.look_again()
+            self._present.expire()
 
     def _labelled(self, label: str) -> Snapshot:
         standing = self._standing()

@@ -98,7 +98,8 @@ class Writer:
             _newest_number(base, name)
 
         def plan(tip: str | None) -> Sequence[FileChange]:
-            _check_base(planned, base, self.snapshot_at(tip), expected)
+            now = base if tip == base.commit else self.snapshot_at(tip)
+            _check_base(planned, base, now, expected)
             return [FileChange(file.name, file.path, file.data) for file in changed]
 
         commit = update_branch(

@@ -10,7 +10,7 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import pygit2
 from pygit2.enums import FileMode
@@ -19,7 +19,10 @@ from pygit2.transaction import ReferenceTransaction
 from promptstore.errors import ConflictError, ReadOnlyError
 from promptstore.repository.identity import Signature
 from promptstore.repository.locks import Patience
+from promptstore.repository.objects import NewObjects
 from promptstore.repository.reading import EMPTY_TREE, Entry, Repository
+
+_FOLDER: Final = b"40000"
 
 OTHERS: Final = "another process, perhaps git,"
 """Who holds a lock, in words."""
@@ -92,13 +95,22 @@ def tip_of(repository: Repository, ref: str) -> str | None:
     return str(reference.target)
 
 
-def store_files(
-    repository: Repository, parent: str | None, changes: Sequence[FileChange]
+def new_objects(repository: Repository) -> NewObjects:
+    """Begin with the objects of a commit."""
+    return NewObjects(repository.common_dir / "objects")
+
+
+def add_files(
+    repository: Repository,
+    objects: NewObjects,
+    parent: str | None,
+    changes: Sequence[FileChange],
 ) -> tuple[Move, ...]:
-    """Store the contents of files, and tell what they change on top of a commit.
+    """Take in the contents of files, and tell what they change on top of a commit.
 
     Args:
         repository: The repository.
+        objects: Where the contents are kept.
         parent: The commit's id; None for no commit at all.
         changes: What is to become of the files.
 
@@ -112,13 +124,21 @@ def store_files(
     moves = []
     for change in changes:
         before = repository.find(tree, change.path)
-        _refuse_obstacle(repository, tree, change)
+        if before is None or not before.is_file:
+            _refuse_obstacle(repository, tree, change)
+        if before is None:
+            _refuse_invalid(change.path)
         after = None
         if change.data is not None:
             mode = before.mode if before else FileMode.BLOB
-            after = Entry(int(mode), str(repository.handle.create_blob(change.data)))
+            after = Entry(int(mode), objects.add("blob", change.data))
         moves.append(Move(change.name, change.path, before, after))
     return tuple(moves)
+
+
+def _refuse_invalid(path: str) -> None:
+    """Refuse a path that git would not check out, such as one through ``.git`` in any spelling."""
+    pygit2.Index().add(pygit2.IndexEntry(path, pygit2.Oid(hex=EMPTY_TREE), FileMode.BLOB))
 
 
 def _refuse_obstacle(repository: Repository, tree: str, change: FileChange) -> None:
@@ -138,12 +158,17 @@ def _refuse_obstacle(repository: Repository, tree: str, change: FileChange) -> N
 
 
 def store_commit(
-    repository: Repository, parents: Sequence[str], moves: Sequence[Move], note: CommitNote
+    repository: Repository,
+    objects: NewObjects,
+    parents: Sequence[str],
+    moves: Sequence[Move],
+    note: CommitNote,
 ) -> str:
     """Store a commit that no reference stands at yet.
 
     Args:
         repository: The repository.
+        objects: The contents of its new files, which are stored with it.
         parents: The ids of its parents; its files are those of the first one, with the moves.
         moves: What it does to each path.
         note: The author, the committer and the message.
@@ -151,55 +176,66 @@ def store_commit(
     Returns:
         Its id.
     """
-    handle = repository.handle
-    root = _store_tree(
+    tree = _add_tree(
         repository,
+        objects,
         repository.commit(parents[0]).tree if parents else EMPTY_TREE,
-        {tuple(move.path.split("/")): move.after for move in moves},
+        {tuple(move.path.encode().split(b"/")): move.after for move in moves},
     )
-    return str(
-        handle.create_commit(
-            None,
-            _pygit2_signature(note.author),
-            _pygit2_signature(note.committer),
-            note.message,
-            pygit2.Oid(hex=root or _empty_tree(handle)),
-            [pygit2.Oid(hex=parent) for parent in parents],
-        )
+    # libgit2 makes no commit of what it cannot find.
+    objects.store()
+    text = repository.handle.create_commit_string(
+        _pygit2_signature(note.author),
+        _pygit2_signature(note.committer),
+        note.message,
+        pygit2.Oid(hex=tree),
+        [pygit2.Oid(hex=parent) for parent in parents],
     )
+    # The stubs of pygit2 say that this is an id.
+    commit = objects.add("commit", cast("str", text).encode())
+    objects.store()
+    return commit
 
 
-def _store_tree(
-    repository: Repository, tree: str, entries: Mapping[tuple[str, ...], Entry | None]
-) -> str | None:
-    """Store a tree with some entries changed, and give its id; None for one without entries."""
-    present = repository.tree(tree)
-    start = [] if tree == EMPTY_TREE else [pygit2.Oid(hex=tree)]
-    builder = repository.handle.TreeBuilder(*start)
-    inside: dict[str, dict[tuple[str, ...], Entry | None]] = {}
-    for (first, *rest), entry in entries.items():
+def _add_tree(
+    repository: Repository,
+    objects: NewObjects,
+    tree: str,
+    changes: Mapping[tuple[bytes, ...], Entry | None],
+) -> str:
+    """Take in a tree with some entries changed, and give its id."""
+    entries = dict(repository.raw_entries(tree))
+    inside: dict[bytes, dict[tuple[bytes, ...], Entry | None]] = {}
+    for (name, *rest), entry in changes.items():
         if rest:
-            inside.setdefault(first, {})[tuple(rest)] = entry
+            inside.setdefault(name, {})[tuple(rest)] = entry
         else:
-            _set(builder, present, first, entry)
+            _set(entries, name, entry)
     for name, below in inside.items():
-        folder = present.get(name)
-        stored = _store_tree(repository, folder.id if folder else EMPTY_TREE, below)
-        _set(builder, present, name, Entry(int(FileMode.TREE), stored) if stored else None)
-    return str(builder.write()) if len(builder) else None
+        mode, raw_id = entries.get(name, (b"", b""))
+        folder = raw_id.hex() if mode == _FOLDER else EMPTY_TREE
+        below_id = _add_tree(repository, objects, folder, below)
+        _set(entries, name, None if below_id == EMPTY_TREE else Entry(FileMode.TREE, below_id))
+    ordered = dict(sorted(entries.items(), key=_git_order))
+    data = b"".join(
+        [b"%b %b\0%b" % (mode, name, raw_id) for name, (mode, raw_id) in ordered.items()]
+    )
+    stored = objects.add("tree", data)
+    repository.remember_tree(stored, data, ordered)
+    return stored
 
 
-def _set(
-    builder: pygit2.TreeBuilder, present: Mapping[str, Entry], name: str, entry: Entry | None
-) -> None:
-    if entry is not None:
-        builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
-    elif name in present:
-        builder.remove(name)
+def _set(entries: dict[bytes, tuple[bytes, bytes]], name: bytes, entry: Entry | None) -> None:
+    if entry is None:
+        entries.pop(name, None)
+    else:
+        entries[name] = b"%o" % entry.mode, bytes.fromhex(entry.id)
 
 
-def _empty_tree(handle: pygit2.Repository) -> str:
-    return str(handle.TreeBuilder().write())
+def _git_order(entry: tuple[bytes, tuple[bytes, bytes]]) -> bytes:
+    """Order the entries of a tree as git does: a folder as if its name ended with a slash."""
+    name, (mode, _) = entry
+    return name + b"/" if mode == _FOLDER else name
 
 
 def _pygit2_signature(person: Signature) -> pygit2.Signature:

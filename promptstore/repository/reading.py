@@ -298,6 +298,22 @@ class Repository:
             entries = self._trees.put(tree_id, self._read_tree(tree_id))
         return entries
 
+    def raw_entries(self, tree_id: str) -> dict[bytes, tuple[bytes, bytes]]:
+        """Read all entries of a tree in git's order: the mode and the bytes of the id by name."""
+        return self._raw_tree(tree_id).in_order()
+
+    def remember_tree(
+        self, tree_id: str, data: bytes, entries: dict[bytes, tuple[bytes, bytes]]
+    ) -> None:
+        """Take in a tree that was just written, as whoever reads the commit asks for it next.
+
+        Args:
+            tree_id: Its id.
+            data: Its content.
+            entries: Its entries in git's order.
+        """
+        self._raw_trees.put(tree_id, _RawTree(data, entries))
+
     def files_and_folders(
         self, tree_id: str, suffix: str
     ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -381,12 +397,11 @@ class Repository:
         return entry
 
     def _entry(self, tree_id: str, name: str) -> Entry | None:
-        entries = self._trees.get(tree_id)
-        if entries is None:
-            if self._is_large(tree_id):
-                return self._entry_of_large(tree_id, name)
-            entries = self.tree(tree_id)
-        return entries.get(name)
+        tree = self._raw_trees.get(tree_id)
+        if (tree is None or not tree.is_read) and self._is_large(tree_id):
+            return self._entry_of_large(tree_id, name)
+        found = self._raw_tree(tree_id).in_order().get(name.encode(errors="surrogatepass"))
+        return _entry(*found) if found else None
 
     def _is_large(self, tree_id: str) -> bool:
         """Tell whether a tree holds very many entries, without reading it."""
@@ -502,10 +517,13 @@ _Changes: TypeAlias = list[tuple[bytes, Entry | None, Entry | None]]
 class _RawTree:
     """A tree as git writes it: entries of a mode, a name and the twenty bytes of an id."""
 
-    __slots__ = ("_data", "_starts")
+    __slots__ = ("_data", "_entries", "_starts")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(
+        self, data: bytes, entries: dict[bytes, tuple[bytes, bytes]] | None = None
+    ) -> None:
         self._data = data
+        self._entries = entries
         self._starts: list[int] | None = None
 
     def __len__(self) -> int:
@@ -519,6 +537,18 @@ class _RawTree:
             with suppress(UnicodeDecodeError):
                 found[name.decode()] = _entry(mode, raw_id)
         return found
+
+    @property
+    def is_read(self) -> bool:
+        """Tell whether the entries are at hand."""
+        return self._entries is not None
+
+    def in_order(self) -> dict[bytes, tuple[bytes, bytes]]:
+        """Read all entries, whatever their name is: the mode and the bytes of the id."""
+        if self._entries is None:
+            found = _TREE_ENTRY.findall(self._data)
+            self._entries = {name: (mode, raw_id) for mode, name, raw_id in found}
+        return self._entries
 
     def entries(self) -> frozenset[_RawEntry]:
         """Read all entries."""

@@ -10,9 +10,10 @@ from promptstore.errors import ConflictError, RepositoryLockedError
 from promptstore.repository.commits import (
     CommitNote,
     FileChange,
+    add_files,
     move_ref,
+    new_objects,
     store_commit,
-    store_files,
     tip_of,
 )
 from promptstore.repository.locks import Patience
@@ -50,10 +51,11 @@ def update_ref(
     with translated(repository.git_dir):
         while True:
             tip = tip_of(repository, ref)
-            moves = store_files(repository, tip, plan(tip))
+            objects = new_objects(repository)
+            moves = add_files(repository, objects, tip, plan(tip))
             if all(move.before == move.after for move in moves):
                 return None
-            commit = store_commit(repository, [tip] if tip else [], moves, note)
+            commit = store_commit(repository, objects, [tip] if tip else [], moves, note)
             if move_ref(repository, ref, tip, commit, note, patience):
                 return commit
             patience.wait(repository.common_dir / ref, "ever new commits of others")
@@ -91,8 +93,9 @@ def join_ref(
     with translated(repository.git_dir):
         commit = other
         if tip is not None and not is_ancestor(repository, tip, other):
-            moves = store_files(repository, tip, files)
-            commit = store_commit(repository, [tip, other], moves, note)
+            objects = new_objects(repository)
+            moves = add_files(repository, objects, tip, files)
+            commit = store_commit(repository, objects, [tip, other], moves, note)
         if not move_ref(repository, ref, tip, commit, note, patience):
             raise RepositoryLockedError(
                 path=str(repository.git_dir),

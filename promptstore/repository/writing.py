@@ -28,9 +28,10 @@ from promptstore.repository.commits import (
     CommitNote,
     FileChange,
     Move,
+    add_files,
     move_ref,
+    new_objects,
     store_commit,
-    store_files,
     tip_of,
 )
 from promptstore.repository.locks import Patience, exclusive
@@ -80,8 +81,9 @@ def update_branch(
         if not changes:
             return None
         parent = tip or start
-        moves = store_files(repository, parent, changes)
-        commit = store_commit(repository, [parent] if parent else [], moves, note)
+        objects = new_objects(repository)
+        moves = add_files(repository, objects, parent, changes)
+        commit = store_commit(repository, objects, [parent] if parent else [], moves, note)
         return _Journal(ref, commit, token, moves)
 
     with translated(repository.git_dir), _only_writer(repository, patience) as folder:
@@ -91,9 +93,11 @@ def update_branch(
             journal = draft(tip, os.urandom(8).hex())
             if journal is None:
                 return None
+            checkouts = find_checkouts(repository, ref, journal.token)
             _write_journal(folder, journal)
             try:
-                checkouts = _lock_checkouts(repository, journal, patience)
+                for checkout in checkouts:
+                    checkout.lock(patience)
                 if checkouts and tip_of(repository, ref) != tip:
                     # Git committed just before it was kept out. Another attempt would meet its next
                     # commit, so the changes are planned once more while git has to wait.
@@ -107,7 +111,7 @@ def update_branch(
                     repository, ref, tip, journal.commit, note, patience
                 )
             finally:
-                _settle(repository, folder, journal, patience)
+                _settle(repository, folder, journal, checkouts, patience)
             if has_moved:
                 return journal.commit
             patience.wait(folder / "write.lock", "ever new commits of others")
@@ -157,7 +161,7 @@ def _journal_file(folder: Path) -> Path:
 
 def _write_journal(folder: Path, journal: _Journal) -> None:
     fresh = folder / "journal.new"
-    fresh.write_text(json.dumps(journal), encoding="utf-8")
+    fresh.write_bytes(json.dumps(journal).encode())
     fresh.replace(_journal_file(folder))
 
 
@@ -180,25 +184,20 @@ def _read_move(values: Any) -> Move:
     return Move(name, path, Entry(*before) if before else None, Entry(*after) if after else None)
 
 
-def _lock_checkouts(
-    repository: Repository, journal: _Journal, patience: Patience
-) -> list[Checkout]:
-    """Lock the index of each working tree that has the branch: git does not commit there then."""
-    checkouts = find_checkouts(repository, journal.ref, journal.token)
-    for checkout in checkouts:
-        checkout.lock(patience)
-    return checkouts
-
-
 def _prepare(
     repository: Repository, journal: _Journal, tip: str | None, checkouts: Sequence[Checkout]
 ) -> bool:
-    """Prepare each working tree for the commit, or tell that the branch has moved meanwhile.
+    """Prepare each working tree for the commit, or tell that something has moved meanwhile.
 
-    The look comes after the locks: git, too, locks the index before it commits, so the branch will
-    hardly move once a changed index is there for all to read.
+    The look comes after the locks: git, too, locks the index before it commits or switches, so the
+    branch will hardly move once a changed index is there for all to read. Where there is none, the
+    move of the branch looks by itself.
     """
+    if not checkouts:
+        return True
     if tip_of(repository, journal.ref) != tip:
+        return False
+    if not all(checkout.is_on(journal.ref) for checkout in checkouts):
         return False
     for checkout in checkouts:
         checkout.prepare(journal.moves)
@@ -210,15 +209,21 @@ def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
     journal = _read_journal(folder)
     if journal is not None:
         _break_dead_lock(repository, journal.ref, patience)
-        _settle(repository, folder, journal, patience)
+        checkouts = find_checkouts(repository, journal.ref, journal.token)
+        _settle(repository, folder, journal, checkouts, patience)
 
 
-def _settle(repository: Repository, folder: Path, journal: _Journal, patience: Patience) -> None:
+def _settle(
+    repository: Repository,
+    folder: Path,
+    journal: _Journal,
+    checkouts: Sequence[Checkout],
+    patience: Patience,
+) -> None:
     """Finish the write that a journal tells of, or take back what it laid out."""
-    tip = tip_of(repository, journal.ref)
-    checkouts = find_checkouts(repository, journal.ref, journal.token)
     try:
         for checkout in checkouts:
+            tip = tip_of(repository, journal.ref)
             if tip is not None and _contains(repository, tip, journal.commit):
                 checkout.lock(patience)
                 checkout.follow(_still_standing(repository, tip, journal.moves))

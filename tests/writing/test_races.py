@@ -254,6 +254,27 @@ class TestHeldLocks:
         assert_tidy(repo)
 
 
+def test_a_branch_that_is_left_while_its_index_is_waited_for(repo: GitRepo) -> None:
+    repo.commit({"prompts/a.yaml": "prompt: x\n"})
+    repo.git("branch", "other")
+    git_dir = repo.path / ".git"
+    held = git_dir / "index.lock"
+    held.write_bytes(b"")
+
+    def leave() -> None:
+        while not (git_dir / "promptstore/journal.json").exists():
+            pass
+        repo.git("symbolic-ref", "HEAD", "refs/heads/other")
+        held.unlink()
+
+    helper = threading.Thread(target=leave)
+    helper.start()
+    assert PromptStore.open(repo.path, branch="main").save("a", text(1)).version == 2
+    helper.join()
+    assert (repo.path / "prompts/a.yaml").read_text() == "prompt: x\n"
+    assert_tidy(repo)
+
+
 def test_another_writer_is_waited_for_within_a_bound(repo: GitRepo) -> None:
     repo.commit({"prompts/a.yaml": "prompt: x\n"})
     with stopped_writer(repo):

@@ -74,6 +74,16 @@ class TestSave:
         assert (again.version, again.commit) == (1, head)
         assert repo.head() == head
 
+    def test_versions_that_are_asked_for_late_are_those_of_each_save(
+        self, store: PromptStore, repo: GitRepo
+    ) -> None:
+        saved = [store.save("greet", Prompt(prompt=f"{number}\n")) for number in range(5)]
+        store.delete("greet")
+        assert [prompt.version for prompt in saved] == [1, 2, 3, 4, 5]
+        assert [prompt.commit for prompt in reversed(saved)] == repo.versions(
+            "prompts/greet.yaml", "main~"
+        )
+
     def test_the_bytes_of_a_file_are_kept(self, store: PromptStore, repo: GitRepo) -> None:
         data = COMMENTED.replace("\n", "\r\n").encode()
         store.save("greet", data)
