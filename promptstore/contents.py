@@ -99,7 +99,8 @@ class ContentCache:
         if self._file is None:
             return
         # In the order of the table, so that no page of it is looked for twice.
-        wanted = sorted(blob for blob in blobs if blob not in self._prompts)
+        known = self._prompts.keys() | self._fresh.keys()
+        wanted = sorted(blob for blob in blobs if blob not in known)
         for start in range(0, len(wanted), _READ_AT_ONCE):
             chunk = wanted[start : start + _READ_AT_ONCE]
             self._rows.update(dict.fromkeys(chunk))
@@ -107,9 +108,10 @@ class ContentCache:
 
     def has(self, blob: str) -> bool:
         """Tell whether a content that was foreseen, or read since, need not be parsed."""
-        return blob in self._prompts or self._rows.get(blob) is not None
+        known = blob in self._prompts or blob in self._fresh
+        return known or self._rows.get(blob) is not None
 
-    def prepare(self, file: File) -> None:
+    def prepare(self, file: File) -> promptfile.Document:
         """Parse a file of many, and keep it as it is stored.
 
         Ten thousand prompts would be looked through by the garbage collector again and again: that
@@ -119,13 +121,15 @@ class ContentCache:
             PromptFileError: The file is broken.
         """
         document = promptfile.parse(file.read(), file.path)
+        if self._file is None:
+            self._prompts[file.blob] = document.prompt
+            return document
         stored = _json(document.tree.value)
         # Most say so without being made into a prompt.
         waits = _INCLUDE not in stored and b'"deleted":' not in stored
-        row = stored, waits or _waits(document.prompt)
-        self._rows[file.blob] = row
-        if self._file is not None:
-            self._keep(file.blob, row)
+        row = self._rows[file.blob] = stored, waits or _waits(document.prompt)
+        self._keep(file.blob, row)
+        return document
 
     def save(self) -> None:
         """Write what was parsed to the file, as happens by itself now and then."""
@@ -135,6 +139,9 @@ class ContentCache:
     def _row(self, blob: str) -> _Row | None:
         if blob in self._rows:
             return self._rows.pop(blob, None)
+        content, waits = self._fresh.get(blob, (None, False))
+        if isinstance(content, bytes):
+            return content, waits
         return self._file.use(partial(_find, blob=blob)) if self._file else None
 
     def _parsed(self, file: File) -> Prompt:

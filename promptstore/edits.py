@@ -19,7 +19,7 @@ from promptstore.names import SUFFIX, check_name
 from promptstore.repository import blob_id
 from promptstore.snapshot import Snapshot
 from promptstore.sources import File
-from promptstore.template import Source, find_references
+from promptstore.template import Source, check_syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def _alive(data: bytes, path: str) -> bytes:
 
 def _check_templates(name: str, prompt: Prompt) -> None:
     for _, text in texts(prompt):
-        find_references(Source(text=text, kind=prompt.template, name=name))
+        check_syntax(Source(text=text, kind=prompt.template, name=name))
 
 
 def _refuse_twins(base: Snapshot, new: list[str]) -> None:

@@ -315,7 +315,9 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptFileError: The file is broken.
         """
-        return self._cache.parse(file)
+        if self._cache.has(file.blob):
+            return self._cache.parse(file)
+        return self._cache.prepare(file).prompt
 
     def foresee(self, files: Iterable[File]) -> None:
         """Look at once for what many files were parsed to before; see `ContentCache.foresee`."""

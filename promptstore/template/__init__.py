@@ -38,6 +38,7 @@ __all__ = [
     "Template",
     "TemplateKind",
     "TextFill",
+    "check_syntax",
     "compile_template",
     "fill_with_texts",
     "find_includes",
@@ -59,6 +60,19 @@ class References(NamedTuple):
 
     variables: list[Reference]
     includes: list[Reference]
+
+
+def check_syntax(source: Source) -> None:
+    """Check that a text is a template of its language.
+
+    Args:
+        source: The template.
+
+    Raises:
+        TemplateSyntaxError: It is none.
+    """
+    if compile_substitution(source) is None:
+        find_references(source)
 
 
 def find_references(source: Source) -> References:
