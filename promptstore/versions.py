@@ -429,10 +429,11 @@ class VersionIndex:
         known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
         known += [run.links[0][0] for run in self._file.memo.get(_RECENT, ())]
         edits = _Edits(self._root)
+        folder = "" if self._is_all_there_is(tip) else self._root
         try:
             links = list_first_parents(self._repository, tip, known)
             ids = [commit for commit, _ in links]
-            for number, path, entry in compare_commits(self._repository, ids, self._root):
+            for number, path, entry in compare_commits(self._repository, ids, folder):
                 edits.note(number, path, entry)
                 if f"{SUFFIX}/" in path:
                     self._note_folders(ids[number], number, path, edits)
@@ -445,6 +446,15 @@ class VersionIndex:
             return None
         self._tell(len(ids), len(ids))
         return _Run(parent, links, edits.by_name)
+
+    def _is_all_there_is(self, tip: str) -> bool:
+        """Tell whether the repository holds no folder but the root at its top.
+
+        Git takes a quarter longer where it has to look for one folder, and several times as long
+        where it has to compare the folders of other code.
+        """
+        entries = self._repository.tree(self._repository.commit(tip).tree)
+        return [name for name, entry in entries.items() if entry.is_tree] == [self._root]
 
     def _note_folders(self, commit: str, number: int, path: str, edits: _Edits) -> None:
         """Note the folders above a file: one that is called like a prompt's file is a version."""

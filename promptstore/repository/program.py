@@ -27,7 +27,7 @@ _COMPARE: Final = (
 )  # fmt: skip
 _KEPT_VARIABLES: Final = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
 _NOTHING: Final = b"0" * 40
-_LISTED: Final = re.compile(r"(\d+) ([0-9a-f]{40})\n")
+_LISTED: Final = re.compile(r"(?:\d+ [0-9a-f]{40}\n)*")
 _COMPARED: Final = re.compile(
     rb"([0-9a-f]{40})\0|:[0-7]{6} ([0-7]{6}) [0-9a-f]{40} ([0-9a-f]{40}) [A-Z]\0([^\0]+)\0"
 )
@@ -40,18 +40,6 @@ _AT_ONCE: Final = 2
 
 class GitProgramError(Exception):
     """The git program is not there, or did not do what was asked of it."""
-
-
-class Listed(NamedTuple):
-    """A commit of a first-parent history.
-
-    Attributes:
-        id: Its id.
-        time: When it was committed, in seconds since 1970.
-    """
-
-    id: str
-    time: int
 
 
 class Compared(NamedTuple):
@@ -68,13 +56,18 @@ class Compared(NamedTuple):
     entry: Entry | None
 
 
-def list_first_parents(repository: Repository, tip: str, known: Collection[str]) -> list[Listed]:
+def list_first_parents(
+    repository: Repository, tip: str, known: Collection[str]
+) -> list[tuple[str, int]]:
     """List a first-parent history, newest first.
 
     Args:
         repository: The repository.
         tip: The id of its newest commit.
         known: Commits whose whole history may be left out.
+
+    Returns:
+        The id of each commit, and when it was committed, in seconds since 1970.
 
     Raises:
         GitProgramError: It cannot be told.
@@ -83,10 +76,10 @@ def list_first_parents(repository: Repository, tip: str, known: Collection[str])
     words = ("rev-list", "--first-parent", "--timestamp", "--ignore-missing", tip, *without)
     with _running(repository, words) as run:
         output = run.output().decode(errors="replace")
-    listed = [Listed(commit, int(time)) for time, commit in _LISTED.findall(output)]
-    if len(listed) != output.count("\n"):
+    if not _LISTED.fullmatch(output):
         raise GitProgramError("these are no ids")
-    return listed
+    facts = output.split()
+    return list(zip(facts[1::2], map(int, facts[::2]), strict=True))
 
 
 def compare_commits(repository: Repository, ids: Sequence[str], folder: str) -> Iterator[Compared]:
@@ -108,21 +101,25 @@ def compare_commits(repository: Repository, ids: Sequence[str], folder: str) -> 
     """
     words = (*_COMPARE, "--", folder) if folder else _COMPARE
     size = min(_PART, len(ids) // _AT_ONCE + 1)
-    parts = deque((start, ids[start : start + size]) for start in range(0, len(ids), size))
+    starts = range(0, len(ids), size)
+    parts = deque(ids[start : start + size] for start in starts)
     with ExitStack() as stack:
-        running: deque[tuple[int, Sequence[str], _Run]] = deque()
-        while parts or running:
-            while parts and len(running) < _AT_ONCE:
-                start, part = parts.popleft()
-                asked = "".join(f"{commit}\n" for commit in part).encode()
-                running.append(
-                    (start, part, stack.enter_context(_running(repository, words, asked)))
-                )
-            yield from _read_part(*running.popleft())
+
+        def run_next() -> None:
+            if parts:
+                asked = "\n".join([*parts.popleft(), ""]).encode()
+                runs.append(stack.enter_context(_running(repository, words, asked)))
+
+        runs: deque[_Run] = deque()
+        for _ in range(_AT_ONCE):
+            run_next()
+        for start in starts:
+            output = runs.popleft().output()
+            run_next()
+            yield from _read_part(ids[start : start + size], start, output)
 
 
-def _read_part(start: int, ids: Sequence[str], run: _Run) -> Iterator[Compared]:
-    output = run.output()
+def _read_part(ids: Sequence[str], start: int, output: bytes) -> Iterator[Compared]:
     found = _COMPARED.findall(output)
     told = [record[0].decode() for record in found if record[0]]
     if told != ids or not found[0][0] or output.count(b"\0") != 2 * len(found) - len(told):
