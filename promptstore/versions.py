@@ -67,7 +67,7 @@ _PROGRESS_STEP: Final = 500
 _WORTH_A_PROCESS: Final = 250
 """From how many commits on starting the git program is quicker than libgit2."""
 
-_WORTH_STORING: Final = 120
+_WORTH_STORING: Final = 100
 """From how many commits on waiting for the disk is better than looking at them again."""
 
 _Row: TypeAlias = tuple[Any, ...]
