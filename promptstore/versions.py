@@ -63,6 +63,7 @@ _COUNT_LINES: Final = "SELECT COUNT(*) FROM {of}line"
 _ADD_LINE: Final = "INSERT INTO {of}line VALUES (?, ?, ?)"
 _ADD_LINK: Final = "INSERT INTO {of}link VALUES (?, ?, ?, ?)"
 _ADD_CHANGE: Final = "INSERT INTO {of}change VALUES (?, ?, ?, ?, ?, ?)"
+_NOTHING: Final = (None, None)
 _PROGRESS_STEP: Final = 500
 _WORTH_A_PROCESS: Final = 250
 """From how many commits on starting the git program is quicker than libgit2."""
@@ -80,8 +81,9 @@ class _Span(NamedTuple):
     last: int
 
 
-_Edit: TypeAlias = tuple[int, Entry | None]
-"""Which commit of a run it was, counted from the newest, and what stands there since then."""
+_Edit: TypeAlias = tuple[int, int | None, str | None]
+"""Which commit of a run it was, counted from the newest, and the mode and the id of what stands
+there since then; None where it was removed."""
 
 
 class _Run(NamedTuple):
@@ -110,7 +112,7 @@ class _Edits:
         self._prefix = f"{root}/" if root else ""
         self._names: dict[str, str | None] = {}
 
-    def note(self, number: int, path: str, entry: Entry | None) -> None:
+    def note(self, number: int, path: str, mode: int | None, object_id: str | None) -> None:
         """Note what stands at a path since a commit; what is told last of one commit holds."""
         if path not in self._names:
             self._names[path] = self._name_of(path)
@@ -119,7 +121,7 @@ class _Edits:
             edits = self.by_name[name]
             if edits and edits[-1][0] == number:
                 edits.pop()
-            edits.append((number, entry))
+            edits.append((number, mode, object_id))
 
     def lie_below(self, folder: str) -> bool:
         """Tell whether a folder, with a slash at its end, may hold prompts at any depth."""
@@ -408,7 +410,7 @@ class VersionIndex:
         number, folder, before, after = pair
         for key, was, now in self._repository.changed_entries(before, after):
             path = folder + key
-            edits.note(number, path, now)
+            edits.note(number, path, *(now or _NOTHING))
             was_tree = was.id if was and was.is_tree else EMPTY_TREE
             now_tree = now.id if now and now.is_tree else EMPTY_TREE
             if was_tree != now_tree and edits.lie_below(f"{path}/"):
@@ -433,8 +435,8 @@ class VersionIndex:
         try:
             links = list_first_parents(self._repository, tip, known)
             ids = [commit for commit, _ in links]
-            for number, path, entry in compare_commits(self._repository, ids, folder):
-                edits.note(number, path, entry)
+            for number, path, mode, object_id in compare_commits(self._repository, ids, folder):
+                edits.note(number, path, mode, object_id)
                 if f"{SUFFIX}/" in path:
                     self._note_folders(ids[number], number, path, edits)
                 self._tell(number, len(ids))
@@ -463,7 +465,8 @@ class VersionIndex:
         for depth in range(1, len(segments)):
             folder = "/".join(segments[:depth])
             if folder.endswith(SUFFIX):
-                edits.note(number, folder, self._repository.find(tree, folder))
+                found = self._repository.find(tree, folder)
+                edits.note(number, folder, *(found or _NOTHING))
 
     def _tell(self, done: int, total: int) -> None:
         if self._progress and (done % _PROGRESS_STEP == 0 or done == total):
@@ -548,8 +551,9 @@ def _append(connection: Connection, of: str, place: _Span | None, run: _Run) -> 
 
 def _change_rows(run: _Run, line: int, last: int, numbers: dict[str, int]) -> Iterator[_Row]:
     for name, before in numbers.items():
-        for number, (newer, entry) in enumerate(reversed(run.edits[name]), before + 1):
-            mode, blob = (entry.mode, bytes.fromhex(entry.id)) if entry else (None, None)
+        for number, edit in enumerate(reversed(run.edits[name]), before + 1):
+            newer, mode, object_id = edit
+            blob = None if object_id is None else bytes.fromhex(object_id)
             yield name, line, last - newer, number, mode, blob
 
 

@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, TypeAlias
 
 import pygit2
 
-from promptstore.repository.reading import Entry, Repository
+from promptstore.repository.reading import Repository
 
 _COMPARE: Final = (
     "diff-tree", "--stdin", "-r", "-z", "--root", "--always", "--diff-merges=first-parent",
@@ -42,18 +42,11 @@ class GitProgramError(Exception):
     """The git program is not there, or did not do what was asked of it."""
 
 
-class Compared(NamedTuple):
-    """A file that a commit changed against its first parent.
-
-    Attributes:
-        number: Which of the commits it was, counted from 0.
-        path: The file's path.
-        entry: What stands there since then, or None where it was removed.
-    """
-
-    number: int
-    path: str
-    entry: Entry | None
+Compared: TypeAlias = tuple[int, str, int | None, str | None]
+"""A file that a commit changed against its first parent: which of the commits it was, counted from
+0, the file's path, and the mode and the id that stand there since then; None where it was removed.
+It is a plain tuple because Python's garbage collector stops looking after those.
+"""
 
 
 def list_first_parents(
@@ -100,7 +93,8 @@ def compare_commits(repository: Repository, ids: Sequence[str], folder: str) -> 
         GitProgramError: It cannot be told. What came before is of no use then.
     """
     words = (*_COMPARE, "--", folder) if folder else _COMPARE
-    size = min(_PART, len(ids) // _AT_ONCE + 1)
+    # In two rounds, so that the first is read here while git works on the second.
+    size = min(_PART, len(ids) // (2 * _AT_ONCE) + 1)
     starts = range(0, len(ids), size)
     parts = deque(ids[start : start + size] for start in starts)
     with ExitStack() as stack:
@@ -128,9 +122,10 @@ def _read_part(ids: Sequence[str], start: int, output: bytes) -> Iterator[Compar
     for commit, mode, blob, path in found:
         if commit:
             number += 1
+        elif blob == _NOTHING:
+            yield number, path.decode(errors="replace"), None, None
         else:
-            entry = None if blob == _NOTHING else Entry(int(mode, 8), blob.decode())
-            yield Compared(number, path.decode(errors="replace"), entry)
+            yield number, path.decode(errors="replace"), int(mode, 8), blob.decode()
 
 
 class _Run:
