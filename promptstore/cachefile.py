@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -75,10 +75,19 @@ class CacheFile:
         return connection
 
 
-@contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
+def transaction(connection: Connection) -> AbstractContextManager[None]:
     """Let all or nothing of what is written be kept, and keep other writers out meanwhile."""
-    connection.execute("BEGIN IMMEDIATE")
+    return _from_to_commit(connection, "BEGIN IMMEDIATE")
+
+
+def reading(connection: Connection) -> AbstractContextManager[None]:
+    """Lock the file once for many queries: each alone takes four times as long."""
+    return _from_to_commit(connection, "BEGIN")
+
+
+@contextmanager
+def _from_to_commit(connection: Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
     try:
         yield
         connection.execute("COMMIT")

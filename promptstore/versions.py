@@ -15,17 +15,16 @@ than to wait for the disk. Lines there have negative numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from operator import itemgetter
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from promptstore.cachefile import CacheFile, Connection, transaction
+from promptstore.cachefile import CacheFile, Connection, reading, transaction
 from promptstore.names import SUFFIX, is_name
 from promptstore.repository import EMPTY_TREE, Entry, Link, Repository, blob_id
-
-if TYPE_CHECKING:
-    from promptstore.repository.program import Logged
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""
@@ -36,14 +35,14 @@ CREATE TABLE {of}line (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER);
 CREATE TABLE {of}link (
     line INTEGER, position INTEGER, id BLOB, time INTEGER, PRIMARY KEY (line, position)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX {of}link_id ON link (id);
 CREATE TABLE {of}change (
     name TEXT, line INTEGER, position INTEGER, number INTEGER, mode INTEGER, blob BLOB,
     PRIMARY KEY (name, line, position)
 ) WITHOUT ROWID;
 """
+_LINK_INDEX: Final = "CREATE UNIQUE INDEX {of}link_id ON link (id)"
 _STORED, _RECENT = "main.", "recent."
-_SCHEMA: Final = _TABLES.format(of=_STORED)
+_SCHEMA: Final = (_TABLES + _LINK_INDEX).format(of=_STORED)
 # CROSS JOIN keeps SQLite from reading the links first and looking for the changes of each.
 _CHANGES: Final = (
     "SELECT name, number, id, mode, blob "
@@ -64,11 +63,12 @@ _COUNT_LINES: Final = "SELECT COUNT(*) FROM {of}line"
 _ADD_LINE: Final = "INSERT INTO {of}line VALUES (?, ?, ?)"
 _ADD_LINK: Final = "INSERT INTO {of}link VALUES (?, ?, ?, ?)"
 _ADD_CHANGE: Final = "INSERT INTO {of}change VALUES (?, ?, ?, ?, ?, ?)"
+_NOTHING: Final = (None, None)
 _PROGRESS_STEP: Final = 500
 _WORTH_A_PROCESS: Final = 250
 """From how many commits on starting the git program is quicker than libgit2."""
 
-_WORTH_STORING: Final = 120
+_WORTH_STORING: Final = 100
 """From how many commits on waiting for the disk is better than looking at them again."""
 
 _Row: TypeAlias = tuple[Any, ...]
@@ -81,7 +81,57 @@ class _Span(NamedTuple):
     last: int
 
 
-_NamedChange: TypeAlias = tuple[str, Entry | None]
+_Edit: TypeAlias = tuple[int, int | None, str | None]
+"""Which commit of a run it was, counted from the newest, and the mode and the id of what stands
+there since then; None where it was removed."""
+
+
+class _Run(NamedTuple):
+    """Commits on one line that are not indexed yet, and what they changed under the root.
+
+    Attributes:
+        parent: The id of the first parent of the oldest, or None for a root commit.
+        links: The id and the time of each, newest first.
+        edits: What they changed by the prompt's name, newest first.
+    """
+
+    parent: str | None
+    links: Sequence[tuple[str, int]]
+    edits: dict[str, list[_Edit]]
+
+
+class _Edits:
+    """Collects what commits changed under the root, newest first.
+
+    Attributes:
+        by_name: What was noted by the prompt's name.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.by_name: defaultdict[str, list[_Edit]] = defaultdict(list)
+        self._prefix = f"{root}/" if root else ""
+        self._names: dict[str, str | None] = {}
+
+    def note(self, number: int, path: str, mode: int | None, object_id: str | None) -> None:
+        """Note what stands at a path since a commit; what is told last of one commit holds."""
+        if path not in self._names:
+            self._names[path] = self._name_of(path)
+        name = self._names[path]
+        if name is not None:
+            edits = self.by_name[name]
+            if edits and edits[-1][0] == number:
+                edits.pop()
+            edits.append((number, mode, object_id))
+
+    def lie_below(self, folder: str) -> bool:
+        """Tell whether a folder, with a slash at its end, may hold prompts at any depth."""
+        return folder.startswith(self._prefix) or self._prefix.startswith(folder)
+
+    def _name_of(self, path: str) -> str | None:
+        if not path.endswith(SUFFIX) or not path.startswith(self._prefix):
+            return None
+        name = path.removeprefix(self._prefix).removesuffix(SUFFIX)
+        return name if is_name(name) else None
 
 
 class _Pair(NamedTuple):
@@ -89,7 +139,7 @@ class _Pair(NamedTuple):
 
     Attributes:
         number: Which commit it was, counted from the newest.
-        folder: The folder, with a slash at its end; empty for the root.
+        folder: The folder, with a slash at its end; empty for the top of the repository.
         before: The tree's id before it.
         after: The tree's id after it.
     """
@@ -98,15 +148,6 @@ class _Pair(NamedTuple):
     folder: str
     before: str
     after: str
-
-
-class _Step(NamedTuple):
-    """A commit that is not indexed yet, and what it changed under the root."""
-
-    id: str
-    parent: str | None
-    time: int
-    changes: list[_NamedChange]
 
 
 class Change(NamedTuple):
@@ -293,153 +334,143 @@ class VersionIndex:
         return _find(connection, _STORED, commit)
 
     def _extend(self, connection: Connection, tip: str) -> None:
-        is_empty = connection.execute("SELECT 1 FROM main.link LIMIT 1").fetchone() is None
-        recent: list[list[_Step]] = self._file.memo.get(_RECENT, [])
-        steps = self._missing_steps(connection, tip, is_empty=is_empty)
-        if is_empty or sum(map(len, [*recent, steps])) >= self._store_from:
-            self._store(connection, [*recent, steps])
-        elif steps:  # else another process has stored them meanwhile
-            self._remember(connection, steps)
+        is_empty = _is_empty(connection)
+        recent: list[_Run] = self._file.memo.get(_RECENT, [])
+        run = self._missing_run(connection, tip, is_empty=is_empty)
+        if is_empty or sum(len(run.links) for run in [*recent, run]) >= self._store_from:
+            self._store(connection, [*recent, run])
+        elif run.links:  # else another process has stored them meanwhile
+            self._remember(connection, run)
 
-    def _remember(self, connection: Connection, steps: list[_Step]) -> None:
+    def _remember(self, connection: Connection, run: _Run) -> None:
         """Keep a few commits in memory."""
         if _RECENT not in self._file.memo:
             connection.execute("ATTACH ':memory:' AS recent")
-            connection.executescript(_TABLES.format(of=_RECENT))
+            connection.executescript((_TABLES + _LINK_INDEX).format(of=_RECENT))
             self._file.memo[_RECENT] = []
-        self._file.memo[_RECENT].append(steps)
-        parent = steps[0].parent
-        place = self._place(connection, parent) if parent else None
-        _append(connection, _RECENT, place, steps)
+        self._file.memo[_RECENT].append(run)
+        with reading(connection):
+            place = self._place(connection, run.parent) if run.parent else None
+            _append(connection, _RECENT, place, run)
 
-    def _store(self, connection: Connection, runs: list[list[_Step]]) -> None:
+    def _store(self, connection: Connection, runs: list[_Run]) -> None:
         """Write commits to the file, and forget what was only kept in memory."""
         with transaction(connection):
-            for steps in runs:
+            is_empty = _is_empty(connection)
+            if is_empty:
+                # Ids come in no order: to sort them at the end takes a third of the time.
+                connection.execute("DROP INDEX link_id")
+            for run in runs:
                 # Another process may have stored some meanwhile: look again under the lock.
-                while steps and _find(connection, _STORED, steps[0].id):
-                    steps.pop(0)
-                if steps:
-                    parent = steps[0].parent
-                    place = _find(connection, _STORED, parent) if parent else None
-                    _append(connection, _STORED, place, steps)
+                fresh = _without_stored(connection, run)
+                if fresh.links:
+                    place = _find(connection, _STORED, fresh.parent) if fresh.parent else None
+                    _append(connection, _STORED, place, fresh)
+            if is_empty:
+                connection.execute(_LINK_INDEX.format(of=_STORED))
         if _RECENT in self._file.memo:
             connection.execute("DETACH recent")
         self._file.memo.clear()
 
-    def _missing_steps(self, connection: Connection, tip: str, *, is_empty: bool) -> list[_Step]:
-        links: list[Link] = []
-        base: Link | None = None
-        for link in self._repository.walk(tip):
-            if not is_empty and self._place(connection, link.id):
-                base = link
-                break
-            links.append(link)
-            if len(links) == self._program_from:
-                logged = self._steps_by_program(connection, tip)
-                if logged is not None:
-                    return logged
-        return self._steps_by_trees(links, base)
+    def _missing_run(self, connection: Connection, tip: str, *, is_empty: bool) -> _Run:
+        walk = self._repository.walk(tip)
+        is_indexed = (lambda _: False) if is_empty else partial(self._place, connection)
+        with reading(connection):
+            links, base = _links_until(is_indexed, islice(walk, self._program_from or None))
+        if base is None and len(links) == self._program_from:
+            run = self._run_by_program(connection, tip)
+            if run is not None:
+                return run
+            more, base = _links_until(is_indexed, walk)
+            links += more
+        return self._run_by_trees(links, base)
 
-    def _steps_by_trees(self, links: list[Link], base: Link | None) -> list[_Step]:
+    def _run_by_trees(self, links: list[Link], base: Link | None) -> _Run:
         """Compare the trees of a history, newest first, folder by folder from the top.
 
         Packs keep older trees as what differs from newer ones, and trees of one folder together:
         in this order, each is read in a third of the time.
         """
-        trees = [self._prompts_tree(link.tree) for link in links]
-        trees.append(self._prompts_tree(base.tree) if base else EMPTY_TREE)
-        changes: list[list[_NamedChange]] = [[] for _ in links]
+        trees = [link.tree for link in links]
+        trees.append(base.tree if base else EMPTY_TREE)
+        edits = _Edits(self._root)
         level = [
             _Pair(number, "", trees[number + 1], trees[number])
             for number in range(len(links))
             if trees[number + 1] != trees[number]
         ]
         while level:
-            level = [pair for above in level for pair in self._compare(above, changes)]
-        steps = []
-        for link, found in zip(reversed(links), reversed(changes), strict=True):
-            steps.append(_Step(link.id, link.parent, link.time, found))
-            self._tell(len(steps), len(links))
-        return steps
+            level = [pair for above in level for pair in self._compare(above, edits)]
+        self._tell(len(links), len(links))
+        parent = links[-1].parent if links else None
+        return _Run(parent, [(link.id, link.time) for link in links], edits.by_name)
 
-    def _compare(self, pair: _Pair, changes: list[list[_NamedChange]]) -> Iterator[_Pair]:
+    def _compare(self, pair: _Pair, edits: _Edits) -> Iterator[_Pair]:
         """Note the prompts that differ in two trees, and give the folders that do."""
         number, folder, before, after = pair
         for key, was, now in self._repository.changed_entries(before, after):
-            if key.endswith(SUFFIX) and is_name(name := (folder + key).removesuffix(SUFFIX)):
-                changes[number].append((name, now))
+            path = folder + key
+            edits.note(number, path, *(now or _NOTHING))
             was_tree = was.id if was and was.is_tree else EMPTY_TREE
             now_tree = now.id if now and now.is_tree else EMPTY_TREE
-            if was_tree != now_tree:
-                yield _Pair(number, f"{folder}{key}/", was_tree, now_tree)
+            if was_tree != now_tree and edits.lie_below(f"{path}/"):
+                yield _Pair(number, f"{path}/", was_tree, now_tree)
 
-    def _steps_by_program(self, connection: Connection, tip: str) -> list[_Step] | None:
-        """Let the git program find the steps: for a long history it takes a twentieth of the time.
+    def _run_by_program(self, connection: Connection, tip: str) -> _Run | None:
+        """Let the git program find them: for a long history it takes a fraction of the time.
 
         Returns:
-            The steps, or None where it is not there, or what it says does not fit.
+            The commits, or None where it is not there, or what it says does not fit.
         """
         from promptstore.repository.program import (
             GitProgramError,
+            compare_commits,
             list_first_parents,
-            log_commits,
         )
 
         known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
-        known += [run[-1].id for run in self._file.memo.get(_RECENT, ())]
-        steps: list[_Step] = []
-        names: dict[str, str | None] = {}
+        known += [run.links[0][0] for run in self._file.memo.get(_RECENT, ())]
+        edits = _Edits(self._root)
+        folder = "" if self._is_all_there_is(tip) else self._root
         try:
-            ids = list_first_parents(self._repository, tip, known)
-            for commit in log_commits(self._repository, ids, self._root):
-                changes = self._named(commit, names)
-                steps.append(_Step(commit.id, commit.parent, commit.time, changes))
-                self._tell(len(steps), len(ids))
+            links = list_first_parents(self._repository, tip, known)
+            ids = [commit for commit, _ in links]
+            for number, path, mode, object_id in compare_commits(self._repository, ids, folder):
+                edits.note(number, path, mode, object_id)
+                if f"{SUFFIX}/" in path:
+                    self._note_folders(ids[number], number, path, edits)
+                self._tell(number, len(ids))
         except GitProgramError:
             return None
-        parent = steps[-1].parent if steps else tip
+        parent = next(self._repository.walk(ids[-1])).parent if ids else tip
         if parent is not None and not self._place(connection, parent):
             # Commits are left out that an indexed one reaches, but not by its first parents.
             return None
-        steps.reverse()
-        return steps
+        self._tell(len(ids), len(ids))
+        return _Run(parent, links, edits.by_name)
 
-    def _named(self, commit: Logged, names: dict[str, str | None]) -> list[_NamedChange]:
-        """Give the changes of a commit by prompt name."""
-        found: dict[str, Entry | None] = {}
-        for path, entry in commit.changes:
-            if path not in names:
-                names[path] = self._name_of(path)
-            name = names[path]
-            if name is not None:
-                found[name] = entry
-            if f"{SUFFIX}/" in path:
-                # A folder that is called like a prompt's file: what stands there is a tree.
-                found |= self._folders_on_the_way(commit.id, path)
-        return list(found.items())
+    def _is_all_there_is(self, tip: str) -> bool:
+        """Tell whether the repository holds no folder but the root at its top.
 
-    def _name_of(self, path: str) -> str | None:
-        prefix = f"{self._root}/" if self._root else ""
-        if not path.endswith(SUFFIX) or not path.startswith(prefix):
-            return None
-        name = path.removeprefix(prefix).removesuffix(SUFFIX)
-        return name if is_name(name) else None
+        Git takes a quarter longer where it has to look for one folder, and several times as long
+        where it has to compare the folders of other code.
+        """
+        entries = self._repository.tree(self._repository.commit(tip).tree)
+        return [name for name, entry in entries.items() if entry.is_tree] == [self._root]
 
-    def _folders_on_the_way(self, commit: str, path: str) -> dict[str, Entry | None]:
+    def _note_folders(self, commit: str, number: int, path: str, edits: _Edits) -> None:
+        """Note the folders above a file: one that is called like a prompt's file is a version."""
         tree = self._repository.commit(commit).tree
         segments = path.split("/")
-        folders = ("/".join(segments[:depth]) for depth in range(1, len(segments)))
-        named = {folder: self._name_of(folder) for folder in folders}
-        return {name: self._repository.find(tree, folder) for folder, name in named.items() if name}
+        for depth in range(1, len(segments)):
+            folder = "/".join(segments[:depth])
+            if folder.endswith(SUFFIX):
+                found = self._repository.find(tree, folder)
+                edits.note(number, folder, *(found or _NOTHING))
 
     def _tell(self, done: int, total: int) -> None:
         if self._progress and (done % _PROGRESS_STEP == 0 or done == total):
             self._progress(done, total)
-
-    def _prompts_tree(self, tree: str) -> str:
-        entry = self._repository.find(tree, self._root)
-        return entry.id if entry and entry.is_tree else EMPTY_TREE
 
 
 def index_file(repository: Repository, root: str) -> Path:
@@ -463,6 +494,10 @@ def _of(span: _Span | None) -> str:
     return _RECENT if span is not None and span.line < 0 else _STORED
 
 
+def _is_empty(connection: Connection) -> bool:
+    return connection.execute("SELECT 1 FROM main.link LIMIT 1").fetchone() is None
+
+
 def _find(connection: Connection, of: str, commit: str) -> _Span | None:
     row = connection.execute(_FIND.format(of=of), (bytes.fromhex(commit),)).fetchone()
     return _Span(*row) if row else None
@@ -476,24 +511,50 @@ def _spans_to(connection: Connection, place: _Span | None) -> Iterator[_Span]:
         place = None if parent is None else _Span(parent, fork)
 
 
-def _append(connection: Connection, of: str, place: _Span | None, steps: list[_Step]) -> None:
-    numbers: dict[str, int] = {}
+def _links_until(
+    is_indexed: Callable[[str], object], walk: Iterator[Link]
+) -> tuple[list[Link], Link | None]:
+    """Follow a history to the first commit that is indexed, which is given apart."""
+    links: list[Link] = []
+    for link in walk:
+        if is_indexed(link.id):
+            return links, link
+        links.append(link)
+    return links, None
+
+
+def _without_stored(connection: Connection, run: _Run) -> _Run:
+    """Leave out the oldest commits of a run, as far as they are in the file."""
+    count, parent = len(run.links), run.parent
+    while count and _find(connection, _STORED, run.links[count - 1][0]):
+        count -= 1
+        parent = run.links[count][0]
+    if count == len(run.links):
+        return run
+    edits = {name: [edit for edit in edits if edit[0] < count] for name, edits in run.edits.items()}
+    return _Run(parent, run.links[:count], edits)
+
+
+def _append(connection: Connection, of: str, place: _Span | None, run: _Run) -> None:
     spans = list(_spans_to(connection, place))
     line, start = _line_after(connection, of, place)
-    links: list[tuple[object, ...]] = []
-    changes: list[tuple[object, ...]] = []
-    for position, step in enumerate(steps, start):
-        links.append((line, position, bytes.fromhex(step.id), step.time))
-        for name, entry in step.changes:
-            if name not in numbers:
-                numbers[name] = _last_number(connection, spans, name)
-            numbers[name] += 1
-            mode, blob = (entry.mode, bytes.fromhex(entry.id)) if entry else (None, None)
-            changes.append((name, line, position, numbers[name], mode, blob))
-    # In the order of the table: SQLite takes twice as long to put rows between others.
-    changes.sort(key=itemgetter(0, 2))
+    # In the order of the tables: SQLite takes twice as long to put rows between others.
+    links = (
+        (line, position, bytes.fromhex(commit), time)
+        for position, (commit, time) in enumerate(reversed(run.links), start)
+    )
     connection.executemany(_ADD_LINK.format(of=of), links)
+    numbers = {name: _last_number(connection, spans, name) for name in sorted(run.edits)}
+    changes = _change_rows(run, line, start + len(run.links) - 1, numbers)
     connection.executemany(_ADD_CHANGE.format(of=of), changes)
+
+
+def _change_rows(run: _Run, line: int, last: int, numbers: dict[str, int]) -> Iterator[_Row]:
+    for name, before in numbers.items():
+        for number, edit in enumerate(reversed(run.edits[name]), before + 1):
+            newer, mode, object_id = edit
+            blob = None if object_id is None else bytes.fromhex(object_id)
+            yield name, line, last - newer, number, mode, blob
 
 
 def _line_after(connection: Connection, of: str, place: _Span | None) -> tuple[int, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -77,11 +78,13 @@ def commits(changes: list[Change]) -> list[str]:
     return [change.commit for change in changes]
 
 
-def assert_equals_git(repo: GitRepo, index: VersionIndex, names: list[str], rev: str) -> None:
+def assert_equals_git(
+    repo: GitRepo, index: VersionIndex, names: list[str], rev: str, root: str = "prompts"
+) -> None:
     timeline = index.at(repo.git("rev-parse", rev))
     newest, oldest = timeline.latest_of_all(), timeline.first_of_all()
     for name in names:
-        expected = repo.versions(f"prompts/{name}.yaml", rev)
+        expected = repo.versions(f"{root}/{name}.yaml".lstrip("/"), rev)
         history = timeline.history(name)
         assert commits(history) == expected
         assert [change.number for change in history] == list(range(len(expected), 0, -1))
@@ -135,21 +138,45 @@ def test_what_is_kept_in_memory_is_what_is_stored(
 
 
 def everything(
-    repository: Repository, revs: list[str], program_from: int, store_from: int = 120
+    repository: Repository,
+    revs: list[str],
+    program_from: int,
+    store_from: int = 100,
+    *,
+    root: str = "prompts",
+    names: list[str] = NAMES,
 ) -> list[object]:
     """All versions with their entries at each rev, from an index that is made anew."""
     told: list[tuple[int, int]] = []
-    index_file(repository, "prompts").unlink(missing_ok=True)
+    index_file(repository, root).unlink(missing_ok=True)
     index = VersionIndex(
         repository,
-        "prompts",
+        root,
         lambda *step: told.append(step),
         program_from=program_from,
         store_from=store_from,
     )
-    answers: list[object] = [{name: index.at(rev).history(name) for name in NAMES} for rev in revs]
+    answers: list[object] = [{name: index.at(rev).history(name) for name in names} for rev in revs]
     assert all(done <= total for done, total in told)
     return answers
+
+
+@pytest.mark.parametrize("root", ["", "prompts", "prompts/d", "other/deep", "prompts/a.yaml"])
+def test_a_root_at_any_depth_beside_other_files(repo: GitRepo, root: str) -> None:
+    below = ["a.yaml", "d/b.yaml", "d/c.yaml/\u00e9 quoted.txt"]
+    paths = [*below, *(f"prompts/{path}" for path in below), "other/deep/a.yaml", "other/code.py"]
+    for number, path in enumerate([*paths, *reversed(paths)]):
+        repo.commit({path: f"text: {number}\n"})
+    repo.commit({path: f"all of {path}\n" for path in paths})
+    repo.commit({"prompts/a.yaml": None, "other/deep/a.yaml": None})
+    repo.commit({"prompts/a.yaml/a.yaml": "a folder\n", "other/deep": "a file\n"})
+    repo.commit({"prompts/d/c.yaml/\u00e9 quoted.txt": None})
+    names = ["a", "d/b", "d/c", "b", "c", "prompts/a", "prompts/d/c", "other/deep/a"]
+    repository, revs = Repository.discover(repo.path), [repo.head()]
+
+    assert_equals_git(repo, VersionIndex(repository, root), names, "HEAD", root)
+    plain, asking = (everything(repository, revs, n, root=root, names=names) for n in (0, 1))
+    assert asking == plain
 
 
 LONG = 30
@@ -208,7 +235,7 @@ def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
 def test_a_long_history_is_read_in_parts(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     repository, revs = long_history(repo)
     expected = everything(repository, revs, 0)
-    for part in (1, 7, LONG - 1, LONG):
+    for part in (1, 2, 7, LONG):
         monkeypatch.setattr(program, "_PART", part)
         assert everything(repository, revs, 1) == expected
 
@@ -366,6 +393,15 @@ def test_a_stale_index_grows_by_the_new_commits_only(repo: GitRepo) -> None:
     index = VersionIndex(Repository.discover(repo.path), "prompts", lambda *c: told.append(c))
     assert commits(index.at(repo.head()).history("a")) == repo.versions("prompts/a.yaml")
     assert told[-1] == (3, 3)
+
+
+def test_commits_are_found_by_their_id_without_a_scan(repo: GitRepo) -> None:
+    two_lines(repo)
+    answer(repo)
+    file = index_file(Repository.discover(repo.path), "prompts")
+    with closing(sqlite3.connect(file)) as connection:
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT line FROM link WHERE id = x'00'")
+        assert "INDEX link_id (id=?)" in str(plan.fetchall())
 
 
 def test_a_rewritten_branch_is_read_anew(repo: GitRepo) -> None:

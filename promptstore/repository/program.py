@@ -14,126 +14,118 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, TypeAlias
 
 import pygit2
 
-from promptstore.repository.reading import Entry, Repository
+from promptstore.repository.reading import Repository
 
-_SETTINGS: Final = ("log.showSignature=false", "log.showRoot=true")
-_LOG: Final = (
-    "log", "--first-parent", "--diff-merges=first-parent", "--sparse", "--raw", "--no-abbrev",
-    "--no-renames", "--no-ext-diff", "--no-color", "--no-notes", "--ignore-submodules=none",
-    "--ignore-missing", "--format=%H %ct %P",
+_COMPARE: Final = (
+    "diff-tree", "--stdin", "-r", "-z", "--root", "--always", "--diff-merges=first-parent",
+    "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-color",
+    "--ignore-submodules=none",
 )  # fmt: skip
 _KEPT_VARIABLES: Final = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
-_NOTHING: Final = "0" * 40
-_ID: Final = re.compile(r"[0-9a-f]{40}")
+_NOTHING: Final = b"0" * 40
+_LISTED: Final = re.compile(r"(?:\d+ [0-9a-f]{40}\n)*")
+_COMPARED: Final = re.compile(
+    rb"([0-9a-f]{40})\0|:[0-7]{6} ([0-7]{6}) [0-9a-f]{40} ([0-9a-f]{40}) [A-Z]\0([^\0]+)\0"
+)
+"""As git-diff-tree(1) tells: a commit's id, or ":100644 100644 OLD NEW M" and a path."""
+
 _PART: Final = 25_000
 _AT_ONCE: Final = 2
-"""So many commits are asked of one process, and so many of these run side by side."""
+"""So many commits at most are asked of one process, and so many of these run side by side."""
 
 
 class GitProgramError(Exception):
     """The git program is not there, or did not do what was asked of it."""
 
 
-class Logged(NamedTuple):
-    """One commit of a first-parent history.
-
-    Attributes:
-        id: Its id.
-        parent: The id of its first parent, or None for a root commit.
-        time: When it was committed, in seconds since 1970.
-        changes: The paths of files that it changed against its first parent, each with what stands
-            there since then, or None where it was removed.
-    """
-
-    id: str
-    parent: str | None
-    time: int
-    changes: list[tuple[str, Entry | None]]
+Compared: TypeAlias = tuple[int, str, int | None, str | None]
+"""A file that a commit changed against its first parent: which of the commits it was, counted from
+0, the file's path, and the mode and the id that stand there since then; None where it was removed.
+It is a plain tuple because Python's garbage collector stops looking after those.
+"""
 
 
-def list_first_parents(repository: Repository, tip: str, known: Collection[str]) -> list[str]:
-    """List the ids of a first-parent history, newest first.
+def list_first_parents(
+    repository: Repository, tip: str, known: Collection[str]
+) -> list[tuple[str, int]]:
+    """List a first-parent history, newest first.
 
     Args:
         repository: The repository.
         tip: The id of its newest commit.
         known: Commits whose whole history may be left out.
 
+    Returns:
+        The id of each commit, and when it was committed, in seconds since 1970.
+
     Raises:
         GitProgramError: It cannot be told.
     """
-    words = ("rev-list", "--first-parent", "--ignore-missing", tip, *_without(known))
+    without = (f"^{commit}" for commit in known)
+    words = ("rev-list", "--first-parent", "--timestamp", "--ignore-missing", tip, *without)
     with _running(repository, words) as run:
-        ids = run.lines()
-    if not all(map(_ID.fullmatch, ids)):
+        output = run.output().decode(errors="replace")
+    if not _LISTED.fullmatch(output):
         raise GitProgramError("these are no ids")
-    return ids
+    facts = output.split()
+    return list(zip(facts[1::2], map(int, facts[::2]), strict=True))
 
 
-def log_commits(repository: Repository, ids: Sequence[str], folder: str) -> Iterator[Logged]:
-    """Read commits of a first-parent history with what each of them changed.
+def compare_commits(repository: Repository, ids: Sequence[str], folder: str) -> Iterator[Compared]:
+    """Find what each of some commits changed against its first parent.
+
+    `git log` would find it too, but it compares the trees of each commit twice where it is asked
+    about one folder.
 
     Args:
         repository: The repository.
-        ids: Their ids, newest first, none left out, as `list_first_parents` gives them.
+        ids: The commits' ids, best along a history: each tree is then read soon after its like.
         folder: The folder whose changes are wanted; empty for all.
+
+    Yields:
+        The changed files, in the order of the commits.
 
     Raises:
         GitProgramError: It cannot be told. What came before is of no use then.
     """
-    paths = ("--", folder) if folder else ()
-    parts = deque(ids[start : start + _PART] for start in range(0, len(ids), _PART))
+    words = (*_COMPARE, "--", folder) if folder else _COMPARE
+    # In two rounds, so that the first is read here while git works on the second.
+    size = min(_PART, len(ids) // (2 * _AT_ONCE) + 1)
+    starts = range(0, len(ids), size)
+    parts = deque(ids[start : start + size] for start in starts)
     with ExitStack() as stack:
-        running: deque[tuple[Sequence[str], _Run]] = deque()
-        while parts or running:
-            while parts and len(running) < _AT_ONCE:
-                part = parts.popleft()
-                words = (*_LOG, f"--max-count={len(part)}", part[0], *paths)
-                running.append((part, stack.enter_context(_running(repository, words))))
-            try:
-                yield from _read_commits(*running.popleft())
-            except ValueError as error:
-                raise GitProgramError(str(error)) from error
+
+        def run_next() -> None:
+            if parts:
+                asked = "\n".join([*parts.popleft(), ""]).encode()
+                runs.append(stack.enter_context(_running(repository, words, asked)))
+
+        runs: deque[_Run] = deque()
+        for _ in range(_AT_ONCE):
+            run_next()
+        for start in starts:
+            output = runs.popleft().output()
+            run_next()
+            yield from _read_part(ids[start : start + size], start, output)
 
 
-def _read_commits(ids: Sequence[str], run: _Run) -> Iterator[Logged]:
-    expected = iter(ids)
-    commit: Logged | None = None
-    for line in run.lines():
-        if line.startswith(":"):
-            if commit is None:
-                raise GitProgramError(line)
-            commit.changes.append(_change(line))
-        elif line:
-            if commit is not None:
-                yield commit
-            commit = _commit(line)
-            if commit.id != next(expected, None):
-                raise GitProgramError(line)
-    if commit is not None:
-        yield commit
-    if next(expected, None) is not None:
-        raise GitProgramError("git tells of fewer commits than it lists")
-
-
-def _commit(line: str) -> Logged:
-    commit_id, time, *parents = line.split()
-    return Logged(commit_id, parents[0] if parents else None, int(time), [])
-
-
-def _change(line: str) -> tuple[str, Entry | None]:
-    # As git-diff-tree(1) tells: ":100644 100644 OLD NEW M\tPATH"
-    facts, _, path = line.partition("\t")
-    _, mode, _, blob, _ = facts.split(" ")
-    return path, None if blob == _NOTHING else Entry(int(mode, 8), blob)
-
-
-def _without(known: Collection[str]) -> list[str]:
-    return [f"^{commit}" for commit in known]
+def _read_part(ids: Sequence[str], start: int, output: bytes) -> Iterator[Compared]:
+    found = _COMPARED.findall(output)
+    told = [record[0].decode() for record in found if record[0]]
+    if told != ids or not found[0][0] or output.count(b"\0") != 2 * len(found) - len(told):
+        raise GitProgramError("git tells of other commits than it was asked for")
+    number = start - 1
+    for commit, mode, blob, path in found:
+        if commit:
+            number += 1
+        elif blob == _NOTHING:
+            yield number, path.decode(errors="replace"), None, None
+        else:
+            yield number, path.decode(errors="replace"), int(mode, 8), blob.decode()
 
 
 class _Run:
@@ -143,29 +135,30 @@ class _Run:
         self._process = process
         self._output = output
 
-    def lines(self) -> list[str]:
-        """Wait for its end, and give the lines that it wrote."""
+    def output(self) -> bytes:
+        """Wait for its end, and give what it wrote."""
         if self._process.wait():
             raise GitProgramError(f"git ended with {self._process.returncode}")
         self._output.seek(0)
-        return self._output.read().decode(errors="replace").split("\n")[:-1]
+        return self._output.read()
 
 
 @contextmanager
-def _running(repository: Repository, words: Collection[str]) -> Iterator[_Run]:
-    """Run git, and end it when nobody wants to know any more."""
+def _running(repository: Repository, words: Collection[str], asked: bytes = b"") -> Iterator[_Run]:
+    """Run git, let it read what it is asked, and end it when nobody wants to know any more."""
     if _fetches_what_is_missing(repository):
         raise GitProgramError("a partial clone would ask its remote")
-    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     command = [
         "git", "--no-replace-objects", "--literal-pathspecs", "--no-pager",
-        "--git-dir", str(repository.git_dir), *settings, *words,
+        "--git-dir", str(repository.git_dir), *words,
     ]  # fmt: skip
-    with TemporaryFile() as output:
+    with TemporaryFile() as given, TemporaryFile() as output:
+        given.write(asked)
+        given.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 - no word comes from outside but ids and a path
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=output,
                 stderr=subprocess.DEVNULL,
                 cwd=repository.common_dir,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -563,12 +562,10 @@ class _RawTree:
         here, there = self._data, other._data
         if len(here) != len(there) or here == there:
             return None
-        at = _first_difference(here, there)
         starts = self._starts or other._starts or _find_starts(here)
-        number = bisect_right(starts, at) - 1
-        start, end = starts[number], starts[number + 1]
+        start, end = _first_difference(here, there, starts)
         ids = end - _RAW_ID_LENGTH
-        if at < ids or here[end:] != there[end:]:
+        if here[start:ids] != there[start:ids] or here[end:] != there[end:]:
             return None
         # Nothing but an id differs: the entries of both trees begin at the same places.
         self._starts = other._starts = starts
@@ -580,16 +577,17 @@ def _find_starts(data: bytes) -> list[int]:
     return [*(match.start() for match in _TREE_ENTRY.finditer(data)), len(data)]
 
 
-def _first_difference(one: bytes, other: bytes) -> int:
-    """Find the first place where two texts of one length differ, which they do."""
-    low, high = 0, len(one) - 1
-    while low < high:
+def _first_difference(one: bytes, other: bytes, starts: list[int]) -> tuple[int, int]:
+    """Find from where to where the first entry goes that differs in two trees of one length."""
+    low, high = 0, len(starts) - 1
+    while high - low > 1:
         middle = (low + high) // 2
-        if one[low : middle + 1] == other[low : middle + 1]:
-            low = middle + 1
+        start, end = starts[low], starts[middle]
+        if one[start:end] == other[start:end]:
+            low = middle
         else:
             high = middle
-    return low
+    return starts[low], starts[high]
 
 
 class _TreeCache(Generic[_Entries]):
