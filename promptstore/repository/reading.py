@@ -362,7 +362,8 @@ class Repository:
         changed = old.only_change(new)
         if changed is not None:
             mode, name, old_id, new_id = changed
-            found: _Changes = [(name, _entry(mode, old_id), _entry(mode, new_id))]
+            kind = int(mode, 8)
+            found: _Changes = [(name, Entry(kind, old_id.hex()), Entry(kind, new_id.hex()))]
         else:
             left, right = old.entries(), new.entries()
             removed = {name: _entry(mode, raw_id) for mode, name, raw_id in left - right}
