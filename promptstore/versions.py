@@ -29,7 +29,7 @@ from promptstore.repository import EMPTY_TREE, Entry, Link, Repository, blob_id
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _TABLES: Final = """
 CREATE TABLE {of}line (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER);
 CREATE TABLE {of}link (
