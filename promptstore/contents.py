@@ -25,7 +25,7 @@ _SCHEMA: Final = """
 CREATE TABLE parsed (id INTEGER PRIMARY KEY, value BLOB, check_sum INTEGER, waits INTEGER)
 """
 _FORMAT: Final = 2
-_KEPT_BACK: Final = 4_000
+_KEPT_BACK: Final = 20_000
 """How many rows are written at once: a transaction takes as long as many rows of it."""
 
 _READ_AT_ONCE: Final = 500

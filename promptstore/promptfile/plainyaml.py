@@ -31,18 +31,17 @@ _LINES: Final = re.compile(
 )
 _ENTRY: Final = re.compile(
     rf"""
-    (?:({_KEY}):\ ++)?+                     # 1: a key
-    (?: ([\[{{])                            # 2: the start of a collection
-      | ((?:[\w.(/+\xa0-\U0010ffff]|-(?=\d))
-         [^][{{}},:\#?\t]*+)                # 3: a plain scalar
-      | ("(?:[^"\\\t]|\\["\\nt])*+")        # 4: a text in double quotes
-      | '([^'\t]*+)' )                      # 5: a text in single quotes
-    \ *+ (?:([],}}])\ *+)?+                 # 6: what ends it
+    \ *+ (?:({_KEY}):\ ++)?+                # 1: a key
+    (?: ((?:[\w.(/+\xa0-\U0010ffff]|-(?=\d))
+         [^][{{}},:\#?\t]*+)                # 2: a plain scalar
+      | ("(?:[^"\\\t]|\\["\\nt])*+")        # 3: a text in double quotes
+      | '([^'\t]*+)'                        # 4: a text in single quotes
+      | (?=[\[{{]) )                         # or a collection
+    \ *+ (?:([],}}])\ *+)?+                 # 5: what ends it
     """,
     re.VERBOSE | re.ASCII,
 )
-_MARK: Final = re.compile(r"([],}]) *+")
-_CLOSING: Final = {"[": "]", "{": "}"}
+_MARK: Final = re.compile(r" *+([],}]) *+")
 _DEEPEST_INDENT: Final = 40
 _DEEPEST_FLOW: Final = 8
 
@@ -136,50 +135,55 @@ def _scalar(text: str) -> Any:
         if ": " in text or " #" in text or "\t" in text or text[-1] == ":":
             raise _NotPlainError
         return resolve_plain(text.rstrip(" "))
-    key, value, end, mark = _entry(text, 0, 0)
-    if key or mark or end != len(text):
+    if first in "[{":
+        value, end = _collection(text, 0, 1)
+        if text[end:].strip(" "):
+            raise _NotPlainError
+        return value
+    match = _ENTRY.fullmatch(text)
+    key, plain, double, single, mark = match.groups() if match else (None,) * 5
+    if key or plain or mark or (double is None and single is None):
         raise _NotPlainError
-    return value
+    return single if double is None else json.loads(double)
 
 
-def _entry(text: str, start: int, depth: int) -> tuple[str | None, Any, int, str | None]:
-    """Read one value on a line.
-
-    Returns:
-        Its key and the value, where the rest starts, and the mark that stands before that.
-    """
-    match = _ENTRY.match(text, start)
-    if match is None:
-        raise _NotPlainError
-    key, opened, plain, double, single, mark = match.groups()
-    if plain:
-        return key, resolve_plain(plain.rstrip(" ")), match.end(), mark
-    if double:
-        return key, json.loads(double), match.end(), mark
-    if not opened:
-        return key, single, match.end(), mark
-    if mark is None:
-        value, end = _collection(text, match.end(), opened, depth + 1)
-    elif mark == _CLOSING[opened]:
-        value, end = ({} if opened == "{" else []), match.end()
-    else:
-        raise _NotPlainError
-    after = _MARK.match(text, end)
-    return (key, value, end, None) if after is None else (key, value, after.end(), after[1])
-
-
-def _collection(text: str, at: int, opened: str, depth: int) -> tuple[Any, int]:
-    """Read what stands between brackets or braces, and tell where the rest starts."""
+def _collection(text: str, start: int, depth: int) -> tuple[Any, int]:
+    """Read what stands between brackets or braces, and tell where that ends."""
     if depth > _DEEPEST_FLOW:
         raise _NotPlainError
+    is_mapping = text[start] == "{"
+    closing = "}" if is_mapping else "]"
     entries: list[tuple[str | None, Any]] = []
-    mark: str | None = ","
+    at, mark = start + 1, ","
+    if text.startswith(closing, at):
+        return ({} if is_mapping else []), at + 1
     while mark == ",":
-        key, value, at, mark = _entry(text, at, depth)
+        match = _ENTRY.match(text, at)
+        if match is None:
+            raise _NotPlainError
+        key, plain, double, single, mark = match.groups()
+        at = match.end()
+        if plain:
+            value = resolve_plain(plain.rstrip(" "))
+        elif double:
+            value = json.loads(double)
+        elif single is not None:
+            value = single
+        else:
+            value, at, mark = _nested(text, at, depth)
         entries.append((key, value))
-    if mark != _CLOSING[opened]:
+    if mark != closing:
         raise _NotPlainError
-    return (_mapped(entries) if opened == "{" else _listed(entries)), at
+    return (_mapped(entries) if is_mapping else _listed(entries)), at
+
+
+def _nested(text: str, start: int, depth: int) -> tuple[Any, int, str]:
+    """Read a collection within another one, and the mark that follows it."""
+    value, end = _collection(text, start, depth + 1)
+    after = _MARK.match(text, end)
+    if after is None:
+        raise _NotPlainError
+    return value, after.end(), after[1]
 
 
 def _mapped(entries: list[tuple[str | None, Any]]) -> dict[str, Any]:
