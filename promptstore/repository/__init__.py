@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from promptstore.lazy import lazy_names
 from promptstore.repository.reading import (
-    EMPTY_TREE,
     Commit,
-    Entry,
     Link,
-    PlainNames,
     Repository,
     blob_id,
     create_repository,
 )
+from promptstore.repository.trees import EMPTY_TREE, Entry, PlainNames
 
 if TYPE_CHECKING:
     from promptstore.repository.commits import CommitNote, FileChange

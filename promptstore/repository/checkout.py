@@ -14,7 +14,8 @@ from pygit2.enums import FileMode, FilterMode
 from promptstore.errors import ConflictError
 from promptstore.repository.commits import Move
 from promptstore.repository.locks import LinkedLock, Patience
-from promptstore.repository.reading import Entry, Repository, translated
+from promptstore.repository.reading import Repository, translated
+from promptstore.repository.trees import Entry
 
 
 class Checkout:

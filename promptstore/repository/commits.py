@@ -20,7 +20,8 @@ from promptstore.errors import ConflictError, ReadOnlyError
 from promptstore.repository.identity import Signature
 from promptstore.repository.locks import Patience
 from promptstore.repository.objects import NewObjects
-from promptstore.repository.reading import EMPTY_TREE, Entry, Repository
+from promptstore.repository.reading import Repository
+from promptstore.repository.trees import EMPTY_TREE, Entry
 
 _FOLDER: Final = b"40000"
 

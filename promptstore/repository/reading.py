@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Final, NamedTuple, cast
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
@@ -22,9 +22,19 @@ from promptstore.errors import (
     RevisionNotFoundError,
     UnsupportedRepositoryError,
 )
-
-EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The id of the tree without entries, which git knows without storing it."""
+from promptstore.repository.trees import (
+    EMPTY_TREE,
+    LARGE_TREE,
+    Entry,
+    PlainNames,
+    RawTree,
+    TreeCache,
+    cut_stems,
+    cut_stems_and_ids,
+    entry_of,
+    files_and_folders,
+    find_changes,
+)
 
 _PERSON: Final = rb"[^\s<>](?:[^<>\n\0]*[^\s<>])? <[^\s<>]+>"
 _ORDINARY_COMMIT: Final = re.compile(
@@ -34,35 +44,6 @@ _ORDINARY_COMMIT: Final = re.compile(
     rb"\n([^\n\0][^\0]*)"
 )
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
-
-_FILE_MODES: Final = (b"100644", b"100755")
-_PLAIN_FILE: Final = b"100644 "
-_RAW_ID_LENGTH: Final = 20
-_BYTES_OF_AN_ENTRY: Final = 40
-_LARGE_TREE: Final = 500
-_TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
-
-
-class Entry(NamedTuple):
-    """One entry of a tree.
-
-    Attributes:
-        mode: Git's file mode, such as 0o100644.
-        id: The id of the blob, tree or commit.
-    """
-
-    mode: int
-    id: str
-
-    @property
-    def is_file(self) -> bool:
-        """Tell whether this is a regular file, executable or not; a symbolic link is none."""
-        return self.mode in (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
-
-    @property
-    def is_tree(self) -> bool:
-        """Tell whether this is a folder."""
-        return self.mode == FileMode.TREE
 
 
 class Commit(NamedTuple):
@@ -81,20 +62,6 @@ class Commit(NamedTuple):
     author: str
     committed_at: datetime
     message: str
-
-
-class PlainNames(NamedTuple):
-    """How the names of one kind of files are spelled, in ASCII.
-
-    Attributes:
-        suffix: How they end.
-        first_letters: What may stand first.
-        letters: What may stand before the suffix.
-    """
-
-    suffix: str
-    first_letters: str
-    letters: str
 
 
 class Link(NamedTuple):
@@ -132,8 +99,8 @@ class Repository:
             handle = self.handle
             self.workdir = Path(handle.workdir) if handle.workdir else None
         self.common_dir = _common_dir(git_dir)
-        self._trees: _TreeCache[dict[str, Entry]] = _TreeCache()
-        self._raw_trees: _TreeCache[_RawTree] = _TreeCache()
+        self._trees: TreeCache[dict[str, Entry]] = TreeCache()
+        self._raw_trees: TreeCache[RawTree] = TreeCache()
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
 
     @classmethod
@@ -311,7 +278,7 @@ class Repository:
             data: Its content.
             entries: Its entries in git's order.
         """
-        self._raw_trees.put(tree_id, _RawTree(data, entries))
+        self._raw_trees.put(tree_id, RawTree(data, entries))
 
     def files_and_folders(
         self, tree_id: str, suffix: str
@@ -320,15 +287,7 @@ class Repository:
 
         It makes no entries, which would take as long as everything else about listing files.
         """
-        end = suffix.encode()
-        files: list[tuple[str, str]] = []
-        folders: list[tuple[str, str]] = []
-        for mode, name, raw_id in _TREE_ENTRY.findall(self._read(tree_id, ObjectType.TREE)):
-            wanted = folders if mode == b"40000" else files
-            if (mode in _FILE_MODES and name.endswith(end)) or wanted is folders:
-                with suppress(UnicodeDecodeError):
-                    wanted.append((name.decode(), raw_id.hex()))
-        return files, folders
+        return files_and_folders(self._read(tree_id, ObjectType.TREE), suffix)
 
     def only_files(self, tree_id: str, kind: PlainNames) -> list[bytes] | None:
         """List the stems of a tree that holds nothing but regular files of one kind.
@@ -337,17 +296,13 @@ class Repository:
             The names without their suffix, or None where anything else is in the tree. Most trees
             of prompts are read in a quarter of the time of `files_and_folders`.
         """
-        return _cut_plain(self._read(tree_id, ObjectType.TREE), kind, with_ids=False)
+        return cut_stems(self._read(tree_id, ObjectType.TREE), kind)
 
     def only_files_with_ids(
         self, tree_id: str, kind: PlainNames
     ) -> tuple[list[bytes], list[str]] | None:
         """List the stems of a tree as `only_files` does, and the id of each."""
-        data = self._read(tree_id, ObjectType.TREE)
-        cut = _cut_plain(data, kind, with_ids=True)
-        if cut is None:
-            return None
-        return cut[::2], list(map(bytes.hex, [*cut[1::2], data[-_RAW_ID_LENGTH:]]))
+        return cut_stems_and_ids(self._read(tree_id, ObjectType.TREE), kind)
 
     def changed_entries(
         self, before: str, after: str
@@ -358,23 +313,7 @@ class Repository:
         compared to the byte and one entry is read, which takes a fifth of the time of reading all.
         Where a long history is walked, that is most of the work.
         """
-        old, new = self._raw_tree(before), self._raw_tree(after)
-        changed = old.only_change(new)
-        if changed is not None:
-            mode, name, old_id, new_id = changed
-            kind = int(mode, 8)
-            found: _Changes = [(name, Entry(kind, old_id.hex()), Entry(kind, new_id.hex()))]
-        else:
-            left, right = old.entries(), new.entries()
-            removed = {name: _entry(mode, raw_id) for mode, name, raw_id in left - right}
-            added = {name: _entry(mode, raw_id) for mode, name, raw_id in right - left}
-            names = sorted(removed.keys() | added.keys())
-            found = [(name, removed.get(name), added.get(name)) for name in names]
-        decoded: list[tuple[str, Entry | None, Entry | None]] = []
-        for name, was, now in found:
-            with suppress(UnicodeDecodeError):
-                decoded.append((name.decode(), was, now))
-        return decoded
+        return find_changes(self._raw_tree(before), self._raw_tree(after))
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.
@@ -401,7 +340,7 @@ class Repository:
         if (tree is None or not tree.is_read) and self._is_large(tree_id):
             return self._entry_of_large(tree_id, name)
         found = self._raw_tree(tree_id).in_order().get(name.encode(errors="surrogatepass"))
-        return _entry(*found) if found else None
+        return entry_of(*found) if found else None
 
     def _is_large(self, tree_id: str) -> bool:
         """Tell whether a tree holds very many entries, without reading it."""
@@ -410,7 +349,7 @@ class Repository:
         except (KeyError, ValueError, pygit2.GitError):
             # Reading it tells what is wrong.
             return False
-        return kind == ObjectType.TREE and size > _LARGE_TREE * _BYTES_OF_AN_ENTRY
+        return kind == ObjectType.TREE and size > LARGE_TREE
 
     def _entry_of_large(self, tree_id: str, name: str) -> Entry | None:
         """Let libgit2 look for one entry: making ten thousand takes ten times as long."""
@@ -485,11 +424,11 @@ class Repository:
             return {}
         return self._raw_tree(tree_id).by_name()
 
-    def _raw_tree(self, tree_id: str) -> _RawTree:
+    def _raw_tree(self, tree_id: str) -> RawTree:
         tree = self._raw_trees.get(tree_id)
         if tree is None:
             data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
-            tree = self._raw_trees.put(tree_id, _RawTree(data))
+            tree = self._raw_trees.put(tree_id, RawTree(data))
         return tree
 
     def _read_commit(self, commit_id: str) -> Commit:
@@ -507,113 +446,6 @@ class Repository:
             committed_at=_datetime(committer.time, committer.offset),
             message=commit.message,
         )
-
-
-_Entries = TypeVar("_Entries", bound=Sized)
-_RawEntry: TypeAlias = tuple[bytes, bytes, bytes]
-_Changes: TypeAlias = list[tuple[bytes, Entry | None, Entry | None]]
-
-
-class _RawTree:
-    """A tree as git writes it: entries of a mode, a name and the twenty bytes of an id."""
-
-    __slots__ = ("_data", "_entries", "_starts")
-
-    def __init__(
-        self, data: bytes, entries: dict[bytes, tuple[bytes, bytes]] | None = None
-    ) -> None:
-        self._data = data
-        self._entries = entries
-        self._starts: list[int] | None = None
-
-    def __len__(self) -> int:
-        """About how many entries there are."""
-        return len(self._data) // _BYTES_OF_AN_ENTRY
-
-    def by_name(self) -> dict[str, Entry]:
-        """Read the entries whose name is UTF-8."""
-        found: dict[str, Entry] = {}
-        for mode, name, raw_id in _TREE_ENTRY.findall(self._data):
-            with suppress(UnicodeDecodeError):
-                found[name.decode()] = _entry(mode, raw_id)
-        return found
-
-    @property
-    def is_read(self) -> bool:
-        """Tell whether the entries are at hand."""
-        return self._entries is not None
-
-    def in_order(self) -> dict[bytes, tuple[bytes, bytes]]:
-        """Read all entries, whatever their name is: the mode and the bytes of the id."""
-        if self._entries is None:
-            found = _TREE_ENTRY.findall(self._data)
-            self._entries = {name: (mode, raw_id) for mode, name, raw_id in found}
-        return self._entries
-
-    def entries(self) -> frozenset[_RawEntry]:
-        """Read all entries."""
-        return frozenset(_TREE_ENTRY.findall(self._data))
-
-    def only_change(self, other: _RawTree) -> tuple[bytes, bytes, bytes, bytes] | None:
-        """Find the mode, the name, the id here and the id there of the entry that differs.
-
-        Returns:
-            None where more than one id differs.
-        """
-        here, there = self._data, other._data
-        if len(here) != len(there) or here == there:
-            return None
-        starts = self._starts or other._starts or _find_starts(here)
-        start, end = _first_difference(here, there, starts)
-        ids = end - _RAW_ID_LENGTH
-        if here[start:ids] != there[start:ids] or here[end:] != there[end:]:
-            return None
-        # Nothing but an id differs: the entries of both trees begin at the same places.
-        self._starts = other._starts = starts
-        mode, _, name = here[start : ids - 1].partition(b" ")
-        return mode, name, here[ids:end], there[ids:end]
-
-
-def _find_starts(data: bytes) -> list[int]:
-    return [*(match.start() for match in _TREE_ENTRY.finditer(data)), len(data)]
-
-
-def _first_difference(one: bytes, other: bytes, starts: list[int]) -> tuple[int, int]:
-    """Find from where to where the first entry goes that differs in two trees of one length."""
-    low, high = 0, len(starts) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        start, end = starts[low], starts[middle]
-        if one[start:end] == other[start:end]:
-            low = middle
-        else:
-            high = middle
-    return starts[low], starts[high]
-
-
-class _TreeCache(Generic[_Entries]):
-    """Parsed trees by id, all dropped when they hold too many entries together.
-
-    Bounded by entries rather than trees, because one flat folder may hold 10,000 of them. It needs
-    no lock (which a fork could inherit in a locked state): each step is atomic in itself, and a
-    count that is off by a tree does no harm.
-    """
-
-    _MAX_ENTRIES = 200_000
-
-    def __init__(self) -> None:
-        self._trees: dict[str, _Entries] = {}
-        self._entries = 0
-
-    def get(self, tree_id: str) -> _Entries | None:
-        return self._trees.get(tree_id)
-
-    def put(self, tree_id: str, entries: _Entries) -> _Entries:
-        if self._entries > self._MAX_ENTRIES:
-            self._trees.clear()
-            self._entries = 0
-        self._entries += len(entries)
-        return self._trees.setdefault(tree_id, entries)
 
 
 def create_repository(path: Path) -> Repository:
@@ -640,10 +472,6 @@ def _datetime(seconds: int, offset: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _entry(mode: bytes, raw_id: bytes) -> Entry:
-    return Entry(int(mode, 8), raw_id.hex())
-
-
 def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:
     tree, author, time, sign, hours, minutes, message = found.groups()
     offset = int(hours) * 60 + int(minutes)
@@ -654,36 +482,6 @@ def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:
         committed_at=_datetime(int(time), -offset if sign == b"-" else offset),
         message=message.decode(),
     )
-
-
-def _cut_plain(data: bytes, kind: PlainNames, *, with_ids: bool) -> list[bytes] | None:
-    """Cut the stems out of a tree that holds nothing but plain files, else give None.
-
-    One cut from name to name takes half of the time of a match for each entry.
-
-    Args:
-        data: The tree.
-        kind: How its names are spelled.
-        with_ids: Whether the raw id of each but the last stands behind its name.
-    """
-    start, end = len(_PLAIN_FILE), len(data) - _RAW_ID_LENGTH - len(kind.suffix) - 1
-    if data[:start] != _PLAIN_FILE or data[end:-_RAW_ID_LENGTH] != kind.suffix.encode() + b"\0":
-        return None
-    cut = _between_files(kind, with_ids=with_ids).split(data[start:end])
-    stems = cut[::2] if with_ids else cut
-    if not stems[0] or stems[0][0] not in kind.first_letters.encode():
-        return None
-    # A name that holds no zero byte ended where its entry ends, so that the next one began where
-    # it begins, whatever the bytes of the ids are.
-    return None if b"".join(stems).translate(None, kind.letters.encode()) else cut
-
-
-@lru_cache(maxsize=16)
-def _between_files(kind: PlainNames, *, with_ids: bool) -> re.Pattern[bytes]:
-    raw_id = f"(.{{{_RAW_ID_LENGTH}}})" if with_ids else f".{{{_RAW_ID_LENGTH}}}"
-    first = re.escape(kind.first_letters)
-    words = rf"{re.escape(kind.suffix)}\0{raw_id}{_PLAIN_FILE.decode()}(?=[{first}])"
-    return re.compile(words.encode(), re.DOTALL)
 
 
 def _committer_time(header: bytes) -> int:

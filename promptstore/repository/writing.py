@@ -35,7 +35,8 @@ from promptstore.repository.commits import (
     tip_of,
 )
 from promptstore.repository.locks import Patience, exclusive
-from promptstore.repository.reading import Entry, Repository, translated
+from promptstore.repository.reading import Repository, translated
+from promptstore.repository.trees import Entry
 
 _DEAD_LOCK_SECONDS: Final = 1.0
 """How old a branch's lock is that a killed writer left: git itself holds one for milliseconds."""

@@ -1,0 +1,254 @@
+"""Trees as git writes them: entries of a mode, a name and the twenty bytes of an id.
+
+They are read here without libgit2's objects, which take several times as long.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sized
+from contextlib import suppress
+from functools import lru_cache
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
+
+from pygit2.enums import FileMode
+
+EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The id of the tree without entries, which git knows without storing it."""
+
+_FILE_MODES: Final = (b"100644", b"100755")
+_PLAIN_FILE: Final = b"100644 "
+_RAW_ID_LENGTH: Final = 20
+_BYTES_OF_AN_ENTRY: Final = 40
+LARGE_TREE: Final = 500 * _BYTES_OF_AN_ENTRY
+"""From how many bytes on a tree holds so many entries that libgit2 finds one of them sooner."""
+
+_TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+
+class Entry(NamedTuple):
+    """One entry of a tree.
+
+    Attributes:
+        mode: Git's file mode, such as 0o100644.
+        id: The id of the blob, tree or commit.
+    """
+
+    mode: int
+    id: str
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether this is a regular file, executable or not; a symbolic link is none."""
+        return self.mode in (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
+
+    @property
+    def is_tree(self) -> bool:
+        """Tell whether this is a folder."""
+        return self.mode == FileMode.TREE
+
+
+class PlainNames(NamedTuple):
+    """How the names of one kind of files are spelled, in ASCII.
+
+    Attributes:
+        suffix: How they end.
+        first_letters: What may stand first.
+        letters: What may stand before the suffix.
+    """
+
+    suffix: str
+    first_letters: str
+    letters: str
+
+
+_Entries = TypeVar("_Entries", bound=Sized)
+_RawEntry: TypeAlias = tuple[bytes, bytes, bytes]
+_Changes: TypeAlias = list[tuple[bytes, Entry | None, Entry | None]]
+
+
+class RawTree:
+    """A tree as git writes it: entries of a mode, a name and the twenty bytes of an id."""
+
+    __slots__ = ("_data", "_entries", "_starts")
+
+    def __init__(
+        self, data: bytes, entries: dict[bytes, tuple[bytes, bytes]] | None = None
+    ) -> None:
+        self._data = data
+        self._entries = entries
+        self._starts: list[int] | None = None
+
+    def __len__(self) -> int:
+        """About how many entries there are."""
+        return len(self._data) // _BYTES_OF_AN_ENTRY
+
+    def by_name(self) -> dict[str, Entry]:
+        """Read the entries whose name is UTF-8."""
+        found: dict[str, Entry] = {}
+        for mode, name, raw_id in _TREE_ENTRY.findall(self._data):
+            with suppress(UnicodeDecodeError):
+                found[name.decode()] = entry_of(mode, raw_id)
+        return found
+
+    @property
+    def is_read(self) -> bool:
+        """Tell whether the entries are at hand."""
+        return self._entries is not None
+
+    def in_order(self) -> dict[bytes, tuple[bytes, bytes]]:
+        """Read all entries, whatever their name is: the mode and the bytes of the id."""
+        if self._entries is None:
+            found = _TREE_ENTRY.findall(self._data)
+            self._entries = {name: (mode, raw_id) for mode, name, raw_id in found}
+        return self._entries
+
+    def entries(self) -> frozenset[_RawEntry]:
+        """Read all entries."""
+        return frozenset(_TREE_ENTRY.findall(self._data))
+
+    def only_change(self, other: RawTree) -> tuple[bytes, bytes, bytes, bytes] | None:
+        """Find the mode, the name, the id here and the id there of the entry that differs.
+
+        Returns:
+            None where more than one id differs.
+        """
+        here, there = self._data, other._data
+        if len(here) != len(there) or here == there:
+            return None
+        starts = self._starts or other._starts or _find_starts(here)
+        start, end = _first_difference(here, there, starts)
+        ids = end - _RAW_ID_LENGTH
+        if here[start:ids] != there[start:ids] or here[end:] != there[end:]:
+            return None
+        # Nothing but an id differs: the entries of both trees begin at the same places.
+        self._starts = other._starts = starts
+        mode, _, name = here[start : ids - 1].partition(b" ")
+        return mode, name, here[ids:end], there[ids:end]
+
+
+class TreeCache(Generic[_Entries]):
+    """Parsed trees by id, all dropped when they hold too many entries together.
+
+    Bounded by entries rather than trees, because one flat folder may hold 10,000 of them. It needs
+    no lock (which a fork could inherit in a locked state): each step is atomic in itself, and a
+    count that is off by a tree does no harm.
+    """
+
+    _MAX_ENTRIES = 200_000
+
+    def __init__(self) -> None:
+        self._trees: dict[str, _Entries] = {}
+        self._entries = 0
+
+    def get(self, tree_id: str) -> _Entries | None:
+        """Give a tree, or None where it is not here."""
+        return self._trees.get(tree_id)
+
+    def put(self, tree_id: str, entries: _Entries) -> _Entries:
+        """Take a tree in, and give it, or the one that was here already."""
+        if self._entries > self._MAX_ENTRIES:
+            self._trees.clear()
+            self._entries = 0
+        self._entries += len(entries)
+        return self._trees.setdefault(tree_id, entries)
+
+
+def entry_of(mode: bytes, raw_id: bytes) -> Entry:
+    """Make an entry of its mode in octal digits and the twenty bytes of its id."""
+    return Entry(int(mode, 8), raw_id.hex())
+
+
+def files_and_folders(
+    data: bytes, suffix: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """List the regular files of a tree that end with something, and its folders, with the ids."""
+    end = suffix.encode()
+    files: list[tuple[str, str]] = []
+    folders: list[tuple[str, str]] = []
+    for mode, name, raw_id in _TREE_ENTRY.findall(data):
+        wanted = folders if mode == b"40000" else files
+        if (mode in _FILE_MODES and name.endswith(end)) or wanted is folders:
+            with suppress(UnicodeDecodeError):
+                wanted.append((name.decode(), raw_id.hex()))
+    return files, folders
+
+
+def cut_stems(data: bytes, kind: PlainNames) -> list[bytes] | None:
+    """Cut the stems out of a tree that holds nothing but plain files, else give None."""
+    return _cut_plain(data, kind, with_ids=False)
+
+
+def cut_stems_and_ids(data: bytes, kind: PlainNames) -> tuple[list[bytes], list[str]] | None:
+    """Cut the stems out of a tree as `cut_stems` does, and the id of each."""
+    cut = _cut_plain(data, kind, with_ids=True)
+    if cut is None:
+        return None
+    return cut[::2], list(map(bytes.hex, [*cut[1::2], data[-_RAW_ID_LENGTH:]]))
+
+
+def find_changes(old: RawTree, new: RawTree) -> list[tuple[str, Entry | None, Entry | None]]:
+    """Find the entries that differ between two trees: the name, what was there, what is."""
+    changed = old.only_change(new)
+    if changed is not None:
+        mode, name, old_id, new_id = changed
+        kind = int(mode, 8)
+        found: _Changes = [(name, Entry(kind, old_id.hex()), Entry(kind, new_id.hex()))]
+    else:
+        left, right = old.entries(), new.entries()
+        removed = {name: entry_of(mode, raw_id) for mode, name, raw_id in left - right}
+        added = {name: entry_of(mode, raw_id) for mode, name, raw_id in right - left}
+        names = sorted(removed.keys() | added.keys())
+        found = [(name, removed.get(name), added.get(name)) for name in names]
+    decoded: list[tuple[str, Entry | None, Entry | None]] = []
+    for name, was, now in found:
+        with suppress(UnicodeDecodeError):
+            decoded.append((name.decode(), was, now))
+    return decoded
+
+
+def _cut_plain(data: bytes, kind: PlainNames, *, with_ids: bool) -> list[bytes] | None:
+    """Cut the stems out of a tree that holds nothing but plain files, else give None.
+
+    One cut from name to name takes half of the time of a match for each entry.
+
+    Args:
+        data: The tree.
+        kind: How its names are spelled.
+        with_ids: Whether the raw id of each but the last stands behind its name.
+    """
+    start, end = len(_PLAIN_FILE), len(data) - _RAW_ID_LENGTH - len(kind.suffix) - 1
+    if data[:start] != _PLAIN_FILE or data[end:-_RAW_ID_LENGTH] != kind.suffix.encode() + b"\0":
+        return None
+    cut = _between_files(kind, with_ids=with_ids).split(data[start:end])
+    stems = cut[::2] if with_ids else cut
+    if not stems[0] or stems[0][0] not in kind.first_letters.encode():
+        return None
+    # A name that holds no zero byte ended where its entry ends, so that the next one began where
+    # it begins, whatever the bytes of the ids are.
+    return None if b"".join(stems).translate(None, kind.letters.encode()) else cut
+
+
+@lru_cache(maxsize=16)
+def _between_files(kind: PlainNames, *, with_ids: bool) -> re.Pattern[bytes]:
+    raw_id = f"(.{{{_RAW_ID_LENGTH}}})" if with_ids else f".{{{_RAW_ID_LENGTH}}}"
+    first = re.escape(kind.first_letters)
+    words = rf"{re.escape(kind.suffix)}\0{raw_id}{_PLAIN_FILE.decode()}(?=[{first}])"
+    return re.compile(words.encode(), re.DOTALL)
+
+
+def _find_starts(data: bytes) -> list[int]:
+    return [*(match.start() for match in _TREE_ENTRY.finditer(data)), len(data)]
+
+
+def _first_difference(one: bytes, other: bytes, starts: list[int]) -> tuple[int, int]:
+    """Find from where to where the first entry goes that differs in two trees of one length."""
+    low, high = 0, len(starts) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        start, end = starts[low], starts[middle]
+        if one[start:end] == other[start:end]:
+            low = middle
+        else:
+            high = middle
+    return starts[low], starts[high]
