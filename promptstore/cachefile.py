@@ -29,14 +29,19 @@ class CacheFile:
     Args:
         file: Where it is.
         schema: The statements that make its tables, which do nothing where these are there.
+        at_end: What is still to be done with the database when this object or the process ends. It
+            must not wait for anybody, and must not hold this object.
 
     Attributes:
         memo: Room for what its user knows of the tables; emptied whenever these may be others.
     """
 
-    def __init__(self, file: Path, schema: str) -> None:
+    def __init__(
+        self, file: Path, schema: str, at_end: Callable[[Connection], None] | None = None
+    ) -> None:
         self._file = file
         self._schema = schema
+        self._at_end = at_end
         self._forget()
 
     def use(self, action: Callable[[Connection], _T]) -> _T:
@@ -71,8 +76,19 @@ class CacheFile:
             self._connection.close()
         self._connection = connection
         self.memo.clear()
-        weakref.finalize(self, connection.close)
+        weakref.finalize(self, _close, connection, self._at_end, os.getpid())
         return connection
+
+
+def _close(connection: Connection, at_end: Callable[[Connection], None] | None, owner: int) -> None:
+    """Close a connection after its last use; a fork only inherits it."""
+    if at_end is not None and os.getpid() == owner:
+        with suppress(sqlite3.Error):  # also where it was closed before, as the file was damaged
+            # Garbage may be collected in the middle of a read of the same file, which would be
+            # waited for without end.
+            connection.execute("PRAGMA busy_timeout = 0")
+            at_end(connection)
+    connection.close()
 
 
 def transaction(connection: Connection) -> AbstractContextManager[None]:

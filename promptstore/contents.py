@@ -8,7 +8,6 @@ takes less than half of the time of parsing and checking the file.
 from __future__ import annotations
 
 import json
-import weakref
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -52,11 +51,11 @@ class ContentCache:
 
     def __init__(self, git_dir: Path | None) -> None:
         self._prompts: dict[str, Prompt] = {}
-        self._file = CacheFile(contents_file(git_dir), _SCHEMA) if git_dir else None
         self._fresh: dict[str, _Fresh] = {}
         self._rows: dict[str, _Row | None] = {}
-        if self._file is not None:
-            weakref.finalize(self, _write_at_end, self._file, self._fresh)
+        self._write = partial(_write, fresh=self._fresh)
+        file = contents_file(git_dir) if git_dir else None
+        self._file = CacheFile(file, _SCHEMA, self._write) if file else None
 
     def parse(self, file: File) -> Prompt:
         """Parse a file, or take what its content was parsed to before.
@@ -133,8 +132,8 @@ class ContentCache:
 
     def save(self) -> None:
         """Write what was parsed to the file, as happens by itself now and then."""
-        if self._file is not None and self._fresh:
-            _write(self._file, self._fresh)
+        if self._file is not None:
+            self._file.use(self._write)
 
     def _row(self, blob: str) -> _Row | None:
         if blob in self._rows:
@@ -202,29 +201,17 @@ def _json(content: Mapping[str, Any]) -> bytes:
     return _ENCODER.encode(content).encode()
 
 
-def _write(file: CacheFile, fresh: dict[str, _Fresh]) -> None:
-    def insert(connection: Connection) -> None:
-        rows = []
-        while fresh:
-            blob, (content, waits) = fresh.popitem()
-            value = content if isinstance(content, bytes) else _json(content)
-            rows.append((_id(blob), value, _check_sum(blob, value, waits), waits))
+def _write(connection: Connection, fresh: dict[str, _Fresh]) -> None:
+    rows = []
+    while fresh:
+        blob, (content, waits) = fresh.popitem()
+        value = content if isinstance(content, bytes) else _json(content)
+        rows.append((_id(blob), value, _check_sum(blob, value, waits), waits))
+    if rows:
         with transaction(connection):
             # In the order of the table: its pages are filled one after the other.
             rows.sort()
             connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", rows)
-
-    file.use(insert)
-
-
-def _write_at_end(file: CacheFile, fresh: dict[str, _Fresh]) -> None:
-    """Write what is left, unless another is writing or reading at this moment.
-
-    Garbage may be collected in the middle of a read: to wait for that one's end would be for ever.
-    """
-    if fresh:
-        file.use(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
-        _write(file, fresh)
 
 
 def _sound_row(blob: str, value: object, check_sum: object, waits: object) -> _Row | None:

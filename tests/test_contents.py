@@ -9,6 +9,8 @@ import os
 import pickle
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +19,9 @@ import pytest
 from hypothesis import given
 
 from promptstore import Prompt, PromptStore, promptfile
-from promptstore.contents import contents_file
-from promptstore.repository import Repository
+from promptstore.contents import ContentCache, contents_file
+from promptstore.repository import Repository, blob_id
+from promptstore.sources import File
 from tests.gitrepo import GitRepo
 from tests.processes import race
 from tests.promptfile.strategies import prompts
@@ -154,6 +157,55 @@ def test_a_broken_file_is_never_kept(filled: GitRepo) -> None:
     (count,) = connection.execute("SELECT COUNT(*) FROM parsed").fetchone()
     connection.close()
     assert count == len({file.read_bytes() for file in SOUND + OWN})
+
+
+GET_ALL_BY_ONE = """
+import os, sys
+from promptstore import PromptFileError, PromptStore
+store = PromptStore.open(sys.argv[1])
+snapshot = store.snapshot()
+for name in snapshot.names():
+    try:
+        snapshot.read(name, deleted=True)
+    except PromptFileError:
+        pass
+"""
+FORK = "if os.fork() == 0:\n    sys.exit()\nos.wait()"
+
+
+@pytest.mark.parametrize("ending", ["", "sys.exit(1)", "del store", "snapshot = 1 / 0", FORK])
+def test_what_was_parsed_is_kept_however_the_process_ends(filled: GitRepo, ending: str) -> None:
+    lose(cache(filled))
+    code = f"{GET_ALL_BY_ONE}\n{ending}"
+    done = subprocess.run([sys.executable, "-c", code, str(filled.path)], capture_output=True)
+    assert done.returncode == (1 if ending in ("sys.exit(1)", "snapshot = 1 / 0") else 0)
+    assert b"Exception ignored" not in done.stderr
+    connection = sqlite3.connect(cache(filled))
+    (count,) = connection.execute("SELECT COUNT(*) FROM parsed").fetchone()
+    connection.close()
+    assert count == len({file.read_bytes() for file in SOUND + OWN})
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_prepared_file_is_read_once(filled: GitRepo, keeps: bool) -> None:
+    data = next(data for data in map(Path.read_bytes, SOUND) if b"include" not in data)
+    reads: list[bytes] = []
+
+    def read() -> bytes:
+        reads.append(data)
+        return data
+
+    file = File("one.yaml", blob_id(data), read)
+    contents = ContentCache(filled.path / ".git" if keeps else None)
+    document = contents.prepare(file)
+    assert contents.has(file.blob)
+    for _ in range(3):
+        stored = contents.waiting(file.blob)
+        assert (stored is not None) == keeps
+        contents.foresee([file.blob])
+        assert contents.has(file.blob)
+    assert contents.parse(file) == document.prompt
+    assert len(reads) == 1
 
 
 def test_it_lies_in_the_git_directory_alone(filled: GitRepo) -> None:
