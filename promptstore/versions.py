@@ -8,9 +8,10 @@ branch is then a short chain of lines, and a commit, once indexed, is indexed fo
 branch only adds a line.
 
 The index is one SQLite file inside the git directory. It is a cache and nothing more: where it is
-missing, corrupt or cannot be written, it is made again, in memory if it must be. A few new commits
-are kept in memory alone, in tables of the same shape: to look at them again takes a process less
-than to wait for the disk. Lines there have negative numbers.
+missing, corrupt or cannot be written, it is made again, in memory if it must be. New commits are
+kept in memory at first, in tables of the same shape, as waiting for the disk takes as long as a
+hundred of them; they are written when the index is no longer used. Lines there have negative
+numbers.
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ _WORTH_A_PROCESS: Final = 250
 
 _WORTH_STORING: Final = 100
 """From how many commits on waiting for the disk is better than looking at them again."""
+
+_WORTH_WAITING: Final = 1_000
+"""From how many commits on they are not left for the end: a process that is killed has none."""
 
 _Row: TypeAlias = tuple[Any, ...]
 
@@ -250,6 +254,7 @@ class VersionIndex:
         program_from: From how many new commits on the git program is asked, where it is installed.
             The answers are the same without it.
         store_from: From how many new commits on the file is written. An empty one always is.
+        wait_from: From how many on it is written before they are asked, not at the end.
     """
 
     def __init__(
@@ -260,13 +265,16 @@ class VersionIndex:
         *,
         program_from: int = _WORTH_A_PROCESS,
         store_from: int = _WORTH_STORING,
+        wait_from: int = _WORTH_WAITING,
     ) -> None:
         self._repository = repository
         self._root = root
         self._progress = progress
         self._program_from = program_from
-        self._store_from = store_from
-        self._file = CacheFile(index_file(repository, root), _SCHEMA)
+        self._wait_from = max(store_from, wait_from)
+        self._recent: list[_Run] = []
+        at_end = partial(_store_recent, recent=self._recent, least=store_from)
+        self._file = CacheFile(index_file(repository, root), _SCHEMA, at_end)
 
     def at(self, tip: str) -> Timeline:
         """Bring the index up to a commit and look at the history from there.
@@ -325,42 +333,32 @@ class VersionIndex:
 
     def _extend(self, connection: Connection, tip: str) -> None:
         is_empty = _is_empty(connection)
-        recent: list[_Run] = self._file.memo.get(_RECENT, [])
+        if _RECENT not in self._file.memo:
+            self._recent.clear()  # what another connection had in memory
         run = self._missing_run(connection, tip, is_empty=is_empty)
-        if is_empty or sum(len(run.links) for run in [*recent, run]) >= self._store_from:
-            self._store(connection, [*recent, run])
+        if is_empty or _count([*self._recent, run]) >= self._wait_from:
+            self._store(connection, [*self._recent, run])
         elif run.links:  # else another process has stored them meanwhile
             self._remember(connection, run)
 
     def _remember(self, connection: Connection, run: _Run) -> None:
-        """Keep a few commits in memory."""
+        """Keep commits in memory."""
         if _RECENT not in self._file.memo:
             connection.execute("ATTACH ':memory:' AS recent")
             connection.executescript((_TABLES + _LINK_INDEX).format(of=_RECENT))
-            self._file.memo[_RECENT] = []
-        self._file.memo[_RECENT].append(run)
+            self._file.memo[_RECENT] = True
+        self._recent.append(run)
         with reading(connection):
             place = self._place(connection, run.parent) if run.parent else None
             _append(connection, _RECENT, place, run)
 
     def _store(self, connection: Connection, runs: list[_Run]) -> None:
         """Write commits to the file, and forget what was only kept in memory."""
-        with transaction(connection):
-            is_empty = _is_empty(connection)
-            if is_empty:
-                # Ids come in no order: to sort them at the end takes a third of the time.
-                connection.execute("DROP INDEX link_id")
-            for run in runs:
-                # Another process may have stored some meanwhile: look again under the lock.
-                fresh = _without_stored(connection, run)
-                if fresh.links:
-                    place = _find(connection, _STORED, fresh.parent) if fresh.parent else None
-                    _append(connection, _STORED, place, fresh)
-            if is_empty:
-                connection.execute(_LINK_INDEX.format(of=_STORED))
+        _store(connection, runs)
         if _RECENT in self._file.memo:
             connection.execute("DETACH recent")
         self._file.memo.clear()
+        self._recent.clear()
 
     def _missing_run(self, connection: Connection, tip: str, *, is_empty: bool) -> _Run:
         walk = self._repository.walk(tip)
@@ -419,7 +417,7 @@ class VersionIndex:
         )
 
         known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
-        known += [run.links[0][0] for run in self._file.memo.get(_RECENT, ())]
+        known += [run.links[0][0] for run in self._recent]
         edits = _Edits(self._root)
         folder = "" if self._is_all_there_is(tip) else self._root
         done = 0
@@ -513,6 +511,37 @@ def _links_until(
             return links, link
         links.append(link)
     return links, None
+
+
+def _count(runs: Sequence[_Run]) -> int:
+    return sum(len(run.links) for run in runs)
+
+
+def _store_recent(connection: Connection, recent: list[_Run], least: int) -> None:
+    """Write what was kept in memory, where that is worth it."""
+    if not recent or _count(recent) < least:
+        return
+    # Where the file is another one by now, it may lack the commits before these.
+    kept = {commit for run in recent for commit, _ in run.links}
+    parents = {run.parent for run in recent if run.parent} - kept
+    if all(_find(connection, _STORED, parent) for parent in parents):
+        _store(connection, recent)
+
+
+def _store(connection: Connection, runs: Sequence[_Run]) -> None:
+    with transaction(connection):
+        is_empty = _is_empty(connection)
+        if is_empty:
+            # Ids come in no order: to sort them at the end takes a third of the time.
+            connection.execute("DROP INDEX link_id")
+        for run in runs:
+            # Another process may have stored some meanwhile: look again under the lock.
+            fresh = _without_stored(connection, run)
+            if fresh.links:
+                place = _find(connection, _STORED, fresh.parent) if fresh.parent else None
+                _append(connection, _STORED, place, fresh)
+        if is_empty:
+            connection.execute(_LINK_INDEX.format(of=_STORED))
 
 
 def _without_stored(connection: Connection, run: _Run) -> _Run:

@@ -125,23 +125,27 @@ def test_the_git_program_gives_the_same_index(steps: list[Step], seen_before: in
 @settings(max_examples=15)
 @given(histories, st.lists(st.integers(1, 12), max_size=5), st.integers(1, 6))
 def test_what_is_kept_in_memory_is_what_is_stored(
-    steps: list[Step], seen_before: list[int], store_from: int
+    steps: list[Step], seen_before: list[int], wait_from: int
 ) -> None:
     with fresh_repo() as repo:
         fast_import(repo, steps)
         repository = Repository.discover(repo.path)
         revs = [repo.git("rev-parse", f"c{min(seen, len(steps))}") for seen in (1, *seen_before)]
         revs.append(repo.head())
-        expected = everything(repository, revs, 0, store_from=1)
-        assert everything(repository, revs, 0, store_from=1_000) == expected
-        assert everything(repository, revs, 1, store_from=store_from) == expected
+        expected = everything(repository, revs, 0, wait_from=1)
+        assert everything(repository, revs, 0, wait_from=1_000) == expected
+        assert everything(repository, revs, 1, wait_from=wait_from) == expected
+        # What the last one had in memory is in the file by now.
+        index = VersionIndex(repository, "prompts")
+        found = [{name: index.at(rev).history(name) for name in NAMES} for rev in revs]
+        assert found == expected[: len(revs)]
 
 
 def everything(
     repository: Repository,
     revs: list[str],
     program_from: int,
-    store_from: int = 100,
+    wait_from: int = 1_000,
     *,
     root: str = "prompts",
     names: list[str] = NAMES,
@@ -154,7 +158,8 @@ def everything(
         root,
         lambda *step: told.append(step),
         program_from=program_from,
-        store_from=store_from,
+        store_from=1,
+        wait_from=wait_from,
     )
     answers: list[object] = [{name: index.at(rev).history(name) for name in names} for rev in revs]
     assert all(done <= total for done, total in told)
@@ -214,6 +219,43 @@ def test_settings_of_git_change_no_version(repo: GitRepo, settings: tuple[str, s
     assert everything(repository, revs, 1) == expected
 
 
+def stored_commits(repository: Repository) -> int:
+    connection = sqlite3.connect(index_file(repository, "prompts"))
+    (count,) = connection.execute("SELECT COUNT(*) FROM link").fetchone()
+    connection.close()
+    return int(count)
+
+
+@pytest.mark.parametrize(("store_from", "stored"), [(1, LONG), (20, LONG), (21, 10)])
+def test_commits_in_memory_are_stored_at_the_end_if_they_are_many(
+    repo: GitRepo, store_from: int, stored: int
+) -> None:
+    repository, (tip,) = long_history(repo)
+    VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~20"))
+    index = VersionIndex(repository, "prompts", store_from=store_from)
+    for older in (15, 7):
+        index.at(repo.git("rev-parse", f"main~{older}"))
+    expected = index.at(tip).history(NAMES[0])
+    assert stored_commits(repository) == 10
+    del index
+    assert stored_commits(repository) == stored
+    assert VersionIndex(repository, "prompts").at(tip).history(NAMES[0]) == expected
+
+
+def test_commits_in_memory_are_not_stored_in_a_file_without_those_before(repo: GitRepo) -> None:
+    repository, (tip,) = long_history(repo)
+    VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~20"))
+    index = VersionIndex(repository, "prompts", store_from=1)
+    expected = index.at(tip).history(NAMES[0])
+    connection = sqlite3.connect(index_file(repository, "prompts"))
+    with connection:
+        connection.execute("DELETE FROM link")
+    connection.close()
+    del index
+    assert stored_commits(repository) == 0
+    assert VersionIndex(repository, "prompts").at(tip).history(NAMES[0]) == expected
+
+
 def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
     repository, (tip,) = long_history(repo)
 
@@ -221,13 +263,13 @@ def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
         """A repository whose history another process indexes just when it is walked."""
 
         def walk(self, tip: str) -> Iterator[Link]:
-            VersionIndex(repository, "prompts", store_from=1).at(tip)
+            VersionIndex(repository, "prompts", store_from=1, wait_from=1).at(tip)
             return super().walk(tip)
 
     VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~5"))
     slow = VersionIndex(Overtaken.discover(repo.path), "prompts")
     assert len(slow.at(tip).history(NAMES[0])) == LONG
-    fresh = VersionIndex(Overtaken.discover(repo.path), "prompts", store_from=1)
+    fresh = VersionIndex(Overtaken.discover(repo.path), "prompts", store_from=1, wait_from=1)
     index_file(repository, "prompts").unlink()
     assert len(fresh.at(tip).history(NAMES[0])) == LONG
 
