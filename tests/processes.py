@@ -7,8 +7,12 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from promptstore import PromptStore
+from promptstore.edits import Edit
 
 
 class Child(NamedTuple):
@@ -88,3 +92,15 @@ def die_at(event_number: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
+
+
+def is_killed_in_commit(path: Path, edits: Mapping[str, Edit], event_number: int) -> bool:
+    """Commit in a process that is killed at its n-th access to a file; tell whether it was."""
+
+    def commit(_: int) -> None:
+        store = PromptStore.open(path)
+        base = store.snapshot()
+        die_at(event_number)
+        store.commit(edits, base=base)
+
+    return fork(commit).wait() == -signal.SIGKILL

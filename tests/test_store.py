@@ -489,6 +489,8 @@ def test_a_prompt_is_immutable_and_pickles(store: PromptStore) -> None:
         prompt.name = "x"  # type: ignore[misc]
     with pytest.raises(TypeError, match="make your own copy"):
         prompt.config["model"] = "x"  # type: ignore[index]
+    with pytest.raises(TypeError, match="make your own copy"):
+        prompt.includes["shared/tone"] = prompt  # type: ignore[index]
     prompt.render(product="x")
     twin = pickle.loads(pickle.dumps(prompt))
     assert twin == prompt

@@ -12,9 +12,9 @@ from promptstore.cli.app import app
 from promptstore.errors import InvalidArgumentError, MassDeletionError, RemoteKeyError
 from tests.cli.test_process import run_on_terminal
 from tests.gitrepo import GitRepo
+from tests.sync.conftest import file
 from tests.sync.listening import KEY, Listening, listening
 from tests.sync.project import FakeProject
-from tests.sync.test_sync import file
 from tests.writing.conftest import configure
 
 Run = Callable[..., Result]

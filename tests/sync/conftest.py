@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,11 @@ class Pair:
         return snapshot[name].prompt if name in snapshot else None
 
 
+def file(text: str, **keys: object) -> str:
+    """Write a prompt file."""
+    return json.dumps({"prompt": text, "template": "simple", **keys})
+
+
 def begin(repo: GitRepo, dialect: Dialect) -> Pair:
     """Make an empty store and an empty remote in memory."""
     project = FakeProject(dialect)
@@ -77,3 +83,13 @@ def repo(beginning: GitRepo, tmp_path: Path) -> GitRepo:
 def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
     """An empty store and an empty remote in memory, once in each dialect."""
     return begin(repo, request.param)
+
+
+@pytest.fixture
+def torn(pair: Pair) -> Pair:
+    """`a` changed on both sides, in the same line."""
+    pair.commit(a=file("One"))
+    pair.run()
+    pair.commit(a=file("Ours"))
+    pair.project.edit("a", "Theirs")
+    return pair

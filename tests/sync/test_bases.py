@@ -9,8 +9,7 @@ import pytest
 
 from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
-from tests.sync.conftest import Pair, begin
-from tests.sync.test_sync import file
+from tests.sync.conftest import Pair, begin, file
 from tests.writing.conftest import configure
 
 STATE = "refs/promptstore/remotes/posthog"
@@ -156,15 +155,11 @@ def test_a_pull_on_a_branch_counts_on_main_however_it_came_there(pair: Pair, bri
 @in_both_dialects
 class TestOffers:
     @pytest.fixture
-    def offered(self, pair: Pair) -> Pair:
+    def offered(self, torn: Pair) -> Pair:
         """Both sides changed `a`, and the branch `offer` holds the remote's side."""
-        pair.commit(a=file("One"))
-        pair.run()
-        pair.commit(a=file("Ours"))
-        pair.project.edit("a", "Theirs")
-        pair.run(branch="offer")
-        assert pair.plan() == ["conflict settle a"]
-        return pair
+        torn.run(branch="offer")
+        assert torn.plan() == ["conflict settle a"]
+        return torn
 
     @pytest.mark.parametrize("bring", WAYS)
     def test_what_is_taken_as_it_is_needs_no_push(self, offered: Pair, bring: Bring) -> None:

@@ -20,11 +20,10 @@ from promptstore.store import PromptStore
 from promptstore.sync import SyncRules
 from tests.gitrepo import GitRepo
 from tests.processes import die_at, fork
-from tests.sync.conftest import Pair
+from tests.sync.conftest import Pair, file
 from tests.sync.listening import FAULTS, KEY, KILLS, Listening, RefusingTransport, listening
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
-from tests.sync.test_sync import file
 from tests.writing.conftest import configure
 
 MOST_REQUESTS = 20

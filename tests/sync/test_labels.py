@@ -7,8 +7,7 @@ import pytest
 from promptstore.store import PromptStore
 from promptstore.sync import SyncOptions
 from tests.gitrepo import GitRepo
-from tests.sync.conftest import Pair, begin
-from tests.sync.test_sync import file
+from tests.sync.conftest import Pair, begin, file
 
 
 @pytest.fixture

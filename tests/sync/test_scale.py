@@ -8,10 +8,9 @@ from promptstore.remote.prompts import PromptsOfRemote
 from promptstore.store import PromptStore
 from promptstore.sync import SyncRules
 from tests.gitrepo import GitRepo
-from tests.sync.conftest import Pair
+from tests.sync.conftest import Pair, file
 from tests.sync.listening import listening
 from tests.sync.project import FakeProject
-from tests.sync.test_sync import file
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,11 @@ from promptstore.errors import (
 from promptstore.store import PromptStore
 from promptstore.sync import NameRule, SyncOptions, SyncRules
 from promptstore.sync.encoding import Wire
-from tests.sync.conftest import Pair
+from tests.sync.conftest import Pair, file
 from tests.sync.memory import MemoryRemote
 from tests.writing.conftest import configure
 
 LINES = "one\ntwo\nthree\nfour\nfive\n"
-
-
-def file(text: str, **keys: object) -> str:
-    """Write a prompt file."""
-    return json.dumps({"prompt": text, "template": "simple", **keys})
 
 
 def ref(pair: Pair) -> str:
@@ -259,15 +254,6 @@ def test_an_empty_list_deletes_nothing(pair: Pair) -> None:
 
 
 class TestConflicts:
-    @pytest.fixture
-    def torn(self, pair: Pair) -> Pair:
-        """`a` changed on both sides, in the same line."""
-        pair.commit(a=file("One"))
-        pair.run()
-        pair.commit(a=file("Ours"))
-        pair.project.edit("a", "Theirs")
-        return pair
-
     def test_nothing_happens_by_itself(self, torn: Pair) -> None:
         assert torn.plan() == ["conflict settle a"]
         report = torn.run()

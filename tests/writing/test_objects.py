@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from promptstore.repository import (
 from promptstore.repository.objects import NewObjects, PackedObject, pack_index
 from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
-from tests.processes import die_at, fork, race
+from tests.processes import is_killed_in_commit, race
 from tests.writing.conftest import assert_tidy, configure
 
 MANY = 150
@@ -142,7 +141,7 @@ def test_a_kill_while_many_are_written_leaves_nothing_broken(tmp_path: Path) -> 
         (repo.path / f"objects/{first:02x}").mkdir()
     store = PromptStore.open(repo.path, lock_timeout=5)
     kills, seen = 0, set()
-    while kill_commit(repo, kills + 1):
+    while commit_until_killed(repo, kills + 1):
         kills += 1
         assert repo.git("fsck", "--strict", "--no-dangling") == ""
         store.save("next", f"prompt: saved {kills}\n".encode())
@@ -157,16 +156,9 @@ def test_a_kill_while_many_are_written_leaves_nothing_broken(tmp_path: Path) -> 
     assert_tidy(repo)
 
 
-def kill_commit(repo: GitRepo, event_number: int) -> bool:
-    """Commit many in a process that is killed at its n-th access to a file."""
-
-    def commit(_: int) -> None:
-        store = PromptStore.open(repo.path)
-        base = store.snapshot()
-        die_at(event_number)
-        store.commit({f"k{event_number}/{name}": data for name, data in many().items()}, base=base)
-
-    return fork(commit).wait() == -signal.SIGKILL
+def commit_until_killed(repo: GitRepo, event_number: int) -> bool:
+    files = {f"k{event_number}/{name}": data for name, data in many().items()}
+    return is_killed_in_commit(repo.path, files, event_number)
 
 
 def test_git_that_repacks_all_the_time_takes_nothing_away(repo: GitRepo) -> None:

@@ -21,7 +21,7 @@ from promptstore.labels import BRANCH
 from promptstore.model import Prompt
 from promptstore.store import PromptStore
 from tests.gitrepo import GitRepo
-from tests.processes import Child, die_at, fork, race
+from tests.processes import Child, fork, is_killed_in_commit, race
 from tests.writing.conftest import assert_tidy, configure
 
 WRITERS = 4
@@ -309,7 +309,7 @@ class TestKilled:
     def test_at_every_access_to_a_file(self, repo: GitRepo) -> None:
         repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "x\n"})
         kills = 0
-        while kill_at(repo, kills + 1):
+        while killed_save(repo, kills + 1):
             kills += 1
             check_after_kill(repo, kills)
         assert kills > 10
@@ -331,7 +331,7 @@ class TestKilled:
         number = 1
         while True:
             repo = configure(GitRepo.init(tmp_path / str(number)))
-            if not kill_at(repo, number):
+            if not killed_save(repo, number):
                 break
             PromptStore.open(repo.path).save("b", text(1))
             assert repo.git("ls-files", "prompts/b.yaml") != ""
@@ -353,7 +353,7 @@ class TestKilled:
     def test_while_it_wrote_the_index(self, repo: GitRepo) -> None:
         repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "x\n"})
         number = seen = 0
-        while kill_at(repo, number := number + 1):
+        while killed_save(repo, number := number + 1):
             for token_file in (repo.path / ".git").glob(f"index.{'[0-9a-f]' * 16}"):
                 # What libgit2 leaves where it is killed; its accesses to files cannot be counted.
                 token_file.with_name(f"{token_file.name}.new.lock").write_bytes(b"")
@@ -371,7 +371,7 @@ class TestKilled:
     def test_and_what_a_person_did_afterwards_stays(self, repo: GitRepo) -> None:
         repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "x\n"})
         number = 1
-        while kill_at(repo, number):
+        while killed_save(repo, number):
             number += 1
             lock = repo.path / ".git/index.lock"
             lock.unlink(missing_ok=True)
@@ -383,16 +383,8 @@ class TestKilled:
             assert_tidy(repo)
 
 
-def kill_at(repo: GitRepo, event_number: int) -> bool:
-    """Save in a process that is killed at its n-th access to a file; tell whether it was."""
-
-    def save(_: int) -> None:
-        store = PromptStore.open(repo.path)
-        base = store.snapshot()
-        die_at(event_number)
-        store.commit({"a": text(event_number)}, base=base)
-
-    return fork(save).wait() == -signal.SIGKILL
+def killed_save(repo: GitRepo, event_number: int) -> bool:
+    return is_killed_in_commit(repo.path, {"a": text(event_number)}, event_number)
 
 
 def save_for_ever(path: Path, output: int) -> None:

@@ -372,6 +372,14 @@ class TestCommit:
         assert caught.value.names == ("a",)
         assert store.commit({"b": HELLO}, base=base)["b"].version == 2
 
+    def test_a_base_without_prompts_is_a_base(self, store: PromptStore) -> None:
+        store.save("other", Prompt(prompt="x", deleted=True))
+        base = store.snapshot()
+        assert len(base) == 0
+        store.save("a", HI)
+        with pytest.raises(ConflictError):
+            store.commit({"a": HELLO}, base=base)
+
     def test_a_draft_is_written_nowhere(self, store: PromptStore, repo: GitRepo) -> None:
         store.save("a", HI)
         draft = store.draft({"a": HELLO, "b": Prompt(prompt='{% include "a" %}!')})
