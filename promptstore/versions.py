@@ -17,15 +17,24 @@ numbers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from promptstore.cachefile import CacheFile, Connection, reading, transaction
 from promptstore.names import SUFFIX, is_name
-from promptstore.repository import EMPTY_TREE, Entry, Link, Repository, blob_id
+from promptstore.repository import (
+    EMPTY_TREE,
+    Difference,
+    Entry,
+    Link,
+    Repository,
+    Step,
+    blob_id,
+    changes_along,
+)
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""
@@ -54,11 +63,13 @@ _LINE_ENDS: Final = (
     "ORDER BY line DESC LIMIT 20) JOIN main.link USING (line, position)"
 )
 _FIND: Final = "SELECT line, position FROM {of}link WHERE id = ?"
+_IS_STORED: Final = "SELECT 1 FROM main.link WHERE id = ?1"
+_IS_IN_MEMORY: Final = " UNION ALL SELECT 1 FROM recent.link WHERE id = ?1"
 _FORK: Final = "SELECT parent, fork FROM {of}line WHERE id = ?"
 _LAST_POSITION: Final = "SELECT MAX(position) FROM {of}link WHERE line = ?"
-_LAST_NUMBER: Final = (
-    "SELECT number FROM {of}change WHERE line = ? AND position <= ? AND name = ? "
-    "ORDER BY position DESC LIMIT 1"
+_LAST_NUMBERS: Final = (
+    "SELECT (SELECT number FROM {of}change WHERE name = column1 AND line = ? AND position <= ? "
+    "ORDER BY position DESC LIMIT 1) FROM (VALUES {names})"
 )
 _COUNT_LINES: Final = "SELECT COUNT(*) FROM {of}line"
 _ADD_LINE: Final = "INSERT INTO {of}line VALUES (?, ?, ?)"
@@ -71,6 +82,9 @@ _WORTH_A_PROCESS: Final = 250
 
 _WORTH_STORING: Final = 100
 """From how many commits on waiting for the disk is better than looking at them again."""
+
+_NAMES_AT_ONCE: Final = 250
+"""About so many are looked up by one query: one for each takes twice as long."""
 
 _WORTH_WAITING: Final = 1_000
 """From how many commits on they are not left for the end: a process that is killed has none."""
@@ -118,14 +132,18 @@ class _Edits:
 
     def note(self, number: int, path: str, mode: int | None, object_id: str | None) -> None:
         """Note what stands at a path since a commit; what is told last of one commit holds."""
-        if path not in self._names:
-            self._names[path] = self._name_of(path)
-        name = self._names[path]
-        if name is not None:
-            edits = self.by_name[name]
+        edits = self.of(path)
+        if edits is not None:
             if edits and edits[-1][0] == number:
                 edits.pop()
             edits.append((number, mode, object_id))
+
+    def of(self, path: str) -> list[_Edit] | None:
+        """Give the list to note the changes of a path in, or None where none is wanted."""
+        if path not in self._names:
+            self._names[path] = self._name_of(path)
+        name = self._names[path]
+        return None if name is None else self.by_name[name]
 
     def lie_below(self, folder: str) -> bool:
         """Tell whether a folder, with a slash at its end, may hold prompts at any depth."""
@@ -138,10 +156,10 @@ class _Edits:
         return name if is_name(name) else None
 
 
-_Pair: TypeAlias = tuple[int, str, str, str]
-"""Two trees of one folder, before and after a commit: which commit of a run it was, the folder with
-a slash at its end (empty for the top of the repository), and the ids. There are many at once: being
-plain tuples, they are left alone by Python's garbage collector, which took a tenth of the time."""
+_Level: TypeAlias = dict[str, list[Step]]
+"""What commits changed at one depth by the folder, with a slash at its end (empty for the top of
+the repository). There are many steps at once: being plain tuples, they are left alone by Python's
+garbage collector, which took a tenth of the time."""
 
 
 class Change(NamedTuple):
@@ -331,6 +349,12 @@ class VersionIndex:
                 return place
         return _find(connection, _STORED, commit)
 
+    def _is_indexed(self, connection: Connection) -> Callable[[str], object]:
+        """Make what tells whether a commit is indexed, in one query."""
+        query = _IS_STORED + (_IS_IN_MEMORY if _RECENT in self._file.memo else "")
+        execute = connection.execute
+        return lambda commit: execute(query, (bytes.fromhex(commit),)).fetchone()
+
     def _extend(self, connection: Connection, tip: str) -> None:
         is_empty = _is_empty(connection)
         if _RECENT not in self._file.memo:
@@ -362,7 +386,7 @@ class VersionIndex:
 
     def _missing_run(self, connection: Connection, tip: str, *, is_empty: bool) -> _Run:
         walk = self._repository.walk(tip)
-        is_indexed = (lambda _: False) if is_empty else partial(self._place, connection)
+        is_indexed = (lambda _: False) if is_empty else self._is_indexed(connection)
         with reading(connection):
             links, base = _links_until(is_indexed, islice(walk, self._program_from or None))
         if base is None and len(links) == self._program_from:
@@ -374,7 +398,7 @@ class VersionIndex:
         return self._run_by_trees(links, base)
 
     def _run_by_trees(self, links: list[Link], base: Link | None) -> _Run:
-        """Compare the trees of a history, newest first, folder by folder from the top.
+        """Compare the trees of a history, folder by folder from the top, each newest first.
 
         Packs keep older trees as what differs from newer ones, and trees of one folder together:
         in this order, each is read in a third of the time.
@@ -382,27 +406,22 @@ class VersionIndex:
         trees = [link.tree for link in links]
         trees.append(base.tree if base else EMPTY_TREE)
         edits = _Edits(self._root)
-        level: list[_Pair] = [
-            (number, "", trees[number + 1], trees[number])
-            for number in range(len(links))
-            if trees[number + 1] != trees[number]
-        ]
+        level: _Level = {
+            "": [
+                (number, before, after)
+                for number, (after, before) in enumerate(pairwise(trees))
+                if before != after
+            ]
+        }
+        read = self._repository.tree_reader(len(links))
         while level:
-            level = [pair for above in level for pair in self._compare(above, edits)]
+            below: _Level = {}
+            for folder, steps in level.items():
+                _compare(folder, changes_along(steps, read), edits, below)
+            level = below
         self._tell(len(links), len(links))
         parent = links[-1].parent if links else None
         return _Run(parent, [(link.id, link.time) for link in links], edits.by_name)
-
-    def _compare(self, pair: _Pair, edits: _Edits) -> Iterator[_Pair]:
-        """Note the prompts that differ in two trees, and give the folders that do."""
-        number, folder, before, after = pair
-        for key, was, now in self._repository.changed_entries(before, after):
-            path = folder + key
-            edits.note(number, path, *(now or _NOTHING))
-            was_tree = was.id if was and was.is_tree else EMPTY_TREE
-            now_tree = now.id if now and now.is_tree else EMPTY_TREE
-            if was_tree != now_tree and edits.lie_below(f"{path}/"):
-                yield number, f"{path}/", was_tree, now_tree
 
     def _run_by_program(self, connection: Connection, tip: str) -> _Run | None:
         """Let the git program find them: for a long history it takes a fraction of the time.
@@ -467,6 +486,19 @@ def index_file(repository: Repository, root: str) -> Path:
     """Name the file that holds the index of a root; it lies inside the git directory."""
     digest = blob_id(root.encode())[:16]
     return repository.common_dir / "promptstore" / f"versions-{_FORMAT}-{digest}.sqlite"
+
+
+def _compare(folder: str, differences: Iterable[Difference], edits: _Edits, below: _Level) -> None:
+    """Note the prompts that differ in the trees of one folder, and the folders that do."""
+    noted: dict[str, list[_Edit] | None] = {}
+    for number, name, now, folders in differences:
+        if name not in noted:
+            noted[name] = edits.of(folder + name)
+        edits_there = noted[name]
+        if edits_there is not None:
+            edits_there.append((number, *(now or _NOTHING)))
+        if folders is not None and edits.lie_below(f"{folder}{name}/"):
+            below.setdefault(f"{folder}{name}/", []).append((number, *folders))
 
 
 def _first(rows: list[_Row]) -> Change | None:
@@ -565,7 +597,7 @@ def _append(connection: Connection, of: str, place: _Span | None, run: _Run) -> 
         for position, (commit, time) in enumerate(reversed(run.links), start)
     )
     connection.executemany(_ADD_LINK.format(of=of), links)
-    numbers = {name: _last_number(connection, spans, name) for name in sorted(run.edits)}
+    numbers = _last_numbers(connection, spans, sorted(run.edits))
     changes = _change_rows(run, line, start + len(run.links) - 1, numbers)
     connection.executemany(_ADD_CHANGE.format(of=of), changes)
 
@@ -592,10 +624,17 @@ def _line_after(connection: Connection, of: str, place: _Span | None) -> tuple[i
     return line, 1 if fork is None else fork + 1
 
 
-def _last_number(connection: Connection, spans: list[_Span], name: str) -> int:
+def _last_numbers(
+    connection: Connection, spans: Sequence[_Span], names: Sequence[str]
+) -> dict[str, int]:
+    """Find the number of the newest version of each prompt; 0 where there is none."""
+    numbers = dict.fromkeys(names, 0)
+    missing: Sequence[str] = names
     for span in spans:
-        query = _LAST_NUMBER.format(of=_of(span))
-        row = connection.execute(query, (*span, name)).fetchone()
-        if row:
-            return int(row[0])
-    return 0
+        for start in range(0, len(missing), _NAMES_AT_ONCE):
+            part = missing[start : start + _NAMES_AT_ONCE]
+            query = _LAST_NUMBERS.format(of=_of(span), names=",".join(["(?)"] * len(part)))
+            rows = connection.execute(query, (*span, *part))
+            numbers.update((name, row[0]) for name, row in zip(part, rows, strict=True) if row[0])
+        missing = [name for name in missing if not numbers[name]]
+    return numbers

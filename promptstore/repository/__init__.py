@@ -16,7 +16,14 @@ from promptstore.repository.reading import (
     blob_id,
     create_repository,
 )
-from promptstore.repository.trees import EMPTY_TREE, Entry, PlainNames
+from promptstore.repository.trees import (
+    EMPTY_TREE,
+    Difference,
+    Entry,
+    PlainNames,
+    Step,
+    changes_along,
+)
 
 if TYPE_CHECKING:
     from promptstore.repository.commits import CommitNote, FileChange
@@ -36,6 +43,7 @@ __all__ = [
     "MARKER_SIZE",
     "Commit",
     "CommitNote",
+    "Difference",
     "Entry",
     "FileChange",
     "Link",
@@ -44,7 +52,9 @@ __all__ = [
     "PlainNames",
     "Repository",
     "Signature",
+    "Step",
     "blob_id",
+    "changes_along",
     "choose_signatures",
     "create_repository",
     "is_ancestor",

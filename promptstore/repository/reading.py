@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -29,11 +30,11 @@ from promptstore.repository.trees import (
     PlainNames,
     RawTree,
     TreeCache,
+    TreeReader,
     cut_stems,
     cut_stems_and_ids,
     entry_of,
     files_and_folders,
-    find_changes,
 )
 
 _PERSON: Final = rb"[^\s<>](?:[^<>\n\0]*[^\s<>])? <[^\s<>]+>"
@@ -44,6 +45,9 @@ _ORDINARY_COMMIT: Final = re.compile(
     rb"\n([^\n\0][^\0]*)"
 )
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
+
+_MANY: Final = 50
+"""From how many commits on a quicker way of reading is worth loading."""
 
 
 class Commit(NamedTuple):
@@ -249,8 +253,13 @@ class Repository:
             RepositoryError: A commit is missing.
         """
         current: str | None = tip
-        while current is not None:
-            data = self._read(current, ObjectType.COMMIT)
+        read: Callable[[str, ObjectType], bytes] = self._read
+        for number in count():
+            if current is None:
+                return
+            if number == _MANY:
+                read = self._bulk_read()
+            data = read(current, ObjectType.COMMIT)
             header = data.partition(b"\n\n")[0]
             tree = header[5:45].decode()
             parent = header[53:93].decode() if header[46:53] == b"parent " else None
@@ -304,16 +313,16 @@ class Repository:
         """List the stems of a tree as `only_files` does, and the id of each."""
         return cut_stems_and_ids(self._read(tree_id, ObjectType.TREE), kind)
 
-    def changed_entries(
-        self, before: str, after: str
-    ) -> list[tuple[str, Entry | None, Entry | None]]:
-        """Find the entries that differ between two trees: the name, what was there, what is.
+    def tree_reader(self, commits: int) -> TreeReader:
+        """Give what reads the trees of so many commits."""
+        if commits < _MANY:
+            return self._raw_tree
+        read = self._bulk_read()
 
-        Most commits change one file, and so one id in each tree above it: then the trees are
-        compared to the byte and one entry is read, which takes a fifth of the time of reading all.
-        Where a long history is walked, that is most of the work.
-        """
-        return find_changes(self._raw_tree(before), self._raw_tree(after))
+        def read_tree(tree_id: str) -> RawTree:
+            return RawTree(b"" if tree_id == EMPTY_TREE else read(tree_id, ObjectType.TREE))
+
+        return read_tree
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.
@@ -418,6 +427,11 @@ class Repository:
                 "Check the repository with `git fsck`.",
             )
         return data
+
+    def _bulk_read(self) -> Callable[[str, ObjectType], bytes]:
+        from promptstore.repository.bulk import BulkReader
+
+        return BulkReader(self.handle, self._read).read
 
     def _read_tree(self, tree_id: str) -> dict[str, Entry]:
         if tree_id == EMPTY_TREE:

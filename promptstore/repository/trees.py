@@ -6,7 +6,7 @@ They are read here without libgit2's objects, which take several times as long.
 from __future__ import annotations
 
 import re
-from collections.abc import Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
@@ -17,6 +17,8 @@ EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the tree without entries, which git knows without storing it."""
 
 _FILE_MODES: Final = (b"100644", b"100755")
+_MODES: Final[Mapping[bytes, int]] = {b"100644": 0o100644, b"40000": 0o40000}
+_FOLDER: Final = b"40000"
 _PLAIN_FILE: Final = b"100644 "
 _RAW_ID_LENGTH: Final = 20
 _BYTES_OF_AN_ENTRY: Final = 40
@@ -64,7 +66,15 @@ class PlainNames(NamedTuple):
 
 _Entries = TypeVar("_Entries", bound=Sized)
 _RawEntry: TypeAlias = tuple[bytes, bytes, bytes]
-_Changes: TypeAlias = list[tuple[bytes, Entry | None, Entry | None]]
+
+Step: TypeAlias = tuple[int, str, str]
+"""A commit of a history by its number, and the ids of one folder's trees before it and after."""
+
+_Folders: TypeAlias = tuple[str, str]
+Difference: TypeAlias = tuple[int, str, tuple[int, str] | None, _Folders | None]
+"""Which commit of a history it was, the name of an entry, its mode and id since then, None where it
+was removed; and the ids of the folder there, before and after, None where none differs. The empty
+tree stands for no folder. Plain tuples are made in a third of the time of others."""
 
 
 class RawTree:
@@ -127,6 +137,10 @@ class RawTree:
         return mode, name, here[ids:end], there[ids:end]
 
 
+TreeReader: TypeAlias = Callable[[str], RawTree]
+"""Reads a tree by its id; the empty tree need not be there."""
+
+
 class TreeCache(Generic[_Entries]):
     """Parsed trees by id, all dropped when they hold too many entries together.
 
@@ -187,24 +201,51 @@ def cut_stems_and_ids(data: bytes, kind: PlainNames) -> tuple[list[bytes], list[
     return cut[::2], list(map(bytes.hex, [*cut[1::2], data[-_RAW_ID_LENGTH:]]))
 
 
-def find_changes(old: RawTree, new: RawTree) -> list[tuple[str, Entry | None, Entry | None]]:
-    """Find the entries that differ between two trees: the name, what was there, what is."""
-    changed = old.only_change(new)
-    if changed is not None:
-        mode, name, old_id, new_id = changed
-        kind = int(mode, 8)
-        found: _Changes = [(name, Entry(kind, old_id.hex()), Entry(kind, new_id.hex()))]
-    else:
-        left, right = old.entries(), new.entries()
-        removed = {name: entry_of(mode, raw_id) for mode, name, raw_id in left - right}
-        added = {name: entry_of(mode, raw_id) for mode, name, raw_id in right - left}
-        names = sorted(removed.keys() | added.keys())
-        found = [(name, removed.get(name), added.get(name)) for name in names]
-    decoded: list[tuple[str, Entry | None, Entry | None]] = []
-    for name, was, now in found:
+def changes_along(steps: Iterable[Step], read: TreeReader) -> Iterator[Difference]:
+    """Find the entries that differ between the trees of one folder along a history, newest first.
+
+    Most commits change one file, and so one id in each tree above it: then the trees are compared
+    to the byte and one entry is read, which takes a fifth of the time of reading all. Where a long
+    history is walked, that is most of the work.
+
+    Args:
+        steps: The trees before and after each commit that changed the folder.
+        read: What reads a tree; it is asked once for a tree that two steps have in common.
+
+    Yields:
+        What differs, commit by commit. A name that is not UTF-8 is left out.
+    """
+    last_id, last = EMPTY_TREE, RawTree(b"")
+    for number, before, after in steps:
+        new = last if after == last_id else read(after)
+        last_id, last = before, read(before)
+        changed = last.only_change(new)
+        if changed is None:
+            for raw_name, now, folders in _all_changes(last, new):
+                with suppress(UnicodeDecodeError):
+                    yield number, raw_name.decode(), now, folders
+            continue
+        mode, raw_name, old_id, new_id = changed
+        now_id = new_id.hex()
+        folders = (old_id.hex(), now_id) if mode == _FOLDER else None
         with suppress(UnicodeDecodeError):
-            decoded.append((name.decode(), was, now))
-    return decoded
+            yield number, raw_name.decode(), (_MODES.get(mode) or int(mode, 8), now_id), folders
+
+
+def _all_changes(
+    old: RawTree, new: RawTree
+) -> Iterator[tuple[bytes, Entry | None, _Folders | None]]:
+    left, right = old.entries(), new.entries()
+    removed = {name: entry_of(mode, raw_id) for mode, name, raw_id in left - right}
+    added = {name: entry_of(mode, raw_id) for mode, name, raw_id in right - left}
+    for name in removed.keys() | added.keys():
+        was, now = removed.get(name), added.get(name)
+        folders = _folder_of(was), _folder_of(now)
+        yield name, now, None if folders[0] == folders[1] else folders
+
+
+def _folder_of(entry: Entry | None) -> str:
+    return entry.id if entry and entry.is_tree else EMPTY_TREE
 
 
 def _cut_plain(data: bytes, kind: PlainNames, *, with_ids: bool) -> list[bytes] | None:
