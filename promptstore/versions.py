@@ -491,14 +491,18 @@ def index_file(repository: Repository, root: str) -> Path:
 def _compare(folder: str, differences: Iterable[Difference], edits: _Edits, below: _Level) -> None:
     """Note the prompts that differ in the trees of one folder, and the folders that do."""
     noted: dict[str, list[_Edit] | None] = {}
+    followed: dict[str, list[Step]] = {}
     for number, name, now, folders in differences:
         if name not in noted:
             noted[name] = edits.of(folder + name)
         edits_there = noted[name]
         if edits_there is not None:
             edits_there.append((number, *(now or _NOTHING)))
-        if folders is not None and edits.lie_below(f"{folder}{name}/"):
-            below.setdefault(f"{folder}{name}/", []).append((number, *folders))
+        if folders is not None:
+            followed.setdefault(name, []).append((number, *folders))
+    for name, steps in followed.items():
+        if edits.lie_below(f"{folder}{name}/"):
+            below[f"{folder}{name}/"] = steps
 
 
 def _first(rows: list[_Row]) -> Change | None:

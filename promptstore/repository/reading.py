@@ -316,13 +316,9 @@ class Repository:
     def tree_reader(self, commits: int) -> TreeReader:
         """Give what reads the trees of so many commits."""
         if commits < _MANY:
-            return self._raw_tree
-        read = self._bulk_read()
-
-        def read_tree(tree_id: str) -> RawTree:
-            return RawTree(b"" if tree_id == EMPTY_TREE else read(tree_id, ObjectType.TREE))
-
-        return read_tree
+            return lambda tree_id: self._raw_tree(tree_id).data
+        read, tree = self._bulk_read(), ObjectType.TREE
+        return lambda tree_id: b"" if tree_id == EMPTY_TREE else read(tree_id, tree)
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.

@@ -6,9 +6,10 @@ They are read here without libgit2's objects, which take several times as long.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import suppress
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from pygit2.enums import FileMode
@@ -25,7 +26,8 @@ _BYTES_OF_AN_ENTRY: Final = 40
 LARGE_TREE: Final = 500 * _BYTES_OF_AN_ENTRY
 """From how many bytes on a tree holds so many entries that libgit2 finds one of them sooner."""
 
-_TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_TREE_ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_WHOLE_ENTRY: Final = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -65,7 +67,6 @@ class PlainNames(NamedTuple):
 
 
 _Entries = TypeVar("_Entries", bound=Sized)
-_RawEntry: TypeAlias = tuple[bytes, bytes, bytes]
 
 Step: TypeAlias = tuple[int, str, str]
 """A commit of a history by its number, and the ids of one folder's trees before it and after."""
@@ -78,25 +79,28 @@ tree stands for no folder. Plain tuples are made in a third of the time of other
 
 
 class RawTree:
-    """A tree as git writes it: entries of a mode, a name and the twenty bytes of an id."""
+    """A tree, and its entries once they are read.
 
-    __slots__ = ("_data", "_entries", "_starts")
+    Attributes:
+        data: The tree as git writes it.
+    """
+
+    __slots__ = ("_entries", "data")
 
     def __init__(
         self, data: bytes, entries: dict[bytes, tuple[bytes, bytes]] | None = None
     ) -> None:
-        self._data = data
+        self.data = data
         self._entries = entries
-        self._starts: list[int] | None = None
 
     def __len__(self) -> int:
         """About how many entries there are."""
-        return len(self._data) // _BYTES_OF_AN_ENTRY
+        return len(self.data) // _BYTES_OF_AN_ENTRY
 
     def by_name(self) -> dict[str, Entry]:
         """Read the entries whose name is UTF-8."""
         found: dict[str, Entry] = {}
-        for mode, name, raw_id in _TREE_ENTRY.findall(self._data):
+        for mode, name, raw_id in _TREE_ENTRY.findall(self.data):
             with suppress(UnicodeDecodeError):
                 found[name.decode()] = entry_of(mode, raw_id)
         return found
@@ -109,35 +113,12 @@ class RawTree:
     def in_order(self) -> dict[bytes, tuple[bytes, bytes]]:
         """Read all entries, whatever their name is: the mode and the bytes of the id."""
         if self._entries is None:
-            found = _TREE_ENTRY.findall(self._data)
+            found = _TREE_ENTRY.findall(self.data)
             self._entries = {name: (mode, raw_id) for mode, name, raw_id in found}
         return self._entries
 
-    def entries(self) -> frozenset[_RawEntry]:
-        """Read all entries."""
-        return frozenset(_TREE_ENTRY.findall(self._data))
 
-    def only_change(self, other: RawTree) -> tuple[bytes, bytes, bytes, bytes] | None:
-        """Find the mode, the name, the id here and the id there of the entry that differs.
-
-        Returns:
-            None where more than one id differs.
-        """
-        here, there = self._data, other._data
-        if len(here) != len(there) or here == there:
-            return None
-        starts = self._starts or other._starts or _find_starts(here)
-        start, end = _first_difference(here, there, starts)
-        ids = end - _RAW_ID_LENGTH
-        if here[start:ids] != there[start:ids] or here[end:] != there[end:]:
-            return None
-        # Nothing but an id differs: the entries of both trees begin at the same places.
-        self._starts = other._starts = starts
-        mode, _, name = here[start : ids - 1].partition(b" ")
-        return mode, name, here[ids:end], there[ids:end]
-
-
-TreeReader: TypeAlias = Callable[[str], RawTree]
+TreeReader: TypeAlias = Callable[[str], bytes]
 """Reads a tree by its id; the empty tree need not be there."""
 
 
@@ -215,33 +196,74 @@ def changes_along(steps: Iterable[Step], read: TreeReader) -> Iterator[Differenc
     Yields:
         What differs, commit by commit. A name that is not UTF-8 is left out.
     """
-    last_id, last = EMPTY_TREE, RawTree(b"")
+    last_id, last = EMPTY_TREE, b""
+    starts: list[int] = []
     for number, before, after in steps:
-        new = last if after == last_id else read(after)
+        if after == last_id:
+            new = last
+        else:
+            new, starts = read(after), []
         last_id, last = before, read(before)
-        changed = last.only_change(new)
-        if changed is None:
-            for raw_name, now, folders in _all_changes(last, new):
-                with suppress(UnicodeDecodeError):
-                    yield number, raw_name.decode(), now, folders
+        starts = starts or _find_starts(new)
+        place = _only_change(last, new, starts)
+        if place is None:
+            starts = []
+            yield from _all_changes(number, last, new)
             continue
-        mode, raw_name, old_id, new_id = changed
-        now_id = new_id.hex()
-        folders = (old_id.hex(), now_id) if mode == _FOLDER else None
-        with suppress(UnicodeDecodeError):
-            yield number, raw_name.decode(), (_MODES.get(mode) or int(mode, 8), now_id), folders
+        start, ids, end = place
+        mode, _, raw_name = new[start : ids - 1].partition(b" ")
+        now_id = new[ids:end].hex()
+        folders = (last[ids:end].hex(), now_id) if mode == _FOLDER else None
+        try:
+            name = raw_name.decode()
+        except UnicodeDecodeError:
+            continue
+        yield number, name, (_MODES.get(mode) or int(mode, 8), now_id), folders
 
 
-def _all_changes(
-    old: RawTree, new: RawTree
-) -> Iterator[tuple[bytes, Entry | None, _Folders | None]]:
-    left, right = old.entries(), new.entries()
+def _find_starts(data: bytes) -> list[int]:
+    """Find where the entries of a tree begin, and where the last one ends."""
+    return list(accumulate(map(len, _WHOLE_ENTRY.findall(data)), initial=0))
+
+
+def _only_change(old: bytes, new: bytes, starts: Sequence[int]) -> tuple[int, int, int] | None:
+    """Find where the entry begins whose id alone differs, where its id does, and where both end.
+
+    Args:
+        old: One tree.
+        new: Another.
+        starts: Where the entries of `new` begin. Where only an id differs, those of both do.
+
+    Returns:
+        The places, or None where anything else differs.
+    """
+    if len(old) != len(new) or len(starts) == 1:
+        return None
+    low, high = 0, len(starts) - 1
+    start = 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        end = starts[middle]
+        if old[start:end] == new[start:end]:
+            low, start = middle, end
+        else:
+            high = middle
+    end = starts[high]
+    ids = end - _RAW_ID_LENGTH
+    if old[start:ids] != new[start:ids] or old[end:] != new[end:]:
+        return None
+    return start, ids, end
+
+
+def _all_changes(number: int, old: bytes, new: bytes) -> Iterator[Difference]:
+    left, right = (frozenset(_TREE_ENTRY.findall(data)) for data in (old, new))
     removed = {name: entry_of(mode, raw_id) for mode, name, raw_id in left - right}
     added = {name: entry_of(mode, raw_id) for mode, name, raw_id in right - left}
     for name in removed.keys() | added.keys():
         was, now = removed.get(name), added.get(name)
         folders = _folder_of(was), _folder_of(now)
-        yield name, now, None if folders[0] == folders[1] else folders
+        with suppress(UnicodeDecodeError):
+            yield number, name.decode(), now, None if folders[0] == folders[1] else folders
 
 
 def _folder_of(entry: Entry | None) -> str:
@@ -276,20 +298,3 @@ def _between_files(kind: PlainNames, *, with_ids: bool) -> re.Pattern[bytes]:
     first = re.escape(kind.first_letters)
     words = rf"{re.escape(kind.suffix)}\0{raw_id}{_PLAIN_FILE.decode()}(?=[{first}])"
     return re.compile(words.encode(), re.DOTALL)
-
-
-def _find_starts(data: bytes) -> list[int]:
-    return [*(match.start() for match in _TREE_ENTRY.finditer(data)), len(data)]
-
-
-def _first_difference(one: bytes, other: bytes, starts: list[int]) -> tuple[int, int]:
-    """Find from where to where the first entry goes that differs in two trees of one length."""
-    low, high = 0, len(starts) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        start, end = starts[low], starts[middle]
-        if one[start:end] == other[start:end]:
-            low = middle
-        else:
-            high = middle
-    return starts[low], starts[high]
