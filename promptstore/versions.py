@@ -16,6 +16,7 @@ numbers.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from promptstore.cachefile import CacheFile, Connection, reading, transaction
+from promptstore.errors import RepositoryError
 from promptstore.names import SUFFIX, is_name
 from promptstore.repository import (
     EMPTY_TREE,
@@ -82,6 +84,10 @@ _WORTH_A_PROCESS: Final = 250
 
 _WORTH_STORING: Final = 100
 """From how many commits on waiting for the disk is better than looking at them again."""
+
+_LOOKED_UP: Final = 16
+_LOOK_UP_EVERY: Final = 8
+"""Of the first commits each is looked up, then few: it takes a third of the time of reading one."""
 
 _NAMES_AT_ONCE: Final = 250
 """About so many are looked up by one query: one for each takes twice as long."""
@@ -540,13 +546,25 @@ def _spans_to(connection: Connection, place: _Span | None) -> Iterator[_Span]:
 def _links_until(
     is_indexed: Callable[[str], object], walk: Iterator[Link]
 ) -> tuple[list[Link], Link | None]:
-    """Follow a history to the first commit that is indexed, which is given apart."""
+    """Follow a history to the first commit that is indexed, which is given apart.
+
+    All commits before an indexed one are indexed, so that not each of many has to be looked up. It
+    may be that none can be read beyond the indexed one.
+    """
     links: list[Link] = []
-    for link in walk:
-        if is_indexed(link.id):
-            return links, link
-        links.append(link)
-    return links, None
+    fresh = 0
+    try:
+        for link in walk:
+            links.append(link)
+            if len(links) <= _LOOKED_UP or len(links) == fresh + _LOOK_UP_EVERY:
+                if is_indexed(link.id):
+                    break
+                fresh = len(links)
+    except RepositoryError:
+        if len(links) == fresh or not is_indexed(links[-1].id):
+            raise
+    end = bisect_left(links, True, fresh, key=lambda link: bool(is_indexed(link.id)))
+    return links[:end], links[end] if end < len(links) else None
 
 
 def _count(runs: Sequence[_Run]) -> int:

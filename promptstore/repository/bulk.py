@@ -2,8 +2,8 @@
 
 libgit2 hashes whatever it reads, with an SHA-1 that looks for forged collisions too. Of the time
 that a tree of a hundred entries takes out of a pack, this is nine tenths; OpenSSL's SHA-1 takes a
-fifth of it. Loading OpenSSL takes as long as fifty commits with their trees, so this module is only
-loaded where there are more.
+fifth of it. Loading OpenSSL, once in a process, takes as long as seventy commits with their trees:
+this module is not loaded for a few.
 """
 
 from __future__ import annotations

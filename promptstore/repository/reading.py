@@ -46,7 +46,7 @@ _ORDINARY_COMMIT: Final = re.compile(
 )
 """A commit without further headers, read in a fifth of the time that libgit2's objects take."""
 
-_MANY: Final = 50
+_MANY: Final = 20
 """From how many commits on a quicker way of reading is worth loading."""
 
 
