@@ -9,20 +9,19 @@ branch only adds a line.
 
 The index is one SQLite file inside the git directory. It is a cache and nothing more: where it is
 missing, corrupt or cannot be written, it is made again, in memory if it must be. New commits are
-kept in memory at first, in tables of the same shape, as waiting for the disk takes as long as a
-hundred of them; they are written when the index is no longer used. Lines there have negative
-numbers.
+kept in memory at first, as waiting for the disk takes as long as a hundred of them; they are
+written when the index is no longer used.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from promptstore.cachefile import CacheFile, Connection, reading, transaction
 from promptstore.errors import RepositoryError
@@ -42,41 +41,45 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""
 
 _FORMAT: Final = 2
-_TABLES: Final = """
-CREATE TABLE {of}line (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER);
-CREATE TABLE {of}link (
+_LINK_INDEX: Final = "CREATE UNIQUE INDEX link_id ON link (id)"
+_SCHEMA: Final = f"""
+CREATE TABLE line (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER);
+CREATE TABLE link (
     line INTEGER, position INTEGER, id BLOB, time INTEGER, PRIMARY KEY (line, position)
 ) WITHOUT ROWID;
-CREATE TABLE {of}change (
+CREATE TABLE change (
     name TEXT, line INTEGER, position INTEGER, number INTEGER, mode INTEGER, blob BLOB,
     PRIMARY KEY (name, line, position)
 ) WITHOUT ROWID;
+{_LINK_INDEX}
 """
-_LINK_INDEX: Final = "CREATE UNIQUE INDEX {of}link_id ON link (id)"
-_STORED, _RECENT = "main.", "recent."
-_SCHEMA: Final = (_TABLES + _LINK_INDEX).format(of=_STORED)
 # CROSS JOIN keeps SQLite from reading the links first and looking for the changes of each.
 _CHANGES: Final = (
     "SELECT name, number, id, mode, blob "
-    "FROM {of}change CROSS JOIN {of}link USING (line, position) WHERE line = ? AND position <= ?"
+    "FROM change CROSS JOIN link USING (line, position) WHERE line = ? AND position <= ?"
+)
+_LINKS: Final = "SELECT id FROM link WHERE line = ? AND position <= ?"
+_PLACES: Final = (
+    "SELECT name, MAX(position) FROM change WHERE line = ? AND position <= ? GROUP BY name"
 )
 _LINE_ENDS: Final = (
-    "SELECT id FROM (SELECT line, MAX(position) AS position FROM main.link GROUP BY line "
-    "ORDER BY line DESC LIMIT 20) JOIN main.link USING (line, position)"
+    "SELECT id FROM (SELECT line, MAX(position) AS position FROM link GROUP BY line "
+    "ORDER BY line DESC LIMIT 20) JOIN link USING (line, position)"
 )
-_FIND: Final = "SELECT line, position FROM {of}link WHERE id = ?"
-_IS_STORED: Final = "SELECT 1 FROM main.link WHERE id = ?1"
-_IS_IN_MEMORY: Final = " UNION ALL SELECT 1 FROM recent.link WHERE id = ?1"
-_FORK: Final = "SELECT parent, fork FROM {of}line WHERE id = ?"
-_LAST_POSITION: Final = "SELECT MAX(position) FROM {of}link WHERE line = ?"
-_LAST_NUMBERS: Final = (
-    "SELECT (SELECT number FROM {of}change WHERE name = column1 AND line = ? AND position <= ? "
-    "ORDER BY position DESC LIMIT 1) FROM (VALUES {names})"
+_FIND: Final = "SELECT line, position FROM link WHERE id = ?"
+_FORK: Final = "SELECT parent, fork FROM line WHERE id = ?"
+_LAST_POSITION: Final = "SELECT MAX(position) FROM link WHERE line = ?"
+_LAST_NUMBER: Final = (
+    "SELECT number FROM change WHERE line = ? AND position <= ? AND name = ? "
+    "ORDER BY position DESC LIMIT 1"
 )
-_COUNT_LINES: Final = "SELECT COUNT(*) FROM {of}line"
-_ADD_LINE: Final = "INSERT INTO {of}line VALUES (?, ?, ?)"
-_ADD_LINK: Final = "INSERT INTO {of}link VALUES (?, ?, ?, ?)"
-_ADD_CHANGE: Final = "INSERT INTO {of}change VALUES (?, ?, ?, ?, ?, ?)"
+_COUNT_LINES: Final = "SELECT COUNT(*) FROM line"
+_ADD_LINE: Final = "INSERT INTO line VALUES (?, ?, ?)"
+_ADD_LINK: Final = "INSERT INTO link VALUES (?, ?, ?, ?)"
+_ADD_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?)"
+_KEPT: Final = "kept"
+"""In the memo: where each commit in memory is, as a run and its place in it."""
+
 _NOTHING: Final = (None, None)
 _PROGRESS_STEP: Final = 500
 _WORTH_A_PROCESS: Final = 250
@@ -89,12 +92,10 @@ _LOOKED_UP: Final = 16
 _LOOK_UP_EVERY: Final = 8
 """Of the first commits each is looked up, then few: it takes a third of the time of reading one."""
 
-_NAMES_AT_ONCE: Final = 250
-"""About so many are looked up by one query: one for each takes twice as long."""
-
 _WORTH_WAITING: Final = 1_000
 """From how many commits on they are not left for the end: a process that is killed has none."""
 
+_T = TypeVar("_T")
 _Row: TypeAlias = tuple[Any, ...]
 
 
@@ -122,6 +123,17 @@ class _Run(NamedTuple):
     parent: str | None
     links: Sequence[tuple[str, int]]
     edits: dict[str, list[_Edit]]
+
+
+class _Part(NamedTuple):
+    """The part of a run that belongs to a history: all but its newest commits, so many."""
+
+    run: _Run
+    newer: int
+
+    def edits(self, name: str) -> list[_Edit]:
+        """List the changes of a prompt, newest first."""
+        return [edit for edit in self.run.edits.get(name, ()) if edit[0] >= self.newer]
 
 
 class _Edits:
@@ -197,41 +209,27 @@ class Timeline:
 
     def latest(self, name: str) -> Change | None:
         """Find the newest version of a prompt, or None where it never existed."""
-        query = f"{_CHANGES} AND name = ? ORDER BY position DESC LIMIT 1"
-        return _first(self._index.select(self.tip, query, name))
+        return self._index.ask(self.tip, lambda history: history.latest(name))
 
     def ends(self, name: str) -> tuple[Change, Change] | None:
         """Find the first and the newest version of a prompt, or None where it never existed."""
-        latest = self.latest(name)
-        if latest is None or latest.number == 1:
-            return latest and (latest, latest)
-        query = f"{_CHANGES} AND name = ? AND number = 1 ORDER BY position LIMIT 1"
-        first = _first(self._index.select(self.tip, query, name))
-        return first and (first, latest)
+        return self._index.ask(self.tip, lambda history: history.ends(name))
 
     def nth(self, name: str, number: int) -> Change | None:
         """Find the version of a prompt that has this number, or None."""
-        query = f"{_CHANGES} AND name = ? AND number = ?"
-        return _first(self._index.select(self.tip, query, name, number))
+        return self._index.ask(self.tip, lambda history: history.nth(name, number))
 
     def history(self, name: str) -> list[Change]:
         """List the versions of a prompt, newest first."""
-        query = f"{_CHANGES} AND name = ? ORDER BY position DESC"
-        return [_change(row) for row in self._index.select(self.tip, query, name)]
+        return self._index.ask(self.tip, lambda history: history.changes(name))
 
     def latest_of_all(self) -> dict[str, Change]:
         """Find the newest version of every prompt that ever existed."""
-        # SQLite takes the other columns from the row that holds the maximum.
-        query = f"{_CHANGES} GROUP BY name HAVING position = MAX(position)"
-        found: dict[str, Change] = {}
-        for row in self._index.select(self.tip, query):
-            found.setdefault(str(row[0]), _change(row))
-        return found
+        return self._index.ask(self.tip, _History.latest_of_all)
 
     def first_of_all(self) -> dict[str, Change]:
         """Find version 1 of every prompt that ever existed."""
-        query = f"{_CHANGES} AND number = 1"
-        return {str(row[0]): _change(row) for row in self._index.select(self.tip, query)}
+        return self._index.ask(self.tip, _History.first_of_all)
 
     def commit_at(self, time: float) -> str | None:
         """Find the newest commit of the history that was made no later than a time.
@@ -242,28 +240,126 @@ class Timeline:
         Returns:
             The commit's id, or None where the history begins later.
         """
-        query = (
-            "SELECT id FROM {of}link WHERE line = ? AND position <= ? AND time <= ? "
-            "ORDER BY position DESC LIMIT 1"
-        )
-        rows = self._index.select(self.tip, query, time)
-        return bytes(rows[0][0]).hex() if rows else None
+        return self._index.ask(self.tip, lambda history: history.commit_at(time))
 
     def first_commit(self) -> str:
         """Find the first commit of the history."""
-        query = "SELECT id FROM {of}link WHERE line = ? AND position <= ? ORDER BY position LIMIT 1"
-        return bytes(self._index.select(self.tip, query)[-1][0]).hex()
+        return self._index.ask(self.tip, _History.first_commit)
 
     def places(self) -> dict[str, int]:
         """Tell how far along the history each prompt changed last: the later, the greater."""
-        query = (
-            "SELECT name, MAX(position) FROM {of}change "
-            "WHERE line = ? AND position <= ? GROUP BY name"
-        )
-        found: dict[str, int] = {}
-        for name, position in self._index.select(self.tip, query):
-            found.setdefault(str(name), int(position))
+        return self._index.ask(self.tip, _History.places)
+
+
+class _History:
+    """A history as far as it is in the file, and the commits after that, which are in memory.
+
+    The numbers of versions in memory are counted when one is asked for: to make rows of all new
+    commits takes half as long as comparing their trees.
+    """
+
+    def __init__(
+        self, connection: Connection, parts: Sequence[_Part], spans: Sequence[_Span]
+    ) -> None:
+        self._connection = connection
+        self._parts = parts
+        self._spans = spans
+
+    def latest(self, name: str) -> Change | None:
+        kept = self._kept(name)
+        return kept[0] if kept else self._stored_latest(name)
+
+    def ends(self, name: str) -> tuple[Change, Change] | None:
+        latest = self.latest(name)
+        if latest is None or latest.number == 1:
+            return latest and (latest, latest)
+        first = self.nth(name, 1)
+        return first and (first, latest)
+
+    def nth(self, name: str, number: int) -> Change | None:
+        rows = self._select(f"{_CHANGES} AND name = ? AND number = ?", name, number)
+        if rows:
+            return _change(rows[0])
+        return next((change for change in self._kept(name) if change.number == number), None)
+
+    def changes(self, name: str) -> list[Change]:
+        rows = self._select(f"{_CHANGES} AND name = ? ORDER BY position DESC", name)
+        return self._kept(name) + [_change(row) for row in rows]
+
+    def latest_of_all(self) -> dict[str, Change]:
+        # SQLite takes the other columns from the row that holds the maximum.
+        rows = self._select(f"{_CHANGES} GROUP BY name HAVING position = MAX(position)")
+        found: dict[str, Change] = {}
+        for row in rows:
+            found.setdefault(str(row[0]), _change(row))
+        for part, name, edits in self._all_kept():
+            before = found.get(name)
+            number = (before.number if before else 0) + len(edits)
+            found[name] = _kept_change(part, edits[0], number)
         return found
+
+    def first_of_all(self) -> dict[str, Change]:
+        rows = self._select(f"{_CHANGES} AND number = 1")
+        found = {str(row[0]): _change(row) for row in rows}
+        for part, name, edits in self._all_kept():
+            if name not in found:
+                found[name] = _kept_change(part, edits[-1], 1)
+        return found
+
+    def commit_at(self, time: float) -> str | None:
+        for run, newer in self._parts:
+            for commit, made in run.links[newer:]:
+                if made <= time:
+                    return commit
+        rows = self._select(f"{_LINKS} AND time <= ? ORDER BY position DESC LIMIT 1", time)
+        return bytes(rows[0][0]).hex() if rows else None
+
+    def first_commit(self) -> str:
+        rows = self._select(f"{_LINKS} ORDER BY position LIMIT 1")
+        return bytes(rows[-1][0]).hex() if rows else self._parts[-1].run.links[-1][0]
+
+    def places(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, position in self._select(_PLACES):
+            found.setdefault(str(name), int(position))
+        last = self._spans[0].last if self._spans else 0
+        for part in reversed(self._parts):
+            last += len(part.run.links)
+            for name in part.run.edits:
+                found.update((name, last - edit[0]) for edit in part.edits(name)[:1])
+            last -= part.newer
+        return found
+
+    def _kept(self, name: str) -> list[Change]:
+        """List the versions of a prompt in memory, newest first."""
+        found = [(part, edit) for part in self._parts for edit in part.edits(name)]
+        if not found:
+            return []
+        stored = self._stored_latest(name)
+        number = (stored.number if stored else 0) + len(found)
+        return [_kept_change(*place, number - newer) for newer, place in enumerate(found)]
+
+    def _all_kept(self) -> Iterator[tuple[_Part, str, list[_Edit]]]:
+        """List the changes in memory by prompt, the older parts first."""
+        for part in reversed(self._parts):
+            for name in part.run.edits:
+                edits = part.edits(name)
+                if edits:
+                    yield part, name, edits
+
+    def _stored_latest(self, name: str) -> Change | None:
+        rows = self._select(f"{_CHANGES} AND name = ? ORDER BY position DESC LIMIT 1", name)
+        return _change(rows[0]) if rows else None
+
+    def _select(self, query: str, *arguments: object) -> list[_Row]:
+        """Run a query over the lines in the file, the newest first.
+
+        Its first two parameters are a line and the last position in it.
+        """
+        rows: list[_Row] = []
+        for span in self._spans:
+            rows += self._connection.execute(query, (*span, *arguments))
+        return rows
 
 
 class VersionIndex:
@@ -312,83 +408,63 @@ class VersionIndex:
         Raises:
             RepositoryError: An object of the history is missing.
         """
-        self._file.use(lambda connection: self._spans(connection, tip))
+        self._file.use(lambda connection: self._history(connection, tip))
         return Timeline(tip, self)
 
-    def select(self, tip: str, query: str, *arguments: object) -> list[_Row]:
-        """Run one reading query over the lines of a history, the newest line first.
+    def ask(self, tip: str, question: Callable[[_History], _T]) -> _T:
+        """Ask something about a history.
 
         Args:
             tip: The commit whose history it is.
-            query: SQL with ``{of}`` before each table, whose first two parameters are a line and
-                the last position in it.
-            arguments: The other parameters.
+            question: Asks it; nobody else changes the index meanwhile.
 
         Returns:
-            The rows.
+            The answer.
         """
-        return self._file.use(lambda connection: self._select(connection, tip, query, arguments))
+        return self._file.use(lambda connection: question(self._history(connection, tip)))
 
-    def _select(
-        self, connection: Connection, tip: str, query: str, arguments: tuple[object, ...]
-    ) -> list[_Row]:
-        rows: list[_Row] = []
-        for span in self._spans(connection, tip):
-            rows += connection.execute(query.format(of=_of(span)), (*span, *arguments))
-        return rows
-
-    def _spans(self, connection: Connection, tip: str) -> list[_Span]:
-        spans: list[_Span] | None = self._file.memo.get(tip)
-        if spans is None:
-            place = self._place(connection, tip)
-            if place is None:
+    def _history(self, connection: Connection, tip: str) -> _History:
+        known: tuple[list[_Part], list[_Span]] | None = self._file.memo.get(tip)
+        if known is None:
+            if not self._is_indexed(connection)(tip):
                 self._extend(connection, tip)
-                place = self._place(connection, tip)
-            spans = self._file.memo[tip] = list(_spans_to(connection, place))
-        return spans
+            known = self._file.memo[tip] = self._find_history(connection, tip)
+        return _History(connection, *known)
 
-    def _place(self, connection: Connection, commit: str) -> _Span | None:
-        """Find where a commit is indexed."""
-        if _RECENT in self._file.memo:
-            place = _find(connection, _RECENT, commit)
-            if place is not None:
-                return place
-        return _find(connection, _STORED, commit)
+    def _find_history(self, connection: Connection, tip: str) -> tuple[list[_Part], list[_Span]]:
+        parts: list[_Part] = []
+        commit: str | None = tip
+        while commit in self._kept:
+            part = self._kept[commit]
+            parts.append(part)
+            commit = part.run.parent
+        place = _find(connection, commit) if commit else None
+        return parts, list(_spans_to(connection, place))
+
+    @property
+    def _kept(self) -> Mapping[str | None, _Part]:
+        """The commits in memory: each with the history that ends there."""
+        kept: Mapping[str | None, _Part] = self._file.memo.get(_KEPT, {})
+        return kept
 
     def _is_indexed(self, connection: Connection) -> Callable[[str], object]:
-        """Make what tells whether a commit is indexed, in one query."""
-        query = _IS_STORED + (_IS_IN_MEMORY if _RECENT in self._file.memo else "")
-        execute = connection.execute
-        return lambda commit: execute(query, (bytes.fromhex(commit),)).fetchone()
+        """Make what tells whether a commit is indexed."""
+        kept, execute = self._kept, connection.execute
+        return lambda commit: commit in kept or execute(_FIND, (bytes.fromhex(commit),)).fetchone()
 
     def _extend(self, connection: Connection, tip: str) -> None:
         is_empty = _is_empty(connection)
-        if _RECENT not in self._file.memo:
-            self._recent.clear()  # what another connection had in memory
+        if _KEPT not in self._file.memo:
+            self._recent.clear()  # these followed on what another connection had
         run = self._missing_run(connection, tip, is_empty=is_empty)
         if is_empty or _count([*self._recent, run]) >= self._wait_from:
-            self._store(connection, [*self._recent, run])
+            _store(connection, [*self._recent, run])
+            self._file.memo.clear()
+            self._recent.clear()
         elif run.links:  # else another process has stored them meanwhile
-            self._remember(connection, run)
-
-    def _remember(self, connection: Connection, run: _Run) -> None:
-        """Keep commits in memory."""
-        if _RECENT not in self._file.memo:
-            connection.execute("ATTACH ':memory:' AS recent")
-            connection.executescript((_TABLES + _LINK_INDEX).format(of=_RECENT))
-            self._file.memo[_RECENT] = True
-        self._recent.append(run)
-        with reading(connection):
-            place = self._place(connection, run.parent) if run.parent else None
-            _append(connection, _RECENT, place, run)
-
-    def _store(self, connection: Connection, runs: list[_Run]) -> None:
-        """Write commits to the file, and forget what was only kept in memory."""
-        _store(connection, runs)
-        if _RECENT in self._file.memo:
-            connection.execute("DETACH recent")
-        self._file.memo.clear()
-        self._recent.clear()
+            self._recent.append(run)
+            kept = self._file.memo.setdefault(_KEPT, {})
+            kept.update((commit, _Part(run, newer)) for newer, (commit, _) in enumerate(run.links))
 
     def _missing_run(self, connection: Connection, tip: str, *, is_empty: bool) -> _Run:
         walk = self._repository.walk(tip)
@@ -458,7 +534,7 @@ class VersionIndex:
         except GitProgramError:
             return None
         parent = next(self._repository.walk(ids[-1])).parent if ids else tip
-        if parent is not None and not self._place(connection, parent):
+        if parent is not None and not self._is_indexed(connection)(parent):
             # Commits are left out that an indexed one reaches, but not by its first parents.
             return None
         self._tell(len(ids), len(ids))
@@ -511,35 +587,31 @@ def _compare(folder: str, differences: Iterable[Difference], edits: _Edits, belo
             below[f"{folder}{name}/"] = steps
 
 
-def _first(rows: list[_Row]) -> Change | None:
-    return _change(rows[0]) if rows else None
-
-
 def _change(row: _Row) -> Change:
     _, number, commit, mode, blob = row
     entry = None if mode is None else Entry(mode, bytes(blob).hex())
     return Change(number, bytes(commit).hex(), entry)
 
 
-def _of(span: _Span | None) -> str:
-    """Tell in whose tables a line is."""
-    return _RECENT if span is not None and span.line < 0 else _STORED
+def _kept_change(part: _Part, edit: _Edit, number: int) -> Change:
+    newer, mode, object_id = edit
+    entry = None if mode is None or object_id is None else Entry(mode, object_id)
+    return Change(number, part.run.links[newer][0], entry)
 
 
 def _is_empty(connection: Connection) -> bool:
-    return connection.execute("SELECT 1 FROM main.link LIMIT 1").fetchone() is None
+    return connection.execute("SELECT 1 FROM link LIMIT 1").fetchone() is None
 
 
-def _find(connection: Connection, of: str, commit: str) -> _Span | None:
-    row = connection.execute(_FIND.format(of=of), (bytes.fromhex(commit),)).fetchone()
+def _find(connection: Connection, commit: str) -> _Span | None:
+    row = connection.execute(_FIND, (bytes.fromhex(commit),)).fetchone()
     return _Span(*row) if row else None
 
 
 def _spans_to(connection: Connection, place: _Span | None) -> Iterator[_Span]:
     while place is not None:
         yield place
-        query = _FORK.format(of=_of(place))
-        parent, fork = connection.execute(query, (place.line,)).fetchone()
+        parent, fork = connection.execute(_FORK, (place.line,)).fetchone()
         place = None if parent is None else _Span(parent, fork)
 
 
@@ -578,7 +650,7 @@ def _store_recent(connection: Connection, recent: list[_Run], least: int) -> Non
     # Where the file is another one by now, it may lack the commits before these.
     kept = {commit for run in recent for commit, _ in run.links}
     parents = {run.parent for run in recent if run.parent} - kept
-    if all(_find(connection, _STORED, parent) for parent in parents):
+    if all(_find(connection, parent) for parent in parents):
         _store(connection, recent)
 
 
@@ -592,16 +664,16 @@ def _store(connection: Connection, runs: Sequence[_Run]) -> None:
             # Another process may have stored some meanwhile: look again under the lock.
             fresh = _without_stored(connection, run)
             if fresh.links:
-                place = _find(connection, _STORED, fresh.parent) if fresh.parent else None
-                _append(connection, _STORED, place, fresh)
+                place = _find(connection, fresh.parent) if fresh.parent else None
+                _append(connection, place, fresh)
         if is_empty:
-            connection.execute(_LINK_INDEX.format(of=_STORED))
+            connection.execute(_LINK_INDEX)
 
 
 def _without_stored(connection: Connection, run: _Run) -> _Run:
     """Leave out the oldest commits of a run, as far as they are in the file."""
     count, parent = len(run.links), run.parent
-    while count and _find(connection, _STORED, run.links[count - 1][0]):
+    while count and _find(connection, run.links[count - 1][0]):
         count -= 1
         parent = run.links[count][0]
     if count == len(run.links):
@@ -610,18 +682,18 @@ def _without_stored(connection: Connection, run: _Run) -> _Run:
     return _Run(parent, run.links[:count], edits)
 
 
-def _append(connection: Connection, of: str, place: _Span | None, run: _Run) -> None:
+def _append(connection: Connection, place: _Span | None, run: _Run) -> None:
     spans = list(_spans_to(connection, place))
-    line, start = _line_after(connection, of, place)
+    line, start = _line_after(connection, place)
     # In the order of the tables: SQLite takes twice as long to put rows between others.
     links = (
         (line, position, bytes.fromhex(commit), time)
         for position, (commit, time) in enumerate(reversed(run.links), start)
     )
-    connection.executemany(_ADD_LINK.format(of=of), links)
-    numbers = _last_numbers(connection, spans, sorted(run.edits))
+    connection.executemany(_ADD_LINK, links)
+    numbers = {name: _last_number(connection, spans, name) for name in sorted(run.edits)}
     changes = _change_rows(run, line, start + len(run.links) - 1, numbers)
-    connection.executemany(_ADD_CHANGE.format(of=of), changes)
+    connection.executemany(_ADD_CHANGE, changes)
 
 
 def _change_rows(run: _Run, line: int, last: int, numbers: dict[str, int]) -> Iterator[_Row]:
@@ -632,31 +704,22 @@ def _change_rows(run: _Run, line: int, last: int, numbers: dict[str, int]) -> It
             yield name, line, last - newer, number, mode, blob
 
 
-def _line_after(connection: Connection, of: str, place: _Span | None) -> tuple[int, int]:
+def _line_after(connection: Connection, place: _Span | None) -> tuple[int, int]:
     """Find the line that goes on after a place, or make one."""
-    if place is not None and _of(place) == of:
-        query = _LAST_POSITION.format(of=of)
-        (last,) = connection.execute(query, (place.line,)).fetchone()
+    if place is not None:
+        (last,) = connection.execute(_LAST_POSITION, (place.line,)).fetchone()
         if last == place.last:
             return place.line, last + 1
-    (count,) = connection.execute(_COUNT_LINES.format(of=of)).fetchone()
-    line = count + 1 if of == _STORED else -(count + 1)
+    (count,) = connection.execute(_COUNT_LINES).fetchone()
+    line = count + 1
     parent, fork = place or (None, None)
-    connection.execute(_ADD_LINE.format(of=of), (line, parent, fork))
+    connection.execute(_ADD_LINE, (line, parent, fork))
     return line, 1 if fork is None else fork + 1
 
 
-def _last_numbers(
-    connection: Connection, spans: Sequence[_Span], names: Sequence[str]
-) -> dict[str, int]:
-    """Find the number of the newest version of each prompt; 0 where there is none."""
-    numbers = dict.fromkeys(names, 0)
-    missing: Sequence[str] = names
+def _last_number(connection: Connection, spans: Sequence[_Span], name: str) -> int:
     for span in spans:
-        for start in range(0, len(missing), _NAMES_AT_ONCE):
-            part = missing[start : start + _NAMES_AT_ONCE]
-            query = _LAST_NUMBERS.format(of=_of(span), names=",".join(["(?)"] * len(part)))
-            rows = connection.execute(query, (*span, *part))
-            numbers.update((name, row[0]) for name, row in zip(part, rows, strict=True) if row[0])
-        missing = [name for name in missing if not numbers[name]]
-    return numbers
+        row = connection.execute(_LAST_NUMBER, (*span, name)).fetchone()
+        if row:
+            return int(row[0])
+    return 0
