@@ -16,7 +16,7 @@ from promptstore.labels import Target, read_plain_file
 from promptstore.model import Message, Prompt
 from promptstore.names import are_names, is_name
 from promptstore.promptfile import parse_yaml, write_flow, write_key
-from promptstore.repository import Entry, Repository
+from promptstore.repository import EMPTY_TREE, Entry, Repository, changes_along
 from promptstore.sources import CommitSource
 from promptstore.template import Limits, TemplateKind
 from promptstore.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
@@ -185,16 +185,62 @@ raw_names = st.sampled_from([
 modes = st.sampled_from([b"100644"] * 9 + [b"100755", b"120000", b"160000"])
 
 
+tree_entries = st.dictionaries(raw_names, st.tuples(modes | st.just(b"40000"), raw_ids), max_size=6)
+near_entries = st.tuples(
+    tree_entries, st.lists(st.tuples(raw_names, modes | st.just(b"40000"), raw_ids), max_size=4)
+)
+
+
+def raw_tree(entries: dict[bytes, tuple[bytes, bytes]]) -> bytes:
+    return b"".join(
+        mode + b" " + name + b"\0" + raw_id for name, (mode, raw_id) in sorted(entries.items())
+    )
+
+
+@given(near_entries)
+def test_trees_are_compared_to_the_byte_as_entry_by_entry(
+    history: tuple[dict[bytes, tuple[bytes, bytes]], list[tuple[bytes, bytes, bytes]]],
+) -> None:
+    states, changes = [history[0]], history[1]
+    for name, mode, raw_id in changes:
+        states.append(states[-1] | {name: (mode, raw_id)})
+    states.append(dict(list(states[-1].items())[1:]))
+    trees = {str(number): raw_tree(state) for number, state in enumerate(states)}
+    steps = [
+        (number, str(number - 1), str(number))
+        for number in range(len(states) - 1, 0, -1)
+        if states[number - 1] != states[number]
+    ]
+
+    expected = {}
+    for number in range(1, len(states)):
+        old, new = states[number - 1], states[number]
+        for name in old.keys() | new.keys():
+            was, now = old.get(name), new.get(name)
+            if was != now and name.isascii():
+                folders = tuple(
+                    entry[1].hex() if entry and entry[0] == b"40000" else EMPTY_TREE
+                    for entry in (was, now)
+                )
+                expected[number, name.decode()] = (
+                    now and (int(now[0], 8), now[1].hex()),
+                    folders if folders[0] != folders[1] else None,
+                )
+    found = list(changes_along(steps, trees.__getitem__))
+    assert {(number, name): told for number, name, *told in found} == {
+        place: list(told) for place, told in expected.items()
+    }
+    assert len(found) == len(expected)
+    assert [number for number, *_ in found] == sorted((n for n, *_ in found), reverse=True)
+
+
 @given(st.dictionaries(raw_names, st.tuples(modes, raw_ids)))
 def test_ids_of_any_bytes_make_no_names(
     tmp_path_factory: pytest.TempPathFactory, entries: dict[bytes, tuple[bytes, bytes]]
 ) -> None:
     path = tmp_path_factory.mktemp("raw")
     repo = pygit2.init_repository(str(path), bare=True)
-    tree = b"".join(
-        mode + b" " + name + b"\0" + raw_id for name, (mode, raw_id) in sorted(entries.items())
-    )
-    made = repo.write(ObjectType.TREE, tree)
+    made = repo.write(ObjectType.TREE, raw_tree(entries))
     person = pygit2.Signature("Ada Example", "ada@example.com", 1, 0)
     commit = str(repo.create_commit(None, person, person, "raw", made, []))
     source = CommitSource(Repository.discover(path), "", commit, "main")

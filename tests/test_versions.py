@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptstore.errors import RepositoryError
 from promptstore.repository import Link, Repository, program
 from promptstore.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo
@@ -217,6 +218,124 @@ def test_settings_of_git_change_no_version(repo: GitRepo, settings: tuple[str, s
     expected = everything(repository, revs, 0)
     repo.git("config", *settings)
     assert everything(repository, revs, 1) == expected
+
+
+def loose_history(repo: GitRepo) -> tuple[Repository, str]:
+    """A long history, each object in a file of its own."""
+    _, (tip,) = long_history(repo)
+    for pack in (repo.path / ".git/objects/pack").glob("*.pack"):
+        moved = pack.rename(repo.path / pack.name)
+        repo.git("unpack-objects", "-q", stdin=moved.read_bytes())
+    return Repository.discover(repo.path), tip
+
+
+def object_file(repo: GitRepo, rev: str) -> Path:
+    name = repo.git("rev-parse", rev)
+    return repo.path / ".git" / "objects" / name[:2] / name[2:]
+
+
+def replace(file: Path, other: Path) -> None:
+    """Put one object where another belongs, undamaged in itself."""
+    file.unlink()
+    shutil.copy(other, file)
+
+
+@pytest.mark.parametrize("kept", ["main^{tree}", "main:prompts"])
+def test_a_tree_that_is_another_one_is_not_believed(repo: GitRepo, kept: str) -> None:
+    repository, tip = loose_history(repo)
+    replace(object_file(repo, kept.replace("main", "main~3")), object_file(repo, kept))
+    with pytest.raises(RepositoryError, match="missing"):
+        VersionIndex(repository, "prompts", program_from=0).at(tip)
+
+
+def test_a_commit_that_is_another_one_is_not_believed(repo: GitRepo) -> None:
+    repository, tip = loose_history(repo)
+    replace(object_file(repo, "main~25"), object_file(repo, "main~27"))
+    with pytest.raises(RepositoryError, match="missing"):
+        VersionIndex(repository, "prompts", program_from=0).at(tip)
+
+
+def test_objects_in_packs_in_files_and_in_another_repository(repo: GitRepo) -> None:
+    repository, revs = long_history(repo)
+    expected = everything(repository, revs, 0)
+    repo.git("repack", "-a", "-d", "--quiet")
+    assert everything(Repository.discover(repo.path), revs, 0) == expected
+
+    borrowing = GitRepo(repo.path.parent / "borrowing")
+    repo.git("clone", "--quiet", "--shared", str(repo.path), str(borrowing.path))
+    assert everything(Repository.discover(borrowing.path), revs, 0) == expected
+    for number in range(LONG):
+        borrowing.commit({PATHS[0]: f"{number} more"})
+    repository, revs = Repository.discover(borrowing.path), [borrowing.head()]
+    (versions,) = everything(repository, revs, 0)
+    assert isinstance(versions, dict)
+    assert commits(versions[NAMES[0]]) == borrowing.versions(PATHS[0])
+
+
+def test_new_commits_are_found_though_older_ones_cannot_be_read(repo: GitRepo) -> None:
+    repository, tip = loose_history(repo)
+    VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~20"))
+    expected = repo.versions(PATHS[0])
+    object_file(repo, "main~22").unlink()
+    index = VersionIndex(Repository.discover(repo.path), "prompts")
+    assert commits(index.at(tip).history(NAMES[0])) == expected
+    object_file(repo, "main~18").unlink()
+    index = VersionIndex(Repository.discover(repo.path), "prompts")
+    with pytest.raises(RepositoryError, match="is missing"):
+        index.at(tip)
+
+
+@settings(max_examples=25)
+@given(histories, st.lists(st.integers(1, 12), max_size=4))
+def test_each_question_has_one_answer_from_memory_and_file(
+    steps: list[Step], seen_before: list[int]
+) -> None:
+    with fresh_repo() as repo:
+        fast_import(repo, steps)
+        repository = Repository.discover(repo.path)
+        revs = [repo.git("rev-parse", f"c{min(seen, len(steps))}") for seen in (1, *seen_before)]
+        revs.append(repo.head())
+        times = [1_700_000_000 + minutes * 60 for minutes in range(len(steps) + 1)]
+
+        def answers(wait_from: int) -> list[object]:
+            index_file(repository, "prompts").unlink(missing_ok=True)
+            index = VersionIndex(repository, "prompts", store_from=1, wait_from=wait_from)
+            lines = [index.at(rev) for rev in revs]
+            return [
+                (
+                    [(line.ends(name), line.latest(name), line.history(name)) for name in NAMES],
+                    [line.nth(name, number) for name in NAMES for number in range(4)],
+                    (line.latest_of_all(), line.first_of_all(), line.places()),
+                    (line.first_commit(), [line.commit_at(time) for time in times]),
+                )
+                for line in lines
+            ]
+
+        assert answers(1_000) == answers(1) == answers(3)
+
+
+def test_threads_ask_while_what_is_in_memory_is_stored(repo: GitRepo) -> None:
+    repository, (tip,) = long_history(repo)
+    revs = repo.git("rev-list", "--reverse", tip).split()
+    VersionIndex(repository, "prompts").at(revs[0])
+    index = VersionIndex(repository, "prompts", store_from=1, wait_from=4)
+    found: list[tuple[int, list[int]]] = []
+
+    def ask(numbers: range) -> None:
+        for number in numbers:
+            history = index.at(revs[number - 1]).history(NAMES[0])
+            found.append((number, [change.number for change in history]))
+
+    threads = [
+        threading.Thread(target=ask, args=(range(start, LONG + 1, step),))
+        for start, step in ((1, 1), (2, 1), (1, 2), (3, 5))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2 * LONG - 1 + 15 + 6
+    assert all(numbers == list(range(number, 0, -1)) for number, numbers in found)
 
 
 def stored_commits(repository: Repository) -> int:
