@@ -82,7 +82,7 @@ _KEPT: Final = "kept"
 
 _NOTHING: Final = (None, None)
 _PROGRESS_STEP: Final = 500
-_WORTH_A_PROCESS: Final = 250
+_WORTH_A_PROCESS: Final = 500
 """From how many commits on starting the git program is quicker than libgit2."""
 
 _WORTH_STORING: Final = 100
@@ -469,10 +469,11 @@ class VersionIndex:
     def _missing_run(self, connection: Connection, tip: str, *, is_empty: bool) -> _Run:
         walk = self._repository.walk(tip)
         is_indexed = (lambda _: False) if is_empty else self._is_indexed(connection)
+        few = self._program_from + 1 if self._program_from else None
         with reading(connection):
-            links, base = _links_until(is_indexed, islice(walk, self._program_from or None))
-        if base is None and len(links) == self._program_from:
-            run = self._run_by_program(connection, tip)
+            links, base = _links_until(is_indexed, islice(walk, few))
+        if base is None and len(links) == few:
+            run = self._run_by_program(connection, links[:-1], links[-1])
             if run is not None:
                 return run
             more, base = _links_until(is_indexed, walk)
@@ -480,6 +481,13 @@ class VersionIndex:
         return self._run_by_trees(links, base)
 
     def _run_by_trees(self, links: list[Link], base: Link | None) -> _Run:
+        edits = _Edits(self._root)
+        self._compare_trees(links, base, edits)
+        self._tell(len(links), len(links))
+        parent = links[-1].parent if links else None
+        return _Run(parent, [(link.id, link.time) for link in links], edits.by_name)
+
+    def _compare_trees(self, links: list[Link], base: Link | None, edits: _Edits) -> None:
         """Compare the trees of a history, folder by folder from the top, each newest first.
 
         Packs keep older trees as what differs from newer ones, and trees of one folder together:
@@ -487,7 +495,6 @@ class VersionIndex:
         """
         trees = [link.tree for link in links]
         trees.append(base.tree if base else EMPTY_TREE)
-        edits = _Edits(self._root)
         level: _Level = {
             "": [
                 (number, before, after)
@@ -501,31 +508,40 @@ class VersionIndex:
             for folder, steps in level.items():
                 _compare(folder, changes_along(steps, read), edits, below)
             level = below
-        self._tell(len(links), len(links))
-        parent = links[-1].parent if links else None
-        return _Run(parent, [(link.id, link.time) for link in links], edits.by_name)
 
-    def _run_by_program(self, connection: Connection, tip: str) -> _Run | None:
-        """Let the git program find them: for a long history it takes a fraction of the time.
+    def _run_by_program(
+        self, connection: Connection, newest: list[Link], base: Link
+    ) -> _Run | None:
+        """Let the git program compare a long history: that takes a fraction of the time.
+
+        Args:
+            connection: The database.
+            newest: Its newest commits, which are compared here while git lists the others.
+            base: The commit before these.
 
         Returns:
-            The commits, or None where it is not there, or what it says does not fit.
+            The commits, or None where git is not there, or what it says does not fit.
         """
         from promptstore.repository.program import (
             GitProgramError,
             compare_commits,
-            list_first_parents,
+            listing_first_parents,
         )
 
         known = [bytes(row[0]).hex() for row in connection.execute(_LINE_ENDS)]
         known += [run.links[0][0] for run in self._recent]
         edits = _Edits(self._root)
-        folder = "" if self._is_all_there_is(tip) else self._root
+        folder = "" if self._is_all_there_is(base.tree) else self._root
+        links = [(link.id, link.time) for link in newest]
         done = 0
         try:
-            links = list_first_parents(self._repository, tip, known)
+            with listing_first_parents(self._repository, base.id, known) as listed:
+                self._compare_trees(newest, base, edits)
+                links += listed()
             ids = [commit for commit, _ in links]
-            for number, path, mode, object_id in compare_commits(self._repository, ids, folder):
+            compared = compare_commits(self._repository, ids[len(newest) :], folder)
+            for older, path, mode, object_id in compared:
+                number = len(newest) + older
                 edits.note(number, path, mode, object_id)
                 if f"{SUFFIX}/" in path:
                     self._note_folders(ids[number], number, path, edits)
@@ -533,20 +549,20 @@ class VersionIndex:
                     self._tell(done := number, len(ids))
         except GitProgramError:
             return None
-        parent = next(self._repository.walk(ids[-1])).parent if ids else tip
+        parent = next(self._repository.walk(ids[-1])).parent
         if parent is not None and not self._is_indexed(connection)(parent):
             # Commits are left out that an indexed one reaches, but not by its first parents.
             return None
         self._tell(len(ids), len(ids))
         return _Run(parent, links, edits.by_name)
 
-    def _is_all_there_is(self, tip: str) -> bool:
+    def _is_all_there_is(self, tree: str) -> bool:
         """Tell whether the repository holds no folder but the root at its top.
 
         Git takes a quarter longer where it has to look for one folder, and several times as long
         where it has to compare the folders of other code.
         """
-        entries = self._repository.tree(self._repository.commit(tip).tree)
+        entries = self._repository.tree(tree)
         return [name for name, entry in entries.items() if entry.is_tree] == [self._root]
 
     def _note_folders(self, commit: str, number: int, path: str, edits: _Edits) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 from typing import IO, Final, TypeAlias
@@ -49,18 +49,20 @@ It is a plain tuple because Python's garbage collector stops looking after those
 """
 
 
-def list_first_parents(
+@contextmanager
+def listing_first_parents(
     repository: Repository, tip: str, known: Collection[str]
-) -> list[tuple[str, int]]:
-    """List a first-parent history, newest first.
+) -> Iterator[Callable[[], list[tuple[str, int]]]]:
+    """List a first-parent history, newest first, beside other work.
 
     Args:
         repository: The repository.
         tip: The id of its newest commit.
         known: Commits whose whole history may be left out.
 
-    Returns:
-        The id of each commit, and when it was committed, in seconds since 1970.
+    Yields:
+        What waits for the list: the id of each commit, and when it was committed, in seconds since
+        1970.
 
     Raises:
         GitProgramError: It cannot be told.
@@ -68,11 +70,7 @@ def list_first_parents(
     without = (f"^{commit}" for commit in known)
     words = ("rev-list", "--first-parent", "--timestamp", "--ignore-missing", tip, *without)
     with _running(repository, words) as run:
-        output = run.output().decode(errors="replace")
-    if not _LISTED.fullmatch(output):
-        raise GitProgramError("these are no ids")
-    facts = output.split()
-    return list(zip(facts[1::2], map(int, facts[::2]), strict=True))
+        yield lambda: _read_list(run.output().decode(errors="replace"))
 
 
 def compare_commits(repository: Repository, ids: Sequence[str], folder: str) -> Iterator[Compared]:
@@ -111,6 +109,13 @@ def compare_commits(repository: Repository, ids: Sequence[str], folder: str) -> 
             output = runs.popleft().output()
             run_next()
             yield from _read_part(ids[start : start + size], start, output)
+
+
+def _read_list(output: str) -> list[tuple[str, int]]:
+    if not _LISTED.fullmatch(output):
+        raise GitProgramError("these are no ids")
+    facts = output.split()
+    return list(zip(facts[1::2], map(int, facts[::2]), strict=True))
 
 
 def _read_part(ids: Sequence[str], start: int, output: bytes) -> Iterator[Compared]:
