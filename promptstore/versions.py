@@ -494,14 +494,7 @@ class VersionIndex:
         in this order, each is read in a third of the time.
         """
         trees = [link.tree for link in links]
-        trees.append(base.tree if base else EMPTY_TREE)
-        level: _Level = {
-            "": [
-                (number, before, after)
-                for number, (after, before) in enumerate(pairwise(trees))
-                if before != after
-            ]
-        }
+        level: _Level = {"": _steps(trees, base.tree if base else EMPTY_TREE)}
         read = self._repository.tree_reader(len(links))
         while level:
             below: _Level = {}
@@ -524,7 +517,7 @@ class VersionIndex:
         """
         from promptstore.repository.program import (
             GitProgramError,
-            compare_commits,
+            compare_trees,
             listing_first_parents,
         )
 
@@ -533,27 +526,30 @@ class VersionIndex:
         edits = _Edits(self._root)
         folder = "" if self._is_all_there_is(base.tree) else self._root
         links = [(link.id, link.time) for link in newest]
+        trees = [link.tree for link in newest]
         done = 0
         try:
             with listing_first_parents(self._repository, base.id, known) as listed:
                 self._compare_trees(newest, base, edits)
-                links += listed()
-            ids = [commit for commit, _ in links]
-            compared = compare_commits(self._repository, ids[len(newest) :], folder)
-            for older, path, mode, object_id in compared:
-                number = len(newest) + older
+                older = listed()
+            links += [(commit, time) for commit, _, time in older]
+            trees += [tree for _, tree, _ in older]
+            parent = next(self._repository.walk(links[-1][0])).parent
+            if parent is not None and not self._is_indexed(connection)(parent):
+                # Commits are left out that an indexed one reaches, but not by its first parents.
+                return None
+            first = next(self._repository.walk(parent)).tree if parent else EMPTY_TREE
+            steps = _steps(trees, first, len(newest))
+            compared = compare_trees(self._repository, steps, folder)
+            for number, path, mode, object_id in compared:
                 edits.note(number, path, mode, object_id)
                 if f"{SUFFIX}/" in path:
-                    self._note_folders(ids[number], number, path, edits)
+                    self._note_folders(trees[number], number, path, edits)
                 if number > done:
-                    self._tell(done := number, len(ids))
+                    self._tell(done := number, len(links))
         except GitProgramError:
             return None
-        parent = next(self._repository.walk(ids[-1])).parent
-        if parent is not None and not self._is_indexed(connection)(parent):
-            # Commits are left out that an indexed one reaches, but not by its first parents.
-            return None
-        self._tell(len(ids), len(ids))
+        self._tell(len(links), len(links))
         return _Run(parent, links, edits.by_name)
 
     def _is_all_there_is(self, tree: str) -> bool:
@@ -565,9 +561,8 @@ class VersionIndex:
         entries = self._repository.tree(tree)
         return [name for name, entry in entries.items() if entry.is_tree] == [self._root]
 
-    def _note_folders(self, commit: str, number: int, path: str, edits: _Edits) -> None:
+    def _note_folders(self, tree: str, number: int, path: str, edits: _Edits) -> None:
         """Note the folders above a file: one that is called like a prompt's file is a version."""
-        tree = self._repository.commit(commit).tree
         segments = path.split("/")
         for depth in range(1, len(segments)):
             folder = "/".join(segments[:depth])
@@ -584,6 +579,22 @@ def index_file(repository: Repository, root: str) -> Path:
     """Name the file that holds the index of a root; it lies inside the git directory."""
     digest = blob_id(root.encode())[:16]
     return repository.common_dir / "promptstore" / f"versions-{_FORMAT}-{digest}.sqlite"
+
+
+def _steps(trees: Sequence[str], first: str, start: int = 0) -> list[Step]:
+    """Pair the root trees of a history, newest first, from one of its commits on.
+
+    Args:
+        trees: The trees.
+        first: The one before the oldest.
+        start: The number of that commit.
+    """
+    pairs = pairwise([*trees[start:], first])
+    return [
+        (number, before, after)
+        for number, (after, before) in enumerate(pairs, start)
+        if before != after
+    ]
 
 
 def _compare(folder: str, differences: Iterable[Difference], edits: _Edits, below: _Level) -> None:
