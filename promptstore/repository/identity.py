@@ -6,6 +6,8 @@ import os
 import re
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+import pygit2
+
 from promptstore.errors import InvalidArgumentError, RepositoryError
 from promptstore.repository.reading import Repository, translated
 
@@ -52,20 +54,17 @@ def find_signature(repository: Repository, role: Role) -> Signature | None:
         The person, or None where neither the environment nor the configuration tells.
     """
     with translated(repository.git_dir):
-        config = dict.fromkeys(
-            (f"{role}.name", f"{role}.email", "user.name", "user.email"), ""
-        )  # fmt: skip
-        snapshot = repository.handle.config.snapshot()
-        found = {key: snapshot[key] for key in config if key in snapshot}
-    variable = f"GIT_{role.upper()}"
-    name = os.environ.get(f"{variable}_NAME") or found.get(f"{role}.name") or found.get("user.name")
-    email = (
-        os.environ.get(f"{variable}_EMAIL")
-        or found.get(f"{role}.email")
-        or found.get("user.email")
-        or os.environ.get("EMAIL")
-    )
+        config = repository.handle.config.snapshot()
+        name = _find_fact(config, role, "name")
+        email = _find_fact(config, role, "email") or os.environ.get("EMAIL")
     return parse_signature(f"{name} <{email}>") if name and email else None
+
+
+def _find_fact(config: pygit2.Config, role: Role, fact: str) -> str | None:
+    named = os.environ.get(f"GIT_{role.upper()}_{fact.upper()}")
+    # Asking whether a key is there takes a third of the time of failing to read it.
+    keys = (f"{role}.{fact}", f"user.{fact}")
+    return named or next((value for key in keys if key in config and (value := config[key])), None)
 
 
 def choose_signatures(
