@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode
@@ -16,6 +17,8 @@ from promptstore.repository.commits import Move
 from promptstore.repository.locks import LinkedLock, Patience
 from promptstore.repository.reading import Repository, translated
 from promptstore.repository.trees import Entry
+
+_LONGEST_HEAD: Final = 1 << 13
 
 
 class Checkout:
@@ -35,7 +38,7 @@ class Checkout:
         self._token = token
         self._fresh = git_dir / f"index.{token}.new"
         self._old = git_dir / f"index.{token}.old"
-        self._lock = LinkedLock(git_dir / "index.lock", git_dir / f"index.{token}")
+        self._lock = LinkedLock(f"{git_dir}/index.lock", f"{git_dir}/index.{token}")
 
     def lock(self, patience: Patience) -> None:
         """Lock the index, so that git neither adds nor commits here.
@@ -47,7 +50,7 @@ class Checkout:
 
     def is_on(self, ref: str) -> bool:
         """Tell whether a branch is checked out here, now that it is locked."""
-        return _head(self._git_dir) == ref
+        return _head(str(self._git_dir)) == ref
 
     def prepare(self, moves: Sequence[Move]) -> None:
         """See that nothing would be lost, write the index, and lay the new files beside the old.
@@ -206,12 +209,13 @@ def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkou
         ref: The branch's full name.
         token: See `Checkout`.
     """
+    common_dir = str(repository.common_dir)
     with translated(repository.common_dir):
         handles = [
-            pygit2.Repository(str(git_dir))
-            for git_dir in _git_dirs(repository.common_dir)
+            pygit2.Repository(git_dir)
+            for git_dir in (common_dir, *_worktrees(common_dir))
             # Opening takes eight times as long as these two looks, and is seldom needed.
-            if not _is_bare(repository, git_dir) and _head(git_dir) == ref
+            if _head(git_dir) == ref and not (git_dir == common_dir and _is_bare(repository))
         ]
         return [
             Checkout(handle, token)
@@ -220,25 +224,34 @@ def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkou
         ]
 
 
-def _git_dirs(common_dir: Path) -> Iterator[Path]:
-    yield common_dir
-    worktrees = common_dir / "worktrees"
-    if worktrees.is_dir():
-        yield from sorted(path for path in worktrees.iterdir() if (path / "HEAD").is_file())
+def _worktrees(common_dir: str) -> list[str]:
+    """List the git directories of the linked working trees."""
+    folder = f"{common_dir}/worktrees"
+    try:
+        # As objects, paths would take four times as long as what the file system does here.
+        names = os.listdir(folder)  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = [f"{folder}/{name}" for name in sorted(names)]
+    return [git_dir for git_dir in found if os.path.isfile(f"{git_dir}/HEAD")]  # noqa: PTH113
 
 
-def _head(git_dir: Path) -> str | None:
+def _head(git_dir: str) -> str | None:
     """Name the branch that a HEAD is on; None where it is on none."""
-    text = (git_dir / "HEAD").read_text(encoding="utf-8", errors="surrogateescape")
+    descriptor = os.open(f"{git_dir}/HEAD", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.fsdecode(os.read(descriptor, _LONGEST_HEAD))
+    finally:
+        os.close(descriptor)
     return text.removeprefix("ref:").strip() if text.startswith("ref:") else None
 
 
-def _is_bare(repository: Repository, git_dir: Path) -> bool:
-    """Tell whether git is told that a git directory has no working tree."""
-    config = repository.handle.config
-    return (
-        git_dir == repository.common_dir and "core.bare" in config and config.get_bool("core.bare")
-    )
+def _is_bare(repository: Repository) -> bool:
+    """Tell whether git is told that the main git directory has no working tree."""
+    try:
+        return repository.handle.config.get_bool("core.bare")
+    except KeyError:
+        return False
 
 
 def _staged_fault(index: pygit2.Index, move: Move) -> str:

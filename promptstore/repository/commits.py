@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import pygit2
 from pygit2.enums import FileMode
 from pygit2.transaction import ReferenceTransaction
 
-from promptstore.errors import ConflictError, ReadOnlyError
+from promptstore.errors import ConflictError, ReadOnlyError, RepositoryLockedError
 from promptstore.repository.identity import Signature
-from promptstore.repository.locks import Patience
+from promptstore.repository.locks import LinkedLock, Patience
 from promptstore.repository.objects import NewObjects
 from promptstore.repository.reading import Repository
 from promptstore.repository.trees import EMPTY_TREE, Entry
 
 _FOLDER: Final = b"40000"
+_NOTHING: Final = b"", b""
+
+_MORE_THAN_A_MOVE: Final = ("core.logallrefupdates", "core.fsyncobjectfiles")
+"""What git may be told to do besides when a reference moves: log it, or force it to the disk."""
+
+_LONGEST_REF: Final = 100
 
 OTHERS: Final = "another process, perhaps git,"
 """Who holds a lock, in words."""
@@ -183,19 +189,40 @@ def store_commit(
         repository.commit(parents[0]).tree if parents else EMPTY_TREE,
         {tuple(move.path.encode().split(b"/")): move.after for move in moves},
     )
-    # libgit2 makes no commit of what it cannot find.
     objects.store()
-    text = repository.handle.create_commit_string(
-        _pygit2_signature(note.author),
-        _pygit2_signature(note.committer),
-        note.message,
-        pygit2.Oid(hex=tree),
-        [pygit2.Oid(hex=parent) for parent in parents],
-    )
-    # The stubs of pygit2 say that this is an id.
-    commit = objects.add("commit", cast("str", text).encode())
+    for parent in parents[1:]:
+        # It must be there, as the first one is.
+        repository.commit(parent)
+    data = _commit_data(tree, parents, note)
+    commit = objects.add("commit", data)
     objects.store()
+    repository.remember_commit(commit, data)
     return commit
+
+
+def _commit_data(tree: str, parents: Sequence[str], note: CommitNote) -> bytes:
+    """Write a commit as git does.
+
+    libgit2 would read the tree and the parents once more, which takes three times as long.
+    """
+    # What git cannot write in a name is left out, as libgit2 does.
+    author = pygit2.Signature(*note.author)
+    committer = pygit2.Signature(*note.committer, author.time, author.offset)
+    lines = [
+        f"tree {tree}",
+        *(f"parent {parent}" for parent in parents),
+        f"author {_attributed(author)}",
+        f"committer {_attributed(committer)}",
+        "",
+        note.message,
+    ]
+    return "\n".join(lines).encode()
+
+
+def _attributed(person: pygit2.Signature) -> str:
+    sign, minutes = "-" if person.offset < 0 else "+", abs(person.offset)
+    zone = f"{sign}{minutes // 60:02}{minutes % 60:02}"
+    return f"{person.name} <{person.email}> {person.time} {zone}"
 
 
 def _add_tree(
@@ -205,7 +232,8 @@ def _add_tree(
     changes: Mapping[tuple[bytes, ...], Entry | None],
 ) -> str:
     """Take in a tree with some entries changed, and give its id."""
-    entries = dict(repository.raw_entries(tree))
+    before = repository.raw_entries(tree)
+    entries = dict(before)
     inside: dict[bytes, dict[tuple[bytes, ...], Entry | None]] = {}
     for (name, *rest), entry in changes.items():
         if rest:
@@ -217,13 +245,42 @@ def _add_tree(
         folder = raw_id.hex() if mode == _FOLDER else EMPTY_TREE
         below_id = _add_tree(repository, objects, folder, below)
         _set(entries, name, None if below_id == EMPTY_TREE else Entry(FileMode.TREE, below_id))
-    ordered = dict(sorted(entries.items(), key=_git_order))
-    data = b"".join(
-        [b"%b %b\0%b" % (mode, name, raw_id) for name, (mode, raw_id) in ordered.items()]
-    )
+    names = {name for name, *_ in changes}
+    data = _edited(repository.written_tree(tree), before, entries, names)
+    if data is None:
+        entries = dict(sorted(entries.items(), key=_git_order))
+        data = b"".join(
+            [b"%b %b\0%b" % (mode, name, raw_id) for name, (mode, raw_id) in entries.items()]
+        )
     stored = objects.add("tree", data)
-    repository.remember_tree(stored, data, ordered)
+    repository.remember_tree(stored, data, entries)
     return stored
+
+
+def _edited(
+    data: bytes | None,
+    before: Mapping[bytes, tuple[bytes, bytes]],
+    after: Mapping[bytes, tuple[bytes, bytes]],
+    names: Iterable[bytes],
+) -> bytes | None:
+    """Put new ids into a tree, which takes a twentieth of the time of writing it anew.
+
+    Returns:
+        The tree, or None where it must be written anew: an entry came, went or is of another kind.
+    """
+    if data is None:
+        return None
+    for name in names:
+        (mode, old_id), (new_mode, new_id) = before.get(name, _NOTHING), after.get(name, _NOTHING)
+        if mode != new_mode or not mode:
+            return None
+        entry = b"%b %b\0%b" % (mode, name, old_id)
+        start = data.find(entry)
+        if data.find(entry, start + 1) >= 0:
+            # Ids hold any bytes, so one of the two may only look like an entry.
+            return None
+        data = data[:start] + b"%b %b\0%b" % (mode, name, new_id) + data[start + len(entry) :]
+    return data
 
 
 def _set(entries: dict[bytes, tuple[bytes, bytes]], name: bytes, entry: Entry | None) -> None:
@@ -237,10 +294,6 @@ def _git_order(entry: tuple[bytes, tuple[bytes, bytes]]) -> bytes:
     """Order the entries of a tree as git does: a folder as if its name ended with a slash."""
     name, (mode, _) = entry
     return name + b"/" if mode == _FOLDER else name
-
-
-def _pygit2_signature(person: Signature) -> pygit2.Signature:
-    return pygit2.Signature(person.name, person.email)
 
 
 def move_ref(
@@ -279,6 +332,67 @@ def move_ref(
                 transaction.set_target(ref, commit, None, f"promptstore: {subject}")
                 return True
         patience.wait(lock, OTHERS)
+
+
+def move_plain_ref(
+    repository: Repository, ref: str, tip: str | None, commit: str, token: str, patience: Patience
+) -> bool:
+    """Move a reference that is a file and has no log, in a third of the time that libgit2 takes.
+
+    Its lock is git's own, and so are the look under the lock and the move by renaming it. As the
+    lock is a second name of the token, the next writer knows one that a killed writer left.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+        tip: The commit that it must stand at.
+        commit: The commit to move it to.
+        token: The path of a file that is only used for this reference, by one writer at a time.
+        patience: How long the lock is waited for.
+
+    Returns:
+        Whether it has moved. If not, nothing happened: `move_ref` does it or tells why it cannot.
+
+    Raises:
+        RepositoryLockedError: Another process held the lock for too long.
+    """
+    if tip is None or not _moves_plainly(repository):
+        return False
+    file = f"{repository.common_dir}/{ref}"
+    lock = LinkedLock(f"{file}.lock", token, f"{commit}\n".encode())
+    lock.release()
+    try:
+        lock.acquire(patience)
+        if _read_plain_ref(file) != f"{tip}\n".encode():
+            return False
+        os.rename(f"{file}.lock", file)  # noqa: PTH104
+    except RepositoryLockedError:
+        raise
+    except OSError:
+        # There is no such file, say, but a line in packed-refs, or the locks cannot be links.
+        return False
+    else:
+        return True
+    finally:
+        lock.release()
+
+
+def _moves_plainly(repository: Repository) -> bool:
+    """Tell whether a move of a reference is one of its file and nothing else.
+
+    By default a repository without a working tree keeps no log of its references.
+    """
+    handle = repository.handle
+    return handle.is_bare and not any(key in handle.config for key in _MORE_THAN_A_MOVE)
+
+
+def _read_plain_ref(file: str) -> bytes:
+    # A symbolic link is an old kind of symbolic reference.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _LONGEST_REF)
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock_ref(transaction: ReferenceTransaction, ref: str) -> bool:

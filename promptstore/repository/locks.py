@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ class Patience:
         self._end = time.monotonic() + seconds
         self._pause = _FIRST_PAUSE
 
-    def wait(self, path: Path, holder: str) -> None:
+    def wait(self, path: Path | str, holder: str) -> None:
         """Wait a moment for a lock.
 
         Args:
@@ -53,7 +53,7 @@ class Patience:
 
 
 @contextmanager
-def exclusive(path: Path, patience: Patience) -> Iterator[None]:
+def exclusive(path: Path | str, patience: Patience) -> Iterator[None]:
     """Keep all other writers of this library out, in this process and in others.
 
     The operating system takes the lock away from a process that dies.
@@ -98,12 +98,14 @@ class LinkedLock:
 
     Args:
         path: The lock's path.
-        token: The token's path, in the same folder.
+        token: The token's path, on the same file system.
+        content: What the lock holds from the moment when it is there.
     """
 
-    def __init__(self, path: Path, token: Path) -> None:
+    def __init__(self, path: str, token: str, content: bytes = b"") -> None:
         self._path = path
         self._token = token
+        self._content = content
 
     def acquire(self, patience: Patience) -> None:
         """Take the lock, or do nothing where it is taken already.
@@ -111,7 +113,9 @@ class LinkedLock:
         Raises:
             RepositoryLockedError: Another process held it for too long.
         """
-        self._token.touch()
+        with suppress(FileExistsError):
+            # A token that is there may be a name of something else by now: it is not written to.
+            write_new(self._token, self._content, 0o666)
         while True:
             try:
                 os.link(self._token, self._path)
@@ -126,12 +130,32 @@ class LinkedLock:
     def is_held(self) -> bool:
         """Tell whether the lock is there and has this token."""
         try:
-            return self._path.samefile(self._token)
+            return os.path.samestat(os.stat(self._token), os.stat(self._path))  # noqa: PTH116
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
         """Give the lock back; one that somebody else holds stays."""
         if self.is_held:
-            self._path.unlink()
-        self._token.unlink(missing_ok=True)
+            os.unlink(self._path)  # noqa: PTH108
+        with suppress(FileNotFoundError):
+            os.unlink(self._token)  # noqa: PTH108
+
+
+def write_new(file: str, content: bytes, mode: int) -> None:
+    """Write a file that is not there yet.
+
+    Args:
+        file: Its path.
+        content: What it is to hold.
+        mode: Its mode, from which the process's mask is taken.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)

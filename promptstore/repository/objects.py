@@ -14,7 +14,9 @@ from hashlib import sha1
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
-from zlib import compress, crc32
+from zlib import DEFLATED, compress, compressobj, crc32
+
+from promptstore.repository.locks import write_new
 
 Kind: TypeAlias = Literal["commit", "tree", "blob"]
 
@@ -24,6 +26,15 @@ _WORTH_A_PACK: Final = 100
 
 _COMPRESSION: Final = 1
 """Git's own level for loose objects; a pack of prompts is hardly larger than with the default."""
+
+_SMALL: Final = 1 << 13
+_SMALL_WINDOW: Final = 13
+_SMALL_MEMORY: Final = 6
+"""Zlib's usual buffers are far larger than most objects, and making them takes four fifths of the
+time of compressing one. A window (two to this power) that holds the whole object leaves out none of
+its repetitions."""
+
+_MODE: Final = 0o444
 
 _TEMPORARY: Final = "tmp_"
 """How files begin that ``git prune`` removes when they are old."""
@@ -112,7 +123,7 @@ def _store_pack(folder: Path, objects: Mapping[str, tuple[Kind, bytes]]) -> None
     packed: list[PackedObject] = []
     offset = len(records[0])
     for name, (kind, data) in objects.items():
-        record = _packed_head(kind, len(data)) + compress(data, _COMPRESSION)
+        record = _packed_head(kind, len(data)) + _compressed(data)
         packed.append(PackedObject(bytes.fromhex(name), crc32(record), offset))
         records.append(record)
         offset += len(record)
@@ -120,8 +131,10 @@ def _store_pack(folder: Path, objects: Mapping[str, tuple[Kind, bytes]]) -> None
     pack_name = sha1(content, usedforsecurity=False).digest()
     packed.sort()
     folder.mkdir(exist_ok=True)
-    fresh_pack = _write(f"{folder}/{_TEMPORARY}pack_{_token()}", content + pack_name)
-    fresh_index = _write(f"{folder}/{_TEMPORARY}idx_{_token()}", pack_index(packed, pack_name))
+    fresh_pack = f"{folder}/{_TEMPORARY}pack_{_token()}"
+    fresh_index = f"{folder}/{_TEMPORARY}idx_{_token()}"
+    write_new(fresh_pack, content + pack_name, _MODE)
+    write_new(fresh_index, pack_index(packed, pack_name), _MODE)
     # Git forces packs to the disk, and loose objects not: a pack holds more that can be lost.
     for file in (fresh_pack, fresh_index):
         _force_to_disk(file)
@@ -133,23 +146,20 @@ def _store_pack(folder: Path, objects: Mapping[str, tuple[Kind, bytes]]) -> None
 def _store_loose(folder: Path, name: str, content: bytes) -> None:
     inside = f"{folder}/{name[:2]}"
     fresh = f"{inside}/{_TEMPORARY}obj_{_token()}"
-    compressed = compress(content, _COMPRESSION)
+    compressed = _compressed(content)
     try:
-        _write(fresh, compressed)
+        write_new(fresh, compressed, _MODE)
     except FileNotFoundError:
         Path(inside).mkdir(exist_ok=True)
-        _write(fresh, compressed)
+        write_new(fresh, compressed, _MODE)
     _rename(fresh, f"{inside}/{name[2:]}")
 
 
-def _write(file: str, content: bytes) -> str:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-    try:
-        while content:
-            content = content[os.write(descriptor, content) :]
-    finally:
-        os.close(descriptor)
-    return file
+def _compressed(content: bytes) -> bytes:
+    if len(content) > _SMALL:
+        return compress(content, _COMPRESSION)
+    small = compressobj(_COMPRESSION, DEFLATED, _SMALL_WINDOW, _SMALL_MEMORY)
+    return small.compress(content) + small.flush()
 
 
 def _force_to_disk(file: str) -> None:

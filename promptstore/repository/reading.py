@@ -105,6 +105,9 @@ class Repository:
         self.common_dir = _common_dir(git_dir)
         self._trees: TreeCache[dict[str, Entry]] = TreeCache()
         self._raw_trees: TreeCache[RawTree] = TreeCache()
+        # Bounded by bytes, as these are counted: the trees of the last saves, with room to spare.
+        self._written_trees: TreeCache[bytes] = TreeCache()
+        self._written_commit = "", b""
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
 
     @classmethod
@@ -288,6 +291,20 @@ class Repository:
             entries: Its entries in git's order.
         """
         self._raw_trees.put(tree_id, RawTree(data, entries))
+        self._written_trees.put(tree_id, data)
+
+    def written_tree(self, tree_id: str) -> bytes | None:
+        """Give the content of a tree that was written here lately; None for any other."""
+        return self._written_trees.get(tree_id)
+
+    def remember_commit(self, commit_id: str, data: bytes) -> None:
+        """Take in a commit that was just written, which its writer reads next.
+
+        Args:
+            commit_id: Its id.
+            data: Its content.
+        """
+        self._written_commit = commit_id, data
 
     def files_and_folders(
         self, tree_id: str, suffix: str
@@ -442,7 +459,10 @@ class Repository:
         return tree
 
     def _read_commit(self, commit_id: str) -> Commit:
-        ordinary = _ORDINARY_COMMIT.fullmatch(self._read(commit_id, ObjectType.COMMIT))
+        written, data = self._written_commit
+        if written != commit_id:
+            data = self._read(commit_id, ObjectType.COMMIT)
+        ordinary = _ORDINARY_COMMIT.fullmatch(data)
         if ordinary is not None:
             with suppress(UnicodeDecodeError):
                 return _ordinary_commit(commit_id, ordinary)

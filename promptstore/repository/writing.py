@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +30,7 @@ from promptstore.repository.commits import (
     FileChange,
     Move,
     add_files,
+    move_plain_ref,
     move_ref,
     new_objects,
     store_commit,
@@ -37,6 +39,8 @@ from promptstore.repository.commits import (
 from promptstore.repository.locks import Patience, exclusive
 from promptstore.repository.reading import Repository, translated
 from promptstore.repository.trees import Entry
+
+_JOURNAL: Final = "journal.json"
 
 _DEAD_LOCK_SECONDS: Final = 1.0
 """How old a branch's lock is that a killed writer left: git itself holds one for milliseconds."""
@@ -95,6 +99,10 @@ def update_branch(
             if journal is None:
                 return None
             checkouts = find_checkouts(repository, ref, journal.token)
+            if not checkouts and move_plain_ref(
+                repository, ref, tip, journal.commit, f"{folder}/{_token_of(ref)}", patience
+            ):
+                return journal.commit
             _write_journal(folder, journal)
             try:
                 for checkout in checkouts:
@@ -115,20 +123,22 @@ def update_branch(
                 _settle(repository, folder, journal, checkouts, patience)
             if has_moved:
                 return journal.commit
-            patience.wait(folder / "write.lock", "ever new commits of others")
+            patience.wait(f"{folder}/write.lock", "ever new commits of others")
 
 
 @contextmanager
-def _only_writer(repository: Repository, patience: Patience) -> Iterator[Path]:
+def _only_writer(repository: Repository, patience: Patience) -> Iterator[str]:
     """Keep other writers of this library out, and give the folder for what a write notes down."""
-    folder = _own_folder(repository)
-    with exclusive(folder / "write.lock", patience):
+    folder = f"{repository.common_dir}/promptstore"
+    # Paths as objects would take as long as all the rest of a save's look at its own files.
+    if not os.path.isdir(folder):  # noqa: PTH112
+        _make_own_folder(repository, Path(folder))
+    with exclusive(f"{folder}/write.lock", patience):
         yield folder
 
 
-def _own_folder(repository: Repository) -> Path:
+def _make_own_folder(repository: Repository, folder: Path) -> None:
     """Make the folder of this library in the git directory, as open to others as that is."""
-    folder = repository.common_dir / "promptstore"
     try:
         folder.mkdir()
         # A repository that is shared by a group says so by the mode of its folders.
@@ -137,7 +147,11 @@ def _own_folder(repository: Repository) -> Path:
         pass
     except PermissionError as error:
         raise ReadOnlyError(path=str(folder), reason="this user may not write here.") from error
-    return folder
+
+
+def _token_of(ref: str) -> str:
+    """Name the file that tells a lock of a reference that a killed writer left from git's."""
+    return f"moving-{sha1(ref.encode(), usedforsecurity=False).hexdigest()}"
 
 
 class _Journal(NamedTuple):
@@ -156,19 +170,17 @@ class _Journal(NamedTuple):
     moves: tuple[Move, ...]
 
 
-def _journal_file(folder: Path) -> Path:
-    return folder / "journal.json"
-
-
-def _write_journal(folder: Path, journal: _Journal) -> None:
-    fresh = folder / "journal.new"
+def _write_journal(folder: str, journal: _Journal) -> None:
+    fresh = Path(folder, "journal.new")
     fresh.write_bytes(json.dumps(journal).encode())
-    fresh.replace(_journal_file(folder))
+    fresh.replace(f"{folder}/{_JOURNAL}")
 
 
-def _read_journal(folder: Path) -> _Journal | None:
+def _read_journal(folder: str) -> _Journal | None:
+    file = f"{folder}/{_JOURNAL}"
     try:
-        text = _journal_file(folder).read_text(encoding="utf-8")
+        with open(file, "rb") as stream:  # noqa: PTH123
+            text = stream.read()
     except FileNotFoundError:
         return None
     try:
@@ -176,7 +188,7 @@ def _read_journal(folder: Path) -> _Journal | None:
         return _Journal(ref, commit, token, tuple(_read_move(move) for move in moves))
     except (ValueError, TypeError):
         # It is written whole or not at all; what cannot be read is not from here.
-        _journal_file(folder).unlink()
+        Path(file).unlink()
         return None
 
 
@@ -205,7 +217,7 @@ def _prepare(
     return True
 
 
-def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
+def _recover(repository: Repository, folder: str, patience: Patience) -> None:
     """Settle what a killed process left."""
     journal = _read_journal(folder)
     if journal is not None:
@@ -216,7 +228,7 @@ def _recover(repository: Repository, folder: Path, patience: Patience) -> None:
 
 def _settle(
     repository: Repository,
-    folder: Path,
+    folder: str,
     journal: _Journal,
     checkouts: Sequence[Checkout],
     patience: Patience,
@@ -233,7 +245,7 @@ def _settle(
     finally:
         for checkout in checkouts:
             checkout.clean(journal.moves)
-    _journal_file(folder).unlink()
+    Path(folder, _JOURNAL).unlink()
 
 
 def _contains(repository: Repository, tip: str, commit: str) -> bool:
