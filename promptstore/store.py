@@ -580,7 +580,9 @@ class PromptStore:
         standing = present.look_again().standing
         if base is None:
             base = self._tip_snapshot(standing)
-        writer = Writer(repository, self.writable_branch, self.root, self._lock_timeout, self._at)
+        # The title is the branch's name, unless HEAD is detached.
+        branch = standing.title if standing.title != "HEAD" else self.writable_branch
+        writer = Writer(repository, branch, self.root, self._lock_timeout, self._at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
         present.expire()
         result = self._tip_snapshot(standing._replace(tip=written.commit))
