@@ -215,7 +215,8 @@ def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkou
             pygit2.Repository(git_dir)
             for git_dir in (common_dir, *_worktrees(common_dir))
             # Opening takes eight times as long as these two looks, and is seldom needed.
-            if _head(git_dir) == ref and not (git_dir == common_dir and _is_bare(repository))
+            if not (git_dir == common_dir and repository.configuration.ask(_is_bare))
+            and _head(git_dir) == ref
         ]
         return [
             Checkout(handle, token)
@@ -246,12 +247,9 @@ def _head(git_dir: str) -> str | None:
     return text.removeprefix("ref:").strip() if text.startswith("ref:") else None
 
 
-def _is_bare(repository: Repository) -> bool:
+def _is_bare(config: pygit2.Config) -> bool:
     """Tell whether git is told that the main git directory has no working tree."""
-    try:
-        return repository.handle.config.get_bool("core.bare")
-    except KeyError:
-        return False
+    return "core.bare" in config and config.get_bool("core.bare")
 
 
 def _staged_fault(index: pygit2.Index, move: Move) -> str:

@@ -382,8 +382,11 @@ def _moves_plainly(repository: Repository) -> bool:
 
     By default a repository without a working tree keeps no log of its references.
     """
-    handle = repository.handle
-    return handle.is_bare and not any(key in handle.config for key in _MORE_THAN_A_MOVE)
+    return repository.handle.is_bare and repository.configuration.ask(_is_quiet)
+
+
+def _is_quiet(config: pygit2.Config) -> bool:
+    return not any(key in config for key in _MORE_THAN_A_MOVE)
 
 
 def _read_plain_ref(file: str) -> bytes:

@@ -23,6 +23,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
     UnsupportedRepositoryError,
 )
+from promptstore.repository.configuration import Configuration
 from promptstore.repository.trees import (
     EMPTY_TREE,
     LARGE_TREE,
@@ -94,6 +95,7 @@ class Repository:
         git_dir: The repository's own git directory.
         common_dir: The git directory that it shares with its linked worktrees.
         workdir: The top of its working tree, or None for a bare repository.
+        configuration: What git is told.
     """
 
     def __init__(self, git_dir: Path) -> None:
@@ -103,6 +105,8 @@ class Repository:
             handle = self.handle
             self.workdir = Path(handle.workdir) if handle.workdir else None
         self.common_dir = _common_dir(git_dir)
+        folders = {str(self.git_dir), str(self.common_dir)}
+        self.configuration = Configuration(folders, lambda: self.handle.config)
         self._trees: TreeCache[dict[str, Entry]] = TreeCache()
         self._raw_trees: TreeCache[RawTree] = TreeCache()
         # Bounded by bytes, as these are counted: the trees of the last saves, with room to spare.

@@ -178,13 +178,10 @@ def _write_journal(folder: str, journal: _Journal) -> None:
 
 def _read_journal(folder: str) -> _Journal | None:
     file = f"{folder}/{_JOURNAL}"
-    try:
-        with open(file, "rb") as stream:  # noqa: PTH123
-            text = stream.read()
-    except FileNotFoundError:
+    if not os.path.exists(file):  # noqa: PTH110
         return None
     try:
-        ref, commit, token, moves = json.loads(text)
+        ref, commit, token, moves = json.loads(Path(file).read_bytes())
         return _Journal(ref, commit, token, tuple(_read_move(move) for move in moves))
     except (ValueError, TypeError):
         # It is written whole or not at all; what cannot be read is not from here.
