@@ -136,6 +136,9 @@ class Present:
 
     def _standing(self) -> Standing:
         repository = self._repository
-        tip = repository.tip(self._branch)
-        title = self._branch or repository.head_branch() or "HEAD"
+        if self._branch is None:
+            head = repository.head()
+            title, tip = head.branch or "HEAD", head.tip
+        else:
+            title, tip = self._branch, repository.tip(self._branch)
         return Standing(tip, title, labels_commit(repository), repository.is_shallow)
