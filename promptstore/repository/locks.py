@@ -136,6 +136,8 @@ class LinkedLock:
 
     def release(self) -> None:
         """Give the lock back; one that somebody else holds stays."""
+        if not os.path.exists(self._token):  # noqa: PTH110
+            return
         if self.is_held:
             os.unlink(self._path)  # noqa: PTH108
         with suppress(FileNotFoundError):

@@ -76,8 +76,9 @@ class NewObjects:
             OSError: The folder cannot be written.
         """
         if len(self._pending) < _WORTH_A_PACK:
+            token = _token()
             for name, (kind, data) in self._pending.items():
-                _store_loose(self._folder, name, _head(kind, data) + data)
+                _store_loose(self._folder, name, _head(kind, data) + data, token)
         else:
             _store_pack(self._folder / "pack", self._pending)
         self._pending = {}
@@ -149,9 +150,9 @@ def _store_pack(folder: Path, objects: Mapping[str, tuple[Kind, bytes]]) -> None
     _rename(fresh_index, f"{folder}/pack-{pack_name.hex()}.idx")
 
 
-def _store_loose(folder: Path, name: str, content: bytes) -> None:
+def _store_loose(folder: Path, name: str, content: bytes, token: str) -> None:
     inside = f"{folder}/{name[:2]}"
-    fresh = f"{inside}/{_TEMPORARY}obj_{_token()}"
+    fresh = f"{inside}/{_TEMPORARY}obj_{token}"
     compressed = _fitted(content)
     try:
         write_new(fresh, compressed, _MODE)
