@@ -339,15 +339,14 @@ def move_plain_ref(
 ) -> bool:
     """Move a reference that is a file and has no log, in a third of the time that libgit2 takes.
 
-    Its lock is git's own, and so are the look under the lock and the move by renaming it. As the
-    lock is a second name of the token, the next writer knows one that a killed writer left.
+    Its lock is git's own, and so are the look under the lock and the move by renaming it.
 
     Args:
         repository: The repository.
         ref: The reference's full name.
         tip: The commit that it must stand at.
         commit: The commit to move it to.
-        token: The path of a file that is only used for this reference, by one writer at a time.
+        token: See `free_dead_lock`; one writer at a time uses it.
         patience: How long the lock is waited for.
 
     Returns:
@@ -360,7 +359,6 @@ def move_plain_ref(
         return False
     file = f"{repository.common_dir}/{ref}"
     lock = LinkedLock(f"{file}.lock", token, f"{commit}\n".encode())
-    lock.release()
     try:
         lock.acquire(patience)
         if _read_plain_ref(file) != f"{tip}\n".encode():
@@ -375,6 +373,18 @@ def move_plain_ref(
         return True
     finally:
         lock.release()
+
+
+def free_dead_lock(repository: Repository, ref: str, token: str) -> None:
+    """Remove the lock that a killed `move_plain_ref` left; one that somebody else holds stays.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+        token: The path of a file that is a second name of the lock, and that is used for nothing
+            but this reference.
+    """
+    LinkedLock(f"{repository.common_dir}/{ref}.lock", token).release()
 
 
 def _moves_plainly(repository: Repository) -> bool:

@@ -8,6 +8,10 @@ files follow.
 Before step 2 a journal says what is about to happen. A process that dies leaves the journal behind,
 and the next writer finishes step 4 or takes away what step 2 laid out. The step 4 of an undisturbed
 write is the same code.
+
+Where no working tree has the branch checked out, steps 2 and 4 are nothing. The journal then only
+tells that the branch's lock may be a dead one, and is left out where the lock itself tells whose it
+is.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from promptstore.repository.commits import (
     FileChange,
     Move,
     add_files,
+    free_dead_lock,
     move_plain_ref,
     move_ref,
     new_objects,
@@ -93,6 +98,8 @@ def update_branch(
 
     with translated(repository.git_dir), _only_writer(repository, patience) as folder:
         _recover(repository, folder, patience)
+        moving = f"{folder}/{_token_of(ref)}"
+        free_dead_lock(repository, ref, moving)
         while True:
             tip = tip_of(repository, ref)
             journal = draft(tip, os.urandom(8).hex())
@@ -100,7 +107,7 @@ def update_branch(
                 return None
             checkouts = find_checkouts(repository, ref, journal.token)
             if not checkouts and move_plain_ref(
-                repository, ref, tip, journal.commit, f"{folder}/{_token_of(ref)}", patience
+                repository, ref, tip, journal.commit, moving, patience
             ):
                 return journal.commit
             _write_journal(folder, journal)
@@ -150,7 +157,7 @@ def _make_own_folder(repository: Repository, folder: Path) -> None:
 
 
 def _token_of(ref: str) -> str:
-    """Name the file that tells a lock of a reference that a killed writer left from git's."""
+    """Name the file that tells a branch's lock that a killed writer left from one of git's."""
     return f"moving-{sha1(ref.encode(), usedforsecurity=False).hexdigest()}"
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import cast
 
+import pygit2
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
@@ -43,14 +46,19 @@ def counts(repo: GitRepo) -> tuple[int, int]:
     return int(found["packs"]), int(found["count"])
 
 
-def put(repo: GitRepo, files: Mapping[str, bytes | None]) -> str | None:
-    """Commit files by path."""
-    me = Signature("Ada Example", "ada@example.com")
+ADA = Signature("Ada Example", "ada@example.com")
+PUT = CommitNote(ADA, ADA, "put")
+
+
+def put(
+    repo: GitRepo | Repository, files: Mapping[str, bytes | None], note: CommitNote = PUT
+) -> str | None:
+    """Commit files by path, in a repository that is open already or that is opened anew."""
     return update_branch(
-        Repository.discover(repo.path),
+        repo if isinstance(repo, Repository) else Repository.discover(repo.path),
         "main",
         lambda _: [FileChange(path, path, data) for path, data in files.items()],
-        CommitNote(me, me, "put"),
+        note,
         patience=Patience(5),
     )
 
@@ -186,11 +194,15 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 edits = st.dictionaries(paths, st.none() | st.binary(max_size=3), min_size=1, max_size=8)
 
 
-@given(steps=st.lists(edits, min_size=1, max_size=4))
+@given(steps=st.lists(edits, min_size=1, max_size=4), keeps_open=st.booleans())
 def test_trees_are_those_that_git_makes(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, bytes | None]]
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[dict[str, bytes | None]],
+    keeps_open: bool,
 ) -> None:
     repo = GitRepo.init(tmp_path_factory.mktemp("trees") / "repo", "--bare")
+    # One that is open still has the trees that it wrote, and only changes ids in them.
+    opened = Repository.discover(repo.path) if keeps_open else repo
     present: dict[str, bytes] = {}
     for step in steps:
         wanted = {path: data for path, data in step.items() if data is not None}
@@ -199,7 +211,7 @@ def test_trees_are_those_that_git_makes(
             continue
         changed = {path: data for path, data in step.items() if data is not None or path in present}
         present = {path: data for path, data in (present | changed).items() if data is not None}
-        if put(repo, changed) is None:
+        if put(opened, changed) is None:
             continue
         lines = [f"100644 {blob_id(data)}\t{path}\n" for path, data in present.items()]
         repo.git("read-tree", "--empty")
@@ -214,3 +226,90 @@ def test_a_path_that_git_would_not_check_out(repo: GitRepo, path: str) -> None:
         put(repo, {path: b"x"})
     assert counts(repo) == (0, 0)
     assert_tidy(repo)
+
+
+def test_an_id_that_looks_like_an_entry_is_left_alone(tmp_path: Path) -> None:
+    repo = GitRepo.init(tmp_path / "repo", "--bare")
+    # From the beginning of the id of Z on, the tree reads like the entry of b.
+    ids = {
+        "Z": b"100644 b\0" + b"\1" * 11,
+        "a": b"\2" * 20,
+        "b": b"\1" * 11 + b"100644 a\0",
+    }
+    lines = [f"100644 blob {raw_id.hex()}\t{name}\n" for name, raw_id in ids.items()]
+    tree = repo.git("mktree", "--missing", stdin="".join(lines).encode())
+    repo.git("update-ref", "refs/heads/main", repo.git("commit-tree", "-m", "odd", tree))
+    opened = Repository.discover(repo.path)
+    for files in ({"c": b"new"}, {"b": b"new"}):
+        put(opened, files)
+    listed = repo.git("ls-tree", "--format=%(path) %(objectname)", "main").splitlines()
+    new = blob_id(b"new")
+    assert listed == [f"Z {ids['Z'].hex()}", f"a {ids['a'].hex()}", f"b {new}", f"c {new}"]
+
+
+people = st.builds(
+    Signature,
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\n<>"), min_size=1),
+    st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1),
+)
+messages = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@given(author=people, committer=people, message=messages)
+def test_commits_are_those_that_libgit2_makes(
+    tmp_path_factory: pytest.TempPathFactory,
+    author: Signature,
+    committer: Signature,
+    message: str,
+) -> None:
+    repo = GitRepo.init(tmp_path_factory.mktemp("commits") / "repo", "--bare")
+    opened = Repository.discover(repo.path)
+    try:
+        pygit2.Signature(*author), pygit2.Signature(*committer)
+    except ValueError:
+        reject()
+    put(opened, {"a": b"1"})
+    parent = opened.tip("main")
+    commit = put(opened, {"a": b"2"}, CommitNote(author, committer, message))
+    assert commit is not None
+    assert parent is not None
+    handle = opened.handle
+    made = cast("pygit2.Commit", handle[commit])
+    moment = made.committer.time, made.committer.offset
+    wanted = handle.create_commit_string(
+        pygit2.Signature(*author, *moment),
+        pygit2.Signature(*committer, *moment),
+        message,
+        made.tree_id,
+        [pygit2.Oid(hex=parent)],
+    )
+    assert made.read_raw() == str(wanted).encode()
+    # The one that wrote it knows it without reading it.
+    assert opened.commit(commit) == Repository.discover(repo.path).commit(commit)
+
+
+def blocks(size: int) -> int:
+    return -(-size // 4096)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4075, 4076, 8182, 8183, 70_000])
+@pytest.mark.parametrize("makes", [bytes, random.Random(1).randbytes], ids=["zeros", "noise"])
+def test_loose_objects_of_any_size_are_read_by_git_and_libgit2(
+    repo: GitRepo, size: int, makes: Callable[[int], bytes]
+) -> None:
+    objects, data = NewObjects(repo.path / ".git/objects"), makes(size)
+    name = objects.add("blob", data)
+    objects.store()
+    assert counts(repo) == (0, 1)
+    (file,) = (repo.path / ".git/objects").glob("??/*")
+    assert file.stat().st_mode & 0o777 == 0o444
+    # A file takes whole blocks of the disk, so that is all that compressing could save.
+    compressed = zlib.compress(b"blob %d\0" % size + data, 1)
+    assert blocks(file.stat().st_size) == blocks(len(compressed))
+    assert repo.git("hash-object", "--stdin", stdin=data) == name
+    repo.git("fsck", "--strict")
+    assert Repository.discover(repo.path).blob(name) == data
+    assert repo.git("cat-file", "-s", name) == str(size)
+    repo.git("update-ref", "refs/tags/kept", name)
+    repo.git("gc", "--quiet", "--prune=now")
+    assert Repository.discover(repo.path).blob(name) == data
