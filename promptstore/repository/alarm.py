@@ -11,17 +11,21 @@ system, a file system that other machines write to, no watches left), git is ask
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pygit2
 
 from promptstore.repository.reading import Repository
+
+if TYPE_CHECKING:
+    import ctypes
 
 # Named as in inotify(7).
 _IN_MODIFY: Final = 0x2
@@ -46,6 +50,7 @@ _WATCHABLE: Final = frozenset({
 })  # fmt: skip
 """File systems, by their number in statfs(2), that only this kernel writes to."""
 
+_ABSENT: Final = (errno.ENOENT, errno.ENOTDIR)
 _MAX_LINKS: Final = 10
 
 
@@ -100,12 +105,15 @@ def watch_refs(repository: Repository, names: Sequence[str]) -> RefAlarm | None:
     """
     if sys.platform != "linux":
         return None
-    before = _refs_on_the_way(repository, names)
-    alarm = _watch(repository, before)
-    if alarm is not None and _refs_on_the_way(repository, names) != before:
-        alarm.close()
+    libc = _libc()
+    descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
         return None
-    return alarm
+    alarm = RefAlarm(descriptor)
+    if _are_watched(_Watches(libc, descriptor), repository, names):
+        return alarm
+    alarm.close()
+    return None
 
 
 def _close_all() -> None:
@@ -113,66 +121,97 @@ def _close_all() -> None:
         alarm.close()
 
 
-def _refs_on_the_way(repository: Repository, names: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for name in names:
-        target: Any = name
-        for _ in range(_MAX_LINKS):
-            if not isinstance(target, str):
-                break
-            found.append(target)
-            try:
-                target = repository.handle.lookup_reference(target).target
-            except (KeyError, pygit2.GitError):
-                break
-    return found
-
-
-def _watch(repository: Repository, refs: Sequence[str]) -> RefAlarm | None:
+@lru_cache(maxsize=1)
+def _libc() -> ctypes.CDLL:
     # Loaded here, as a process that reads only once needs no alarm.
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    answer = ctypes.create_string_buffer(256)
-
-    def is_watchable(folder: bytes) -> bool:
-        # The kind of the file system comes first, as a long.
-        size = ctypes.sizeof(ctypes.c_long)
-        fine = libc.statfs(folder, answer) == 0
-        return fine and int.from_bytes(answer.raw[:size], sys.byteorder) in _WATCHABLE
-
-    descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-    if descriptor < 0:
-        return None
-    alarm = RefAlarm(descriptor)
-    for folder, mask, is_needed in _folders(repository, refs):
-        name = os.fsencode(folder)
-        watched = libc.inotify_add_watch(descriptor, name, mask) >= 0
-        if (watched or is_needed) and not (watched and is_watchable(name)):
-            alarm.close()
-            return None
-    return alarm
+    return ctypes.CDLL(None, use_errno=True)
 
 
-def _folders(repository: Repository, refs: Sequence[str]) -> Iterator[tuple[Path, int, bool]]:
-    """List the folders to watch, each with what for, and whether it must be there.
+class _Watches:
+    """The folders that one alarm watches.
 
-    A folder that is not there yet is seen when it is made, as the one above it comes first.
+    Args:
+        libc: The C library.
+        descriptor: The alarm's descriptor.
     """
-    tops = {repository.git_dir.resolve(), repository.common_dir.resolve()}
-    above = {folder for top in tops for folder in top.parents if folder != folder.parent}
-    for folder in sorted(above - tops):
-        yield folder, _GONE, True
-    for top in sorted(tops):
-        yield top, _CHANGED, True
-    inside: dict[Path, None] = {}
-    for ref in refs:
-        file = repository.common_dir / ref
-        way = [repository.common_dir / folder for folder in reversed(Path(ref).parents)]
-        inside |= dict.fromkeys(way)
-        # An old kind of symbolic reference is a symbolic link, which may lead anywhere.
-        if any(map(Path.is_symlink, [*way[1:], file])):
-            inside[file.resolve().parent] = None
-    for folder in inside:
-        if folder not in above:
-            yield folder, _CHANGED, False
+
+    def __init__(self, libc: ctypes.CDLL, descriptor: int) -> None:
+        import ctypes
+
+        self._add = libc.inotify_add_watch
+        self._statfs = libc.statfs
+        self._errno = ctypes.get_errno
+        self._descriptor = descriptor
+        self._answer = ctypes.create_string_buffer(256)
+        # The kind of the file system comes first, as a long.
+        self._size = ctypes.sizeof(ctypes.c_long)
+        self._known: set[str] = set()
+
+    def add(self, folder: str, mask: int, *, must_exist: bool) -> bool:
+        """Watch a folder, and tell whether all of its changes will be seen.
+
+        Those of one that is not there yet will be, if the one above it is watched.
+        """
+        if folder in self._known:
+            return True
+        self._known.add(folder)
+        name = os.fsencode(folder)
+        if self._add(self._descriptor, name, mask) < 0:
+            return not must_exist and self._errno() in _ABSENT
+        fine = self._statfs(name, self._answer) == 0
+        kind = int.from_bytes(self._answer.raw[: self._size], sys.byteorder)
+        return fine and kind in _WATCHABLE
+
+
+def _are_watched(watches: _Watches, repository: Repository, names: Sequence[str]) -> bool:
+    """Watch everything that the references depend on, from the top of the file system on.
+
+    Paths as objects would take twice as long as everything else here.
+    """
+    common_dir = str(repository.common_dir)
+    tops = sorted({os.path.realpath(folder) for folder in (str(repository.git_dir), common_dir)})
+    above = {folder for top in tops for folder in _folders_above(top)}
+    return (
+        all(
+            watches.add(folder, _GONE, must_exist=True) for folder in sorted(above.difference(tops))
+        )
+        and all(watches.add(top, _CHANGED, must_exist=True) for top in tops)
+        and all(_is_watched(watches, repository, common_dir, name) for name in names)
+    )
+
+
+def _folders_above(path: str) -> list[str]:
+    """List the folders that a path lies in, but for the top of the file system."""
+    return [path[:end] for end, letter in enumerate(path) if letter == "/" and end]
+
+
+def _is_watched(watches: _Watches, repository: Repository, common_dir: str, name: str) -> bool:
+    """Watch a reference, then look where it leads, and so on: what changes after a look rings."""
+    target: Any = name
+    for _ in range(_MAX_LINKS):
+        if not isinstance(target, str):
+            break
+        if not _is_way_watched(watches, common_dir, target):
+            return False
+        try:
+            target = repository.handle.lookup_reference(target).target
+        except (KeyError, pygit2.GitError):
+            break
+    return True
+
+
+def _is_way_watched(watches: _Watches, top: str, ref: str) -> bool:
+    """Watch the folders on the way to the file of a reference, from the top on."""
+    place, has_links = top, False
+    for segment in ref.split("/"):
+        if not watches.add(place, _CHANGED, must_exist=False):
+            return False
+        place = f"{place}/{segment}"
+        has_links = has_links or os.path.islink(place)  # noqa: PTH114
+    if not has_links:
+        return True
+    # An old kind of symbolic reference is a symbolic link, which may lead anywhere.
+    folder = os.path.dirname(os.path.realpath(place))  # noqa: PTH120
+    return watches.add(folder, _CHANGED, must_exist=False)
