@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -17,6 +18,9 @@ _LOOKS_BEFORE_AN_ALARM: Final = 3
 """An alarm costs as much as a few looks, which a short process never saves."""
 
 _MOST_LOOKS: Final = 100
+_LOOKS_BEFORE_LOADING: Final = 100
+"""What the first alarm of a process loads takes as long as so many looks."""
+
 _SHORT_LIFE: Final = 1.0
 """After an alarm that lived for fewer seconds, the next one is made after twice as many looks: on a
 busy branch it would cost more than it saves."""
@@ -81,7 +85,7 @@ class Present:
         self._interval = refresh_interval
         self._refs = ("HEAD" if branch is None else f"refs/heads/{branch}", *LABEL_REFS)
         self._looks = 0
-        self._looks_before = _LOOKS_BEFORE_AN_ALARM
+        self._looks_before = _looks_before_an_alarm()
         self._alarm_since = 0.0
         # What belongs together is one value, so that threads never see half of it.
         self._seen: tuple[RefAlarm | None, float, Moment | None] = (None, 0.0, None)
@@ -125,7 +129,7 @@ class Present:
         if self._seen[0] is not None:
             lived = now - self._alarm_since
             doubled = min(2 * self._looks_before, _MOST_LOOKS)
-            self._looks_before = doubled if lived < _SHORT_LIFE else _LOOKS_BEFORE_AN_ALARM
+            self._looks_before = doubled if lived < _SHORT_LIFE else _looks_before_an_alarm()
         if self._looks < self._looks_before or self._interval:
             return None
         from promptstore.repository.alarm import watch_refs
@@ -142,3 +146,7 @@ class Present:
         else:
             title, tip = self._branch, repository.tip(self._branch)
         return Standing(tip, title, labels_commit(repository), repository.is_shallow)
+
+
+def _looks_before_an_alarm() -> int:
+    return _LOOKS_BEFORE_AN_ALARM if "ctypes" in sys.modules else _LOOKS_BEFORE_LOADING

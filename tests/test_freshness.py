@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -273,6 +274,20 @@ class TestAlarm:
             forked_off.commit(change(str(number)))
             texts(store, MANY)
         assert len(list(Path("/proc/self/fd").iterdir())) <= before + 4
+
+    @pytest.mark.parametrize(("gets", "loads"), [(MANY, False), (10 * MANY, True)])
+    def test_is_made_late_where_much_must_be_loaded_for_it(
+        self, forked_off: GitRepo, gets: int, loads: bool
+    ) -> None:
+        program = (
+            "import sys\n"
+            "from promptstore import PromptStore\n"
+            f"store = PromptStore.open({str(forked_off.path)!r})\n"
+            f"print({{store.get('a').prompt for _ in range({gets})}}, 'ctypes' in sys.modules)\n"
+        )
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert done.stdout == f"{{'old'}} {loads}\n"
 
     def test_makes_a_get_cheaper_than_asking_git(self, forked_off: GitRepo) -> None:
         store = PromptStore.open(forked_off.path)
