@@ -87,6 +87,7 @@ class Present:
         self._looks = 0
         self._looks_before = _looks_before_an_alarm()
         self._alarm_since = 0.0
+        self._spare: RefAlarm | None = None
         # What belongs together is one value, so that threads never see half of it.
         self._seen: tuple[RefAlarm | None, float, Moment | None] = (None, 0.0, None)
 
@@ -109,7 +110,9 @@ class Present:
 
     def expire(self) -> None:
         """Ask git in any case when the present moment is wanted next."""
-        self._seen = (None, 0.0, self._seen[2])
+        alarm, _, moment = self._seen
+        self._spare = alarm or self._spare
+        self._seen = (None, 0.0, moment)
 
     def _look(self, before: Moment | None) -> Moment:
         until = time.monotonic() + self._interval if self._interval else 0.0
@@ -126,7 +129,9 @@ class Present:
 
     def _make_alarm(self) -> RefAlarm | None:
         now = time.monotonic()
-        if self._seen[0] is not None:
+        alarm = self._seen[0]
+        if alarm is not None:
+            self._spare = alarm
             lived = now - self._alarm_since
             doubled = min(2 * self._looks_before, _MOST_LOOKS)
             self._looks_before = doubled if lived < _SHORT_LIFE else _looks_before_an_alarm()
@@ -136,7 +141,8 @@ class Present:
 
         self._looks = 0
         self._alarm_since = now
-        return watch_refs(self._repository, self._refs)
+        spare, self._spare = self._spare, None
+        return watch_refs(self._repository, self._refs, spare)
 
     def _standing(self) -> Standing:
         repository = self._repository

@@ -267,6 +267,36 @@ class TestAlarm:
         alarm.close()
         assert not alarm.is_quiet()
 
+    def test_is_made_of_one_that_rang(self, forked_off: GitRepo, alarm: RefAlarm) -> None:
+        commit(forked_off)
+        assert not alarm.is_quiet()
+        before = set(Path("/proc/self/fd").iterdir())
+        again = watch_refs(Repository.discover(forked_off.path), ["HEAD"], alarm)
+        assert again is not None
+        # Only the descriptor that asks is a new one.
+        assert len(set(Path("/proc/self/fd").iterdir()) - before) == 1
+        assert again.is_quiet()
+        # What told the one is read away, and it rings for ever all the same.
+        assert not alarm.is_quiet()
+        forked_off.commit(change("newer"))
+        assert not again.is_quiet()
+
+    def test_does_not_read_what_another_file_holds(self, forked_off: GitRepo) -> None:
+        before = inotify_descriptors()
+        alarm = watch_refs(Repository.discover(forked_off.path), ["HEAD"])
+        if alarm is None:
+            pytest.skip("this file system cannot be watched")
+        (watching,) = inotify_descriptors() - before
+        read_end, write_end = os.pipe()
+        os.write(write_end, b"mine")
+        os.dup2(read_end, watching)
+        again = watch_refs(Repository.discover(forked_off.path), ["HEAD"], alarm)
+        assert again is not None
+        assert again.is_quiet()
+        assert os.read(watching, 10) == b"mine"
+        for number in (read_end, write_end, watching):
+            os.close(number)
+
     def test_gives_its_descriptors_back(self, forked_off: GitRepo) -> None:
         store = PromptStore.open(forked_off.path)
         before = len(list(Path("/proc/self/fd").iterdir()))
@@ -296,6 +326,11 @@ class TestAlarm:
         asking = min(_seconds(repository.tip) for _ in range(20))
         getting = min(_seconds(lambda: store.get("a")) for _ in range(20))
         assert getting < asking
+
+
+def inotify_descriptors() -> set[int]:
+    files = [file for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    return {int(file.name) for file in files if str(file.readlink()) == "anon_inode:inotify"}
 
 
 def _seconds(work: Callable[[], object]) -> float:
