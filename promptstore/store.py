@@ -582,7 +582,12 @@ class PromptStore:
             base = self._tip_snapshot(standing)
         # The title is the branch's name, unless HEAD is detached.
         branch = standing.title if standing.title != "HEAD" else self.writable_branch
-        writer = Writer(repository, branch, self.root, self._lock_timeout, self._at)
+
+        def snapshot_at(tip: str | None) -> Snapshot:
+            # Others wait for the write lock by then, so nothing else is looked at again.
+            return self._tip_snapshot(standing._replace(tip=tip))
+
+        writer = Writer(repository, branch, self.root, self._lock_timeout, snapshot_at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
         present.expire()
         result = self._tip_snapshot(standing._replace(tip=written.commit))

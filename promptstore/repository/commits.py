@@ -246,7 +246,7 @@ def _add_tree(
         below_id = _add_tree(repository, objects, folder, below)
         _set(entries, name, None if below_id == EMPTY_TREE else Entry(FileMode.TREE, below_id))
     names = {name for name, *_ in changes}
-    data = _edited(repository.written_tree(tree), before, entries, names)
+    data = _edited(repository.tree_data(tree), before, entries, names)
     if data is None:
         entries = dict(sorted(entries.items(), key=_git_order))
         data = b"".join(

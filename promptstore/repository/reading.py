@@ -121,8 +121,8 @@ class Repository:
         self.configuration = Configuration(folders, lambda: self.handle.config)
         self._trees: TreeCache[dict[str, Entry]] = TreeCache()
         self._raw_trees: TreeCache[RawTree] = TreeCache()
-        # Bounded by bytes, as these are counted: the trees of the last saves, with room to spare.
-        self._written_trees: TreeCache[bytes] = TreeCache()
+        # Bounded by bytes, as these are counted: room for the trees of many saves.
+        self._tree_data: TreeCache[bytes] = TreeCache()
         self._written_commit = "", b""
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
 
@@ -319,11 +319,11 @@ class Repository:
             entries: Its entries in git's order.
         """
         self._raw_trees.put(tree_id, RawTree(data, entries))
-        self._written_trees.put(tree_id, data)
+        self._tree_data.put(tree_id, data)
 
-    def written_tree(self, tree_id: str) -> bytes | None:
-        """Give the content of a tree that was written here lately; None for any other."""
-        return self._written_trees.get(tree_id)
+    def tree_data(self, tree_id: str) -> bytes | None:
+        """Give the content of a tree that was read or written lately; None for any other."""
+        return self._tree_data.get(tree_id)
 
     def remember_commit(self, commit_id: str, data: bytes) -> None:
         """Take in a commit that was just written, which its writer reads next.
@@ -484,6 +484,7 @@ class Repository:
         if tree is None:
             data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
             tree = self._raw_trees.put(tree_id, RawTree(data))
+            self._tree_data.put(tree_id, data)
         return tree
 
     def _read_commit(self, commit_id: str) -> Commit:
