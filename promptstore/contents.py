@@ -16,7 +16,7 @@ from zlib import crc32
 
 from promptstore import promptfile
 from promptstore.cachefile import CacheFile, Connection, transaction
-from promptstore.model import Prompt, texts
+from promptstore.model import Content, Prompt, texts
 from promptstore.sources import File
 from promptstore.template import Source, find_includes
 
@@ -34,10 +34,11 @@ _Row: TypeAlias = tuple[bytes, bool]
 """A parsed file: its plain value as JSON, and whether nothing of it need be known before a caller
 asks, as it is not tombstoned, and includes nothing that could be broken."""
 
-_Fresh: TypeAlias = tuple[Mapping[str, Any] | bytes, bool]
-"""What becomes a row: the plain value may not be JSON yet."""
+_Fresh: TypeAlias = Mapping[str, Any] | _Row
+"""What becomes a row, or is one already: the plain value of a parsed file."""
 
 
+_EMPTY: Final = "is empty"
 _INCLUDE: Final = b"include"
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
@@ -50,6 +51,7 @@ class ContentCache:
     """
 
     def __init__(self, git_dir: Path | None) -> None:
+        self._contents: dict[str, Content] = {}
         self._prompts: dict[str, Prompt] = {}
         self._fresh: dict[str, _Fresh] = {}
         self._rows: dict[str, _Row | None] = {}
@@ -57,20 +59,31 @@ class ContentCache:
         file = contents_file(git_dir) if git_dir else None
         self._file = CacheFile(file, _SCHEMA, self._write) if file else None
 
-    def parse(self, file: File) -> Prompt:
+    def read(self, file: File) -> Content:
         """Parse a file, or take what its content was parsed to before.
 
         Returns:
-            What the file says, without an identity.
+            What the file says.
+
+        Raises:
+            PromptFileError: The file is broken.
+        """
+        content = self._contents.get(file.blob)
+        if content is not None:
+            return content
+        row = self._row(file.blob)
+        return self._parsed(file) if row is None else self.rebuild(file.blob, row[0])
+
+    def parse(self, file: File) -> Prompt:
+        """Give what `read` gives as a prompt without an identity, always the same one.
 
         Raises:
             PromptFileError: The file is broken.
         """
         prompt = self._prompts.get(file.blob)
-        if prompt is not None:
-            return prompt
-        row = self._row(file.blob)
-        return self._parsed(file) if row is None else self.rebuild(file.blob, row[0])
+        if prompt is None:
+            prompt = self._prompts[file.blob] = self.read(file).to_prompt()
+        return prompt
 
     def waiting(self, blob: str) -> bytes | None:
         """Give what is stored of a content that need not be read yet.
@@ -78,7 +91,7 @@ class ContentCache:
         Returns:
             What `rebuild` takes; None where the content has to be parsed or looked at now.
         """
-        if blob in self._prompts:
+        if blob in self._contents:
             return None
         row = self._row(blob)
         if row is not None and row[1]:
@@ -86,19 +99,19 @@ class ContentCache:
         self._rows[blob] = row
         return None
 
-    def rebuild(self, blob: str, stored: bytes) -> Prompt:
-        """Give what `parse` gives of a content, from what is stored of it."""
-        prompt = self._prompts.get(blob)
-        if prompt is None:
-            prompt = self._prompts[blob] = promptfile.rebuild(json.loads(stored.decode()))
-        return prompt
+    def rebuild(self, blob: str, stored: bytes) -> Content:
+        """Give what `read` gives of a file, from what is stored of its content."""
+        content = self._contents.get(blob)
+        if content is None:
+            content = self._contents[blob] = promptfile.rebuild(json.loads(stored.decode()))
+        return content
 
     def foresee(self, blobs: Iterable[str]) -> None:
         """Read many rows at once, which takes a fifth of the time of reading each by itself."""
         if self._file is None:
             return
         # In the order of the table, so that no page of it is looked for twice.
-        known = self._prompts.keys() | self._fresh.keys()
+        known = self._contents.keys() | self._fresh.keys()
         wanted = sorted(blob for blob in blobs if blob not in known)
         for start in range(0, len(wanted), _READ_AT_ONCE):
             chunk = wanted[start : start + _READ_AT_ONCE]
@@ -107,7 +120,7 @@ class ContentCache:
 
     def has(self, blob: str) -> bool:
         """Tell whether a content that was foreseen, or read since, need not be parsed."""
-        known = blob in self._prompts or blob in self._fresh
+        known = blob in self._contents or blob in self._fresh
         return known or self._rows.get(blob) is not None
 
     def prepare(self, file: File) -> promptfile.Document:
@@ -121,12 +134,9 @@ class ContentCache:
         """
         document = promptfile.parse(file.read(), file.path)
         if self._file is None:
-            self._prompts[file.blob] = document.prompt
+            self._contents[file.blob] = document.content
             return document
-        stored = _json(document.tree.value)
-        # Most say so without being made into a prompt.
-        waits = _INCLUDE not in stored and b'"deleted":' not in stored
-        row = self._rows[file.blob] = stored, waits or _waits(document.prompt)
+        row = self._rows[file.blob] = _as_row(document.tree.value)
         self._keep(file.blob, row)
         return document
 
@@ -134,21 +144,32 @@ class ContentCache:
         """Write what was parsed to the file, as happens by itself now and then."""
         if self._file is not None:
             self._file.use(self._write)
+            self._file.memo.pop(_EMPTY, None)
 
     def _row(self, blob: str) -> _Row | None:
         if blob in self._rows:
             return self._rows.pop(blob, None)
-        content, waits = self._fresh.get(blob, (None, False))
-        if isinstance(content, bytes):
-            return content, waits
-        return self._file.use(partial(_find, blob=blob)) if self._file else None
+        fresh = self._fresh.get(blob)
+        if isinstance(fresh, tuple):
+            return fresh
+        return self._stored_row(self._file, blob) if self._file else None
 
-    def _parsed(self, file: File) -> Prompt:
+    def _stored_row(self, file: CacheFile, blob: str) -> _Row | None:
+        if file.memo.get(_EMPTY):
+            return None
+        row = file.use(partial(_find, blob=blob))
+        if row is None and _EMPTY not in file.memo:
+            # The first process on a machine need not look for each content. What another one
+            # writes meanwhile is parsed here too, which only takes time.
+            file.memo[_EMPTY] = file.use(_is_empty)
+        return row
+
+    def _parsed(self, file: File) -> Content:
         document = promptfile.parse(file.read(), file.path)
-        prompt = self._prompts[file.blob] = document.prompt
+        content = self._contents[file.blob] = document.content
         if self._file is not None:
-            self._keep(file.blob, (document.tree.value, _waits(prompt)))
-        return prompt
+            self._keep(file.blob, document.tree.value)
+        return content
 
     def _keep(self, blob: str, fresh: _Fresh) -> None:
         self._fresh[blob] = fresh
@@ -156,17 +177,22 @@ class ContentCache:
             self.save()
 
 
-def _waits(prompt: Prompt) -> bool:
-    return not prompt.deleted and not included_names(prompt)
-
-
-def included_names(prompt: Prompt) -> list[str]:
+def included_names(prompt: Prompt | Content) -> list[str]:
     """List the names that the texts of a prompt include, not those that these include in turn."""
     return [
         name
         for _, text in texts(prompt)
         for name in find_includes(Source(text=text, kind=prompt.template))
     ]
+
+
+def _as_row(value: Mapping[str, Any]) -> _Row:
+    stored = _ENCODER.encode(value).encode()
+    # Nearly all say so in these bytes, and need not be made into anything.
+    if _INCLUDE not in stored and b'"deleted":' not in stored:
+        return stored, True
+    content = promptfile.rebuild(value)
+    return stored, not content.deleted and not included_names(content)
 
 
 def contents_file(git_dir: Path) -> Path:
@@ -191,21 +217,21 @@ def _find_all(connection: Connection, blobs: list[str]) -> dict[str, _Row | None
     return found
 
 
+def _is_empty(connection: Connection) -> bool:
+    return connection.execute("SELECT 1 FROM parsed LIMIT 1").fetchone() is None
+
+
 def _id(blob: str) -> int:
     # SQLite keeps a row with a number for its key in half as many pages. The check sum tells two
     # contents with one number apart.
     return int(blob[:15], 16)
 
 
-def _json(content: Mapping[str, Any]) -> bytes:
-    return _ENCODER.encode(content).encode()
-
-
 def _write(connection: Connection, fresh: dict[str, _Fresh]) -> None:
     rows = []
     while fresh:
-        blob, (content, waits) = fresh.popitem()
-        value = content if isinstance(content, bytes) else _json(content)
+        blob, found = fresh.popitem()
+        value, waits = found if isinstance(found, tuple) else _as_row(found)
         rows.append((_id(blob), value, _check_sum(blob, value, waits), waits))
     if rows:
         with transaction(connection):

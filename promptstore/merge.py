@@ -73,7 +73,7 @@ def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
         return None  # An edit of ours would lose the comments of theirs.
     problems: list[str] = []
     check_content(content, lambda _path, _code, message: problems.append(message))
-    return None if problems else edit(sides.ours, rebuild(content), path)
+    return None if problems else edit(sides.ours, rebuild(content).to_prompt(), path)
 
 
 def _reads(data: bytes, path: str) -> bool:

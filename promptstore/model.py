@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from promptstore.errors import IncludeError, InvalidArgumentError
@@ -322,10 +321,32 @@ class Version:
         return self.message.strip().split("\n", 1)[0]
 
 
+class Content(NamedTuple):
+    """What a prompt's file says: the first fields of `Prompt`, as immutable as there."""
+
+    prompt: str | None
+    messages: tuple[Message | Insert, ...] | None
+    template: TemplateKind
+    variables: Mapping[str, Variable] | None
+    description: str | None
+    config: Mapping[str, Any]
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    extensions: Mapping[str, Any]
+    id: str | None
+    deleted: bool
+    deleted_reason: str | None
+    replaced_by: str | None
+
+    def to_prompt(self) -> Prompt:
+        """Give it as a prompt without an identity."""
+        return Prompt(**self._asdict())
+
+
 class PromptReader(Protocol):
     """What reads those parts of a prompt that were left for later."""
 
-    def read_content(self, blob: str, stored: bytes) -> Prompt:
+    def read_content(self, blob: str, stored: bytes) -> Content:
         """Give what the file of a blob says, from what was stored of it."""
         ...
 
@@ -334,10 +355,7 @@ class PromptReader(Protocol):
         ...
 
 
-_CONTENT_FIELDS: Final = (
-    "prompt", "messages", "template", "variables", "description", "config", "tags", "metadata",
-    "extensions", "id", "deleted", "deleted_reason", "replaced_by",
-)  # fmt: skip
+_CONTENT_FIELDS: Final = Content._fields
 _FACT_FIELDS: Final = (
     "version", "commit", "created_at", "created_by", "updated_at", "updated_by", "labels",
 )  # fmt: skip
@@ -347,12 +365,11 @@ _OWN_FIELDS: Final = {
 }  # fmt: skip
 """What is as it is in every prompt of a store, and so need not be set in each of thousands."""
 
-_get_content: Final = attrgetter(*_CONTENT_FIELDS)
 _set: Final = object.__setattr__
 _new: Final = object.__new__
 
 
-def unread_prompt(reader: PromptReader, content: Prompt | bytes, **known: Any) -> Prompt:
+def unread_prompt(reader: PromptReader, content: Content | bytes, **known: Any) -> Prompt:
     """Make a prompt of a store, of which the rest is read when it is first asked for.
 
     Most callers want the content of one prompt or the names of many. Reading all about ten
@@ -394,8 +411,8 @@ def _read_facts(prompt: Prompt) -> None:
             _set(prompt, name, value)
 
 
-def _take_content(prompt: Prompt, content: Prompt) -> None:
-    for name, value in zip(_CONTENT_FIELDS, _get_content(content), strict=True):
+def _take_content(prompt: Prompt, content: Content) -> None:
+    for name, value in zip(_CONTENT_FIELDS, content, strict=True):
         _set(prompt, name, value)
 
 
@@ -474,11 +491,11 @@ def signature(prompt: Prompt) -> Signature:
     return Signature(variables, tuple(needed), program.undeclared)
 
 
-def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:
+def texts(prompt: Prompt | Content) -> list[tuple[tuple[str | int, ...], str]]:
     """List every template of a prompt with its place in the file.
 
     Args:
-        prompt: The prompt.
+        prompt: The prompt, or what its file says.
 
     Returns:
         Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.

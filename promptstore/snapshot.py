@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 from promptstore.contents import ContentCache, included_names
 from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
 from promptstore.labels import LabelTable
-from promptstore.model import Prompt, RenderedPrompt, render_prompt, texts, unread_prompt
+from promptstore.model import (
+    Content,
+    Prompt,
+    RenderedPrompt,
+    render_prompt,
+    texts,
+    unread_prompt,
+)
 from promptstore.names import check_name, is_name, near_matches
 from promptstore.repository import Commit, Repository
 from promptstore.sources import File, OverlaidSource, Source
@@ -40,7 +47,7 @@ class History(NamedTuple):
     def is_tombstone(self, blob: str) -> bool:
         """Tell whether a version's file says that the prompt is deleted; a broken one does not."""
         try:
-            return self.cache.parse(File(blob, blob, partial(self.repository.blob, blob))).deleted
+            return self.cache.read(File(blob, blob, partial(self.repository.blob, blob))).deleted
         except PromptFileError:
             return False
 
@@ -63,7 +70,7 @@ class _Reader:
         self.expects_all = False
         """Whether many prompts are likely to be asked for their facts."""
 
-    def read_content(self, blob: str, stored: bytes) -> Prompt:
+    def read_content(self, blob: str, stored: bytes) -> Content:
         """Give what the file of a blob says, from what was stored of it."""
         return self._cache.rebuild(blob, stored)
 
@@ -356,11 +363,12 @@ class Snapshot(Mapping[str, Prompt]):
         self._reader.expects_all = True
 
     def _identified(self, name: str, blob: str, file: File | None) -> Prompt:
-        content: Prompt | bytes | None = self._cache.waiting(blob)
+        content: Content | bytes | None = self._cache.waiting(blob)
         rest: dict[str, Any] = {"deleted": False}
         if content is None:
-            content = self._cache.parse(file or self.file(name))
-            rest = {"includes": FrozenDict(self._includes(content))}
+            content = self._cache.read(file or self.file(name))
+            included = included_names(content)
+            rest = {"includes": FrozenDict(self._includes(included))} if included else {}
         return unread_prompt(
             self._reader,
             content,
@@ -371,10 +379,10 @@ class Snapshot(Mapping[str, Prompt]):
             **rest,
         )
 
-    def _includes(self, prompt: Prompt) -> dict[str, Prompt]:
-        """Collect what a prompt includes, directly or not; what is missing is left out."""
+    def _includes(self, included: builtins.list[str]) -> dict[str, Prompt]:
+        """Collect what is included, directly or not; what is missing is left out."""
         found: dict[str, Prompt] = {}
-        pending = included_names(prompt)
+        pending = [*included]
         while pending:
             name = pending.pop()
             if name in found or not is_name(name):

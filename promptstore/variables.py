@@ -89,7 +89,7 @@ def fit(variable: Variable, value: Any) -> Any:
     Raises:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
-    plain = _plain(value, 0)
+    plain = value if type(value) is str and value.isascii() else _plain(value, 0)
     _CHECKS[variable.type](plain)
     if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
         choices = ", ".join(repr(allowed) for allowed in variable.enum)
@@ -273,10 +273,10 @@ def _plain(value: Any, depth: int) -> Any:
         return int.__int__(value)
     if isinstance(value, float):
         return _plain_float(value)
-    if isinstance(value, Mapping):
-        return _plain_mapping(value, depth)
     if isinstance(value, (list, tuple)):
         return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, depth)
     raise UnfitValueError(
         f"holds a {type(value).__name__}; give text, a number, true, false, null, a list or a dict"
     )

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from promptstore.promptfile.scalars import NOT_TEXTS, resolve_plain
+from promptstore.values import FrozenDict, FrozenList
 
 _KEY: Final = r"[A-Za-z_][\w.-]{0,63}+"
 _LINES: Final = re.compile(
@@ -78,16 +80,20 @@ def _mapping(lines: list[_Line], indent: str) -> dict[str, Any]:
     if len(indent) > _DEEPEST_INDENT:
         raise _NotPlainError
     found: dict[str, Any] = {}
-    while lines[-1][0] == indent:
-        _, dash, key, strip, block, block_indent, rest = lines.pop()
+    while True:
+        line = lines.pop()
+        at, dash, key, strip, block, block_indent, rest = line
+        if at != indent:
+            break
         if dash or not key or key in found:
             raise _NotPlainError
-        if block:
-            found[key] = _literal(block, strip, block_indent, indent)
-        elif rest:
+        if rest:
             found[key] = _scalar(rest)
+        elif block:
+            found[key] = _literal(block, strip, block_indent, indent)
         else:
             found[key] = _below(lines, indent)
+    lines.append(line)
     if not found or not NOT_TEXTS.isdisjoint(found):
         raise _NotPlainError
     return found
@@ -136,10 +142,7 @@ def _scalar(text: str) -> Any:
             raise _NotPlainError
         return resolve_plain(text.rstrip(" "))
     if first in "[{":
-        value, end = _collection(text, 0, 1)
-        if text[end:].strip(" "):
-            raise _NotPlainError
-        return value
+        return _flow(text)
     match = _ENTRY.fullmatch(text)
     key, plain, double, single, mark = match.groups() if match else (None,) * 5
     if key or plain or mark or (double is None and single is None):
@@ -147,7 +150,20 @@ def _scalar(text: str) -> Any:
     return single if double is None else json.loads(double)
 
 
-def _collection(text: str, start: int, depth: int) -> tuple[Any, int]:
+@lru_cache(maxsize=1024)
+def _flow(text: str) -> FrozenDict | FrozenList:
+    """Read a collection that is alone on its line.
+
+    The prompts of a library declare the same variables again and again, and reading these takes
+    half of the time of the whole file. What is given is shared, so it cannot be changed.
+    """
+    value, end = _collection(text, 0, 1)
+    if text[end:].strip(" "):
+        raise _NotPlainError
+    return value
+
+
+def _collection(text: str, start: int, depth: int) -> tuple[FrozenDict | FrozenList, int]:
     """Read what stands between brackets or braces, and tell where that ends."""
     if depth > _DEEPEST_FLOW:
         raise _NotPlainError
@@ -156,7 +172,7 @@ def _collection(text: str, start: int, depth: int) -> tuple[Any, int]:
     entries: list[tuple[str | None, Any]] = []
     at, mark = start + 1, ","
     if text.startswith(closing, at):
-        return ({} if is_mapping else []), at + 1
+        return (FrozenDict() if is_mapping else FrozenList()), at + 1
     while mark == ",":
         match = _ENTRY.match(text, at)
         if match is None:
@@ -186,14 +202,14 @@ def _nested(text: str, start: int, depth: int) -> tuple[Any, int, str]:
     return value, after.end(), after[1]
 
 
-def _mapped(entries: list[tuple[str | None, Any]]) -> dict[str, Any]:
-    found = {key: value for key, value in entries if key}
+def _mapped(entries: list[tuple[str | None, Any]]) -> FrozenDict:
+    found = FrozenDict({key: value for key, value in entries if key})
     if len(found) != len(entries) or not NOT_TEXTS.isdisjoint(found):
         raise _NotPlainError
     return found
 
 
-def _listed(entries: list[tuple[str | None, Any]]) -> list[Any]:
+def _listed(entries: list[tuple[str | None, Any]]) -> FrozenList:
     if any(key for key, _ in entries):
         raise _NotPlainError
-    return [value for _, value in entries]
+    return FrozenList([value for _, value in entries])

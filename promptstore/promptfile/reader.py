@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.model import Prompt
+from promptstore.model import Content, Prompt
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.rebuilding import rebuild
@@ -23,18 +23,26 @@ class Document:
         tree: The file's text with its nodes.
     """
 
-    __slots__ = ("_prompt", "path", "tree")
+    __slots__ = ("_content", "_prompt", "path", "tree")
 
     def __init__(self, path: str, tree: Tree) -> None:
         self.path = path
         self.tree = tree
+        self._content: Content | None = None
         self._prompt: Prompt | None = None
 
     @property
+    def content(self) -> Content:
+        """What it says."""
+        if self._content is None:
+            self._content = rebuild(self.tree.value)
+        return self._content
+
+    @property
     def prompt(self) -> Prompt:
-        """What it says, without an identity."""
+        """What it says as a prompt without an identity."""
         if self._prompt is None:
-            self._prompt = rebuild(self.tree.value)
+            self._prompt = self.content.to_prompt()
         return self._prompt
 
     def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:

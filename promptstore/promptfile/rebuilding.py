@@ -1,4 +1,4 @@
-"""Prompts that were parsed before, made again from the plain value of their file."""
+"""The plain value of a file that was found sound → what it says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from promptstore.model import Insert, Message, Prompt
+from promptstore.model import Content, Insert, Message
+from promptstore.values import FrozenDict, freeze
 from promptstore.variables import Variable
 
 _READERS: Final = (
@@ -17,28 +18,31 @@ _READERS: Final = (
 )  # fmt: skip
 
 
-def rebuild(value: Mapping[str, Any]) -> Prompt:
-    """Make a prompt again out of what a file says, which was found sound before.
+_NOTHING: Final = FrozenDict()
+
+
+def rebuild(value: Mapping[str, Any]) -> Content:
+    """Tell what a file says, of which the plain value was found sound.
 
     Args:
         value: The plain value of the whole file.
 
     Returns:
-        The same prompt that its parse gave.
+        What it says; the same each time.
     """
     variables, messages = value.get("variables"), value.get("messages")
-    return Prompt(
+    return Content(
         prompt=value.get("prompt"),
         messages=None if messages is None else tuple(map(_rebuilt_message, messages)),
         template=value.get("template", "jinja2"),
         variables=None
         if variables is None
-        else {name: _rebuilt_variable(found) for name, found in variables.items()},
+        else FrozenDict({name: _rebuilt_variable(found) for name, found in variables.items()}),
         description=value.get("description"),
-        config=value.get("config", {}),
-        tags=value.get("tags", ()),
-        metadata=value.get("metadata", {}),
-        extensions={key: value[key] for key in value if key.startswith("x-")},
+        config=freeze(value.get("config", _NOTHING)),
+        tags=tuple(value.get("tags", ())),
+        metadata=freeze(value.get("metadata", _NOTHING)),
+        extensions=freeze({key: value[key] for key in value if key.startswith("x-")}),
         id=value.get("id"),
         deleted=value.get("deleted", False),
         deleted_reason=value.get("deleted_reason"),

@@ -10,9 +10,14 @@ MAX_DIGITS: Final = 4000
 INTEGER_BOUND: Final = 10**MAX_DIGITS
 _MAX_SHOWN: Final = 60
 
-_INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_NUMBER: Final = re.compile(
+    r"""
+      ( [-+]?[0-9]++ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
+    | ( [-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?) (?:[eE][-+]?[0-9]+)? )          # 2: a float
+    | ( [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN) )                         # 3: nothing in JSON
+    """,
+    re.VERBOSE,
+)
 _WORDS: Final[dict[str, Any]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True,
@@ -34,16 +39,17 @@ def resolve_plain(text: str) -> Any:
         return _WORDS[text]
     if text[0] not in _NUMBER_START:
         return text
-    if _INTEGER.fullmatch(text):
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return text
+    if match.lastindex == 1:
         return _integer(text)
-    if _FLOAT.fullmatch(text):
+    if match.lastindex == 2:
         number = float(text)
         if math.isfinite(number):
             return number
         raise ValueError(f"the number {shown(text)} is too large for JSON")
-    if _NOT_JSON.fullmatch(text):
-        raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
-    return text
+    raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
 
 
 def is_text(text: str) -> bool:

@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from promptstore.model import PART_TYPES
@@ -36,6 +36,10 @@ KEYS: Final = (
 
 EXTENSION_PREFIX: Final = "x-"
 _VARIABLE_KEYS: Final = ("type", "description", "enum", "default", "required")
+_MESSAGE_KEYS: Final = ("role", "content", "insert")
+NESTED_KEYS: Final = (*_VARIABLE_KEYS, *_MESSAGE_KEYS)
+"""The keys of a variable's declaration and of a message."""
+
 PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "image_url": (("url",), ("url", "detail")),
     "input_audio": (("data", "format"), ("data", "format")),
@@ -43,10 +47,13 @@ PART_FIELDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 }
 """The fields of a part by its type: those that it needs, and those that it may have."""
 
-_MESSAGE_KEYS: Final = ("role", "content", "insert")
-NESTED_KEYS: Final = (*_VARIABLE_KEYS, *_MESSAGE_KEYS)
-"""The keys of a variable's declaration and of a message."""
+_KnownKeys: TypeAlias = Mapping[str, None]
+"""Keys in the order in which an error lists them; looking one up takes no time."""
 
+_AT_TOP: Final = dict.fromkeys(KEYS)
+_OF_VARIABLE: Final = dict.fromkeys(_VARIABLE_KEYS)
+_OF_MESSAGE: Final = dict.fromkeys(_MESSAGE_KEYS)
+_OF_INSERT: Final = dict.fromkeys(("insert",))
 _JINJA_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
 _JINJA_RULE: Final = "a letter, then letters, digits and '_'"
@@ -62,7 +69,7 @@ def check_content(value: Mapping[str, Any], report: Report) -> None:
         value: The plain value of the whole file.
         report: Told of every fault. Where there is none, `rebuild` makes a prompt of the value.
     """
-    _check_keys(value, (), KEYS, report, free=EXTENSION_PREFIX)
+    _check_keys(value, (), _AT_TOP, report, free=EXTENSION_PREFIX)
     _check_texts(value, report)
     template = _one_of(value.get("template", "jinja2"), ("template",), TEMPLATE_KINDS, report)
     declared = _check_variables(value.get("variables", MISSING), template, report)
@@ -78,11 +85,11 @@ def check_content(value: Mapping[str, Any], report: Report) -> None:
 def _check_keys(
     value: Mapping[str, Any],
     path: KeyPath,
-    known: tuple[str, ...],
+    known: _KnownKeys,
     report: Report,
     free: str = "\0",
 ) -> None:
-    if frozenset(known).issuperset(value):
+    if value.keys() <= known.keys():
         return
     for key in value:
         if key not in known and not key.startswith(free):
@@ -209,14 +216,15 @@ def _check_variable(value: Any, path: KeyPath, report: Report) -> str:
     declared = _mapping({} if value is None else value, path, report)
     if declared is None:
         return "any"
-    _check_keys(declared, path, _VARIABLE_KEYS, report)
+    _check_keys(declared, path, _OF_VARIABLE, report)
     kind: VariableType = _one_of(
         declared.get("type", "any"), (*path, "type"), VARIABLE_TYPES, report
     )
     if "description" in declared:
         _text(declared["description"], (*path, "description"), report)
-    allowed = _enum(declared, kind, path, report)
-    _check_required(declared, path, report)
+    allowed = _enum(declared["enum"], kind, path, report) if "enum" in declared else None
+    if "required" in declared:
+        _check_required(declared, path, report)
     if "default" in declared:
         variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
         if fault := _misfit(variable, declared["default"]):
@@ -224,13 +232,8 @@ def _check_variable(value: Any, path: KeyPath, report: Report) -> str:
     return kind
 
 
-def _enum(
-    declared: Mapping[str, Any], kind: VariableType, path: KeyPath, report: Report
-) -> tuple[Any, ...] | None:
+def _enum(values: Any, kind: VariableType, path: KeyPath, report: Report) -> tuple[Any, ...] | None:
     """Check the values that are allowed, and give them where there are some."""
-    if "enum" not in declared:
-        return None
-    values = declared["enum"]
     path = (*path, "enum")
     if not isinstance(values, list) or not values:
         report(path, codes.BAD_VARIABLE, "`enum` must be a list of at least one value.")
@@ -244,8 +247,6 @@ def _enum(
 
 
 def _check_required(declared: Mapping[str, Any], path: KeyPath, report: Report) -> None:
-    if "required" not in declared:
-        return
     required = _boolean(declared["required"], (*path, "required"), report)
     if required and "default" in declared:
         message = "A variable with a default is never required; remove `required` or `default`."
@@ -289,10 +290,10 @@ def _check_message(value: Any, path: KeyPath, inserts: _Inserts, report: Report)
     if found is None:
         return
     if "insert" in found:
-        _check_keys(found, path, ("insert",), report)
+        _check_keys(found, path, _OF_INSERT, report)
         _check_insert(found["insert"], (*path, "insert"), inserts, report)
         return
-    _check_keys(found, path, _MESSAGE_KEYS, report)
+    _check_keys(found, path, _OF_MESSAGE, report)
     for key in ("role", "content"):
         if key not in found:
             report(path, codes.MISSING_KEY, f"A message needs `{key}:`.")
@@ -336,7 +337,7 @@ def _check_part(value: Any, path: KeyPath, report: Report) -> None:
     kind = _one_of(found["type"], (*path, "type"), PART_TYPES, report)
     if kind != found["type"]:
         return
-    _check_keys(found, path, ("type", kind), report)
+    _check_keys(found, path, dict.fromkeys(("type", kind)), report)
     if kind not in found:
         report(path, codes.MISSING_KEY, f"A part of the type {kind} needs `{kind}:`.")
     elif kind == "text":
@@ -350,7 +351,7 @@ def _check_part_fields(kind: str, value: Any, path: KeyPath, report: Report) -> 
     if found is None:
         return
     needed, known = PART_FIELDS[kind]
-    _check_keys(found, path, known, report)
+    _check_keys(found, path, dict.fromkeys(known), report)
     for key in needed:
         if key not in found:
             report(path, codes.MISSING_KEY, f"`{kind}` needs `{key}:`.")
