@@ -14,7 +14,7 @@ from promptstore.errors import (
     PromptFileError,
     VersionNotFoundError,
 )
-from promptstore.model import Prompt, texts
+from promptstore.model import Content, Prompt, texts
 from promptstore.names import SUFFIX, check_name
 from promptstore.repository import blob_id
 from promptstore.snapshot import Snapshot
@@ -214,9 +214,9 @@ def _alive(data: bytes, path: str) -> bytes:
     return promptfile.edit(data, alive, path)
 
 
-def _check_templates(name: str, prompt: Prompt) -> None:
-    for _, text in texts(prompt):
-        check_syntax(Source(text=text, kind=prompt.template, name=name))
+def _check_templates(name: str, content: Prompt | Content) -> None:
+    for _, text in texts(content):
+        check_syntax(Source(text=text, kind=content.template, name=name))
 
 
 def _refuse_twins(base: Snapshot, new: list[str]) -> None:

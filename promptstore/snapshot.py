@@ -310,21 +310,21 @@ class Snapshot(Mapping[str, Prompt]):
         """Find the file of a prompt, be it broken or not; None where there is none."""
         return self._source.find(name)
 
-    def parse(self, file: File) -> Prompt:
+    def parse(self, file: File) -> Content:
         """Parse a file that may become one of its prompts; it is not parsed again then.
 
         Args:
             file: The file.
 
         Returns:
-            What it says, without an identity.
+            What it says.
 
         Raises:
             PromptFileError: The file is broken.
         """
         if self._cache.has(file.blob):
-            return self._cache.parse(file)
-        return self._cache.prepare(file).prompt
+            return self._cache.read(file)
+        return self._cache.prepare(file).content
 
     def foresee(self, files: Iterable[File]) -> None:
         """Look at once for what many files were parsed to before; see `ContentCache.foresee`."""

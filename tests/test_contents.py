@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from tests.promptfile.strategies import prompts
 
 DATA = Path(__file__).parent / "data"
 SOUND = sorted((DATA / "promptfile/canonical").glob("*.yaml"))
+TWO_TEXTS = (b"prompt: one\n", b"prompt: other\n")
 OWN = sorted((Path(__file__).parent.parent / "prompts").rglob("*.yaml"))
 
 
@@ -296,3 +298,21 @@ def test_threads_may_read_one_prompt_at_once(filled: GitRepo, parsed: dict[str, 
             thread.join()
         known = parsed[name]
         assert seen == [(known.content, known.version, known.updated_by)] * 4
+
+
+def test_what_was_written_is_found_though_the_file_was_empty_before(repo: GitRepo) -> None:
+    one, other = (File("a.yaml", blob_id(data), partial(bytes, data)) for data in TWO_TEXTS)
+    contents = ContentCache(repo.path / ".git")
+    assert contents.read(one).prompt == "one"
+    contents.prepare(other)
+    contents.save()
+    assert [contents.waiting(other.blob) for _ in range(3)] == [b'{"prompt":"other"}'] * 3
+
+
+def test_what_another_process_writes_does_not_change_what_is_read(repo: GitRepo) -> None:
+    one, other = (File("a.yaml", blob_id(data), partial(bytes, data)) for data in TWO_TEXTS)
+    ours, theirs = ContentCache(repo.path / ".git"), ContentCache(repo.path / ".git")
+    assert ours.read(one).prompt == "one"
+    theirs.prepare(other)
+    theirs.save()
+    assert ours.read(other) == theirs.read(other) == promptfile.parse(TWO_TEXTS[1]).content

@@ -46,6 +46,8 @@ _ENTRY: Final = re.compile(
 _MARK: Final = re.compile(r" *+([],}]) *+")
 _DEEPEST_INDENT: Final = 40
 _DEEPEST_FLOW: Final = 8
+_LONGEST_KEPT: Final = 500
+"""Longer collections are seldom the same, and would fill the memory."""
 
 _Line: TypeAlias = tuple[str, str, str, str, str, str, str]
 _END: Final = ("end",) * 7
@@ -142,7 +144,7 @@ def _scalar(text: str) -> Any:
             raise _NotPlainError
         return resolve_plain(text.rstrip(" "))
     if first in "[{":
-        return _flow(text)
+        return _flow_kept(text) if len(text) <= _LONGEST_KEPT else _flow(text)
     match = _ENTRY.fullmatch(text)
     key, plain, double, single, mark = match.groups() if match else (None,) * 5
     if key or plain or mark or (double is None and single is None):
@@ -150,17 +152,17 @@ def _scalar(text: str) -> Any:
     return single if double is None else json.loads(double)
 
 
-@lru_cache(maxsize=1024)
 def _flow(text: str) -> FrozenDict | FrozenList:
-    """Read a collection that is alone on its line.
-
-    The prompts of a library declare the same variables again and again, and reading these takes
-    half of the time of the whole file. What is given is shared, so it cannot be changed.
-    """
+    """Read a collection that is alone on its line."""
     value, end = _collection(text, 0, 1)
     if text[end:].strip(" "):
         raise _NotPlainError
     return value
+
+
+_flow_kept: Final = lru_cache(maxsize=1024)(_flow)
+"""The same, once for each text: the prompts of a library declare the same variables again and
+again, which took half of the time of reading a file. What is shared so cannot be changed."""
 
 
 def _collection(text: str, start: int, depth: int) -> tuple[FrozenDict | FrozenList, int]:

@@ -254,6 +254,8 @@ def _check_required(declared: Mapping[str, Any], path: KeyPath, report: Report) 
 
 
 def _misfit(variable: Variable, value: Any) -> str:
+    if variable is _OF_TYPE["string"] and type(value) is str and value.isascii():
+        return ""  # as nearly all are
     try:
         fit(variable, value)
     except UnfitValueError as unfit:

@@ -57,6 +57,16 @@ def test_what_is_plain(text: str, value: Any) -> None:
     assert read_plain(text) == value == parsed(text)
 
 
+def test_a_collection_that_many_files_hold_cannot_be_changed_through_one_of_them() -> None:
+    values = [read_plain("a: {b: [c]}\n") for _ in range(2)]
+    assert values[0] is not None
+    with pytest.raises(TypeError, match="cannot be changed"):
+        values[0]["a"]["d"] = 1
+    with pytest.raises(TypeError, match="cannot be changed"):
+        values[0]["a"]["b"].append(1)
+    assert values == [{"a": {"b": ["c"]}}] * 2
+
+
 @pytest.mark.parametrize(
     "text",
     [
