@@ -16,7 +16,6 @@ from promptstore.promptfile.problems import KeyPath
 from promptstore.promptfile.scalars import shown
 from promptstore.template import TEMPLATE_KINDS
 from promptstore.variables import (
-    MISSING,
     ROLES,
     VARIABLE_TYPES,
     UnfitValueError,
@@ -71,15 +70,23 @@ def check_content(value: Mapping[str, Any], report: Report) -> None:
     """
     _check_keys(value, (), _AT_TOP, report, free=EXTENSION_PREFIX)
     _check_texts(value, report)
-    template = _one_of(value.get("template", "jinja2"), ("template",), TEMPLATE_KINDS, report)
-    declared = _check_variables(value.get("variables", MISSING), template, report)
-    _check_messages(value.get("messages", MISSING), _Inserts(declared, template), report)
+    template, declared = "jinja2", None
+    if "template" in value:
+        template = _one_of(value["template"], ("template",), TEMPLATE_KINDS, report)
+    if "variables" in value:
+        declared = _check_variables(value["variables"], template, report)
+    if "messages" in value:
+        _check_messages(value["messages"], _Inserts(declared, template), report)
     _check_tombstone(value, report)
     for key in ("config", "metadata"):
-        _mapping(value.get(key, {}), (key,), report)
-    _check_tags(value.get("tags", MISSING), report)
-    _check_id(value.get("id", MISSING), report)
-    _boolean(value.get("deleted", False), ("deleted",), report)
+        if key in value:
+            _mapping(value[key], (key,), report)
+    if "tags" in value:
+        _check_tags(value["tags"], report)
+    if "id" in value:
+        _check_id(value["id"], report)
+    if "deleted" in value:
+        _boolean(value["deleted"], ("deleted",), report)
 
 
 def _check_keys(
@@ -144,8 +151,6 @@ def _mapping(value: Any, path: KeyPath, report: Report) -> dict[str, Any] | None
 
 
 def _check_tags(value: Any, report: Report) -> None:
-    if value is MISSING:
-        return
     if not isinstance(value, list):
         report(("tags",), codes.WRONG_VALUE, f"`tags` must be a list, not {_kind(value)}.")
         return
@@ -159,8 +164,6 @@ def _check_tags(value: Any, report: Report) -> None:
 
 
 def _check_id(value: Any, report: Report) -> None:
-    if value is MISSING:
-        return
     text = _text(value, ("id",), report)
     try:
         is_uuid = str(UUID(text)) == text
@@ -172,10 +175,11 @@ def _check_id(value: Any, report: Report) -> None:
 
 
 def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
-    for key in ("deleted_reason", "replaced_by"):
-        if key in value and value.get("deleted") is not True:
-            message = f"`{key}` belongs to a deleted prompt; add `deleted: true` or remove it."
-            report((key,), codes.MISSING_KEY, message)
+    if value.get("deleted") is not True:
+        for key in ("deleted_reason", "replaced_by"):
+            if key in value:
+                message = f"`{key}` belongs to a deleted prompt; add `deleted: true` or remove it."
+                report((key,), codes.MISSING_KEY, message)
     replaced_by = value.get("replaced_by")
     if isinstance(replaced_by, str) and not is_name(replaced_by):
         message = f"{shown(replaced_by)!r} is not the name of a prompt."
@@ -184,8 +188,6 @@ def _check_tombstone(value: Mapping[str, Any], report: Report) -> None:
 
 def _check_variables(value: Any, template: str, report: Report) -> dict[str, str] | None:
     """Check the declarations, and give the type of each variable."""
-    if value is MISSING:
-        return None
     path: KeyPath = ("variables",)
     found = _mapping(value, path, report)
     if found is None:
@@ -217,9 +219,9 @@ def _check_variable(value: Any, path: KeyPath, report: Report) -> str:
     if declared is None:
         return "any"
     _check_keys(declared, path, _OF_VARIABLE, report)
-    kind: VariableType = _one_of(
-        declared.get("type", "any"), (*path, "type"), VARIABLE_TYPES, report
-    )
+    kind: VariableType = "any"
+    if "type" in declared:
+        kind = _one_of(declared["type"], (*path, "type"), VARIABLE_TYPES, report)
     if "description" in declared:
         _text(declared["description"], (*path, "description"), report)
     allowed = _enum(declared["enum"], kind, path, report) if "enum" in declared else None
@@ -276,8 +278,6 @@ class _Inserts(NamedTuple):
 
 
 def _check_messages(value: Any, inserts: _Inserts, report: Report) -> None:
-    if value is MISSING:
-        return
     if not isinstance(value, list) or not value:
         what = "an empty list" if value == [] else _kind(value)
         message = f"`messages` must be a list of at least one message, not {what}."
@@ -299,8 +299,10 @@ def _check_message(value: Any, path: KeyPath, inserts: _Inserts, report: Report)
     for key in ("role", "content"):
         if key not in found:
             report(path, codes.MISSING_KEY, f"A message needs `{key}:`.")
-    _one_of(found.get("role", "user"), (*path, "role"), ROLES, report)
-    _check_content(found.get("content", ""), (*path, "content"), report)
+    if "role" in found:
+        _one_of(found["role"], (*path, "role"), ROLES, report)
+    if "content" in found:
+        _check_content(found["content"], (*path, "content"), report)
 
 
 def _check_insert(value: Any, path: KeyPath, inserts: _Inserts, report: Report) -> None:
