@@ -58,7 +58,7 @@ class Insert:
     insert: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prompt:
     """A prompt: what its file says and, when it was read from a store, which one it is.
 

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
@@ -23,7 +23,6 @@ from promptstore.errors import (
     RevisionNotFoundError,
     UnsupportedRepositoryError,
 )
-from promptstore.repository.configuration import Configuration
 from promptstore.repository.trees import (
     EMPTY_TREE,
     LARGE_TREE,
@@ -37,6 +36,9 @@ from promptstore.repository.trees import (
     entry_of,
     files_and_folders,
 )
+
+if TYPE_CHECKING:
+    from promptstore.repository.configuration import Configuration
 
 _PERSON: Final = rb"[^\s<>](?:[^<>\n\0]*[^\s<>])? <[^\s<>]+>"
 _ORDINARY_COMMIT: Final = re.compile(
@@ -107,7 +109,6 @@ class Repository:
         git_dir: The repository's own git directory.
         common_dir: The git directory that it shares with its linked worktrees.
         workdir: The top of its working tree, or None for a bare repository.
-        configuration: What git is told.
     """
 
     def __init__(self, git_dir: Path) -> None:
@@ -117,14 +118,21 @@ class Repository:
             handle = self.handle
             self.workdir = Path(handle.workdir) if handle.workdir else None
         self.common_dir = _common_dir(git_dir)
-        folders = {str(self.git_dir), str(self.common_dir)}
-        self.configuration = Configuration(folders, lambda: self.handle.config)
         self._trees: TreeCache[dict[str, Entry]] = TreeCache()
         self._raw_trees: TreeCache[RawTree] = TreeCache()
         # Bounded by bytes, as these are counted: room for the trees of many saves.
         self._tree_data: TreeCache[bytes] = TreeCache()
         self._written_commit = "", b""
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What git is told."""
+        # Loaded here, as only who writes asks for it.
+        from promptstore.repository.configuration import Configuration
+
+        folders = {str(self.git_dir), str(self.common_dir)}
+        return Configuration(folders, lambda: self.handle.config)
 
     @classmethod
     def discover(cls, path: Path) -> Repository:
