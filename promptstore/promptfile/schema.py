@@ -227,10 +227,8 @@ def _check_variable(value: Any, path: KeyPath, report: Report) -> str:
     allowed = _enum(declared["enum"], kind, path, report) if "enum" in declared else None
     if "required" in declared:
         _check_required(declared, path, report)
-    if "default" in declared:
-        variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
-        if fault := _misfit(variable, declared["default"]):
-            report((*path, "default"), codes.BAD_VARIABLE, f"The default {fault}.")
+    if "default" in declared and (fault := _misfit(declared["default"], kind, allowed)):
+        report((*path, "default"), codes.BAD_VARIABLE, f"The default {fault}.")
     return kind
 
 
@@ -240,9 +238,8 @@ def _enum(values: Any, kind: VariableType, path: KeyPath, report: Report) -> tup
     if not isinstance(values, list) or not values:
         report(path, codes.BAD_VARIABLE, "`enum` must be a list of at least one value.")
         return None
-    variable = _OF_TYPE[kind]
     for index, value in enumerate(values):
-        fault = _misfit(variable, value)
+        fault = _misfit(value, kind)
         if fault:
             report((*path, index), codes.BAD_VARIABLE, f"The value {fault}.")
     return tuple(values)
@@ -255,9 +252,11 @@ def _check_required(declared: Mapping[str, Any], path: KeyPath, report: Report) 
         report((*path, "required"), codes.BAD_VARIABLE, message)
 
 
-def _misfit(variable: Variable, value: Any) -> str:
-    if variable is _OF_TYPE["string"] and type(value) is str and value.isascii():
+def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
+    is_plain = kind == "string" and type(value) is str and value.isascii()
+    if is_plain and (allowed is None or value in allowed):
         return ""  # as nearly all are
+    variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
     try:
         fit(variable, value)
     except UnfitValueError as unfit:
