@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -88,14 +90,18 @@ def _two_processes(report: Report, places: Places) -> None:
 def _very_many(report: Report, places: Places) -> None:
     number = places.large_shape.prompts
     files = {prompt_name(index): prompt_file(index) for index in range(number)}
-    ours = places.folder / "many-ours"
-    git(Path(), "init", "--quiet", "--bare", "-b", "main", str(ours))
-    store = PromptStore.open(ours)
-    took = once(lambda: store.commit(files, author=PERSON))
+    took: list[float] = []
+    imported: list[float] = []
+    for turn in range(1 if report.quick else 3):
+        ours, theirs = (places.folder / f"many-{who}-{turn}" for who in ("ours", "theirs"))
+        git(Path(), "init", "--quiet", "--bare", "-b", "main", str(ours))
+        store = PromptStore.open(ours)
+        took.append(once(partial(store.commit, files, author=PERSON)))
+        imported.append(once(partial(make_repository, theirs, Shape(number, 1))))
     program = "git fast-import of the same files"
-    imported = once(lambda: make_repository(places.folder / "many-theirs", Shape(number, 1)))
     work = f"one commit of {number:,} new prompts"
-    report.add(Result(work, {OURS: took, program: imported}, (Goal(program, 1.5),)))
+    seconds = {OURS: statistics.median(took), program: statistics.median(imported)}
+    report.add(Result(work, seconds, (Goal(program, 1.5),)))
 
 
 def _commit(repository: pygit2.Repository, data: bytes) -> None:
