@@ -111,8 +111,8 @@ class ContentCache:
         if self._file is None:
             return
         # In the order of the table, so that no page of it is looked for twice.
-        known = self._contents.keys() | self._fresh.keys()
-        wanted = sorted(blob for blob in blobs if blob not in known)
+        contents, fresh = self._contents, self._fresh
+        wanted = sorted(blob for blob in blobs if blob not in contents and blob not in fresh)
         for start in range(0, len(wanted), _READ_AT_ONCE):
             chunk = wanted[start : start + _READ_AT_ONCE]
             self._rows.update(dict.fromkeys(chunk))

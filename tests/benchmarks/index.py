@@ -113,7 +113,7 @@ def _catch_up(report: Report, path: Path, shape: Shape, more: int, start: int) -
     result = report.compare(
         f"index catches up with {more} commits after {shape.commits:,}",
         {
-            OURS: lambda: index.at(tips[-1]),
+            OURS: lambda: index.at(tips[-1]).latest(NAME),
             log: lambda: _git(path, "log", "--raw", f"{tips[-2]}..{tips[-1]}")(),
         },
         goals=[Goal(log, 1.0)],
