@@ -123,16 +123,21 @@ def test_the_git_program_gives_the_same_index(steps: list[Step], seen_before: in
         assert asking == plain
 
 
+def imported(repo: GitRepo, steps: list[Step], seen_before: list[int]) -> list[str]:
+    """Make a history, and give its first commit, some others, and its newest one."""
+    fast_import(repo, steps)
+    revs = [repo.git("rev-parse", f"c{min(seen, len(steps))}") for seen in (1, *seen_before)]
+    return [*revs, repo.head()]
+
+
 @settings(max_examples=15)
 @given(histories, st.lists(st.integers(1, 12), max_size=5), st.integers(1, 6))
 def test_what_is_kept_in_memory_is_what_is_stored(
     steps: list[Step], seen_before: list[int], wait_from: int
 ) -> None:
     with fresh_repo() as repo:
-        fast_import(repo, steps)
+        revs = imported(repo, steps, seen_before)
         repository = Repository.discover(repo.path)
-        revs = [repo.git("rev-parse", f"c{min(seen, len(steps))}") for seen in (1, *seen_before)]
-        revs.append(repo.head())
         expected = everything(repository, revs, 0, wait_from=1)
         assert everything(repository, revs, 0, wait_from=1_000) == expected
         assert everything(repository, revs, 1, wait_from=wait_from) == expected
@@ -291,10 +296,8 @@ def test_each_question_has_one_answer_from_memory_and_file(
     steps: list[Step], seen_before: list[int]
 ) -> None:
     with fresh_repo() as repo:
-        fast_import(repo, steps)
+        revs = imported(repo, steps, seen_before)
         repository = Repository.discover(repo.path)
-        revs = [repo.git("rev-parse", f"c{min(seen, len(steps))}") for seen in (1, *seen_before)]
-        revs.append(repo.head())
         times = [1_700_000_000 + minutes * 60 for minutes in range(len(steps) + 1)]
 
         def answers(wait_from: int) -> list[object]:
