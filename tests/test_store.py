@@ -537,3 +537,21 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_templates_are_compiled_when_they_are_first_rendered(repo: GitRepo) -> None:
+    repo.commit(
+        {f"prompts/p{number}.yaml": "prompt: '{% if a %}A{% endif %}'\n" for number in "12"}
+    )
+    program = (
+        "import sys\n"
+        "from promptstore import PromptStore\n"
+        f"store = PromptStore.open({str(repo.path)!r})\n"
+        "texts = [prompt.prompt for prompt in [*store.list(), store.get('p1')]]\n"
+        "print(len(texts), 'jinja2' in sys.modules)\n"
+        "print(store.get('p1').render(a=True), 'jinja2' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "3 False\nA True\n"
