@@ -74,7 +74,7 @@ class ContentCache:
         row = self._row(file.blob)
         return self._parsed(file) if row is None else self.rebuild(file.blob, row[0])
 
-    def parse(self, file: File) -> Prompt:
+    def read_prompt(self, file: File) -> Prompt:
         """Give what `read` gives as a prompt without an identity, always the same one.
 
         Raises:

@@ -389,7 +389,7 @@ class Snapshot(Mapping[str, Prompt]):
                 continue
             file = self._source.find(name)
             if file is not None:
-                found[name] = self._cache.parse(file)
+                found[name] = self._cache.read_prompt(file)
                 pending += included_names(found[name])
         return found
 

@@ -206,7 +206,7 @@ def test_a_prepared_file_is_read_once(filled: GitRepo, keeps: bool) -> None:
         assert (stored is not None) == keeps
         contents.foresee([file.blob])
         assert contents.has(file.blob)
-    assert contents.parse(file) == document.prompt
+    assert contents.read_prompt(file) == document.prompt
     assert len(reads) == 1
 
 

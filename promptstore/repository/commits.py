@@ -21,7 +21,7 @@ from promptstore.repository.identity import Signature
 from promptstore.repository.locks import LinkedLock, Patience
 from promptstore.repository.objects import NewObjects
 from promptstore.repository.reading import Repository
-from promptstore.repository.trees import EMPTY_TREE, Entry
+from promptstore.repository.trees import EMPTY_TREE, Entry, RawTree
 
 _FOLDER: Final = b"40000"
 _NOTHING: Final = b"", b""
@@ -232,8 +232,8 @@ def _add_tree(
     changes: Mapping[tuple[bytes, ...], Entry | None],
 ) -> str:
     """Take in a tree with some entries changed, and give its id."""
-    before = repository.raw_entries(tree)
-    entries = dict(before)
+    before = repository.raw_tree(tree)
+    entries = dict(before.in_order())
     inside: dict[bytes, dict[tuple[bytes, ...], Entry | None]] = {}
     for (name, *rest), entry in changes.items():
         if rest:
@@ -246,7 +246,7 @@ def _add_tree(
         below_id = _add_tree(repository, objects, folder, below)
         _set(entries, name, None if below_id == EMPTY_TREE else Entry(FileMode.TREE, below_id))
     names = {name for name, *_ in changes}
-    data = _edited(repository.tree_data(tree), before, entries, names)
+    data = _edited(before, entries, names)
     if data is None:
         entries = dict(sorted(entries.items(), key=_git_order))
         data = b"".join(
@@ -258,8 +258,7 @@ def _add_tree(
 
 
 def _edited(
-    data: bytes | None,
-    before: Mapping[bytes, tuple[bytes, bytes]],
+    before: RawTree,
     after: Mapping[bytes, tuple[bytes, bytes]],
     names: Iterable[bytes],
 ) -> bytes | None:
@@ -268,10 +267,9 @@ def _edited(
     Returns:
         The tree, or None where it must be written anew: an entry came, went or is of another kind.
     """
-    if data is None:
-        return None
+    data, entries = before.data, before.in_order()
     for name in names:
-        (mode, old_id), (new_mode, new_id) = before.get(name, _NOTHING), after.get(name, _NOTHING)
+        (mode, old_id), (new_mode, new_id) = entries.get(name, _NOTHING), after.get(name, _NOTHING)
         if mode != new_mode or not mode:
             return None
         entry = b"%b %b\0%b" % (mode, name, old_id)

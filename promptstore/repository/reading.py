@@ -120,8 +120,6 @@ class Repository:
         self.common_dir = _common_dir(git_dir)
         self._trees: TreeCache[dict[str, Entry]] = TreeCache()
         self._raw_trees: TreeCache[RawTree] = TreeCache()
-        # Bounded by bytes, as these are counted: room for the trees of many saves.
-        self._tree_data: TreeCache[bytes] = TreeCache()
         self._written_commit = "", b""
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
 
@@ -312,9 +310,13 @@ class Repository:
             entries = self._trees.put(tree_id, self._read_tree(tree_id))
         return entries
 
-    def raw_entries(self, tree_id: str) -> dict[bytes, tuple[bytes, bytes]]:
-        """Read all entries of a tree in git's order: the mode and the bytes of the id by name."""
-        return self._raw_tree(tree_id).in_order()
+    def raw_tree(self, tree_id: str) -> RawTree:
+        """Read a tree as git writes it."""
+        tree = self._raw_trees.get(tree_id)
+        if tree is None:
+            data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
+            tree = self._raw_trees.put(tree_id, RawTree(data))
+        return tree
 
     def remember_tree(
         self, tree_id: str, data: bytes, entries: dict[bytes, tuple[bytes, bytes]]
@@ -327,11 +329,6 @@ class Repository:
             entries: Its entries in git's order.
         """
         self._raw_trees.put(tree_id, RawTree(data, entries))
-        self._tree_data.put(tree_id, data)
-
-    def tree_data(self, tree_id: str) -> bytes | None:
-        """Give the content of a tree that was read or written lately; None for any other."""
-        return self._tree_data.get(tree_id)
 
     def remember_commit(self, commit_id: str, data: bytes) -> None:
         """Take in a commit that was just written, which its writer reads next.
@@ -369,7 +366,7 @@ class Repository:
     def tree_reader(self, commits: int) -> TreeReader:
         """Give what reads the trees of so many commits."""
         if commits < _MANY:
-            return lambda tree_id: self._raw_tree(tree_id).data
+            return lambda tree_id: self.raw_tree(tree_id).data
         read, tree = self._bulk_read(), ObjectType.TREE
         return lambda tree_id: b"" if tree_id == EMPTY_TREE else read(tree_id, tree)
 
@@ -397,7 +394,7 @@ class Repository:
         tree = self._raw_trees.get(tree_id)
         if (tree is None or not tree.is_read) and self._is_large(tree_id):
             return self._entry_of_large(tree_id, name)
-        found = self._raw_tree(tree_id).in_order().get(name.encode(errors="surrogatepass"))
+        found = self.raw_tree(tree_id).in_order().get(name.encode(errors="surrogatepass"))
         return entry_of(*found) if found else None
 
     def _is_large(self, tree_id: str) -> bool:
@@ -485,15 +482,7 @@ class Repository:
     def _read_tree(self, tree_id: str) -> dict[str, Entry]:
         if tree_id == EMPTY_TREE:
             return {}
-        return self._raw_tree(tree_id).by_name()
-
-    def _raw_tree(self, tree_id: str) -> RawTree:
-        tree = self._raw_trees.get(tree_id)
-        if tree is None:
-            data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
-            tree = self._raw_trees.put(tree_id, RawTree(data))
-            self._tree_data.put(tree_id, data)
-        return tree
+        return self.raw_tree(tree_id).by_name()
 
     def _read_commit(self, commit_id: str) -> Commit:
         written, data = self._written_commit
