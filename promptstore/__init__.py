@@ -16,8 +16,6 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would dou
 if TYPE_CHECKING:
     from typing import Any
 
-    from promptstore.edits import Deletion as Deletion
-    from promptstore.edits import Restoration as Restoration
     from promptstore.errors import ConflictError as ConflictError
     from promptstore.errors import EventError as EventError
     from promptstore.errors import ForgeError as ForgeError
@@ -61,22 +59,24 @@ if TYPE_CHECKING:
     from promptstore.formatters import TextReprMetadata as TextReprMetadata
     from promptstore.formatters import TextReprOptions as TextReprOptions
     from promptstore.formatters import text_repr as text_repr
-    from promptstore.labels import LabelMove as LabelMove
-    from promptstore.model import Insert as Insert
-    from promptstore.model import Message as Message
-    from promptstore.model import Prompt as Prompt
-    from promptstore.model import RenderedPrompt as RenderedPrompt
-    from promptstore.model import Version as Version
-    from promptstore.snapshot import Snapshot as Snapshot
-    from promptstore.store import PromptStore as PromptStore
+    from promptstore.history.labels import LabelMove as LabelMove
+    from promptstore.model.prompt import Insert as Insert
+    from promptstore.model.prompt import Message as Message
+    from promptstore.model.prompt import Prompt as Prompt
+    from promptstore.model.prompt import RenderedPrompt as RenderedPrompt
+    from promptstore.model.prompt import Version as Version
+    from promptstore.model.values import thaw as thaw
+    from promptstore.model.variables import Variable as Variable
+    from promptstore.store.edits import Deletion as Deletion
+    from promptstore.store.edits import Restoration as Restoration
+    from promptstore.store.snapshot import Snapshot as Snapshot
+    from promptstore.store.store import PromptStore as PromptStore
     from promptstore.template import Limits as Limits
-    from promptstore.values import thaw as thaw
-    from promptstore.variables import Variable as Variable
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "promptstore.edits": ("Deletion", "Restoration"),
+    "promptstore.store.edits": ("Deletion", "Restoration"),
     "promptstore.errors": (
         "ConflictError",
         "EventError",
@@ -118,14 +118,14 @@ _HOMES = {
         "VariableError",
         "VersionNotFoundError",
     ),
-    "promptstore.labels": ("LabelMove",),
+    "promptstore.history.labels": ("LabelMove",),
     "promptstore.formatters": ("TextRepr", "TextReprMetadata", "TextReprOptions", "text_repr"),
-    "promptstore.model": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
-    "promptstore.snapshot": ("Snapshot",),
-    "promptstore.store": ("PromptStore",),
+    "promptstore.model.prompt": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
+    "promptstore.store.snapshot": ("Snapshot",),
+    "promptstore.store.store": ("PromptStore",),
     "promptstore.template": ("Limits",),
-    "promptstore.values": ("thaw",),
-    "promptstore.variables": ("Variable",),
+    "promptstore.model.values": ("thaw",),
+    "promptstore.model.variables": ("Variable",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -8,16 +8,16 @@ import grimp
 import pytest
 
 HOMES = {
-    "pygit2": "promptstore.repository",
+    "pygit2": "promptstore.git",
     "yaml": "promptstore.promptfile",
     "jinja2": "promptstore.template",
-    "sqlite3": "promptstore.cachefile",
+    "sqlite3": "promptstore.history.cachefile",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
-    "httpx": "promptstore.remote",
+    "httpx": "promptstore.posthog.remote",
 }
 
 

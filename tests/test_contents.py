@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 
 from promptstore import Prompt, PromptStore, promptfile
-from promptstore.contents import ContentCache, contents_file
-from promptstore.repository import Repository, blob_id
-from promptstore.sources import File
+from promptstore.git import Repository, blob_id
+from promptstore.history.contents import ContentCache, contents_file
+from promptstore.history.sources import File
 from tests.gitrepo import GitRepo
 from tests.processes import race
 from tests.promptfile.strategies import prompts

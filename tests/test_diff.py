@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from promptstore.diff import diff_prompts
-from promptstore.model import Insert, Message, Prompt
-from promptstore.variables import Variable
+from promptstore.compare.diff import diff_prompts
+from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.variables import Variable
 
 SYSTEM, USER = Message("system", "You help.\nBe kind.\n"), Message("user", "{{ x }}")
 CHAT = Prompt(

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from pygit2.enums import ObjectType
 
 from promptstore.errors import PromptStoreError, VariableError
-from promptstore.labels import Target, read_plain_file
-from promptstore.model import Message, Prompt
-from promptstore.names import are_names, is_name
+from promptstore.git import EMPTY_TREE, Entry, Repository, changes_along
+from promptstore.history.labels import Target, read_plain_file
+from promptstore.history.sources import CommitSource
+from promptstore.model.names import are_names, is_name
+from promptstore.model.prompt import Message, Prompt
+from promptstore.model.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
 from promptstore.promptfile import parse_yaml, write_flow, write_key
-from promptstore.repository import EMPTY_TREE, Entry, Repository, changes_along
-from promptstore.sources import CommitSource
 from promptstore.template import Limits, TemplateKind
-from promptstore.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
 from tests.gitrepo import GitRepo
 
 values = st.one_of(

@@ -14,8 +14,8 @@ import pytest
 
 from promptstore import PromptStore, RevisionNotFoundError
 from promptstore.errors import PromptNotFoundError
-from promptstore.repository import Repository
-from promptstore.repository.alarm import RefAlarm, watch_refs
+from promptstore.git import Repository
+from promptstore.git.alarm import RefAlarm, watch_refs
 from tests.gitrepo import GitRepo
 
 FILE = "prompts/a.yaml"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
-from promptstore.model import Insert, Message, Prompt, Version, texts
-from promptstore.variables import Variable
+from promptstore.model.prompt import Insert, Message, Prompt, Version, texts
+from promptstore.model.variables import Variable
 from tests.promptfile.strategies import prompts
 
 PARTS = (

@@ -22,7 +22,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
     UnsupportedRepositoryError,
 )
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 MakeRepo = Callable[[str], GitRepo]
@@ -209,7 +209,7 @@ def read_only_clone(origin: GitRepo, request: pytest.FixtureRequest) -> Iterator
 
 READ_ONLY = """
 import ctypes, os, sys
-import promptstore.writing
+import promptstore.store.writing
 from promptstore import Prompt, PromptStore
 from promptstore.errors import ReadOnlyError
 PromptStore.open(sys.argv[1]).render("greet")  # loads every module while that is still allowed

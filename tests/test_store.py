@@ -23,8 +23,8 @@ from promptstore.errors import (
     VariableError,
     VersionNotFoundError,
 )
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 from tests.gitrepo import FIRST_COMMIT_TIME, GitRepo
 
 TRIAGE = """\

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import VariableError
-from promptstore.variables import MISSING, UnfitValueError, Variable, VariableType, bind, fit
+from promptstore.model.variables import MISSING, UnfitValueError, Variable, VariableType, bind, fit
 from tests.test_values import json_values
 
 

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
-from promptstore.repository import Link, Repository, program
-from promptstore.versions import Change, VersionIndex, index_file
+from promptstore.git import Link, Repository, program
+from promptstore.history.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo
 
 NAMES = ["a", "b", "d/a", "d/b", "d", "d.yaml/x"]

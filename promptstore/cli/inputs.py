@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError
+from promptstore.model.variables import UnfitValueError, Variable, fit
 from promptstore.promptfile import parse_yaml
-from promptstore.variables import UnfitValueError, Variable, fit
 
 _UNDECLARED: Final = Variable(type="string")
 

@@ -37,10 +37,10 @@ from promptstore.cli.writing import (
     read_attribution,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.labels import LabelMove, LabelTable, Target, check_label
-from promptstore.names import near_matches
-from promptstore.sources import File
-from promptstore.store import PromptStore
+from promptstore.history.labels import LabelMove, LabelTable, Target, check_label
+from promptstore.history.sources import File
+from promptstore.model.names import near_matches
+from promptstore.store.store import PromptStore
 
 _PROTECTED: Final = {"production", "prod", "live", "stable"}
 

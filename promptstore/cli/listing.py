@@ -19,9 +19,9 @@ from promptstore.cli.output import (
     version_text,
     when,
 )
-from promptstore.model import Prompt
-from promptstore.snapshot import Snapshot
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Prompt
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
 
 
 def list_prompts(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, TextIO
 
 from promptstore.cli.forge import disarmed
-from promptstore.model import Prompt
+from promptstore.model.prompt import Prompt
 
 _UNSAFE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from promptstore.errors import InvalidArgumentError, RevisionNotFoundError
-from promptstore.labels import LabelTable, is_label
-from promptstore.names import near_matches
-from promptstore.store import PromptStore, Rev
+from promptstore.history.labels import LabelTable, is_label
+from promptstore.model.names import near_matches
+from promptstore.store.store import PromptStore, Rev
 
 
 class Selection(TypedDict, total=False):

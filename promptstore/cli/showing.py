@@ -17,10 +17,10 @@ from promptstore.cli.output import (
 from promptstore.cli.place import Place, opened_at
 from promptstore.cli.selection import Selected, select
 from promptstore.errors import VersionNotFoundError
-from promptstore.model import Insert, Message, Prompt
-from promptstore.names import check_name
-from promptstore.store import PromptStore, Rev
-from promptstore.variables import Variable
+from promptstore.model.names import check_name
+from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.variables import Variable
+from promptstore.store.store import PromptStore, Rev
 
 
 def show_prompt(place: Place, text: str, *, worktree: bool = False) -> None:

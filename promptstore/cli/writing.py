@@ -16,8 +16,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from promptstore.check import Finding
-from promptstore.check import check as find_problems
 from promptstore.cli.checking import settings_of
 from promptstore.cli.inputs import somebody_is_there
 from promptstore.cli.output import (
@@ -29,16 +27,18 @@ from promptstore.cli.output import (
     version_text,
     visible,
 )
-from promptstore.edits import Edit
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
+from promptstore.git import blob_id
+from promptstore.history.sources import File
 from promptstore.lint import Library
-from promptstore.model import Prompt
-from promptstore.names import SUFFIX, check_name
-from promptstore.repository import blob_id
-from promptstore.snapshot import Snapshot
-from promptstore.sources import File
-from promptstore.store import PromptStore
-from promptstore.writing import Attribution
+from promptstore.lint.check import Finding
+from promptstore.lint.check import check as find_problems
+from promptstore.model.names import SUFFIX, check_name
+from promptstore.model.prompt import Prompt
+from promptstore.store.edits import Edit
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
+from promptstore.store.writing import Attribution
 
 Message = Annotated[
     str | None,

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import PromptFileError
-from promptstore.model import Prompt
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile.reader import loads, parse
 from promptstore.promptfile.schema import KEYS
 from promptstore.promptfile.writer import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from promptstore.model.variables import ROLES, VARIABLE_TYPES
 from promptstore.promptfile.schema import EXTENSION_PREFIX, KEYS, PART_FIELDS
 from promptstore.template import TEMPLATE_KINDS
-from promptstore.variables import ROLES, VARIABLE_TYPES
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

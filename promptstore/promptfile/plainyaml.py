@@ -13,8 +13,8 @@ import re
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
+from promptstore.model.values import FrozenDict, FrozenList
 from promptstore.promptfile.scalars import NOT_TEXTS, resolve_plain
-from promptstore.values import FrozenDict, FrozenList
 
 _KEY: Final = r"[A-Za-z_][\w.-]{0,63}+"
 _LINES: Final = re.compile(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.model import Content, Prompt
+from promptstore.model.prompt import Content, Prompt
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.rebuilding import rebuild

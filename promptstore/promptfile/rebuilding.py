@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from promptstore.model import Content, Insert, Message
-from promptstore.values import FrozenDict, freeze
-from promptstore.variables import Variable
+from promptstore.model.prompt import Content, Insert, Message
+from promptstore.model.values import FrozenDict, freeze
+from promptstore.model.variables import Variable
 
 _READERS: Final = (
     "promptfile/yamlreader.py", "promptfile/plainyaml.py", "promptfile/yamlparser.py",
-    "promptfile/scalars.py", "promptfile/schema.py", "names.py", "variables.py",
+    "promptfile/scalars.py", "promptfile/schema.py", "model/names.py", "model/variables.py",
 )  # fmt: skip
 
 

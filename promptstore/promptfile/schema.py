@@ -9,13 +9,9 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
-from promptstore.model import PART_TYPES
-from promptstore.names import is_name
-from promptstore.promptfile import codes
-from promptstore.promptfile.problems import KeyPath
-from promptstore.promptfile.scalars import shown
-from promptstore.template import TEMPLATE_KINDS
-from promptstore.variables import (
+from promptstore.model.names import is_name
+from promptstore.model.prompt import PART_TYPES
+from promptstore.model.variables import (
     ROLES,
     VARIABLE_TYPES,
     UnfitValueError,
@@ -23,6 +19,10 @@ from promptstore.variables import (
     VariableType,
     fit,
 )
+from promptstore.promptfile import codes
+from promptstore.promptfile.problems import KeyPath
+from promptstore.promptfile.scalars import shown
+from promptstore.template import TEMPLATE_KINDS
 
 Report = Callable[[KeyPath, str, str], None]
 """Takes the path of what is wrong, a code and a sentence."""

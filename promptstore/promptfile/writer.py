@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
-from promptstore.model import Prompt
+from promptstore.model.prompt import Prompt
+from promptstore.model.variables import UnfitValueError, Variable, fit
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.scalars import INTEGER_BOUND, MAX_DIGITS
 from promptstore.promptfile.schema import check_content
@@ -17,7 +18,6 @@ from promptstore.promptfile.yamlwriter import (
     write_flow,
     write_key,
 )
-from promptstore.variables import UnfitValueError, Variable, fit
 
 
 def dumps(prompt: Prompt) -> str:

@@ -20,10 +20,10 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner
 
 from promptstore.errors import Problem
+from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath, Problems, YamlError, place_of
 from promptstore.promptfile.scalars import is_text, resolve_plain, shown
-from promptstore.values import MAX_DEPTH
 
 _SUSPICIOUS: Final = re.compile(r"(?:[&*](?=\S)|!)(?<![^\s\[{,:\-?].)", re.DOTALL)
 """Where an anchor, an alias or a tag could stand; most such places are in a text."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import TemplateError
-from promptstore.model import Prompt, Signature, signature
-from promptstore.values import thaw
-from promptstore.variables import MISSING, Variable
+from promptstore.model.prompt import Prompt, Signature, signature
+from promptstore.model.values import thaw
+from promptstore.model.variables import MISSING, Variable
 
 Impact: TypeAlias = Literal["breaking", "behaviour", "compatible"]
 """``breaking``: a call that rendered before fails now. ``behaviour``: a model reads something

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, Final, Literal, TypeAlias
 
-from promptstore.diff import PromptDiff, diff_prompts
+from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
 from promptstore.lint import Library, Settings
-from promptstore.model import Prompt, render_prompt, texts
+from promptstore.model.prompt import Prompt, render_prompt, texts
 from promptstore.review.impact import IMPACTS, Judgement, judge
-from promptstore.snapshot import Snapshot
+from promptstore.store.snapshot import Snapshot
 
 Kind: TypeAlias = Literal[
     "added", "removed", "renamed", "deleted", "restored", "changed", "affected", "broken", "mended"

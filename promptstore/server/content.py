@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import PromptFileError
-from promptstore.model import Message, Prompt
+from promptstore.model.prompt import Message, Prompt
+from promptstore.model.values import MAX_DEPTH, thaw
 from promptstore.promptfile import loads
 from promptstore.server.problems import invalid, only_detail
-from promptstore.values import MAX_DEPTH, thaw
 
 MAX_BYTES: Final = 1_000_000
 """How large a content or a config may be, as compact JSON in UTF-8."""

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from promptstore.diff import diff_prompts
+from promptstore.compare.diff import diff_prompts
 from promptstore.errors import (
     LabelNotFoundError,
     NotFoundError,
     PromptNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.model import Prompt, texts
-from promptstore.names import is_name
+from promptstore.model.names import is_name
+from promptstore.model.prompt import Prompt, texts
 from promptstore.server import wire
 from promptstore.server.content import stored_size_of, value_of
 from promptstore.server.etags import make_etag
@@ -37,7 +37,7 @@ from promptstore.server.problems import (
 )
 from promptstore.server.projects import Project
 from promptstore.server.spelling import spell, unspell
-from promptstore.snapshot import Snapshot
+from promptstore.store.snapshot import Snapshot
 
 _log = logging.getLogger("promptstore.server")
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from promptstore.edits import default_messages
-from promptstore.labels import LabelMove, LabelTable
-from promptstore.model import Prompt, Version
+from promptstore.history.labels import LabelMove, LabelTable
+from promptstore.model.prompt import Prompt, Version
+from promptstore.model.values import thaw
 from promptstore.server import ids
 from promptstore.server.content import outline_of, preview_of, stored_size_of, text_of, value_of
 from promptstore.server.spelling import spell
-from promptstore.values import thaw
+from promptstore.store.edits import default_messages
 
 CONTENT_MODES: Final = ("full", "preview", "none")
 ORDERS: Final = (

@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from promptstore.edits import Deletion, Edit
 from promptstore.errors import (
     ConflictError,
     LabelNotFoundError,
     PromptNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.labels import is_label
-from promptstore.model import Prompt
+from promptstore.history.labels import is_label
+from promptstore.model.prompt import Prompt
 from promptstore.server import wire
 from promptstore.server.content import apply_edits, check_size, value_of, with_value
 from promptstore.server.etags import is_expected
@@ -53,7 +52,8 @@ from promptstore.server.reading import (
     row_of,
 )
 from promptstore.server.spelling import spell, unspell
-from promptstore.snapshot import Snapshot
+from promptstore.store.edits import Deletion, Edit
+from promptstore.store.snapshot import Snapshot
 
 Body = Mapping[str, Any]
 """The fields of a request."""

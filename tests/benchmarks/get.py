@@ -8,7 +8,7 @@ import pygit2
 import yaml
 
 from promptstore import PromptStore
-from promptstore.contents import contents_file
+from promptstore.history.contents import contents_file
 from tests.benchmarks import rivals
 from tests.benchmarks.harness import OURS, Goal, Report
 from tests.benchmarks.places import Places

@@ -9,7 +9,7 @@ import pygit2
 import yaml
 
 from promptstore import PromptStore
-from promptstore.contents import contents_file
+from promptstore.history.contents import contents_file
 from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places
 from tests.benchmarks.repos import read_blob

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from promptstore.errors import PromptFileError
-from promptstore.model import Insert, Message, Prompt
+from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.variables import Variable
 from promptstore.promptfile import edit, loads
-from promptstore.variables import Variable
 
 SOURCE = """\
 # yaml-language-server: $schema=prompt.schema.json

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.model import Insert, Message, Prompt
+from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.variables import Variable
 from promptstore.promptfile import codes, dumps, edit, loads, parse, parse_yaml
-from promptstore.variables import Variable
 
 DATA = Path(__file__).parent.parent / "data" / "promptfile"
 BROKEN = sorted((DATA / "broken").glob("*.yaml"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptstore.model import Prompt
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile import dumps
 from promptstore.promptfile.plainyaml import read_plain
 from promptstore.promptfile.problems import Problems, YamlError

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import SyncRefusedError
-from promptstore.model import Insert, Message, Prompt
+from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.variables import Variable
+from promptstore.posthog.sync.encoding import Wire, decode, encode
 from promptstore.promptfile import dumps, loads
-from promptstore.sync.encoding import Wire, decode, encode
-from promptstore.variables import Variable
 
 
 def back(wire: Wire, onto: Prompt | None = None) -> Prompt:

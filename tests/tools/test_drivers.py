@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from promptstore.merge import Sides, merge_files
+from promptstore.compare.merge import Sides, merge_files
 from promptstore.promptfile import loads
 from tests.gitrepo import GitRepo
 

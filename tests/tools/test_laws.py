@@ -5,8 +5,8 @@ from __future__ import annotations
 import jsonschema
 from hypothesis import given, settings
 
-from promptstore.merge import Sides, merge_files
-from promptstore.model import Prompt
+from promptstore.compare.merge import Sides, merge_files
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile import dumps, file_schema, format_file, loads
 from promptstore.review import judge
 from tests.promptfile.strategies import prompts

@@ -17,9 +17,9 @@ from promptstore.errors import (
     RepositoryError,
     VersionNotFoundError,
 )
-from promptstore.labels import BRANCH, is_label
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
+from promptstore.history.labels import BRANCH, is_label
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
 from tests.writing.conftest import assert_tidy, configure

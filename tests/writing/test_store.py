@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.edits import Deletion, Restoration
 from promptstore.errors import (
     ConflictError,
     HistoryUnavailableError,
@@ -22,8 +21,9 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.model import Message, Prompt
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Message, Prompt
+from promptstore.store.edits import Deletion, Restoration
+from promptstore.store.store import PromptStore
 from tests.gitrepo import AUTHOR, GitRepo
 from tests.writing.conftest import assert_tidy
 
