@@ -60,11 +60,11 @@ if TYPE_CHECKING:
     from promptstore.formatters import TextReprOptions as TextReprOptions
     from promptstore.formatters import text_repr as text_repr
     from promptstore.history.labels import LabelMove as LabelMove
-    from promptstore.model.prompt import Insert as Insert
-    from promptstore.model.prompt import Message as Message
+    from promptstore.model.messages import Insert as Insert
+    from promptstore.model.messages import Message as Message
     from promptstore.model.prompt import Prompt as Prompt
-    from promptstore.model.prompt import RenderedPrompt as RenderedPrompt
     from promptstore.model.prompt import Version as Version
+    from promptstore.model.rendering import RenderedPrompt as RenderedPrompt
     from promptstore.model.values import thaw as thaw
     from promptstore.model.variables import Variable as Variable
     from promptstore.store.edits import Deletion as Deletion
@@ -120,7 +120,9 @@ _HOMES = {
     ),
     "promptstore.history.labels": ("LabelMove",),
     "promptstore.formatters": ("TextRepr", "TextReprMetadata", "TextReprOptions", "text_repr"),
-    "promptstore.model.prompt": ("Insert", "Message", "Prompt", "RenderedPrompt", "Version"),
+    "promptstore.model.messages": ("Insert", "Message"),
+    "promptstore.model.prompt": ("Prompt", "Version"),
+    "promptstore.model.rendering": ("RenderedPrompt",),
     "promptstore.store.snapshot": ("Snapshot",),
     "promptstore.store.store": ("PromptStore",),
     "promptstore.template": ("Limits",),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from promptstore.compare.diff import diff_prompts
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 
 SYSTEM, USER = Message("system", "You help.\nBe kind.\n"), Message("user", "{{ x }}")

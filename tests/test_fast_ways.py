@@ -15,9 +15,11 @@ from promptstore.errors import PromptStoreError, VariableError
 from promptstore.git import EMPTY_TREE, Entry, Repository, changes_along
 from promptstore.history.labels import Target, read_plain_file
 from promptstore.history.sources import CommitSource
+from promptstore.model.binding import Binder, bind
+from promptstore.model.messages import Message
 from promptstore.model.names import are_names, is_name
-from promptstore.model.prompt import Message, Prompt
-from promptstore.model.variables import MISSING, VARIABLE_TYPES, Binder, Variable, bind
+from promptstore.model.prompt import Prompt
+from promptstore.model.variables import MISSING, VARIABLE_TYPES, Variable
 from promptstore.promptfile import parse_yaml, write_flow, write_key
 from promptstore.template import Limits, TemplateKind
 from tests.gitrepo import GitRepo

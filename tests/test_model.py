@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
-from promptstore.model.prompt import Insert, Message, Prompt, Version, texts
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt, Version
+from promptstore.model.rendering import texts
 from promptstore.model.variables import Variable
 from tests.promptfile.strategies import prompts
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import LimitError, PromptFileError, TemplateError, VariableError
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.promptfile import loads
 from promptstore.template import Limits

@@ -17,7 +17,8 @@ from promptstore.cli.output import print_exactly, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.errors import VariableError
-from promptstore.model.prompt import Prompt, RenderedPrompt, render_prompt
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import RenderedPrompt, render_prompt
 from promptstore.model.values import thaw
 
 

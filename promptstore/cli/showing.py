@@ -17,8 +17,9 @@ from promptstore.cli.output import (
 from promptstore.cli.place import Place, opened_at
 from promptstore.cli.selection import Selected, select
 from promptstore.errors import VersionNotFoundError
+from promptstore.model.messages import Insert, Message
 from promptstore.model.names import check_name
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.store.store import PromptStore, Rev
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from promptstore.compare.sequences import opcodes
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import MISSING, Variable
 
 

@@ -17,7 +17,8 @@ from zlib import crc32
 from promptstore import promptfile
 from promptstore.history.cachefile import CacheFile, Connection, transaction
 from promptstore.history.sources import File
-from promptstore.model.prompt import Content, Prompt, texts
+from promptstore.model.prompt import Content, Prompt
+from promptstore.model.rendering import texts
 from promptstore.template import Source, find_includes
 
 _SCHEMA: Final = """

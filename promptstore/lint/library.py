@@ -12,7 +12,8 @@ from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
 from promptstore.history.sources import File
 from promptstore.lint.settings import Settings
 from promptstore.model.names import near_matches
-from promptstore.model.prompt import Prompt, texts
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import texts
 from promptstore.promptfile import Document, parse
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Reference, References, Source, find_includes, find_references

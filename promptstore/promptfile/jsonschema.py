@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from promptstore.model.variables import ROLES, VARIABLE_TYPES
+from promptstore.model.messages import ROLES
+from promptstore.model.variables import VARIABLE_TYPES
 from promptstore.promptfile.schema import EXTENSION_PREFIX, KEYS, PART_FIELDS
 from promptstore.template import TEMPLATE_KINDS
 

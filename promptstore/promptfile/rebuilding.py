@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from promptstore.model.prompt import Content, Insert, Message
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Content
 from promptstore.model.values import FrozenDict, freeze
 from promptstore.model.variables import Variable
 

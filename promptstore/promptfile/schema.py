@@ -9,16 +9,10 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from promptstore.model.binding import UnfitValueError, fit
+from promptstore.model.messages import PART_TYPES, ROLES
 from promptstore.model.names import is_name
-from promptstore.model.prompt import PART_TYPES
-from promptstore.model.variables import (
-    ROLES,
-    VARIABLE_TYPES,
-    UnfitValueError,
-    Variable,
-    VariableType,
-    fit,
-)
+from promptstore.model.variables import VARIABLE_TYPES, Variable, VariableType
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath
 from promptstore.promptfile.scalars import shown

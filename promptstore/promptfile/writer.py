@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
+from promptstore.model.binding import UnfitValueError, fit
 from promptstore.model.prompt import Prompt
-from promptstore.model.variables import UnfitValueError, Variable, fit
+from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.scalars import INTEGER_BOUND, MAX_DIGITS
 from promptstore.promptfile.schema import check_content

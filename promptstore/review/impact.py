@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from promptstore.errors import TemplateError
-from promptstore.model.prompt import Prompt, Signature, signature
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import Signature, signature
 from promptstore.model.values import thaw
 from promptstore.model.variables import MISSING, Variable
 

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
 from promptstore.lint import Library, Settings
-from promptstore.model.prompt import Prompt, render_prompt, texts
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import render_prompt, texts
 from promptstore.review.impact import IMPACTS, Judgement, judge
 from promptstore.store.snapshot import Snapshot
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import PromptFileError
-from promptstore.model.prompt import Message, Prompt
+from promptstore.model.messages import Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.values import MAX_DEPTH, thaw
 from promptstore.promptfile import loads
 from promptstore.server.problems import invalid, only_detail

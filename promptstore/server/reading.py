@@ -15,7 +15,8 @@ from promptstore.errors import (
     VersionNotFoundError,
 )
 from promptstore.model.names import is_name
-from promptstore.model.prompt import Prompt, texts
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import texts
 from promptstore.server import wire
 from promptstore.server.content import stored_size_of, value_of
 from promptstore.server.etags import make_etag

@@ -17,7 +17,8 @@ from promptstore.errors import (
 from promptstore.git import blob_id
 from promptstore.history.sources import File
 from promptstore.model.names import SUFFIX, check_name
-from promptstore.model.prompt import Content, Prompt, texts
+from promptstore.model.prompt import Content, Prompt
+from promptstore.model.rendering import texts
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Source, check_syntax
 

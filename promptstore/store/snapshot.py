@@ -15,14 +15,8 @@ from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
 from promptstore.history.versions import Change, Timeline
 from promptstore.model.names import check_name, is_name, near_matches
-from promptstore.model.prompt import (
-    Content,
-    Prompt,
-    RenderedPrompt,
-    render_prompt,
-    texts,
-    unread_prompt,
-)
+from promptstore.model.prompt import Content, Prompt, unread_prompt
+from promptstore.model.rendering import RenderedPrompt, render_prompt, texts
 from promptstore.model.values import FrozenDict
 from promptstore.template import Limits
 

@@ -48,7 +48,8 @@ from promptstore.history.sources import (
 )
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
 from promptstore.model.names import check_name, near_matches
-from promptstore.model.prompt import Prompt, RenderedPrompt, Version, render_prompt
+from promptstore.model.prompt import Prompt, Version
+from promptstore.model.rendering import RenderedPrompt, render_prompt
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.template import Limits
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from promptstore.errors import PromptFileError
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.promptfile import edit, loads
 

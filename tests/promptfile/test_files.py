@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.promptfile import codes, dumps, edit, loads, parse, parse_yaml
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import PromptFileError
-from promptstore.model.prompt import Message, Prompt
+from promptstore.model.messages import Message
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile import dumps, edit, loads
 from tests.promptfile.strategies import json_values, prompts, strings
 

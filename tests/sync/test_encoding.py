@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import SyncRefusedError
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.posthog.sync.encoding import Wire, decode, encode
 from promptstore.promptfile import dumps, loads

@@ -21,7 +21,8 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.model.prompt import Message, Prompt
+from promptstore.model.messages import Message
+from promptstore.model.prompt import Prompt
 from promptstore.store.edits import Deletion, Restoration
 from promptstore.store.store import PromptStore
 from tests.gitrepo import AUTHOR, GitRepo

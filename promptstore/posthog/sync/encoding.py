@@ -20,7 +20,8 @@ from promptstore.errors import (
     SyncRefusedError,
     TemplateError,
 )
-from promptstore.model.prompt import Insert, Message, Prompt
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, thaw
 from promptstore.model.variables import Variable
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
