@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from promptstore.compare.lines import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 from promptstore.compare.sequences import opcodes
 from promptstore.errors import PromptFileError, PromptStoreError
-from promptstore.git import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 from promptstore.promptfile import comments_of, edit, loads, rebuild
 from promptstore.promptfile.schema import check_content
 

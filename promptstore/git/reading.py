@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
@@ -23,6 +23,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
     UnsupportedRepositoryError,
 )
+from promptstore.git.configuration import open_handle
 from promptstore.git.trees import (
     EMPTY_TREE,
     LARGE_TREE,
@@ -36,9 +37,6 @@ from promptstore.git.trees import (
     entry_of,
     files_and_folders,
 )
-
-if TYPE_CHECKING:
-    from promptstore.git.configuration import Configuration
 
 _PERSON: Final = rb"[^\s<>](?:[^<>\n\0]*[^\s<>])? <[^\s<>]+>"
 _ORDINARY_COMMIT: Final = re.compile(
@@ -120,17 +118,7 @@ class Repository:
         self.common_dir = _common_dir(git_dir)
         self._trees: TreeCache[dict[str, Entry]] = TreeCache()
         self._raw_trees: TreeCache[RawTree] = TreeCache()
-        self._written_commit = "", b""
         self._commits = lru_cache(maxsize=65536)(self._read_commit)
-
-    @cached_property
-    def configuration(self) -> Configuration:
-        """What git is told."""
-        # Loaded here, as only who writes asks for it.
-        from promptstore.git.configuration import Configuration
-
-        folders = {str(self.git_dir), str(self.common_dir)}
-        return Configuration(folders, lambda: self.handle.config)
 
     @classmethod
     def discover(cls, path: Path) -> Repository:
@@ -318,27 +306,6 @@ class Repository:
             tree = self._raw_trees.put(tree_id, RawTree(data))
         return tree
 
-    def remember_tree(
-        self, tree_id: str, data: bytes, entries: dict[bytes, tuple[bytes, bytes]]
-    ) -> None:
-        """Take in a tree that was just written, as whoever reads the commit asks for it next.
-
-        Args:
-            tree_id: Its id.
-            data: Its content.
-            entries: Its entries in git's order.
-        """
-        self._raw_trees.put(tree_id, RawTree(data, entries))
-
-    def remember_commit(self, commit_id: str, data: bytes) -> None:
-        """Take in a commit that was just written, which its writer reads next.
-
-        Args:
-            commit_id: Its id.
-            data: Its content.
-        """
-        self._written_commit = commit_id, data
-
     def files_and_folders(
         self, tree_id: str, suffix: str
     ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -445,7 +412,7 @@ class Repository:
         handles = self._handles
         if getattr(handles, "pid", None) != os.getpid():
             with translated(self.git_dir):
-                handles.handle = pygit2.Repository(str(self.git_dir))
+                handles.handle = open_handle(self.git_dir)
             handles.pid = os.getpid()
             handles.large_tree = None
         handle: pygit2.Repository = handles.handle
@@ -485,9 +452,7 @@ class Repository:
         return self.raw_tree(tree_id).by_name()
 
     def _read_commit(self, commit_id: str) -> Commit:
-        written, data = self._written_commit
-        if written != commit_id:
-            data = self._read(commit_id, ObjectType.COMMIT)
+        data = self._read(commit_id, ObjectType.COMMIT)
         ordinary = _ORDINARY_COMMIT.fullmatch(data)
         if ordinary is not None:
             with suppress(UnicodeDecodeError):
@@ -577,14 +542,6 @@ _ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
             reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
             "`git init --object-format=sha1 NEW` and "
             "`git fast-export --all | git -C NEW fast-import`.",
-        ),
-    ),
-    (
-        "owned by",
-        lambda path: RepositoryError(
-            path=path,
-            reason="another user owns this repository, so git does not trust it. If you do: "
-            f"`git config --global --add safe.directory {path}`.",
         ),
     ),
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from promptstore import git, promptfile
+from promptstore import promptfile
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -27,7 +27,8 @@ from promptstore.model.values import FrozenDict
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
-    from promptstore.git import FileChange, Link
+    from promptstore.git.commits import FileChange
+    from promptstore.git.reading import Link
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -292,8 +293,11 @@ def plan_moves(
             raise LabelNotFoundError(label=label, name=name, near=there_are)
     if all(present.get(name) == target for name, target in targets.items()):
         return []
+    # Who only reads need not wait until the writing part is loaded.
+    from promptstore.git.commits import FileChange
+
     data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
-    return [git.FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
+    return [FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
 
 
 def _expect(label: str, name: str, target: Target | None, number: int) -> None:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.git import Patience
 from promptstore.git.identity import parse_signature
-from promptstore.git.locks import exclusive
+from promptstore.git.locks import Deadline, exclusive
 
 SCOPES: Final = (
     "llm_prompt:read",
@@ -150,7 +149,7 @@ class TokenFile:
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with exclusive(folder / f"{self.path.name}.lock", Patience(_LOCK_SECONDS)):
+            with exclusive(folder / f"{self.path.name}.lock", Deadline(_LOCK_SECONDS)):
                 _write(self.path, change(_read(self.path)))
         except RepositoryError:
             raise

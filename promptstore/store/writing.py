@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from promptstore.errors import ConflictError, HistoryUnavailableError, InvalidArgumentError
-from promptstore.git import (
-    CommitNote,
-    FileChange,
-    Patience,
-    Repository,
-    choose_signatures,
-    update_branch,
-)
-from promptstore.git.message import compose_message
+from promptstore.git.commits import FileChange
+from promptstore.git.identity import CommitNote, choose_signatures, compose_message
+from promptstore.git.locks import Deadline
+from promptstore.git.reading import Repository
+from promptstore.git.writing import Update, update_ref
 from promptstore.history.labels import BRANCH, Target, labels_commit, plan_moves, read_labels
 from promptstore.store.edits import Edit, PlannedFile, default_message, plan_edits
 from promptstore.store.snapshot import Snapshot
@@ -44,10 +40,12 @@ class Written:
     Attributes:
         commit: The commit whose tree holds the result: the new one, or the one that held it before.
         changed: The names of the prompts that changed.
+        warnings: What could not be done after the commit.
     """
 
     commit: str
     changed: frozenset[str]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +100,15 @@ class Writer:
             _check_base(planned, base, now, expected)
             return [FileChange(file.name, file.path, file.data) for file in changed]
 
-        commit = update_branch(
-            self.repository, self.branch, plan, note, patience=Patience(self.lock_timeout)
+        update = update_ref(
+            self.repository,
+            f"refs/heads/{self.branch}",
+            plan,
+            note,
+            deadline=Deadline(self.lock_timeout),
         )
         names = frozenset(file.name for file in changed)
-        return Written(commit or base.commit or "", names)
+        return Written(update.commit or base.commit or "", names, update.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class LabelWriter:
         targets: Mapping[str, Target | None],
         expected: Mapping[str, int],
         attribution: Attribution,
-    ) -> str | None:
+    ) -> Update:
         """Make one commit of moves of a label.
 
         Args:
@@ -137,7 +139,7 @@ class LabelWriter:
             attribution: Who commits, and what the commit says.
 
         Returns:
-            The commit on the labels branch, or None where nothing changed.
+            What came of it.
 
         Raises:
             PromptStoreError: As for `plan_moves` and `update_branch`.
@@ -150,12 +152,12 @@ class LabelWriter:
                 self._check(label, targets, start, tip)
             return plan_moves(self.repository, tip or start, label, targets, expected)
 
-        return update_branch(
+        return update_ref(
             self.repository,
-            BRANCH,
+            f"refs/heads/{BRANCH}",
             plan,
             note,
-            patience=Patience(self.lock_timeout),
+            deadline=Deadline(self.lock_timeout),
             start=start,
         )
 
