@@ -53,16 +53,14 @@ def merge_lines(
     for left, right in _regions(_changes(old, one), _changes(old, other)):
         start = min(change.start for change in (*left, *right))
         end = max(change.end for change in (*left, *right))
-        sides = [_side(one, left, start, end), _side(other, right, start, end)]
+        ours_here, theirs_here = _side(one, left, start, end), _side(other, right, start, end)
         merged += old[place:start]
         place = end
-        if not right or sides[0] == sides[1]:
-            merged += sides[0] if left else sides[1]
-        elif not left:
-            merged += sides[1]
-        else:
+        if left and right and ours_here != theirs_here:
             is_clean = False
-            merged += _conflict(*sides, marker_size)
+            merged += _conflict(ours_here, theirs_here, marker_size)
+        else:
+            merged += ours_here if left else theirs_here
     return MergedLines(b"".join([*merged, *old[place:]]), is_clean)
 
 

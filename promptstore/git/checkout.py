@@ -190,7 +190,7 @@ class Checkout:
         return ""
 
     def _is_there(self, path: str) -> bool:
-        """Return whether anything is at a path; one that the file system cannot hold is an error."""
+        """Return whether anything is at a path; one that cannot be on disk is an error."""
         try:
             (self.top / path).lstat()
         except (FileNotFoundError, NotADirectoryError):

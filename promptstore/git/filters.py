@@ -123,9 +123,9 @@ def _run(
     if command is None and "process" in driver.commands:
         reason = "promptstore runs 'clean' and 'smudge', not 'process'"
     elif command is not None:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S602 - so does git, and the command is the user's own
             command.replace("%f", shlex.quote(path)),
-            shell=True,  # noqa: S602 - so does git, and the command is the user's own
+            shell=True,
             cwd=handle.workdir or handle.path,
             input=data,
             capture_output=True,

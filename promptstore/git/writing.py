@@ -167,9 +167,7 @@ def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
         return commit == tip or bool(repository.handle.descendant_of(tip, commit))
 
 
-def start_branch(
-    repository: Repository, branch: str, commit: str, *, deadline: Deadline
-) -> None:
+def start_branch(repository: Repository, branch: str, commit: str, *, deadline: Deadline) -> None:
     """Make a branch that begins at a commit; one that is there already stays where it is.
 
     Args:

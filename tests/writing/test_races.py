@@ -354,7 +354,7 @@ class TestKilled:
         repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "x\n"})
         number = seen = 0
         while killed_save(repo, number := number + 1):
-            for token_file in (repo.path / ".git").glob(f"index.{'[0-9a-f]' * 16}"):
+            for token_file in (repo.path / ".git").glob(f"index.{'[0-9a-f]' * 12}"):
                 # What libgit2 leaves where it is killed; its accesses to files cannot be counted.
                 token_file.with_name(f"{token_file.name}.new.lock").write_bytes(b"")
                 seen += 1

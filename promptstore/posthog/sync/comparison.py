@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final, Generic
 
-from promptstore.errors import PromptFileError, RepositoryError, SyncRefusedError
 from promptstore.compare.lines import merge_texts
+from promptstore.errors import PromptFileError, RepositoryError, SyncRefusedError
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, freeze, thaw
 from promptstore.posthog.sync.bases import BranchPast, find_bases
