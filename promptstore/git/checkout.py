@@ -14,9 +14,9 @@ from pygit2.enums import FileMode
 
 from promptstore.errors import ConflictError, UnsupportedRepositoryError
 from promptstore.git.commits import Move
-from promptstore.git.configuration import open_handle
 from promptstore.git.filters import to_git, to_worktree
 from promptstore.git.locks import Deadline, LinkedLock
+from promptstore.git.opening import open_repository
 from promptstore.git.reading import Repository
 from promptstore.git.trees import Entry
 
@@ -232,7 +232,9 @@ def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkou
         token: See `Checkout`.
     """
     linked = sorted(repository.common_dir.glob("worktrees/*/HEAD"))
-    handles = [open_handle(path) for path in (repository.common_dir, *(h.parent for h in linked))]
+    handles = [
+        open_repository(path) for path in (repository.common_dir, *(h.parent for h in linked))
+    ]
     checkouts = [Checkout(h, token) for h in handles if h.workdir and Path(h.workdir).is_dir()]
     return [checkout for checkout in checkouts if checkout.is_on(ref)]
 

@@ -1,4 +1,4 @@
-"""Opening a repository with git's configuration, wherever the environment says that it is.
+"""Git's configuration, wherever the environment says that it is.
 
 libgit2 knows the usual files. What git's variables name beside them is added here, as git(1) and
 git-config(1) describe it, so that all of libgit2 follows it.
@@ -7,77 +7,41 @@ git-config(1) describe it, so that all of libgit2 follows it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
 
 import pygit2
 from pygit2.enums import ConfigLevel
 
-from promptstore.errors import InvalidArgumentError, RepositoryError
+from promptstore.errors import InvalidArgumentError
 
-_FOREIGN: Final = re.compile(r"repository path '(.*)' is not owned by current user")
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\b": r"\b"})
 
 
-def open_handle(path: str | Path) -> pygit2.Repository:
-    """Open a repository with the configuration that git would read at this moment.
+def safe_directories() -> list[str]:
+    """List the folders of other users that the environment tells git to trust.
+
+    Those in git's usual files are known to libgit2.
+    """
+    config = pygit2.Config()
+    add_environment(config)
+    trusted = [os.path.expanduser(path or "") for path in config.get_multivar("safe.directory")]  # noqa: PTH111
+    # An empty value takes back what was said before.
+    last = max((at for at, path in enumerate(trusted) if not path), default=-1)
+    return trusted[last + 1 :]
+
+
+def add_environment(config: pygit2.Config) -> None:
+    """Read more configuration from where git's environment variables say that it is.
 
     Args:
-        path: Its git directory.
+        config: The configuration of a repository, which from then on holds all of it.
 
     Raises:
-        RepositoryError: Another user owns it, and it is not called safe.
-        pygit2.GitError: It cannot be opened.
+        InvalidArgumentError: ``GIT_CONFIG_COUNT`` and what belongs to it do not fit together.
     """
-    try:
-        handle = pygit2.Repository(str(path))
-    except pygit2.GitError as error:
-        foreign = _FOREIGN.search(str(error))
-        if foreign is None:
-            raise
-        handle = _open_foreign(str(path), foreign[1])
-    _add_named_files(handle.config)
-    return handle
-
-
-def _open_foreign(path: str, checked: str) -> pygit2.Repository:
-    """Open the repository of another user where the environment calls it safe."""
-    config = pygit2.Config()
-    _add_named_files(config)
-    if not _is_safe(checked, config):
-        raise RepositoryError(
-            path=path,
-            reason="another user owns this repository, so git does not trust it. If you do: "
-            f"`git config --global --add safe.directory {checked}`, or without the git program "
-            f"the lines `[safe]` and `directory = {checked}` in the file .gitconfig of your home.",
-        )
-    # libgit2 has this as a switch of the whole process only.
-    pygit2.settings.owner_validation = False
-    try:
-        return pygit2.Repository(path)
-    finally:
-        pygit2.settings.owner_validation = True
-
-
-def _is_safe(checked: str, config: pygit2.Config) -> bool:
-    is_safe = False
-    for value in config.get_multivar("safe.directory"):
-        folder = os.path.expanduser(value or "")  # noqa: PTH111
-        if not folder:
-            is_safe = False
-        elif folder.endswith("/*"):
-            is_safe |= checked.startswith(folder[:-1])
-        else:
-            is_safe |= folder in ("*", checked)
-    return is_safe
-
-
-def _add_named_files(config: pygit2.Config) -> None:
-    """Read configuration from where git's environment variables say that it is."""
     environment = os.environ
     if "GIT_CONFIG_GLOBAL" in environment:
         _add(config, environment["GIT_CONFIG_GLOBAL"], ConfigLevel.GLOBAL)

@@ -23,7 +23,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
     UnsupportedRepositoryError,
 )
-from promptstore.git.configuration import open_handle
+from promptstore.git.opening import open_repository
 from promptstore.git.trees import (
     EMPTY_TREE,
     LARGE_TREE,
@@ -412,7 +412,7 @@ class Repository:
         handles = self._handles
         if getattr(handles, "pid", None) != os.getpid():
             with translated(self.git_dir):
-                handles.handle = open_handle(self.git_dir)
+                handles.handle = open_repository(self.git_dir)
             handles.pid = os.getpid()
             handles.large_tree = None
         handle: pygit2.Repository = handles.handle
@@ -483,6 +483,14 @@ def create_repository(path: Path) -> Repository:
 def blob_id(data: bytes) -> str:
     """Compute the id that git gives to a file's content."""
     return str(pygit2.hash(data))
+
+
+def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
+    """Return whether a commit is part of the history of another, or that one itself."""
+    with translated(repository.git_dir):
+        if commit not in repository.handle:
+            return False
+        return commit == tip or bool(repository.handle.descendant_of(tip, commit))
 
 
 def _datetime(seconds: int, offset: int) -> datetime:

@@ -38,7 +38,7 @@ from promptstore.git.commits import (
 )
 from promptstore.git.identity import CommitNote, choose_signatures
 from promptstore.git.locks import OTHERS, Deadline, exclusive
-from promptstore.git.reading import Repository, translated
+from promptstore.git.reading import Repository, is_ancestor, translated
 from promptstore.git.trees import Entry
 
 _JOURNAL: Final = "journal.json"
@@ -157,14 +157,6 @@ def join_ref(
         return store_commit(fresh, [tip, other], files, note)
 
     _write(repository, ref, draft, note, deadline)
-
-
-def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
-    """Return whether a commit is part of the history of another, or that one itself."""
-    with translated(repository.git_dir):
-        if commit not in repository.handle:
-            return False
-        return commit == tip or bool(repository.handle.descendant_of(tip, commit))
 
 
 def start_branch(repository: Repository, branch: str, commit: str, *, deadline: Deadline) -> None:

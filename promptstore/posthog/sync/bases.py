@@ -20,7 +20,7 @@ from promptstore.errors import (
     RepositoryError,
     SyncRefusedError,
 )
-from promptstore.git.writing import is_ancestor
+from promptstore.git.reading import is_ancestor
 from promptstore.model.prompt import Prompt, Version
 from promptstore.posthog.sync.encoding import Wire
 from promptstore.posthog.sync.planning import DELETED
