@@ -158,8 +158,8 @@ def test_what_no_file_can_hold_is_not_written(prompt: Prompt, message: str) -> N
 
 
 WITHOUT_LIBYAML = """
-import sys, pathlib, yaml
-yaml.__with_libyaml__ = False
+import sys, pathlib
+sys.modules["ruamel.yaml.cyaml"] = None
 from promptstore.errors import PromptFileError
 from promptstore.promptfile import loads
 for path in map(pathlib.Path, sys.argv[1:]):
