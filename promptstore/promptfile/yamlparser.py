@@ -25,7 +25,7 @@ from promptstore.promptfile.problems import KeyPath, Problems, YamlError, place_
 from promptstore.promptfile.scalars import shown
 
 try:
-    from ruamel.yaml.cyaml import CParser
+    from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
 except ImportError:
     CParser = None
 
