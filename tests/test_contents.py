@@ -19,10 +19,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from promptstore import Prompt, PromptStore, promptfile
+from promptstore import Prompt, PromptStore
 from promptstore.git import Repository, blob_id
 from promptstore.history.contents import ContentCache, contents_file
 from promptstore.history.sources import File
+from promptstore.promptfile.reader import parse
+from promptstore.promptfile.rebuilding import rebuild
+from promptstore.promptfile.writer import dumps
 from tests.gitrepo import GitRepo
 from tests.processes import race
 from tests.promptfile.strategies import prompts
@@ -34,9 +37,9 @@ OWN = sorted((Path(__file__).parent.parent / "prompts").rglob("*.yaml"))
 
 
 def assert_rebuilt(data: bytes) -> None:
-    document = promptfile.parse(data)
+    document = parse(data)
     stored = json.dumps(document.tree.value)
-    assert promptfile.rebuild(json.loads(stored)).to_prompt() == document.prompt
+    assert rebuild(json.loads(stored)).to_prompt() == document.prompt
 
 
 @pytest.mark.parametrize("file", SOUND + OWN, ids=lambda file: file.stem)
@@ -46,7 +49,7 @@ def test_a_prompt_is_rebuilt_as_it_was_parsed(file: Path) -> None:
 
 @given(prompts())
 def test_any_prompt_is_rebuilt_as_it_was_parsed(prompt: Prompt) -> None:
-    assert_rebuilt(promptfile.dumps(prompt).encode())
+    assert_rebuilt(dumps(prompt).encode())
 
 
 @pytest.fixture
@@ -315,4 +318,4 @@ def test_what_another_process_writes_does_not_change_what_is_read(repo: GitRepo)
     assert ours.read(one).prompt == "one"
     theirs.prepare(other)
     theirs.save()
-    assert ours.read(other) == theirs.read(other) == promptfile.parse(TWO_TEXTS[1]).content
+    assert ours.read(other) == theirs.read(other) == parse(TWO_TEXTS[1]).content

@@ -12,7 +12,7 @@ from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError
 from promptstore.model.binding import UnfitValueError, fit
 from promptstore.model.variables import Variable
-from promptstore.promptfile import parse_yaml
+from promptstore.promptfile.reader import parse_yaml
 
 _UNDECLARED: Final = Variable(type="string")
 

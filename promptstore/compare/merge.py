@@ -12,7 +12,10 @@ from typing import Any, Final, NamedTuple
 from promptstore.compare.lines import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 from promptstore.compare.sequences import opcodes
 from promptstore.errors import PromptFileError, PromptStoreError
-from promptstore.promptfile import comments_of, edit, loads, rebuild
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.formatter import comments_of
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.rebuilding import rebuild
 from promptstore.promptfile.schema import check_content
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
-from promptstore import promptfile
 from promptstore.history.cachefile import CacheFile, Connection, transaction
 from promptstore.history.sources import File
 from promptstore.model.prompt import Content, Prompt
 from promptstore.model.rendering import texts
+from promptstore.promptfile.reader import Document, parse
+from promptstore.promptfile.rebuilding import fingerprint, rebuild
 from promptstore.template import Source, find_includes
 
 _SCHEMA: Final = """
@@ -104,7 +105,7 @@ class ContentCache:
         """Give what `read` gives of a file, from what is stored of its content."""
         content = self._contents.get(blob)
         if content is None:
-            content = self._contents[blob] = promptfile.rebuild(json.loads(stored.decode()))
+            content = self._contents[blob] = rebuild(json.loads(stored.decode()))
         return content
 
     def foresee(self, blobs: Iterable[str]) -> None:
@@ -124,7 +125,7 @@ class ContentCache:
         known = blob in self._contents or blob in self._fresh
         return known or self._rows.get(blob) is not None
 
-    def prepare(self, file: File) -> promptfile.Document:
+    def prepare(self, file: File) -> Document:
         """Parse a file of many, and keep it as it is stored.
 
         Ten thousand prompts would be looked through by the garbage collector again and again: that
@@ -133,7 +134,7 @@ class ContentCache:
         Raises:
             PromptFileError: The file is broken.
         """
-        document = promptfile.parse(file.read(), file.path)
+        document = parse(file.read(), file.path)
         if self._file is None:
             self._contents[file.blob] = document.content
             return document
@@ -166,7 +167,7 @@ class ContentCache:
         return row
 
     def _parsed(self, file: File) -> Content:
-        document = promptfile.parse(file.read(), file.path)
+        document = parse(file.read(), file.path)
         content = self._contents[file.blob] = document.content
         if self._file is not None:
             self._keep(file.blob, document.tree.value)
@@ -192,13 +193,13 @@ def _as_row(value: Mapping[str, Any]) -> _Row:
     # Nearly all say so in these bytes, and need not be made into anything.
     if _INCLUDE not in stored and b'"deleted":' not in stored:
         return stored, True
-    content = promptfile.rebuild(value)
+    content = rebuild(value)
     return stored, not content.deleted and not included_names(content)
 
 
 def contents_file(git_dir: Path) -> Path:
     """Name the file that holds parsed prompts; one that was parsed otherwise is in another."""
-    return git_dir / "promptstore" / f"parsed-{_FORMAT}-{promptfile.fingerprint()}.sqlite"
+    return git_dir / "promptstore" / f"parsed-{_FORMAT}-{fingerprint()}.sqlite"
 
 
 def _find(connection: Connection, blob: str) -> _Row | None:

@@ -7,7 +7,9 @@ from difflib import get_close_matches
 from typing import Final
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.promptfile import codes, format_file, parse
+from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import format_file
+from promptstore.promptfile.reader import parse
 from promptstore.promptfile.schema import KEYS, NESTED_KEYS
 
 _KEY: Final = re.compile(r"[\w-]+")

@@ -14,7 +14,7 @@ from promptstore.model.values import FrozenDict, freeze
 from promptstore.model.variables import Variable
 
 _READERS: Final = (
-    "promptfile/yamlreader.py", "promptfile/plainyaml.py", "promptfile/yamlparser.py",
+    "promptfile/yamlreader.py", "promptfile/yamlparser.py",
     "promptfile/scalars.py", "promptfile/schema.py", "model/names.py", "model/variables.py",
 )  # fmt: skip
 
@@ -74,6 +74,6 @@ def fingerprint() -> str:
 def _code_that_reads() -> Iterator[Path]:
     package = Path(__file__).parents[1]
     yield from (package / name for name in _READERS)
-    parser = find_spec("yaml")
+    parser = find_spec("ruamel.yaml")
     if parser is not None and parser.origin is not None:
         yield Path(parser.origin)

@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 
 from promptstore.errors import PromptFileError
-from promptstore.promptfile import codes, file_schema, parse, parse_yaml
+from promptstore.promptfile import codes
+from promptstore.promptfile.jsonschema import file_schema
+from promptstore.promptfile.reader import parse, parse_yaml
 
 TOP = Path(__file__).parents[2]
 SCHEMA = file_schema()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from promptstore import promptfile
 from promptstore.errors import (
     InvalidArgumentError,
     SyncRefusedError,
@@ -24,6 +23,8 @@ from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, thaw
 from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.substitution import split_simple
 
@@ -122,7 +123,7 @@ def read_messages(text: str) -> list[Any] | None:
         return None
     try:
         value = json.loads(text)
-        prompt = promptfile.loads(_dumped({"template": "none", "messages": value}))
+        prompt = loads(_dumped({"template": "none", "messages": value}))
     except (ValueError, RecursionError):
         # A broken prompt file is a ValueError too.
         return None
@@ -139,7 +140,7 @@ def checked_file(name: str, prompt: Prompt) -> str:
         SyncRefusedError: No file can hold it.
     """
     try:
-        return promptfile.dumps(prompt)
+        return dumps(prompt)
     except InvalidArgumentError as error:
         raise SyncRefusedError(name=name, reason=f"no file can hold it. {error}") from None
 
@@ -224,14 +225,14 @@ def _with_text(prompt: Prompt, text: str, *, as_chat: bool) -> Prompt:
     read = read_messages(text) if as_chat else None
     if read is None:
         return replace(prompt, prompt=text, messages=None)
-    messages = promptfile.loads(_dumped({"template": "none", "messages": read})).messages
+    messages = loads(_dumped({"template": "none", "messages": read})).messages
     return replace(prompt, prompt=None, messages=messages)
 
 
 def _encodes_to(prompt: Prompt, wire: Wire, *, keeps_config: bool, as_source: bool) -> bool:
     try:
         again = encode(prompt, keeps_config=keeps_config, as_source=as_source)
-        promptfile.dumps(prompt)
+        dumps(prompt)
     except (SyncRefusedError, InvalidArgumentError):
         return False
     return again.digest == replace(wire, config=again.config).digest
