@@ -15,6 +15,7 @@ from promptstore.cli.writing import (
     Author,
     DryRun,
     ExpectedVersion,
+    Force,
     Message,
     Order,
     Trailers,
@@ -51,6 +52,7 @@ def delete(
     author: Author = None,
     trailer: Trailers = None,
     dry_run: DryRun = False,
+    force: Force = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,13 +61,13 @@ def delete(
     The texts stay in their files and in history, and `promptstore restore` brings them back. On a
     terminal you are asked first; elsewhere add --yes.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
+    order = Order(read_attribution(message, author, trailer), dry_run, as_json, force)
     edits = dict.fromkeys(names, Deletion(reason, replaced_by))
     with opened_to_write(context) as (store, base):
         after = store.draft(edits)
         problems = new_problems(store, base, after, edits)
-        refuse([found for found in problems if found.name in edits])
-        warn(found for found in problems if found.name not in edits)
+        refuse([found for found in problems if found.name in edits and not force])
+        warn(found for found in problems if found.name not in edits or force)
         changed = changes(base, after, edits)
         if changed and not dry_run:
             confirm(f"Delete {', '.join(changed)}?", yes=yes)

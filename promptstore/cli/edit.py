@@ -16,6 +16,7 @@ from promptstore.cli.writing import (
     AsJson,
     Author,
     DryRun,
+    Force,
     Message,
     Order,
     Trailers,
@@ -35,6 +36,7 @@ def edit(
     author: Author = None,
     trailer: Trailers = None,
     dry_run: DryRun = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Edit a prompt's file in your editor and commit it.
@@ -43,7 +45,7 @@ def edit(
     checked before it is committed; where it is wrong, it is kept, and the same command goes on
     with it. Nothing is committed when nothing was changed.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
+    order = Order(read_attribution(message, author, trailer), dry_run, as_json, force)
     with opened_to_write(context) as (store, base):
         file = base.file(check_name(name))
         refuse_uncommitted(store, base, name)

@@ -17,6 +17,7 @@ from promptstore.cli.writing import (
     AsJson,
     Author,
     DryRun,
+    Force,
     Message,
     Order,
     Trailers,
@@ -66,6 +67,7 @@ def new(
     author: Author = None,
     trailer: Trailers = None,
     dry_run: DryRun = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a new prompt and commit it.
@@ -75,7 +77,7 @@ def new(
     """
     if from_ is not None and (chat or no_edit):
         raise InvalidArgumentError(message="--from takes the whole file: leave the skeleton's out")
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
+    order = Order(read_attribution(message, author, trailer), dry_run, as_json, force)
     skeleton = _CHAT if chat else _TEXT
     with opened_to_write(context) as (store, base):
         _refuse_present(base, check_name(name))

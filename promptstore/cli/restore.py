@@ -16,6 +16,7 @@ from promptstore.cli.writing import (
     Author,
     DryRun,
     ExpectedVersion,
+    Force,
     Message,
     Order,
     Trailers,
@@ -48,13 +49,14 @@ def restore(
     author: Author = None,
     trailer: Trailers = None,
     dry_run: DryRun = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring a deleted prompt back, or make an old version the newest one.
 
     This is an ordinary commit: nothing of the history is lost.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
+    order = Order(read_attribution(message, author, trailer), dry_run, as_json, force)
     with opened_to_write(context) as (store, base):
         selected = select(store, name)
         edits = {selected.name: Restoration(_version(store, selected, version))}

@@ -19,6 +19,7 @@ from promptstore.cli.writing import (
     Author,
     DryRun,
     ExpectedVersion,
+    Force,
     Message,
     Order,
     Trailers,
@@ -48,6 +49,7 @@ def save(
     author: Author = None,
     trailer: Trailers = None,
     dry_run: DryRun = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Commit files of prompts as they are, in one commit.
@@ -56,7 +58,7 @@ def save(
     Any other file needs --name. Paths start where you are, whatever -C says. All files are checked
     first; where one is wrong, none is committed.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
+    order = Order(read_attribution(message, author, trailer), dry_run, as_json, force)
     with opened_to_write(context) as (store, base):
         found = _named(store, files, name)
         contents = {name: read_input(files[0])} if name else _read_committable(store, found)

@@ -53,6 +53,7 @@ class Prompt:
         is_fallback: Whether this is the caller's own fallback, not a prompt of the store.
         is_unchanged: Whether the write that gave this prompt had nothing to change, and so made no
             commit for it.
+        warnings: What the write that gave this prompt could not do after its commit, as sentences.
         includes: Every prompt that it includes, directly or not, by name.
         limits: The limits of its renders.
     """
@@ -83,6 +84,7 @@ class Prompt:
     labels: tuple[str, ...] = ()
     is_fallback: bool = False
     is_unchanged: bool = field(default=False, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
     includes: Mapping[str, Prompt] = field(default_factory=FrozenDict, repr=False, compare=False)
     limits: Limits = field(default=Limits(), repr=False, compare=False)
     _program: _Program | None = field(default=None, init=False, repr=False, compare=False)
@@ -247,6 +249,7 @@ _FACT_FIELDS: Final = (
 )  # fmt: skip
 _OWN_FIELDS: Final = {
     "_program": None, "_digest": None, "is_fallback": False, "is_unchanged": False,
+    "warnings": (),
     "includes": FrozenDict(),
 }  # fmt: skip
 """What is as it is in every prompt of a store, and so need not be set in each of thousands."""

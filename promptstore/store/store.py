@@ -12,9 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, Unpack
 
 from promptstore.errors import (
+    ConflictError,
     HistoryUnavailableError,
     IncludeError,
     InvalidArgumentError,
+    LabelNotFoundError,
     NotFoundError,
     PromptFileError,
     PromptNotFoundError,
@@ -25,7 +27,7 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.git import Repository, blob_id
+from promptstore.git import Repository
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import (
     LabelMove,
@@ -47,7 +49,7 @@ from promptstore.history.sources import (
     Source,
 )
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
-from promptstore.model.names import check_name, near_matches
+from promptstore.model.names import SUFFIX, check_name, near_matches
 from promptstore.model.prompt import Prompt, Version
 from promptstore.model.rendering import RenderedPrompt, render_prompt
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
@@ -447,12 +449,8 @@ class PromptStore:
 
         self._require_writable()
         base = self._tip_snapshot(self._require_standing())
-        planned = plan_edits(base, self.root, edits)
-        files = {
-            file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
-            for file in planned
-            if file.changes
-        }
+        planned = plan_edits(base, self.root, edits, force=True)
+        files = {file.name: file.after for file in planned if file.changes}
         return base.overlaid(files)
 
     def save(
@@ -461,6 +459,7 @@ class PromptStore:
         prompt: Prompt | bytes,
         *,
         expected_version: int | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
         """Create a prompt, or make a new version of it.
@@ -471,11 +470,13 @@ class PromptStore:
             name: The prompt's name.
             prompt: Its new content; or the bytes of a prompt file, which are kept as they are.
             expected_version: The version that the caller has seen; 0 for a prompt that is new.
+            force: Whether it may include what is not there.
             attribution: See `Attribution`: message, author, committer, trailers.
 
         Returns:
             The prompt with its version and commit; `Prompt.is_unchanged` where it said that
-            already, so that there is no commit.
+            already, so that there is no commit. `Prompt.warnings` tells what could not be done
+            after the commit.
 
         Raises:
             ConflictError: The prompt changed meanwhile or is not at the expected version, or its
@@ -483,10 +484,11 @@ class PromptStore:
             InvalidArgumentError: It is no valid prompt.
             PromptFileError: The bytes are no prompt file.
             TemplateSyntaxError: A text is not a template of its language.
+            IncludeError: It includes what is not there.
             ReadOnlyError: There is no branch to write to.
             RepositoryLockedError: Another process held a lock for too long.
         """
-        return self._commit_one(name, prompt, expected_version, attribution)
+        return self._commit_one(name, prompt, expected_version, attribution, force=force)
 
     def delete(
         self,
@@ -495,6 +497,7 @@ class PromptStore:
         reason: str | None = None,
         replaced_by: str | None = None,
         expected_version: int | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
         """Set the tombstone of a prompt; its text stays in the file and in history.
@@ -504,6 +507,7 @@ class PromptStore:
             reason: Why, for people who ask for the prompt later.
             replaced_by: The name of the prompt to use instead.
             expected_version: The version that the caller has seen.
+            force: Whether other prompts may still include it.
             attribution: See `Attribution`.
 
         Returns:
@@ -511,12 +515,13 @@ class PromptStore:
 
         Raises:
             PromptNotFoundError: There is no such prompt.
+            ConflictError: Other prompts include it.
             PromptStoreError: As for `save`.
         """
         from promptstore.store.edits import Deletion
 
         edit = Deletion(reason, replaced_by)
-        return self._commit_one(name, edit, expected_version, attribution)
+        return self._commit_one(name, edit, expected_version, attribution, force=force)
 
     def restore(
         self,
@@ -524,6 +529,7 @@ class PromptStore:
         *,
         version: int | None = None,
         expected_version: int | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
         """Bring a deleted prompt back, or make an old text the newest version.
@@ -533,6 +539,7 @@ class PromptStore:
             version: The version whose file becomes the newest one, to the byte but for a
                 tombstone. None takes off the tombstone.
             expected_version: The version that the caller has seen.
+            force: Whether it may include what is not there.
             attribution: See `Attribution`.
 
         Returns:
@@ -547,7 +554,54 @@ class PromptStore:
         from promptstore.store.edits import Restoration
 
         edit = Restoration(version)
-        return self._commit_one(name, edit, expected_version, attribution)
+        return self._commit_one(name, edit, expected_version, attribution, force=force)
+
+    def rename(
+        self,
+        old: str,
+        new: str,
+        *,
+        expected_version: int | None = None,
+        force: bool = False,
+        **attribution: Unpack[Attribution],
+    ) -> Prompt:
+        """Give a prompt another name, in one commit.
+
+        The old name keeps a tombstone that says where it went. Labels that point at the newest
+        version come along; those that point at an older one stay, and `Prompt.warnings` names them.
+
+        Args:
+            old: The prompt's name.
+            new: Its new name.
+            expected_version: The version that the caller has seen.
+            force: Whether other prompts may still include the old name.
+            attribution: See `Attribution`.
+
+        Returns:
+            The prompt under its new name.
+
+        Raises:
+            PromptNotFoundError: There is no such prompt.
+            ConflictError: There is a prompt of the new name, or others include the old one.
+            PromptStoreError: As for `save`.
+        """
+        from promptstore.store.edits import Deletion
+
+        base = self._fresh_base()
+        prompt = base.read(old)
+        if base.find(check_name(new)) is not None:
+            raise ConflictError(names=[new], reason="there is a prompt of this name already.")
+        if not attribution.get("message"):
+            attribution["message"] = f"Rename {old} to {new}"
+        edits: dict[str, Edit] = {
+            new: base.file(old).read(),
+            old: Deletion(replaced_by=new, keeps_id=False),
+        }
+        expected = {} if expected_version is None else {old: expected_version}
+        done = self.commit(edits, expected_versions=expected, base=base, force=force, **attribution)
+        renamed = done[new]
+        warnings = self._take_labels_along(prompt, renamed, attribution)
+        return replace(renamed, warnings=(*renamed.warnings, *warnings))
 
     def commit(
         self,
@@ -555,6 +609,7 @@ class PromptStore:
         *,
         expected_versions: Mapping[str, int] | None = None,
         base: Snapshot | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> dict[str, Prompt]:
         """Edit many prompts in one commit, or none of them.
@@ -565,6 +620,7 @@ class PromptStore:
             expected_versions: See `save`, by prompt name.
             base: The snapshot that the edits were made for: a prompt that changed since is a
                 conflict. None is the branch as it is now.
+            force: Whether includes may be left without what they name.
             attribution: See `Attribution`.
 
         Returns:
@@ -589,12 +645,19 @@ class PromptStore:
             return self._tip_snapshot(standing._replace(tip=tip))
 
         writer = Writer(repository, branch, self.root, self._lock_timeout, snapshot_at)
-        written = writer.write(base, edits, expected_versions or {}, attribution)
-        present.expire()
-        result = self._tip_snapshot(standing._replace(tip=written.commit))
-        prompts = {name: result.read(name, deleted=True) for name in edits}
+        written = writer.write(base, edits, expected_versions or {}, attribution, force=force)
+        warnings = written.warnings
+        try:
+            present.expire()
+            result = self._tip_snapshot(standing._replace(tip=written.commit))
+            prompts = {name: result.read(name, deleted=True) for name in edits}
+        except (RepositoryError, HistoryUnavailableError) as error:
+            # It is committed, whatever cannot be read afterwards.
+            warnings = (*warnings, f"the commit {written.commit} was made, but then: {error}")
+            after = base.overlaid(written.changed)
+            prompts = {name: after.read(name, deleted=True) for name in edits}
         return {
-            name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
+            name: replace(prompt, is_unchanged=name not in written.changed, warnings=warnings)
             for name, prompt in prompts.items()
         }
 
@@ -664,9 +727,12 @@ class PromptStore:
         check_label(label)
         self._require_history(self._require_standing())
         targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
-        self._move_label(label, targets, expected, attribution)
+        warnings = self._move_labels({label: targets}, {label: expected or {}}, attribution)
         standing = self._require_standing()
-        return {name: self._get_labelled(standing, name, label) for name in targets}
+        return {
+            name: replace(self._get_labelled(standing, name, label), warnings=warnings)
+            for name in targets
+        }
 
     def remove_label(
         self,
@@ -712,7 +778,7 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
-        self._move_label(label, dict.fromkeys(names), expected, attribution)
+        self._move_labels({label: dict.fromkeys(names)}, {label: expected or {}}, attribution)
 
     def label_history(
         self, label: str | None = None, name: str | None = None
@@ -735,11 +801,84 @@ class PromptStore:
             if label in (None, move.label) and name in (None, move.name)
         ]
 
+    def rollback_label(self, name: str, label: str, **attribution: Unpack[Attribution]) -> Prompt:
+        """Point a label of a prompt back at what it pointed at before it was last moved.
+
+        Args:
+            name: The prompt's name.
+            label: The label.
+            attribution: See `Attribution`.
+
+        Returns:
+            The prompt as the label gives it from now on.
+
+        Raises:
+            LabelNotFoundError: The label does not point the prompt anywhere.
+            InvalidArgumentError: It pointed nowhere before.
+            PromptStoreError: As for `set_labels`.
+        """
+        now = self.labels().find(check_label(label), check_name(name))
+        moves = self.label_history(label, name)
+        before = moves[0].before if moves else None
+        if before is None:
+            raise InvalidArgumentError(
+                message=f"the label {label!r} of {name!r} pointed nowhere before version "
+                f"{now.version}, so it cannot go back; `promptstore label remove {label} {name}` "
+                "takes it off"
+            )
+        warnings = self._move_labels(
+            {label: {name: before}}, {label: {name: now.version}}, attribution
+        )
+        prompt = self._get_labelled(self._require_standing(), name, label)
+        return replace(prompt, warnings=warnings)
+
+    def _fresh_base(self) -> Snapshot:
+        """Return the prompts of the branch as it is at this moment, to be written to."""
+        _, present = self._require_writable()
+        return self._tip_snapshot(present.look_again().standing)
+
+    def _take_labels_along(
+        self, old: Prompt, new: Prompt, attribution: Attribution
+    ) -> builtins.list[str]:
+        """Move the labels of a renamed prompt, and return what is to be said of the others."""
+        old_name, new_name = str(old.name), str(new.name)
+        found = {
+            label: targets[old_name].version
+            for label, targets in self.labels().targets.items()
+            if old_name in targets
+        }
+        moving = [label for label, version in found.items() if version == old.version]
+        warnings = [
+            f"the label {label!r} stays at version {version} of {old_name!r}; "
+            f"`promptstore label set {label} {new_name}` moves it"
+            for label, version in found.items()
+            if label not in moving
+        ]
+        if not moving or new.version is None or new.snapshot_commit is None:
+            return warnings
+        target = Target(new.version, new.snapshot_commit)
+        try:
+            warnings += self._move_labels(
+                {label: {old_name: None, new_name: target} for label in moving},
+                {label: {old_name: found[label]} for label in moving},
+                attribution,
+            )
+        except (ConflictError, RepositoryError, PromptFileError) as error:
+            warnings.append(f"the labels {', '.join(moving)} could not be moved: {error}")
+        return warnings
+
     def _commit_one(
-        self, name: str, edit: Edit, expected_version: int | None, attribution: Attribution
+        self,
+        name: str,
+        edit: Edit,
+        expected_version: int | None,
+        attribution: Attribution,
+        *,
+        force: bool,
     ) -> Prompt:
         expected = {} if expected_version is None else {name: expected_version}
-        return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
+        done = self.commit({name: edit}, expected_versions=expected, force=force, **attribution)
+        return done[name]
 
     def _require_writable(self) -> tuple[Repository, Present]:
         if self._repository is None or self._present is None:
@@ -762,20 +901,20 @@ class PromptStore:
             raise HistoryUnavailableError(reason="so a label has no version to point at.")
         return Target(prompt.version, prompt.snapshot_commit)
 
-    def _move_label(
+    def _move_labels(
         self,
-        label: str,
-        targets: Mapping[str, Target | None],
-        expected: Mapping[str, int] | None,
+        moves: Mapping[str, Mapping[str, Target | None]],
+        expected: Mapping[str, Mapping[str, int]],
         attribution: Attribution,
-    ) -> None:
+    ) -> tuple[str, ...]:
+        """Move labels, and return what could not be done after the commit."""
         from promptstore.store.writing import LabelWriter
 
-        repository = self._require_repository()
-        writer = LabelWriter(repository, self._lock_timeout)
-        writer.move(label, targets, expected or {}, attribution)
+        writer = LabelWriter(self._require_repository(), self._lock_timeout)
+        update = writer.move(moves, expected, attribution)
         if self._present:
             self._present.expire()
+        return update.warnings
 
     def _labelled(self, label: str) -> Snapshot:
         standing = self._standing()
@@ -819,11 +958,25 @@ class PromptStore:
         elif rev is None and self._reads_files:
             return self.working_snapshot().read(name, deleted=deleted)
         else:
-            prompt = self._snapshot_of(standing, rev).read(name, deleted=deleted)
+            try:
+                prompt = self._snapshot_of(standing, rev).read(name, deleted=deleted)
+            except PromptNotFoundError as error:
+                error.note = error.note or self._uncommitted_note(name)
+                raise
         if moment and (rev is None or _fixes_a_commit(rev)):
             # Nothing but the standing, and objects that never change, went into it.
             moment.keep(question, prompt)
         return prompt
+
+    def _uncommitted_note(self, name: str) -> str:
+        """Say so where the file of a prompt is there, but not committed."""
+        path = f"{self.root}/{name}{SUFFIX}".removeprefix("/")
+        if not self.has_files or not (self.path / path).is_file():
+            return ""
+        return (
+            f"The file {path} is there, but not committed: `promptstore save {path}` commits it, "
+            "and --worktree (worktree=True) reads it as it is."
+        )
 
     def _get_version(self, standing: Standing, name: str, number: int) -> Prompt:
         history = self._require_history(standing)
@@ -839,7 +992,13 @@ class PromptStore:
         return self._snapshot(standing, change.commit, title).read(name, deleted=True)
 
     def _get_labelled(self, standing: Standing, name: str, label: str) -> Prompt:
-        target = self._labels_at(standing).find(label, name)
+        try:
+            target = self._labels_at(standing).find(label, name)
+        except LabelNotFoundError as error:
+            newest = self._tip_snapshot(standing)
+            if newest.find(name):
+                error.replaced_by = newest.read(name, deleted=True).replaced_by
+            raise
         prompt = self._snapshot(standing, target.commit, label).read(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)

@@ -189,6 +189,7 @@ class Actions(Generic[AnyRow]):
         done = self.store.commit(
             {name: Deletion(reason=f"Archived on {self.state.remote}.")},
             base=self.comparison.snapshot,
+            force=True,
             message=f"Delete {name}, which is gone from {self.state.remote}",
             trailers={"Remote-Version": f"{self.state.remote} {held.spelling} archived"},
         )
@@ -210,6 +211,7 @@ class Actions(Generic[AnyRow]):
         return store.commit(
             {name: prompt},
             base=self.comparison.snapshot if store is self.store else None,
+            force=True,
             message=f"{verb} {name} from {self.state.remote}, version {row.version}",
             author=_person(row),
             trailers=trailers_of(self.state.remote, seen.held()),
