@@ -265,17 +265,19 @@ class _Write:
         """Finish the write where the reference has moved, else take back what was laid out.
 
         Args:
-            deadline: How long a lock is waited for that this write may not have by now.
+            deadline: For the write of a process that died: how long a lock is waited for that it
+                may not have by now.
 
         Returns:
-            What could not be done, as sentences. It is not tried again, as that would hold up every
-            later write.
+            What could not be done, as sentences. The next writer tries once more, and no other one,
+            as that would hold up every later write.
         """
         try:
             standing = self._standing()
         except FAULTS as error:
             # Nobody knows which of both is right, so the next writer looks.
             return [*self.warnings, f"the state of {self.ref} cannot be read: {error}"]
+        is_left = False
         for checkout in self.checkouts:
             finish = checkout.take_back
             if standing is not None:
@@ -286,14 +288,16 @@ class _Write:
                 try:
                     step()
                 except FAULTS as error:
+                    is_left = True
                     self.warnings.append(
                         f"the files of {checkout.top} may not be as the commit says "
                         f"(`git status` shows it): {error}"
                     )
-        try:
-            (self.folder / _JOURNAL).unlink(missing_ok=True)
-        except OSError as error:
-            self.warnings.append(f"the journal of the write could not be removed: {error}")
+        if deadline is not None or not is_left:
+            try:
+                (self.folder / _JOURNAL).unlink(missing_ok=True)
+            except OSError as error:
+                self.warnings.append(f"the journal of the write could not be removed: {error}")
         return self.warnings
 
     def _standing(self) -> list[bool] | None:
