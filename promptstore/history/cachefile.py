@@ -64,9 +64,24 @@ class CacheFile:
         with _IN_USE:
             try:
                 return action(self._connection or self._keep(_open(self._file, self._schema)))
-            except sqlite3.Error:
-                # The file was damaged or taken away under us: answer from memory.
+            except sqlite3.Error as error:
+                if _is_damage(error):
+                    self.discard()
+                    return action(self._connection or self._keep(_open(self._file, self._schema)))
+                # It was taken away, or others write without end: answer from memory.
                 return action(self._keep(_in_memory(self._schema, None)))
+
+    def discard(self) -> None:
+        """Remove the file, which is made anew when it is used again, in memory if it must be."""
+        with _IN_USE:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            self.memo.clear()
+            try:
+                self._file.unlink(missing_ok=True)
+            except OSError:
+                self._keep(_in_memory(self._schema, None))
 
     def close(self) -> None:
         """Do what is to be done at the end, and close the file until it is used again."""
@@ -142,7 +157,7 @@ def _open(file: Path, schema: str) -> Connection:
     try:
         return _open_file(file, schema)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if not _is_damage(error):
             return _in_memory(schema, file)
     except OSError:
         return _in_memory(schema, file)
@@ -150,6 +165,12 @@ def _open(file: Path, schema: str) -> Connection:
         file.unlink()
         return _open_file(file, schema)
     return _in_memory(schema, None)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    # The low byte is the error, the rest tells what kind of it.
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _open_file(file: Path, schema: str) -> Connection:
@@ -183,9 +204,12 @@ def _read_only(file: Path) -> Iterator[Connection]:
 
 
 def _connect(name: str) -> Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+    # What a power cut garbles is made anew, so nobody waits for the disk.
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
 
 
 def _create_tables(connection: Connection, schema: str) -> None:

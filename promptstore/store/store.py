@@ -37,7 +37,7 @@ from promptstore.history.labels import (
     labels_commit,
     read_labels,
 )
-from promptstore.history.present import Moment, Present, Question, Standing
+from promptstore.history.watcher import CachedState, QueryKey, RefState, RefWatcher
 from promptstore.history.sources import (
     CommitSource,
     EmptySource,
@@ -66,7 +66,7 @@ DEFAULT_LOCK_TIMEOUT: Final = 10.0
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 _KEPT_SNAPSHOTS: Final = 16
-_NOWHERE: Final = Standing(tip=None, title="", labels=None, is_shallow=False)
+_NOWHERE: Final = RefState(tip=None, title="", labels=None, is_shallow=False)
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 
@@ -117,8 +117,8 @@ class PromptStore:
         self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
         self._cache = ContentCache(repository.common_dir if repository else None)
-        self._present = Present(repository, branch, refresh_interval) if repository else None
-        self._snapshots: dict[tuple[str, Standing], Snapshot] = {}
+        self._watcher = RefWatcher(repository, branch, refresh_interval) if repository else None
+        self._snapshots: dict[tuple[str, RefState], Snapshot] = {}
         self._label_tables: dict[str, LabelTable] = {}
         self._moves = MoveLog(repository) if repository else None
         self._announced: set[str] = set()
@@ -219,14 +219,14 @@ class PromptStore:
             InvalidNameError: The name cannot be a prompt's name.
             InvalidArgumentError: Several of version, label and rev are given.
         """
-        question = (name, version, label, rev, deleted)
+        key = (name, version, label, rev, deleted)
         try:
             # Most calls ask what was asked before: they cost no more than looking that up.
-            moment = self._present.moment() if self._present else None
-            kept = moment.answers.get(question) if moment else None
+            cached = self._watcher.current() if self._watcher else None
+            kept = cached.prompts.get(key) if cached else None
             if kept is not None and (version is None or type(version) is int):
                 return kept
-            return self._get(moment, question)
+            return self._get(cached, key)
         except _CANNOT_BE_HAD as error:
             if fallback is None:
                 raise
@@ -324,12 +324,12 @@ class PromptStore:
             HistoryUnavailableError: Versions cannot be counted here.
         """
         check_name(name)
-        standing = self._require_standing()
-        history = self._require_history(standing)
+        state = self._require_state()
+        history = self._require_history(state)
         changes = history.timeline.history(name) if history else []
         if history is None or not changes:
             raise self._unknown(name)
-        labels = self._labels_at(standing)
+        labels = self._labels_at(state)
         return [_version(history, labels, name, change) for change in changes]
 
     def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
@@ -354,7 +354,7 @@ class PromptStore:
             return self._labelled(label)
         if rev is None and self._reads_files:
             return self.working_snapshot()
-        return self._snapshot_of(self._require_standing(), rev)
+        return self._snapshot_of(self._require_state(), rev)
 
     def common_ancestor(self, one: str, other: str) -> str:
         """Find the commit that two revs grew from, as ``git merge-base`` does.
@@ -410,8 +410,8 @@ class PromptStore:
             RevisionNotFoundError: The branch is no more.
             HistoryUnavailableError: This is a plain folder, which has no branch.
         """
-        standing = self._require_standing()
-        return Position(standing.tip, standing.labels)
+        state = self._require_state()
+        return Position(state.tip, state.labels)
 
     def working_snapshot(self) -> Snapshot:
         """Take all prompts as the files on disk are at this moment, uncommitted edits included.
@@ -423,13 +423,13 @@ class PromptStore:
             raise InvalidArgumentError(
                 message=f"{self.path} is a bare repository, which has no files on disk"
             )
-        standing = self._standing()
+        state = self._state()
         source = FolderSource(self.path, self.root, self._repository)
-        return self._new_snapshot(source, standing, standing.tip)
+        return self._new_snapshot(source, state, state.tip)
 
     def labels(self) -> LabelTable:
         """Read all labels as they are at this moment."""
-        return self._labels_at(self._standing())
+        return self._labels_at(self._state())
 
     def draft(self, edits: Mapping[str, Edit]) -> Snapshot:
         """Take all prompts as they would be after edits, without writing anything.
@@ -446,7 +446,7 @@ class PromptStore:
         from promptstore.store.edits import plan_edits
 
         self._require_writable()
-        base = self._tip_snapshot(self._require_standing())
+        base = self._tip_snapshot(self._require_state())
         planned = plan_edits(base, self.root, edits)
         files = {
             file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
@@ -577,21 +577,21 @@ class PromptStore:
         # Who only reads need not wait until the writing part is loaded.
         from promptstore.store.writing import Writer
 
-        repository, present = self._require_writable()
-        standing = present.look_again().standing
+        repository, watcher = self._require_writable()
+        state = watcher.refresh().state
         if base is None:
-            base = self._tip_snapshot(standing)
+            base = self._tip_snapshot(state)
         # The title is the branch's name, unless HEAD is detached.
-        branch = standing.title if standing.title != "HEAD" else self.writable_branch
+        branch = state.title if state.title != "HEAD" else self.writable_branch
 
         def snapshot_at(tip: str | None) -> Snapshot:
             # Others wait for the write lock by then, so nothing else is looked at again.
-            return self._tip_snapshot(standing._replace(tip=tip))
+            return self._tip_snapshot(state._replace(tip=tip))
 
         writer = Writer(repository, branch, self.root, self._lock_timeout, snapshot_at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
-        present.expire()
-        result = self._tip_snapshot(standing._replace(tip=written.commit))
+        watcher.invalidate()
+        result = self._tip_snapshot(state._replace(tip=written.commit))
         prompts = {name: result.read(name, deleted=True) for name in edits}
         return {
             name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
@@ -662,11 +662,11 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
-        self._require_history(self._require_standing())
+        self._require_history(self._require_state())
         targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
         self._move_label(label, targets, expected, attribution)
-        standing = self._require_standing()
-        return {name: self._get_labelled(standing, name, label) for name in targets}
+        state = self._require_state()
+        return {name: self._get_labelled(state, name, label) for name in targets}
 
     def remove_label(
         self,
@@ -741,23 +741,23 @@ class PromptStore:
         expected = {} if expected_version is None else {name: expected_version}
         return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
 
-    def _require_writable(self) -> tuple[Repository, Present]:
-        if self._repository is None or self._present is None:
+    def _require_writable(self) -> tuple[Repository, RefWatcher]:
+        if self._repository is None or self._watcher is None:
             raise ReadOnlyError(
                 path=str(self.path), reason="this is a plain folder. Run `git init` in it."
             )
-        return self._repository, self._present
+        return self._repository, self._watcher
 
     def _target(self, name: str, wanted: int | Rev | None) -> Target:
         """Find what a label is to point at."""
         if isinstance(wanted, int):
             _check_selection(wanted, None, None)
-            prompt = self._get_version(self._require_standing(), check_name(name), wanted)
+            prompt = self._get_version(self._require_state(), check_name(name), wanted)
             if prompt.deleted:
                 raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
         else:
             commit = None if wanted is None else self._resolve(wanted)
-            prompt = self._at(commit or self._require_standing().tip).read(name)
+            prompt = self._at(commit or self._require_state().tip).read(name)
         if prompt.version is None or prompt.snapshot_commit is None:
             raise HistoryUnavailableError(reason="so a label has no version to point at.")
         return Target(prompt.version, prompt.snapshot_commit)
@@ -774,59 +774,59 @@ class PromptStore:
         repository = self._require_repository()
         writer = LabelWriter(repository, self._lock_timeout)
         writer.move(label, targets, expected or {}, attribution)
-        if self._present:
-            self._present.expire()
+        if self._watcher:
+            self._watcher.invalidate()
 
     def _labelled(self, label: str) -> Snapshot:
-        standing = self._standing()
-        targets = self._labels_at(standing).of_label(label)
+        state = self._state()
+        targets = self._labels_at(state).of_label(label)
 
         def find(name: str) -> File | None:
-            return self._snapshot(standing, targets[name].commit, label).find(name)
+            return self._snapshot(state, targets[name].commit, label).find(name)
 
         return LabelledSnapshot(
             LabelSource(label, targets, find),
-            read=partial(self._get_labelled, standing, label=label),
+            read=partial(self._get_labelled, state, label=label),
             cache=self._cache,
-            labels=self._labels_at(standing),
+            labels=self._labels_at(state),
             limits=self._limits,
         )
 
     def _at(self, commit: str | None) -> Snapshot:
         """Take the prompts as of a commit of the branch."""
-        return self._tip_snapshot(self._require_standing()._replace(tip=commit))
+        return self._tip_snapshot(self._require_state()._replace(tip=commit))
 
-    def _tip_snapshot(self, standing: Standing) -> Snapshot:
-        if standing.tip is None:
-            return self._new_snapshot(EmptySource(f"{standing.title} (no commits yet)"), standing)
-        return self._snapshot(standing, standing.tip, standing.title)
+    def _tip_snapshot(self, state: RefState) -> Snapshot:
+        if state.tip is None:
+            return self._new_snapshot(EmptySource(f"{state.title} (no commits yet)"), state)
+        return self._snapshot(state, state.tip, state.title)
 
-    def _snapshot_of(self, standing: Standing, rev: Rev | None) -> Snapshot:
+    def _snapshot_of(self, state: RefState, rev: Rev | None) -> Snapshot:
         if rev is None:
-            return self._tip_snapshot(standing)
+            return self._tip_snapshot(state)
         title = rev.isoformat() if isinstance(rev, datetime) else rev
-        return self._snapshot(standing, self._resolve(rev), title)
+        return self._snapshot(state, self._resolve(rev), title)
 
-    def _get(self, moment: Moment | None, question: Question) -> Prompt:
-        name, version, label, rev, deleted = question
+    def _get(self, cached: CachedState | None, key: QueryKey) -> Prompt:
+        name, version, label, rev, deleted = key
         check_name(name)
         _check_selection(version, label, rev)
-        standing = moment.standing if moment else _NOWHERE
+        state = cached.state if cached else _NOWHERE
         if version is not None:
-            prompt = self._get_version(standing, name, version)
+            prompt = self._get_version(state, name, version)
         elif label is not None:
-            prompt = self._get_labelled(standing, name, label)
+            prompt = self._get_labelled(state, name, label)
         elif rev is None and self._reads_files:
             return self.working_snapshot().read(name, deleted=deleted)
         else:
-            prompt = self._snapshot_of(standing, rev).read(name, deleted=deleted)
-        if moment and (rev is None or _fixes_a_commit(rev)):
-            # Nothing but the standing, and objects that never change, went into it.
-            moment.keep(question, prompt)
+            prompt = self._snapshot_of(state, rev).read(name, deleted=deleted)
+        if cached and (rev is None or _fixes_a_commit(rev)):
+            # Nothing but the state, and objects that never change, went into it.
+            cached.keep(key, prompt)
         return prompt
 
-    def _get_version(self, standing: Standing, name: str, number: int) -> Prompt:
-        history = self._require_history(standing)
+    def _get_version(self, state: RefState, name: str, number: int) -> Prompt:
+        history = self._require_history(state)
         latest = history.timeline.latest(name) if history else None
         if history is None or latest is None:
             raise self._unknown(name)
@@ -836,11 +836,11 @@ class PromptStore:
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
         title = f"version {number}"
-        return self._snapshot(standing, change.commit, title).read(name, deleted=True)
+        return self._snapshot(state, change.commit, title).read(name, deleted=True)
 
-    def _get_labelled(self, standing: Standing, name: str, label: str) -> Prompt:
-        target = self._labels_at(standing).find(label, name)
-        prompt = self._snapshot(standing, target.commit, label).read(name, deleted=True)
+    def _get_labelled(self, state: RefState, name: str, label: str) -> Prompt:
+        target = self._labels_at(state).find(label, name)
+        prompt = self._snapshot(state, target.commit, label).read(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
         return prompt
@@ -855,8 +855,8 @@ class PromptStore:
         content = Prompt(prompt=fallback) if isinstance(fallback, str) else fallback
         return replace(content, name=name, is_fallback=True, limits=self._limits)
 
-    def _labels_at(self, standing: Standing) -> LabelTable:
-        commit = standing.labels
+    def _labels_at(self, state: RefState) -> LabelTable:
+        commit = state.labels
         if commit is None or self._repository is None:
             return LabelTable()
         table = self._label_tables.get(commit)
@@ -865,31 +865,31 @@ class PromptStore:
             self._label_tables = {commit: table}
         return table
 
-    def _snapshot(self, standing: Standing, commit: str, title: str) -> Snapshot:
-        key = (title, standing._replace(tip=commit))
+    def _snapshot(self, state: RefState, commit: str, title: str) -> Snapshot:
+        key = (title, state._replace(tip=commit))
         snapshot = self._snapshots.pop(key, None)
         if snapshot is None:
             source = CommitSource(self._require_repository(), self.root, commit, title)
-            snapshot = self._new_snapshot(source, standing)
+            snapshot = self._new_snapshot(source, state)
         # Put in again at the end, so that what was not asked for longest stands first and goes.
         self._snapshots[key] = snapshot
         if len(self._snapshots) > _KEPT_SNAPSHOTS:
             self._snapshots.pop(next(iter(self._snapshots)), None)
         return snapshot
 
-    def _new_snapshot(self, source: Source, standing: Standing, tip: str | None = None) -> Snapshot:
+    def _new_snapshot(self, source: Source, state: RefState, tip: str | None = None) -> Snapshot:
         return Snapshot(
             source,
             cache=self._cache,
-            history=self._history(standing, source.commit or tip),
-            labels=self._labels_at(standing),
+            history=self._history(state, source.commit or tip),
+            labels=self._labels_at(state),
             limits=self._limits,
         )
 
-    def _history(self, standing: Standing, tip: str | None) -> History | None:
+    def _history(self, state: RefState, tip: str | None) -> History | None:
         if tip is None or self._index is None or self._repository is None:
             return None
-        if standing.is_shallow:
+        if state.is_shallow:
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(Timeline(tip, self._index), self._repository, self._cache)
@@ -901,22 +901,22 @@ class PromptStore:
             )
         return self._repository
 
-    def _standing(self) -> Standing:
-        return self._present.moment().standing if self._present else _NOWHERE
+    def _state(self) -> RefState:
+        return self._watcher.current().state if self._watcher else _NOWHERE
 
-    def _require_standing(self) -> Standing:
+    def _require_state(self) -> RefState:
         self._require_repository()
-        return self._standing()
+        return self._state()
 
-    def _require_history(self, standing: Standing) -> History | None:
+    def _require_history(self, state: RefState) -> History | None:
         """Give the history of the branch; None while it has no commit."""
         self._require_repository()
-        if standing.is_shallow:
+        if state.is_shallow:
             raise HistoryUnavailableError(
                 reason="the clone is shallow, so older commits are not here. "
                 "Run `git fetch --unshallow`."
             )
-        return self._history(standing, standing.tip)
+        return self._history(state, state.tip)
 
     def _resolve(self, rev: Rev) -> str:
         if isinstance(rev, datetime):
@@ -929,7 +929,7 @@ class PromptStore:
                 message=f"the time {time.isoformat()} has no time zone; "
                 "say which one, for example with `.astimezone()`"
             )
-        history = self._require_history(self._require_standing())
+        history = self._require_history(self._require_state())
         commit = history.timeline.commit_at(time.timestamp()) if history else None
         if commit is None:
             raise RevisionNotFoundError(
