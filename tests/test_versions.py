@@ -408,7 +408,7 @@ def test_commits_are_found_by_their_id_without_a_scan(repo: GitRepo) -> None:
     answer(repo)
     file = index_file(Repository.discover(repo.path), "prompts")
     with closing(sqlite3.connect(file)) as connection:
-        plan = connection.execute("EXPLAIN QUERY PLAN SELECT line FROM link WHERE id = x'00'")
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM link WHERE id = x'00'")
         assert "INDEX link_id (id=?)" in str(plan.fetchall())
 
 

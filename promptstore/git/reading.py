@@ -42,6 +42,11 @@ _ID: Final = re.compile(r"[0-9a-f]{40}")
 _PLAIN_REV: Final = re.compile(r"[^~^:@{}]+")
 """A rev that names a reference or an object, and is not an expression."""
 
+_TREE: Final = int(ObjectType.TREE)
+_BLOB: Final = int(ObjectType.BLOB)
+_LINK_MODE: Final = re.compile(rb"12[0-7]{4} ")
+"""How a tree says that an entry is a symbolic link, though a name or an id may look like it."""
+
 _MAX_ENTRIES: Final = 50_000
 """How many entries the trees that a thread keeps may hold together."""
 
@@ -292,6 +297,34 @@ class Repository:
             for one in self._tree(tree_id) or ()
             if (name := one.name or "").isascii() or _is_utf8(name)
         }
+
+    def files(self, tree_id: str, suffix: str) -> Iterator[tuple[str, str]]:
+        """List the regular files below a tree whose path ends with something.
+
+        Yields:
+            The path and the blob of each. A path that is not UTF-8 may be among them.
+
+        Raises:
+            RepositoryError: A tree is missing or damaged.
+        """
+        pending = [("", tree_id)]
+        while pending:
+            folder, current = pending.pop()
+            if current == EMPTY_TREE:
+                continue
+            tree = self.objects.tree(current)
+            # To ask each entry for its mode takes longer than all the rest.
+            may_link = _LINK_MODE.search(tree.read_raw()) is not None
+            for one in tree:
+                name = one.name or ""
+                if one.type == _TREE:
+                    pending.append((f"{folder}{name}/", str(one.id)))
+                elif (
+                    one.type == _BLOB
+                    and name.endswith(suffix)
+                    and not (may_link and one.filemode == FileMode.LINK)
+                ):
+                    yield folder + name, str(one.id)
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.

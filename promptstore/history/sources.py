@@ -81,9 +81,8 @@ class CommitSource:
 
     def blobs(self) -> dict[str, str]:
         """Return the blob of every file by its name, in the order of `names`, reading none."""
-        found = {
-            path.removesuffix(SUFFIX): entry.id for path, entry in self._walk() if entry.is_file
-        }
+        files = self._repository.files(self._tree, SUFFIX) if self._tree else ()
+        found = {path[: -len(SUFFIX)]: blob for path, blob in files}
         return {name: found[name] for name in sorted(found) if is_name(name)}
 
     def find(self, name: str) -> File | None:
