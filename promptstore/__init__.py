@@ -63,10 +63,10 @@ if TYPE_CHECKING:
     from promptstore.model.messages import Insert as Insert
     from promptstore.model.messages import Message as Message
     from promptstore.model.prompt import Prompt as Prompt
-    from promptstore.model.prompt import Version as Version
     from promptstore.model.rendering import RenderedPrompt as RenderedPrompt
-    from promptstore.model.values import thaw as thaw
     from promptstore.model.variables import Variable as Variable
+    from promptstore.model.versions import PromptInfo as PromptInfo
+    from promptstore.model.versions import Version as Version
     from promptstore.store.edits import Deletion as Deletion
     from promptstore.store.edits import Restoration as Restoration
     from promptstore.store.snapshot import Snapshot as Snapshot
@@ -121,12 +121,12 @@ _HOMES = {
     "promptstore.history.labels": ("LabelMove",),
     "promptstore.formatters": ("TextRepr", "TextReprMetadata", "TextReprOptions", "text_repr"),
     "promptstore.model.messages": ("Insert", "Message"),
-    "promptstore.model.prompt": ("Prompt", "Version"),
+    "promptstore.model.prompt": ("Prompt",),
+    "promptstore.model.versions": ("PromptInfo", "Version"),
     "promptstore.model.rendering": ("RenderedPrompt",),
     "promptstore.store.snapshot": ("Snapshot",),
     "promptstore.store.store": ("PromptStore",),
     "promptstore.template": ("Limits",),
-    "promptstore.model.values": ("thaw",),
     "promptstore.model.variables": ("Variable",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -15,9 +15,7 @@ from promptstore.lazy import lazy_names
 if TYPE_CHECKING:
     from promptstore.promptfile.editor import edit
     from promptstore.promptfile.formatter import comments_of, format_file
-    from promptstore.promptfile.jsonschema import file_schema
     from promptstore.promptfile.reader import Document, loads, parse, parse_yaml
-    from promptstore.promptfile.rebuilding import fingerprint, rebuild
     from promptstore.promptfile.writer import dumps
     from promptstore.promptfile.yamlwriter import write_flow, write_key
 
@@ -26,13 +24,10 @@ __all__ = [
     "comments_of",
     "dumps",
     "edit",
-    "file_schema",
-    "fingerprint",
     "format_file",
     "loads",
     "parse",
     "parse_yaml",
-    "rebuild",
     "write_flow",
     "write_key",
 ]
@@ -42,13 +37,10 @@ _HOME_OF: Final = {
     "comments_of": "formatter",
     "dumps": "writer",
     "edit": "editor",
-    "file_schema": "jsonschema",
-    "fingerprint": "rebuilding",
     "format_file": "formatter",
     "loads": "reader",
     "parse": "reader",
     "parse_yaml": "reader",
-    "rebuild": "rebuilding",
     "write_flow": "yamlwriter",
     "write_key": "yamlwriter",
 }

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from promptstore.compare.merge import Sides, merge_files
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import dumps, file_schema, format_file, loads
+from promptstore.model.fileschema import file_schema
+from promptstore.promptfile import dumps, format_file, loads
 from promptstore.review import judge
 from tests.promptfile.strategies import prompts
 
