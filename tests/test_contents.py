@@ -117,7 +117,9 @@ def store_strings(file: Path) -> None:
 
 
 def mix_up_rows(file: Path) -> None:
-    execute(file, "UPDATE parsed SET (content, check_sum) = (SELECT content, check_sum FROM parsed)")
+    execute(
+        file, "UPDATE parsed SET (content, check_sum) = (SELECT content, check_sum FROM parsed)"
+    )
 
 
 def store_what_is_no_prompt(file: Path) -> None:
@@ -256,9 +258,7 @@ def test_nobody_else_may_look_into_the_folder(filled: GitRepo) -> None:
     assert cache().parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_without_a_home_there_is_no_file(
-    filled: GitRepo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_home_there_is_no_file(filled: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = listed(filled)
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     assert private_folder() is None
@@ -319,15 +319,18 @@ def test_what_a_caller_changes_is_the_callers_own(filled: GitRepo) -> None:
                 poison(found)
         for found in (*store.list(deleted=True, prefix="p"), *snapshot.list_readable()[0]):
             poison(found)
-        again: list[Prompt] = []
-        thread = threading.Thread(
-            target=lambda: again.extend(store.snapshot().list_readable(deleted=True)[0])
-        )
-        thread.start()
-        thread.join()
+        again = in_a_thread(lambda: store.snapshot().list_readable(deleted=True)[0])
         assert again == expected
         assert [prompt.content for prompt in again] == [prompt.content for prompt in expected]
     assert listed(filled)[0] == expected
+
+
+def in_a_thread(read: Callable[[], list[Prompt]]) -> list[Prompt]:
+    found: list[Prompt] = []
+    thread = threading.Thread(target=lambda: found.extend(read()))
+    thread.start()
+    thread.join()
+    return found
 
 
 def poison(prompt: Prompt) -> None:

@@ -147,7 +147,9 @@ def _write(connection: Connection, unwritten: dict[str, Prompt]) -> None:
         with transaction(connection):
             if connection.execute("PRAGMA page_count").fetchone()[0] > _MAX_PAGES:
                 connection.execute("DELETE FROM parsed")
-            connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", sorted(rows))
+            connection.executemany(
+                "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", sorted(rows)
+            )
 
 
 def _key(blob: str) -> bytes:

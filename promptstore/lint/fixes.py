@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.promptfile import codes, format_file, parse
 from promptstore.model.messages import MESSAGE_KEYS
 from promptstore.model.prompt import KEYS
 from promptstore.model.variables import VARIABLE_KEYS
+from promptstore.promptfile import codes, format_file, parse
 
 _KEY: Final = re.compile(r"[\w-]+")
 _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from promptstore.model.binding import fit
-from promptstore.model.values import UnfitValueError
 from promptstore.model.faults import Fault, KeyPath, named, shown
+from promptstore.model.values import UnfitValueError
 from promptstore.model.variables import VARIABLE_TYPES, Variable, VariableType
 
 _SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")

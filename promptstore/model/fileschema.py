@@ -43,7 +43,9 @@ def file_schema() -> dict[str, Any]:
         definition.pop("description", None)
         definition.pop("title", None)
     variables = made["properties"]["variables"]
-    variables["additionalProperties"] = {"anyOf": [variables["additionalProperties"], {"type": "null"}]}
+    variables["additionalProperties"] = {
+        "anyOf": [variables["additionalProperties"], {"type": "null"}]
+    }
     return {
         "$schema": DIALECT,
         "title": "A prompt of promptstore",

@@ -21,7 +21,6 @@ from pydantic.dataclasses import dataclass
 from promptstore.model.faults import CONFIG, KEYS_AT, TAG, fail
 from promptstore.model.parts import Json, JsonObject, Part, String
 
-
 PART_TYPES: Final[list[Any]] = [
     "text", "image_url", "input_audio", "file", "image", "document", "tool_use", "tool_result",
 ]  # fmt: skip
@@ -225,9 +224,16 @@ for _key, _cls in {
 
 ADAPTERS: Final = {
     "parts": _adapter(
-        OtherPart, TextPart, ImageUrlPart, InputAudioPart, FilePart, ImagePart, DocumentPart, ToolUsePart,
+        OtherPart,
+        TextPart,
+        ImageUrlPart,
+        InputAudioPart,
+        FilePart,
+        ImagePart,
+        DocumentPart,
+        ToolUsePart,
         ToolResultPart,
     ),
     "tool_calls": _adapter(OtherCall, FunctionCall, default="function"),
-}  # fmt: skip
+}
 """What checks a part of a content, and a call of a tool."""

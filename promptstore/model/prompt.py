@@ -107,7 +107,9 @@ class Prompt:
     description: Annotated[String | None, Field(description="What the prompt is for.")] = None
     template: Annotated[TemplateKind, Field(description="The language of the texts.")] = "jinja2"
     variables: Annotated[
-        dict[str, Annotated[Variable, BeforeValidator(lambda found: {} if found is None else found)]]
+        dict[
+            str, Annotated[Variable, BeforeValidator(lambda found: {} if found is None else found)]
+        ]
         | None,
         Field(description="The inputs by name; a contract once it is there."),
     ] = None
@@ -201,9 +203,7 @@ class Prompt:
         """Every declared variable by name: its own, then those that its includes declare."""
         return contract_of(self)
 
-    def render(
-        self, variables: Mapping[str, Any] | None = None, /, **more: Any
-    ) -> RenderedPrompt:
+    def render(self, variables: Mapping[str, Any] | None = None, /, **more: Any) -> RenderedPrompt:
         """Fill the prompt with values.
 
         Args:

@@ -194,10 +194,10 @@ def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:
         if isinstance(message, Message):
             found += _leaves(message.content, ("messages", index, "content"))
             for number, call in enumerate(message.tool_calls or ()):
-                for key, field in _ARGUMENTS.items():
+                for key, name in _ARGUMENTS.items():
                     if isinstance(call.get(key), dict):
-                        path = ("messages", index, "tool_calls", number, key, field)
-                        found += _leaves(call[key].get(field), path)
+                        path = ("messages", index, "tool_calls", number, key, name)
+                        found += _leaves(call[key].get(name), path)
     return found
 
 
@@ -340,10 +340,10 @@ def _rest(message: Message, compiled: Any) -> dict[str, Any]:
 
 def _compile_call(call: Mapping[str, Any], compiled: Any) -> dict[str, Any]:
     made = dict(call)
-    for key, field in _ARGUMENTS.items():
+    for key, name in _ARGUMENTS.items():
         if isinstance(call.get(key), dict):
             inner = call[key]
-            made[key] = {**inner, field: _compile_part(inner.get(field), compiled)}
+            made[key] = {**inner, name: _compile_part(inner.get(name), compiled)}
     return made
 
 

@@ -343,15 +343,14 @@ def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str
             project,
             snapshot,
             prompt,
-            infos.get(prompt.name or "") or snapshot.info(prompt.name or "", version=prompt.version),
+            infos.get(prompt.name or "")
+            or snapshot.info(prompt.name or "", version=prompt.version),
         )
         for prompt in listed
     ]
 
 
-def _listed_row(
-    project: Project, snapshot: Snapshot, prompt: Prompt, info: PromptInfo
-) -> wire.Row:
+def _listed_row(project: Project, snapshot: Snapshot, prompt: Prompt, info: PromptInfo) -> wire.Row:
     history = project.history(snapshot)
     newest = snapshot.read(prompt.name or "")
     message = history.commit(prompt.commit).message if prompt.commit else ""

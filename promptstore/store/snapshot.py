@@ -26,7 +26,6 @@ from promptstore.model.rendering import RenderedPrompt, texts
 from promptstore.model.versions import PromptInfo
 from promptstore.template import Limits
 
-
 _LOADED_AT_ONCE: Final = 500
 
 

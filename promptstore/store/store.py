@@ -48,8 +48,8 @@ from promptstore.history.sources import (
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
 from promptstore.model.names import check_name, near_matches
 from promptstore.model.prompt import Prompt, identified, merged_values, own_copy, to_prompt
-from promptstore.model.versions import PromptInfo, Version
 from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.template import Limits
 

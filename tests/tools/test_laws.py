@@ -6,8 +6,8 @@ import jsonschema
 from hypothesis import given, settings
 
 from promptstore.compare.merge import Sides, merge_files
-from promptstore.model.prompt import Prompt
 from promptstore.model.fileschema import file_schema
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile import dumps, format_file, loads
 from promptstore.review import judge
 from tests.promptfile.strategies import prompts

@@ -241,7 +241,7 @@ def _encodes_to(prompt: Prompt, wire: Wire, *, keeps_config: bool, as_source: bo
 def _declared(
     prompt: Prompt, before: Prompt | None, items: Iterable[Message | Insert]
 ) -> dict[str, Variable] | None:
-    """Declare the variables that messages have and the contract lacks, where there is a contract."""
+    """Return the contract with the variables of messages that it lacks, where there is one."""
     if prompt.variables is None:
         return None
     known = before.contract if before else {}
