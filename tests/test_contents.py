@@ -17,7 +17,7 @@ from zlib import crc32
 import pytest
 from hypothesis import given
 
-from promptstore import Prompt, PromptStore, promptfile
+from promptstore import Prompt, PromptStore
 from promptstore.errors import PromptFileError
 from promptstore.git import blob_id
 from promptstore.history.cachefile import private_folder
@@ -26,6 +26,8 @@ from promptstore.history.sources import File
 from promptstore.model.messages import Message
 from promptstore.model.prompt import parse_content
 from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from tests.gitrepo import GitRepo
 from tests.processes import race
 from tests.promptfile.strategies import prompts
@@ -36,7 +38,7 @@ OWN = sorted((Path(__file__).parent.parent / "prompts").rglob("*.yaml"))
 
 
 def assert_stored(data: bytes) -> None:
-    prompt = promptfile.loads(data)
+    prompt = loads(data)
     assert parse_content(json.loads(json.dumps(prompt.content))) == prompt
 
 
@@ -47,7 +49,7 @@ def test_a_prompt_is_read_from_its_content_as_it_was_parsed(file: Path) -> None:
 
 @given(prompts())
 def test_any_prompt_is_read_from_its_content_as_it_was_parsed(prompt: Prompt) -> None:
-    assert_stored(promptfile.dumps(prompt).encode())
+    assert_stored(dumps(prompt).encode())
 
 
 @pytest.fixture(autouse=True)

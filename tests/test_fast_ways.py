@@ -20,7 +20,8 @@ from promptstore.model.messages import Message
 from promptstore.model.names import are_names, is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import MISSING, VARIABLE_TYPES, Variable
-from promptstore.promptfile import parse_yaml, write_flow, write_key
+from promptstore.promptfile.reader import parse_yaml
+from promptstore.promptfile.yamlwriter import write_flow, write_key
 from promptstore.template import Limits, TemplateKind
 from tests.gitrepo import GitRepo
 

@@ -13,7 +13,7 @@ from promptstore.errors import InvalidArgumentError
 from promptstore.model.binding import fit
 from promptstore.model.values import UnfitValueError
 from promptstore.model.variables import Variable
-from promptstore.promptfile import parse_yaml
+from promptstore.promptfile.reader import parse_yaml
 
 _UNDECLARED: Final = Variable(type="string")
 

@@ -13,7 +13,9 @@ from promptstore.compare.sequences import opcodes
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.git import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 from promptstore.model.prompt import parse_content
-from promptstore.promptfile import comments_of, edit, loads
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.formatter import comments_of
+from promptstore.promptfile.reader import loads
 
 
 class Sides(NamedTuple):

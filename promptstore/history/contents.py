@@ -13,12 +13,12 @@ from functools import partial
 from typing import Final, TypeAlias
 from zlib import crc32
 
-from promptstore import promptfile
 from promptstore.errors import Problem, PromptFileError
 from promptstore.history.cachefile import CacheFile, Connection, private_folder, transaction
 from promptstore.history.sources import File
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.rendering import texts
+from promptstore.promptfile.reader import loads
 from promptstore.template import Source, find_includes
 
 FORMAT: Final = 3
@@ -90,7 +90,7 @@ class ContentCache:
     def _parsed(self, file: File) -> Prompt | tuple[Problem, ...]:
         found: Prompt | tuple[Problem, ...]
         try:
-            found = promptfile.loads(file.read(), file.path)
+            found = loads(file.read(), file.path)
         except PromptFileError as error:
             found = error.problems
         self._make_room()

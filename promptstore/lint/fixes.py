@@ -10,7 +10,9 @@ from promptstore.errors import Problem, PromptFileError
 from promptstore.model.messages import MESSAGE_KEYS
 from promptstore.model.prompt import KEYS
 from promptstore.model.variables import VARIABLE_KEYS
-from promptstore.promptfile import codes, format_file, parse
+from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import format_file
+from promptstore.promptfile.reader import parse
 
 _KEY: Final = re.compile(r"[\w-]+")
 _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")

@@ -139,7 +139,7 @@ def kind_of(value: Any) -> str:
 
 def shown(text: str) -> str:
     """Return a text as an error shows it: not longer than a line."""
-    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _fault(found: ErrorDetails, top: tuple[str, ...]) -> Fault:

@@ -25,7 +25,7 @@ class _FileSchema(GenerateJsonSchema):
             found.pop("default", None)
         return found
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
 

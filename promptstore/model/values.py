@@ -15,7 +15,7 @@ MAX_DEPTH: Final = 100
 MAX_DIGITS: Final = 4000
 """How many digits an integer may have: Python reads no more than 4,300 by default."""
 
-_INTEGER_BOUND: Final = 10**MAX_DIGITS
+INTEGER_BOUND: Final = 10**MAX_DIGITS
 
 
 class UnfitValueError(ValueError):
@@ -80,7 +80,7 @@ def _plain_string(value: str) -> str:
 
 def _plain_integer(value: int) -> int:
     number = int.__int__(value)
-    if -_INTEGER_BOUND < number < _INTEGER_BOUND:
+    if -INTEGER_BOUND < number < INTEGER_BOUND:
         return number
     raise UnfitValueError(f"holds an integer of more than {MAX_DIGITS:,} digits")
 

@@ -12,7 +12,7 @@ from promptstore.errors import PromptFileError
 from promptstore.model.messages import Message, without_nulls
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import MAX_DEPTH
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.server.problems import invalid, only_detail
 
 MAX_BYTES: Final = 1_000_000

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from promptstore import promptfile
 from promptstore.errors import (
     InvalidArgumentError,
     SyncRefusedError,
@@ -24,6 +23,8 @@ from promptstore.model.messages import MESSAGE_KEYS, Insert, Message, without_nu
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, thaw
 from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.substitution import split_simple
 
@@ -122,7 +123,7 @@ def read_messages(text: str) -> list[Any] | None:
         return None
     try:
         value = json.loads(text)
-        prompt = promptfile.loads(_dumped({"template": "none", "messages": value}))
+        prompt = loads(_dumped({"template": "none", "messages": value}))
     except (ValueError, RecursionError):
         # A broken prompt file is a ValueError too.
         return None
@@ -139,7 +140,7 @@ def checked_file(name: str, prompt: Prompt) -> str:
         SyncRefusedError: No file can hold it.
     """
     try:
-        return promptfile.dumps(prompt)
+        return dumps(prompt)
     except InvalidArgumentError as error:
         raise SyncRefusedError(name=name, reason=f"no file can hold it. {error}") from None
 
@@ -224,7 +225,7 @@ def _with_text(prompt: Prompt, before: Prompt | None, text: str, *, as_chat: boo
     if read is None:
         variables = _declared(prompt, before, (Message("user", text),))
         return replace(prompt, prompt=text, messages=None, variables=variables)
-    messages = promptfile.loads(_dumped({"template": "none", "messages": read})).messages
+    messages = loads(_dumped({"template": "none", "messages": read})).messages
     variables = _declared(prompt, before, messages or ())
     return replace(prompt, prompt=None, messages=messages, variables=variables)
 
@@ -232,7 +233,7 @@ def _with_text(prompt: Prompt, before: Prompt | None, text: str, *, as_chat: boo
 def _encodes_to(prompt: Prompt, wire: Wire, *, keeps_config: bool, as_source: bool) -> bool:
     try:
         again = encode(prompt, keeps_config=keeps_config, as_source=as_source)
-        promptfile.dumps(prompt)
+        dumps(prompt)
     except (SyncRefusedError, InvalidArgumentError):
         return False
     return again.digest == replace(wire, config=again.config).digest

@@ -9,7 +9,7 @@ import pytest
 
 HOMES = {
     "pygit2": "promptstore.git",
-    "yaml": "promptstore.promptfile",
+    "ruamel": "promptstore.promptfile",
     "jinja2": "promptstore.template",
     "sqlite3": "promptstore.history.cachefile",
     "typer": "promptstore.cli",
