@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from promptstore import PromptStore, RevisionNotFoundError
-from promptstore.errors import PromptNotFoundError
+from promptstore import PromptStore
+from promptstore.errors import PromptNotFoundError, RevisionNotFoundError
 from tests.gitrepo import GitRepo
 
 FILE = "prompts/a.yaml"
@@ -135,13 +132,13 @@ def test_versions_and_labels_follow_too(forked_off: GitRepo, gets: int) -> None:
     store, other = PromptStore.open(forked_off.path), PromptStore.open(forked_off.path)
     other.set_label("a", "production", author=ADA)
     for _ in range(gets):
-        assert store.get("a").labels == ("production",)
+        assert store.info("a").labels == ("production",)
         assert store.get("a", label="production").prompt == "old"
-        assert store.get("a", version=1).labels == ("production",)
-        assert store.get("a", rev=forked_off.git("rev-parse", "main")).labels == ("production",)
+        assert store.info("a", version=1).labels == ("production",)
+        assert store.info("a", rev=forked_off.git("rev-parse", "main")).labels == ("production",)
     forked_off.commit(change("new"))
     other.set_label("a", "production", author=ADA)
-    assert store.get("a", version=1).labels == ()
+    assert store.info("a", version=1).labels == ()
     assert store.get("a", label="production").prompt == "new"
     forked_off.git("reset", "--quiet", "--hard", "other/branch")
     forked_off.commit(change("another second version"))

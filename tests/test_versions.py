@@ -146,9 +146,7 @@ def test_a_root_at_any_depth_beside_other_files(repo: GitRepo, root: str) -> Non
     repo.commit({"prompts/a.yaml/a.yaml": "a folder\n", "other/deep": "a file\n"})
     repo.commit({"prompts/d/c.yaml/\u00e9 quoted.txt": None})
     names = ["a", "d/b", "d/c", "b", "c", "prompts/a", "prompts/d/c", "other/deep/a"]
-    repository, revs = Repository.discover(repo.path), [repo.head()]
-
-    assert_equals_git(repo, VersionIndex(repository, root), names, "HEAD", root)
+    assert_equals_git(repo, VersionIndex(Repository.discover(repo.path), root), names, "HEAD", root)
 
 
 LONG = 30

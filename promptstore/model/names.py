@@ -11,7 +11,10 @@ MAX_LENGTH = 255
 SUFFIX = ".yaml"
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-_NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+NAME_PATTERN = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+"""What a name matches, as a regular expression."""
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 def check_name(name: str) -> str:

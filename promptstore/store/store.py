@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, Unpack
 
@@ -34,10 +34,10 @@ from promptstore.history.labels import (
     Target,
     check_label,
     contradiction,
+    labels_at,
     labels_commit,
     read_labels,
 )
-from promptstore.history.watcher import CachedState, QueryKey, RefState, RefWatcher
 from promptstore.history.sources import (
     CommitSource,
     EmptySource,
@@ -47,9 +47,11 @@ from promptstore.history.sources import (
     Source,
 )
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
+from promptstore.history.watcher import CachedState, QueryKey, RefState, RefWatcher
 from promptstore.model.names import check_name, near_matches
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import Prompt, identified, merged_values, own_copy, to_prompt
 from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.template import Limits
 
@@ -90,7 +92,6 @@ class PromptStore:
     store, and a fork inherits a working one.
 
     Attributes:
-        path: The top of the working tree, the bare repository, or the plain folder.
         root: The prompts' folder within it.
         branch: The branch that is read and written, or None for whatever HEAD is.
     """
@@ -108,7 +109,7 @@ class PromptStore:
         refresh_interval: float,
         progress: Progress | None,
     ) -> None:
-        self.path = path
+        self._folder = path
         self.root = root
         self.branch = branch
         self._repository = repository
@@ -116,9 +117,10 @@ class PromptStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
-        self._cache = ContentCache(repository.common_dir if repository else None)
+        self._cache = ContentCache()
         self._watcher = RefWatcher(repository, branch, refresh_interval) if repository else None
-        self._snapshots: dict[tuple[str, RefState], Snapshot] = {}
+        # It may be asked by several threads, and keeps what was asked for last.
+        self._snapshots = lru_cache(maxsize=_KEPT_SNAPSHOTS)(self._make_snapshot)
         self._label_tables: dict[str, LabelTable] = {}
         self._moves = MoveLog(repository) if repository else None
         self._announced: set[str] = set()
@@ -164,7 +166,7 @@ class PromptStore:
         root = _checked_root(root)
         repository = _discover(Path(path), root)
         store = cls(
-            path=Path(path) if repository is None else repository.workdir or repository.git_dir,
+            path=Path(path),
             root=root,
             repository=repository,
             branch=branch,
@@ -224,9 +226,7 @@ class PromptStore:
             # Most calls ask what was asked before: they cost no more than looking that up.
             cached = self._watcher.current() if self._watcher else None
             kept = cached.prompts.get(key) if cached else None
-            if kept is not None and (version is None or type(version) is int):
-                return kept
-            return self._get(cached, key)
+            return own_copy(kept or self._get(cached, key))
         except _CANNOT_BE_HAD as error:
             if fallback is None:
                 raise
@@ -236,17 +236,20 @@ class PromptStore:
         self,
         name: str,
         variables: Mapping[str, Any] | None = None,
+        /,
         *,
         version: int | None = None,
         label: str | None = None,
         rev: Rev | None = None,
         fallback: Prompt | str | None = None,
+        **more: Any,
     ) -> RenderedPrompt:
         """Get one prompt and fill it with values.
 
         Args:
             name: The prompt's name.
             variables: The values by variable name.
+            more: Values by keyword; one that is called like an argument goes into the mapping.
             version: See `get`.
             label: See `get`.
             rev: See `get`.
@@ -259,7 +262,7 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `get` and `Prompt.render`.
         """
-        values = variables or {}
+        values = merged_values(variables, more)
         prompt = self.get(name, version=version, label=label, rev=rev, fallback=fallback)
         try:
             return render_prompt(prompt, values)
@@ -310,11 +313,13 @@ class PromptStore:
         snapshot = self.snapshot(rev, label=label)
         return snapshot.list(prefix, tag=tag, search=search, deleted=deleted)
 
-    def history(self, name: str) -> builtins.list[Version]:
+    def history(self, name: str, *, follow: bool = False) -> builtins.list[Version]:
         """List the versions of a prompt, newest first.
 
         Args:
             name: The prompt's name; it may be deleted, and its file removed.
+            follow: Whether to go on at the old name where the prompt was renamed: where the commit
+                of its first version deleted another one that it replaces.
 
         Returns:
             The versions.
@@ -330,7 +335,60 @@ class PromptStore:
         if history is None or not changes:
             raise self._unknown(name)
         labels = self._labels_at(state)
-        return [_version(history, labels, name, change) for change in changes]
+        found = [_version(history, labels, name, change) for change in changes]
+        former = self._former_name(history, name, changes[-1].commit) if follow else None
+        if former is not None:
+            # Its last version is the tombstone that the renaming left.
+            found += [
+                version
+                for version in self.history(former, follow=True)
+                if version.commit != changes[-1].commit
+            ]
+        return found
+
+    def _former_name(self, history: History, name: str, commit: str) -> str | None:
+        """Return the name of the prompt that a commit replaced by another one, if it did."""
+        for other, entry in history.timeline.changed_by(commit).items():
+            if other != name and entry is not None and entry.is_file:
+                with suppress(PromptFileError):
+                    prompt = self._snapshot(self._state(), commit, commit).read(other, deleted=True)
+                    if prompt.deleted and prompt.replaced_by == name:
+                        return other
+        return None
+
+    def info(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        rev: Rev | None = None,
+    ) -> PromptInfo:
+        """Return who made which version of a prompt when, and its labels.
+
+        Args:
+            name: The prompt's name; it may be deleted.
+            version: The version of this number; None is the newest one.
+            label: The version that this label points at.
+            rev: The newest version as of this rev or time. At most one of the three.
+
+        Returns:
+            The facts; None where history is not known.
+
+        Raises:
+            PromptStoreError: As for `get`.
+        """
+        check_name(name)
+        _check_selection(version, label, rev)
+        state = self._state()
+        if label is not None:
+            version = self._labels_at(state).find(label, name).version
+            if state.is_shallow:
+                return PromptInfo(name=name)
+        if version is None:
+            return self.snapshot(rev).info(name)
+        self._require_history(state)
+        return self._tip_snapshot(state).info(name, version=version)
 
     def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
         """Take all prompts as of one commit, or all that have a label.
@@ -371,6 +429,13 @@ class PromptStore:
         """
         repository = self._require_repository()
         return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
+
+    @property
+    def path(self) -> Path:
+        """The top of the working tree, the bare repository, or the plain folder."""
+        if self._repository is None:
+            return self._folder
+        return self._repository.workdir or self._repository.git_dir
 
     @property
     def repository(self) -> Repository:
@@ -427,9 +492,17 @@ class PromptStore:
         source = FolderSource(self.path, self.root, self._repository)
         return self._new_snapshot(source, state, state.tip)
 
-    def labels(self) -> LabelTable:
-        """Read all labels as they are at this moment."""
-        return self._labels_at(self._state())
+    def labels(self, at: datetime | None = None) -> LabelTable:
+        """Read all labels.
+
+        Args:
+            at: A time with a time zone: the labels as they were then. None is this moment.
+        """
+        state = self._state()
+        if at is not None and self._repository is not None:
+            _check_zone(at)
+            state = state._replace(labels=labels_at(self._repository, state.labels, at))
+        return self._labels_at(state)
 
     def draft(self, edits: Mapping[str, Edit]) -> Snapshot:
         """Take all prompts as they would be after edits, without writing anything.
@@ -594,7 +667,7 @@ class PromptStore:
         result = self._tip_snapshot(state._replace(tip=written.commit))
         prompts = {name: result.read(name, deleted=True) for name in edits}
         return {
-            name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
+            name: prompt if name in written.changed else identified(prompt, is_unchanged=True)
             for name, prompt in prompts.items()
         }
 
@@ -817,9 +890,9 @@ class PromptStore:
         elif label is not None:
             prompt = self._get_labelled(state, name, label)
         elif rev is None and self._reads_files:
-            return self.working_snapshot().read(name, deleted=deleted)
+            return self.working_snapshot().load(name, deleted=deleted)
         else:
-            prompt = self._snapshot_of(state, rev).read(name, deleted=deleted)
+            prompt = self._snapshot_of(state, rev).load(name, deleted=deleted)
         if cached and (rev is None or _fixes_a_commit(rev)):
             # Nothing but the state, and objects that never change, went into it.
             cached.keep(key, prompt)
@@ -836,14 +909,14 @@ class PromptStore:
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
         title = f"version {number}"
-        return self._snapshot(state, change.commit, title).read(name, deleted=True)
+        return self._snapshot(state, change.commit, title).load(name, deleted=True)
 
     def _get_labelled(self, state: RefState, name: str, label: str) -> Prompt:
         target = self._labels_at(state).find(label, name)
-        prompt = self._snapshot(state, target.commit, label).read(name, deleted=True)
+        prompt = self._snapshot(state, target.commit, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
-        return prompt
+        return identified(prompt, label=label)
 
     def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
         if name not in self._announced:
@@ -852,8 +925,8 @@ class PromptStore:
 
             log = logging.getLogger("promptstore")
             log.warning("using the fallback for the prompt %r: %s", name, error)
-        content = Prompt(prompt=fallback) if isinstance(fallback, str) else fallback
-        return replace(content, name=name, is_fallback=True, limits=self._limits)
+        content = to_prompt(fallback)
+        return own_copy(identified(content, name=name, is_fallback=True, limits=self._limits))
 
     def _labels_at(self, state: RefState) -> LabelTable:
         commit = state.labels
@@ -866,16 +939,11 @@ class PromptStore:
         return table
 
     def _snapshot(self, state: RefState, commit: str, title: str) -> Snapshot:
-        key = (title, state._replace(tip=commit))
-        snapshot = self._snapshots.pop(key, None)
-        if snapshot is None:
-            source = CommitSource(self._require_repository(), self.root, commit, title)
-            snapshot = self._new_snapshot(source, state)
-        # Put in again at the end, so that what was not asked for longest stands first and goes.
-        self._snapshots[key] = snapshot
-        if len(self._snapshots) > _KEPT_SNAPSHOTS:
-            self._snapshots.pop(next(iter(self._snapshots)), None)
-        return snapshot
+        return self._snapshots(state._replace(tip=commit), title)
+
+    def _make_snapshot(self, state: RefState, title: str) -> Snapshot:
+        source = CommitSource(self._require_repository(), self.root, state.tip or "", title)
+        return self._new_snapshot(source, state)
 
     def _new_snapshot(self, source: Source, state: RefState, tip: str | None = None) -> Snapshot:
         return Snapshot(
@@ -924,11 +992,7 @@ class PromptStore:
         return self._require_repository().resolve(rev)
 
     def _commit_at(self, time: datetime) -> str:
-        if time.tzinfo is None:
-            raise InvalidArgumentError(
-                message=f"the time {time.isoformat()} has no time zone; "
-                "say which one, for example with `.astimezone()`"
-            )
+        _check_zone(time)
         history = self._require_history(self._require_state())
         commit = history.timeline.commit_at(time.timestamp()) if history else None
         if commit is None:
@@ -946,6 +1010,7 @@ class PromptStore:
 def _version(history: History, labels: LabelTable, name: str, change: Change) -> Version:
     commit = history.commit(change.commit)
     return Version(
+        name=name,
         number=change.number,
         commit=commit.id,
         author=commit.author,
@@ -994,6 +1059,14 @@ def _check_selection(version: int | None, label: str | None, rev: Rev | None) ->
         )
     if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
         raise InvalidArgumentError(message=f"a version is a number, not {version!r}")
+
+
+def _check_zone(time: datetime) -> None:
+    if time.tzinfo is None:
+        raise InvalidArgumentError(
+            message=f"the time {time.isoformat()} has no time zone; "
+            "say which one, for example with `.astimezone()`"
+        )
 
 
 def _fixes_a_commit(rev: Rev) -> bool:
