@@ -8,9 +8,10 @@ from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
 from promptstore.model.messages import Insert, Message
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import texts
 from promptstore.model.variables import Variable
+from promptstore.model.versions import Version
 from tests.promptfile.strategies import prompts
 
 PARTS = (
@@ -153,7 +154,14 @@ def test_a_chat_has_no_single_text() -> None:
 
 
 def test_the_subject_of_a_version() -> None:
-    version: Any = {"number": 1, "commit": "", "author": "", "committed_at": None, "blob": None}
+    version: Any = {
+        "name": "a",
+        "number": 1,
+        "commit": "",
+        "author": "",
+        "committed_at": None,
+        "blob": None,
+    }
     assert Version(**version, deleted=True, message="\nOne\n\nTwo\n").subject == "One"
 
 

@@ -47,4 +47,4 @@ def rename(
         prompt = store.rename(
             old, new, expected_version=expected_version, force=force, **attribution
         )
-        print_written([prompt], as_json=as_json)
+        print_written(store, [prompt], as_json=as_json)

@@ -269,15 +269,15 @@ def carry_out(
     written = store.commit(
         edits, expected_versions=expected, base=base, force=order.force, **order.attribution
     )
-    print_written(list(written.values()), as_json=order.as_json)
+    print_written(store, list(written.values()), as_json=order.as_json)
 
 
-def print_written(prompts: Sequence[Prompt], *, as_json: bool) -> None:
+def print_written(store: PromptStore, prompts: Sequence[Prompt], *, as_json: bool) -> None:
     """Print what came of a write, and on stderr what could not be done after its commit."""
     for warning in dict.fromkeys(warning for prompt in prompts for warning in prompt.warnings):
         print_error(f"warning: {warning}")
     if as_json:
-        print_json([_row(prompt) for prompt in prompts])
+        print_json([_row(store, prompt) for prompt in prompts])
         return
     for prompt in prompts:
         print_lines(_sentence(prompt))
@@ -338,8 +338,9 @@ def _read_lines(text: str) -> Iterator[str]:
         yield f"{last}\n\\ No newline at end of file"
 
 
-def _row(prompt: Prompt) -> dict[str, Any]:
-    return identity(prompt) | {"changed": not prompt.is_unchanged}
+def _row(store: PromptStore, prompt: Prompt) -> dict[str, Any]:
+    info = store.info(prompt.name or "", rev=prompt.snapshot_commit)
+    return identity(prompt, info) | {"changed": not prompt.is_unchanged}
 
 
 def _sentence(prompt: Prompt) -> str:

@@ -5,21 +5,15 @@ Object ids are 40 hexadecimal digits everywhere outside this package.
 
 from __future__ import annotations
 
+from promptstore.git.odb import Link
 from promptstore.git.reading import (
     Commit,
-    Link,
     Repository,
     blob_id,
     create_repository,
+    is_ancestor,
 )
-from promptstore.git.trees import (
-    EMPTY_TREE,
-    Difference,
-    Entry,
-    PlainNames,
-    Step,
-    changes_along,
-)
+from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 
 __all__ = [
     "EMPTY_TREE",
@@ -27,10 +21,8 @@ __all__ = [
     "Difference",
     "Entry",
     "Link",
-    "PlainNames",
     "Repository",
-    "Step",
     "blob_id",
-    "changes_along",
     "create_repository",
+    "is_ancestor",
 ]

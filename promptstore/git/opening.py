@@ -1,34 +1,67 @@
-"""Opening a repository if git may trust it, with git's whole configuration."""
+"""Finding the repository that a path lies in, and opening it if git may trust it.
+
+libgit2 knows git's usual files of configuration. What git's variables name beside them is added, as
+git(1) and git-config(1) describe it, so that all of libgit2 follows it.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 import pygit2
+from pygit2.enums import ConfigLevel
 
-from promptstore.errors import RepositoryError
-from promptstore.git.configuration import add_environment, safe_directories
+from promptstore.errors import InvalidArgumentError, RepositoryError, RepositoryNotFoundError
+from promptstore.git.failures import explain, translated
 
 _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current user")
+_PARTS: Final = ("HEAD", "objects", "refs")
+"""What makes a folder a git directory, for git and for libgit2."""
+
+_ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\b": r"\b"})
 _OPENING: Final = threading.Lock()
+
+
+def find_repository(path: Path) -> Path:
+    """Return the git directory of the repository that a path lies in.
+
+    Raises:
+        RepositoryNotFoundError: The path lies in no repository.
+        RepositoryError: The repository there is damaged.
+    """
+    _refuse_damaged(path)
+    try:
+        found = pygit2.discover_repository(str(path))
+    except (pygit2.GitError, OSError) as error:
+        raise explain(path, error) from error
+    if found is None:
+        raise RepositoryNotFoundError(
+            path=str(path),
+            reason="this is not in a git repository. Run `git init`, or give another path.",
+        )
+    return Path(found)
 
 
 def open_repository(git_dir: Path) -> pygit2.Repository:
     """Open a git directory, unless it belongs to another user whom git is not told to trust.
 
     Raises:
-        RepositoryError: Another user owns it.
-        pygit2.GitError: It cannot be opened.
+        UnsupportedRepositoryError: Its format cannot be read by libgit2.
+        RepositoryError: It cannot be opened.
     """
     try:
         handle = pygit2.Repository(str(git_dir))
-    except pygit2.GitError as error:
+    except (pygit2.GitError, OSError) as error:
         not_owned = _NOT_OWNED.search(str(error))
         if not_owned is None:
-            raise
+            raise explain(git_dir, error) from error
         if not _is_trusted(not_owned[1]):
             raise RepositoryError(
                 path=str(git_dir),
@@ -37,12 +70,13 @@ def open_repository(git_dir: Path) -> pygit2.Repository:
                 f"program the lines `[safe]` and `directory = {not_owned[1]}` in ~/.gitconfig.",
             ) from error
         handle = _open_trusted(git_dir)
-    add_environment(handle.config)
+    with translated(git_dir):
+        _add_environment(handle.config)
     return handle
 
 
 def _open_trusted(git_dir: Path) -> pygit2.Repository:
-    # libgit2 has this as a switch of the whole process only.
+    # libgit2 knows the trust that files tell of, not that of the environment.
     with _OPENING:
         checks = pygit2.settings.owner_validation
         pygit2.settings.owner_validation = False
@@ -55,5 +89,107 @@ def _open_trusted(git_dir: Path) -> pygit2.Repository:
 def _is_trusted(path: str) -> bool:
     return any(
         trusted in ("*", path) or (trusted.endswith("/*") and path.startswith(trusted[:-1]))
-        for trusted in safe_directories()
+        for trusted in _safe_directories()
     )
+
+
+def _safe_directories() -> list[str]:
+    """List the folders of other users that the environment tells git to trust.
+
+    Those in git's usual files are known to libgit2.
+    """
+    config = pygit2.Config()
+    _add_environment(config)
+    trusted = [os.path.expanduser(path or "") for path in config.get_multivar("safe.directory")]  # noqa: PTH111
+    # An empty value takes back what was said before.
+    last = max((at for at, path in enumerate(trusted) if not path), default=-1)
+    return trusted[last + 1 :]
+
+
+def _add_environment(config: pygit2.Config) -> None:
+    """Read more configuration from where git's environment variables say that it is."""
+    environment = os.environ
+    if "GIT_CONFIG_GLOBAL" in environment:
+        _add(config, environment["GIT_CONFIG_GLOBAL"], ConfigLevel.GLOBAL)
+        _add(config, os.devnull, ConfigLevel.XDG)
+    if environment.get("GIT_CONFIG_NOSYSTEM", "").lower() in ("1", "true", "yes", "on"):
+        _add(config, os.devnull, ConfigLevel.SYSTEM)
+    elif "GIT_CONFIG_SYSTEM" in environment:
+        _add(config, environment["GIT_CONFIG_SYSTEM"], ConfigLevel.SYSTEM)
+    pairs = _named_pairs(environment)
+    if pairs:
+        # libgit2 reads nothing but files, and keeps what was in one that is gone.
+        with NamedTemporaryFile("w", encoding="utf-8", prefix="promptstore-") as file:
+            file.write("".join(_as_section(key, value) for key, value in pairs))
+            file.flush()
+            _add(config, file.name, ConfigLevel.APP)
+
+
+def _add(config: pygit2.Config, file: str, level: ConfigLevel) -> None:
+    # The configuration of a repository refuses this method, which libgit2 allows.
+    pygit2.Config.add_file(config, file or os.devnull, level, force=True)
+
+
+def _named_pairs(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    text = environment.get("GIT_CONFIG_COUNT", "")
+    with suppress(ValueError, KeyError):
+        numbers = range(int(text or 0))
+        return [
+            (environment[f"GIT_CONFIG_KEY_{number}"], environment[f"GIT_CONFIG_VALUE_{number}"])
+            for number in numbers
+        ]
+    raise InvalidArgumentError(
+        message=f"the environment variable GIT_CONFIG_COUNT={text} needs GIT_CONFIG_KEY_n and "
+        "GIT_CONFIG_VALUE_n for each number below it; set or unset them together"
+    )
+
+
+def _as_section(key: str, value: str) -> str:
+    section, _, rest = key.partition(".")
+    subsection, _, name = rest.rpartition(".")
+    head = f'{section} "{subsection.translate(_ESCAPES)}"' if subsection else section
+    return f'[{head}]\n\t{name} = "{value.translate(_ESCAPES)}"\n'
+
+
+def _refuse_damaged(path: Path) -> None:
+    """See that what git would find first is whole: it would pass over what is not."""
+    path = path.resolve()
+    if (path / "config").is_file():
+        _refuse_incomplete(path)
+    for folder in (path, *path.parents):
+        found = folder / ".git"
+        if found.is_file():
+            _refuse_dead_link(found)
+            return
+        if found.is_dir() and any((found / part).exists() for part in _PARTS):
+            _refuse_incomplete(found)
+            return
+
+
+def _refuse_incomplete(git_dir: Path) -> None:
+    missing = [part for part in _PARTS if not (git_dir / part).exists()]
+    if not missing or len(missing) == len(_PARTS):
+        return
+    mend = {
+        "HEAD": f"`echo 'ref: refs/heads/main' > {git_dir}/HEAD`",
+        "objects": f"`mkdir {git_dir}/objects`",
+        "refs": f"`mkdir {git_dir}/refs`",
+    }
+    raise RepositoryError(
+        path=str(git_dir),
+        reason=f"this git directory is damaged: it holds no {' and no '.join(missing)}. Clone it "
+        f"anew, or run {' and '.join(mend[part] for part in missing)}, after which `git fsck` says "
+        "what else is missing.",
+    )
+
+
+def _refuse_dead_link(file: Path) -> None:
+    text = file.read_text(errors="replace").strip()
+    target = Path(file.parent, text.removeprefix("gitdir:").strip())
+    if not text.startswith("gitdir:") or not target.exists():
+        raise RepositoryError(
+            path=str(file),
+            reason=f"this file names no git directory, but {text[:200]!r}. For a linked worktree "
+            "run `git worktree repair` in the main clone, for a submodule `git submodule update "
+            "--init` in the repository around it.",
+        )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import (
@@ -22,14 +23,13 @@ from promptstore.errors import (
 )
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
-from promptstore.model.values import FrozenDict
 from promptstore.promptfile import codes
 from promptstore.promptfile.reader import parse_yaml
 from promptstore.promptfile.yamlwriter import write_flow, write_key
 
 if TYPE_CHECKING:
     from promptstore.git.commits import FileChange
-    from promptstore.git.reading import Link
+    from promptstore.git.odb import Link
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -52,7 +52,7 @@ _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
 
-_NONE: Final = FrozenDict()
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Target(NamedTuple):
@@ -157,9 +157,32 @@ def check_label(text: str) -> str:
 
 
 def labels_commit(repository: Repository) -> str | None:
-    """Find the newest commit of the labels branch, the remote's where there is no local one."""
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
     tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
 
 
 def read_labels(

@@ -17,16 +17,9 @@ from typing import Any, Final, NamedTuple
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import PromptFileError
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import KEYS, Prompt
 from promptstore.promptfile.reader import loads, parse
-from promptstore.promptfile.schema import KEYS
-from promptstore.promptfile.writer import (
-    checked_content,
-    dumps,
-    plain_content,
-    write_top_entry,
-    write_variable,
-)
+from promptstore.promptfile.writer import dumps, write_top_entry, write_variable
 from promptstore.promptfile.yamlreader import Tree
 from promptstore.promptfile.yamlwriter import (
     can_be_block,
@@ -67,13 +60,11 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
 
     Raises:
         PromptFileError: The present content cannot be read.
-        InvalidArgumentError: The prompt is no valid one.
     """
     document = parse(source, path)
-    present = document.prompt.content
-    if _same(present, plain_content(prompt)):
+    present, wanted = document.prompt.content, prompt.content
+    if _same(present, wanted):
         return source
-    wanted = checked_content(prompt)
     text = source.decode()
     has_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
     tree = parse(text.replace("\r\n", "\n"), path).tree if has_crlf else document.tree
