@@ -7,25 +7,17 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import pygit2
 from pygit2.enums import FileMode
 
-from promptstore.errors import ConflictError, UnsupportedRepositoryError
+from promptstore.errors import ConflictError
 from promptstore.git.commits import Move
 from promptstore.git.filters import to_git, to_worktree
 from promptstore.git.locks import Deadline, LinkedLock
 from promptstore.git.opening import open_repository
 from promptstore.git.reading import Repository
 from promptstore.git.trees import Entry
-
-_UNREADABLE: Final = {
-    "'link'": "is split, which libgit2 cannot read. Join it with "
-    "`git config core.splitIndex false && git update-index --no-split-index`.",
-    "'sdir'": "is sparse, which libgit2 cannot read. Make it whole with "
-    "`git sparse-checkout reapply --no-sparse-index`.",
-}
 
 
 class Checkout:
@@ -129,15 +121,7 @@ class Checkout:
         index = pygit2.Index(str(self._fresh))
         with suppress(FileNotFoundError):
             self._fresh.hardlink_to(self._index)
-        try:
-            index.read()
-        except pygit2.GitError as error:
-            for extension, reason in _UNREADABLE.items():
-                if extension in str(error):
-                    raise UnsupportedRepositoryError(
-                        path=str(self._index), reason=f"this index {reason}"
-                    ) from error
-            raise
+        index.read()
         return index
 
     def _replace_index(self, index: pygit2.Index) -> None:

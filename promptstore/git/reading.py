@@ -347,7 +347,10 @@ class Repository:
         Raises:
             RepositoryError: The object is damaged or not there, for example in a partial clone.
         """
-        return self.objects.read(blob_id, pygit2.Blob).data
+        blob = self.objects.read(blob_id, pygit2.Blob)
+        with translated(self.git_dir):
+            # libgit2 reads the content only now.
+            return blob.data
 
     def clean(self, path: str, data: bytes) -> bytes:
         """Return the content of a file on disk as git would commit it, with git's own line ends.

@@ -382,7 +382,7 @@ def _answer(
     connection: Connection, tip: str, spans: Sequence[_Span], question: Callable[[_History], _T]
 ) -> tuple[_T] | None:
     """Ask a question, unless the spans are those of another file."""
-    links = _sound_rows(connection, _LINK, *spans[0])
+    links = _sound_rows(connection, _LINK, *spans[0]) if spans else []
     if not links or bytes(links[0][2]).hex() != tip:
         return None
     return (question(_History(connection, spans)),)

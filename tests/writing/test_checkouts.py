@@ -245,7 +245,7 @@ def test_a_split_index_changes_nothing_and_the_hint_helps(
     repo.git("update-index", "--split-index")
     repo.git("config", "core.splitIndex", "true")
     head = repo.head()
-    with pytest.raises(UnsupportedRepositoryError, match="this index is split") as caught:
+    with pytest.raises(UnsupportedRepositoryError, match="its index is split") as caught:
         store.save("greet", NEW)
     assert repo.head() == head
     assert repo.git("status", "--porcelain") == ""
@@ -283,7 +283,7 @@ def test_a_sparse_index_changes_nothing_and_the_hint_helps(
     repo.commit({"docs/a.txt": "x"})
     repo.git("sparse-checkout", "set", "--cone", "--sparse-index", "prompts")
     head = repo.head()
-    with pytest.raises(UnsupportedRepositoryError, match="this index is sparse") as caught:
+    with pytest.raises(UnsupportedRepositoryError, match="its index is sparse") as caught:
         store.save("greet", NEW)
     assert repo.head() == head
     follow_hint(repo, caught.value)
