@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pygit2
 from pygit2.enums import FileMode
@@ -18,6 +20,12 @@ from promptstore.git.locks import Deadline, LinkedLock
 from promptstore.git.opening import open_repository
 from promptstore.git.reading import Repository
 from promptstore.git.trees import Entry
+
+_YOUNG: Final = 0.03
+_LONGEST_SWITCH: Final = 0.2
+_PAUSE: Final = 0.002
+"""How old an index is, in seconds, when git is done with what it wrote it for; how long that is
+waited for, and how often it is looked at."""
 
 
 class Checkout:
@@ -52,6 +60,19 @@ class Checkout:
     def is_on(self, ref: str) -> bool:
         """Return whether a branch is checked out here."""
         return bool(self._handle.lookup_reference("HEAD").target == ref)
+
+    def head(self) -> str | None:
+        """Return the commit that is checked out here; None where there is none."""
+        try:
+            return str(self._handle.lookup_reference("HEAD").resolve().target)
+        except KeyError:
+            return None
+
+    def wait_for_git(self) -> None:
+        """Wait a moment where git may be about to switch: it writes the index before HEAD."""
+        end = time.monotonic() + _LONGEST_SWITCH
+        while time.monotonic() < end and (self._lock.is_taken or self._is_index_young()):
+            time.sleep(_PAUSE)
 
     def prepare(self, moves: Sequence[Move]) -> None:
         """See that nothing would be lost, write the index, and lay the new files beside the old.
@@ -109,6 +130,12 @@ class Checkout:
         for file in (self._fresh, Path(f"{self._fresh}.lock"), self._old):
             file.unlink(missing_ok=True)
         self._lock.release()
+
+    def _is_index_young(self) -> bool:
+        try:
+            return time.time() - self._index.stat().st_mtime < _YOUNG
+        except FileNotFoundError:
+            return False
 
     def _copy_index(self) -> pygit2.Index:
         """Read the index under another name, as libgit2 would take the lock itself to write it.
@@ -207,20 +234,17 @@ class Checkout:
             beside.chmod(stat.S_IMODE(file.stat().st_mode))
 
 
-def find_checkouts(repository: Repository, ref: str, token: str) -> list[Checkout]:
-    """Find the working trees that have a branch checked out.
+def find_checkouts(repository: Repository, token: str) -> list[Checkout]:
+    """Find all working trees of a repository.
 
     Args:
         repository: The repository.
-        ref: The branch's full name.
         token: See `Checkout`.
     """
     linked = sorted(repository.common_dir.glob("worktrees/*/HEAD"))
-    handles = [
-        open_repository(path) for path in (repository.common_dir, *(h.parent for h in linked))
-    ]
-    checkouts = [Checkout(h, token) for h in handles if h.workdir and Path(h.workdir).is_dir()]
-    return [checkout for checkout in checkouts if checkout.is_on(ref)]
+    git_dirs = [repository.common_dir, *(head.parent for head in linked)]
+    handles = [open_repository(git_dir) for git_dir in git_dirs]
+    return [Checkout(h, token) for h in handles if h.workdir and Path(h.workdir).is_dir()]
 
 
 def _staged_fault(index: pygit2.Index, move: Move) -> str:

@@ -126,6 +126,11 @@ class LinkedLock:
                 return
 
     @property
+    def is_taken(self) -> bool:
+        """Whether anybody has the lock."""
+        return self._path.exists()
+
+    @property
     def is_held(self) -> bool:
         """Whether the lock is there and has this token."""
         try:

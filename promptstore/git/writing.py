@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import pygit2
 
-from promptstore.errors import ConflictError, ReadOnlyError, RepositoryLockedError
+from promptstore.errors import ConflictError, ReadOnlyError
 from promptstore.git.checkout import Checkout, find_checkouts
 from promptstore.git.commits import (
     FileChange,
@@ -36,7 +36,7 @@ from promptstore.git.commits import (
     store_commit,
     tip_of,
 )
-from promptstore.git.identity import CommitNote, choose_signatures
+from promptstore.git.identity import CommitNote
 from promptstore.git.locks import OTHERS, Deadline, exclusive
 from promptstore.git.reading import Repository, is_ancestor, translated
 from promptstore.git.trees import Entry
@@ -68,7 +68,7 @@ class Update(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-_Draft: TypeAlias = Callable[[Repository, str | None], tuple[str, tuple[Move, ...]] | None]
+Draft: TypeAlias = Callable[[Repository, str | None], tuple[str, tuple[Move, ...]] | None]
 """Stores a commit for a tip of a reference, and tells what it does; None where nothing is to do."""
 
 
@@ -113,76 +113,21 @@ def update_ref(
         commit, moves = store_commit(fresh, [parent] if parent else [], changes, note)
         return None if all(move.before == move.after for move in moves) else (commit, moves)
 
-    return _write(repository, ref, draft, note, deadline)
+    return move_to(repository, ref, draft, note, deadline)
 
 
-def join_ref(
-    repository: Repository,
-    ref: str,
-    tip: str | None,
-    other: str,
-    files: Sequence[FileChange],
-    note: CommitNote,
-    *,
-    deadline: Deadline,
-) -> None:
-    """Bring another history into that of a reference.
-
-    A reference that is part of the other history, or is not there, only moves forward. Else a merge
-    is committed.
-
-    Args:
-        repository: The repository.
-        ref: The reference's full name.
-        tip: Where the reference stands; None where there is none.
-        other: The newest commit of the other history.
-        files: What a merge changes on top of the reference.
-        note: The author, the committer and the message of a merge.
-        deadline: How long locks of others are waited for.
-
-    Raises:
-        RepositoryLockedError: Another process held a lock for too long, or moved the reference.
-        ReadOnlyError: The repository cannot be written.
-        RepositoryError: Git could not do it.
-    """
-
-    def draft(fresh: Repository, now: str | None) -> tuple[str, tuple[Move, ...]]:
-        if now != tip:
-            raise RepositoryLockedError(
-                path=str(repository.git_dir),
-                reason=f"another process moved {ref} meanwhile. Try again.",
-            )
-        if tip is None or is_ancestor(fresh, tip, other):
-            return other, ()
-        return store_commit(fresh, [tip, other], files, note)
-
-    _write(repository, ref, draft, note, deadline)
-
-
-def start_branch(repository: Repository, branch: str, commit: str, *, deadline: Deadline) -> None:
-    """Make a branch that begins at a commit; one that is there already stays where it is.
-
-    Args:
-        repository: The repository.
-        branch: The branch's name.
-        commit: The commit's id.
-        deadline: How long locks of others are waited for.
-
-    Raises:
-        ConflictError: The name cannot be a branch's.
-        RepositoryError: Git could not do it.
-    """
-    ref = f"refs/heads/{branch}"
-    if not pygit2.reference_is_valid_name(ref):
-        raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
-    by, through = choose_signatures(repository, None, None)
-    note = CommitNote(by, through, f"Start {branch}")
-    _write(repository, ref, lambda _, tip: None if tip else (commit, ()), note, deadline)
-
-
-def _write(
-    shared: Repository, ref: str, draft: _Draft, note: CommitNote, deadline: Deadline
+def move_to(
+    shared: Repository, ref: str, draft: Draft, note: CommitNote, deadline: Deadline
 ) -> Update:
+    """Move a reference to a commit that is made for where it stands; see `update_ref`.
+
+    Args:
+        shared: The repository.
+        ref: The reference's full name.
+        draft: Makes the commit.
+        note: The author, the committer and the message.
+        deadline: How long locks of others are waited for.
+    """
     with translated(shared.git_dir), _only_writer(shared, deadline) as folder:
         # One that is opened now follows the configuration of this moment.
         repository = Repository(shared.git_dir)
@@ -210,7 +155,8 @@ class _Write:
         token: A word that marks the files of this write.
         commit: The commit that the reference moves to.
         moves: What the commit does to each path.
-        checkouts: The working trees that have the branch checked out.
+        worktrees: All working trees.
+        checkouts: Those that have the branch checked out.
         has_moved: Whether the reference has moved, as far as it is known.
         warnings: What could not be done after that.
     """
@@ -221,11 +167,12 @@ class _Write:
     token: str
     commit: str = ""
     moves: tuple[Move, ...] = ()
+    worktrees: list[Checkout] = field(default_factory=list)
     checkouts: list[Checkout] = field(default_factory=list)
     has_moved: bool = False
     warnings: list[str] = field(default_factory=list)
 
-    def run(self, draft: _Draft, note: CommitNote, deadline: Deadline) -> None:
+    def run(self, draft: Draft, note: CommitNote, deadline: Deadline) -> None:
         """Move the reference to a commit, unless there is nothing to change."""
         handle = self.repository.handle
         while True:
@@ -235,7 +182,8 @@ class _Write:
                 return
             self.commit, self.moves = drafted
             self._write_journal()
-            self.checkouts = self.checkouts or find_checkouts(self.repository, self.ref, self.token)
+            self.worktrees = self.worktrees or find_checkouts(self.repository, self.token)
+            self.checkouts = self.checkouts or [w for w in self.worktrees if w.is_on(self.ref)]
             for checkout in self.checkouts.copy():
                 checkout.lock(deadline)
                 if not checkout.is_on(self.ref):
@@ -277,28 +225,56 @@ class _Write:
         except FAULTS as error:
             # Nobody knows which of both is right, so the next writer looks.
             return [*self.warnings, f"the state of {self.ref} cannot be read: {error}"]
-        is_left = False
+        steps: list[tuple[Checkout, Callable[[], None]]] = []
         for checkout in self.checkouts:
-            finish = checkout.take_back
-            if standing is not None:
-                finish = partial(checkout.follow, self.moves, standing)
+            if standing is None:
+                steps.append((checkout, checkout.take_back))
+            else:
                 if deadline is not None:
                     checkout.lock(deadline)
-            for step in (finish, partial(checkout.clean, self.moves)):
-                try:
-                    step()
-                except FAULTS as error:
-                    is_left = True
-                    self.warnings.append(
-                        f"the files of {checkout.top} may not be as the commit says "
-                        f"(`git status` shows it): {error}"
-                    )
+                steps.append((checkout, partial(checkout.follow, self.moves, standing)))
+            steps.append((checkout, partial(checkout.clean, self.moves)))
+        if standing is not None and deadline is None:
+            steps += [(worktree, partial(self._catch_up, worktree)) for worktree in self.worktrees]
+        is_left = False
+        for checkout, step in steps:
+            try:
+                step()
+            except (*FAULTS, ConflictError) as error:
+                is_left = True
+                self.warnings.append(
+                    f"the files of {checkout.top} may not be as the commit says "
+                    f"(`git status` shows it): {error}"
+                )
         if deadline is not None or not is_left:
             try:
                 (self.folder / _JOURNAL).unlink(missing_ok=True)
             except OSError as error:
                 self.warnings.append(f"the journal of the write could not be removed: {error}")
         return self.warnings
+
+    def _catch_up(self, worktree: Checkout) -> None:
+        """Set right a working tree that git was just switching to or from the branch.
+
+        Git reads which commits it switches between before it locks the index, and moves HEAD after
+        that. A commit that comes in between would be left as a staged change, there or back.
+        """
+        worktree.wait_for_git()
+        head, is_on = worktree.head(), worktree.is_on(self.ref)
+        if head is None or is_on == (worktree in self.checkouts):
+            return
+        tree = self.repository.commit(head).tree
+        moves = [
+            move if is_on else Move(move.name, move.path, move.after, move.before)
+            for move in self.moves
+        ]
+        moves = [move for move in moves if self.repository.find(tree, move.path) == move.after]
+        try:
+            worktree.lock(Deadline(1))
+            worktree.prepare(moves)
+            worktree.follow(moves, [True] * len(moves))
+        finally:
+            worktree.clean(moves)
 
     def _standing(self) -> list[bool] | None:
         """Look which paths are as the commit left them; None where it did not happen."""
@@ -330,7 +306,11 @@ def _recover(repository: Repository, folder: Path, deadline: Deadline) -> list[s
         file.unlink()
         return []
     _break_dead_lock(repository.common_dir / f"{ref}.lock", deadline)
-    write.checkouts = find_checkouts(repository, ref, token)
+    for checkout in find_checkouts(repository, token):
+        if checkout.is_on(ref):
+            write.checkouts.append(checkout)
+        else:
+            checkout.clean(write.moves)
     return write.settle(deadline)
 
 

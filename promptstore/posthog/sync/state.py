@@ -32,7 +32,8 @@ from promptstore.git.commits import FileChange
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import is_ancestor
-from promptstore.git.writing import join_ref, update_ref
+from promptstore.git.refs import join_ref
+from promptstore.git.writing import update_ref
 from promptstore.model.names import SUFFIX, is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict

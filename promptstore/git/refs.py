@@ -1,0 +1,78 @@
+"""References that are joined with another history, or begin at a commit that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pygit2
+
+from promptstore.errors import ConflictError, RepositoryLockedError
+from promptstore.git.commits import FileChange, Move, store_commit
+from promptstore.git.identity import CommitNote, choose_signatures
+from promptstore.git.locks import Deadline
+from promptstore.git.reading import Repository, is_ancestor
+from promptstore.git.writing import move_to
+
+
+def join_ref(
+    repository: Repository,
+    ref: str,
+    tip: str | None,
+    other: str,
+    files: Sequence[FileChange],
+    note: CommitNote,
+    *,
+    deadline: Deadline,
+) -> None:
+    """Bring another history into that of a reference.
+
+    A reference that is part of the other history, or is not there, only moves forward. Else a merge
+    is committed.
+
+    Args:
+        repository: The repository.
+        ref: The reference's full name.
+        tip: Where the reference stands; None where there is none.
+        other: The newest commit of the other history.
+        files: What a merge changes on top of the reference.
+        note: The author, the committer and the message of a merge.
+        deadline: How long locks of others are waited for.
+
+    Raises:
+        RepositoryLockedError: Another process held a lock for too long, or moved the reference.
+        ReadOnlyError: The repository cannot be written.
+        RepositoryError: Git could not do it.
+    """
+
+    def draft(fresh: Repository, now: str | None) -> tuple[str, tuple[Move, ...]]:
+        if now != tip:
+            raise RepositoryLockedError(
+                path=str(repository.git_dir),
+                reason=f"another process moved {ref} meanwhile. Try again.",
+            )
+        if tip is None or is_ancestor(fresh, tip, other):
+            return other, ()
+        return store_commit(fresh, [tip, other], files, note)
+
+    move_to(repository, ref, draft, note, deadline)
+
+
+def start_branch(repository: Repository, branch: str, commit: str, *, deadline: Deadline) -> None:
+    """Make a branch that begins at a commit; one that is there already stays where it is.
+
+    Args:
+        repository: The repository.
+        branch: The branch's name.
+        commit: The commit's id.
+        deadline: How long locks of others are waited for.
+
+    Raises:
+        ConflictError: The name cannot be a branch's.
+        RepositoryError: Git could not do it.
+    """
+    ref = f"refs/heads/{branch}"
+    if not pygit2.reference_is_valid_name(ref):
+        raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
+    by, through = choose_signatures(repository, None, None)
+    note = CommitNote(by, through, f"Start {branch}")
+    move_to(repository, ref, lambda _, tip: None if tip else (commit, ()), note, deadline)
