@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from pygit2.enums import FileMode
 
 from promptstore.errors import ConflictError
 from promptstore.git.commits import Move
-from promptstore.git.filters import to_git, to_worktree
+from promptstore.git.filters import Filters
 from promptstore.git.locks import Deadline, LinkedLock
 from promptstore.git.opening import open_repository
 from promptstore.git.reading import Repository
@@ -42,6 +43,7 @@ class Checkout:
     def __init__(self, handle: pygit2.Repository, token: str) -> None:
         git_dir = Path(handle.path)
         self._handle = handle
+        self._filters = cache(lambda: Filters(handle))
         self.top = Path(handle.workdir)
         self._token = token
         self._index = git_dir / "index"
@@ -215,7 +217,7 @@ class Checkout:
         file = self.top / path
         if entry is None or file.is_symlink() or not file.is_file():
             return False
-        return str(pygit2.hash(to_git(self._handle, path, file.read_bytes()))) == entry.id
+        return str(pygit2.hash(self._filters().to_git(path, file.read_bytes()))) == entry.id
 
     def _beside(self, number: int, move: Move) -> Path:
         # The longest name of a file leaves no room for any longer one.
@@ -229,7 +231,7 @@ class Checkout:
         blob = self._handle[after.id]
         with os.fdopen(descriptor, "wb") as stream:
             if isinstance(blob, pygit2.Blob):
-                stream.write(to_worktree(self._handle, move.path, blob.data))
+                stream.write(self._filters().to_worktree(move.path, blob.data))
         with suppress(FileNotFoundError):
             beside.chmod(stat.S_IMODE(file.stat().st_mode))
 

@@ -14,7 +14,7 @@ from promptstore.errors import (
     RepositoryError,
 )
 from promptstore.git.commits import FileChange
-from promptstore.git.filters import clean
+from promptstore.git.filters import Filters
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, translated
@@ -101,7 +101,7 @@ class Writer:
         if not edits:
             raise InvalidArgumentError(message="there is nothing to commit: no edits are given")
         planned = plan_edits(base, self.root, edits, force=force)
-        changed = [self._cleaned(file, base.commit) for file in planned if file.changes]
+        changed = self._cleaned([file for file in planned if file.changes], base.commit)
         note = _note(self.repository, attribution, default_message(changed or planned))
         for name in expected:
             # It brings the index of versions up, for which no other writer shall wait.
@@ -122,22 +122,24 @@ class Writer:
         files = {file.name: file.after for file in changed}
         return Written(update.commit or base.commit or "", files, update.warnings)
 
-    def _cleaned(self, file: PlannedFile, commit: str | None) -> PlannedFile:
-        """Apply the content filter of .gitattributes, unless git would then hold no prompt."""
+    def _cleaned(self, files: Sequence[PlannedFile], commit: str | None) -> list[PlannedFile]:
+        """Apply the content filters of .gitattributes, unless git would then hold no prompts."""
         with translated(self.repository.git_dir):
-            data = clean(self.repository.handle, file.path, file.data, commit)
-        if data == file.data:
-            return file
-        try:
-            loads(data, file.path)
-        except PromptFileError as error:
-            raise RepositoryError(
-                path=file.path,
-                reason="the content filter that .gitattributes names for it leaves git with what "
-                "is no prompt file, and promptstore reads what git has. Take it out of the filter "
-                f"with the line `{file.path} -filter` at the end of .gitattributes.",
-            ) from error
-        return file._replace(data=data)
+            filters = Filters(self.repository.handle, commit)
+            cleaned = [file._replace(data=filters.clean(file.path, file.data)) for file in files]
+        for before, after in zip(files, cleaned, strict=True):
+            try:
+                if after.data != before.data:
+                    loads(after.data, after.path)
+            except PromptFileError as error:
+                raise RepositoryError(
+                    path=after.path,
+                    reason="the content filter that .gitattributes names for it leaves git with "
+                    "what is no prompt file, and promptstore reads what git has. Take it out of "
+                    f"the filter with the line `{after.path} -filter` at the end of "
+                    ".gitattributes.",
+                ) from error
+        return cleaned
 
 
 @dataclass(frozen=True, slots=True)
