@@ -37,7 +37,8 @@ DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
 _ANCHOR_MESSAGE: Final = (
     "Anchors and aliases are not allowed; write the value out, or put a text into quotes."
 )
-_FLOW_QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
+_QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
+_BEFORE_KEY: Final = re.compile(rf"(?:[\s{{,]|(?<=\s)#[^\n\r]*)*{_QUESTION.pattern}", re.ASCII)
 _WHITE: Final = frozenset(" \n\r\t\0")
 _WHITE_OR_FLOW: Final = _WHITE | frozenset(",[]{}")
 
@@ -124,9 +125,9 @@ def compose_in_c(text: str) -> Node | None:
         YamlError: The text is refused whatever it says.
     """
     if _could_be_refused(text):
-        _refuse(_events_of(_Libyaml(text)))
+        _refuse(_events_of(_Libyaml(text)), text)
     root: Node | None = _Libyaml(text).get_single_node()
-    if "?" in text and _FLOW_QUESTION.search(text) and root is not None:
+    if "?" in text and _QUESTION.search(text) and root is not None:
         _refuse_question_marks(text, root)
     return _not_block(root)
 
@@ -142,7 +143,7 @@ def compose_purely(text: str) -> Node | None:
     yaml.Scanner = _Scanner
     try:
         if _could_be_refused(text):
-            _refuse(yaml.parse(text))
+            _refuse(yaml.parse(text), text)
         root: Node | None = yaml.compose(text)
     except (ValueError, OverflowError) as error:
         raise YAMLError(f"found an escape that is no character ({error})") from None
@@ -180,7 +181,7 @@ class _Scanner(Scanner):
     def scan_plain(self) -> Any:
         """Leave the colon of `{a:}`, which is an indicator, to be scanned next."""
         token = super().scan_plain()
-        if self.flow_level and token.value.endswith(":"):
+        if token.value.endswith(":") and self.flow_level and self.reader.peek() in ",[]{}":
             token.value = token.value[:-1].rstrip()
             for place in ("pointer", "index", "column"):
                 setattr(self.reader, place, getattr(self.reader, place) - 1)
@@ -207,20 +208,25 @@ def _could_be_refused(text: str) -> bool:
     )
 
 
-def _refuse(events: Iterator[Any]) -> None:
+def _refuse(events: Iterator[Any], text: str) -> None:
     """Refuse deep nesting, anchors, aliases and tags: nodes of these can be exponentially many."""
     problems = Problems()
     depth = 0
     for event in events:
-        if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
-        elif tag := getattr(event, "tag", None):
-            message = f"The tag {shown(tag)!r} is not allowed; put a text into quotes."
-            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, message)
+        mark = event.start_mark
+        tag = getattr(event, "tag", None)
+        has_anchor = isinstance(event, AliasEvent) or getattr(event, "anchor", None)
+        if (tag or has_anchor) and text[mark.index - 1] == "?":
+            raise ScannerError(None, None, "found a question mark before a text", mark)
+        if has_anchor:
+            problems.report(mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+        elif tag:
+            message = f"The tag {shown(str(tag))!r} is not allowed; put a text into quotes."
+            problems.report(mark, codes.ANCHOR_OR_TAG, message)
         if isinstance(event, CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                problems.report(event.start_mark, codes.TOO_LARGE, DEEP_MESSAGE)
+                problems.report(mark, codes.TOO_LARGE, DEEP_MESSAGE)
                 break
         depth -= isinstance(event, CollectionEndEvent)
     if problems:
@@ -236,13 +242,15 @@ def _not_block(root: Node | None) -> Node | None:
 
 def _refuse_question_marks(text: str, node: Node) -> None:
     """Refuse nodes where the `?` of `[?x]`, which is text, was taken for an indicator."""
+    place = node.start_mark.index
     for item in () if isinstance(node, ScalarNode) else node.value:
-        if isinstance(item, tuple):
-            start = item[0].start_mark.index
-            if text[start - 1] == "?" and text[start] not in _WHITE:
-                _fail(item[0], "found a question mark before a text")
-        for child in item if isinstance(item, tuple) else (item,):
+        children = item if isinstance(item, tuple) else (item,)
+        mark = _BEFORE_KEY.match(text, place) if len(children) == 2 else None
+        if mark and mark.end() <= children[0].start_mark.index:
+            _fail(children[0], "found a question mark before a text")
+        for child in children:
             _refuse_question_marks(text, child)
+        place = children[-1].end_mark.index
 
 
 def _scalars(node: Node) -> Iterator[ScalarNode]:

@@ -27,58 +27,61 @@ _PRINTABLE: Final = re.compile(
 )
 
 
-def write_mapping(values: Mapping[str, Any], indent: str = "") -> str:
+def write_mapping(values: Mapping[str, Any], indent: str = "", *, blocks: bool = True) -> str:
     """Write a mapping in block style.
 
     Args:
         values: The plain values by key.
         indent: What each line starts with.
+        blocks: Whether texts may be literal blocks.
 
     Returns:
         Whole lines, each with its line end.
     """
-    return "".join(write_entry(key, value, indent) for key, value in values.items())
+    return "".join(write_entry(key, value, indent, blocks=blocks) for key, value in values.items())
 
 
-def write_entry(key: str, value: Any, indent: str = "") -> str:
+def write_entry(key: str, value: Any, indent: str = "", *, blocks: bool = True) -> str:
     """Write one key with its value, as whole lines."""
     written = write_key(key)
     # A longer key must be announced (YAML 1.2, section 7.4.2).
     opened = f"? {written}\n{indent}" if len(written) > MAX_IMPLICIT_KEY else written
-    return f"{indent}{opened}:{write_block(value, indent)}\n"
+    return f"{indent}{opened}:{write_block(value, indent, blocks=blocks)}\n"
 
 
-def write_items(values: list[Any], indent: str) -> str:
+def write_items(values: list[Any], indent: str, *, blocks: bool = True) -> str:
     """Write the items of a list in block style, as whole lines."""
-    return "".join(write_item(value, indent) for value in values)
+    return "".join(write_item(value, indent, blocks=blocks) for value in values)
 
 
-def write_item(value: Any, indent: str) -> str:
+def write_item(value: Any, indent: str, *, blocks: bool = True) -> str:
     """Write one item of a list, as whole lines; a mapping starts on the line of the dash."""
-    if isinstance(value, dict) and value:
-        inner = write_mapping(value, indent + INDENT)
+    inner = ""
+    if isinstance(value, dict):
+        inner = write_mapping(value, indent + INDENT, blocks=blocks)
+    elif isinstance(value, list):
+        inner = write_items(value, indent + INDENT, blocks=blocks)
+    if inner:
         return f"{indent}- {inner[len(indent) + 2 :]}"
-    if isinstance(value, list) and value:
-        inner = write_items(value, indent + INDENT)
-        return f"{indent}- {inner[len(indent) + 2 :]}"
-    return f"{indent}-{write_block(value, indent)}\n"
+    return f"{indent}-{write_block(value, indent, blocks=blocks)}\n"
 
 
-def write_block(value: Any, indent: str) -> str:
+def write_block(value: Any, indent: str, *, blocks: bool = True) -> str:
     """Write a value after its key or dash: a space and the value, or lines below.
 
     Args:
         value: The plain value.
         indent: The indent of the key or dash.
+        blocks: Whether texts may be literal blocks.
 
     Returns:
         The text, without the last line end.
     """
     if isinstance(value, dict) and value:
-        return "\n" + write_mapping(value, indent + INDENT)[:-1]
+        return "\n" + write_mapping(value, indent + INDENT, blocks=blocks)[:-1]
     if isinstance(value, list) and value:
-        return "\n" + write_items(value, indent + INDENT)[:-1]
-    if isinstance(value, str) and can_be_block(value):
+        return "\n" + write_items(value, indent + INDENT, blocks=blocks)[:-1]
+    if blocks and isinstance(value, str) and can_be_block(value):
         return " " + write_literal(value, indent + INDENT)
     return " " + write_flow(value)
 
@@ -126,12 +129,13 @@ def can_be_block(text: str) -> bool:
     return "\n" in text and bool(text.strip("\n ")) and _PRINTABLE.fullmatch(text) is not None
 
 
-def write_literal(text: str, indent: str) -> str:
+def write_literal(text: str, indent: str, step: int = len(INDENT)) -> str:
     """Write a text as a literal block, from its ``|`` to its last line, without the line end.
 
     Args:
         text: The text, for which `can_be_block` holds.
         indent: What each of its lines starts with.
+        step: How much more that is than what its key or dash has before it, from 1 to 9.
     """
     body = text.rstrip("\n")
     breaks = len(text) - len(body)
@@ -139,7 +143,7 @@ def write_literal(text: str, indent: str) -> str:
     first = next(line for line in body.split("\n") if line)
     # Without an indicator a reader takes the indent of the first line that is not empty.
     needs_indicator = first[0] in " \t" or body[0] == "\n"
-    header = f"|{len(INDENT) if needs_indicator else ''}{chomping}"
+    header = f"|{step if needs_indicator else ''}{chomping}"
     lines = [indent + line if line else "" for line in body.split("\n")]
     return "\n".join([header, *lines, *[""] * (breaks - 1)])
 

@@ -145,12 +145,12 @@ EDITS: dict[str, tuple[Callable[[Prompt], Prompt], list[str]]] = {
         lambda p: with_variables(p, tier=Variable("string", default="pro")),
         [
             "-    tier:   { type: string, default: free }",
-            "+    tier:   {type: string, default: pro}",
+            "+    tier:   { type: string, default: pro }",
         ],
     ),
     "tags": (
         lambda p: replace(p, tags=("support",)),
-        ["-tags: [ support, urgent ]", "+tags: [support]"],
+        ["-tags: [ support, urgent ]", "+tags: [ support ]"],
     ),
     "a tombstone": (
         lambda p: replace(p, deleted=True, deleted_reason="Old.", replaced_by="a/b"),
