@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
 from typing import Any, Final
 
 from promptstore.errors import PromptFileError
@@ -16,15 +15,9 @@ from promptstore.model.prompt import Prompt
 from promptstore.promptfile.problems import YamlError
 from promptstore.promptfile.reader import loads, parse
 from promptstore.promptfile.writer import checked_content, dumps, plain_content
-from promptstore.promptfile.yamleditor import (
-    LayoutError,
-    Splice,
-    apply,
-    find_splices,
-    rewrite_key,
-    same,
-)
-from promptstore.promptfile.yamlreader import Tree, read_yaml
+from promptstore.promptfile.yamleditor import apply, find_splices, rewrite_key, same
+from promptstore.promptfile.yamlplaces import LayoutError, Splice
+from promptstore.promptfile.yamlreader import read_yaml
 
 _LINE_END: Final = re.compile(r"\r\n?|\n")
 
@@ -79,41 +72,37 @@ def _merged(written: Any, present: Any, wanted: Any) -> Any:
 
 def _edited(text: str, present: dict[str, Any], wanted: dict[str, Any]) -> str | None:
     """Change a text in the smallest steps that succeed."""
-    edited = _attempt(
-        text, wanted, lambda tree, unix: find_splices(unix, tree.root, present, wanted)
-    )
+    edited = _changed(text, wanted)
     if edited is not None:
         return edited
-    for key in [*present, *wanted]:
+    for key in [*present, *(key for key in wanted if key not in present)]:
         if key in present and key in wanted and same(present[key], wanted[key]):
             continue
-        step = {name: value for name, value in present.items() if name != key}
-        step |= {key: wanted[key]} if key in wanted else {}
-        ways: list[Callable[[Tree, str], list[Splice]]] = [
-            lambda tree, unix: find_splices(unix, tree.root, tree.value, step),
-            lambda tree, unix: rewrite_key(unix, tree.root, key, step),
-        ]
-        for way in ways:
-            edited = _attempt(text, step, way)
-            if edited is not None:
-                break
-        else:
+        present = {name: value for name, value in present.items() if name != key}
+        present |= {key: wanted[key]} if key in wanted else {}
+        edited = _changed(text, present)
+        if edited is None:
+            edited = _changed(text, present, key)
+        if edited is None:
             return None
-        text, present = edited or text, step
+        text = edited
     return text
 
 
-def _attempt(
-    text: str, wanted: dict[str, Any], way: Callable[[Tree, str], list[Splice]]
-) -> str | None:
-    """Change a text; None where the result says something else."""
+def _changed(text: str, wanted: dict[str, Any], key: str | None = None) -> str | None:
+    """Change a text node by node, or write one key anew; None where the result is not right."""
     lines = _Lines(text)
     try:
-        edited = lines.apply(way(read_yaml(lines.unix), lines.unix))
-        tree = read_yaml(edited)
+        tree = read_yaml(lines.unix)
+        if key is None:
+            splices = find_splices(lines.unix, tree.root, tree.value, wanted)
+        else:
+            splices = rewrite_key(lines.unix, tree.root, key, wanted)
+        edited = lines.apply(splices)
+        found = read_yaml(edited)
     except (LayoutError, YamlError):
         return None
-    return edited if not tree.problems and same(tree.value, wanted) else None
+    return edited if not found.problems and same(found.value, wanted) else None
 
 
 class _Lines:

@@ -1,21 +1,41 @@
-"""Another text in the layout of a scalar that is there.
+"""Another value for a scalar → the smallest change of its source.
 
-A folded text keeps its lines and a quoted one its escapes where their words stay. Each way that is
-offered here is read again by who takes it: the first that says what was wanted is the best one.
+A folded text keeps its lines and a quoted one its escapes where their words stay. Each way to write
+the value is read again before it is taken: the first that says what is wanted is the best one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import SequenceMatcher
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from promptstore.promptfile.yamlwriter import is_text_everywhere, write_quoted
+from promptstore.promptfile.problems import YamlError
+from promptstore.promptfile.scalars import resolve_plain
+from promptstore.promptfile.yamlparser import compose
+from promptstore.promptfile.yamlplaces import (
+    Block,
+    Entry,
+    Places,
+    Splice,
+    is_block,
+    is_empty,
+    split_block,
+)
+from promptstore.promptfile.yamlwriter import (
+    INDENT,
+    can_be_block,
+    is_text_everywhere,
+    write_flow,
+    write_literal,
+    write_quoted,
+)
 
-_HEADER: Final = re.compile(r"[|>]([+-]?)([1-9]?)([+-]?)")
+_DEEPEST_INDICATOR: Final = 9
 _UNIT: Final = re.compile(
     r"""
       (?P<fold>[\ \t]*\n[\ \t\n]*)
@@ -29,6 +49,121 @@ _UNIT: Final = re.compile(
 _WORD: Final = re.compile(r"\s+|[^\W_]+|[\W_]")
 _MAX_WORDS: Final = 4_000
 _MAX_CHANGE: Final = 0.7
+"""How much of a text may change before its lines make no sense any more."""
+
+
+def reworded(places: Places, entry: Entry, node: ScalarNode, now: Any) -> Splice | None:
+    """Change one scalar.
+
+    Args:
+        places: The places of its text.
+        entry: Its entry.
+        node: Its node.
+        now: What it shall say, no collection.
+
+    Returns:
+        What to replace; None where it has to be written anew.
+    """
+    if entry.needs_colon or is_empty(node):
+        return None
+    ways = _Ways(places, entry, node).ways(now)
+    return next((splice for splice in ways if _says(places, entry, splice, now)), None)
+
+
+class _Ways:
+    """Offers ways to write something else in the place of a scalar, the best first."""
+
+    def __init__(self, places: Places, entry: Entry, node: ScalarNode) -> None:
+        self._places = places
+        self._entry = entry
+        self._node = node
+        self._start = entry.node_start
+        self._block: Block | None = None
+        if is_block(node):
+            self._block = split_block(places.text, self._start, entry.column)
+
+    def ways(self, now: Any) -> Iterator[Splice]:
+        """Offer ways to write a value."""
+        start, end, is_in_flow = self._start, self._entry.end, self._entry.is_flow
+        if isinstance(now, str):
+            yield from self._in_layout(now)
+            if can_be_block(now) and not is_in_flow:
+                yield from self._literal(now)
+            if self._node.style == "'" and now.isprintable():
+                yield Splice(start, end, "'" + now.replace("'", "''") + "'")
+        comment = self._block.comment if self._block else ""
+        yield Splice(start, end, write_flow(now, inside=is_in_flow) + comment)
+
+    def _in_layout(self, now: str) -> Iterator[Splice]:
+        """Keep the layout that is there."""
+        block, column = self._block, self._entry.column
+        end = block.last if block else self._entry.end
+        source = self._places.text[self._start : end]
+        found = _in_layout(source, self._node, now, column)
+        if block is None:
+            yield from (Splice(self._start, end, way) for way in found)
+        elif self._has_end(block, now):
+            is_end = now.rstrip("\n") == self._node.value.rstrip("\n")
+            for way in [source] if is_end else found:
+                body = way.partition("\n")[2]
+                yield self._ended(block, block.header, body, now)
+
+    def _literal(self, now: str) -> Iterator[Splice]:
+        """Write a literal block."""
+        block, entry = self._block, self._entry
+        has_room = self._places.has_room(entry.end, entry.column, now)
+        if not has_room and not (block and block.indent and self._has_end(block, now)):
+            return
+        width = len(block.indent) if block and block.indent else entry.column + len(INDENT)
+        if width - entry.column > _DEEPEST_INDICATOR:
+            return
+        written = write_literal(now, " " * width, width - entry.column)
+        header, _, body = written.partition("\n")
+        if block:
+            yield self._ended(block, header, body.rstrip("\n"), now)
+        else:
+            comment = self._places.comment_behind(entry.end)
+            yield Splice(self._start, entry.end + len(comment), f"{header}{comment}\n{body}")
+
+    def _has_end(self, block: Block, now: str) -> bool:
+        """Whether the blank lines behind the block are all that follows, as far as is known."""
+        return not (
+            now.endswith("\n\n")
+            and self._places.is_removed(self._places.line_end(block.last_blank))
+        )
+
+    def _ended(self, block: Block, header: str, body: str, now: str) -> Splice:
+        """End a block with as many line ends as its text has; blank lines that are none stay."""
+        breaks = len(now) - len(now.rstrip("\n"))
+        stays = block.keeps and breaks == block.blank + 1
+        sign = "+" if stays else {0: "-", 1: ""}.get(breaks, "+")
+        signed = "".join(found for found in header if found not in "+-") + sign
+        if sign == "+" and breaks != block.blank + 1:
+            end, blank = block.last_blank, "\n" * (breaks - 1)
+        else:
+            end, blank = block.end if sign != "+" else block.last, ""
+        return Splice(self._start, end, f"{signed}{block.comment}\n{body}{blank}")
+
+
+def _says(places: Places, entry: Entry, splice: Splice, value: Any) -> bool:
+    """Read a scalar again, with what follows it."""
+    if entry.is_flow:
+        text = f"k: [{splice.text}]"
+    else:
+        text = f"{' ' * entry.column}k: {splice.text}{places.trivia(splice.end)}"
+    try:
+        root = compose(text)
+    except YamlError:
+        return False
+    node: Node = root.value[0][1] if isinstance(root, MappingNode) else root
+    if isinstance(node, SequenceNode) and entry.is_flow and len(node.value) == 1:
+        node = node.value[0]
+    if not isinstance(node, ScalarNode) or len(root.value) != 1:
+        return False
+    with suppress(ValueError):
+        found = node.value if node.style else resolve_plain(node.value)
+        return type(found) is type(value) and bool(found == value)
+    return False
 
 
 class Unit(NamedTuple):
@@ -49,75 +184,7 @@ class Unit(NamedTuple):
     is_same: bool
 
 
-class Block(NamedTuple):
-    """The parts of a literal or folded block.
-
-    Attributes:
-        header: Its `|` or `>` with what says how its text ends and how far it stands in.
-        comment: The comment behind that, with the space before it.
-        indent: What each line starts with; None where no line says it.
-        keeps: Whether blank lines at its end are text.
-        blank: How many blank lines follow its last line, whether these are text or not.
-        last: The end of its last line that is not blank.
-        last_blank: The end of the blank lines that follow.
-    """
-
-    header: str
-    comment: str
-    indent: str | None
-    keeps: bool
-    blank: int
-    last: int
-    last_blank: int
-
-    @property
-    def end(self) -> int:
-        """The end of its text."""
-        return self.last_blank if self.keeps else self.last
-
-
-def split_block(text: str, start: int, column: int) -> Block:
-    """Split a block into its parts.
-
-    Args:
-        text: The whole text, with LF line ends.
-        start: Where the block starts in it.
-        column: How far its key or dash stands in.
-
-    Returns:
-        The parts; places are those in the text.
-    """
-    lines = _lines(text, start)
-    first = next(lines)
-    header = _HEADER.match(first)
-    assert header is not None
-    width = column + int(header[2]) if header[2] else None
-    blank = 0
-    last = last_blank = at = start + len(first)
-    for line in lines:
-        at += 1 + len(line)
-        own = len(line) - len(line.lstrip(" "))
-        if own == len(line) and (width is None or own <= width):
-            blank, last_blank = blank + 1, at
-            continue
-        if own <= column if width is None else own < width:
-            break
-        width = own if width is None else width
-        blank, last, last_blank = 0, at, at
-    keeps = "+" in (header[1], header[3])
-    indent = None if width is None else " " * width
-    return Block(header[0], first[header.end() :].rstrip(), indent, keeps, blank, last, last_blank)
-
-
-def _lines(text: str, start: int) -> Iterator[str]:
-    while start < len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        yield text[start:end]
-        start = end + 1
-
-
-def in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Iterator[str]:
+def _in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Iterator[str]:
     """Offer sources that keep as much as they can of the source of a scalar.
 
     Args:
@@ -132,8 +199,6 @@ def in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Iterat
     old, new = node.value, wanted
     if node.style in ("|", ">"):
         old, new = old.rstrip("\n"), new.rstrip("\n")
-    elif "\n" in new and not (node.style == '"' and "\n" in old):
-        return
     if not old or not new or (not node.style and not is_text_everywhere(wanted)):
         return
     if node.style == "|":
@@ -146,6 +211,10 @@ def in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Iterat
     whole = _difference(old, new)
     changes = _changes(old, new, whole)
     if "\n" in source and not _are_alike(changes, old, new):
+        return
+    # Only a folded block, and a quoted text with escapes, have a way to write a line end.
+    has_line_ends = node.style == ">" or (node.style == '"' and "\n" in old)
+    if not has_line_ends and any("\n" in new[c.new_start : c.new_end] for c in changes):
         return
     yield _applied(source, units, new, changes, encode)
     yield _applied(source, units, new, [whole], encode)
