@@ -138,6 +138,8 @@ class _Ways:
         stays = block.keeps and breaks == block.blank + 1
         sign = "+" if stays else {0: "-", 1: ""}.get(breaks, "+")
         signed = "".join(found for found in header if found not in "+-") + sign
+        if sign == "+":
+            self._places.extend(block.last, block.last_blank)
         if sign == "+" and breaks != block.blank + 1:
             end, blank = block.last_blank, "\n" * (breaks - 1)
         else:

@@ -222,7 +222,7 @@ class _Editor:
         if before is None:
             text = self._written(path, value, column, blocks=True)
             return Splice(other.start, other.start, text[column:] + " " * column)
-        place = self._places.line_end(before.end)
+        place = self._places.line_behind(before)
         blocks = self._places.has_room(before.end, column, value)
         return Splice(place, place, self._written(path, value, column, blocks=blocks))
 

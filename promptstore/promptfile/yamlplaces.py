@@ -152,6 +152,7 @@ class Places:
         self.text = text
         self._entries: dict[int, list[Entry]] = {}
         self._gone: dict[int, int] = {}
+        self._extended: dict[int, int] = {}
 
     def entries(self, node: Node) -> list[Entry]:
         """Return the entries of a collection, in its order.
@@ -270,6 +271,14 @@ class Places:
     def is_removed(self, start: int) -> bool:
         """Return whether the line that starts at a place goes."""
         return start in self._gone
+
+    def extend(self, end: int, to: int) -> None:
+        """Note that a block comes to end with the blank lines behind it."""
+        self._extended[end] = to
+
+    def line_behind(self, entry: Entry) -> int:
+        """Return the start of the line behind an entry, where another one may be put."""
+        return self.line_end(self._extended.get(entry.end, entry.end))
 
     def has_room(self, end: int, column: int, value: Any) -> bool:
         """Return whether a value may end with a block: what follows must not become its text.
