@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore import git
@@ -23,7 +24,6 @@ from promptstore.errors import (
 )
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
-from promptstore.model.values import FrozenDict
 from promptstore.promptfile import codes
 from promptstore.promptfile.reader import parse_yaml
 from promptstore.promptfile.yamlwriter import write_flow, write_key
@@ -52,7 +52,7 @@ _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
 
-_NONE: Final = FrozenDict()
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Target(NamedTuple):

@@ -14,7 +14,8 @@ from promptstore.errors import PromptFileError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.problems import YamlError
 from promptstore.promptfile.reader import loads, parse
-from promptstore.promptfile.writer import checked_content, dumps, plain_content
+from promptstore.promptfile.scalareditor import difference
+from promptstore.promptfile.writer import dumps
 from promptstore.promptfile.yamleditor import apply, find_splices, rewrite_key, same
 from promptstore.promptfile.yamlplaces import LayoutError, Splice
 from promptstore.promptfile.yamlreader import read_yaml
@@ -35,13 +36,12 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
 
     Raises:
         PromptFileError: The present content cannot be read.
-        InvalidArgumentError: The prompt is no valid one.
+        InvalidArgumentError: No file can hold the prompt.
     """
     document = parse(source, path)
-    present = document.prompt.content
-    if same(present, plain_content(prompt)):
+    present, wanted = document.prompt.content, prompt.content
+    if same(present, wanted):
         return source
-    wanted = checked_content(prompt)
     text = source.decode()
     edited = _edited(text, document.tree.value, _merged(document.tree.value, present, wanted))
     if edited is None or not _says(edited, wanted):
@@ -124,19 +124,16 @@ class _Lines:
 
     def apply(self, splices: list[Splice]) -> str:
         """Replace characters of the text by their places in `unix`."""
-        edited = apply(
-            self._text,
-            [
-                Splice(
-                    self._place(splice.start),
-                    self._place(splice.end),
-                    splice.text.replace("\n", self.line_end),
-                )
-                for splice in splices
-            ],
-        )
+        edited = apply(self._text, list(map(self._placed, splices)))
         ended = edited.removesuffix(self.line_end)
         return edited if self._is_ended or ended.endswith(("\n", "\r")) else ended
+
+    def _placed(self, splice: Splice) -> Splice:
+        """Find the characters that differ in the text itself."""
+        start, end = splice.start, splice.end
+        change = difference(self.unix[start:end], splice.text)
+        text = splice.text[change.new_start : change.new_end].replace("\n", self.line_end)
+        return Splice(self._place(start + change.start), self._place(start + change.end), text)
 
     def _place(self, at: int) -> int:
         return at + bisect_left(self._pairs, at)

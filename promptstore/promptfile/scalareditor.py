@@ -210,7 +210,7 @@ def _in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Itera
     if units is None:
         return
     encode = _Encoder(source, node.style or "", column)
-    whole = _difference(old, new)
+    whole = difference(old, new)
     changes = _changes(old, new, whole)
     if "\n" in source and not _are_alike(changes, old, new):
         return
@@ -227,14 +227,14 @@ def _with_lines(source: str, old: str, new: str, column: int) -> str:
     indent = split_block(source, 0, column).indent or ""
     header, *lines = source.split("\n")
     old_lines, new_lines = old.split("\n"), new.split("\n")
-    change = _difference(old_lines, new_lines)
+    change = difference(old_lines, new_lines)
     written = [
         indent + line if line else "" for line in new_lines[change.new_start : change.new_end]
     ]
     return "\n".join([header, *lines[: change.start], *written, *lines[change.end :]])
 
 
-class _Change(NamedTuple):
+class Change(NamedTuple):
     """Characters of the old value, which become characters of the new one."""
 
     start: int
@@ -243,16 +243,16 @@ class _Change(NamedTuple):
     new_end: int
 
 
-def _difference(old: Sequence[str], new: Sequence[str]) -> _Change:
-    """What is between the equal characters, or lines, at both ends."""
+def difference(old: Sequence[str], new: Sequence[str]) -> Change:
+    """Return what is between the equal items at both ends."""
     shorter = min(len(old), len(new))
     head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
     rest = shorter - head
     tail = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
-    return _Change(head, len(old) - tail, head, len(new) - tail)
+    return Change(head, len(old) - tail, head, len(new) - tail)
 
 
-def _changes(old: str, new: str, whole: _Change) -> list[_Change]:
+def _changes(old: str, new: str, whole: Change) -> list[Change]:
     """What differs word by word."""
     start, end, new_start, new_end = whole
     while start and old[start - 1].isalnum():
@@ -265,13 +265,13 @@ def _changes(old: str, new: str, whole: _Change) -> list[_Change]:
         return [whole]
     places, new_places = _ends(start, words), _ends(new_start, new_words)
     return [
-        _Change(places[i], places[j], new_places[k], new_places[m])
+        Change(places[i], places[j], new_places[k], new_places[m])
         for tag, i, j, k, m in SequenceMatcher(None, words, new_words).get_opcodes()
         if tag != "equal"
     ]
 
 
-def _are_alike(changes: list[_Change], old: str, new: str) -> bool:
+def _are_alike(changes: list[Change], old: str, new: str) -> bool:
     """Whether enough of a text stays for its lines to make sense."""
     gone = sum(change.end - change.start for change in changes)
     added = sum(change.new_end - change.new_start for change in changes)
@@ -302,7 +302,7 @@ class _Encoder:
 
 
 def _applied(
-    source: str, units: list[Unit], new: str, changes: list[_Change], encode: _Encoder
+    source: str, units: list[Unit], new: str, changes: list[Change], encode: _Encoder
 ) -> str:
     pieces: list[str] = []
     at = index = 0

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from promptstore.model.prompt import KEYS
 from promptstore.promptfile.problems import KeyPath
 from promptstore.promptfile.scalareditor import reworded
-from promptstore.promptfile.schema import KEYS
 from promptstore.promptfile.writer import write_top_entry, write_variable
 from promptstore.promptfile.yamlplaces import (
     COMMENT,

@@ -19,10 +19,10 @@ from ruamel.yaml.scanner import Scanner, ScannerError
 from ruamel.yaml.tag import Tag
 
 from promptstore.errors import Problem
+from promptstore.model.faults import shown
 from promptstore.model.values import MAX_DEPTH, is_unicode
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath, Problems, YamlError, place_of
-from promptstore.promptfile.scalars import shown
 
 try:
     from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]

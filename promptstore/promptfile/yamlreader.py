@@ -14,10 +14,11 @@ from typing import Any, Final
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from promptstore.errors import Problem
+from promptstore.model.faults import shown
 from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import MAX_PROBLEMS, KeyPath, Problems, YamlError, place_of
-from promptstore.promptfile.scalars import is_text, resolve_plain, shown
+from promptstore.promptfile.scalars import is_text, resolve_plain
 from promptstore.promptfile.yamlparser import DEEP_MESSAGE, compose, find_node
 
 MAX_BYTES: Final = 1 << 20

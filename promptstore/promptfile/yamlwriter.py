@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from promptstore.promptfile.scalars import resolve_plain
+from promptstore.promptfile.scalars import is_text
 
 MAX_FLOW_WIDTH: Final = 100
 MAX_IMPLICIT_KEY: Final = 1024
@@ -115,7 +115,7 @@ def write_text(text: str, *, inside: bool = False) -> str:
 
 def is_text_everywhere(text: str) -> bool:
     """Tell whether YAML 1.1 and 1.2 readers both take a plain scalar for a text."""
-    return text.lower() not in _YAML_1_1_WORDS and isinstance(resolve_plain(text), str)
+    return text.lower() not in _YAML_1_1_WORDS and is_text(text)
 
 
 def write_quoted(text: str) -> str:

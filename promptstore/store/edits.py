@@ -16,7 +16,7 @@ from promptstore.errors import (
 from promptstore.git import blob_id
 from promptstore.history.sources import File
 from promptstore.model.names import SUFFIX, check_name
-from promptstore.model.prompt import Content, Prompt
+from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import texts
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
@@ -109,7 +109,7 @@ def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Edit]) -> list[Pla
     steps = {name: _located(paths[name], edit) for name, edit in edits.items()}
     if len(steps) > 1:
         # Of one file the look takes a quarter of the time of parsing it, mostly for nothing.
-        base.foresee(step for step in steps.values() if isinstance(step, File))
+        base.prefetch(step for step in steps.values() if isinstance(step, File))
     planned = [_plan(base, name, paths[name], step) for name, step in steps.items()]
     _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
     return planned
@@ -217,7 +217,7 @@ def _alive(data: bytes, path: str) -> bytes:
     return edit_file(data, alive, path)
 
 
-def _check_templates(name: str, content: Prompt | Content) -> None:
+def _check_templates(name: str, content: Prompt) -> None:
     for _, text in texts(content):
         check_syntax(Source(text=text, kind=content.template, name=name))
 

@@ -99,7 +99,11 @@ class Layout:
         pieces = []
         for entry in entries:
             nested = depth < 3 and self._chance(0.3)
-            value = self._flow(column, depth + 1, self._random.choice("{[")) if nested else self._in_line(column, inside=True)
+            value = (
+                self._flow(column, depth + 1, self._random.choice("{["))
+                if nested
+                else self._in_line(column, inside=True)
+            )
             pieces.append(f"{self._space(column)}{entry}{value}{self._space(column)}")
         whole = ",".join(pieces) + ("," if self._chance(0.2) else "") + self._space(column)
         return f"{{{whole}}}" if is_mapping else f"[{whole}]"
@@ -162,9 +166,11 @@ class Edit:
         self._random = Random(seed)
         self.value = copy.deepcopy(value)
         paths = [path for path in _paths(self.value) if path[0] in ("metadata", "config")]
-        texts = [("prompt",)] if "prompt" in value else [
-            ("messages", 0, "content"), ("messages", 1, "content")
-        ]
+        texts = (
+            [("prompt",)]
+            if "prompt" in value
+            else [("messages", 0, "content"), ("messages", 1, "content")]
+        )
         self.path: tuple[Any, ...] = self._random.choice(paths if self._chance(0.7) else texts)
         *above, last = self.path
         holder: Any = self.value

@@ -143,22 +143,24 @@ def test_a_document_tells_where_things_stand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "message"),
+    ("fields", "message"),
     [
-        (Prompt(), "Neither `prompt:`"),
-        (Prompt(description="x"), "Neither `prompt:`"),
-        (Prompt(prompt="x", messages=(Message("user", "y"),)), "exclude each other"),
-        (Prompt(prompt="half \ud800"), "half of a surrogate pair"),
-        (Prompt(prompt="x", config={"a": float("nan")}), "nan, which JSON does not have"),
-        (Prompt(prompt="x", config={"a": object()}), "holds a object"),
-        (Prompt(prompt="x", tags=("",)), "is empty"),
-        (Prompt(prompt="x", variables={"_a": Variable()}), "cannot be a variable"),
-        (Prompt(messages=(Message("boss", "x"),)), "'boss'"),
+        ({}, "Neither `prompt:`"),
+        ({"description": "x"}, "Neither `prompt:`"),
+        ({"prompt": "x", "messages": (Message("user", "y"),)}, "exclude each other"),
+        ({"prompt": "half \ud800"}, "half of a surrogate pair"),
+        ({"prompt": "x", "config": {"a": float("nan")}}, "nan, which JSON does not have"),
+        ({"prompt": "x", "config": {"a": object()}}, "holds a object"),
+        ({"prompt": "x", "config": {"a": 10**4000}}, "more than 4,000 digits"),
+        ({"prompt": "x", "tags": ("",)}, "is empty"),
+        ({"prompt": "x", "variables": {"_a": Variable()}}, "cannot be a variable"),
+        ({"messages": [{"role": "boss", "content": "x"}]}, "'boss'"),
+        ({"promt": "x"}, "did you mean 'prompt'"),
     ],
 )
-def test_what_no_file_can_hold_is_not_written(prompt: Prompt, message: str) -> None:
+def test_what_no_file_can_hold_is_no_prompt(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        dumps(prompt)
+        Prompt(**fields)
 
 
 WITHOUT_C = """

@@ -6,9 +6,9 @@ import jsonschema
 from hypothesis import given, settings
 
 from promptstore.compare.merge import Sides, merge_files
+from promptstore.model.fileschema import file_schema
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.formatter import format_file
-from promptstore.promptfile.jsonschema import file_schema
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from promptstore.review import judge

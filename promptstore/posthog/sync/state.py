@@ -347,7 +347,7 @@ def _file(name: str, held: Held) -> bytes:
         prompt=read.prompt,
         messages=read.messages,
         template="simple",
-        config=held.wire.config,
+        config=dict(held.wire.config),
         deleted=held.deleted,
         extensions={_KEY: facts},
     )
