@@ -11,7 +11,7 @@ from promptstore.model.values import INTEGER_BOUND, MAX_DIGITS
 
 _NUMBER: Final = re.compile(
     r"""
-      ( [-+]?[0-9]++ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
+      ( [-+]?[0-9]+ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
     | ( [-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?) (?:[eE][-+]?[0-9]+)? )          # 2: a float
     | ( [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN) )                         # 3: nothing in JSON
     """,

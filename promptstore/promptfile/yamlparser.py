@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import Node, ScalarNode
 from ruamel.yaml.scanner import Scanner, ScannerError
 from ruamel.yaml.tag import Tag
 
@@ -22,7 +22,7 @@ from promptstore.errors import Problem
 from promptstore.model.faults import shown
 from promptstore.model.values import MAX_DEPTH, is_unicode
 from promptstore.promptfile import codes
-from promptstore.promptfile.problems import KeyPath, Problems, YamlError, place_of
+from promptstore.promptfile.problems import Problems, YamlError, place_of
 
 try:
     from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -38,7 +38,7 @@ _ANCHOR_MESSAGE: Final = (
     "Anchors and aliases are not allowed; write the value out, or put a text into quotes."
 )
 _QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
-_BEFORE_KEY: Final = re.compile(rf"(?:[\s{{,]|(?<=\s)#[^\n\r]*)*{_QUESTION.pattern}", re.ASCII)
+_BEFORE_KEY: Final = re.compile(r"(?:[\s{,]|#[^\n\r]*)*", re.ASCII)
 _WHITE: Final = frozenset(" \n\r\t\0")
 _WHITE_OR_FLOW: Final = _WHITE | frozenset(",[]{}")
 
@@ -78,30 +78,6 @@ def compose(text: str) -> Node:
         message = "The file is empty; a prompt file has at least `prompt:` or `messages:`."
         raise YamlError([Problem(1, 1, codes.NOT_ONE_MAPPING, message)])
     return root
-
-
-def find_node(root: Node, path: KeyPath) -> tuple[Node, Node | None]:
-    """Walk down from a node by keys and indexes, as far as there is something.
-
-    Args:
-        root: The node to start from.
-        path: The keys and indexes.
-
-    Returns:
-        The value's node, and the node of its key where it has one.
-    """
-    node, key_node = root, None
-    for step in path:
-        if isinstance(node, MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == step), None)
-            if found is None:
-                break
-            key_node, node = found
-        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-            key_node, node = None, node.value[step]
-        else:
-            break
-    return node, key_node
 
 
 _NO_TAG: Final = Tag()
@@ -147,7 +123,7 @@ def compose_purely(text: str) -> Node | None:
         root: Node | None = yaml.compose(text)
     except (ValueError, OverflowError) as error:
         raise YAMLError(f"found an escape that is no character ({error})") from None
-    if "\\u" in text and root is not None:
+    if "\\" in text and root is not None:
         for node in _scalars(root):
             if not is_unicode(node.value):
                 _fail(node, "found invalid Unicode character escape code")
@@ -246,7 +222,8 @@ def _refuse_question_marks(text: str, node: Node) -> None:
     for item in () if isinstance(node, ScalarNode) else node.value:
         children = item if isinstance(item, tuple) else (item,)
         mark = _BEFORE_KEY.match(text, place) if len(children) == 2 else None
-        if mark and mark.end() <= children[0].start_mark.index:
+        at = mark.end() if mark else 0
+        if text[at] == "?" and text[at + 1] not in _WHITE and at < children[0].start_mark.index:
             _fail(children[0], "found a question mark before a text")
         for child in children:
             _refuse_question_marks(text, child)
