@@ -1,7 +1,7 @@
 """Another value for a scalar → the smallest change of its source.
 
-A folded text keeps its lines and a quoted one its escapes where their words stay. Each way to write
-the value is read again before it is taken: the first that says what is wanted is the best one.
+A folded string keeps its lines and a quoted one its escapes where their words stay. Each way to
+write the value is read again before it is taken: the first that says what is wanted is the best.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from promptstore.promptfile.yamlplaces import (
 from promptstore.promptfile.yamlwriter import (
     INDENT,
     can_be_block,
-    is_text_everywhere,
+    is_string_everywhere,
     write_flow,
     write_literal,
     write_quoted,
@@ -49,7 +49,7 @@ _UNIT: Final = re.compile(
 _WORD: Final = re.compile(r"\s+|[^\W_]+|[\W_]")
 _MAX_WORDS: Final = 4_000
 _MAX_CHANGE: Final = 0.7
-"""How much of a text may change before its lines make no sense any more."""
+"""How much of a string may change before its lines make no sense any more."""
 
 
 def reworded(places: Places, entry: Entry, node: ScalarNode, now: Any) -> Splice | None:
@@ -126,7 +126,7 @@ class _Ways:
             yield Splice(self._start, entry.end + len(comment), f"{header}{comment}\n{body}")
 
     def _has_end(self, block: Block, now: str) -> bool:
-        """Whether the blank lines behind the block are all that follows, as far as is known."""
+        """Return whether no line goes below the block that would leave it more blank lines."""
         return not (
             now.endswith("\n\n")
             and self._places.is_removed(self._places.line_end(block.last_blank))
@@ -201,7 +201,7 @@ def _in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Itera
     old, new = node.value, wanted
     if node.style in ("|", ">"):
         old, new = old.rstrip("\n"), new.rstrip("\n")
-    if not old or not new or (not node.style and not is_text_everywhere(wanted)):
+    if not old or not new or (not node.style and not is_string_everywhere(wanted)):
         return
     if node.style == "|":
         yield _with_lines(source, old, new, column)
@@ -253,7 +253,7 @@ def difference(old: Sequence[str], new: Sequence[str]) -> Change:
 
 
 def _changes(old: str, new: str, whole: Change) -> list[Change]:
-    """What differs word by word."""
+    """Return what differs word by word."""
     start, end, new_start, new_end = whole
     while start and old[start - 1].isalnum():
         start, new_start = start - 1, new_start - 1
@@ -272,7 +272,7 @@ def _changes(old: str, new: str, whole: Change) -> list[Change]:
 
 
 def _are_alike(changes: list[Change], old: str, new: str) -> bool:
-    """Whether enough of a text stays for its lines to make sense."""
+    """Return whether enough of a string stays for its lines to make sense."""
     gone = sum(change.end - change.start for change in changes)
     added = sum(change.new_end - change.new_start for change in changes)
     return gone + added <= (len(old) + len(new)) * _MAX_CHANGE
@@ -286,7 +286,7 @@ def _ends(start: int, words: list[str]) -> list[int]:
 
 
 class _Encoder:
-    """Writes a piece of a text as it stands within a scalar of one style."""
+    """Writes a piece of a string as it stands within a scalar of one style."""
 
     def __init__(self, source: str, style: str, column: int) -> None:
         self._style = style

@@ -48,7 +48,7 @@ def write_top_entry(key: str, value: Any, *, blocks: bool = True) -> str:
     Args:
         key: The key.
         value: Its plain value.
-        blocks: Whether texts may be literal blocks.
+        blocks: Whether strings may be literal blocks.
 
     Returns:
         The lines, each with its line end.

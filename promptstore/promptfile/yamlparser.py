@@ -30,12 +30,12 @@ except ImportError:
     CParser = None
 
 _PROPERTY: Final = re.compile(r"(?<![^\s\[{,:\"'\]}?-])(?:[&*](?=\S)|!)", re.ASCII)
-"""Where an anchor, an alias or a tag could stand; most such places are in a text."""
+"""Where an anchor, an alias or a tag could stand; most such places are in a string."""
 
 _DEEP_LINE: Final = re.compile(rf"\n[ ?:-]{{{MAX_DEPTH}}}")
 DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
 _ANCHOR_MESSAGE: Final = (
-    "Anchors and aliases are not allowed; write the value out, or put a text into quotes."
+    "Anchors and aliases are not allowed; write the value out, or put a string into quotes."
 )
 _QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
 _BEFORE_KEY: Final = re.compile(r"(?:[\s{,]|#[^\n\r]*)*", re.ASCII)
@@ -43,8 +43,8 @@ _WHITE: Final = frozenset(" \n\r\t\0")
 _WHITE_OR_FLOW: Final = _WHITE | frozenset(",[]{}")
 
 _HINTS: Final = {
-    "mapping values are not allowed": " A text that holds a colon and a space needs quotes.",
-    "cannot start any token": " Indent with spaces; a text that starts like this needs quotes.",
+    "mapping values are not allowed": " A string that holds a colon and a space needs quotes.",
+    "cannot start any token": " Indent with spaces; a string that starts like this needs quotes.",
     "did not find expected key": " Look at the indent of this line and of those above it.",
     "invalid Unicode character": " Write the character itself, or an escape such as \\U0001f600.",
 }
@@ -171,7 +171,7 @@ def _events_of(parser: Any) -> Iterator[Any]:
 
 
 def _could_be_refused(text: str) -> bool:
-    """Whether a text has to be looked at before nodes are made of it.
+    """Return whether a text has to be looked at before nodes are made of it.
 
     Each level takes a bracket, or at least half a column more at the start of a line.
     """
@@ -193,11 +193,11 @@ def _refuse(events: Iterator[Any], text: str) -> None:
         tag = getattr(event, "tag", None)
         has_anchor = isinstance(event, AliasEvent) or getattr(event, "anchor", None)
         if (tag or has_anchor) and text[mark.index - 1] == "?":
-            raise ScannerError(None, None, "found a question mark before a text", mark)
+            raise ScannerError(None, None, "found a question mark before a string", mark)
         if has_anchor:
             problems.report(mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
         elif tag:
-            message = f"The tag {shown(str(tag))!r} is not allowed; put a text into quotes."
+            message = f"The tag {shown(str(tag))!r} is not allowed; put a string into quotes."
             problems.report(mark, codes.ANCHOR_OR_TAG, message)
         if isinstance(event, CollectionStartEvent):
             depth += 1
@@ -212,7 +212,7 @@ def _refuse(events: Iterator[Any], text: str) -> None:
 def _not_block(root: Node | None) -> Node | None:
     """Refuse a block at the top of a file, which each parser takes in a way of its own."""
     if isinstance(root, ScalarNode) and root.style in ("|", ">"):
-        _fail(root, "a text at the top of a file needs quotes")
+        _fail(root, "a string at the top of a file needs quotes")
     return root
 
 
@@ -224,7 +224,7 @@ def _refuse_question_marks(text: str, node: Node) -> None:
         mark = _BEFORE_KEY.match(text, place) if len(children) == 2 else None
         at = mark.end() if mark else 0
         if text[at] == "?" and text[at + 1] not in _WHITE and at < children[0].start_mark.index:
-            _fail(children[0], "found a question mark before a text")
+            _fail(children[0], "found a question mark before a string")
         for child in children:
             _refuse_question_marks(text, child)
         place = children[-1].end_mark.index

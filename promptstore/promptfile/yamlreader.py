@@ -1,7 +1,7 @@
 """YAML 1.2, read strictly: bytes → values, and the places of things in the text.
 
 A plain scalar is resolved by the core schema of YAML 1.2 (section 10.3.2), whatever the parser
-thinks of it. What a prompt file has no use for is refused: duplicate keys, keys that are no texts,
+thinks of it. What a prompt file has no use for is refused: duplicate keys, other keys than strings,
 numbers that JSON cannot hold, and the three characters that only YAML 1.1 takes for line breaks.
 """
 
@@ -19,7 +19,7 @@ from promptstore.model.faults import shown
 from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import MAX_PROBLEMS, KeyPath, Problems, YamlError, place_of
-from promptstore.promptfile.scalars import is_text, resolve_plain
+from promptstore.promptfile.scalars import is_string, resolve_plain
 from promptstore.promptfile.yamlparser import DEEP_MESSAGE, compose
 
 MAX_BYTES: Final = 1 << 20
@@ -138,7 +138,7 @@ def _character_problem(text: str, match: re.Match[str]) -> Problem:
         escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
         message = (
             f"The character U+{code:04X} cannot stand in a file; "
-            f"write it as {escape} in a text between double quotes."
+            f"write it as {escape} in a string between double quotes."
         )
     return Problem(line, column, codes.ENCODING, message)
 
@@ -186,11 +186,11 @@ class _Constructor:
 
     def _key(self, node: Node) -> str | None:
         if type(node) is not ScalarNode:
-            message = "A key must be a text; a text that starts with a brace needs quotes."
+            message = "A key must be a string; one that starts with a brace needs quotes."
             self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
-        if not node.style and not is_text(node.value):
-            message = f"The key {shown(node.value)!r} is not a text; put it in quotes."
+        if not node.style and not is_string(node.value):
+            message = f"The key {shown(node.value)!r} is not a string; put it in quotes."
             self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
         text: str = node.value

@@ -165,44 +165,54 @@ class Edit:
     def __init__(self, seed: int, value: dict[str, Any]) -> None:
         self._random = Random(seed)
         self.value = copy.deepcopy(value)
-        paths = [path for path in _paths(self.value) if path[0] in ("metadata", "config")]
-        texts = (
-            [("prompt",)]
-            if "prompt" in value
-            else [("messages", 0, "content"), ("messages", 1, "content")]
-        )
-        self.path: tuple[Any, ...] = self._random.choice(paths if self._chance(0.7) else texts)
+        free = [path for path in _paths(self.value) if path[0] in ("metadata", "config")]
+        others = [path for path in _paths(self.value) if path[0] in ("prompt", "messages")]
+        self.path = self._random.choice(free if self._chance(0.6) else others)
         *above, last = self.path
         holder: Any = self.value
         for step in above:
             holder = holder[step]
-        is_free = len(self.path) > 1 and self.path[0] != "messages"
-        self.kind = self._random.choice(["set", "set", "add", "remove"]) if is_free else "set"
+        kinds = ["set", "set", "add", "remove"]
+        if self.path[-1] in ("metadata", "prompt", "messages", "role", "content"):
+            kinds = ["set"]
+        elif len(self.path) == 1:
+            kinds = ["remove"]
+        elif self.path[0] == "messages":
+            kinds = ["add", "remove", "set"]
+        self.kind = self._random.choice(kinds)
         if self.kind == "set":
-            holder[last] = self._new(holder[last], is_text=not is_free)
+            holder[last] = self._new(last, holder[last])
         elif self.kind == "remove":
             del holder[last]
-            if not holder and len(self.path) > 1:
+            if not holder:
                 self.path, self.kind = tuple(above), "set"
+                if self.path == ("messages",):
+                    holder.append({"role": "user", "content": "new"})
         elif isinstance(holder, list):
-            holder.insert(last, self._new(None, is_text=False))
+            holder.insert(last, self._new(last, None))
         else:
             self.path = (*above, "new")
-            holder["new"] = self._new(None, is_text=False)
+            holder["new"] = self._new("new", None)
 
     def _chance(self, part: float) -> bool:
         return self._random.random() < part
 
-    def _new(self, old: Any, *, is_text: bool) -> Any:
-        if isinstance(old, dict) and is_text:
-            return {**old, "new": 1}
-        if isinstance(old, list) and is_text:
-            return [*old, 1]
+    def _new(self, key: Any, old: Any) -> Any:
+        text = self._random.choice([*TEXTS, "new", "new words\nof two lines\n"])
+        if self.path[0] == "messages" and isinstance(key, int):
+            return {"role": self._random.choice(["user", "system"]), "content": text}
+        if key == "messages":
+            return [*old, {"role": "assistant", "content": text}]
+        if key == "role":
+            return "assistant"
+        if key == "metadata" and len(self.path) == 1:
+            return {**old, "new": text}
         if isinstance(old, str) and old and self._chance(0.6):
             return self._reworded(old)
-        text = self._random.choice([*TEXTS, "new", "new words\nof two lines\n"])
+        if key in ("content", "prompt") and self.path[0] in ("messages", "prompt"):
+            return text
         others = [text, text, 7, None, True, [], {}, ["new", {"n": text}], {"n": [text], "m": text}]
-        return text if is_text else self._random.choice(others)
+        return self._random.choice(others)
 
     def _reworded(self, old: str) -> str:
         words = old.split(" ")

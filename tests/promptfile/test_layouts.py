@@ -81,9 +81,15 @@ def lines_of(document: Document, change: Edit) -> tuple[int, int]:
         return max(0, above.start_mark.line - 1), above.end_mark.line
     if key:
         return key.start_mark.line, node.end_mark.line
-    index = change.path[-1]
-    before, _ = document.tree.find((*change.path[:-1], index - 1)) if index else (None, None)
-    return before.end_mark.line if before else above.start_mark.line, node.end_mark.line
+    index = last = change.path[-1]
+    items = value_at(document.tree.value, change.path[:-1])
+    if change.kind == "remove":  # of equal items beside one another any may go
+        while index and items[index - 1] == items[last]:
+            index -= 1
+        while last + 1 < len(items) and items[last + 1] == items[index]:
+            last += 1
+    start, end = (document.tree.find((*change.path[:-1], n))[0] for n in (index - 1, last))
+    return start.end_mark.line if index else above.start_mark.line, end.end_mark.line
 
 
 def comments_within(text: str, comments: list[str], first: int, last: int) -> set[str]:
