@@ -191,7 +191,7 @@ def test_the_events_of_a_trace_are_nested(events: list[Any], tree: list[str]) ->
     ("value", "reason"),
     [
         (None, "it is null, not an object"),
-        ("text", "it is a text"),
+        ("text", "it is a string"),
         ([], "the list is empty"),
         ([5], "Item 0 of the list is not an event: it is a number"),
         ({}, "needs 'properties'"),
