@@ -30,4 +30,3 @@ def test_the_shapes_of_a_provider(path: Path, style: str) -> None:
 def test_no_bytes_are_shown(path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
     assert "iVBORw0KGgo" not in text_repr(case["event"], style="complete").text
-

@@ -206,7 +206,7 @@ def call(arguments: str | None = None, **fields: Any) -> dict[str, Any]:
 )
 def test_what_is_one_call_and_what_are_two(pieces: list[Any], calls: list[str]) -> None:
     shown = output(pieces)
-    assert [line for line in shown.split("\n") if line.endswith(")") and "(" in line[1:]] [
+    assert [line for line in shown.split("\n") if line.endswith(")") and "(" in line[1:]][
         1:
     ] == calls or [line for line in shown.split("\n") if line in calls] == calls
     assert shown.count("[tool call") == len(calls)

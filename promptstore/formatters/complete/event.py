@@ -14,10 +14,12 @@ from promptstore.formatters.complete.writing import (
     RULE,
     Writer,
     decoded,
+    escaped,
     one_row,
     scalar_text,
 )
 from promptstore.formatters.events import Event, Node, Trace
+from promptstore.formatters.jsontext import one_line
 from promptstore.formatters.options import TextReprOptions
 
 _FACTS: Final = (  # label, property, unit
@@ -56,6 +58,7 @@ _KNOWN: Final = {
     "$ai_tools", *_ERRORS, *(key for _, key, _ in _FACTS), *(key for _, key in _SECTIONS)
 }  # fmt: skip
 _OWN_FIELDS: Final = ("event", "id")
+_MOST: Final = 100_000  # events of a trace that are laid out; the others stand on one line
 _DEEPEST: Final = 20  # levels of a tree that get an indentation of their own
 
 
@@ -90,13 +93,17 @@ class _EventText(Writer):
         if not trace.nodes:
             return
         self.add("", DASH, "", f"EVENTS: {len(trace.nodes)}", "")
-        for number, node in enumerate(trace.nodes, 1):
+        shown, further = trace.nodes[:_MOST], trace.nodes[_MOST:]
+        for number, node in enumerate(shown, 1):
             self.add(self._tree_line(number, node))
-        if self.options.collapsed:
-            return
-        for number, node in enumerate(trace.nodes, 1):
-            self.add("", RULE, f"EVENT #{number}", "")
-            self.add_event(node.event)
+        if not self.options.collapsed:
+            for number, node in enumerate(shown, 1):
+                self.add("", RULE, f"EVENT #{number}", "")
+                self.add_event(node.event)
+        if further:
+            events = [{**n.event.fields, "properties": n.event.properties} for n in further]
+            self.add("", RULE, f"FURTHER EVENTS: {len(further)}", "")
+            self.add(escaped(one_line(events, escaped=False)))
 
     def add_event(self, event: Event) -> None:
         properties = event.properties
@@ -120,7 +127,9 @@ class _EventText(Writer):
     def _facts(self, properties: Mapping[str, Any]) -> list[str]:
         lines: list[str] = []
         for label, key, unit in _FACTS:
-            value = decoded(properties.get(key))
+            if key not in properties:
+                continue
+            value = decoded(properties[key])
             if value is None or value == "":
                 continue
             if isinstance(value, dict | list):

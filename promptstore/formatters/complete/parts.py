@@ -24,7 +24,7 @@ from promptstore.formatters.complete.model import (
 from promptstore.formatters.jsontext import is_numbers, load_exact
 
 _DEEPEST: Final = 20
-_ROOM: Final = 400_000  # what is read part by part; what comes then is shown as it is
+_ROOM: Final = 200_000  # what is read part by part; what comes then is shown as it is
 _OBJECT: Final = 8  # how many strings take as long as an object
 
 TEXTS: Final = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
@@ -153,7 +153,9 @@ class PartReader:
         parts: list[Part] = []
         if kind in THINKING:
             keys = (*_THOUGHTS, "text", "content", "summary")
-            if fields.has(*keys, "encrypted_content"):
+            if "" in (fields.peek("text"), fields.peek("thinking")):
+                parts.append(Text("", "thinking"))
+            if parts or fields.has(*keys, "encrypted_content"):
                 fields.take_kind()
             for key in keys:
                 if isinstance(fields.peek(key), str | list):

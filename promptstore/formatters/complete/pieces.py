@@ -14,6 +14,10 @@ from promptstore.formatters.complete.streams import Answer, Stream
 _Event: TypeAlias = dict[str, Any]
 
 _CHUNKS: Final = ("chat.completion.chunk", "text_completion")
+_CHUNK_NAMES: Final = (
+    "id", "object", "model", "system_fingerprint", "service_tier", "provider", "modelVersion",
+    "responseId",
+)  # fmt: skip
 _ANTHROPIC: Final = frozenset({
     "message_start", "content_block_start", "content_block_delta", "content_block_stop",
     "message_delta", "message_stop",
@@ -89,7 +93,7 @@ def _chat(stream: Stream, event: _Event, kind: str) -> bool:
     for choice in choices:
         if not isinstance(choice, dict) or not _choice(stream, choice):
             stream.others.append(choice)
-    stream.facts.add(fields.left, named=True)
+    stream.facts.add(fields.left, *_CHUNK_NAMES)
     return True
 
 
@@ -130,11 +134,11 @@ def _anthropic(stream: Stream, event: _Event, kind: str) -> bool:
     if kind == "content_block_start":
         whole = Fields(fields.object("content_block") or {})
         block = answer.block(("block", index), whole.take_kind() or "text")
-        block.tell({**whole.left, **delta.left}, named=False)
+        block.tell({**whole.left, **delta.left})
     elif kind == "content_block_delta" and delta.left:
         what = delta.choice("type", *_DELTAS)
         block = answer.block(("block", index), _DELTAS.get(what, ""))
-        block.tell(delta.left, named=False)
+        block.tell(delta.left)
     else:
         answer.facts.add(delta.left)
     answer.facts.add(fields.left)
@@ -175,11 +179,11 @@ def _responses(stream: Stream, event: _Event, kind: str) -> bool:
         if name:
             inner.take_kind()
         what = _RESPONSES.get(name, ("", ""))[0]
-        answer.block((name, number), what).tell(_renamed(inner.left, what), named=False)
+        answer.block((name, number), what).tell(_renamed(inner.left, what))
     else:
         stream.others.append(event)
         return True
-    answer.facts.add(fields.left, named=True)
+    answer.facts.add(fields.left, "item_id")
     return True
 
 
@@ -210,7 +214,7 @@ def _gemini(stream: Stream, event: _Event, _kind: str) -> bool:
         answer.facts.add(content.left)
         answer.facts.add(outer.left)
         answer.is_done = bool(candidate.get("finishReason"))
-    stream.facts.add(fields.left, named=True)
+    stream.facts.add(fields.left, *_CHUNK_NAMES)
     return True
 
 
@@ -252,9 +256,9 @@ def _bedrock_piece(answer: Answer, index: str, piece: Fields) -> None:
         inner = Fields(thought)
         block = answer.block(("block", index), "thinking")
         block.grow("thinking", inner.text("text"))
-        block.tell(inner.left, named=False)
+        block.tell(inner.left)
     if left := piece.left:
-        answer.block(("block", index), "text").tell(left, named=False)
+        answer.block(("block", index), "text").tell(left)
 
 
 def _vercel(stream: Stream, event: _Event, kind: str) -> bool:
@@ -277,8 +281,8 @@ def _vercel(stream: Stream, event: _Event, kind: str) -> bool:
     block = stream.answer("ui").block(("ui", what, key), what)
     for name in _UI_TEXTS:
         block.grow(_STRINGS[what], fields.text(name))
-    block.facts.add({"toolCallId" if what == "tool_call" else "id": key}, named=True)
-    block.facts.add(fields.left, named=True)
+    block.facts.add({"id": key}, "id")
+    block.facts.add(fields.left, "toolName")
     return True
 
 
@@ -297,7 +301,7 @@ def _ollama(stream: Stream, event: _Event, _kind: str) -> bool:
     for key, values in (("tool_calls", calls), ("images", images)):
         if values:
             answer.add({key: values})
-    answer.facts.add(fields.left, named=True)
+    answer.facts.add(fields.left, "model")
     answer.is_done = done
     return True
 
@@ -308,7 +312,7 @@ def _langchain(stream: Stream, event: _Event, kind: str) -> bool:
         around = {key: value for key, value in event.items() if key not in ("event", "data")}
         chunk, rest = data.get("chunk"), {k: v for k, v in data.items() if k != "chunk"}
         if isinstance(chunk, dict) and _langchain(stream, chunk, str(chunk.get("type"))):
-            stream.facts.add({**around, **rest}, named=True)
+            stream.facts.add({**around, **rest}, "name", "run_id")
             return True
         return False
     names, inner = event.get("id"), event.get("kwargs")
@@ -325,7 +329,7 @@ def _langchain(stream: Stream, event: _Event, kind: str) -> bool:
     answer.role = answer.role or "ai"
     pieces = fields.list("tool_call_chunks")
     calls, bad = fields.list("tool_calls"), fields.list("invalid_tool_calls")
-    stream.facts.add({"id": fields.any("id")}, named=True)
+    stream.facts.add({"id": fields.any("id")}, "id")
     answer.speak(fields)
     for piece in pieces or ():
         answer.add_call(piece)
@@ -350,8 +354,8 @@ def _pydantic_ai(stream: Stream, event: _Event, _kind: str) -> bool:
     block.grow("tool_name", part.text("tool_name") + delta.text("tool_name_delta"))
     for name in ("content", "args", "signature"):
         block.grow(name, part.text(name) + delta.text(f"{name}_delta"))
-    block.facts.add(part.left, named=True)
-    block.facts.add(delta.left, named=True)
+    block.facts.add(part.left)
+    block.facts.add(delta.left, "tool_call_id")
     answer.facts.add(fields.left)
     return True
 

@@ -19,10 +19,6 @@ _GROWING: Final = frozenset({
     "text", "thinking", "reasoning", "refusal", "transcript", "arguments", "partial_json", "input",
     "args", "signature", "summary", "content", "code",
 })  # fmt: skip
-_NAMING: Final = frozenset({  # what each piece of one stream tells again
-    "id", "object", "model", "created", "system_fingerprint", "service_tier", "provider",
-    "modelVersion", "responseId", "item_id", "toolCallId", "toolName", "run_id", "name",
-})  # fmt: skip
 _PLACES: Final = frozenset({
     "output_index", "content_index", "summary_index", "sequence_number",
     "contentBlockIndex",
@@ -38,28 +34,36 @@ class Facts:
 
     def __init__(self) -> None:
         self._told: dict[str, list[Any]] = {}
+        self._times: dict[str, int] = {}
 
-    def add(self, values: Mapping[str, Any], *, named: bool = False) -> None:
+    def add(self, values: Mapping[str, Any], *names: str) -> None:
         """Add what a piece tells.
 
         Args:
             values: What it tells; null and empty values are nothing.
-            named: Whether names of the stream are told once.
+            *names: The keys of what each piece tells again, which are shown once with their number.
         """
         for key, value in values.items():
             if value in (None, "", [], {}) or (key in _PLACES and isinstance(value, int)):
                 continue
             told = self._told.setdefault(key, [])
-            is_told_once = (named and key in _NAMING) or not isinstance(value, str | dict | list)
-            if not (is_told_once and told and repr(told[-1]) == repr(value)):
+            if told and key in names and value == told[-1] and isinstance(value, str):
+                self._times[key] = self._times.get(key, 1) + 1
+            elif not told or isinstance(value, str | dict | list) or repr(told[-1]) != repr(value):
                 told.append(value)
 
     def result(self, taken: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was told, under other keys than those that are taken."""
         return {
-            (f"other {key}" if key in taken else key): told[0] if len(told) == 1 else told
+            (f"other {key}" if key in taken else key): self._shown(key, told)
             for key, told in self._told.items()
         }
+
+    def _shown(self, key: str, told: list[Any]) -> Any:
+        times = f" ({self._times[key]} times)" if key in self._times else ""
+        if not times:
+            return told[0] if len(told) == 1 else told
+        return f"{told[0]}{times}" if len(told) == 1 else [*told, times.strip()]
 
 
 class Block:
@@ -79,7 +83,7 @@ class Block:
         if text:
             self._strings.setdefault(key, []).append(text)
 
-    def tell(self, values: Mapping[str, Any], *, named: bool = True) -> None:
+    def tell(self, values: Mapping[str, Any]) -> None:
         """Add a piece, whose strings are added to those that the block has."""
         rest: dict[str, Any] = {}
         for key, value in values.items():
@@ -89,7 +93,7 @@ class Block:
                 self.grow(key, "".join(item["text"] for item in value))
             else:
                 rest[key] = value
-        self.facts.add(rest, named=named)
+        self.facts.add(rest)
 
     def result(self) -> dict[str, Any]:
         """Return the whole part."""
@@ -217,7 +221,7 @@ class Answer:
             rest.take_kind()
         if isinstance(index, int):
             rest.any("index")
-        block.tell(rest.left, named=False)
+        block.tell(rest.left)
 
     def add_call(self, piece: Any) -> None:
         """Add a piece of a call, or begin a new call.

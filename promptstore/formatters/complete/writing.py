@@ -35,12 +35,12 @@ _FORGED: Final = re.compile(  # one letter first, since the search for it is fas
     rf"""[<\[.=-](?:
         (?<=<)(?=<<)
         | (?<![^{_ENDS}][\[.=-])(?:
-            (?<=[=-])(?=[=-]{{79}}(?:[{_ENDS}]|\ *$))
+            (?<=[=-])(?=[=-]{{79}}\ *(?:[{_ENDS}]|\Z))
             | (?<=\[)(?=(?:{_HEADINGS.replace(" ", "[ ]")}))
             | (?<=\.)(?=\.\.[ ]\(\d+[ ]chars[ ]truncated)
         )
     )""",
-    re.MULTILINE | re.VERBOSE,
+    re.VERBOSE,
 )
 _NOTE: Final = " chars truncated"
 _DEEPEST: Final = 20  # levels that get an indentation of their own
@@ -48,7 +48,7 @@ _SHORT: Final = 200  # characters of arguments that stand on one line
 _UNREADABLE: Final = ("\\", "\n", "base64,")
 _FEW: Final = 20  # numbers that get lines of their own
 _SHORT_FACT: Final = 100  # characters of a fact that stands in the heading
-_ROOM: Final = 300_000  # lines of JSON; what comes then stands on one line
+_ROOM: Final = 150_000  # lines of JSON; what comes then stands on one line
 
 
 class Writer:

@@ -25,6 +25,7 @@ from promptstore.formatters.posthog.messages import (
 )
 
 RULE: Final = "=" * 80
+_LINES: Final = 100_000  # of an error; an object that comes then stands on one line
 _SHOWN: Final = 500  # characters of an input that is not understood
 _Properties = Mapping[str, Any]
 
@@ -170,7 +171,7 @@ def _outline(value: Any) -> list[str]:
         indent = "  " * depth
         if not isinstance(item, dict | list):
             lines.append(f"{indent}{head} {python_text(item)}")
-        elif depth >= DEEPEST:
+        elif depth >= DEEPEST or len(lines) > _LINES:
             lines.append(f"{indent}{head} {one_line(item)}")
         else:
             lines.append(f"{indent}{head}")

@@ -21,6 +21,7 @@ from promptstore.formatters.posthog.content import (
 DASH: Final = "-" * 80
 _NO_DESCRIPTION: Final = "N/A"
 _SHOWN: Final = 100  # characters of a tool that is not understood
+_MOST: Final = 500_000  # messages of a list
 _SEPARATOR: Final = ("", DASH)
 _WITH_LENGTH: Final = (list, dict, str)
 
@@ -71,6 +72,8 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     """
     lines: list[str] = []
     for number, message in enumerate(messages, 1):
+        if number > _MOST:
+            return [*lines, "", f"[{len(messages) - _MOST:,} more messages are not shown]"]
         if isinstance(message, dict):
             _write_entry(number, _read(message, options), lines)
             if number < len(messages):
