@@ -166,7 +166,8 @@ SHAPE_KEYS = [
     "toolUseId", "transcript", "uri", "url", "value", "unheard-of", "args_delta", "chunk",
     "content_block", "content_delta", "contentBlockDelta", "contentBlockStart", "data", "done",
     "event_kind", "images", "item", "item_id", "kind", "messageStart", "part", "part_kind",
-    "reasoning", "reasoning_details", "resource", "start", "textDelta", "thought", "tool_call_chunks",
+    "reasoning", "reasoning_details", "resource", "start", "textDelta", "thought",
+    "tool_call_chunks",
     "tool_name", "tool_name_delta", "usage", "signature",
 ]  # fmt: skip
 SHAPE_TYPES = [

@@ -119,7 +119,8 @@ DIGITS = "f" * 3600
 @pytest.mark.parametrize(
     "state",
     [
-        f"[0x{DIGITS}]", f"{{0x{DIGITS}: 1}}", f"{{'a': 0x{DIGITS}}}", f"[1, {{2: 0x{DIGITS}}}, None]",
+        f"[0x{DIGITS}]", f"{{0x{DIGITS}: 1}}", f"{{'a': 0x{DIGITS}}}",
+        f"[1, {{2: 0x{DIGITS}}}, None]",
         "{(1, 2): 3}", "[b'a']", "{1, 2}", "[1j]", "[...]", "{**{}}", "[*a]", "[[]" * 90, "(" * 300,
         "['\\ud800']", "[1e999]", "[-" + "1" * 5000 + "]", "\0[", "[\0]", "{'a': '\\N{foo}'}",
     ],

@@ -71,7 +71,9 @@ HAHA = {
         {"object": "text_completion", "choices": [{"index": 0, "text": "ha"}]},
         {"object": "text_completion", "choices": [{"index": 0, "text": "ha"}]},
     ],
-    "anthropic text": [anthropic(0, "text_delta", text="ha"), anthropic(0, "text_delta", text="ha")],
+    "anthropic text": [
+        anthropic(0, "text_delta", text="ha"), anthropic(0, "text_delta", text="ha")
+    ],
     "anthropic thinking": [
         {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking"}},
         anthropic(0, "thinking_delta", thinking="ha"),
@@ -127,7 +129,8 @@ HAHA = {
     "ollama chat": [ollama(content="ha"), ollama(content="ha"), ollama(content="", done=True)],
     "ollama thinking": [ollama(content="", thinking="ha"), ollama(content="", thinking="ha")],
     "ollama generate": [
-        {"model": "m", "response": "ha", "done": False}, {"model": "m", "response": "ha", "done": True}
+        {"model": "m", "response": "ha", "done": False},
+        {"model": "m", "response": "ha", "done": True},
     ],
     "langchain": [langchain("ha"), langchain("ha")],
     "langchain blocks": [
@@ -205,11 +208,8 @@ def call(arguments: str | None = None, **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_one_call_and_what_are_two(pieces: list[Any], calls: list[str]) -> None:
-    shown = output(pieces)
-    assert [line for line in shown.split("\n") if line.endswith(")") and "(" in line[1:]][
-        1:
-    ] == calls or [line for line in shown.split("\n") if line in calls] == calls
-    assert shown.count("[tool call") == len(calls)
+    shown = output(pieces).split("[tool call")[1:]
+    assert [text.split("]\n\n")[1].split("\n")[0] for text in shown] == calls
 
 
 CALLS = {
@@ -245,8 +245,12 @@ CALLS = {
         {"type": "tool-input-delta", "toolCallId": "k1", "inputTextDelta": '"haha"}'},
     ],
     "langchain": [
-        langchain("", tool_call_chunks=[{"name": "find", "args": '{"q": ', "id": "k1", "index": 0}]),
-        langchain("", tool_call_chunks=[{"name": None, "args": '"haha"}', "id": None, "index": 0}]),
+        langchain("", tool_call_chunks=[
+            {"name": "find", "args": '{"q": ', "id": "k1", "index": 0}
+        ]),
+        langchain("", tool_call_chunks=[
+            {"name": None, "args": '"haha"}', "id": None, "index": 0}
+        ]),
     ],
     "pydantic ai": [
         {

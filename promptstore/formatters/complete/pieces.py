@@ -266,7 +266,7 @@ def _vercel(stream: Stream, event: _Event, kind: str) -> bool:
     what = _UI_KINDS.get(kind)
     is_old = kind == "reasoning" and isinstance(event.get("textDelta"), str)
     if not what and not is_old:
-        if kind in _UI_STEPS and (stream.has("ui") or len(event) <= 2 or kind == "start-step"):
+        if kind in _UI_STEPS and (stream.has("ui") or len(event) <= 2):
             rest = {key: value for key, value in event.items() if key != "type"}
             stream.answer("ui").facts.add(rest)
             return True
@@ -278,10 +278,13 @@ def _vercel(stream: Stream, event: _Event, kind: str) -> bool:
     fields.take_kind()
     what = what or "thinking"
     key = fields.text("toolCallId") if what == "tool_call" else fields.text("id")
-    block = stream.answer("ui").block(("ui", what, key), what)
+    answer = stream.answer("ui")
+    is_new = not answer.has(("ui", what, key))
+    block = answer.block(("ui", what, key), what)
+    name = "id" if is_new or what != "tool_call" else "further pieces of"
+    block.facts.add({name: key}, name)
     for name in _UI_TEXTS:
         block.grow(_STRINGS[what], fields.text(name))
-    block.facts.add({"id": key}, "id")
     block.facts.add(fields.left, "toolName")
     return True
 

@@ -158,6 +158,10 @@ class Answer:
             found = self._blocks[key] = Block(kind)
         return found
 
+    def has(self, key: Any) -> bool:
+        """Return whether there is a block with a key."""
+        return key in self._blocks
+
     def add(self, part: Any) -> None:
         """Add a part that comes whole."""
         self._blocks[len(self._blocks), "whole"] = part
