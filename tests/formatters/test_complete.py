@@ -104,7 +104,7 @@ def test_json_that_is_the_same_when_it_is_decoded_is_laid_out(text: str) -> None
                 "toolName": "f",
                 "input": {"a": 1},
             },
-            "[tool call k]\n\nf(a=1)",
+            "[tool call k1]\n\nf(a=1)",
         ),
         ({"type": "thinking", "content": "hm"}, "[thinking]\n\nhm"),
         ({"type": "reasoning", "content": "hm"}, "[thinking]\n\nhm"),
@@ -129,7 +129,7 @@ def test_a_part_is_called_what_it_is(part: dict[str, Any], lines: str) -> None:
 def test_a_resource_with_a_text_shows_it() -> None:
     part = {"type": "resource", "resource": {"uri": "file:///a", "text": "hello"}}
     shown = complete({"$ai_input": [{"role": "user", "content": [part]}]})
-    assert "[file]\n\nhello\n\nuri: file:///a" in shown
+    assert "[file: file:///a]\n\nhello" in shown
 
 
 def test_the_states_of_a_trace_given_alone_are_shown() -> None:
