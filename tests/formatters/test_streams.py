@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptstore import text_repr
 
@@ -50,7 +52,7 @@ def langchain(content: Any, **fields: Any) -> dict[str, Any]:
     return {"type": "AIMessageChunk", "content": content, "id": "run-1", **fields}
 
 
-HAHA = {
+HAHA: dict[str, list[Any]] = {
     "chat content": [chat(role="assistant", content="ha"), chat(content="ha")],
     "chat reasoning": [chat(role="assistant", reasoning="ha"), chat(reasoning="ha")],
     "chat reasoning_content": [chat(reasoning_content="ha"), chat(reasoning_content="ha")],
@@ -312,3 +314,82 @@ def test_a_stream_may_be_a_string_of_json() -> None:
         {"properties": {"$ai_output_choices": json.dumps(HAHA["chat content"])}}, style="complete"
     )
     assert "haha" in shown.text
+
+
+def text_of(kind: str, texts: list[str]) -> list[Any]:
+    """Return a stream of a kind whose answer is these texts."""
+    say: dict[str, Any] = {
+        "chat": lambda text: chat(content=text),
+        "reasoning": lambda text: chat(reasoning=text),
+        "chunk": lambda text: {
+            "id": "c", "object": "chat.completion.chunk", "choices": [chat(content=text)]
+        },
+        "arguments": lambda text: call(text, id="k"),
+        "anthropic": lambda text: anthropic(0, "text_delta", text=text),
+        "anthropic thinking": lambda text: anthropic(0, "thinking_delta", thinking=text),
+        "anthropic call": lambda text: anthropic(0, "input_json_delta", partial_json=text),
+        "responses": lambda text: responses("output_text.delta", content_index=0, delta=text),
+        "responses call": lambda text: responses("function_call_arguments.delta", delta=text),
+        "responses unknown": lambda text: responses("unheard_of.delta", delta=text),
+        "gemini": lambda text: gemini({"text": text}),
+        "gemini thought": lambda text: gemini({"text": text, "thought": True}),
+        "gemini signed": lambda text: gemini({"text": text, "thoughtSignature": text}),
+        "bedrock": lambda text: bedrock(0, text=text),
+        "bedrock call": lambda text: bedrock(0, toolUse={"input": text}),
+        "bedrock reasoning": lambda text: bedrock(0, reasoningContent={"text": text}),
+        "vercel": lambda text: {"type": "text-delta", "id": "t", "delta": text},
+        "vercel reasoning": lambda text: {"type": "reasoning-delta", "id": "t", "delta": text},
+        "vercel call": lambda text: {
+            "type": "tool-input-delta", "toolCallId": "k", "inputTextDelta": text
+        },
+        "ollama": lambda text: ollama(content=text),
+        "ollama generate": lambda text: {"model": "m", "response": text, "done": False},
+        "langchain": langchain,
+        "langchain call": lambda text: langchain("", tool_call_chunks=[{"args": text, "index": 0}]),
+        "langchain event": lambda text: {
+            "event": "on_chat_model_stream", "data": {"chunk": langchain(text)}
+        },
+        "pydantic ai": lambda text: pydantic_ai(0, "text", content_delta=text),
+        "pydantic ai call": lambda text: pydantic_ai(0, "tool_call", args_delta=text),
+        "over HTTP": lambda text: {
+            "event": "content_block_delta", "data": anthropic(0, "text_delta", text=text)
+        },
+        "over HTTP as a string": lambda text: {
+            "event": "content_block_delta",
+            "data": json.dumps(anthropic(0, "text_delta", text=text)),
+        },
+    }  # fmt: skip
+    return [say[kind](text) for text in texts]
+
+
+KINDS = [
+    "chat", "reasoning", "chunk", "arguments", "anthropic", "anthropic thinking", "anthropic call",
+    "responses", "responses call", "responses unknown", "gemini", "gemini thought", "gemini signed",
+    "bedrock", "bedrock call", "bedrock reasoning", "vercel", "vercel reasoning", "vercel call",
+    "ollama", "ollama generate", "langchain", "langchain call", "langchain event", "pydantic ai",
+    "pydantic ai call", "over HTTP", "over HTTP as a string",
+]  # fmt: skip
+NOTES = st.sampled_from([{"type": "unheard-of", "note": "«n»"}, {"type": "ping", "note": "«n»"}])
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.lists(st.sampled_from(["ha", "«a»", "«b» ", "«a»«a»", "x"]), min_size=2, max_size=8),
+    st.lists(st.tuples(st.integers(1, 7), NOTES), max_size=3),
+)
+def test_a_stream_is_the_text_that_was_cut_in_pieces(
+    kind: str, texts: list[str], notes: list[tuple[int, dict[str, Any]]]
+) -> None:
+    pieces = text_of(kind, texts)
+    for place, note in notes:
+        pieces.insert(min(place, len(pieces)), note)
+    shown = output(pieces)
+    assert "".join(texts) in shown
+    assert shown.count("«n»") == len(notes)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(["«a»", "«b»"])), max_size=8))
+def test_no_mixture_of_streams_loses_anything(said: list[tuple[str, str]]) -> None:
+    shown = output([piece for kind, text in said for piece in text_of(kind, [text])] or [{}])
+    for token in ("«a»", "«b»"):
+        assert shown.count(token) >= sum(text == token for _, text in said)

@@ -22,6 +22,8 @@ _BASE64: Final = re.compile(
     r"(?:[A-Za-z0-9+/\r\n]*+|[A-Za-z0-9_\r\n-]*+)"
     r"(?:(?<=[AQgw])==|(?<=[AEIMQUYcgkosw048])=)?[\r\n]*"
 )
+_PIECE: Final = re.compile("[^=]+={0,2}")
+_MOST_PIECES: Final = 10_000
 _ESCAPES: Final = re.compile("%(2B|2F|3D|0A|0D)", re.IGNORECASE)
 _FILLING: Final = ("\n", "\r", "=")
 _MAGIC: Final = (  # what files start with
@@ -118,20 +120,27 @@ def _size(text: str, *, is_stated: bool) -> int | None:
         return None
     if "%" in text:
         text = _ESCAPES.sub(lambda match: chr(int(match[1], 16)), text)
-    if not _BASE64.fullmatch(text):
-        return None
-    digits = len(text) - sum(map(text.count, _FILLING))
-    has_filling = "=" in text[-4:]
-    if digits % 4 == 1 or (has_filling and (digits + text.count("=")) % 4):
-        return None
-    if digits < LONG and digits % 4 and not has_filling:
+    is_long = len(text) >= LONG
+    is_joined = is_long and 0 < text.count("=", 0, -4) < _MOST_PIECES
+    pieces = _PIECE.findall(text) if is_joined else [text]
+    sizes = [_piece_size(piece, is_long=is_long) for piece in pieces]
+    if None in sizes or sum(map(len, pieces)) != len(text):
         return None
     sample = text[:_SAMPLE]
-    is_mixed = all(kind.search(sample) for kind in _MIXED)
-    is_long = digits >= LONG and not _is_path(sample)
-    if _is_file(sample) or (is_stated and (has_filling or is_long)) or (is_long and is_mixed):
-        return digits * 3 // 4
+    is_long = is_long and not _is_path(sample)
+    is_mixed = is_long and all(kind.search(sample) for kind in _MIXED)
+    if is_mixed or (is_stated and (is_long or "=" in text[-4:])) or _is_file(sample):
+        return sum(filter(None, sizes)) or None
     return None
+
+
+def _piece_size(text: str, *, is_long: bool) -> int | None:
+    """Count the bytes of base64 that is filled up once; None where it is none."""
+    digits = len(text) - sum(map(text.count, _FILLING))
+    filling = text.count("=", len(text) - 4)
+    if digits % 4 == 1 or (filling and (digits + filling) % 4) or not _BASE64.fullmatch(text):
+        return None
+    return digits * 3 // 4 if filling or is_long or digits % 4 == 0 else None
 
 
 def _is_path(sample: str) -> bool:

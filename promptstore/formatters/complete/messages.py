@@ -25,7 +25,7 @@ _MARKS: Final = frozenset(
 )
 _WRAPPERS: Final = ("message", "delta", "content", "kwargs")
 _NO_EVENT: Final = frozenset({"role", "content", "parts"})
-_HELD: Final = ("response", "item", "part")
+_HELD: Final = ("response", "item", "part", "result")
 _PLAIN: Final = {"role", "content"}
 
 
@@ -102,14 +102,11 @@ class MessageReader:
         return messages
 
     def _read_event(self, event: Any) -> list[Message]:
-        key = next(
-            (k for k in _HELD if isinstance(event, dict) and isinstance(event.get(k), dict)), None
-        )
-        if key is None or not isinstance(event.get("type"), str):
+        around = Fields(event if isinstance(event, dict) else {})
+        kind = around.take_kind() or around.text("event_kind")
+        if not kind or (inner := around.object(*_HELD)) is None:
             return [self._read_one(event)]
-        around = Fields(event)
-        inner = around.object(key)
-        return [Message(around.take_kind(), [], around.left), *self.read(inner)]
+        return [Message(kind, [], around.left), *self.read(inner)]
 
     def _read_system(self, value: Any) -> Message:
         is_object = isinstance(value, dict)

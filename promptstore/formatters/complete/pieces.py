@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from promptstore.formatters.complete.model import Fields
 from promptstore.formatters.complete.streams import Answer, Stream
+from promptstore.formatters.jsontext import load_exact
 
 _Event: TypeAlias = dict[str, Any]
 
@@ -42,6 +43,7 @@ _PARTS: Final = {
     "output_text": "output_text", "refusal": "refusal", "reasoning_text": "reasoning_text",
     "summary_text": "reasoning_summary_text",
 }  # fmt: skip
+_GEMINI_WHOLE: Final = ("functionCall", "functionResponse", "inlineData", "fileData")
 _BEDROCK: Final = (
     "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop",
 )  # fmt: skip
@@ -56,6 +58,7 @@ _UI_KINDS: Final = {
 }  # fmt: skip
 _UI_TEXTS: Final = ("delta", "text", "textDelta", "inputTextDelta", "argsTextDelta")
 _STRINGS: Final = {"text": "text", "thinking": "thinking", "tool_call": "arguments"}
+_FURTHER: Final = "further pieces of"
 _COHERE: Final = frozenset({
     "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta",
     "tool-call-start", "tool-call-delta", "tool-call-end", "citation-start", "citation-end",
@@ -73,7 +76,11 @@ def take_piece(stream: Stream, event: _Event) -> bool:
     Returns:
         False where it is no piece of any stream.
     """
-    kind = event.get("type")
+    kind, data = event.get("type"), event.get("data")
+    if kind is None and event.keys() == {"event", "data"}:  # as sent over HTTP
+        inner = load_exact(data) if isinstance(data, str) else data
+        if isinstance(inner, dict) and inner.get("type") == event["event"]:
+            return take_piece(stream, inner)
     return any(read(stream, event, kind if isinstance(kind, str) else "") for read in _READERS)
 
 
@@ -118,9 +125,7 @@ def _choice(stream: Stream, choice: _Event) -> bool:
 
 
 def _anthropic(stream: Stream, event: _Event, kind: str) -> bool:
-    if kind == "ping" and stream.has("anthropic"):
-        return True
-    if kind not in _ANTHROPIC:
+    if kind not in _ANTHROPIC and not (kind == "ping" and stream.has("anthropic")):
         return False
     fields = Fields(event)
     fields.take_kind()
@@ -219,14 +224,12 @@ def _gemini(stream: Stream, event: _Event, _kind: str) -> bool:
 
 
 def _gemini_part(answer: Answer, part: Any) -> None:
-    if not isinstance(part, dict) or not isinstance(part.get("text"), str):
+    fields = Fields(part if isinstance(part, dict) else {})
+    if not isinstance(fields.peek("text"), str) or fields.has(*_GEMINI_WHOLE):
         answer.add(part)
-    elif part.keys() == {"text"} or (part.keys() == {"text", "thought"} and not part["thought"]):
-        answer.add_text("text", part["text"])
-    elif part.keys() == {"text", "thought"} and part["thought"] is True:
-        answer.add_text("thinking", part["text"])
-    else:
-        answer.add(part)
+        return
+    kind = "thinking" if fields.peek("thought") is True and fields.flag("thought") else "text"
+    answer.add_text(kind, fields.text("text"), fields.left)
 
 
 def _bedrock(stream: Stream, event: _Event, kind: str) -> bool:
@@ -254,9 +257,13 @@ def _bedrock_piece(answer: Answer, index: str, piece: Fields) -> None:
         answer.block(("block", index), "tool_use").tell(use)
     if (thought := piece.object("reasoningContent")) is not None:
         inner = Fields(thought)
-        block = answer.block(("block", index), "thinking")
-        block.grow("thinking", inner.text("text"))
-        block.tell(inner.left)
+        if redacted := inner.any("redactedContent"):
+            answer.add({"reasoningContent": {"redactedContent": redacted}})
+        text = inner.text("text")
+        if text or inner.left:
+            block = answer.block(("block", index), "thinking")
+            block.grow("thinking", text)
+            block.tell(inner.left)
     if left := piece.left:
         answer.block(("block", index), "text").tell(left)
 
@@ -281,7 +288,7 @@ def _vercel(stream: Stream, event: _Event, kind: str) -> bool:
     answer = stream.answer("ui")
     is_new = not answer.has(("ui", what, key))
     block = answer.block(("ui", what, key), what)
-    name = "id" if is_new or what != "tool_call" else "further pieces of"
+    name = "id" if is_new or what != "tool_call" else _FURTHER
     block.facts.add({name: key}, name)
     for name in _UI_TEXTS:
         block.grow(_STRINGS[what], fields.text(name))
@@ -358,7 +365,7 @@ def _pydantic_ai(stream: Stream, event: _Event, _kind: str) -> bool:
     for name in ("content", "args", "signature"):
         block.grow(name, part.text(name) + delta.text(f"{name}_delta"))
     block.facts.add(part.left)
-    block.facts.add(delta.left, "tool_call_id")
+    block.facts.add({_FURTHER: delta.text("tool_call_id"), **delta.left}, _FURTHER)
     answer.facts.add(fields.left)
     return True
 

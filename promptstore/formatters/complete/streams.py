@@ -17,7 +17,7 @@ from promptstore.formatters.jsontext import load_exact
 
 _GROWING: Final = frozenset({
     "text", "thinking", "reasoning", "refusal", "transcript", "arguments", "partial_json", "input",
-    "args", "signature", "summary", "content", "code",
+    "args", "signature", "summary", "content", "code", "data",
 })  # fmt: skip
 _PLACES: Final = frozenset({
     "output_index", "content_index", "summary_index", "sequence_number",
@@ -166,12 +166,14 @@ class Answer:
         """Add a part that comes whole."""
         self._blocks[len(self._blocks), "whole"] = part
 
-    def add_text(self, kind: str, text: str) -> None:
+    def add_text(self, kind: str, text: str, facts: Mapping[str, Any]) -> None:
         """Add to what was said last, if it is of that kind, or begin anew."""
         key, last = next(reversed(self._blocks.items()), (None, None))
         if not (isinstance(last, Block) and last.kind == kind):
             key = (len(self._blocks), "run")
-        self.block(key, kind).grow("text", text)
+        block = self.block(key, kind)
+        block.grow("text", text)
+        block.facts.add(facts)
 
     def content(self) -> list[Any]:
         """Return its parts."""
