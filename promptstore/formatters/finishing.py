@@ -27,19 +27,16 @@ def finish(lines: Sequence[str], *, numbered: bool, max_length: int) -> tuple[st
         The text and whether it was too long. Of such a text there are its first lines, a note and
         evenly spread lines, or, where not even those fit, its first characters.
     """
-    text = "\n".join(lines)
-    count = text.count("\n") + 1
-    digits = len(str(count)) if numbered else 0
-    margin = digits + len("L: ") if numbered else 0
-    length = len(text) + count * margin
+    length = sum(map(len, lines)) + max(len(lines) - 1, 0)
+    if not numbered and (max_length == 0 or length <= max_length):
+        return "\n".join(lines), False
+    rows = [row for line in lines or [""] for row in line.split("\n")]
+    digits = len(str(len(rows))) if numbered else 0
+    length += len(rows) * (digits + len("L: ")) if numbered else 0
     is_long = max_length != 0 and length > max_length
-    if not (numbered or is_long):
-        return text, False
-    rows = text.split("\n")
-    if is_long and count > _HEAD and (sample := _sampled(rows, length, digits, max_length)):
+    if is_long and len(rows) > _HEAD and (sample := _sampled(rows, length, digits, max_length)):
         return sample, True
-    if numbered:
-        text = "\n".join(_numbered(rows, range(count), digits))
+    text = "\n".join(_numbered(rows, range(len(rows)), digits))
     return (text[:max_length], True) if is_long else (text, False)
 
 

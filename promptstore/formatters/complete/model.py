@@ -124,7 +124,7 @@ class Fields:
     @property
     def left(self) -> dict[str, Any]:
         """What nobody took; null and empty values are nothing."""
-        return {k: v for k, v in self._left.items() if v or v is False or v == 0}
+        return {key: value for key, value in self._left.items() if _holds(value)}
 
     def rest(self) -> list[Part]:
         """Return what nobody took as a part; none where nothing is left."""
@@ -141,7 +141,11 @@ class Fields:
 
     def has(self, *keys: str) -> bool:
         """Return whether one of the keys is still there and holds something."""
-        return any(self._left.get(key) not in _NOTHING for key in keys)
+        return any(key in self._left and _holds(self._left[key]) for key in keys)
+
+    def lacks(self, keys: frozenset[str]) -> bool:
+        """Return whether none of the keys is there."""
+        return keys.isdisjoint(self._left)
 
     def peek(self, key: str) -> Any:
         """Return the value of a key without taking it; None where it is not there."""
@@ -174,14 +178,21 @@ class Fields:
         return self._take(object, keys)
 
     def _take(self, kind: type, keys: Sequence[str]) -> Any:
-        found = [key for key in keys if key in self._left and isinstance(self._left[key], kind)]
-        if not found:
-            return None
-        return self._left.pop(next((k for k in found if self._left[k] not in _NOTHING), found[0]))
+        left, empty = self._left, ""
+        for key in keys:
+            if key in left and isinstance(left[key], kind):
+                if _holds(left[key]):
+                    return left.pop(key)
+                empty = empty or key
+        return left.pop(empty) if empty else None
 
     def _kind_key(self) -> str:
         return next((key for key in _KIND_KEYS if isinstance(self._left.get(key), str)), "")
 
 
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+def _holds(value: Any) -> bool:
+    """Return whether it is neither null nor empty."""
+    return bool(value) or value == 0
+
+
 _KIND_KEYS: Final = ("type", "part_kind", "kind")

@@ -74,6 +74,13 @@ _MEDIA_TYPES: Final = ("media_type", "mediaType", "mimeType", "mime_type")
 _TITLES: Final = ("filename", "name", "displayName", "display_name", "title")
 _SOURCES: Final = ("base64", "url", "file", "text", "content", "id")
 _INLINE: Final = ("inlineData", "inline_data", "fileData", "file_data")
+_THOUGHT_KEYS: Final = frozenset(
+    {*_THOUGHTS, "thought", "reasoningContent", "thinking_blocks", "reasoning_details"}
+)
+_WRAPPERS: Final = frozenset(
+    {"toolUse", "functionCall", "toolResult", "functionResponse", "function_response"}
+)
+_MEDIA_KEYS: Final = frozenset({*_INLINE, *KINDS, "b64_json", "images", "result"})
 _TEXT_BLOCK: Final = {"type", "text"}
 _HAVING: Final = (*_BYTES, *_LINKS, *_HOLDERS, "content", "s3Location", "transcript", "id")
 
@@ -151,6 +158,8 @@ class PartReader:
 
     def _thoughts(self, fields: Fields, kind: str) -> list[Part]:
         parts: list[Part] = []
+        if kind not in THINKING and kind not in _REDACTED and fields.lacks(_THOUGHT_KEYS):
+            return parts
         if kind in THINKING:
             keys = (*_THOUGHTS, "text", "content", "summary")
             if "" in (fields.peek("text"), fields.peek("thinking")):
@@ -180,6 +189,8 @@ class PartReader:
         return parts
 
     def _tools(self, fields: Fields, kind: str) -> list[Part]:
+        if not kind:
+            return []
         if kind in _CALLS and fields.has(*_NAMES, *_ARGUMENTS):
             _take_kind(fields)
             call = self._call(fields)
@@ -235,8 +246,10 @@ class PartReader:
         return Result(fields.text(*_RESULT_IDS), parts, fields.text(*_NAMES), is_error)
 
     def _wrapped(self, fields: Fields) -> list[Part]:
-        """Read parts that have one key each, and the calls of a chat message."""
+        """Read calls and results that stand under a key each."""
         parts: list[Part] = []
+        if fields.lacks(_WRAPPERS):
+            return parts
         for key in ("toolUse", "functionCall"):
             if (value := fields.object(key)) is not None:
                 inner = Fields(value)
@@ -249,6 +262,8 @@ class PartReader:
 
     def _media(self, fields: Fields, kind: str) -> list[Part]:
         parts: list[Part] = []
+        if kind not in _MEDIA and fields.lacks(_MEDIA_KEYS):
+            return parts
         for key in _INLINE:
             if (value := fields.object(key)) is not None:
                 parts += self._described(kind, fields, Fields(value))
