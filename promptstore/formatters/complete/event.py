@@ -120,7 +120,9 @@ class _EventText(Writer):
 
     def _title(self, event: Event) -> str:
         """Name an event's kind and id on one line."""
-        kind = (event.kind or "event").removeprefix("$ai_").upper()
+        kind = event.kind or "EVENT"
+        if kind.startswith("$ai_"):
+            kind = kind.removeprefix("$ai_").upper()
         shown = "" if event.id is None else f" {' '.join(self.outline(event.id))}"
         return one_row(f"{scalar_text(kind)}{shown}")
 
