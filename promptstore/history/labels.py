@@ -131,10 +131,11 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
     return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
 
 
-def is_label(text: str) -> bool:
+def is_label(text: object) -> bool:
     """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
     return (
-        len(text) <= _MAX_LENGTH
+        isinstance(text, str)
+        and len(text) <= _MAX_LENGTH
         and _LABEL.fullmatch(text) is not None
         and not text.isdigit()
         and text != _RESERVED

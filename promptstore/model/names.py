@@ -44,9 +44,9 @@ def check_name(name: str) -> str:
     raise InvalidNameError(name=name, reason=_reason(name))
 
 
-def is_name(text: str) -> bool:
+def is_name(text: object) -> bool:
     """Tell whether a text can be a prompt's name."""
-    return len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def are_names(texts: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -249,7 +249,11 @@ def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
     return faults or prompt
 
 
-def to_prompt(value: Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]) -> Prompt:
+PromptLike: TypeAlias = Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]
+"""A prompt, the text of a text prompt, or the messages of a chat prompt."""
+
+
+def to_prompt(value: PromptLike) -> Prompt:
     """Return a prompt for what a caller gave for one.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -24,6 +24,7 @@ from promptstore.model.names import check_name, is_name, near_matches
 from promptstore.model.prompt import Prompt, identified, own_copy
 from promptstore.model.rendering import RenderedPrompt, texts
 from promptstore.model.versions import PromptInfo
+from promptstore.store.arguments import check_arguments
 from promptstore.template import Limits
 
 _LOADED_AT_ONCE: Final = 500
@@ -103,7 +104,7 @@ class Snapshot(Mapping[str, Prompt]):
             raise self.not_found(str(name)) from None  # a mapping raises KeyError
 
     def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str) or self._source.find(name) is None:
+        if not isinstance(name, str) or self.find(name) is None:
             return False
         try:
             return not self._load(name).deleted
@@ -140,6 +141,7 @@ class Snapshot(Mapping[str, Prompt]):
     def load(self, name: str, *, deleted: bool = False) -> Prompt:
         """Read one prompt as `read` does, but not as the caller's own copy."""
         check_name(name)
+        check_arguments(deleted=deleted)
         prompt = self._load(name)
         if prompt.deleted and not deleted:
             raise self.deleted(prompt)
@@ -156,6 +158,8 @@ class Snapshot(Mapping[str, Prompt]):
             PromptNotFoundError: There is no such prompt.
             VersionNotFoundError: It has no such version.
         """
+        check_name(name)
+        check_arguments(version=version)
         ends = self.history.timeline.ends(name) if self.history else None
         if version is None:
             return self._info(name, self.file(name).blob, *(ends or (None, None)))
@@ -166,8 +170,9 @@ class Snapshot(Mapping[str, Prompt]):
             raise VersionNotFoundError(name=name, version=version, latest=ends[1].number)
         return self._info(name, made.entry.id if made.entry else None, ends[0], made)
 
-    def infos(self, names: Iterable[str]) -> dict[str, PromptInfo]:
+    def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
         """Return `info` of many prompts by name, which takes less than asking about each."""
+        check_arguments(names=names)
         first, latest = {}, {}
         if self.history is not None:
             first = self.history.timeline.first_of_all()
@@ -188,6 +193,7 @@ class Snapshot(Mapping[str, Prompt]):
         Returns:
             The names, sorted.
         """
+        check_arguments(prefix=prefix)
         if self._names is None:
             self._names = tuple(self._source.names())
         if not prefix:
@@ -230,6 +236,7 @@ class Snapshot(Mapping[str, Prompt]):
         deleted: bool = False,
     ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
         """List prompts as `list` does, and the errors of broken files beside them."""
+        check_arguments(prefix=prefix, tag=tag, search=search, deleted=deleted)
         self._load_all()
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
@@ -293,14 +300,14 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptNotFoundError: There is no such file.
         """
-        file = self._source.find(name)
+        file = self.find(name)
         if file is None:
-            raise self.not_found(name)
+            raise self.not_found(str(name))
         return file
 
     def find(self, name: str) -> File | None:
         """Find the file of a prompt, be it broken or not; None where there is none."""
-        return self._source.find(name)
+        return self._source.find(name) if is_name(name) else None
 
     def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
@@ -326,7 +333,7 @@ class Snapshot(Mapping[str, Prompt]):
             name=name,
             place=self._source.place,
             near=near_matches(name, self.names()),
-            note=self._removal_note(name),
+            note=self._removal_note(name) if is_name(name) else "",
         )
 
     def _load(self, name: str) -> Prompt:

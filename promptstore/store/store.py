@@ -47,9 +47,22 @@ from promptstore.history.sources import (
 )
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
 from promptstore.model.names import check_name, near_matches
-from promptstore.model.prompt import Prompt, identified, merged_values, own_copy, to_prompt
+from promptstore.model.prompt import (
+    Prompt,
+    PromptLike,
+    identified,
+    merged_values,
+    own_copy,
+    to_prompt,
+)
 from promptstore.model.rendering import RenderedPrompt, render_prompt
 from promptstore.model.versions import PromptInfo, Version
+from promptstore.store.arguments import (
+    check_arguments,
+    check_attribution,
+    check_one_of,
+    check_zone,
+)
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.template import Limits
 
@@ -161,6 +174,16 @@ class PromptStore:
             RevisionNotFoundError: There is no such branch.
             InvalidArgumentError: The root leaves the repository, or there are no files to read.
         """
+        check_arguments(
+            path=path,
+            root=root,
+            branch=branch,
+            worktree=worktree,
+            limits=limits,
+            lock_timeout=lock_timeout,
+            refresh_interval=refresh_interval,
+            progress=progress,
+        )
         root = _checked_root(root)
         repository = _discover(Path(path), root)
         store = cls(
@@ -190,8 +213,9 @@ class PromptStore:
         version: int | None = None,
         label: str | None = None,
         rev: Rev | None = None,
+        at: datetime | None = None,
         deleted: bool = False,
-        fallback: Prompt | str | None = None,
+        fallback: PromptLike | None = None,
     ) -> Prompt:
         """Get one prompt.
 
@@ -200,10 +224,12 @@ class PromptStore:
             version: Its version of this number, counted on the branch; read as of its commit.
             label: The version that this label points at.
             rev: The prompt as of this rev or time. At most one of version, label and rev.
+            at: With a label: the version that it pointed at then. A time has a time zone.
             deleted: Whether a tombstoned prompt is given too; one asked for by version or label
                 always is.
-            fallback: What to give when the prompt cannot be had: a prompt, or the text of one.
-                The result is marked by `Prompt.is_fallback`, and the reason is logged once.
+            fallback: What to give when the prompt cannot be had: a prompt, the text of one, or a
+                list of messages. The result is marked by `Prompt.is_fallback`, and the reason is
+                logged once.
 
         Returns:
             The prompt.
@@ -219,16 +245,23 @@ class PromptStore:
             InvalidNameError: The name cannot be a prompt's name.
             InvalidArgumentError: Several of version, label and rev are given.
         """
-        question = (name, version, label, rev, deleted)
+        check_name(name)
+        check_arguments(version=version, label=label, rev=rev, at=at, deleted=deleted)
+        check_one_of(version=version, label=label, rev=rev)
+        instead = None if fallback is None else to_prompt(fallback)
         try:
+            if at is not None:
+                then = self._labels_then(label, at)
+                return own_copy(self._get_labelled(then, name, label or ""))
+            question = (name, version, label, rev, deleted)
             # Most calls ask what was asked before: they cost no more than looking that up.
             moment = self._present.moment() if self._present else None
             kept = moment.answers.get(question) if moment else None
             return own_copy(kept or self._get(moment, question))
         except _CANNOT_BE_HAD as error:
-            if fallback is None:
+            if instead is None:
                 raise
-            return self._fall_back(name, fallback, error)
+            return self._fall_back(name, instead, error)
 
     def render(
         self,
@@ -239,7 +272,8 @@ class PromptStore:
         version: int | None = None,
         label: str | None = None,
         rev: Rev | None = None,
-        fallback: Prompt | str | None = None,
+        at: datetime | None = None,
+        fallback: PromptLike | None = None,
         **more: Any,
     ) -> RenderedPrompt:
         """Get one prompt and fill it with values.
@@ -251,6 +285,7 @@ class PromptStore:
             version: See `get`.
             label: See `get`.
             rev: See `get`.
+            at: See `get`.
             fallback: What to render when the prompt cannot be had or its templates cannot be
                 compiled; values that the fallback does not know are then left out.
 
@@ -261,13 +296,13 @@ class PromptStore:
             PromptStoreError: As for `get` and `Prompt.render`.
         """
         values = merged_values(variables, more)
-        prompt = self.get(name, version=version, label=label, rev=rev, fallback=fallback)
+        prompt = self.get(name, version=version, label=label, rev=rev, at=at, fallback=fallback)
         try:
             return render_prompt(prompt, values)
         except _CANNOT_BE_COMPILED as error:
             if fallback is None or prompt.is_fallback:
                 raise
-            return render_prompt(self._fall_back(name, fallback, error), values)
+            return render_prompt(self._fall_back(name, to_prompt(fallback), error), values)
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all prompt files, tombstones too, parsing nothing.
@@ -289,6 +324,7 @@ class PromptStore:
         deleted: bool = False,
         label: str | None = None,
         rev: Rev | None = None,
+        at: datetime | None = None,
     ) -> builtins.list[Prompt]:
         """List prompts, sorted by name; see `Snapshot.list`.
 
@@ -299,6 +335,7 @@ class PromptStore:
             deleted: Whether tombstoned prompts are listed too.
             label: Only prompts that have this label, each as of the commit it points at.
             rev: The prompts as of this rev or time. Not together with a label.
+            at: With a label: where it pointed then.
 
         Returns:
             The prompts.
@@ -308,7 +345,7 @@ class PromptStore:
             LabelNotFoundError: There is no such label.
             RevisionNotFoundError: Git cannot resolve the rev.
         """
-        snapshot = self.snapshot(rev, label=label)
+        snapshot = self.snapshot(rev, label=label, at=at)
         return snapshot.list(prefix, tag=tag, search=search, deleted=deleted)
 
     def history(self, name: str) -> builtins.list[Version]:
@@ -356,7 +393,8 @@ class PromptStore:
             PromptStoreError: As for `get`.
         """
         check_name(name)
-        _check_selection(version, label, rev)
+        check_arguments(version=version, label=label, rev=rev)
+        check_one_of(version=version, label=label, rev=rev)
         standing = self._standing()
         if label is not None:
             version = self._labels_at(standing).find(label, name).version
@@ -367,7 +405,13 @@ class PromptStore:
         self._require_history(standing)
         return self._tip_snapshot(standing).info(name, version=version)
 
-    def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
+    def snapshot(
+        self,
+        rev: Rev | None = None,
+        *,
+        label: str | None = None,
+        at: datetime | None = None,
+    ) -> Snapshot:
         """Take all prompts as of one commit, or all that have a label.
 
         Args:
@@ -376,6 +420,7 @@ class PromptStore:
                 files on disk for a store opened with ``worktree=True``.
             label: A label: each prompt that has it is read as of the commit that it points at. Not
                 together with a rev.
+            at: With a label: where it pointed then. A time has a time zone.
 
         Returns:
             An immutable mapping from name to prompt.
@@ -384,9 +429,12 @@ class PromptStore:
             RevisionNotFoundError: Git cannot resolve the rev, or the history begins later.
             LabelNotFoundError: There is no such label.
         """
-        _check_selection(None, label, rev)
+        check_arguments(label=label, rev=rev, at=at)
+        check_one_of(label=label, rev=rev)
+        if at is not None:
+            return self._labelled(self._labels_then(label, at), label or "")
         if label is not None:
-            return self._labelled(label)
+            return self._labelled(self._standing(), label)
         if rev is None and self._reads_files:
             return self.working_snapshot()
         return self._snapshot_of(self._require_standing(), rev)
@@ -404,6 +452,7 @@ class PromptStore:
         Raises:
             RevisionNotFoundError: Git cannot resolve a rev, or the two have no common history.
         """
+        check_arguments(one=one, other=other)
         repository = self._require_repository()
         return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
 
@@ -478,8 +527,10 @@ class PromptStore:
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        from promptstore.store.edits import plan_edits
+        from promptstore.store.edits import plan_edits, to_edits
 
+        check_arguments(edits=edits)
+        edits = to_edits(edits)
         self._require_writable()
         base = self._tip_snapshot(self._require_standing())
         planned = plan_edits(base, self.root, edits)
@@ -493,7 +544,7 @@ class PromptStore:
     def save(
         self,
         name: str,
-        prompt: Prompt | bytes,
+        prompt: PromptLike | bytes,
         *,
         expected_version: int | None = None,
         **attribution: Unpack[Attribution],
@@ -504,7 +555,8 @@ class PromptStore:
 
         Args:
             name: The prompt's name.
-            prompt: Its new content; or the bytes of a prompt file, which are kept as they are.
+            prompt: Its new content: a prompt, the text of a text prompt, or the messages of a chat
+                prompt; or the bytes of a prompt file, which are kept as they are.
             expected_version: The version that the caller has seen; 0 for a prompt that is new.
             attribution: See `Attribution`: message, author, committer, trailers.
 
@@ -550,6 +602,7 @@ class PromptStore:
         """
         from promptstore.store.edits import Deletion
 
+        check_arguments(reason=reason, replaced_by=replaced_by)
         edit = Deletion(reason, replaced_by)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -581,6 +634,7 @@ class PromptStore:
         """
         from promptstore.store.edits import Restoration
 
+        check_arguments(version=version)
         edit = Restoration(version)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -595,8 +649,7 @@ class PromptStore:
         """Edit many prompts in one commit, or none of them.
 
         Args:
-            edits: By prompt name a `Prompt` or the bytes of a file to save, a `Deletion` or a
-                `Restoration`.
+            edits: By prompt name what `save` takes, a `Deletion` or a `Restoration`.
             expected_versions: See `save`, by prompt name.
             base: The snapshot that the edits were made for: a prompt that changed since is a
                 conflict. None is the branch as it is now.
@@ -610,8 +663,12 @@ class PromptStore:
             PromptStoreError: As for `save`, `delete` and `restore`.
         """
         # Who only reads need not wait until the writing part is loaded.
+        from promptstore.store.edits import to_edits
         from promptstore.store.writing import Writer
 
+        check_arguments(edits=edits, expected_versions=expected_versions, base=base)
+        check_attribution(attribution)
+        edits = to_edits(edits)
         repository, present = self._require_writable()
         standing = present.look_again().standing
         if base is None:
@@ -660,7 +717,9 @@ class PromptStore:
             ConflictError: The label points at another version by now. Nothing was changed.
             PromptStoreError: As for `set_labels`.
         """
-        _check_selection(version, None, rev)
+        check_name(name)
+        check_arguments(label=label, version=version, rev=rev, expected=expected)
+        check_one_of(version=version, rev=rev)
         wanted = {} if expected is None else {name: expected}
         target = rev if version is None else version
         return self.set_labels(label, {name: target}, expected=wanted, **attribution)[name]
@@ -697,11 +756,13 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
+        check_arguments(versions=versions, expected_by_name=expected)
+        check_attribution(attribution)
         self._require_history(self._require_standing())
         targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
         self._move_label(label, targets, expected, attribution)
         standing = self._require_standing()
-        return {name: self._get_labelled(standing, name, label) for name in targets}
+        return {name: own_copy(self._get_labelled(standing, name, label)) for name in targets}
 
     def remove_label(
         self,
@@ -722,6 +783,8 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `remove_labels`.
         """
+        check_name(name)
+        check_arguments(label=label, expected=expected)
         wanted = {} if expected is None else {name: expected}
         self.remove_labels(label, [name], expected=wanted, **attribution)
 
@@ -747,6 +810,8 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
+        check_arguments(names=names, expected_by_name=expected)
+        check_attribution(attribution)
         self._move_label(label, dict.fromkeys(names), expected, attribution)
 
     def label_history(
@@ -761,6 +826,9 @@ class PromptStore:
         Returns:
             The moves: who pointed which label from which version to which, when and why.
         """
+        check_arguments(label=label)
+        if name is not None:
+            check_name(name)
         commit = labels_commit(self._repository) if self._repository else None
         if commit is None or self._moves is None:
             return []
@@ -773,6 +841,8 @@ class PromptStore:
     def _commit_one(
         self, name: str, edit: Edit, expected_version: int | None, attribution: Attribution
     ) -> Prompt:
+        check_name(name)
+        check_arguments(expected_version=expected_version)
         expected = {} if expected_version is None else {name: expected_version}
         return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
 
@@ -786,7 +856,6 @@ class PromptStore:
     def _target(self, name: str, wanted: int | Rev | None) -> Target:
         """Find what a label is to point at."""
         if isinstance(wanted, int):
-            _check_selection(wanted, None, None)
             prompt = self._get_version(self._require_standing(), check_name(name), wanted)
             if prompt.deleted:
                 raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
@@ -812,8 +881,21 @@ class PromptStore:
         if self._present:
             self._present.expire()
 
-    def _labelled(self, label: str) -> Snapshot:
+    def _labels_then(self, label: str | None, time: datetime) -> Standing:
+        """Return where everything stands, but for the labels, which stand where they did then."""
+        if label is None:
+            raise InvalidArgumentError(
+                message="at says when a label is looked at: give a label, or give the time as rev"
+            )
+        check_zone(time)
         standing = self._standing()
+        if self._repository is None or standing.labels is None:
+            return standing
+        moves = self._repository.walk(standing.labels)
+        then = next((move.id for move in moves if move.time <= time.timestamp()), None)
+        return standing._replace(labels=then)
+
+    def _labelled(self, standing: Standing, label: str) -> Snapshot:
         targets = self._labels_at(standing).of_label(label)
 
         def find(name: str) -> File | None:
@@ -844,8 +926,6 @@ class PromptStore:
 
     def _get(self, moment: Moment | None, question: Question) -> Prompt:
         name, version, label, rev, deleted = question
-        check_name(name)
-        _check_selection(version, label, rev)
         standing = moment.standing if moment else _NOWHERE
         if version is not None:
             prompt = self._get_version(standing, name, version)
@@ -880,15 +960,14 @@ class PromptStore:
             raise contradiction(label, name, target, prompt.version)
         return identified(prompt, label=label)
 
-    def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
+    def _fall_back(self, name: str, fallback: Prompt, error: Exception) -> Prompt:
         if name not in self._announced:
             self._announced.add(name)
             import logging
 
             log = logging.getLogger("promptstore")
             log.warning("using the fallback for the prompt %r: %s", name, error)
-        content = to_prompt(fallback)
-        return own_copy(identified(content, name=name, is_fallback=True, limits=self._limits))
+        return own_copy(identified(fallback, name=name, is_fallback=True, limits=self._limits))
 
     def _labels_at(self, standing: Standing) -> LabelTable:
         commit = standing.labels
@@ -959,11 +1038,7 @@ class PromptStore:
         return self._require_repository().resolve(rev)
 
     def _commit_at(self, time: datetime) -> str:
-        if time.tzinfo is None:
-            raise InvalidArgumentError(
-                message=f"the time {time.isoformat()} has no time zone; "
-                "say which one, for example with `.astimezone()`"
-            )
+        check_zone(time)
         history = self._require_history(self._require_standing())
         commit = history.timeline.commit_at(time.timestamp()) if history else None
         if commit is None:
@@ -1015,20 +1090,6 @@ def _checked_root(root: str) -> str:
             "written with '/' and without '..'"
         )
     return "/".join(parts)
-
-
-def _check_selection(version: int | None, label: str | None, rev: Rev | None) -> None:
-    given = [
-        word
-        for word, value in (("version", version), ("label", label), ("rev", rev))
-        if value is not None
-    ]
-    if len(given) > 1:
-        raise InvalidArgumentError(
-            message=f"{' and '.join(given)} exclude each other: give one of them"
-        )
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
-        raise InvalidArgumentError(message=f"a version is a number, not {version!r}")
 
 
 def _fixes_a_commit(rev: Rev) -> bool:
