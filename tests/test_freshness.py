@@ -137,13 +137,13 @@ def test_versions_and_labels_follow_too(forked_off: GitRepo, gets: int) -> None:
     store, other = PromptStore.open(forked_off.path), PromptStore.open(forked_off.path)
     other.set_label("a", "production", author=ADA)
     for _ in range(gets):
-        assert store.get("a").labels == ("production",)
+        assert store.info("a").labels == ("production",)
         assert store.get("a", label="production").prompt == "old"
-        assert store.get("a", version=1).labels == ("production",)
-        assert store.get("a", rev=forked_off.git("rev-parse", "main")).labels == ("production",)
+        assert store.info("a", version=1).labels == ("production",)
+        assert store.info("a", rev=forked_off.git("rev-parse", "main")).labels == ("production",)
     forked_off.commit(change("new"))
     other.set_label("a", "production", author=ADA)
-    assert store.get("a", version=1).labels == ()
+    assert store.info("a", version=1).labels == ()
     assert store.get("a", label="production").prompt == "new"
     forked_off.git("reset", "--quiet", "--hard", "other/branch")
     forked_off.commit(change("another second version"))
@@ -178,7 +178,7 @@ def test_what_was_asked_wrongly_is_refused_however_often(forked_off: GitRepo) ->
     for _ in range(MANY):
         assert store.get("a", version=1).prompt == "old"
     for version in (True, 1.0):
-        with pytest.raises(ValueError, match="a version is a number"):
+        with pytest.raises(ValueError, match="version must be a number"):
             store.get("a", version=version)  # type: ignore[arg-type]
     with pytest.raises(PromptNotFoundError):
         store.get("b")

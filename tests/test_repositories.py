@@ -264,6 +264,7 @@ def test_a_reftable_is_refused_with_the_way_out(repo: GitRepo) -> None:
 
 def test_a_partial_clone_says_which_object_to_fetch(origin: GitRepo, tmp_path: Path) -> None:
     origin.git("config", "uploadpack.allowFilter", "true")
+    origin.commit({"prompts/greet.yaml": "prompt: What no cache holds\n"})
     partial = origin.clone(tmp_path / "partial", "--filter=blob:none", "--no-checkout")
     store = PromptStore.open(partial.path)
     assert store.names() == ["greet"]
@@ -271,7 +272,7 @@ def test_a_partial_clone_says_which_object_to_fetch(origin: GitRepo, tmp_path: P
         store.get("greet")
     blob = origin.git("rev-parse", "HEAD:prompts/greet.yaml")
     partial.git("cat-file", "-p", blob)
-    assert store.get("greet").prompt == "Hello"
+    assert store.get("greet").prompt == "What no cache holds"
 
 
 def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> None:
@@ -282,8 +283,9 @@ def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> No
     assert store.names() == ["greet"]
     prompt = store.get("greet")
     assert prompt.render().text == "Hello"
+    assert prompt.version is None
     with pytest.raises(RepositoryError, match=first):
-        _ = prompt.version
+        store.info("greet")
     with pytest.raises(RepositoryError, match=first):
         store.get("greet", version=1)
 

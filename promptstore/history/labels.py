@@ -25,8 +25,6 @@ from promptstore.errors import (
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
-from promptstore.promptfile.reader import parse_yaml
-from promptstore.promptfile.yamlwriter import write_flow, write_key
 
 if TYPE_CHECKING:
     from promptstore.git import FileChange, Link
@@ -284,6 +282,8 @@ def plan_moves(
     """
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     source = repository.blob(entry.id) if entry else b""
     content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
@@ -352,6 +352,8 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
+    from promptstore.promptfile.yamlwriter import write_key
+
     start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
@@ -360,6 +362,8 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
+
     return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
@@ -387,6 +391,8 @@ def _moves_between(
 
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     plain = read_plain_file(data)
     return _targets(parse_yaml(data, path)) if plain is None else plain
 

@@ -31,9 +31,9 @@ def check_arguments(**given: Any) -> None:
             message = f"{name} {value!r} holds half of a surrogate pair, which no UTF-8 can carry"
             raise InvalidArgumentError(message=message)
         if not fits(value):
-            raise InvalidArgumentError(
-                message=f"{name.removesuffix('_by_name')} must be {wanted}, not {kind_of(value)}{_shown(value)}"
-            )
+            what = f"{kind_of(value)}{_shown(value)}"
+            message = f"{name.removesuffix('_by_name')} must be {wanted}, not {what}"
+            raise InvalidArgumentError(message=message)
 
 
 def check_attribution(given: Mapping[str, Any]) -> None:

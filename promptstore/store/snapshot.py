@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -13,6 +15,7 @@ from promptstore.errors import (
     PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
+    RepositoryError,
     VersionNotFoundError,
 )
 from promptstore.git import Commit, Repository
@@ -75,7 +78,7 @@ class Snapshot(Mapping[str, Prompt]):
         *,
         cache: ContentCache,
         history: History | None,
-        labels: LabelTable,
+        labels: Callable[[], LabelTable],
         limits: Limits,
     ) -> None:
         self._source = source
@@ -237,21 +240,22 @@ class Snapshot(Mapping[str, Prompt]):
     ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
         """List prompts as `list` does, and the errors of broken files beside them."""
         check_arguments(prefix=prefix, tag=tag, search=search, deleted=deleted)
-        self._load_all()
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
-        for name in self.names(prefix):
-            try:
-                prompt = self._load(name)
-            except PromptFileError as error:
-                broken.append(error)
-                continue
-            if (
-                (deleted or not prompt.deleted)
-                and (tag is None or tag in prompt.tags)
-                and (search is None or _mentions(prompt, search.casefold()))
-            ):
-                listed.append(own_copy(prompt))
+        with _no_collection():
+            self._load_all()
+            for name in self.names(prefix):
+                try:
+                    prompt = self._load(name)
+                except PromptFileError as error:
+                    broken.append(error)
+                    continue
+                if (
+                    (deleted or not prompt.deleted)
+                    and (tag is None or tag in prompt.tags)
+                    and (search is None or _mentions(prompt, search.casefold()))
+                ):
+                    listed.append(own_copy(prompt))
         self._cache.save()
         return listed, broken
 
@@ -348,7 +352,10 @@ class Snapshot(Mapping[str, Prompt]):
         """Load every prompt whose file is sound, in a fraction of the time of one by one."""
         if self._changes is not None:
             return
-        self._changes = self.history.timeline.latest_of_all() if self.history else {}
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self.history.timeline.latest_of_all() if self.history else {}
+        self._changes = changes
         blobs = self._source.blobs()
         self._names = tuple(blobs)
         pending = iter(blobs.items())
@@ -361,7 +368,10 @@ class Snapshot(Mapping[str, Prompt]):
 
     def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
         included = included_names(content)
-        change = self._change(name)
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            change = self._change(name)
         # The file on disk may differ from the newest commit.
         known = change if change and _blob(change) == blob else None
         return identified(
@@ -404,7 +414,7 @@ class Snapshot(Mapping[str, Prompt]):
             created_by=born.author if born else None,
             updated_at=made.committed_at if made else None,
             updated_by=made.author if made else None,
-            labels=self._labels.of(name, change.number),
+            labels=self._labels().of(name, change.number),
         )
 
     def _change(self, name: str) -> Change | None:
@@ -458,7 +468,7 @@ class LabelledSnapshot(Snapshot):
         *,
         read: Callable[[str], Prompt],
         cache: ContentCache,
-        labels: LabelTable,
+        labels: Callable[[], LabelTable],
         limits: Limits,
     ) -> None:
         super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
@@ -470,6 +480,18 @@ class LabelledSnapshot(Snapshot):
 
     def _load_all(self) -> None:
         """Load nothing: each prompt is read as of a commit of its own."""
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let Python look for garbage later: among many new prompts, none of which is, it takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _blob(change: Change) -> str | None:

@@ -905,7 +905,7 @@ class PromptStore:
             LabelSource(label, targets, find),
             read=partial(self._get_labelled, standing, label=label),
             cache=self._cache,
-            labels=self._labels_at(standing),
+            labels=partial(self._labels_at, standing),
             limits=self._limits,
         )
 
@@ -996,7 +996,7 @@ class PromptStore:
             source,
             cache=self._cache,
             history=self._history(standing, source.commit or tip),
-            labels=self._labels_at(standing),
+            labels=partial(self._labels_at, standing),
             limits=self._limits,
         )
 
