@@ -484,7 +484,7 @@ class LabelledSnapshot(Snapshot):
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Let Python look for garbage later: among many new prompts, none of which is, it takes long."""
+    """Let Python look for garbage later: among thousands of new prompts that takes long."""
     was_on = gc.isenabled()
     gc.disable()
     try:
