@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.formatters import complete, posthog
-from promptstore.formatters.events import Event, Trace
+from promptstore.formatters.events import EVENT_TYPES, TRACE, Event, Trace, read_event
 from promptstore.formatters.finishing import finish, make_encodable
 from promptstore.formatters.options import TextReprOptions, make_options
-from promptstore.formatters.reading import EVENT_TYPES, TRACE, read_event
-from promptstore.formatters.shortening import Piece
 
 _RENDERING: Final = {"posthog": "detailed", "complete": "complete"}
 
@@ -100,7 +98,7 @@ def text_repr(event: Any, *, event_type: str | None = None, **options: Any) -> T
 
 
 def _is_request(value: Any) -> bool:
-    """Tell whether it is the whole body that the endpoint is sent, with the event under `data`."""
+    """Return whether it is the whole body of a request, with the event under `data`."""
     return (
         isinstance(value, dict)
         and "data" in value
@@ -109,7 +107,7 @@ def _is_request(value: Any) -> bool:
     )
 
 
-def _write(found: Event | Trace, options: TextReprOptions) -> tuple[list[Piece], bool]:
+def _write(found: Event | Trace, options: TextReprOptions) -> tuple[list[str], bool]:
     if options.style == "complete":
         return complete.write(found, options)
     if isinstance(found, Trace):

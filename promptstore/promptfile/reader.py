@@ -42,7 +42,7 @@ class Document:
         node, _ = self.tree.find(keys)
         line, column = place_of(node.start_mark)
         if getattr(node, "style", None) == "|":
-            return line + text_line, _indent_of(self.tree.text, line + text_line)
+            return line + text_line, _indent_of(self.tree.lines, line + text_line)
         return line, column
 
     def key_position(self, keys: KeyPath) -> tuple[int, int]:
@@ -161,7 +161,6 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
     return list(first.values())
 
 
-def _indent_of(text: str, line: int) -> int:
-    lines = text.split("\n")
+def _indent_of(lines: list[str], line: int) -> int:
     content = lines[line - 1] if line <= len(lines) else ""
     return len(content) - len(content.lstrip(" ")) + 1

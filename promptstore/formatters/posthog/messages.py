@@ -1,19 +1,27 @@
-"""Lists of messages: first read into entries, then laid out as lines."""
+"""Lists of messages, and the tools that a model was offered."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from promptstore.formatters.jsontext import python_text
+from promptstore.formatters.finishing import hidden, shorten
+from promptstore.formatters.jsontext import one_line, python_text
 from promptstore.formatters.options import TextReprOptions
-from promptstore.formatters.posthog.content import UnreadableError, call_text, content_text
-from promptstore.formatters.posthog.items import NOT_RECORDED, is_item, item_text
-from promptstore.formatters.posthog.tools import tools_section
-from promptstore.formatters.shortening import Piece, shorten
+from promptstore.formatters.posthog.content import (
+    NOT_RECORDED,
+    UnreadableError,
+    call_text,
+    content_text,
+    is_item,
+    item_text,
+)
 
 DASH: Final = "-" * 80
+_NO_DESCRIPTION: Final = "N/A"
+_SHOWN: Final = 100  # characters of a tool that is not understood
+_MOST: Final = 500_000  # messages of a list
 _SEPARATOR: Final = ("", DASH)
 _WITH_LENGTH: Final = (list, dict, str)
 
@@ -29,11 +37,11 @@ class Entry:
     """
 
     role: str
-    lines: Sequence[Piece]
+    lines: Sequence[str]
     calls: Sequence[str] | None
 
 
-def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Piece]:
+def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str]:
     """Lay out a list of messages; what PostHog fails on is mended first.
 
     Args:
@@ -49,7 +57,7 @@ def message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Pie
         return strict_message_lines(_all_mended(messages), options)
 
 
-def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[Piece]:
+def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> list[str]:
     """Lay out a list of messages as far as PostHog can.
 
     Args:
@@ -62,8 +70,10 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     Raises:
         UnreadableError: PostHog fails on one of them.
     """
-    lines: list[Piece] = []
+    lines: list[str] = []
     for number, message in enumerate(messages, 1):
+        if number > _MOST:
+            return [*lines, "", f"[{len(messages) - _MOST:,} more messages are not shown]"]
         if isinstance(message, dict):
             _write_entry(number, _read(message, options), lines)
             if number < len(messages):
@@ -71,7 +81,7 @@ def strict_message_lines(messages: Sequence[Any], options: TextReprOptions) -> l
     return lines
 
 
-def content_lines(content: str, options: TextReprOptions) -> list[Piece]:
+def content_lines(content: str, options: TextReprOptions) -> list[str]:
     """Shorten a content where that is wanted."""
     if not options.truncated or len(content) <= options.truncate_buffer:
         return [content]
@@ -151,7 +161,7 @@ def _read(message: Mapping[str, Any], options: TextReprOptions) -> Entry:
     )
 
 
-def _read_typed(message: Mapping[str, Any], kind: Any, options: TextReprOptions) -> Sequence[Piece]:
+def _read_typed(message: Mapping[str, Any], kind: Any, options: TextReprOptions) -> Sequence[str]:
     if kind == "additional_tools":
         return tools_section(message.get("tools"), options) or ["[tool catalog not recorded]"]
     text = item_text(message)
@@ -160,7 +170,7 @@ def _read_typed(message: Mapping[str, Any], kind: Any, options: TextReprOptions)
     return content_lines(text, options) if text else [NOT_RECORDED[kind]]
 
 
-def _read_content(message: Mapping[str, Any], options: TextReprOptions) -> Sequence[Piece]:
+def _read_content(message: Mapping[str, Any], options: TextReprOptions) -> Sequence[str]:
     content = message.get("content")
     if content and not isinstance(content, str):
         content = content_text(content)
@@ -202,9 +212,105 @@ def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def _write_entry(number: int, entry: Entry, lines: list[Piece]) -> None:
+def _write_entry(number: int, entry: Entry, lines: list[str]) -> None:
     lines += ("", f"[{number}] {entry.role}", "")
     lines += entry.lines
     if entry.calls is not None:
         lines += ("", f"Tool calls: {len(entry.calls)}")
         lines += [f"  - {call}" for call in entry.calls]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool.
+
+    Attributes:
+        name: Its name.
+        description: What it does; may be any JSON.
+        schema: The JSON schema of its arguments; may be any JSON.
+    """
+
+    name: Any
+    description: Any
+    schema: Any = None
+
+
+def tools_section(tools: Any, options: TextReprOptions) -> list[str]:
+    """Write the section of tools; many tools are hidden in a marker or only counted.
+
+    Args:
+        tools: The value of ``$ai_tools``.
+        options: The options.
+
+    Returns:
+        The lines.
+    """
+    entries = _entries(tools)
+    if not entries:
+        return []
+    title = f"AVAILABLE TOOLS: {len(entries)}"
+    if len(entries) <= options.tools_collapse_threshold:
+        return ["", title, _list_text(entries)]
+    if not options.include_markers:
+        return ["", f"[+] {title}"]
+    body = f"{title}\n{_list_text(entries)}"
+    return ["", f"<<<TOOLS_EXPANDABLE|{title}|{hidden(body)}>>>"]
+
+
+def _entries(tools: Any) -> Sequence[Any]:
+    if isinstance(tools, dict):
+        return list(tools.values())
+    return tools if isinstance(tools, list) else ()
+
+
+def _list_text(entries: Sequence[Any]) -> str:
+    lines: list[str] = []
+    for tool in _listed(entries):
+        lines += ["", f"  {python_text(tool.name)}({_parameters(tool.schema)})"]
+        description = tool.description
+        if isinstance(description, str) and description and description != _NO_DESCRIPTION:
+            lines.append(f"    {_first_sentence(description)}")
+    return "\n".join(lines)
+
+
+def _listed(entries: Sequence[Any]) -> Iterator[Tool]:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        bundle = entry.get("functionDeclarations")
+        declared = bundle if isinstance(bundle, list) else [entry]
+        yield from (_tool(tool) for tool in declared if isinstance(tool, dict))
+
+
+def _tool(entry: Mapping[str, Any]) -> Tool:
+    function = entry.get("function")
+    if isinstance(function, dict):
+        name = function.get("name", "unknown")
+        description = function.get("description", _NO_DESCRIPTION)
+        return Tool(name, description, function.get("parameters"))
+    if "name" in entry:
+        schemas = (entry.get(key) for key in ("input_schema", "inputSchema", "parameters"))
+        schema = next((found for found in schemas if found), None)
+        return Tool(entry["name"], entry.get("description", _NO_DESCRIPTION), schema)
+    return Tool(entry.get("type", "UNKNOWN"), one_line(entry)[:_SHOWN])
+
+
+def _parameters(schema: Any) -> str:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return ""
+    required = schema.get("required")
+    if isinstance(required, list):
+        required = {name for name in required if isinstance(name, str)}
+    elif not isinstance(required, dict | str):  # PostHog looks into these as well
+        required = ()
+    return ", ".join(
+        f"{name}{'' if name in required else '?'}: {python_text(value.get('type', 'any'))}"
+        for name, value in properties.items()
+        if isinstance(value, dict)
+    )
+
+
+def _first_sentence(text: str) -> str:
+    sentence = text.split("\n", 1)[0].split(". ", 1)[0]
+    return sentence if sentence.endswith(".") else f"{sentence}."

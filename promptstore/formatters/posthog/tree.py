@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.formatters.events import Event, Node, Trace
+from promptstore.formatters.finishing import hidden
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError
+from promptstore.formatters.posthog.events import (
+    RULE,
+    embedding_lines,
+    evaluation_lines,
+    evaluation_result,
+    generation_lines,
+    span_lines,
+    starts_with_message,
+    title,
+)
+from promptstore.formatters.posthog.literals import LiteralReader
 from promptstore.formatters.posthog.messages import (
     DASH,
     content_lines,
     strict_choice_messages,
     strict_message_lines,
 )
-from promptstore.formatters.posthog.sections import (
-    embedding_lines,
-    evaluation_lines,
-    evaluation_result,
-    generation_lines,
-)
-from promptstore.formatters.posthog.span import (
-    RULE,
-    span_lines,
-    starts_with_message,
-    title,
-)
-from promptstore.formatters.shortening import Piece, hidden
 
 _DEEPEST: Final = 10
 _Properties = Mapping[str, Any]
 
 
-def event_lines(event: Event, options: TextReprOptions) -> list[Piece]:
+def event_lines(
+    event: Event, options: TextReprOptions, literals: LiteralReader | None = None
+) -> list[str]:
     """Write one event as its kind asks; an unknown kind is written as a generation.
 
     Args:
         event: The event.
         options: The options.
+        literals: Reads the states that are Python literals; None makes one.
 
     Returns:
         The lines.
     """
     if event.kind == "$ai_span":
-        return span_lines(event.properties, options)
+        return span_lines(event.properties, options, literals or LiteralReader())
     if event.kind == "$ai_embedding":
         return embedding_lines(event.properties, options)
     if event.kind == "$ai_evaluation":
@@ -52,7 +54,7 @@ def event_lines(event: Event, options: TextReprOptions) -> list[Piece]:
     return generation_lines(event.properties, options)
 
 
-def trace_lines(trace: Trace, options: TextReprOptions) -> list[Piece]:
+def trace_lines(trace: Trace, options: TextReprOptions) -> list[str]:
     """Write a trace.
 
     Args:
@@ -63,34 +65,33 @@ def trace_lines(trace: Trace, options: TextReprOptions) -> list[Piece]:
         The lines.
     """
     properties, fields = trace.root.properties, trace.root.fields
+    if trace.is_alone and (lines := generation_lines(properties, options)):
+        return [*lines, *_state_sections(properties, fields, options)]
     name = properties.get("$ai_span_name") or fields.get("traceName") or fields.get("trace_name")
-    lines: list[Piece] = [title(name or "TRACE", "TRACE"), RULE]
+    lines = [title(name or "TRACE", "TRACE"), RULE]
     if error := properties.get("$ai_error"):
         text = error if isinstance(error, str) else indented(error)
         lines += ["", DASH, "", "TRACE ERROR:", "", text]
     if trace.nodes:
-        lines += ["", DASH, "", "TRACE HIERARCHY:", "", *_tree_lines(trace.nodes, options)]
-        return lines
-    for section in _states(properties, fields, options):
-        if section:
-            lines += ["", DASH, *section]
-    return lines
+        return [*lines, "", DASH, "", "TRACE HIERARCHY:", "", *_tree_lines(trace.nodes, options)]
+    return [*lines, *_state_sections(properties, fields, options)]
 
 
-def _states(
+def _state_sections(
     properties: _Properties, fields: Mapping[str, Any], options: TextReprOptions
-) -> Iterator[list[Piece]]:
+) -> list[str]:
     given = properties.get("$ai_input_state") or fields.get("inputState")
-    yield _state_lines("INPUT", given or fields.get("input_state"), list, options)
     made = properties.get("$ai_output_state") or fields.get("outputState")
-    yield _state_lines(
-        "OUTPUT", made or fields.get("output_state"), strict_choice_messages, options
+    sections = (
+        _state_lines("INPUT", given or fields.get("input_state"), list, options),
+        _state_lines("OUTPUT", made or fields.get("output_state"), strict_choice_messages, options),
     )
+    return [line for section in sections if section for line in ("", DASH, *section)]
 
 
 def _state_lines(
     label: str, state: Any, read: Callable[[Sequence[Any]], list[Any]], options: TextReprOptions
-) -> list[Piece]:
+) -> list[str]:
     if not state:
         return []
     if isinstance(state, list) and starts_with_message(state):
@@ -109,13 +110,14 @@ def _state_lines(
 
 def _tree_lines(nodes: Sequence[Node], options: TextReprOptions) -> list[str]:
     lines: list[str] = []
+    literals = LiteralReader()
     pads: list[str] = []  # what stands before the connector, one piece for each level
     above = -1
     for node in nodes:
         if node.depth <= _DEEPEST:
             del pads[node.depth :]
             pad = "   " if node.is_last else "│  "
-            lines += _node_lines(node, "".join(pads), pad, options)
+            lines += _node_lines(node, "".join(pads), pad, options, literals)
             pads.append(pad)
         elif node.depth == _DEEPEST + 1 and above == _DEEPEST:
             lines.append("".join(pads) + "  [... max depth reached]")
@@ -123,7 +125,9 @@ def _tree_lines(nodes: Sequence[Node], options: TextReprOptions) -> list[str]:
     return lines
 
 
-def _node_lines(node: Node, prefix: str, pad: str, options: TextReprOptions) -> list[str]:
+def _node_lines(
+    node: Node, prefix: str, pad: str, options: TextReprOptions, literals: LiteralReader
+) -> list[str]:
     event = node.event
     kind, summarise = _KINDS.get(event.kind or "", ("[EVENT]", None))
     start = prefix + ("└─ " if node.is_last else "├─ ")
@@ -132,7 +136,7 @@ def _node_lines(node: Node, prefix: str, pad: str, options: TextReprOptions) -> 
     head = f"{kind} {summarise(event.properties)}"
     if options.collapsed:
         return [start + head]
-    text = "\n".join(map(str, event_lines(event, options)))
+    text = "\n".join(event_lines(event, options, literals))
     if options.include_markers:
         return [f"{start}<<<GEN_EXPANDABLE|{_id(event)}|{head}|{hidden(text)}>>>"]
     return [f"{start}[+] {head}", *(f"{prefix}{pad}    {line}" for line in text.split("\n"))]

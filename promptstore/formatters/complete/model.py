@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
-
-from promptstore.formatters.binary import holds_bytes
 
 Label: TypeAlias = Literal["", "thinking", "redacted thinking", "refusal", "transcript"]
 """What kind of text a text is; empty for what was said."""
@@ -126,42 +124,44 @@ class Fields:
     @property
     def left(self) -> dict[str, Any]:
         """What nobody took; null and empty values are nothing."""
-        return {k: v for k, v in self._left.items() if v or v is False or v == 0}
+        return {key: value for key, value in self._left.items() if _holds(value)}
 
     def rest(self) -> list[Part]:
-        """Give what nobody took as a part; none where nothing is left."""
+        """Return what nobody took as a part; none where nothing is left."""
         return [Data(left)] if (left := self.left) else []
 
     @property
     def kind(self) -> str:
-        """The value of `type`, which stays; an empty text where it is no text."""
-        kind = self._left.get("type")
-        return kind if isinstance(kind, str) else ""
+        """What the object says that it is; empty where it says nothing."""
+        return str(self._left[key]) if (key := self._kind_key()) else ""
+
+    def take_kind(self) -> str:
+        """Take what the object says that it is; empty where it says nothing."""
+        return str(self._left.pop(key)) if (key := self._kind_key()) else ""
 
     def has(self, *keys: str) -> bool:
-        """Tell whether one of the keys is still there."""
-        return not self._left.keys().isdisjoint(keys)
+        """Return whether one of the keys is still there and holds something."""
+        return any(key in self._left and _holds(self._left[key]) for key in keys)
+
+    def lacks(self, keys: frozenset[str]) -> bool:
+        """Return whether none of the keys is there."""
+        return keys.isdisjoint(self._left)
 
     def peek(self, key: str) -> Any:
-        """Look at a key without taking it; None where it is not there."""
+        """Return the value of a key without taking it; None where it is not there."""
         return self._left.get(key)
 
     def text(self, *keys: str) -> str:
-        """Take the first of these keys that holds a text; an empty text where none does."""
+        """Take the first of these keys that holds a string; empty where none does."""
         return str(self._take(str, keys) or "")
 
     def choice(self, key: str, *values: str) -> str:
-        """Take a key if it holds one of these texts; else it stays, and this is an empty text."""
+        """Take a key if it holds one of these strings; else it stays, and this is empty."""
         return self.text(key) if self._left.get(key) in values else ""
 
-    def binary(self, *keys: str) -> Any:
-        """Take the first of these keys that holds bytes, as a text or in JavaScript's forms."""
-        found = next((key for key in keys if holds_bytes(self._left.get(key))), None)
-        return None if found is None else self._left.pop(found)
-
-    def object(self, *keys: str) -> Mapping[str, Any] | None:
+    def object(self, *keys: str) -> dict[str, Any] | None:
         """Take the first of these keys that holds an object."""
-        found: Mapping[str, Any] | None = self._take(dict, keys)
+        found: dict[str, Any] | None = self._take(dict, keys)
         return found
 
     def list(self, *keys: str) -> Sequence[Any] | None:
@@ -174,18 +174,25 @@ class Fields:
         return bool(self._take(bool, keys))
 
     def any(self, *keys: str) -> Any:
-        """Take the first of these keys that is there, whatever it holds."""
+        """Take the first of these keys that holds something, whatever it is."""
         return self._take(object, keys)
 
     def _take(self, kind: type, keys: Sequence[str]) -> Any:
+        left, empty = self._left, ""
         for key in keys:
-            if key in self._left and isinstance(self._left[key], kind):
-                return self._left.pop(key)
-        return None
+            if key in left and isinstance(left[key], kind):
+                if _holds(left[key]):
+                    return left.pop(key)
+                empty = empty or key
+        return left.pop(empty) if empty else None
+
+    def _kind_key(self) -> str:
+        return next((key for key in _KIND_KEYS if isinstance(self._left.get(key), str)), "")
 
 
-Reader: TypeAlias = Callable[[Any], list[Part]]
-"""Reads the parts of a content that stands inside of another one."""
+def _holds(value: Any) -> bool:
+    """Return whether it is neither null nor empty."""
+    return bool(value) or value == 0
 
-Provider: TypeAlias = Callable[[Fields, Reader], list[Part]]
-"""Reads the parts out of the shapes of one provider, and takes the keys that they stood under."""
+
+_KIND_KEYS: Final = ("type", "part_kind", "kind")
