@@ -117,27 +117,21 @@ class ObjectDatabase:
     def check_loose(self) -> None:
         """See that no loose object is cut off, before libgit2 reads some that are not known."""
         damaged = self._loose.find_damaged()
-        if damaged is not None and not self._is_packed(damaged):
+        if damaged is not None:
             raise self._damaged(damaged)
 
     def _checked(self, object_id: str, read: Callable[[], _T]) -> _T:
         try:
-            if not self._is_sound(object_id) and not self._is_packed(object_id):
-                raise self._damaged(object_id)
-            return read()
+            found = read() if self._is_sound(object_id) else None
         except KeyError:
             raise self._missing(object_id) from None
         except pygit2.GitError as error:
             raise self._damaged(object_id) from error
         except (ValueError, OSError) as error:
             raise explain(self._git_dir, error) from error
-
-    def _is_packed(self, object_id: str) -> bool:
-        # libgit2 looks into packs first.
-        return any(
-            isinstance(backend, pygit2.OdbBackendPack) and backend.exists(object_id)
-            for backend in self._handle().odb.backends
-        )
+        if found is None:
+            raise self._damaged(object_id)
+        return found
 
     def _missing(self, object_id: str) -> RepositoryError:
         names = (entry.name for entry in self._handle().config)
@@ -152,8 +146,9 @@ class ObjectDatabase:
 
     def _damaged(self, object_id: str) -> RepositoryError:
         return self._problem(
-            f"the object {object_id} is damaged. Check the repository with `git fsck`, and fetch "
-            "the object from another clone."
+            f"the object {object_id} is damaged. Check the repository with `git fsck`; if a pack "
+            "or another clone holds the object too, remove "
+            f"objects/{object_id[:2]}/{object_id[2:]} and fetch."
         )
 
     def _wrong(self, object_id: str, kind: str) -> RepositoryError:

@@ -384,16 +384,17 @@ class Repository:
 
     def _settle(self, git_dir: Path) -> None:
         """Read from a git directory from now on."""
-        self._path_stamp = _identity(self._path)
-        self.git_dir = git_dir
-        self.common_dir = _common_dir(git_dir)
-        self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
-        self._stamps = self._read_stamps()
-        loose = LooseObjects(self.common_dir / "objects")
-        self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
-        self._generation += 1
-        workdir = self.handle.workdir
-        self.workdir = Path(workdir) if workdir else None
+        with translated(git_dir):
+            self._path_stamp = _identity(self._path)
+            self.git_dir = git_dir
+            self.common_dir = _common_dir(git_dir)
+            self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
+            self._stamps = self._read_stamps()
+            loose = LooseObjects(self.common_dir / "objects")
+            self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
+            self._generation += 1
+            workdir = self.handle.workdir
+            self.workdir = Path(workdir) if workdir else None
 
     def _read_stamps(self) -> list[tuple[int, int, int] | None]:
         """Return what tells that packs, or where a shallow history ends, are others by now."""

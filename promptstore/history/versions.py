@@ -61,8 +61,9 @@ _MAX_HISTORIES: Final = 1_000
 
 _T = TypeVar("_T")
 _Row: TypeAlias = tuple[Any, ...]
-_Edit: TypeAlias = tuple[int, Entry | None]
-"""Which commit of a run it was, counted from the newest, and what stands at the path since then."""
+_Edit: TypeAlias = tuple[int, Entry | None, Entry | None]
+"""Which commit of a run it was, counted from the newest, and what stands at the path before and
+after it."""
 
 
 class _DamagedIndexError(Exception):
@@ -105,7 +106,8 @@ class Timeline:
 
     def latest(self, name: str) -> Change | None:
         """Return the newest version of a prompt, or None where it never existed."""
-        return self._index.latest(self.tip, name)
+        there = self._index.entry(self.tip, name)
+        return self._index.ask(self.tip, lambda history: history.latest(name, there))
 
     def ends(self, name: str) -> tuple[Change, Change] | None:
         """Return the first and the newest version of a prompt, or None where it never existed."""
@@ -115,11 +117,13 @@ class Timeline:
 
     def nth(self, name: str, number: int) -> Change | None:
         """Return the version of a prompt that has this number, or None."""
-        return self._index.ask(self.tip, lambda history: history.nth(name, number))
+        there = self._index.entry(self.tip, name)
+        return self._index.ask(self.tip, lambda history: history.nth(name, number, there))
 
     def history(self, name: str) -> list[Change]:
         """List the versions of a prompt, newest first."""
-        return self._index.ask(self.tip, lambda history: history.changes(name))
+        there = self._index.entry(self.tip, name)
+        return self._index.ask(self.tip, lambda history: history.changes(name, there))
 
     def latest_of_all(self) -> dict[str, Change]:
         """Return the newest version of every prompt that ever existed."""
@@ -160,24 +164,27 @@ class _History:
         self._connection = connection
         self._spans = spans
 
-    def latest(self, name: str) -> Change | None:
+    # What stands at a prompt's path is known from the tree: a damaged table may lack newest rows.
+
+    def latest(self, name: str, there: Entry | None) -> Change | None:
         for span in self._spans:
             rows = self._rows(f"{_CHANGES} {_NEWEST} LIMIT 1", *span, name)
             if rows:
-                return self._change(rows[0])
-        return None
+                return _expect(self._change(rows[0]), there)
+        return _expect(None, there)
 
-    def nth(self, name: str, number: int) -> Change | None:
+    def nth(self, name: str, number: int, there: Entry | None) -> Change | None:
         rows = self._select(f"{_CHANGES} AND name = ? AND number = ?", name, number)
         if rows:
             return self._change(rows[0])
-        latest = self.latest(name)
+        latest = self.latest(name, there)
         if latest is not None and 1 <= number <= latest.number:
             raise _DamagedIndexError(name)
         return None
 
-    def changes(self, name: str) -> list[Change]:
+    def changes(self, name: str, there: Entry | None) -> list[Change]:
         found = [self._change(row) for row in self._select(f"{_CHANGES} {_NEWEST}", name)]
+        _expect(found[0] if found else None, there)
         if [change.number for change in found] != list(range(len(found), 0, -1)):
             raise _DamagedIndexError(name)
         return found
@@ -264,28 +271,19 @@ class VersionIndex:
             self._file.discard()
             return self._ask(tip, question)
 
-    def latest(self, tip: str, name: str) -> Change | None:
-        """Return the newest version of a prompt on the history of a commit, or None.
+    def entry(self, tip: str, name: str) -> Entry | None:
+        """Return what stands at the path of a prompt in a commit.
 
         Raises:
-            RepositoryError: An object of the history is missing or damaged.
+            RepositoryError: An object is missing or damaged.
         """
         path = f"{self._root}/{name}{SUFFIX}" if self._root else name + SUFFIX
-        there = self._repository.find(self._repository.commit(tip).tree, path)
-
-        def latest(history: _History) -> Change | None:
-            found = history.latest(name)
-            # A damaged table may lack the newest rows.
-            if (found.entry if found else None) != there:
-                raise _DamagedIndexError(name)
-            return found
-
-        return self.ask(tip, latest)
+        return self._repository.find(self._repository.commit(tip).tree, path)
 
     def changed_by(self, commit: str) -> dict[str, Entry | None]:
         """Return what stands at the path of each prompt that a commit changed."""
         link = next(self._repository.walk(commit))
-        return {name: edits[0][1] for name, edits in self._compare([link], link.parent).items()}
+        return {name: edits[0][2] for name, edits in self._compare([link], link.parent).items()}
 
     def _ask(self, tip: str, question: Callable[[_History], _T]) -> _T:
         while True:
@@ -304,6 +302,8 @@ class VersionIndex:
             if not self._file.use(partial(_find, commit=tip)):
                 self._extend(tip)
             known = self._file.use(partial(_find_spans, commit=tip))
+        if not known:
+            raise _DamagedIndexError(tip)
         if len(self._file.memo) >= _MAX_HISTORIES:
             self._file.memo.clear()
         self._file.memo[tip] = known
@@ -360,7 +360,7 @@ class VersionIndex:
             for at, (leaf, before, after) in reader.compare(pairs):
                 name = folder + leaf.removesuffix(SUFFIX)
                 if leaf.endswith(SUFFIX) and is_name(name):
-                    edits[name].append((at, after))
+                    edits[name].append((at, before, after))
                 old, new = _tree_id(before), _tree_id(after)
                 if old != new and is_name(folder + leaf):
                     below[f"{folder}{leaf}/"].append((at, old, new))
@@ -444,13 +444,11 @@ def _change_rows(
     history = _History(connection, spans)
     # In the order of the table: SQLite takes twice as long to put rows between others.
     for name in sorted(edits):
-        latest = history.latest(name)
-        number = latest.number if latest else 0
-        for at, entry in reversed(edits[name]):
-            if at < count:
-                number += 1
-                blob = bytes.fromhex(entry.id) if entry else None
-                yield segment, last - at, name, number, entry.mode if entry else None, blob
+        fresh = [edit for edit in reversed(edits[name]) if edit[0] < count]
+        latest = history.latest(name, fresh[0][1]) if fresh else None
+        for number, (at, _, entry) in enumerate(fresh, latest.number + 1 if latest else 1):
+            blob = bytes.fromhex(entry.id) if entry else None
+            yield segment, last - at, name, number, entry.mode if entry else None, blob
 
 
 def _next_place(connection: Connection, place: _Span | None) -> tuple[int, int]:
@@ -483,6 +481,17 @@ def _sound_rows(connection: Connection, query: str, *arguments: object) -> list[
     if any(row[-1] != _checksum(row[:-1]) for row in rows):
         raise _DamagedIndexError(query)
     return rows
+
+
+def _expect(latest: Change | None, there: Entry | None) -> Change | None:
+    """Return the newest version, which must be what stands at the path.
+
+    Raises:
+        _DamagedIndexError: It is not.
+    """
+    if (latest.entry if latest else None) != there:
+        raise _DamagedIndexError(latest, there)
+    return latest
 
 
 def _checksum(row: _Row) -> int:
