@@ -275,7 +275,14 @@ def test_a_chat_has_no_single_text() -> None:
 
 
 def test_the_subject_of_a_version() -> None:
-    version: Any = {"number": 1, "commit": "", "author": "", "committed_at": None, "blob": None}
+    version: Any = {
+        "name": "a",
+        "number": 1,
+        "commit": "",
+        "author": "",
+        "committed_at": None,
+        "blob": None,
+    }
     assert Version(**version, deleted=True, message="\nOne\n\nTwo\n").subject == "One"
 
 

@@ -156,9 +156,32 @@ def check_label(text: str) -> str:
 
 
 def labels_commit(repository: Repository) -> str | None:
-    """Find the newest commit of the labels branch, the remote's where there is no local one."""
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
     tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
 
 
 def read_labels(

@@ -62,6 +62,18 @@ def check_one_of(**given: Any) -> None:
         raise InvalidArgumentError(message=message)
 
 
+def check_at(at: datetime | None, label: str | None) -> None:
+    """Check that a time to look at a label comes with one.
+
+    Raises:
+        InvalidArgumentError: There is no label.
+    """
+    if at is not None and label is None:
+        raise InvalidArgumentError(
+            message="at says when a label is looked at: give a label, or give the time as rev"
+        )
+
+
 def check_zone(time: datetime) -> None:
     """Check that a time has a time zone.
 
