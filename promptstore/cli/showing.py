@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from promptstore.cli.output import (
@@ -25,36 +26,43 @@ from promptstore.model.versions import PromptInfo
 from promptstore.store.store import PromptStore, Rev
 
 
-def show_prompt(place: Place, text: str, *, worktree: bool = False) -> None:
+def show_prompt(
+    place: Place, text: str, *, worktree: bool = False, at: datetime | None = None
+) -> None:
     """Print what a prompt is, its variables and its texts.
 
     Args:
         place: Where the store is.
         text: The prompt as ``NAME`` or ``NAME@SELECTOR``.
         worktree: Whether the files on disk are read.
+        at: The time as of which it is shown; None is now.
     """
     with opened_at(place, worktree=worktree) as store:
-        shown = "\n".join(_lines(*_selected(store, text)))
+        shown = "\n".join(_lines(*_selected(store, text, at)))
     print_lines(shown)
 
 
-def show_as_json(place: Place, text: str, *, worktree: bool = False) -> None:
+def show_as_json(
+    place: Place, text: str, *, worktree: bool = False, at: datetime | None = None
+) -> None:
     """Print what a prompt is as one JSON object; see `show_prompt`."""
     with opened_at(place, worktree=worktree) as store:
-        prompt, info = _selected(store, text)
+        prompt, info = _selected(store, text, at)
         shown = identity(prompt, info)
     includes = {"includes": sorted(prompt.includes)}
     print_json(shown | includes | {"content": prompt.content})
 
 
-def show_source(place: Place, text: str, *, worktree: bool = False) -> None:
+def show_source(
+    place: Place, text: str, *, worktree: bool = False, at: datetime | None = None
+) -> None:
     """Print a prompt's file as it is; see `show_prompt`."""
     with opened_at(place, worktree=worktree) as store:
-        print_file(_source(store, select(store, text)))
+        print_file(_source(store, select(store, text, at)))
 
 
-def _selected(store: PromptStore, text: str) -> tuple[Prompt, PromptInfo]:
-    name, selection = select(store, text)
+def _selected(store: PromptStore, text: str, at: datetime | None) -> tuple[Prompt, PromptInfo]:
+    name, selection = select(store, text, at)
     return store.get(name, deleted=True, **selection), store.info(name, **selection)
 
 

@@ -123,6 +123,8 @@ def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
 
 
 def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
+    if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
+        return ""  # as most are
     variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
     try:
         fit(variable, value)

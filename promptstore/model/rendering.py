@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.model.binding import Binder, bind
 from promptstore.model.messages import Insert, Message
+from promptstore.model.parts import ARGUMENTS
 from promptstore.model.variables import Variable
 from promptstore.template import (
     Budget,
@@ -194,15 +195,11 @@ def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:
         if isinstance(message, Message):
             found += _leaves(message.content, ("messages", index, "content"))
             for number, call in enumerate(message.tool_calls or ()):
-                for key, name in _ARGUMENTS.items():
+                for key, name in ARGUMENTS.items():
                     if isinstance(call.get(key), dict):
                         path = ("messages", index, "tool_calls", number, key, name)
                         found += _leaves(call[key].get(name), path)
     return found
-
-
-_ARGUMENTS: Final = {"function": "arguments", "custom": "input"}
-"""Where the arguments of a tool call are, by the key that it is called by."""
 
 
 def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
@@ -340,7 +337,7 @@ def _rest(message: Message, compiled: Any) -> dict[str, Any]:
 
 def _compile_call(call: Mapping[str, Any], compiled: Any) -> dict[str, Any]:
     made = dict(call)
-    for key, name in _ARGUMENTS.items():
+    for key, name in ARGUMENTS.items():
         if isinstance(call.get(key), dict):
             inner = call[key]
             made[key] = {**inner, name: _compile_part(inner.get(name), compiled)}
@@ -355,6 +352,8 @@ def _compile_part(value: Any, compiled: Any) -> Any:
             key: item if key == "type" else _compile_part(item, compiled)
             for key, item in value.items()
         }
+    if isinstance(value, list):
+        return [_compile_part(item, compiled) for item in value]
     return value
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -13,6 +15,7 @@ from promptstore.errors import (
     PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
+    RepositoryError,
     VersionNotFoundError,
 )
 from promptstore.git import Commit, Repository
@@ -24,6 +27,7 @@ from promptstore.model.names import check_name, is_name, near_matches
 from promptstore.model.prompt import Prompt, identified, own_copy
 from promptstore.model.rendering import RenderedPrompt, texts
 from promptstore.model.versions import PromptInfo
+from promptstore.store.arguments import check_arguments
 from promptstore.template import Limits
 
 _LOADED_AT_ONCE: Final = 500
@@ -74,7 +78,7 @@ class Snapshot(Mapping[str, Prompt]):
         *,
         cache: ContentCache,
         history: History | None,
-        labels: LabelTable,
+        labels: Callable[[], LabelTable],
         limits: Limits,
     ) -> None:
         self._source = source
@@ -103,7 +107,7 @@ class Snapshot(Mapping[str, Prompt]):
             raise self.not_found(str(name)) from None  # a mapping raises KeyError
 
     def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str) or self._source.find(name) is None:
+        if not isinstance(name, str) or self.find(name) is None:
             return False
         try:
             return not self._load(name).deleted
@@ -140,6 +144,7 @@ class Snapshot(Mapping[str, Prompt]):
     def load(self, name: str, *, deleted: bool = False) -> Prompt:
         """Read one prompt as `read` does, but not as the caller's own copy."""
         check_name(name)
+        check_arguments(deleted=deleted)
         prompt = self._load(name)
         if prompt.deleted and not deleted:
             raise self.deleted(prompt)
@@ -156,6 +161,8 @@ class Snapshot(Mapping[str, Prompt]):
             PromptNotFoundError: There is no such prompt.
             VersionNotFoundError: It has no such version.
         """
+        check_name(name)
+        check_arguments(version=version)
         ends = self.history.timeline.ends(name) if self.history else None
         if version is None:
             return self._info(name, self.file(name).blob, *(ends or (None, None)))
@@ -166,8 +173,9 @@ class Snapshot(Mapping[str, Prompt]):
             raise VersionNotFoundError(name=name, version=version, latest=ends[1].number)
         return self._info(name, made.entry.id if made.entry else None, ends[0], made)
 
-    def infos(self, names: Iterable[str]) -> dict[str, PromptInfo]:
+    def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
         """Return `info` of many prompts by name, which takes less than asking about each."""
+        check_arguments(names=names)
         first, latest = {}, {}
         if self.history is not None:
             first = self.history.timeline.first_of_all()
@@ -188,6 +196,7 @@ class Snapshot(Mapping[str, Prompt]):
         Returns:
             The names, sorted.
         """
+        check_arguments(prefix=prefix)
         if self._names is None:
             self._names = tuple(self._source.names())
         if not prefix:
@@ -230,21 +239,23 @@ class Snapshot(Mapping[str, Prompt]):
         deleted: bool = False,
     ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
         """List prompts as `list` does, and the errors of broken files beside them."""
-        self._load_all()
+        check_arguments(prefix=prefix, tag=tag, search=search, deleted=deleted)
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
-        for name in self.names(prefix):
-            try:
-                prompt = self._load(name)
-            except PromptFileError as error:
-                broken.append(error)
-                continue
-            if (
-                (deleted or not prompt.deleted)
-                and (tag is None or tag in prompt.tags)
-                and (search is None or _mentions(prompt, search.casefold()))
-            ):
-                listed.append(own_copy(prompt))
+        with _no_collection():
+            self._load_all()
+            for name in self.names(prefix):
+                try:
+                    prompt = self._load(name)
+                except PromptFileError as error:
+                    broken.append(error)
+                    continue
+                if (
+                    (deleted or not prompt.deleted)
+                    and (tag is None or tag in prompt.tags)
+                    and (search is None or _mentions(prompt, search.casefold()))
+                ):
+                    listed.append(own_copy(prompt))
         self._cache.save()
         return listed, broken
 
@@ -293,14 +304,14 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptNotFoundError: There is no such file.
         """
-        file = self._source.find(name)
+        file = self.find(name)
         if file is None:
-            raise self.not_found(name)
+            raise self.not_found(str(name))
         return file
 
     def find(self, name: str) -> File | None:
         """Find the file of a prompt, be it broken or not; None where there is none."""
-        return self._source.find(name)
+        return self._source.find(name) if is_name(name) else None
 
     def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
@@ -326,7 +337,7 @@ class Snapshot(Mapping[str, Prompt]):
             name=name,
             place=self._source.place,
             near=near_matches(name, self.names()),
-            note=self._removal_note(name),
+            note=self._removal_note(name) if is_name(name) else "",
         )
 
     def _load(self, name: str) -> Prompt:
@@ -341,7 +352,10 @@ class Snapshot(Mapping[str, Prompt]):
         """Load every prompt whose file is sound, in a fraction of the time of one by one."""
         if self._changes is not None:
             return
-        self._changes = self.history.timeline.latest_of_all() if self.history else {}
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self.history.timeline.latest_of_all() if self.history else {}
+        self._changes = changes
         blobs = self._source.blobs()
         self._names = tuple(blobs)
         pending = iter(blobs.items())
@@ -354,7 +368,10 @@ class Snapshot(Mapping[str, Prompt]):
 
     def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
         included = included_names(content)
-        change = self._change(name)
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            change = self._change(name)
         # The file on disk may differ from the newest commit.
         known = change if change and _blob(change) == blob else None
         return identified(
@@ -397,7 +414,7 @@ class Snapshot(Mapping[str, Prompt]):
             created_by=born.author if born else None,
             updated_at=made.committed_at if made else None,
             updated_by=made.author if made else None,
-            labels=self._labels.of(name, change.number),
+            labels=self._labels().of(name, change.number),
         )
 
     def _change(self, name: str) -> Change | None:
@@ -451,7 +468,7 @@ class LabelledSnapshot(Snapshot):
         *,
         read: Callable[[str], Prompt],
         cache: ContentCache,
-        labels: LabelTable,
+        labels: Callable[[], LabelTable],
         limits: Limits,
     ) -> None:
         super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
@@ -463,6 +480,18 @@ class LabelledSnapshot(Snapshot):
 
     def _load_all(self) -> None:
         """Load nothing: each prompt is read as of a commit of its own."""
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let Python look for garbage later: among thousands of new prompts that takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _blob(change: Change) -> str | None:
