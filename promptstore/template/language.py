@@ -17,7 +17,7 @@ from promptstore.template.source import Source, find_includes
 
 MAX_DEPTH: Final = 150
 """How deep a template may be nested, blocks and expressions together."""
-MAX_PARTS: Final = 50_000
+MAX_PARTS: Final = 20_000
 """How many names, operators, tags and the like a template may have, its includes included."""
 TOO_LARGE: Final = f"the template has more than {MAX_PARTS:,} parts; make it smaller"
 MAX_INTEGER_BITS: Final = 1024
@@ -83,6 +83,11 @@ def check_language(
     called = {
         id(node.node) for node in all_nodes(tree) if isinstance(node, (nodes.Call, nodes.Getattr))
     }
+    namespaces = {
+        getattr(node.target, "name", "")
+        for node in all_nodes(tree)
+        if isinstance(node, nodes.Assign) and _is_namespace(node.node)
+    }
     includes = find_includes(source)
     for node in all_nodes(tree):
         fault = _fault(node) or _name_fault(node, called)
@@ -92,6 +97,10 @@ def check_language(
             fault = _include_fault(node, includes)
         elif isinstance(node, nodes.Call):
             fault = _call_fault(node, methods)
+        elif isinstance(node, nodes.NSRef) and node.name not in namespaces:
+            fault = (
+                f"`{node.name}` is no namespace; write {{% set {node.name} = namespace() %}} first"
+            )
         if fault:
             message = f"{fault}."
             raise TemplateSyntaxError(message=message, line=node.lineno or 1, template=source.name)
@@ -179,6 +188,11 @@ def _name_fault(node: nodes.Node, called: Collection[int]) -> str:
     if node.name == "self" or id(node) not in called:
         return f"`{node.name}` is no value; use range(...), loop.index and the like"
     return ""
+
+
+def _is_namespace(node: nodes.Node) -> bool:
+    is_call = isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name)
+    return is_call and node.node.name == "namespace"  # type: ignore[attr-defined]
 
 
 def _is_loop(node: nodes.Node) -> bool:
@@ -303,7 +317,8 @@ class _Limiter(NodeTransformer):
         self.generic_visit(node)
         called = node.node
         if isinstance(called, nodes.Name):
-            return filtered(nodes.Const(None), f" {called.name}", *node.args, options=node.kwargs)
+            nothing = nodes.Const(None, lineno=node.lineno)
+            return filtered(nothing, f" {called.name}", *node.args, options=node.kwargs)
         if not isinstance(called, nodes.Getattr):
             return node
         if isinstance(called.node, nodes.Name) and called.node.name == "loop":
