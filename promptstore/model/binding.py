@@ -13,7 +13,7 @@ from promptstore.model.values import MAX_DEPTH
 from promptstore.model.variables import MISSING, Variable, VariableType
 
 _MAX_NEAR: Final = 20
-_INTEGER_BOUND: Final = 10**4_000
+_INTEGER_BOUND: Final = 10**4_300
 
 
 class UnfitValueError(ValueError):
@@ -115,8 +115,8 @@ def _plain(value: Any, depth: int) -> Any:
         number = int.__int__(value)
         if -_INTEGER_BOUND < number < _INTEGER_BOUND:
             return number
-        # Python itself writes and reads no more than 4,300 digits.
-        raise UnfitValueError("holds an integer of more than 4,000 digits")
+        # Python itself writes and reads no more.
+        raise UnfitValueError("holds an integer of more than 4,300 digits")
     if isinstance(value, float):
         return _plain_float(value)
     if isinstance(value, (list, tuple)):

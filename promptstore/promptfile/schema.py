@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -16,7 +14,7 @@ from promptstore.model.variables import VARIABLE_TYPES, Variable, VariableType
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath
 from promptstore.promptfile.scalars import shown
-from promptstore.template import TEMPLATE_KINDS
+from promptstore.template import TEMPLATE_KINDS, TemplateKind, is_variable_name
 
 Report = Callable[[KeyPath, str, str], None]
 """Takes the path of what is wrong, a code and a sentence."""
@@ -47,12 +45,11 @@ _AT_TOP: Final = dict.fromkeys(KEYS)
 _OF_VARIABLE: Final = dict.fromkeys(_VARIABLE_KEYS)
 _OF_MESSAGE: Final = dict.fromkeys(_MESSAGE_KEYS)
 _OF_INSERT: Final = dict.fromkeys(("insert",))
-_JINJA_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
-_JINJA_RULE: Final = "a letter, then letters, digits and '_'"
-_SIMPLE_RULE: Final = "letters, digits, '_', '.' and '-', not starting with '_'"
+_NAME_RULES: Final[dict[TemplateKind, str]] = {
+    "simple": "letters, digits, '_', '.' and '-'",
+    "jinja2": "a letter or '_', then letters, digits and '_'",
+}
 _OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
-_TAKEN_WORDS: Final = frozenset(keyword.kwlist) | {"true", "false", "none", "loop", "range", "self"}
 
 
 def check_content(value: Mapping[str, Any], report: Report) -> None:
@@ -197,14 +194,14 @@ def _check_variables(value: Any, template: str, report: Report) -> dict[str, str
 
 
 def _check_variable_name(name: str, template: str, path: KeyPath, report: Report) -> None:
-    is_simple = template == "simple"
-    if not (_SIMPLE_NAME if is_simple else _JINJA_NAME).fullmatch(name):
-        rule = _SIMPLE_RULE if is_simple else _JINJA_RULE
-        fault = f"cannot be a variable: its name is {rule}."
-        report(path, codes.BAD_VARIABLE, f"{shown(name)!r} {fault}")
-    elif not is_simple and (name in _TAKEN_WORDS or name.lower() in _TAKEN_WORDS):
+    kind: TemplateKind = "simple" if template == "simple" else "jinja2"
+    if is_variable_name(kind, name):
+        return
+    if kind == "jinja2" and name.isidentifier():
         message = f"{name!r} cannot be a variable: the word means something else in a template."
-        report(path, codes.BAD_VARIABLE, message)
+    else:
+        message = f"{shown(name)!r} cannot be a variable: its name is {_NAME_RULES[kind]}."
+    report(path, codes.BAD_VARIABLE, message)
 
 
 def _check_variable(value: Any, path: KeyPath, report: Report) -> str:

@@ -13,7 +13,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from promptstore.errors import TemplateSyntaxError
-from promptstore.template.source import Source, find_includes
+from promptstore.template.source import Source, find_includes, is_variable_name
 
 MAX_DEPTH: Final = 150
 """How deep a template may be nested, blocks and expressions together."""
@@ -181,10 +181,12 @@ def _name_fault(node: nodes.Node, called: Collection[int]) -> str:
     if normalize("NFKC", node.name) != node.name:
         # Python, which a template is compiled to, would take the two spellings for one name.
         return f"the name {node.name!r} is written {normalize('NFKC', node.name)!r}"
-    if node.name not in {"self", "loop", "range"}:
+    if is_variable_name("jinja2", node.name):
         return ""
     if node.ctx == "store":
         return f"`{node.name}` cannot be set"
+    if node.name not in {"loop", "range", "self"}:
+        return f"`{node.name}` cannot be a variable: the word means something else in a template"
     if node.name == "self" or id(node) not in called:
         return f"`{node.name}` is no value; use range(...), loop.index and the like"
     return ""

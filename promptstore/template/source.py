@@ -19,8 +19,9 @@ CHARACTERS_OF_A_STEP: Final = 16
 """How many characters of a string an operation reads or writes for one step."""
 
 _INCLUDE: Final = re.compile(r"""\{%[-+]?\s*include\s*(["'])([^"'\\]*)\1""")
-_RESERVED: Final = frozenset({
-    "False", "None", "True", "false", "loop", "none", "not", "range", "self", "true",
+_WORDS: Final = frozenset({
+    "False", "None", "True", "and", "elif", "else", "false", "for", "if", "in", "is", "loop",
+    "none", "not", "or", "range", "self", "true",
 })  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def is_variable_name(kind: TemplateKind, name: str) -> bool:
         )
     # Python, which a template is compiled to, takes two spellings of a letter for one name.
     is_word = name.isidentifier() and normalize("NFKC", name) == name
-    return kind == "jinja2" and is_word and name not in _RESERVED
+    return kind == "jinja2" and is_word and name not in _WORDS
 
 
 class Budget:

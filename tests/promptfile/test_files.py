@@ -148,7 +148,7 @@ def test_a_document_tells_where_things_stand() -> None:
         (Prompt(prompt="x", config={"a": float("nan")}), "nan, which JSON does not have"),
         (Prompt(prompt="x", config={"a": object()}), "holds a object"),
         (Prompt(prompt="x", tags=("",)), "is empty"),
-        (Prompt(prompt="x", variables={"_a": Variable()}), "cannot be a variable"),
+        (Prompt(prompt="x", variables={"a-b": Variable()}), "cannot be a variable"),
         (Prompt(messages=(Message("boss", "x"),)), "'boss'"),
     ],
 )
