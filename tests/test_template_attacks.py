@@ -328,7 +328,7 @@ def test_json_of_a_megabyte_is_what_the_attacks_are_given() -> None:
 def test_what_a_step_is(text: str, steps: int) -> None:
     values = {"x": "a", "xs": [1, 2], "long": "b" * 32}
     prompt = Prompt(prompt=text, is_fallback=True, limits=Limits(max_steps=steps))
-    assert prompt.render(**values)
+    assert prompt.render(**values).text
     with pytest.raises(LimitError, match=f"more than {steps - 1} steps"):
         replace(prompt, limits=Limits(max_steps=steps - 1)).render(**values)
 
