@@ -29,6 +29,7 @@ from promptstore.template import (
     Source,
     TemplateKind,
     compile_template,
+    find_eaten_line_ends,
     find_includes,
     find_references,
     is_variable_name,
@@ -292,6 +293,24 @@ def test_json_is_written_for_prompts_not_for_html() -> None:
 
 WORDS = sorted({*keyword.kwlist, *keyword.softkwlist, "loop", "self", "range", "true", "none"})
 NAMES = ["a", "_a", "_", "réponse", "नाम", "x1", "a-b", "a.b", "1a", "a b", "ﬁ", "", "b{", "-", "é́"]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a {% if 1 %}b{% endif %}\nc", [1]),
+        ("{% if 1 %}\r\nb{# c #}\r\n{% endif %}\r\n", [2]),
+        ("a{% if 1 +%}\nb{% endif -%}\n{{ c }}\n  {% set d = 1 %}{# e #}\nf{% set g = 1 %}", []),
+    ],
+)
+def test_lines_that_a_tag_joins_are_found(text: str, lines: list[int]) -> None:
+    assert find_eaten_line_ends(Source(text)) == lines
+    assert find_eaten_line_ends(Source(text, "simple")) == []
+    whole = len(_LINE_ENDS.findall(text)) - len(_LINE_ENDS.findall(render(text, {"c": "c"})))
+    assert whole >= len(lines)
+
+
+_LINE_ENDS = re.compile(r"\r\n|\n")
 
 
 @pytest.mark.parametrize("name", [*WORDS, *NAMES])

@@ -14,6 +14,7 @@ from promptstore.template.source import (
     Source,
     Template,
     TemplateKind,
+    find_eaten_line_ends,
     find_includes,
     is_variable_name,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "TemplateKind",
     "check_syntax",
     "compile_template",
+    "find_eaten_line_ends",
     "find_includes",
     "find_references",
     "is_variable_name",

@@ -19,6 +19,8 @@ CHARACTERS_OF_A_STEP: Final = 16
 """How many characters of a string an operation reads or writes for one step."""
 
 _INCLUDE: Final = re.compile(r"""\{%[-+]?\s*include\s*(["'])([^"'\\]*)\1""")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _WORDS: Final = frozenset({
     "False", "None", "True", "and", "elif", "else", "false", "for", "if", "in", "is", "loop",
     "none", "not", "or", "range", "self", "true",
@@ -93,6 +95,28 @@ def find_includes(source: Source) -> tuple[str, ...]:
     if source.kind != "jinja2" or "include" not in source.text:
         return ()
     return tuple(dict.fromkeys(name for _, name in _INCLUDE.findall(source.text)))
+
+
+def find_eaten_line_ends(source: Source) -> list[int]:
+    """Return the lines that the tag at their end joins with the next one.
+
+    A block tag or a comment takes the line end behind it away, which surprises where there is more
+    on its line than tags; a plus, as in ``{% endif +%}``, keeps it.
+
+    Args:
+        source: The template.
+
+    Returns:
+        The numbers of the lines, from 1.
+    """
+    if source.kind != "jinja2":
+        return []
+    lines = _LINE_END.split(source.text)[:-1]
+    return [
+        number
+        for number, line in enumerate(lines, 1)
+        if line.endswith(("%}", "#}")) and line[-3] not in "+-" and _TAG.sub("", line).strip()
+    ]
 
 
 def is_variable_name(kind: TemplateKind, name: str) -> bool:
