@@ -56,6 +56,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "rows": lambda: [[0] * 400 + [number] for number in range(800)],
     "strings": lambda: ["a" * 990 + str(number % 10) for number in range(1_000)],
     "digits": lambda: [10**4_299 + number for number in range(230)],
+    "debts": lambda: [-(10**4_299)],
     "deep": lambda: json.loads("[" * 90 + "0" + "]" * 90),
     "many": lambda: [str(number) for number in range(105_000)],
 }
@@ -122,6 +123,14 @@ ATTACKS: dict[str, str] = {
     "long numbers put together": loop("{{ (digits[0] ~ '')|length }}"),
     "long numbers with a remainder": loop("{{ digits[0] is divisibleby 7 }}"),
     "long numbers rounded": loop("{{ digits[0]|round(300, 'floor') }}"),
+    "long numbers copied": "{% set y = [debts[0]] %}" + DOUBLE_LIST * 17
+    + "{{ y|map('abs')|list|length }}",
+    "long numbers with signs": "{% set ns = namespace(x=[]) %}"
+    + loop("{% set ns.x = ns.x + [[" + "-digits[0]," * 75 + "]] %}", 900),
+    "long texts shown": "{% set y = '\U000e0001' %}" + DOUBLE * 25 + "{{ [y]|string|length }}",
+    "long texts as JSON": "{% set y = '\x01' %}" + DOUBLE * 22 + "{{ (y|tojson)|tojson|length }}",
+    "characters in lists": "{% set y = 'я' %}" + DOUBLE * 18
+    + "{{ y|list|map('list')|list|length }}",
     "rounding": loop("{{ one|round(300) }}"),
     "reading digits": "{{ text|int }}",
     "reading digits as hex": "{{ text|int(0, 16) }}",
@@ -328,15 +337,15 @@ def test_json_of_a_megabyte_is_what_the_attacks_are_given() -> None:
 def test_what_a_step_is(text: str, steps: int) -> None:
     values = {"x": "a", "xs": [1, 2], "long": "b" * 32}
     prompt = Prompt(prompt=text, is_fallback=True, limits=Limits(max_steps=steps))
-    assert prompt.render(**values).text
+    assert prompt.render(**values).messages
     with pytest.raises(LimitError, match=f"more than {steps - 1} steps"):
         replace(prompt, limits=Limits(max_steps=steps - 1)).render(**values)
 
 
-INCLUDED = {"a": Prompt(prompt="{{x}}" * 200), "b": Prompt(prompt="{% include 'a' %}" * 55)}
+INCLUDED = {"a": Prompt(prompt="{{x}}" * 200), "b": Prompt(prompt="{% include 'a' %}" * 9)}
 
 
-@pytest.mark.parametrize("times", [1, 2, 8, 55])
+@pytest.mark.parametrize("times", [1, 4, 5, 55])
 def test_includes_of_includes_end_soon(times: int) -> None:
     prompt = Prompt(prompt="{% include 'b' %}" * times, includes=INCLUDED)
     started = time.process_time()

@@ -287,7 +287,7 @@ _OWN: Final[dict[str, _Function]] = {
 _COSTS: Final[dict[str, _Cost]] = {
     **dict.fromkeys(
         (
-            "abs", "count", "d", "default", "first", "float", "indent", "int", "last", "length",
+            "count", "d", "default", "first", "float", "indent", "int", "last", "length",
             "replace", "round", "tojson", "trim", "truncate",
         ),
         _nothing,
@@ -296,8 +296,8 @@ _COSTS: Final[dict[str, _Cost]] = {
     **dict.fromkeys(("map", "reject", "rejectattr", "select", "selectattr", "sum"), _calls),
     **dict.fromkeys(
         (
-            "capitalize", "dictsort", "join", "lower", "max", "min", "sort", "string", "unique",
-            "upper",
+            "abs", "capitalize", "dictsort", "join", "lower", "max", "min", "sort", "string",
+            "unique", "upper",
         ),
         Budget.spend_deep,
     ),

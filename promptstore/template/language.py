@@ -17,7 +17,7 @@ from promptstore.template.source import Source, find_includes, is_variable_name
 
 MAX_DEPTH: Final = 150
 """How deep a template may be nested, blocks and expressions together."""
-MAX_PARTS: Final = 20_000
+MAX_PARTS: Final = 10_000
 """How many names, operators, tags and the like a template may have, its includes included."""
 TOO_LARGE: Final = f"the template has more than {MAX_PARTS:,} parts; make it smaller"
 MAX_INTEGER_BITS: Final = 1024

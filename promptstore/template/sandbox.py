@@ -115,6 +115,7 @@ class Environment(ImmutableSandboxedEnvironment):
     """
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
+    intercepted_unops = frozenset({"+", "-"})
 
     def __init__(
         self, filters: dict[str, Callable[..., Any]], tests: dict[str, Callable[..., Any]]
@@ -175,6 +176,10 @@ class Environment(ImmutableSandboxedEnvironment):
                 return left + right
         message = f"the operator {operator} works between numbers only"
         raise TypeError(message)
+
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
+        """Change the sign of a number."""
+        return super().call_unop(context, operator, check_number(arg))
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Allow what a loop offers."""
