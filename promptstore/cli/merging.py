@@ -11,7 +11,8 @@ import typer
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.output import print_diff, print_error, print_lines
-from promptstore.compare.diff import diff_prompts, unified
+from promptstore.compare.diff import diff_prompts
+from promptstore.compare.texts import unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile import loads

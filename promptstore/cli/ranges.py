@@ -10,7 +10,7 @@ from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.inputs import read_file
 from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
-from promptstore.compare.diff import unified
+from promptstore.compare.texts import unified
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint import Finding, Library, Settings
 from promptstore.lint.check import check, check_strays

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptstore.compare.texts import compare_words
 from promptstore.errors import Problem
 from promptstore.lint import Finding
 from promptstore.lint.check import check
@@ -22,7 +23,6 @@ from promptstore.review import Judgement, PromptChange, RangeDiff, compare
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment
 from promptstore.review.sarif import sarif
-from promptstore.review.words import compare_words
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
