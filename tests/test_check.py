@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import SyncRefusedError
-from promptstore.lint import RULES, Library, Settings
 from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
 from promptstore.lint.check import check, check_labels
+from promptstore.lint.context import LintContext
+from promptstore.lint.registry import RULES
+from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -431,7 +433,7 @@ def test_a_tombstone_is_looked_at_when_its_replacement_changes(tmp_path: Path) -
         "c": "prompt: \"{% include 'a' %}\"\n",
     }
     write(tmp_path, files)
-    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    library = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     assert library.dependents({"b"}) == {"a", "b"}
     assert library.dependents({"a"}) == {"a", "c"}
 

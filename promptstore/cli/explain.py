@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.output import print_exactly, print_table
-from promptstore.lint import RULES, all_pages
-from promptstore.lint import explain as page_of
+from promptstore.lint.registry import RULES, all_pages
+from promptstore.lint.registry import explain as page_of
 
 
 def explain(

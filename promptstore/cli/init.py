@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
+from promptstore.cli.opening import Place
 from promptstore.cli.output import print_lines
-from promptstore.cli.place import Place
 from promptstore.errors import (
     InvalidArgumentError,
     PromptStoreError,

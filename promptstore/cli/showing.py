@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from promptstore.cli.opening import Place, opened_at
 from promptstore.cli.output import (
     identity,
     print_file,
@@ -14,7 +15,6 @@ from promptstore.cli.output import (
     version_text,
     when,
 )
-from promptstore.cli.place import Place, opened_at
 from promptstore.cli.selection import Selected, select
 from promptstore.errors import VersionNotFoundError
 from promptstore.model.messages import Insert, Message

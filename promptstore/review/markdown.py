@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 from promptstore.compare.texts import Piece, compare_words
-from promptstore.lint import Finding
+from promptstore.lint.findings import Finding
 from promptstore.review.escaping import code, plain
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange, RangeDiff

@@ -8,12 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from promptstore.cli.forge import disarmed
 from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
-from promptstore.cli.forge import disarmed
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import RULES, Settings, all_pages, explain, read_settings
+from promptstore.lint.registry import RULES, all_pages, explain
+from promptstore.lint.settings import Settings, read_settings
 from tests.gitrepo import GitRepo
 
 TOP = Path(__file__).parents[2]

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from promptstore.compare.texts import compare_words
 from promptstore.errors import Problem
-from promptstore.lint import Finding
 from promptstore.lint.check import check
+from promptstore.lint.findings import Finding
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile import dumps
-from promptstore.review import Judgement, PromptChange, RangeDiff, compare
 from promptstore.review.annotations import annotation, change_annotation
+from promptstore.review.impact import Judgement
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment
+from promptstore.review.ranges import PromptChange, RangeDiff, compare
 from promptstore.review.sarif import sarif
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo

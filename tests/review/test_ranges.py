@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptstore.review import RangeDiff, compare
+from promptstore.review.ranges import RangeDiff, compare
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptstore.lint.check import check
-from promptstore.review import compare
+from promptstore.review.ranges import compare
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import PromptFileError
-from promptstore.lint.fixes import mend_keys
+from promptstore.lint.fixes import fix_keys
 from promptstore.promptfile import comments_of, dumps, format_file, loads
 
 FORMATTED: dict[str, tuple[str, str]] = {
@@ -107,4 +107,4 @@ MENDED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("source", "expected"), MENDED.values(), ids=list(MENDED))
 def test_near_miss_keys_are_mended(source: str, expected: str) -> None:
-    assert mend_keys(source.encode(), "a.yaml").decode() == expected
+    assert fix_keys(source.encode(), "a.yaml").decode() == expected
