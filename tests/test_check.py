@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from promptstore.errors import SyncRefusedError
 from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
 from promptstore.lint.check import check, check_labels
 from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
 from promptstore.lint.registry import RULES
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
@@ -186,10 +188,10 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "more tokens than the budget, includes counted": (
         {
-            "a": "metadata: {max_tokens: 10}\nprompt: \"{% include 'b' %}\"\n",
+            "a": "x-promptstore: {max_tokens: 10}\nprompt: \"{% include 'b' %}\"\n",
             "b": f"prompt: {'abcd' * 10}\n",
         },
-        ["a.yaml:1:24 PS510"],
+        ["a.yaml:1:29 PS510"],
     ),
     "a replacement that is deleted": (
         {
@@ -278,9 +280,10 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
         "  - {role: tool, content: e}\n"
     },
     "just as many tokens as the budget": {
-        "a": f"metadata: {{max_tokens: 10}}\nprompt: {'abcd' * 10}\n"
+        "a": f"x-promptstore: {{max_tokens: 10}}\nprompt: {'abcd' * 10}\n"
     },
-    "metadata of another kind": {"a": "metadata: {max_tokens: few}\nprompt: x y z\n"},
+    "a budget of another kind": {"a": "x-promptstore: {max_tokens: few}\nprompt: x y z\n"},
+    "metadata that looks like a budget": {"a": "metadata: {max_tokens: 1}\nprompt: x y z\n"},
     "a name that no remote is asked about": {"a.b/c": "prompt: x\n"},
     "a replacement that is there": {
         "a": "prompt: x\ndeleted: true\nreplaced_by: b\n",
@@ -296,9 +299,15 @@ def write(folder: Path, files: dict[str, str]) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def checked(
+    folder: Path, settings: Settings | None = None, only: Collection[str] | None = None
+) -> list[Finding]:
+    return check(LintContext(PromptStore.open(folder).snapshot(), settings or Settings(), only))
+
+
 def found(folder: Path, files: dict[str, str], settings: Settings | None = None) -> list[str]:
     write(folder, files)
-    findings = check(PromptStore.open(folder).snapshot(), settings)
+    findings = checked(folder, settings)
     return [
         f"{finding.path.removeprefix('prompts/')}:{finding.problem.line}:{finding.problem.column} "
         f"{finding.problem.code}"
@@ -315,11 +324,10 @@ def test_a_rule_stays_silent(tmp_path: Path, files: dict[str, str]) -> None:
 def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
     files, expected = FIRES[case]
     assert found(tmp_path, files) == expected
-    snapshot = PromptStore.open(tmp_path).snapshot()
-    together = check(snapshot)
+    together = checked(tmp_path)
     for name in files:
         of_all = [finding for finding in together if finding.name == name]
-        assert check(snapshot, only=[name]) == of_all
+        assert checked(tmp_path, only=[name]) == of_all
 
 
 @pytest.mark.parametrize("piece", ["{%", "sk-a-", "eyJaaaaaaaaaaa-", "- "])
@@ -353,7 +361,7 @@ def test_near_misses_are_told(tmp_path: Path) -> None:
             **TONE,
         },
     )
-    messages = [finding.problem.message for finding in check(PromptStore.open(tmp_path).snapshot())]
+    messages = [finding.problem.message for finding in checked(tmp_path)]
     assert "Did you mean 'ticket'?" in messages[0]
     assert "Did you mean 'shared/tone'?" in messages[1]
 
@@ -469,16 +477,15 @@ def test_settings_select_codes(tmp_path: Path, settings: Settings, expected: lis
 
 def test_a_severity_can_be_set(tmp_path: Path) -> None:
     write(tmp_path, {"a": 'prompt: "x "\n'})
-    snapshot = PromptStore.open(tmp_path).snapshot()
-    assert [finding.severity for finding in check(snapshot)] == ["warning"]
+    assert [finding.severity for finding in checked(tmp_path)] == ["warning"]
     settings = Settings(severity={"PS505": "error"})
-    assert [finding.severity for finding in check(snapshot, settings)] == ["error"]
+    assert [finding.severity for finding in checked(tmp_path, settings)] == ["error"]
 
 
 def test_of_several_severities_the_closest_counts(tmp_path: Path) -> None:
     write(tmp_path, {"a": 'prompt: "x  y "\n'})
     settings = Settings(severity={"PS5": "error", "PS505": "note"})
-    findings = check(PromptStore.open(tmp_path).snapshot(), settings)
+    findings = checked(tmp_path, settings)
     assert {found.problem.code: found.severity for found in findings} == {
         "PS505": "note",
         "PS506": "error",
@@ -487,7 +494,7 @@ def test_of_several_severities_the_closest_counts(tmp_path: Path) -> None:
 
 def test_only_some_prompts_are_looked_at(tmp_path: Path) -> None:
     write(tmp_path, {"a": 'prompt: "x "\n', "b": 'prompt: "y "\n'})
-    findings = check(PromptStore.open(tmp_path).snapshot(), only={"b", "gone"})
+    findings = checked(tmp_path, only={"b", "gone"})
     assert [finding.name for finding in findings] == ["b"]
 
 
@@ -498,10 +505,10 @@ def test_labels_that_point_nowhere(repo: GitRepo) -> None:
     store.set_label("b", "live", version=1, author="Ada Example <ada@example.com>")
     # A label still reads the version of a file that was removed later.
     repo.commit({"prompts/b.yaml": None})
-    assert check_labels(store) == []
+    assert check_labels(store, Settings()) == []
     text = "".join(f"{name}: {{version: 1, commit: {'f' * 40}}}\n" for name in ("a", "b"))
     label_branch(repo, {"live.yaml": text, "odd.yaml": "[\n"})
-    findings = check_labels(store)
+    findings = check_labels(store, Settings())
     assert [(finding.path, finding.problem.code) for finding in findings] == [
         ("promptstore/labels:live.yaml", "PS404"),
         ("promptstore/labels:live.yaml", "PS404"),

@@ -23,6 +23,7 @@ from promptstore.lint.context import LintContext
 from promptstore.lint.files import NOT_CANONICAL
 from promptstore.lint.findings import SEVERITIES, Finding, sorted_findings
 from promptstore.lint.fixes import canonical, fix_keys
+from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
@@ -197,12 +197,12 @@ def complete_label(context: typer.Context, incomplete: str) -> list[str]:
 
 def _place_of(context: typer.Context) -> Place:
     """Return the place that was typed so far; the shell asks before the command runs."""
-    typed = {**_typed(context.find_root()), **_typed(context)}
+    typed = {**_typed(context.find_root().params), **_typed(context.params)}
     return Place()._replace(**typed)
 
 
-def _typed(context: typer.Context) -> dict[str, Any]:
-    given = {key: context.params.get(key) for key in Place._fields}
+def _typed(params: Mapping[str, Any]) -> dict[str, Any]:
+    given = {key: params.get(key) for key in Place._fields}
     return {key: Path(value) if key == "repo" else value for key, value in given.items() if value}
 
 

@@ -107,17 +107,30 @@ class TestList:
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert "add --worktree" in result.stderr
 
+    def test_nothing_found(self, run: Run) -> None:
+        result = run("list", "--tag", "math")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert ") is like that\n" in result.stderr
+
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("root", "hint"),
         [
-            (["--root", "promts", "list"], "no prompts under 'promts' in main ("),
-            (["list", "--tag", "math"], ") is like that\n"),
+            ("promts", "did you mean --root prompts?"),
+            ("elsewhere", "`promptstore init` makes one"),
         ],
     )
-    def test_nothing_found(self, run: Run, arguments: list[str], said: str) -> None:
-        result = run(*arguments)
-        assert (result.exit_code, result.stdout) == (0, "")
-        assert said in result.stderr
+    def test_a_folder_that_is_not_there(self, run: Run, root: str, hint: str) -> None:
+        for arguments in (["--root", root, "list"], ["show", "greet", "--root", root]):
+            error = run(*arguments).exception
+            assert isinstance(error, PromptStoreError)
+            assert f"there is no folder '{root}' in main (" in str(error)
+            assert str(error).endswith(hint)
+
+    def test_a_folder_without_prompts(self, run: Run, clone: GitRepo) -> None:
+        (clone.path / "empty").mkdir()
+        result = run("list", "--root", "empty")
+        assert result.exit_code == 0
+        assert "no prompts under 'empty'" in result.stderr
 
 
 class TestShow:

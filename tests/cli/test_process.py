@@ -313,29 +313,6 @@ class TestEditor:
         assert len([line for line in lines if line.startswith("error: ")]) == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["greet", "greet@1", "greet@9", "odd", "broken", "nobody", "greet@", "-", "", "--help"]
-)
-def test_show_without_options_is_show(
-    clone: GitRepo, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    clone.commit({"prompts/broken.yaml": "prompt: [\n"})
-    monkeypatch.chdir(clone.path)
-    quick, usual = run("show", name), run("--root", "prompts", "show", name)
-    assert quick.stdout == usual.stdout
-    assert quick.stderr == usual.stderr
-    assert quick.returncode == usual.returncode
-
-
-def test_show_without_options_loads_no_reader_of_options(
-    clone: GitRepo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(clone.path)
-    done = run("show", "greet", environment={"PYTHONPROFILEIMPORTTIME": "1"})
-    assert b"promptstore.cli.showing" in done.stderr
-    assert b"typer" not in done.stderr
-
-
 def test_a_command_loads_no_other(clone: GitRepo) -> None:
     code = (
         "import sys; from promptstore.cli.app import app; app(['list'], standalone_mode=False); "

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from promptstore.compare.texts import compare_words
 from promptstore.errors import Problem
 from promptstore.lint.check import check
+from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
+from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile import dumps
 from promptstore.review.annotations import annotation, change_annotation
@@ -149,7 +151,7 @@ def test_sarif_is_valid(repo: GitRepo) -> None:
     })  # fmt: skip
     store = PromptStore.open(repo.path)
     changes = compare(store.snapshot(base), store.snapshot()).changes
-    findings = check(store.snapshot())
+    findings = check(LintContext(store.snapshot(), Settings()))
     assert len(findings) > 2
     log = sarif(findings, changes)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(log)

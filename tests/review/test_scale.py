@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.lint.check import check
+from promptstore.lint.context import LintContext
+from promptstore.lint.settings import Settings
 from promptstore.review.ranges import compare
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -34,7 +36,7 @@ def test_a_thousand_prompts_in_seconds(repo: GitRepo) -> None:
     repo.commit({path: str(files[path]).replace("Keep", "Hold")})
     store = PromptStore.open(repo.path)
     began = time.perf_counter()
-    check(store.snapshot())
+    check(LintContext(store.snapshot(), Settings()))
     whole = time.perf_counter() - began
     began = time.perf_counter()
     (change,) = compare(store.snapshot(base), store.snapshot()).changes
