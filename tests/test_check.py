@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from promptstore.errors import SyncRefusedError
+from promptstore.history.sources import File
+from promptstore.lint import context as context_module
 from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
-from promptstore.lint.check import check, check_labels
+from promptstore.lint.check import MAX_SHOWN, check, check_labels
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.lint.registry import RULES
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
@@ -130,6 +135,30 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": "prompt: x\nconfig:\n  key: ghp_" + "a1B2" * 9 + "\n"},
         ["a.yaml:3:8 PS504"],
     ),
+    "a key behind an escape": (
+        {"a": 'prompt: "Use this:\\nAKIA' + "Q" * 16 + '\\nThanks."\n'},
+        ["a.yaml:1:21 PS504"],
+    ),
+    "a key written as an escape": (
+        {"a": 'prompt: "Use \\x41KIA' + "Q" * 16 + '"\n'},
+        ["a.yaml:1:9 PS504"],
+    ),
+    "a key in a comment and one in a key": (
+        {"a": "prompt: x  # AKIA" + "Q" * 16 + "\nconfig: {AKIA" + "Z" * 16 + ": 1}\n"},
+        ["a.yaml:1:14 PS504", "a.yaml:2:10 PS504"],
+    ),
+    "two keys in one line of a block": (
+        {"a": "prompt: |\n  x\n  AKIA" + "Q" * 16 + " AKIA" + "Z" * 16 + "\n"},
+        ["a.yaml:3:3 PS504", "a.yaml:3:24 PS504"],
+    ),
+    "a style behind a letter": (
+        {"a": "prompt: x\ufe0f\n"},
+        ["a.yaml:1:9 PS501"],
+    ),
+    "conflict markers of git": (
+        {"a": "<<<<<<< HEAD\nprompt: x\n=======\nprompt: y\n>>>>>>> b\n"},
+        ["a.yaml:1:1 PS102"],
+    ),
     "a password in the address of a broken file": (
         {"a": "promt: redis://user:hunter22@host/0\n"},
         ["a.yaml:1:1 PS107", "a.yaml:1:8 PS504"],
@@ -241,6 +270,14 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
         "a": "prompt: \U0001f468\u200d\U0001f469\u200d\U0001f467 "
         "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\n"
     },
+    "a symbol as a text, a keycap and a flag": {
+        "a": "prompt: \u2714\ufe0e 1\ufe0f\u20e3 \U0001f3f4"
+        + "".join(chr(0xE0000 + ord(letter)) for letter in "gbsct")
+        + "\U000e007f\n"
+    },
+    "an escape between an address and a name": {
+        "a": 'prompt: "Read https://example.com\\nuser:abcdef@example.org is the contact.\\t."\n'
+    },
     "Russian beside English": {
         "a": "prompt: Write \u043f\u0440\u0438\u0432\u0435\u0442 to them.\n"
     },
@@ -334,9 +371,108 @@ def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
 def test_no_text_makes_a_check_slow(tmp_path: Path, piece: str) -> None:
     text = piece * (200_000 // len(piece))
     source = f"# promptstore: ignore PS203\nprompt: |\n  {text}\nx-a: '\n\n  {text}'\n"
-    began = time.perf_counter()
+    began = time.process_time()
     found(tmp_path, {"a": source})
-    assert time.perf_counter() - began < 8
+    assert time.process_time() - began < 8
+
+
+HOSTILE: dict[str, tuple[dict[str, str], str, int]] = {
+    "spaces at the ends of lines": ({"a": "prompt: |\n" + "  x \n" * 3_000}, "PS505", 3_000),
+    "words of two scripts": (
+        {"a": "prompt: |\n  " + "p\u0430ypal " * 3_000 + "x\n"},
+        "PS503",
+        3_000,
+    ),
+    "invisible characters": ({"a": "prompt: |\n" + "  a\u200bb\n" * 3_000}, "PS501", 3_000),
+    "unused variables": (
+        {"a": "variables:\n" + "".join(f"  v{n}: {{}}\n" for n in range(2_000)) + "prompt: x\n"},
+        "PS203",
+        2_000,
+    ),
+    "missing includes": (
+        {"a": "prompt: |\n" + "".join(f"  {{% include 'x{n}/name' %}}\n" for n in range(300))}
+        | {f"n{n}/other-name": "prompt: x\n" for n in range(200)},
+        "PS301",
+        300,
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "code", "count"), HOSTILE.values(), ids=list(HOSTILE))
+def test_of_many_findings_in_a_file_the_first_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], code: str, count: int
+) -> None:
+    located = spy(monkeypatch, LintContext, "locate")
+    compared = spy(monkeypatch, context_module, "near_matches")
+    write(tmp_path, files)
+    findings = checked(tmp_path, Settings(select=(code,)))
+    assert len(findings) == MAX_SHOWN + 1 if code != "PS503" else len(findings) == 2
+    messages = [finding.problem.message for finding in findings]
+    assert f"And {count - MAX_SHOWN} more in this file." in messages
+    assert len(located) == MAX_SHOWN
+    assert sum(len(wrong) * sum(map(len, known)) for wrong, known in compared) <= 4_000_000
+
+
+def test_a_flood_of_findings_hides_no_secret(tmp_path: Path) -> None:
+    text = "prompt: |\n" + "  x \n" * 500 + "  AKIA" + "Q" * 16 + "\n"
+    assert "a.yaml:502:3 PS504" in found(tmp_path, {"a": text})
+
+
+def spy(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[tuple[Any, ...]]:
+    """Note the arguments of every call of a function, which goes on doing what it does."""
+    calls: list[tuple[Any, ...]] = []
+    function = getattr(owner, name)
+
+    def noting(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return function(*arguments)
+
+    monkeypatch.setattr(owner, name, noting)
+    return calls
+
+
+class CountingSnapshot:
+    """A snapshot that counts how often each file is read."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.reads: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._snapshot, name)
+
+    def file(self, name: str) -> File:
+        file = self._snapshot.file(name)
+
+        def read() -> bytes:
+            self.reads[name] += 1
+            return file.read()
+
+        return file._replace(read=read)
+
+
+@pytest.mark.parametrize("only", [None, 40])
+def test_each_file_is_read_and_parsed_once_however_many_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: int | None
+) -> None:
+    names = [f"team{number}/reply" for number in range(80)]
+    word = "  a long text that is worth being shared by all prompts of a store, as it is the same\n"
+    files = {
+        name: f"prompt: |\n{word}  {{% include '{names[number // 2]}' %}}\n"
+        if number
+        else "prompt: x\n"
+        for number, name in enumerate(names)
+    }
+    write(tmp_path, files)
+    parsed = spy(monkeypatch, context_module, "parse")
+    snapshot = CountingSnapshot(PromptStore.open(tmp_path).snapshot())
+    context = LintContext(cast("Snapshot", snapshot), Settings())
+    if only is not None:
+        context.only = context.dependents(names[:only])
+    assert check(context)
+    # Once as a text, once to be parsed.
+    assert max(snapshot.reads.values()) <= 2
+    assert len(parsed) == len(names)
 
 
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:

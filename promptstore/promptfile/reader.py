@@ -9,6 +9,7 @@ from typing import Any
 from promptstore.errors import Problem, PromptFileError
 from promptstore.model.prompt import Content, Prompt
 from promptstore.promptfile import codes
+from promptstore.promptfile.mistakes import name_mistakes
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.rebuilding import rebuild
 from promptstore.promptfile.schema import check_content
@@ -100,7 +101,9 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
         tree = read_yaml(data)
         _check(tree)
     except YamlError as error:
-        raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
+        text = data if isinstance(data, str) else data.decode(errors="replace")
+        problems = name_mistakes(text, _without_echoes(error.problems))
+        raise PromptFileError(path=path, problems=problems) from None
     return Document(path, tree)
 
 

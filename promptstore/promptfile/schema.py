@@ -94,7 +94,7 @@ def _check_keys(
         return
     for key in value:
         if key not in known and not key.startswith(free):
-            near = get_close_matches(shown(key), known, n=1, cutoff=0.6)
+            near = get_close_matches(shown(key), known, n=1, cutoff=0.65)
             hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
             report((*path, key), codes.UNKNOWN_KEY, f"The key {shown(key)!r} is not known; {hint}")
 
