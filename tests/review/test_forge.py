@@ -95,6 +95,30 @@ def test_hostile_texts_stay_texts(before: str, after: str) -> None:
     assert "::set-output" not in written
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\U000e0041", "\u3164", "\u115f", "x\ufe0f", "\u202e", "\x9b", "\u200b", "\ufeff", "\r"],
+)
+def test_what_nobody_sees_is_shown_in_a_comment(text: str) -> None:
+    finding = Finding("prompts/a.yaml", Problem(1, 1, "PS505", f"a{text}b"))
+    change = change_of("before", f"a{text}b")
+    for written in (
+        comment(RangeDiff(None, None, (change,)), [finding]),
+        annotation(finding),
+        change_annotation(change),
+    ):
+        assert text[-1] not in written
+
+
+@pytest.mark.parametrize("text", ["/approve", "x\n/merge\ny", "  /close", "a\n\t/label ~x"])
+def test_no_line_of_a_comment_is_a_quick_action(text: str) -> None:
+    finding = Finding("prompts/a.yaml", Problem(1, 1, "PS505", text))
+    for before, after in (("before", text), (text, "after"), (f"same\n{text}\nx", f"same\n{text}")):
+        change = change_of(before, after)
+        written = comment(RangeDiff(None, None, (change,)), [finding])
+        assert [line for line in written.splitlines() if line.lstrip().startswith("/")] == []
+
+
 def test_a_table_row_stays_a_row() -> None:
     written = comment(RangeDiff(None, None, (change_of("x", HOSTILE),)))
     rows = [line for line in written.split("\n") if line.startswith("|")]
