@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import Worktree, opened
+from promptstore.cli.opening import Worktree, complete_name, opened
 from promptstore.cli.output import (
     identity,
     print_error,
@@ -26,7 +26,10 @@ from promptstore.store.store import PromptStore
 
 def list_prompts(
     context: typer.Context,
-    prefix: Annotated[str, typer.Argument(help="Only names that start with this.")] = "",
+    prefix: Annotated[
+        str,
+        typer.Argument(help="Only names that start with this.", autocompletion=complete_name),
+    ] = "",
     tag: Annotated[str | None, typer.Option(help="Only prompts with this tag.")] = None,
     search: Annotated[
         str | None,

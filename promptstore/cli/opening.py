@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from promptstore.posthog.sync.comparison import SyncRules
 
 _WORTH_SHOWING = 1_000
+_REMOTES_FILE = ".promptstore.toml"
 
 
 class Place(NamedTuple):
@@ -225,7 +226,7 @@ def settings_of(
         InvalidArgumentError: A setting or a code means nothing.
     """
     settings = read_settings(store.path) if store.has_files else Settings()
-    if settings.has_remotes:
+    if settings.has_remotes or (store.path / _REMOTES_FILE).exists():
         from promptstore.posthog.sync.settings import load_remotes  # most repositories have none
 
         remotes = load_remotes(store.path)

@@ -92,10 +92,14 @@ def _label_or_rev(store: PromptStore, name: str, selector: str) -> Selection:
         return {"label": selector}
     if is_a_rev:
         return {"rev": selector}
-    there_are = ", ".join(sorted(labels.targets)) or "none"
+    there_are = (
+        f"The labels are: {', '.join(sorted(labels.targets))}. `promptstore label list` lists them."
+        if labels.targets
+        else "There are no labels; `promptstore label set` sets one."
+    )
     raise InvalidArgumentError(
-        message=f"{selector!r} is neither a label (there are: {there_are}) nor a rev that git "
-        f"knows.{_advice(name, selector, labels)}"
+        message=f"{selector!r} is neither a label nor a rev that git knows."
+        f"{_advice(name, selector, labels)} {there_are}"
     )
 
 

@@ -331,16 +331,22 @@ def test_a_command_loads_no_other(clone: GitRepo) -> None:
         ("bash", "show gr", b"greet"),
         ("zsh", "delete gr", b"greet"),
         ("fish", "label remove pro", b"production"),
+        ("bash", "list gr", b"greet"),
+        ("bash", "render greet@", b"greet@production"),
     ],
 )
+@pytest.mark.parametrize("is_behind", [False, True])
 def test_completion_knows_names_and_labels(
-    clone: GitRepo, shell: str, line: str, found: bytes
+    clone: GitRepo, shell: str, line: str, found: bytes, is_behind: bool
 ) -> None:
     PromptStore.open(configure(clone).path).set_label("greet", "production")
     script = run("--show-completion", shell)
     assert script.returncode == 0
     variable = "_PROMPTSTORE_COMPLETE"
     words = f"promptstore -C {clone.path} {line}"
+    if is_behind:
+        command, last = line.rsplit(" ", 1)
+        words = f"promptstore {command} -C {clone.path} {last}"
     done = subprocess.run(
         [sys.executable, "-c", "from promptstore.cli.app import app; app(prog_name='promptstore')"],
         capture_output=True,
