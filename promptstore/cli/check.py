@@ -21,7 +21,7 @@ from promptstore.lint.check import check as find_problems
 from promptstore.lint.check import check_labels, check_unrecognized_files
 from promptstore.lint.context import LintContext
 from promptstore.lint.files import NOT_CANONICAL
-from promptstore.lint.findings import SEVERITIES, Finding, sorted_findings
+from promptstore.lint.findings import SEVERITIES, Finding
 from promptstore.lint.fixes import canonical, fix_keys
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
@@ -75,7 +75,7 @@ def check(
     _refuse_contradictions(
         rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
     )
-    named = Named(paths)
+    named = Named(paths) if paths else None
     with opened(context, worktree=worktree) as store:
         settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
@@ -97,7 +97,7 @@ def check(
             findings |= set(_unrecognized_files(store, looked_at, since, named))
         if code:
             findings |= set(check_code(looked_at, code, unused=unused))
-    found = sorted_findings(findings)
+    found = sorted(findings)
     _print(found, "json" if as_json else output)
     count = len(looked_at.chosen)
     files = "1 prompt" if count == 1 else f"{count} prompts"
@@ -135,10 +135,10 @@ def _refuse_contradictions(
 
 
 def _chosen(
-    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named
+    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named | None
 ) -> set[str] | None:
     """Return the names that were asked for, removed ones too: of some files, or that differ."""
-    if since is None and not named:
+    if since is None and named is None:
         return None
     names = snapshot.names()
     chosen: set[str] = set()
@@ -150,20 +150,20 @@ def _chosen(
             if (old := before.find(name)) is None or old.blob != snapshot.file(name).blob
         }
         chosen |= set(before.names()) - set(names)
-    if named:
+    if named is not None:
         chosen |= {name for name in names if store.path / snapshot.file(name).path in named}
     return chosen
 
 
 def _unrecognized_files(
-    store: PromptStore, context: LintContext, since: str | None, named: Named
+    store: PromptStore, context: LintContext, since: str | None, named: Named | None
 ) -> list[Finding]:
     """Find the files without a usable name that were named, or that came since a rev."""
     before = () if since is None else store.snapshot(since).strays()
     return [
         finding
         for finding in check_unrecognized_files(context)
-        if (named and store.path / finding.path in named)
+        if (named is not None and store.path / finding.path in named)
         or (since is not None and finding.path not in before)
     ]
 

@@ -17,7 +17,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from promptstore.cli.opening import Place, opened_at, settings_of
+from promptstore.cli.opening import opened, settings_of
 from promptstore.cli.output import print_error, print_json, print_table
 from promptstore.errors import PromptStoreError
 from promptstore.store.store import PromptStore
@@ -52,7 +52,7 @@ def doctor(
 
     Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.
     """
-    facts = [*_environment(), *_store(context.obj)]
+    facts = [*_environment(), *_store(context)]
     if as_json:
         print_json([fact._asdict() for fact in facts])
     else:
@@ -84,9 +84,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _store(place: Place) -> Iterator[Fact]:
+def _store(context: typer.Context) -> Iterator[Fact]:
     try:
-        with opened_at(place) as store:
+        with opened(context) as store:
             yield from _repository(store)
             yield from _look("store", "prompts", lambda: _prompts(store))
             yield from _look("store", "labels", lambda: _labels(store))

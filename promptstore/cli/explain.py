@@ -20,7 +20,7 @@ def explain(
         bool, typer.Option("--all", help="Print every page, as Markdown.")
     ] = False,
 ) -> None:
-    """Tell what a code of `promptstore check` means and what to do."""
+    """Explain what a code of `promptstore check` means and what to do."""
     if everything:
         print_exactly(all_pages())
         return

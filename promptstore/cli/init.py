@@ -93,7 +93,7 @@ def _working_tree(repository: Repository) -> Path:
 
 
 def _next_steps(top: Path, root: str) -> str:
-    """Say which commands come next, so that they work where they are pasted."""
+    """Return which commands come next, so that they work where they are pasted."""
     there = f" -C {shlex.quote(str(top))}" if top.resolve() != Path.cwd() else ""
     rooted = there + (f" --root {shlex.quote(root)}" if root != DEFAULT_ROOT else "")
     made = (PurePosixPath(root) / _FILE).as_posix()

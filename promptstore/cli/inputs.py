@@ -72,7 +72,7 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
 
 
 def somebody_is_there() -> bool:
-    """Tell whether a person at a terminal can be asked."""
+    """Return whether a person at a terminal can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -132,7 +132,7 @@ def read_input(file: str) -> bytes:
 
 
 def input_title(file: str) -> str:
-    """Say what a file is called in errors."""
+    """Return what a file is called in errors."""
     return "<stdin>" if file == "-" else file
 
 

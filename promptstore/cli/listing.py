@@ -62,7 +62,7 @@ def list_prompts(
 
 
 def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
-    """Say whether there is no prompt at all, or none like that, and point to uncommitted files."""
+    """Return why nothing is listed, and where uncommitted files are."""
     if snapshot.names():
         return f"no prompt in {snapshot.place} is like that"
     folder = f" under {store.root!r}" if store.root else ""

@@ -28,7 +28,7 @@ def difftool(
         ),
     ],
 ) -> None:
-    """Tell what changed in a prompt file; git calls it for `git diff`.
+    """Show what changed in a prompt file; git calls it for `git diff`.
 
     Once: `git config diff.promptstore.command "promptstore difftool"`, and in .gitattributes
     `prompts/**/*.yaml diff=promptstore`.

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import update_wrapper
+from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from promptstore.cli.options import with_options
 from promptstore.errors import InvalidArgumentError, PromptStoreError
 from promptstore.lint.settings import Settings, checked_codes, read_settings
 from promptstore.model.names import near_matches
@@ -43,46 +42,59 @@ class Place(NamedTuple):
     branch: str | None = None
 
 
-def placed(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that takes the options of a place behind its name, too.
+def with_options(
+    command: Callable[..., None], block: Callable[..., Any], name: str = ""
+) -> Callable[..., None]:
+    """Return a command that takes the options of a block besides its own.
 
     Args:
-        command: The command; one without a context, or with such an option of its own, is returned
-            as it is.
+        command: The command.
+        block: A function whose parameters are options, as typer reads them. It is called first;
+            parameters that the command has too, such as its context, are shared.
+        name: The parameter of the command that gets what the block returns, if it wants it.
     """
-    own = inspect.signature(command).parameters
-    if "context" not in own or not own.keys().isdisjoint(Place._fields):
-        return command
+    own = inspect.signature(command, eval_str=True).parameters
+    added = inspect.signature(block, eval_str=True).parameters
 
-    def moved(context: typer.Context, place: dict[str, Any], **given: Any) -> None:
-        context.obj = context.obj._replace(**place)
-        command(context=context, **given)
+    @wraps(command)
+    def extended(**given: Any) -> None:
+        made = block(**{key: given[key] for key in added})
+        kept = {key: value for key, value in given.items() if key in own}
+        command(**kept, **({name: made} if name else {}))
 
-    moved.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            *inspect.signature(command, eval_str=True).parameters.values(),
-            inspect.Parameter("place", inspect.Parameter.KEYWORD_ONLY),
-        ]
-    )
-    return with_options(update_wrapper(moved, command), _given_place, "place")
+    parameters = {**own, **added}
+    parameters.pop(name, None)
+    extended.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    return extended
 
 
-def _given_place(
+def placed(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes the options of a place behind its name, too."""
+    own = inspect.signature(command).parameters.keys()
+    # Without a context it needs no place; one option of `sync` has the name of a place's.
+    is_placed = "context" in own and own.isdisjoint(Place._fields)
+    return with_options(command, _move) if is_placed else command
+
+
+def _move(
+    context: typer.Context,
+    *,
     repo: Annotated[Path | None, typer.Option("--repo", "-C", hidden=True)] = None,
     root: Annotated[str | None, typer.Option(hidden=True)] = None,
     branch: Annotated[str | None, typer.Option(hidden=True)] = None,
-) -> dict[str, Any]:
+) -> None:
     given = {"repo": repo, "root": root, "branch": branch}
-    return {key: value for key, value in given.items() if value is not None}
+    context.obj = context.obj._replace(**{key: value for key, value in given.items() if value})
 
 
 @contextmanager
-def opened_at(place: Place, *, worktree: bool = False) -> Iterator[PromptStore]:
-    """Open the store at a place.
+def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[PromptStore]:
+    """Open the store for one command.
 
     Raises:
         InvalidArgumentError: The prompts' folder was named, and there is none of that name.
     """
+    place: Place = context.obj
     bar = _Bar()
     try:
         store = PromptStore.open(
@@ -149,14 +161,6 @@ class _Bar:
 Worktree = Annotated[
     bool, typer.Option("--worktree", help="Read the files on disk, uncommitted edits included.")
 ]
-
-
-@contextmanager
-def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[PromptStore]:
-    """Open the store for one command."""
-    place: Place = context.obj
-    with opened_at(place, worktree=worktree) as store:
-        yield store
 
 
 @contextmanager

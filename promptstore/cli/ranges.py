@@ -13,7 +13,7 @@ from promptstore.compare.texts import unified
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint.check import check, check_unrecognized_files
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Finding, sorted_findings
+from promptstore.lint.findings import Finding
 from promptstore.model.names import is_name, near_matches
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import comment
@@ -96,7 +96,7 @@ def check_changes(
     context.only = context.dependents(touched)
     old = set(before.strays())
     came = (found for found in check_unrecognized_files(context) if found.path not in old)
-    return sorted_findings({*check(context), *came})
+    return sorted({*check(context), *came})
 
 
 def check_format(output: str) -> None:

@@ -99,7 +99,7 @@ def _name_of(store: PromptStore, file: str) -> str:
 
 
 def _advice(store: PromptStore, path: Path, file: str, root: Path) -> str:
-    """Say which file was probably meant, where it is a path or a name that was mistyped."""
+    """Return which file was probably meant, where it is a path or a name that was mistyped."""
     if not store.has_files:
         return ""
     typed = path.relative_to(root).as_posix() if path.is_relative_to(root) else file

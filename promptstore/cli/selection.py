@@ -104,7 +104,7 @@ def _label_or_rev(store: PromptStore, name: str, selector: str) -> Selection:
 
 
 def _advice(name: str, selector: str, labels: LabelTable) -> str:
-    """Say what was probably meant by a selector that means nothing."""
+    """Return what was probably meant by a selector that means nothing."""
     near = near_matches(selector, labels.targets)
     if near:
         return f" Did you mean {' or '.join(f'{name}@{label}' for label in near)}?"

@@ -16,8 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from promptstore.cli.inputs import somebody_is_there
-from promptstore.cli.opening import settings_of
-from promptstore.cli.options import with_options
+from promptstore.cli.opening import settings_of, with_options
 from promptstore.cli.output import (
     identity,
     print_diff,
@@ -117,7 +116,7 @@ def takes_order(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def expect_all(names: Iterable[str], version: int | None) -> dict[str, int]:
-    """Give the version that each prompt must be at."""
+    """Return the version that each prompt must be at."""
     return {} if version is None else dict.fromkeys(names, version)
 
 
@@ -145,7 +144,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def overlay(store: PromptStore, base: Snapshot, files: Mapping[str, bytes]) -> Snapshot:
-    """Give the prompts as they would be with some files, which may be broken."""
+    """Return the prompts as they would be with some files, which may be broken."""
     folder = f"{store.root}/" if store.root else ""
     return base.overlaid(
         {
@@ -207,7 +206,7 @@ def raise_all(errors: Sequence[PromptFileError]) -> None:
 
 
 def warn(findings: Iterable[Finding]) -> None:
-    """Tell problems that a change brings and that do not stop it."""
+    """Print problems that a change brings and that do not stop it."""
     for finding in findings:
         print_error(f"warning: {replace(finding, severity='error')}")
 
@@ -312,7 +311,7 @@ def diff_files(before: File | None, after: File | None) -> str:
 
 
 def _gist(finding: Finding) -> tuple[str, str, str]:
-    """Say what a problem is, without the line that an edit may have moved it to."""
+    """Return what a problem is, without the line that an edit may have moved it to."""
     return finding.path, finding.problem.code, finding.problem.message
 
 

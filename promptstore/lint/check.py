@@ -9,7 +9,7 @@ from typing import Final
 from promptstore.errors import Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding, sorted_findings
+from promptstore.lint.findings import Breach, Finding
 from promptstore.lint.ignores import Ignores
 from promptstore.lint.names import LOST_LABEL, unrecognized_files
 from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
@@ -41,7 +41,7 @@ def check(context: LintContext) -> list[Finding]:
         findings |= set(_of_prompt(context, name))
     if context.only is None:
         findings |= set(check_unrecognized_files(context))
-    return sorted_findings(findings)
+    return sorted(findings)
 
 
 def check_unrecognized_files(context: LintContext) -> list[Finding]:

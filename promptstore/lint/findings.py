@@ -81,8 +81,3 @@ class Finding:
         found = self.problem
         weight = "" if self.severity == "error" else f"{self.severity}: "
         return f"{self.path}:{found.line}:{found.column}: {found.code} {weight}{found.message}"
-
-
-def sorted_findings(findings: set[Finding]) -> list[Finding]:
-    """Return findings sorted by path, line and column."""
-    return sorted(findings, key=lambda finding: (finding.path, finding.problem))

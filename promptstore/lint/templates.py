@@ -23,7 +23,7 @@ UNDECLARED_VARIABLE: Final = Rule(
     "PS202",
     "A text uses a variable that the prompt does not declare.",
     "Once `variables:` is there it is a contract: a render that needs a variable outside of it "
-    "fails. Declare the variable, or mend its name.",
+    "fails. Declare the variable, or fix its name.",
     bad='variables:\n  name: {}\nprompt: "{{ name }}, {{ nmae }}"',
     good='variables:\n  name: {}\nprompt: "{{ name }}, {{ name }}"',
 )
@@ -77,7 +77,7 @@ CHAT_INCLUDE: Final = Rule(
 BROKEN_INCLUDE: Final = Rule(
     "PS306",
     "A text includes a prompt whose file is broken.",
-    "The including prompt fails for the fault of another file. Mend that file; its own problems "
+    "The including prompt fails for the fault of another file. Fix that file; its own problems "
     "are reported there.",
 )
 

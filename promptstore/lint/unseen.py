@@ -26,7 +26,7 @@ _UNSEEN: Final = re.compile(
 )
 _JOINERS: Final = "\u200c\u200d"
 _STYLES: Final = "\ufe0e\ufe0f"
-"""Say that the symbol before is shown as text, or as an emoji."""
+"""These say that the symbol before them is shown as text, or as an emoji."""
 _KEYCAP: Final = "\u20e3"
 _KEYS: Final = frozenset("0123456789#*")
 _SYMBOLS: Final = frozenset({"So", "Sm", "Sk", "Po", "Pd"})

@@ -162,7 +162,7 @@ def _shortened(pieces: list[Piece]) -> Iterator[Piece]:
 
 
 def _pairs(change: PromptChange) -> list[tuple[str, str, str]]:
-    """Give the texts that differ: title, before, after."""
+    """Return the texts that differ: title, before, after."""
     if change.kind == "affected":
         return []  # Its includes changed, and they are told by themselves.
     return [(pair.title, pair.before, pair.after) for pair in change.diff.texts]

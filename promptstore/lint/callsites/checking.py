@@ -15,7 +15,7 @@ from promptstore.errors import Problem, PromptFileError, TemplateError
 from promptstore.lint import callsite_rules as rules
 from promptstore.lint.callsites.calls import UNKNOWN, Call, Reader
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Finding, sorted_findings
+from promptstore.lint.findings import Finding
 from promptstore.lint.ignores import Ignores
 from promptstore.model.binding import UnfitValueError, fit
 from promptstore.model.rendering import Signature, signature
@@ -56,7 +56,7 @@ def check_code(
     ]
     if unused:
         findings += _unused(context, code.words)
-    return sorted_findings(set(findings))
+    return sorted(set(findings))
 
 
 def _finding(context: LintContext, path: str, problem: Problem, name: str | None) -> Finding:
@@ -106,7 +106,7 @@ def _python_files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _signature(context: LintContext, name: str) -> Signature | None:
-    """Tell what a prompt takes, or None where it cannot be rendered; that is told at its file."""
+    """Return what a prompt takes, or None where it cannot be rendered; that is told at its file."""
     try:
         return signature(context.complete(name))
     except (TemplateError, PromptFileError):
