@@ -470,8 +470,7 @@ def test_each_file_is_read_and_parsed_once_however_many_are_looked_at(
     if only is not None:
         context.only = context.dependents(names[:only])
     assert check(context)
-    # Once as a text, once to be parsed.
-    assert max(snapshot.reads.values()) <= 2
+    assert max(snapshot.reads.values()) == 1
     assert len(parsed) == len(names)
 
 

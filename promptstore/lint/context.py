@@ -63,6 +63,7 @@ class LintContext:
         self.only = only
         self._snapshot = snapshot
         self._files: dict[str, File] = {}
+        self._data: dict[str, bytes] = {}
         self._sources: dict[str, str] = {}
         self._lines: dict[str, list[str]] = {}
         self._read: dict[str, Document | PromptFileError] = {}
@@ -105,10 +106,16 @@ class LintContext:
             self._files[name] = self._snapshot.file(name)
         return self._files[name]
 
+    def data(self, name: str) -> bytes:
+        """Return the content of a file."""
+        if name not in self._data:
+            self._data[name] = self.file(name).read()
+        return self._data[name]
+
     def source(self, name: str) -> str:
         """Return the text of a file with plain line ends; what is no UTF-8 as an escape."""
         if name not in self._sources:
-            text = self.file(name).read().decode(errors="backslashreplace")
+            text = self.data(name).decode(errors="backslashreplace")
             self._sources[name] = text.replace("\r\n", "\n").replace("\r", "\n")
         return self._sources[name]
 
@@ -123,9 +130,8 @@ class LintContext:
         if name not in self.known:
             return None
         if name not in self._read:
-            file = self.file(name)
             try:
-                self._read[name] = parse(file.read(), file.path)
+                self._read[name] = parse(self.data(name), self.file(name).path)
             except PromptFileError as error:
                 self._read[name] = error
         return self._read[name]

@@ -95,8 +95,7 @@ READING: Final = tuple(
 
 def not_canonical(context: LintContext, name: str) -> Iterator[Breach]:
     """Compare the file with its canonical form."""
-    file = context.file(name)
-    data = file.read()
-    if format_file(data, file.path) != data:
+    data = context.data(name)
+    if format_file(data, context.file(name).path) != data:
         message = "The file is not in canonical form; `promptstore format` writes it so."
         yield Breach(NOT_CANONICAL, message, place=(1, 1))

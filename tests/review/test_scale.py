@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from promptstore.cli.ranges import check_changes
+from promptstore.history.sources import File
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
 from promptstore.review.ranges import compare
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
@@ -26,6 +31,56 @@ def thousand() -> dict[str, str | bytes | None]:
             text = path.read_text(encoding="utf-8").replace("You ", f"You {number} ")
             files[f"prompts/{name}" if number == 0 else f"prompts/team{number}/{name}"] = text
     return files
+
+
+class Counting:
+    """A snapshot that counts how often each file is read for a check or a comparison."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.reads: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._snapshot, name)
+
+    def file(self, name: str) -> File:
+        file = self._snapshot.file(name)
+
+        def read() -> bytes:
+            self.reads[name] += 1
+            return file.read()
+
+        return file._replace(read=read)
+
+
+def test_a_range_of_very_many_prompts_reads_each_but_twice(repo: GitRepo) -> None:
+    root = repo.commit({"prompts/first.yaml": "prompt: x\n"})
+    repo.commit(dict([*thousand().items()][:150]))
+    store = PromptStore.open(repo.path)
+    before, after = Counting(store.snapshot(root)), Counting(store.snapshot())
+    found = compare(cast("Snapshot", before), cast("Snapshot", after))
+    check_changes(store, cast("Snapshot", before), cast("Snapshot", after), found)
+    assert len(found.changes) == 150
+    # Once by the comparison and once by the check.
+    assert max(after.reads.values()) == 2
+    assert max(before.reads.values(), default=0) <= 1
+
+
+def test_the_way_to_a_changed_include_is_the_shortest(repo: GitRepo) -> None:
+    files: dict[str, str | bytes | None] = {
+        "prompts/tone.yaml": "prompt: Be kind.\n",
+        "prompts/a.yaml": "prompt: \"{% include 'tone' %}\"\n",
+        "prompts/b.yaml": "prompt: \"{% include 'a' %}\"\n",
+        "prompts/c.yaml": "prompt: \"{% include 'b' %}{% include 'tone' %}\"\n",
+    }
+    base = repo.commit(files)
+    repo.commit({"prompts/tone.yaml": "prompt: Be brief.\n"})
+    store = PromptStore.open(repo.path)
+    ways = {
+        change.name: change.via
+        for change in compare(store.snapshot(base), store.snapshot()).changes
+    }
+    assert ways == {"tone": (), "a": ("a", "tone"), "b": ("b", "a", "tone"), "c": ("c", "tone")}
 
 
 @pytest.mark.slow
