@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from promptstore.errors import SyncRefusedError
-from promptstore.history.sources import File
 from promptstore.lint import context as context_module
 from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
 from promptstore.lint.check import MAX_SHOWN, check, check_labels
@@ -22,6 +20,7 @@ from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
+from tests.counting import CountingSnapshot
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
 
@@ -429,26 +428,6 @@ def spy(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[tuple[An
 
     monkeypatch.setattr(owner, name, noting)
     return calls
-
-
-class CountingSnapshot:
-    """A snapshot that counts how often each file is read."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self.reads: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._snapshot, name)
-
-    def file(self, name: str) -> File:
-        file = self._snapshot.file(name)
-
-        def read() -> bytes:
-            self.reads[name] += 1
-            return file.read()
-
-        return file._replace(read=read)
 
 
 @pytest.mark.parametrize("only", [None, 40])

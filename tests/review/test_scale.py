@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from promptstore.cli.ranges import check_changes
-from promptstore.history.sources import File
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
 from promptstore.review.ranges import compare
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
+from tests.counting import CountingSnapshot
 from tests.gitrepo import GitRepo
 
 ROOT = Path(__file__).parents[2] / "prompts"
@@ -33,31 +32,11 @@ def thousand() -> dict[str, str | bytes | None]:
     return files
 
 
-class Counting:
-    """A snapshot that counts how often each file is read for a check or a comparison."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self.reads: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._snapshot, name)
-
-    def file(self, name: str) -> File:
-        file = self._snapshot.file(name)
-
-        def read() -> bytes:
-            self.reads[name] += 1
-            return file.read()
-
-        return file._replace(read=read)
-
-
 def test_a_range_of_very_many_prompts_reads_each_but_twice(repo: GitRepo) -> None:
     root = repo.commit({"prompts/first.yaml": "prompt: x\n"})
     repo.commit(dict([*thousand().items()][:150]))
     store = PromptStore.open(repo.path)
-    before, after = Counting(store.snapshot(root)), Counting(store.snapshot())
+    before, after = CountingSnapshot(store.snapshot(root)), CountingSnapshot(store.snapshot())
     found = compare(cast("Snapshot", before), cast("Snapshot", after))
     check_changes(store, cast("Snapshot", before), cast("Snapshot", after), found)
     assert len(found.changes) == 150
