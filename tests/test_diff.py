@@ -136,11 +136,13 @@ def test_a_last_line_end_is_told() -> None:
 
 
 def test_messages_that_come_and_go() -> None:
-    after = replace(CHAT, messages=(SYSTEM, Insert("history"), USER, Message("user", "More.")))
-    found = diff_prompts(CHAT, after)
+    declared = {**(CHAT.variables or {}), "history": Variable(type="messages")}
+    chat = replace(CHAT, variables=declared)
+    after = replace(chat, messages=(SYSTEM, Insert("history"), USER, Message("user", "More.")))
+    found = diff_prompts(chat, after)
     assert found.changes == ("message 2 (insert history) added", "message 4 (user) added")
     assert [text.title for text in found.texts] == ["message 4 (user)"]
-    back = diff_prompts(after, CHAT)
+    back = diff_prompts(after, chat)
     assert back.changes == ("message 2 (insert history) removed", "message 4 (user) removed")
 
 

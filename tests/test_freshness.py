@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from promptstore import PromptStore, RevisionNotFoundError
-from promptstore.errors import PromptNotFoundError
+from promptstore import PromptStore
+from promptstore.errors import PromptNotFoundError, RevisionNotFoundError
 from promptstore.git import Repository
 from promptstore.git.alarm import RefAlarm, watch_refs
 from tests.gitrepo import GitRepo

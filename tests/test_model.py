@@ -8,9 +8,10 @@ from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
 from promptstore.model.messages import Insert, Message
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import texts
 from promptstore.model.variables import Variable
+from promptstore.model.versions import Version
 from tests.promptfile.strategies import prompts
 
 PARTS = (

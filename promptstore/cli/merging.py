@@ -15,7 +15,7 @@ from promptstore.compare.merge import Sides, merge_files
 from promptstore.compare.texts import unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 
 _WITH_HEADER = 7
 

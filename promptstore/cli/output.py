@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 
 from promptstore.lint.unseen import escaped, show_unseen
 from promptstore.model.prompt import Prompt
+from promptstore.model.versions import PromptInfo
 
 # What a runner of GitHub Actions obeys; it also ends a line at a carriage return.
 _COMMAND: Final = re.compile(r"(?:^|[\r\n])\s*:(?=:)|#(?=#\[)")
@@ -160,7 +161,7 @@ def when(time: datetime | None) -> str:
     return time.isoformat() if time else ""
 
 
-def identity(prompt: Prompt) -> dict[str, Any]:
+def identity(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
     """Return which prompt this is, as JSON; what is not known is null.
 
     The keys are stable: `name`, `version`, `commit`, `snapshot_commit`, `blob`, `digest`, `kind`
@@ -175,12 +176,12 @@ def identity(prompt: Prompt) -> dict[str, Any]:
         "blob": prompt.blob,
         "digest": prompt.digest,
         "kind": "chat" if prompt.is_chat else "text",
-        "labels": list(prompt.labels),
+        "labels": list(info.labels),
         "deleted": prompt.deleted,
-        "created_at": when(prompt.created_at) or None,
-        "created_by": prompt.created_by,
-        "updated_at": when(prompt.updated_at) or None,
-        "updated_by": prompt.updated_by,
+        "created_at": when(info.created_at) or None,
+        "created_by": info.created_by,
+        "updated_at": when(info.updated_at) or None,
+        "updated_by": info.updated_by,
     }
 
 

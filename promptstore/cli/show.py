@@ -23,10 +23,11 @@ from promptstore.cli.output import (
 )
 from promptstore.cli.selection import Selected, select
 from promptstore.errors import VersionNotFoundError
-from promptstore.model.messages import Insert, Message
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
+from promptstore.model.versions import PromptInfo
 from promptstore.store.store import PromptStore, Rev
 
 Name = Annotated[
@@ -56,12 +57,12 @@ def show(
             print_file(_source(store, selected))
             return
         prompt = store.get(selected.name, deleted=True, **selected.selection)
-        # What is known of its history is read while the store is open.
-        lines, row = [*_lines(prompt)], identity(prompt)
+        info = store.info(selected.name, **selected.selection)
     if as_json:
+        row = identity(prompt, info)
         print_json(row | {"includes": sorted(prompt.includes), "content": prompt.content})
     else:
-        print_lines("\n".join(lines))
+        print_lines("\n".join(_lines(prompt, info)))
 
 
 def _source(store: PromptStore, selected: Selected) -> bytes:
@@ -84,9 +85,9 @@ def _commit_of(store: PromptStore, name: str, number: int) -> str:
     raise VersionNotFoundError(name=name, version=number, latest=history[0].number, removed=removed)
 
 
-def _lines(prompt: Prompt) -> Iterator[str]:
+def _lines(prompt: Prompt, info: PromptInfo) -> Iterator[str]:
     kind = "chat" if prompt.is_chat else "text"
-    labels = f", {', '.join(prompt.labels)}" if prompt.labels else ""
+    labels = f", {', '.join(info.labels)}" if info.labels else ""
     deleted = ", deleted" if prompt.deleted else ""
     yield f"{prompt.name} ({kind}, version {version_text(prompt.version)}{labels}{deleted})"
     if prompt.deleted_reason:
@@ -97,8 +98,8 @@ def _lines(prompt: Prompt) -> Iterator[str]:
         yield f"about:    {prompt.description}"
     if prompt.commit:
         yield f"commit:   {prompt.commit}"
-        yield f"updated:  {when(prompt.updated_at)} by {prompt.updated_by}"
-        yield f"created:  {when(prompt.created_at)} by {prompt.created_by}"
+        yield f"updated:  {when(info.updated_at)} by {info.updated_by}"
+        yield f"created:  {when(info.created_at)} by {info.created_by}"
     yield f"digest:   {prompt.digest}"
     if prompt.tags:
         yield f"tags:     {', '.join(prompt.tags)}"
@@ -110,7 +111,10 @@ def _lines(prompt: Prompt) -> Iterator[str]:
         yield f"variable: {name} {_described(variable)}"
     for key, value in prompt.config.items():
         yield f"config:   {key} = {_json(value)}"
-    for message in prompt.messages or (Message("", prompt.prompt or ""),):
+    if prompt.prompt is not None:
+        yield ""
+        yield prompt.prompt.removesuffix("\n")
+    for message in prompt.messages or ():
         yield ""
         yield _message(message)
 
@@ -131,6 +135,10 @@ def _message(message: Message | Insert) -> str:
     if isinstance(message, Insert):
         return f"[insert {message.insert}]"
     content = message.content
-    text = content if isinstance(content, str) else "\n".join(map(_json, content))
-    head = f"[{message.role}]\n" if message.role else ""
-    return head + text.removesuffix("\n")
+    text = content if isinstance(content, str) else "\n".join(map(_json, content or ()))
+    lines = [f"[{message.role}]", text.removesuffix("\n")]
+    for key in MESSAGE_KEYS[2:]:
+        value = getattr(message, key)
+        if value is not None:
+            lines.append(f"{key}: {_json(value)}")
+    return "\n".join(line for line in lines if line)

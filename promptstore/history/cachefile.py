@@ -1,4 +1,4 @@
-"""A file inside the git directory that only saves work: an SQLite database (sqlite3 lives here).
+"""A file that only saves work: an SQLite database (sqlite3 lives here).
 
 Where the file is missing, corrupt or cannot be written, it is made again, in memory if it must be.
 """
@@ -89,6 +89,25 @@ def _close(connection: Connection, at_end: Callable[[Connection], None] | None, 
             connection.execute("PRAGMA busy_timeout = 0")
             at_end(connection)
     connection.close()
+
+
+def private_folder() -> Path | None:
+    """Return a folder that nobody but the user can write, made where it is missing.
+
+    Returns:
+        The folder, or None where there is none, or it belongs to or is open to somebody else.
+    """
+    given = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    try:
+        top = Path(given) if given and Path(given).is_absolute() else Path.home() / ".cache"
+        folder = top / "promptstore"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except (OSError, RuntimeError):
+        return None
+    if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
+        return None
+    return folder
 
 
 def transaction(connection: Connection) -> AbstractContextManager[None]:

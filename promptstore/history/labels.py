@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from promptstore import git, promptfile
+from promptstore import git
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -23,8 +24,9 @@ from promptstore.errors import (
 )
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
-from promptstore.model.values import FrozenDict
 from promptstore.promptfile import codes
+from promptstore.promptfile.reader import parse_yaml
+from promptstore.promptfile.yamlwriter import write_flow, write_key
 
 if TYPE_CHECKING:
     from promptstore.git import FileChange, Link
@@ -50,7 +52,7 @@ _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
 
-_NONE: Final = FrozenDict()
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Target(NamedTuple):
@@ -282,7 +284,7 @@ def plan_moves(
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
     source = repository.blob(entry.id) if entry else b""
-    content = promptfile.parse_yaml(source, f"{BRANCH}:{file}") if source else {}
+    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
     for name, number in expected.items():
         _expect(label, name, present.get(name), number)
@@ -349,7 +351,7 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
-    start = f"{promptfile.write_key(name)}: {{"
+    start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
         return None
@@ -357,9 +359,7 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
-    return (
-        "" if target is None else f"{promptfile.write_key(name)}: {promptfile.write_flow(target)}\n"
-    )
+    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
 def _moves_between(
@@ -387,7 +387,7 @@ def _moves_between(
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
     plain = read_plain_file(data)
-    return _targets(promptfile.parse_yaml(data, path)) if plain is None else plain
+    return _targets(parse_yaml(data, path)) if plain is None else plain
 
 
 def read_plain_file(data: bytes) -> dict[str, Target] | None:

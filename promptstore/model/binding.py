@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -10,12 +9,8 @@ from typing import Any, Final
 from promptstore.errors import VariableError
 from promptstore.model.messages import ROLES
 from promptstore.model.names import near_matches
-from promptstore.model.values import MAX_DEPTH, is_unicode
+from promptstore.model.values import UnfitValueError, is_unicode, plain_json
 from promptstore.model.variables import MISSING, Variable, VariableType
-
-
-class UnfitValueError(ValueError):
-    """A value that a variable cannot take; the text says why and reads after the name."""
 
 
 def fit(variable: Variable, value: Any) -> Any:
@@ -33,7 +28,7 @@ def fit(variable: Variable, value: Any) -> Any:
     Raises:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
-    plain = value if type(value) is str and value.isascii() else _plain(value, 0)
+    plain = value if type(value) is str and value.isascii() else plain_json(value)
     _CHECKS[variable.type](plain)
     if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
         choices = ", ".join(repr(allowed) for allowed in variable.enum)
@@ -196,63 +191,6 @@ def _plain_checks(variable: Variable) -> tuple[frozenset[type], frozenset[Any] |
     if types == {str} and all(type(value) is str for value in variable.enum):
         return types, frozenset(variable.enum)
     return None
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise UnfitValueError(f"is nested deeper than {MAX_DEPTH} levels")
-    if type(value) is dict:
-        return {
-            # Most of what a value holds is plain text: a call for each takes half of the time.
-            (key if type(key) is str and key.isascii() else _plain_key(key)): (
-                item if type(item) is str and item.isascii() else _plain(item, depth + 1)
-            )
-            for key, item in value.items()
-        }
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, str):
-        return _plain_text(value)
-    if isinstance(value, int):
-        return int.__int__(value)
-    if isinstance(value, float):
-        return _plain_float(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, Mapping):
-        return _plain_mapping(value, depth)
-    raise UnfitValueError(
-        f"holds a {type(value).__name__}; give text, a number, true, false, null, a list or a dict"
-    )
-
-
-def _plain_text(value: str) -> str:
-    text = value if type(value) is str else str.__str__(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UnfitValueError(
-            f"holds half of a surrogate pair at character {error.start + 1}, "
-            "which no UTF-8 text can carry"
-        ) from None
-    return text
-
-
-def _plain_float(value: float) -> float:
-    number = float.__float__(value)
-    if math.isfinite(number):
-        return number
-    raise UnfitValueError(f"holds {number}, which JSON does not have")
-
-
-def _plain_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    return {_plain_key(key): _plain(item, depth + 1) for key, item in value.items()}
-
-
-def _plain_key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise UnfitValueError(f"has the key {key!r}, which is not text")
-    return _plain_text(key)
 
 
 def _same(value: Any, allowed: Any) -> bool:

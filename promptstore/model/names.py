@@ -18,7 +18,10 @@ LETTERS = FIRST_LETTERS + ".-"
 """What a part of a name may hold."""
 
 _SEGMENT = rf"[{FIRST_LETTERS}][{LETTERS}]*"
-_NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+NAME_PATTERN = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+"""What a name matches, as a regular expression."""
+
+_NAME = re.compile(NAME_PATTERN)
 _NAMES = re.compile(rf"(?:{_NAME.pattern}\n)*")
 
 

@@ -22,7 +22,7 @@ from promptstore.template import (
 )
 
 if TYPE_CHECKING:
-    from promptstore.model.prompt import Content, Prompt
+    from promptstore.model.prompt import Prompt
 
 _new: Final = object.__new__
 
@@ -103,7 +103,7 @@ class RenderedPrompt:
 
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a prompt with values from a mapping; see `Prompt.render`."""
-    program = prompt._program or _program(prompt)  # noqa: SLF001 - the memo belongs to this module
+    program = _program(prompt)
     fill = program.fill_texts
     messages = fill(values) if fill is not None else None
     if messages is None:
@@ -136,8 +136,10 @@ def _render_carefully(
         if isinstance(item, Insert):
             messages.extend(bound.get(item.insert, ()))
         else:
-            fill = item.fill
-            messages.append({"role": item.role, "content": fill(bound, program.optional, budget)})
+            message = {"role": item.role, "content": item.fill(bound, program.optional, budget)}
+            for key, value in item.rest.items():
+                message[key] = _fill(value, bound, program.optional, budget)
+            messages.append(message)
     return RenderedPrompt(messages, prompt)
 
 
@@ -176,7 +178,7 @@ def signature(prompt: Prompt) -> Signature:
     return Signature(variables, tuple(needed), program.undeclared)
 
 
-def texts(prompt: Prompt | Content) -> list[tuple[tuple[str | int, ...], str]]:
+def texts(prompt: Prompt) -> list[tuple[tuple[str | int, ...], str]]:
     """List every template of a prompt with its place in the file.
 
     Args:
@@ -191,7 +193,16 @@ def texts(prompt: Prompt | Content) -> list[tuple[tuple[str | int, ...], str]]:
     for index, message in enumerate(prompt.messages or ()):
         if isinstance(message, Message):
             found += _leaves(message.content, ("messages", index, "content"))
+            for number, call in enumerate(message.tool_calls or ()):
+                for key, name in _ARGUMENTS.items():
+                    if isinstance(call.get(key), dict):
+                        path = ("messages", index, "tool_calls", number, key, name)
+                        found += _leaves(call[key].get(name), path)
     return found
+
+
+_ARGUMENTS: Final = {"function": "arguments", "custom": "input"}
+"""Where the arguments of a tool call are, by the key that it is called by."""
 
 
 def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
@@ -209,6 +220,7 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | i
 class _CompiledMessage(NamedTuple):
     role: str
     fill: Callable[[Mapping[str, Any], frozenset[str], Budget], Any]
+    rest: Mapping[str, Any]
 
 
 class _Program(NamedTuple):
@@ -225,10 +237,12 @@ class _Program(NamedTuple):
 
 
 def _program(prompt: Prompt) -> _Program:
-    program = prompt._program  # noqa: SLF001 - the memo belongs to this module
+    # The copies that callers are given share the program of the prompt that is kept.
+    kept = prompt._kept or prompt  # noqa: SLF001 - both memos belong to this module
+    program = kept._program  # noqa: SLF001
     if program is None:
-        program = _prepare(prompt)
-        object.__setattr__(prompt, "_program", program)
+        program = _prepare(kept)
+        object.__setattr__(kept, "_program", program)
     return program
 
 
@@ -282,7 +296,9 @@ def _fill_texts(
         return None
     items = _items(prompt)
     roles = [
-        item.role for item in items if isinstance(item, Message) and isinstance(item.content, str)
+        item.role
+        for item in items
+        if isinstance(item, Message) and isinstance(item.content, str) and not _rest(item, str)
     ]
     if not roles or len(roles) != len(items):
         return None
@@ -304,9 +320,31 @@ def _compile_item(item: Message | Insert, compiled: Any) -> _CompiledMessage | I
     if isinstance(item, Insert):
         return item
     if isinstance(item.content, str):
-        return _CompiledMessage(item.role, compiled(item.content).render)
-    parts = [_compile_part(part, compiled) for part in item.content]
-    return _CompiledMessage(item.role, partial(_fill, parts))
+        return _CompiledMessage(item.role, compiled(item.content).render, _rest(item, compiled))
+    content = None if item.content is None else [_compile_part(p, compiled) for p in item.content]
+    return _CompiledMessage(item.role, partial(_fill, content), _rest(item, compiled))
+
+
+def _rest(message: Message, compiled: Any) -> dict[str, Any]:
+    """Return the fields beside role and content that a message has, templates compiled."""
+    calls = [_compile_call(call, compiled) for call in message.tool_calls or ()]
+    found = {
+        "name": message.name,
+        "tool_calls": calls or None,
+        "tool_call_id": message.tool_call_id,
+        "refusal": message.refusal,
+        "cache_control": message.cache_control,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _compile_call(call: Mapping[str, Any], compiled: Any) -> dict[str, Any]:
+    made = dict(call)
+    for key, name in _ARGUMENTS.items():
+        if isinstance(call.get(key), dict):
+            inner = call[key]
+            made[key] = {**inner, name: _compile_part(inner.get(name), compiled)}
+    return made
 
 
 def _compile_part(value: Any, compiled: Any) -> Any:

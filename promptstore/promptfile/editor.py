@@ -14,19 +14,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import PromptFileError
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import KEYS, Prompt
 from promptstore.promptfile.reader import loads, parse
-from promptstore.promptfile.schema import KEYS
-from promptstore.promptfile.writer import (
-    checked_content,
-    dumps,
-    plain_content,
-    write_top_entry,
-    write_variable,
-)
+from promptstore.promptfile.writer import dumps, write_top_entry, write_variable
 from promptstore.promptfile.yamlreader import Tree
 from promptstore.promptfile.yamlwriter import (
     can_be_block,
@@ -67,13 +60,11 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
 
     Raises:
         PromptFileError: The present content cannot be read.
-        InvalidArgumentError: The prompt is no valid one.
     """
     document = parse(source, path)
-    present = document.prompt.content
-    if _same(present, plain_content(prompt)):
+    present, wanted = document.prompt.content, prompt.content
+    if _same(present, wanted):
         return source
-    wanted = checked_content(prompt)
     text = source.decode()
     has_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
     tree = parse(text.replace("\r\n", "\n"), path).tree if has_crlf else document.tree
@@ -343,19 +334,19 @@ class _Editor:
             return self._block_end(node)
         end: int = node.end_mark.index
         # An empty value ends where its key does, behind the colon.
-        return max(end, opener.end_mark.index + 1) if end == node.start_mark.index else end
+        return int(max(end, opener.end_mark.index + 1)) if end == node.start_mark.index else end
 
     def _block_end(self, node: ScalarNode) -> int:
         """Find the end of a block: blank lines behind it count only where they are text."""
         start, end = node.start_mark.index, node.end_mark.index
         block = self._text[start:end]
         if node.style == ">":
-            return start + len(block.rstrip())
+            return int(start) + len(block.rstrip())
         header, *lines = block.split("\n")
         keeps = "+" in header.split("#", 1)[0]
         text = node.value if keeps else node.value.rstrip("\n")
         count = text.count("\n") + (text[-1:] not in ("", "\n"))
-        return start + len("\n".join([header, *lines[:count]]))
+        return int(start) + len("\n".join([header, *lines[:count]]))
 
     def _line_start(self, index: int) -> int:
         return self._text.rfind("\n", 0, index) + 1

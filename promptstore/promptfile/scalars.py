@@ -6,9 +6,8 @@ import math
 import re
 from typing import Any, Final
 
-MAX_DIGITS: Final = 4000
-INTEGER_BOUND: Final = 10**MAX_DIGITS
-_MAX_SHOWN: Final = 60
+from promptstore.model.faults import shown
+from promptstore.model.values import INTEGER_BOUND, MAX_DIGITS
 
 _NUMBER: Final = re.compile(
     r"""
@@ -62,11 +61,6 @@ def is_text(text: str) -> bool:
         return isinstance(resolve_plain(text), str)
     except ValueError:
         return False
-
-
-def shown(text: str) -> str:
-    """Cut a text that stands in a message where it is too long to be read."""
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _integer(text: str) -> int:

@@ -6,12 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
-from promptstore.model.binding import UnfitValueError, fit
 from promptstore.model.prompt import Prompt
-from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import loads
-from promptstore.promptfile.scalars import INTEGER_BOUND, MAX_DIGITS
-from promptstore.promptfile.schema import check_content
 from promptstore.promptfile.yamlwriter import (
     INDENT,
     MAX_FLOW_WIDTH,
@@ -31,54 +27,14 @@ def dumps(prompt: Prompt) -> str:
         The text of the file, with one line end at its end.
 
     Raises:
-        InvalidArgumentError: It is no valid prompt, for example with both a text and messages,
-            or no file can hold it.
+        InvalidArgumentError: No file can hold it.
     """
-    content = checked_content(prompt)
-    text = "".join(write_top_entry(key, value) for key, value in content.items())
+    text = "".join(write_top_entry(key, value) for key, value in prompt.content.items())
     try:
         loads(text.encode())
     except PromptFileError as error:
         raise _invalid(error.problems) from error
     return text
-
-
-def plain_content(prompt: Prompt) -> dict[str, Any]:
-    """Give the content of a prompt as plain JSON.
-
-    Raises:
-        InvalidArgumentError: It holds something that is not JSON, or a huge integer.
-    """
-    try:
-        content: dict[str, Any] = fit(Variable(type="object"), prompt.content)
-    except UnfitValueError as unfit:
-        raise InvalidArgumentError(message=f"This prompt {unfit}.") from None
-    if _has_long_integer(content):
-        message = f"This prompt holds an integer of more than {MAX_DIGITS:,} digits."
-        raise InvalidArgumentError(message=message)
-    return content
-
-
-def checked_content(prompt: Prompt) -> dict[str, Any]:
-    """Give the content of a prompt as plain JSON, once it is sure that the prompt is valid.
-
-    Raises:
-        InvalidArgumentError: It is not.
-    """
-    content = plain_content(prompt)
-    problems: list[Problem] = []
-    check_content(content, lambda _path, code, text: problems.append(Problem(1, 1, code, text)))
-    if problems:
-        raise _invalid(problems)
-    return content
-
-
-def _has_long_integer(value: Any) -> bool:
-    if isinstance(value, int):
-        return abs(value) >= INTEGER_BOUND
-    if isinstance(value, dict):
-        return any(map(_has_long_integer, value.values()))
-    return isinstance(value, list) and any(map(_has_long_integer, value))
 
 
 def _invalid(problems: Sequence[Problem]) -> InvalidArgumentError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -48,8 +47,9 @@ from promptstore.history.sources import (
 )
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
 from promptstore.model.names import check_name, near_matches
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import Prompt, identified, merged_values, own_copy, to_prompt
 from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.template import Limits
 
@@ -116,7 +116,7 @@ class PromptStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
-        self._cache = ContentCache(repository.common_dir if repository else None)
+        self._cache = ContentCache()
         self._present = Present(repository, branch, refresh_interval) if repository else None
         self._snapshots: dict[tuple[str, Standing], Snapshot] = {}
         self._label_tables: dict[str, LabelTable] = {}
@@ -224,9 +224,7 @@ class PromptStore:
             # Most calls ask what was asked before: they cost no more than looking that up.
             moment = self._present.moment() if self._present else None
             kept = moment.answers.get(question) if moment else None
-            if kept is not None and (version is None or type(version) is int):
-                return kept
-            return self._get(moment, question)
+            return own_copy(kept or self._get(moment, question))
         except _CANNOT_BE_HAD as error:
             if fallback is None:
                 raise
@@ -236,17 +234,20 @@ class PromptStore:
         self,
         name: str,
         variables: Mapping[str, Any] | None = None,
+        /,
         *,
         version: int | None = None,
         label: str | None = None,
         rev: Rev | None = None,
         fallback: Prompt | str | None = None,
+        **more: Any,
     ) -> RenderedPrompt:
         """Get one prompt and fill it with values.
 
         Args:
             name: The prompt's name.
             variables: The values by variable name.
+            more: Values by keyword; one that is called like an argument goes into the mapping.
             version: See `get`.
             label: See `get`.
             rev: See `get`.
@@ -259,7 +260,7 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `get` and `Prompt.render`.
         """
-        values = variables or {}
+        values = merged_values(variables, more)
         prompt = self.get(name, version=version, label=label, rev=rev, fallback=fallback)
         try:
             return render_prompt(prompt, values)
@@ -331,6 +332,40 @@ class PromptStore:
             raise self._unknown(name)
         labels = self._labels_at(standing)
         return [_version(history, labels, name, change) for change in changes]
+
+    def info(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        rev: Rev | None = None,
+    ) -> PromptInfo:
+        """Return who made which version of a prompt when, and its labels.
+
+        Args:
+            name: The prompt's name; it may be deleted.
+            version: The version of this number; None is the newest one.
+            label: The version that this label points at.
+            rev: The newest version as of this rev or time. At most one of the three.
+
+        Returns:
+            The facts; None where history is not known.
+
+        Raises:
+            PromptStoreError: As for `get`.
+        """
+        check_name(name)
+        _check_selection(version, label, rev)
+        standing = self._standing()
+        if label is not None:
+            version = self._labels_at(standing).find(label, name).version
+            if standing.is_shallow:
+                return PromptInfo(name=name)
+        if version is None:
+            return self.snapshot(rev).info(name)
+        self._require_history(standing)
+        return self._tip_snapshot(standing).info(name, version=version)
 
     def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
         """Take all prompts as of one commit, or all that have a label.
@@ -594,7 +629,7 @@ class PromptStore:
         result = self._tip_snapshot(standing._replace(tip=written.commit))
         prompts = {name: result.read(name, deleted=True) for name in edits}
         return {
-            name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
+            name: prompt if name in written.changed else identified(prompt, is_unchanged=True)
             for name, prompt in prompts.items()
         }
 
@@ -817,9 +852,9 @@ class PromptStore:
         elif label is not None:
             prompt = self._get_labelled(standing, name, label)
         elif rev is None and self._reads_files:
-            return self.working_snapshot().read(name, deleted=deleted)
+            return self.working_snapshot().load(name, deleted=deleted)
         else:
-            prompt = self._snapshot_of(standing, rev).read(name, deleted=deleted)
+            prompt = self._snapshot_of(standing, rev).load(name, deleted=deleted)
         if moment and (rev is None or _fixes_a_commit(rev)):
             # Nothing but the standing, and objects that never change, went into it.
             moment.keep(question, prompt)
@@ -836,14 +871,14 @@ class PromptStore:
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
         title = f"version {number}"
-        return self._snapshot(standing, change.commit, title).read(name, deleted=True)
+        return self._snapshot(standing, change.commit, title).load(name, deleted=True)
 
     def _get_labelled(self, standing: Standing, name: str, label: str) -> Prompt:
         target = self._labels_at(standing).find(label, name)
-        prompt = self._snapshot(standing, target.commit, label).read(name, deleted=True)
+        prompt = self._snapshot(standing, target.commit, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
-        return prompt
+        return identified(prompt, label=label)
 
     def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
         if name not in self._announced:
@@ -852,8 +887,8 @@ class PromptStore:
 
             log = logging.getLogger("promptstore")
             log.warning("using the fallback for the prompt %r: %s", name, error)
-        content = Prompt(prompt=fallback) if isinstance(fallback, str) else fallback
-        return replace(content, name=name, is_fallback=True, limits=self._limits)
+        content = to_prompt(fallback)
+        return own_copy(identified(content, name=name, is_fallback=True, limits=self._limits))
 
     def _labels_at(self, standing: Standing) -> LabelTable:
         commit = standing.labels

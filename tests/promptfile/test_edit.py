@@ -13,7 +13,8 @@ from promptstore.errors import PromptFileError
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
-from promptstore.promptfile import edit, loads
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.reader import loads
 
 SOURCE = """\
 # yaml-language-server: $schema=prompt.schema.json

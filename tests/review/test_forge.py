@@ -20,7 +20,7 @@ from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import dumps
+from promptstore.promptfile.writer import dumps
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.impact import Judgement
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment

@@ -14,7 +14,8 @@ from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.posthog.sync.encoding import Wire, decode, encode
-from promptstore.promptfile import dumps, loads
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 
 
 def back(wire: Wire, onto: Prompt | None = None) -> Prompt:
