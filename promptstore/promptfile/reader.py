@@ -159,7 +159,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
     """Leave out what only follows from another problem at the same place."""
     first: dict[tuple[int, int], Problem] = {}
-    for problem in problems:
+    # A key that nothing knows is why another one is missing.
+    for problem in sorted(problems, key=lambda problem: problem.code != codes.UNKNOWN_KEY):
         first.setdefault((problem.line, problem.column), problem)
     return list(first.values())
 
