@@ -19,7 +19,6 @@ from promptstore.promptfile.reader import parse_yaml
 from promptstore.promptfile.yamlwriter import write_flow, write_key
 from tests.gitrepo import GitRepo
 
-
 ODD_NAMES = [b"a.yaml", b"b\nc.yaml", b"\xff.yaml", b".d.yaml", b"e.yml", b"f g.yaml", b"h\n.yaml"]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from promptstore.errors import Problem, SyncRefusedError
-from promptstore.lint.library import Library, hint
-from promptstore.lint.rule import Rule
+from promptstore.errors import SyncRefusedError
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Rule
 from promptstore.model.names import SUFFIX
+
+_NAMED: Final = 3
 
 CASE_COLLISION: Final = Rule(
     "PS401",
@@ -50,18 +52,20 @@ REMOTE_NAME: Final = Rule(
 )
 
 
-def case_collision(library: Library, name: str) -> Iterator[Problem]:
+def case_collision(context: LintContext, name: str) -> Iterator[Breach]:
     """Find names that are this one in other letter case."""
-    twins = [other for other in library.by_folded.get(name.casefold(), ()) if other != name]
-    if twins:
-        shown = " and ".join(map(repr, twins))
+    alike = context.by_folded[name.casefold()]
+    if len(alike) > 1:
+        others = [other for other in alike[: _NAMED + 1] if other != name][:_NAMED]
+        more = len(alike) - 1 - len(others)
+        shown = " and ".join(map(repr, others)) + (f" and {more} more" if more else "")
         message = f"The name differs from {shown} only in letter case; rename one of them."
-        yield Problem(1, 1, CASE_COLLISION.code, message)
+        yield Breach(CASE_COLLISION, message)
 
 
-def strays(library: Library) -> Iterator[tuple[str, Problem]]:
+def unrecognized_files(context: LintContext) -> Iterator[tuple[str, Breach]]:
     """Find files that look like prompts and are none, each with its path."""
-    for path in library.strays:
+    for path in context.unrecognized_files:
         if path.endswith(SUFFIX):
             message = (
                 "The file is not read: it is a symbolic link, or its path holds other characters "
@@ -69,32 +73,33 @@ def strays(library: Library) -> Iterator[tuple[str, Problem]]:
             )
         else:
             message = "The file is not read: a prompt's file ends with .yaml. Rename it."
-        yield path, Problem(1, 1, UNUSABLE_NAME.code, message)
+        yield path, Breach(UNUSABLE_NAME, message)
 
 
-def dead_replacement(library: Library, name: str) -> Iterator[Problem]:
+def dead_replacement(context: LintContext, name: str) -> Iterator[Breach]:
     """Find a replacement that cannot be had."""
-    target = library.prompt(name).replaced_by
+    target = context.prompt(name).replaced_by
     if target is None:
         return
-    place = library.position(name, ("replaced_by",))
-    if target not in library.known:
-        advice = hint(target, library.names)
+    if target not in context.known:
+        advice = context.hint(target, context.names)
         message = f"There is no prompt {target!r} to replace this one.{advice}"
-        yield Problem(*place, DEAD_REPLACEMENT.code, message)
-    elif library.document(target) is not None and library.prompt(target).deleted:
+        yield Breach(DEAD_REPLACEMENT, message, ("replaced_by",))
+    elif context.document(target) is not None and context.prompt(target).deleted:
         message = f"{target!r}, which replaces this prompt, is deleted itself."
-        yield Problem(*place, DEAD_REPLACEMENT.code, message)
+        yield Breach(DEAD_REPLACEMENT, message, ("replaced_by",))
 
 
-def remote_name(library: Library, name: str) -> Iterator[Problem]:
+def remote_name(context: LintContext, name: str) -> Iterator[Breach]:
     """Find a name that a remote of the repository refuses."""
-    document = library.document(name)
+    if not context.settings.spellings:
+        return
+    document = context.document(name)
     if document is not None and document.prompt.deleted:
         return
-    for remote, spell in library.settings.spellings.items():
+    for remote, spell in context.settings.spellings.items():
         try:
             spell(name)
         except SyncRefusedError as error:
             message = f"The remote {remote!r} cannot hold the name {name!r}: {error.reason}"
-            yield Problem(1, 1, REMOTE_NAME.code, message)
+            yield Breach(REMOTE_NAME, message, place=(1, 1))
