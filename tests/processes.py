@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptstore import PromptStore
-from promptstore.edits import Edit
+from promptstore.store.edits import Edit
 
 
 class Child(NamedTuple):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.check import check, check_labels
 from promptstore.errors import SyncRefusedError
 from promptstore.lint import RULES, Library, Settings
-from promptstore.lint.callsites import RULES as CALL_SITE_RULES
+from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
+from promptstore.lint.check import check, check_labels
 from promptstore.promptfile import codes
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
 

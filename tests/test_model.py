@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import ndiff
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
-from promptstore.model import Insert, Message, Prompt, Version, texts
-from promptstore.variables import Variable
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import texts
+from promptstore.model.variables import Variable
+from promptstore.model.versions import Version
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from tests.promptfile.strategies import prompts
 
 PARTS = (
@@ -36,6 +43,123 @@ def test_parts_are_rendered_part_by_part() -> None:
     assert [keys for keys, _ in texts(prompt)][1] == (
         "messages", 0, "content", 1, "image_url", "url",
     )  # fmt: skip
+
+
+TOOLS = """\
+variables:
+  city: {type: string}
+messages:
+  - role: user
+    name: ada
+    content:
+      - {type: image, source: {type: url, url: "https://a/{{ city }}.png"}, cache_control: {t: e}}
+      - {type: document, source: {type: text, data: "{{ city }}"}, title: "On {{ city }}"}
+      - {type: hologram, beam: ["{{ city }}", 3]}
+  - role: assistant
+    content: null
+    tool_calls:
+      - id: "1"
+        type: function
+        function: {name: weather, arguments: '{"city": "{{ city }}"}'}
+      - {id: "2", type: custom, custom: {name: run, input: "look at {{ city }}"}}
+  - role: tool
+    content: Sunny in {{ city }}
+    tool_call_id: "{{ id }}"
+  - role: assistant
+    refusal: Not {{ this }}
+  - role: assistant
+    content:
+      - {type: tool_use, id: "3", name: map, input: {at: ["{{ city }}"]}}
+  - role: user
+    content:
+      - {type: tool_result, tool_use_id: "3", content: [{type: text, text: "{{ city }}"}]}
+      - {type: tool_result, tool_use_id: "4", content: "{{ city }}", is_error: true}
+    cache_control: {type: "{{ literal }}"}
+"""
+RENDERED = [
+    {
+        "role": "user",
+        "content": [
+            {
+                "type": "image",
+                "source": {"type": "url", "url": "https://a/Rome.png"},
+                "cache_control": {"t": "e"},
+            },
+            {"type": "document", "source": {"type": "text", "data": "Rome"}, "title": "On Rome"},
+            {"type": "hologram", "beam": ["Rome", 3]},
+        ],
+        "name": "ada",
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "1",
+                "type": "function",
+                "function": {"name": "weather", "arguments": '{"city": "Rome"}'},
+            },
+            {"id": "2", "type": "custom", "custom": {"name": "run", "input": "look at Rome"}},
+        ],
+    },
+    {"role": "tool", "content": "Sunny in Rome", "tool_call_id": "{{ id }}"},
+    {"role": "assistant", "content": None, "refusal": "Not {{ this }}"},
+    {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "3", "name": "map", "input": {"at": ["Rome"]}}],
+    },
+    {
+        "role": "user",
+        "content": [
+            {
+                "type": "tool_result",
+                "tool_use_id": "3",
+                "content": [{"type": "text", "text": "Rome"}],
+            },
+            {"type": "tool_result", "tool_use_id": "4", "content": "Rome", "is_error": True},
+        ],
+        "cache_control": {"type": "{{ literal }}"},
+    },
+]
+
+
+def test_what_chat_apis_take_can_be_written_down() -> None:
+    prompt = loads(TOOLS)
+    assert prompt.render(city="Rome").messages == RENDERED
+    written = dumps(prompt)
+    assert loads(written) == prompt
+    assert dumps(loads(written)) == written
+    assert edit(TOOLS.encode(), prompt) == TOOLS.encode()
+    as_python: list[Any] = prompt.content["messages"]
+    assert Prompt(messages=tuple(as_python), variables=prompt.variables) == prompt
+    with_nulls = [{"content": None, "tool_calls": None, **message} for message in as_python]
+    assert Prompt(messages=tuple(with_nulls), variables=prompt.variables) == prompt  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["name", "tool_calls", "tool_call_id", "refusal", "cache_control"])
+def test_an_edit_of_one_key_of_a_message_touches_nothing_else(key: str) -> None:
+    source = TOOLS.replace("  - role: tool", "  # why\n  - role: tool").encode()
+    prompt = loads(source)
+    index = next(n for n, item in enumerate(prompt.messages or ()) if getattr(item, key, None))
+    content = prompt.content["messages"]
+    wanted: Any = {"name": "eve", "refusal": "No.", "tool_call_id": "9"}.get(key)
+    if key == "tool_calls":
+        wanted = [{"id": "9", "function": {"name": "f", "arguments": "{}"}}]
+    if key == "cache_control":
+        wanted = {"type": "other"}
+    content[index][key] = wanted
+    changed = Prompt(messages=tuple(content), variables=prompt.variables)
+    edited = edit(source, changed)
+    assert loads(edited) == changed
+    assert b"  # why\n" in edited
+    gone, come = difference(source, edited)
+    assert 1 <= gone <= 4
+    assert 1 <= come <= 7
+
+
+def difference(before: bytes, after: bytes) -> tuple[int, int]:
+    lines = list(ndiff(before.decode().splitlines(), after.decode().splitlines()))
+    return sum(line[0] == "-" for line in lines), sum(line[0] == "+" for line in lines)
 
 
 def test_inserted_messages_are_given_as_they_are() -> None:
@@ -151,7 +275,14 @@ def test_a_chat_has_no_single_text() -> None:
 
 
 def test_the_subject_of_a_version() -> None:
-    version: Any = {"number": 1, "commit": "", "author": "", "committed_at": None, "blob": None}
+    version: Any = {
+        "name": "a",
+        "number": 1,
+        "commit": "",
+        "author": "",
+        "committed_at": None,
+        "blob": None,
+    }
     assert Version(**version, deleted=True, message="\nOne\n\nTwo\n").subject == "One"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 SIZES = [

@@ -7,7 +7,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.sequences import opcodes
+from promptstore.compare.sequences import opcodes
 
 WORDS = st.lists(st.sampled_from("abc"), max_size=12)
 

@@ -390,7 +390,7 @@ def test_the_language_means_what_plain_jinja_means() -> None:
 def test_substitution_alone_never_loads_jinja() -> None:
     program = (
         "import sys\n"
-        "from promptstore.model import Prompt\n"
+        "from promptstore.model.prompt import Prompt\n"
         "assert Prompt(prompt='Hi {{ name }}').render(name='Ada').text == 'Hi Ada'\n"
         "print('jinja2' in sys.modules)\n"
     )

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import LimitError, PromptFileError, TemplateError, VariableError
-from promptstore.model import Insert, Message, Prompt
-from promptstore.promptfile import loads
+from promptstore.model.messages import Insert, Message
+from promptstore.model.prompt import Prompt
+from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import loads
 from promptstore.template import Limits
-from promptstore.variables import Variable
 
 LADDER = "{% set y = ['aaaaaaaaaa'] %}" + "{% set y = [y, y] %}" * 40
 """A list that holds the same list twice, forty times over: small, but without end for a walk."""
@@ -168,7 +169,7 @@ MEMORY = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
 from promptstore.errors import TemplateError
-from promptstore.model import Prompt
+from promptstore.model.prompt import Prompt
 from tests.test_template_hostile import PAYLOADS
 for name, payload in PAYLOADS.items():
     try:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.values import MAX_DEPTH, FrozenDict, FrozenList, freeze, thaw
+from promptstore.model.values import MAX_DEPTH, FrozenDict, FrozenList, freeze, thaw
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import VariableError
-from promptstore.variables import MISSING, UnfitValueError, Variable, VariableType, bind, fit
+from promptstore.model.binding import UnfitValueError, bind, fit
+from promptstore.model.variables import MISSING, Variable, VariableType
 from tests.test_values import json_values
 
 

@@ -14,7 +14,7 @@ from typer.main import get_command
 from promptstore import __version__
 from promptstore.cli.output import make_output_exact
 from promptstore.cli.place import Place
-from promptstore.store import DEFAULT_ROOT
+from promptstore.store.store import DEFAULT_ROOT
 
 COMMANDS: Final = {
     "init": "init:init",

@@ -12,9 +12,6 @@ from typing import Annotated
 
 import typer
 
-from promptstore.callsites import check_code
-from promptstore.check import Finding, check_labels, check_strays
-from promptstore.check import check as find_problems
 from promptstore.cli.checking import settings_of
 from promptstore.cli.files import Named, write_back
 from promptstore.cli.forge import guarded
@@ -23,14 +20,17 @@ from promptstore.cli.output import print_error, print_json, print_lines
 from promptstore.cli.ranges import new_strays
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint import SEVERITIES, Library, Settings
+from promptstore.lint.callsites import check_code
+from promptstore.lint.check import Finding, check_labels, check_strays
+from promptstore.lint.check import check as find_problems
 from promptstore.lint.files import NOT_CANONICAL
 from promptstore.lint.fixes import canonical, mend_keys
 from promptstore.promptfile import codes
 from promptstore.review.annotations import annotation
 from promptstore.review.reports import finding_as_json
 from promptstore.review.sarif import sarif
-from promptstore.snapshot import Snapshot
-from promptstore.store import PromptStore
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
 
 _FORMATS = ("text", "json", "github", "sarif")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptstore.lint import Settings, checked_codes, read_settings
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 
 if TYPE_CHECKING:
-    from promptstore.sync.comparison import SyncRules
+    from promptstore.posthog.sync.comparison import SyncRules
 
 
 def settings_of(
@@ -31,7 +31,7 @@ def settings_of(
     Raises:
         InvalidArgumentError: A setting or a code means nothing.
     """
-    from promptstore.sync.settings import load_remotes  # most commands need no sync
+    from promptstore.posthog.sync.settings import load_remotes  # most commands need no sync
 
     settings = Settings()
     if store.has_files:

@@ -28,7 +28,7 @@ from promptstore.cli.writing import (
     refuse,
     warn,
 )
-from promptstore.edits import Deletion
+from promptstore.store.edits import Deletion
 
 
 def delete(

@@ -17,14 +17,14 @@ from promptstore.cli.output import print_json, print_lines, version_text
 from promptstore.cli.ranges import check_format, compare_ends, ends, is_range, print_range
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
-from promptstore.diff import PromptDiff, diff_prompts
+from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
     VersionNotFoundError,
 )
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 
 
 def diff(

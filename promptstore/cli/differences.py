@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptstore.cli.output import print_diff, print_lines
-from promptstore.diff import PromptDiff
+from promptstore.compare.diff import PromptDiff
 
 
 def print_prompt_diff(found: PromptDiff, nothing: str = "nothing changed") -> None:

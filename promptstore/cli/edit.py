@@ -23,9 +23,9 @@ from promptstore.cli.writing import (
     refuse_uncommitted,
     write_files,
 )
-from promptstore.names import check_name
-from promptstore.snapshot import Snapshot
-from promptstore.store import PromptStore
+from promptstore.model.names import check_name
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
 
 
 def edit(

@@ -13,9 +13,9 @@ from typing import Final
 from promptstore.cli.inputs import somebody_is_there
 from promptstore.cli.output import print_error
 from promptstore.errors import InvalidArgumentError, PromptStoreError, RepositoryError
-from promptstore.names import SUFFIX
-from promptstore.repository import Repository
-from promptstore.store import PromptStore
+from promptstore.git import Repository
+from promptstore.model.names import SUFFIX
+from promptstore.store.store import PromptStore
 
 _VARIABLES: Final = ("GIT_EDITOR", "VISUAL", "EDITOR")
 _BASE_LENGTH: Final = 12

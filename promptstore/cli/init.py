@@ -18,9 +18,9 @@ from promptstore.errors import (
     RepositoryError,
     RepositoryNotFoundError,
 )
-from promptstore.promptfile import file_schema
-from promptstore.repository import Repository, create_repository
-from promptstore.store import DEFAULT_ROOT, PromptStore
+from promptstore.git import Repository, create_repository
+from promptstore.model.fileschema import file_schema
+from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 _FILE: Final = "greeting.yaml"
 _SCHEMA: Final = "prompt.schema.json"

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError
-from promptstore.promptfile import parse_yaml
-from promptstore.variables import UnfitValueError, Variable, fit
+from promptstore.model.binding import fit
+from promptstore.model.values import UnfitValueError
+from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import parse_yaml
 
 _UNDECLARED: Final = Variable(type="string")
 

@@ -11,10 +11,10 @@ import typer
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.output import print_diff, print_error, print_lines
-from promptstore.diff import diff_prompts, unified
+from promptstore.compare.diff import diff_prompts, unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
-from promptstore.model import Prompt
-from promptstore.promptfile import loads
+from promptstore.model.prompt import Prompt
+from promptstore.promptfile.reader import loads
 
 _WITH_HEADER = 7
 
@@ -93,7 +93,7 @@ def merge_driver(
     .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
     it falls back to lines, with the usual conflict markers.
     """
-    from promptstore.merge import Sides, merge_files  # a diff needs neither that nor git
+    from promptstore.compare.merge import Sides, merge_files  # a diff needs neither that nor git
 
     sides = Sides(*map(_read, (base, ours, theirs)))
     merged = merge_files(sides, path, marker_size=size)

@@ -26,9 +26,9 @@ from promptstore.cli.writing import (
     write_files,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.names import check_name
-from promptstore.promptfile import loads
-from promptstore.snapshot import Snapshot
+from promptstore.model.names import check_name
+from promptstore.promptfile.reader import loads
+from promptstore.store.snapshot import Snapshot
 
 _TEXT: Final = b"""\
 description: Greet somebody by name.

@@ -11,8 +11,8 @@ import typer
 
 from promptstore.cli.place import Place, opened_at
 from promptstore.errors import PromptStoreError
-from promptstore.snapshot import Snapshot
-from promptstore.store import DEFAULT_ROOT, PromptStore
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 Worktree = Annotated[
     bool, typer.Option("--worktree", help="Read the files on disk, uncommitted edits included.")

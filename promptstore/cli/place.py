@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from promptstore.store import DEFAULT_ROOT, PromptStore
+from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from promptstore.check import check, check_strays
 from promptstore.cli.checking import settings_of
 from promptstore.cli.differences import print_prompt_diff
 from promptstore.cli.forge import guarded
 from promptstore.cli.inputs import read_file
 from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
-from promptstore.diff import unified
+from promptstore.compare.diff import unified
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint import Finding, Library, Settings
+from promptstore.lint.check import check, check_strays
 from promptstore.lint.library import hint
-from promptstore.names import is_name
+from promptstore.model.names import is_name
 from promptstore.review import PromptChange, RangeDiff, compare
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import comment
 from promptstore.review.reports import finding_as_json, range_as_json
 from promptstore.review.sarif import sarif
-from promptstore.snapshot import Snapshot
-from promptstore.store import PromptStore
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
 
 FORMATS: Final = ("terminal", "markdown", "json", "github", "sarif")
 

@@ -17,8 +17,8 @@ from promptstore.cli.output import print_exactly, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.errors import VariableError
-from promptstore.model import Prompt, RenderedPrompt, render_prompt
-from promptstore.values import thaw
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import RenderedPrompt, render_prompt
 
 
 def render(
@@ -68,7 +68,7 @@ def _as_json(rendered: RenderedPrompt) -> dict[str, Any]:
     return {
         **text,
         "messages": rendered.messages,
-        "config": thaw(rendered.config),
+        "config": rendered.config,
         "name": rendered.name,
         "version": rendered.version,
         "commit": rendered.commit,

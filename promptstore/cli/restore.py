@@ -25,9 +25,9 @@ from promptstore.cli.writing import (
     read_attribution,
     warn,
 )
-from promptstore.edits import Restoration
 from promptstore.errors import InvalidArgumentError
-from promptstore.store import PromptStore
+from promptstore.store.edits import Restoration
+from promptstore.store.store import PromptStore
 
 
 def restore(

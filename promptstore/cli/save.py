@@ -28,9 +28,9 @@ from promptstore.cli.writing import (
     write_files,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.names import SUFFIX, check_name, near_matches
-from promptstore.promptfile import loads
-from promptstore.store import PromptStore
+from promptstore.model.names import SUFFIX, check_name, near_matches
+from promptstore.promptfile.reader import loads
+from promptstore.store.store import PromptStore
 
 
 def save(

@@ -10,7 +10,7 @@ import typer
 
 from promptstore.cli.place import Place
 from promptstore.errors import InvalidArgumentError, MissingExtraError
-from promptstore.store import DEFAULT_ROOT
+from promptstore.store.store import DEFAULT_ROOT
 
 if TYPE_CHECKING:
     from promptstore.server.settings import Settings

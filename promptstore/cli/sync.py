@@ -23,9 +23,9 @@ from promptstore.cli.output import print_error, print_json, print_lines, print_t
 from promptstore.errors import InvalidArgumentError, MassDeletionError
 
 if TYPE_CHECKING:
-    from promptstore.remote import PostHogClient, RemotePrompt
-    from promptstore.sync import Comparison, Report, Result, Step, Sync, SyncOptions
-    from promptstore.sync.settings import RemoteSettings
+    from promptstore.posthog.remote import PostHogClient, RemotePrompt
+    from promptstore.posthog.sync import Comparison, Report, Result, Step, Sync, SyncOptions
+    from promptstore.posthog.sync.settings import RemoteSettings
 
     Both: TypeAlias = Comparison[RemotePrompt]
 
@@ -139,7 +139,7 @@ def push(
 
     The exit code is 1 when conflicts are left, or a prompt could not be pushed.
     """
-    from promptstore.sync import SyncOptions
+    from promptstore.posthog.sync import SyncOptions
 
     if prefer == "remote":
         raise InvalidArgumentError(
@@ -174,7 +174,7 @@ def pull(
     Texts that changed on both sides are merged where the changes do not touch. The exit code is 1
     when conflicts are left, or a prompt could not be pulled.
     """
-    from promptstore.sync import SyncOptions
+    from promptstore.posthog.sync import SyncOptions
 
     if prefer is not None and branch is not None:
         raise InvalidArgumentError(message="--prefer and --branch exclude each other")
@@ -194,10 +194,10 @@ def _session(
     context: typer.Context, name: str | None, only: Sequence[str] | None, *, as_source: bool
 ) -> Iterator[_Session]:
     """Open the store and the remote for one command."""
-    from promptstore.remote import Patience, PostHogClient
-    from promptstore.remote.prompts import PromptsOfRemote
-    from promptstore.sync import Sync
-    from promptstore.sync.settings import choose_remote, load_remotes
+    from promptstore.posthog.remote import Patience, PostHogClient
+    from promptstore.posthog.remote.prompts import PromptsOfRemote
+    from promptstore.posthog.sync import Sync
+    from promptstore.posthog.sync.settings import choose_remote, load_remotes
 
     with opened(context) as store:
         settings = choose_remote(load_remotes(store.path), name)
@@ -236,7 +236,7 @@ def _run(
     session: _Session, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Do one sync with progress, and print what came of it."""
-    from promptstore.sync import Report, chosen
+    from promptstore.posthog.sync import Report, chosen
 
     both = session.sync.compare()
     if dry_run:
@@ -275,7 +275,7 @@ def _applied(session: _Session, both: Both, options: SyncOptions) -> Report:
 @contextmanager
 def _progress(both: Both, options: SyncOptions) -> Iterator[Callable[[Result], None]]:
     """Show a bar on stderr while much is done; else nothing."""
-    from promptstore.sync import chosen
+    from promptstore.posthog.sync import chosen
 
     total = len(chosen(both, options))
     if not sys.stderr.isatty() or total < _WORTH_SHOWING:
@@ -323,7 +323,7 @@ def _print_status(session: _Session, both: Both) -> None:
 
 
 def _print_plan(session: _Session, both: Both) -> None:
-    from promptstore.sync import SyncOptions, is_held
+    from promptstore.posthog.sync import SyncOptions, is_held
 
     rows = [
         (
@@ -374,7 +374,7 @@ def _configs_kept(session: _Session, both: Both) -> list[str]:
 def _print_conflicts(both: Both, names: set[str] | None = None) -> None:
     """Show both sides of each conflict, as a diff from git's to the remote's."""
     from promptstore.cli.output import print_diff
-    from promptstore.sync.showing import side_by_side
+    from promptstore.posthog.sync.showing import side_by_side
 
     for step in both.steps:
         is_asked = names is None or step.name in names

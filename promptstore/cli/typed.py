@@ -11,8 +11,8 @@ from promptstore.cli.files import write_back
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_exactly, print_json
 from promptstore.errors import InvalidArgumentError
-from promptstore.promptfile import file_schema
-from promptstore.stubs import write_stubs
+from promptstore.interchange.stubs import write_stubs
+from promptstore.model.fileschema import file_schema
 
 
 def schema() -> None:

@@ -16,8 +16,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from promptstore.check import Finding
-from promptstore.check import check as find_problems
 from promptstore.cli.checking import settings_of
 from promptstore.cli.inputs import somebody_is_there
 from promptstore.cli.output import (
@@ -29,16 +27,18 @@ from promptstore.cli.output import (
     version_text,
     visible,
 )
-from promptstore.edits import Edit
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
+from promptstore.git import blob_id
+from promptstore.history.sources import File
 from promptstore.lint import Library
-from promptstore.model import Prompt
-from promptstore.names import SUFFIX, check_name
-from promptstore.repository import blob_id
-from promptstore.snapshot import Snapshot
-from promptstore.sources import File
-from promptstore.store import PromptStore
-from promptstore.writing import Attribution
+from promptstore.lint.check import Finding
+from promptstore.lint.check import check as find_problems
+from promptstore.model.names import SUFFIX, check_name
+from promptstore.model.prompt import Prompt
+from promptstore.store.edits import Edit
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
+from promptstore.store.writing import Attribution
 
 Message = Annotated[
     str | None,
@@ -258,7 +258,7 @@ def carry_out(
         return
     written = store.commit(edits, expected_versions=expected, base=base, **order.attribution)
     if order.as_json:
-        print_json([_row(prompt) for prompt in written.values()])
+        print_json([_row(store, prompt) for prompt in written.values()])
         return
     for prompt in written.values():
         print_lines(_sentence(prompt))
@@ -319,8 +319,9 @@ def _read_lines(text: str) -> Iterator[str]:
         yield f"{last}\n\\ No newline at end of file"
 
 
-def _row(prompt: Prompt) -> dict[str, Any]:
-    return identity(prompt) | {"changed": not prompt.is_unchanged}
+def _row(store: PromptStore, prompt: Prompt) -> dict[str, Any]:
+    info = store.info(prompt.name or "", rev=prompt.snapshot_commit)
+    return identity(prompt, info) | {"changed": not prompt.is_unchanged}
 
 
 def _sentence(prompt: Prompt) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint.registry import RULES
 from promptstore.lint.settings import SEVERITIES, Settings, Severity
-from promptstore.names import near_matches
+from promptstore.model.names import near_matches
 
 FILE: Final = "pyproject.toml"
 _LISTS: Final = ("select", "extend-select", "ignore")

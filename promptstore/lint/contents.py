@@ -10,7 +10,7 @@ from typing import Final
 from promptstore.errors import Problem
 from promptstore.lint.library import Library, Text
 from promptstore.lint.rule import Rule
-from promptstore.model import Insert, Message
+from promptstore.model.messages import Insert, Message
 
 SECRET: Final = Rule(
     "PS504",

@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
+from promptstore.history.sources import File
 from promptstore.lint.settings import Settings
-from promptstore.model import Prompt, texts
-from promptstore.names import near_matches
-from promptstore.promptfile import Document, parse
-from promptstore.snapshot import Snapshot
-from promptstore.sources import File
+from promptstore.model.names import near_matches
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import texts
+from promptstore.promptfile.reader import Document, parse
+from promptstore.store.snapshot import Snapshot
 from promptstore.template import Reference, References, Source, find_includes, find_references
 
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")

@@ -8,7 +8,7 @@ from typing import Final
 from promptstore.errors import Problem, SyncRefusedError
 from promptstore.lint.library import Library, hint
 from promptstore.lint.rule import Rule
-from promptstore.names import SUFFIX
+from promptstore.model.names import SUFFIX
 
 CASE_COLLISION: Final = Rule(
     "PS401",

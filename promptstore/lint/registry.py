@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import callsites, characters, contents, files, includes, naming, variables
+from promptstore.lint import (
+    callsite_rules,
+    characters,
+    contents,
+    files,
+    includes,
+    naming,
+    variables,
+)
 from promptstore.lint.rule import Check, Rule
 from promptstore.lint.settings import Settings, Severity
-from promptstore.names import near_matches
+from promptstore.model.names import near_matches
 
 CHECKS: Final[tuple[tuple[tuple[Rule, ...], Check], ...]] = (
     ((files.NOT_CANONICAL,), files.not_canonical),
@@ -61,7 +69,7 @@ RULES: Final[dict[str, Rule]] = {
             contents.ROLE_ORDER,
             contents.EMPTY_MESSAGE,
             contents.OVER_BUDGET,
-            *callsites.RULES,
+            *callsite_rules.RULES,
         ),
         key=lambda rule: rule.code,
     )

@@ -8,7 +8,7 @@ from typing import Final
 from promptstore.errors import Problem, TemplateSyntaxError
 from promptstore.lint.library import Library, hint
 from promptstore.lint.rule import Rule
-from promptstore.model import Insert
+from promptstore.model.messages import Insert
 
 TEMPLATE_SYNTAX: Final = Rule(
     "PS201",

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, Final, Literal, TypeAlias
 
-from promptstore.diff import PromptDiff, diff_prompts
+from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
 from promptstore.lint import Library, Settings
-from promptstore.model import Prompt, render_prompt, texts
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import render_prompt, texts
 from promptstore.review.impact import IMPACTS, Judgement, judge
-from promptstore.snapshot import Snapshot
+from promptstore.store.snapshot import Snapshot
 
 Kind: TypeAlias = Literal[
     "added", "removed", "renamed", "deleted", "restored", "changed", "affected", "broken", "mended"
@@ -213,7 +214,7 @@ def _added(after: Snapshot, name: str) -> PromptChange:
     new, path = _read(after, name), after.file(name).path
     if isinstance(new, PromptFileError):
         return _broken(name, path, new, None)
-    blank = Prompt(prompt="") if new.prompt is not None else Prompt(messages=())
+    blank = Prompt(prompt="")
     return PromptChange(
         name=name, path=path, kind="added", judgement=Judgement("compatible", ("new",)),
         diff=replace(diff_prompts(blank, new), changes=()), after=new,

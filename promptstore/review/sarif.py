@@ -29,7 +29,7 @@ def sarif(findings: Sequence[Finding], changes: Sequence[PromptChange] = ()) -> 
     """Write findings and changes as one SARIF log.
 
     Args:
-        findings: What `promptstore.check` found.
+        findings: What `promptstore.lint.check` found.
         changes: What a range of commits changed.
 
     Returns:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from promptstore.sequences import opcodes
+from promptstore.compare.sequences import opcodes
 
 Sort: TypeAlias = Literal["same", "removed", "added"]
 

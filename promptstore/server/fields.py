@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from promptstore.labels import is_label
+from promptstore.history.labels import is_label
+from promptstore.model.values import MAX_DEPTH
 from promptstore.server.content import MAX_BYTES, TextEdit, is_deep, size_of
 from promptstore.server.ids import read_uuid
 from promptstore.server.problems import RefusedError, invalid, invalid_name, required
-from promptstore.values import MAX_DEPTH
 
 _TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})

@@ -10,11 +10,11 @@ from uuid import UUID
 from starlette.responses import Response
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
-from promptstore.model import Prompt
+from promptstore.model.prompt import Prompt
 from promptstore.server import ids
 from promptstore.server.settings import ProjectSettings
-from promptstore.snapshot import History, Snapshot
-from promptstore.store import Position, PromptStore
+from promptstore.store.snapshot import History, Snapshot
+from promptstore.store.store import Position, PromptStore
 
 Question: TypeAlias = tuple[str, bytes, str]
 """What a read asks: the path and the query as they were sent, and the origin."""

@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.names import near_matches
+from promptstore.git import Repository
+from promptstore.model.names import near_matches
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.yamlreader import Tree, read_yaml
-from promptstore.repository import Repository
-from promptstore.store import DEFAULT_ROOT
+from promptstore.store.store import DEFAULT_ROOT
 
 _TOP_KEYS: Final = frozenset({"projects", "tokens"})
 _PROJECT_KEYS: Final = frozenset({"id", "repository", "branch", "root", "public_url", "token"})

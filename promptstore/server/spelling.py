@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from promptstore.names import is_name
+from promptstore.model.names import is_name
 
 _ESCAPED: Final = {"/": "__", ".": "_d", "_": "_u"}
 _PLAIN: Final = {escaped: letter for letter, escaped in _ESCAPED.items()}

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.repository import Patience
-from promptstore.repository.identity import parse_signature
-from promptstore.repository.locks import exclusive
+from promptstore.git import Patience
+from promptstore.git.identity import parse_signature
+from promptstore.git.locks import exclusive
 
 SCOPES: Final = (
     "llm_prompt:read",

@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from promptstore.edits import Deletion, Edit
 from promptstore.errors import (
     ConflictError,
     LabelNotFoundError,
     PromptNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.labels import is_label
-from promptstore.model import Prompt
+from promptstore.history.labels import is_label
+from promptstore.model.prompt import Prompt
 from promptstore.server import wire
 from promptstore.server.content import apply_edits, check_size, value_of, with_value
 from promptstore.server.etags import is_expected
@@ -53,7 +52,8 @@ from promptstore.server.reading import (
     row_of,
 )
 from promptstore.server.spelling import spell, unspell
-from promptstore.snapshot import Snapshot
+from promptstore.store.edits import Deletion, Edit
+from promptstore.store.snapshot import Snapshot
 
 Body = Mapping[str, Any]
 """The fields of a request."""
@@ -87,7 +87,7 @@ def create(caller: Caller, body: Body) -> Written:
     check_size(value)
     snapshot = caller.project.store.snapshot()
     git_name = _free_name(caller.project, snapshot, name, "name")
-    content = with_value(Prompt(template="simple", config=config), value)
+    content = with_value(Prompt(prompt="", template="simple", config=dict(config)), value)
     return _make(caller, snapshot, git_name, content, message, "name")
 
 
@@ -118,7 +118,7 @@ def publish(caller: Caller, text: str, body: Body, if_match: str | None) -> Writ
     if value is not None:
         prompt = with_value(prompt, value)
     if config is not None:
-        prompt = replace(prompt, config=config)
+        prompt = replace(prompt, config=dict(config))
     return _save(caller, found, {found.name: prompt}, message)
 
 

@@ -11,7 +11,7 @@ from unicodedata import normalize
 from jinja2 import nodes
 
 from promptstore.errors import TemplateSyntaxError
-from promptstore.names import is_name
+from promptstore.model.names import is_name
 from promptstore.template.spending import MAX_INTEGER_BITS
 
 MAX_DEPTH: Final = 150

@@ -9,8 +9,8 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import RenderError, VariableError
+from promptstore.model.values import is_unicode
 from promptstore.template.base import Budget, Reference, Source, Template
-from promptstore.values import is_unicode
 
 _SIMPLE: Final = re.compile(r"\{\{[ \t]*([\w.-]+)[ \t]*\}\}")
 _JINJA_NAME: Final = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptstore import PromptStore
-from promptstore.repository import Repository
-from promptstore.versions import VersionIndex, index_file
+from promptstore.git import Repository
+from promptstore.history.versions import VersionIndex, index_file
 from tests.benchmarks.harness import OURS, Goal, Point, Report, Result, once
 from tests.benchmarks.places import Places
 from tests.benchmarks.repos import Shape, append_edits, git, make_repository, prompt_name

@@ -29,13 +29,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from promptstore.model import Prompt
-from promptstore.repository import create_repository
+from promptstore.git import create_repository
+from promptstore.model.prompt import Prompt
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 
 ADA: Final = "Ada Example <ada@example.com>"
 PROMPTS: Final = 1_000

@@ -19,16 +19,16 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress
 
-from promptstore.model import Prompt
-from promptstore.remote import PostHogClient
-from promptstore.remote.prompts import PromptsOfRemote
-from promptstore.repository import create_repository
+from promptstore.git import create_repository
+from promptstore.model.prompt import Prompt
+from promptstore.posthog.remote import PostHogClient
+from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.sync import Sync, SyncOptions, chosen
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
-from promptstore.store import PromptStore
-from promptstore.sync import Sync, SyncOptions, chosen
+from promptstore.store.store import PromptStore
 from tests.benchmarks.server import ADA, running
 
 COUNT: Final = 1_000

@@ -9,8 +9,8 @@ import pytest
 
 from promptstore.cli.label import is_protected
 from promptstore.errors import ConflictError, PromptNotFoundError
-from promptstore.labels import BRANCH
-from promptstore.store import PromptStore
+from promptstore.history.labels import BRANCH
+from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fails_with, out
 from tests.gitrepo import GitRepo

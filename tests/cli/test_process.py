@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure
 

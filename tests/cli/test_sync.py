@@ -182,7 +182,7 @@ def test_many_deletions_need_a_yes(run: Run, clone: GitRepo, server: Listening) 
 
 
 def test_labels_come_over_on_request(run: Run, clone: GitRepo, server: Listening) -> None:
-    from promptstore.store import PromptStore
+    from promptstore.store.store import PromptStore
 
     store = PromptStore.open(clone.path)
     run("push")

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from promptstore import InvalidArgumentError, text_repr
+from promptstore import text_repr
 from promptstore.cli.app import app
+from promptstore.errors import InvalidArgumentError
 
 HI: dict[str, Any] = {
     "id": "g1",

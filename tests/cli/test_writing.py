@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import ConflictError, PromptStoreError
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.cli.conftest import GREET, Run, UseEditor
 from tests.cli.test_commands import fails_with, out
 from tests.gitrepo import GitRepo

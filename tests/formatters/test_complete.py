@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from promptstore import EventError, InvalidArgumentError, TextReprOptions, text_repr
+from promptstore import TextReprOptions, text_repr
+from promptstore.errors import EventError, InvalidArgumentError
 
 SAID = [{"role": "user", "content": "Hi"}]
 

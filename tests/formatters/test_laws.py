@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptstore import EventError, text_repr
+from promptstore import text_repr
+from promptstore.errors import EventError
 from promptstore.formatters.complete.writing import escaped
 
 KEYS = [

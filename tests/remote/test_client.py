@@ -25,9 +25,9 @@ from promptstore.errors import (
     RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.remote import LogAttribute, Patience, PostHogClient
-from promptstore.remote.pace import Pace
-from promptstore.remote.prompts import PromptsOfRemote
+from promptstore.posthog.remote import LogAttribute, Patience, PostHogClient
+from promptstore.posthog.remote.pace import Pace
+from promptstore.posthog.remote.prompts import PromptsOfRemote
 
 KEY = "phx_a_secret_key"
 ROW = {

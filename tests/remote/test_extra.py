@@ -9,10 +9,10 @@ PROGRAM = """
 import importlib.util
 real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "httpx" else real(name, *rest)
-import promptstore
+from promptstore.errors import MissingExtraError
 try:
-    import promptstore.remote
-except promptstore.MissingExtraError as error:
+    import promptstore.posthog.remote
+except MissingExtraError as error:
     print(error)
 """
 
@@ -26,9 +26,10 @@ def test_a_missing_extra_says_what_mends_it() -> None:
 
 
 def test_the_package_loads_no_http_by_itself() -> None:
-    program = "import promptstore, promptstore.store, promptstore.cli.app, sys; print(*sys.modules)"
+    modules = "promptstore, promptstore.store.store, promptstore.cli.app, sys"
+    program = f"import {modules}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert "httpx" not in done.stdout.split()
-    assert "promptstore.sync.engine" not in done.stdout.split()
+    assert "promptstore.posthog.sync.engine" not in done.stdout.split()

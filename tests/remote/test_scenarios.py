@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from promptstore.errors import RemoteError
-from promptstore.remote import Patience, PostHogClient, PromptHistory, RemotePrompt
+from promptstore.posthog.remote import Patience, PostHogClient, PromptHistory, RemotePrompt
 
 FOLDER = Path(__file__).parent.parent / "data" / "posthog_api"
 USER = {

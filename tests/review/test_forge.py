@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.check import check
 from promptstore.errors import Problem
 from promptstore.lint import Finding
-from promptstore.model import Prompt
-from promptstore.promptfile import dumps
+from promptstore.lint.check import check
+from promptstore.model.prompt import Prompt
+from promptstore.promptfile.writer import dumps
 from promptstore.review import Judgement, PromptChange, RangeDiff, compare
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment
 from promptstore.review.sarif import sarif
 from promptstore.review.words import compare_words
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 SCHEMA = Path(__file__).parents[1] / "data/schemas/sarif-2.1.0.json"
@@ -69,7 +69,7 @@ def read(markdown: str) -> Tags:
 
 
 def change_of(before: str, after: str) -> PromptChange:
-    from promptstore.diff import diff_prompts
+    from promptstore.compare.diff import diff_prompts
 
     old, new = Prompt(prompt=before), Prompt(prompt=after, description=after)
     return PromptChange(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptstore.review import compare
 from promptstore.review.markdown import comment
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 TOP = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptstore.review import RangeDiff, compare
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 LONG = "prompt: |\n" + "".join(f"  Line {number} of a long text.\n" for number in range(10))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.check import check
+from promptstore.lint.check import check
 from promptstore.review import compare
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 ROOT = Path(__file__).parents[2] / "prompts"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from promptstore.server.spelling import spell
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.server.listening import Server, rows_of
 from tests.writing.conftest import assert_tidy

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure
 

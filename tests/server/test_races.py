@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from promptstore.repository import Patience
-from promptstore.repository.locks import exclusive
+from promptstore.git import Patience
+from promptstore.git.locks import exclusive
 from promptstore.server.routes import asked
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.store import PromptStore
-from promptstore.sync import Comparison, Report, Sync, SyncOptions, SyncRules
-from promptstore.sync.sides import Remote
+from promptstore.posthog.sync import Comparison, Report, Sync, SyncOptions, SyncRules
+from promptstore.posthog.sync.sides import Remote
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from promptstore.remote import Patience, PostHogClient
+from promptstore.posthog.remote import Patience, PostHogClient
 from tests.sync.project import FakeProject
 
 KEY = "phx_key_of_the_tests"

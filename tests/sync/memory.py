@@ -12,8 +12,8 @@ from promptstore.errors import (
     RemoteRejectedError,
     RemoteUnreachableError,
 )
-from promptstore.remote import RemotePrompt
-from promptstore.remote.answers import read_prompt
+from promptstore.posthog.remote import RemotePrompt
+from promptstore.posthog.remote.answers import read_prompt
 from tests.sync.project import FakeProject, RefusalError
 
 _T = TypeVar("_T")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from promptstore.store import PromptStore
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.conftest import Pair, begin, file
 from tests.writing.conftest import configure

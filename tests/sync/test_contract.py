@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from promptstore.errors import RemoteConflictError, RemoteRejectedError
-from promptstore.remote import PostHogClient, RemotePrompt
-from promptstore.remote.prompts import PromptsOfRemote
+from promptstore.posthog.remote import PostHogClient, RemotePrompt
+from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.sync import Remote, Row
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
-from promptstore.sync import Remote, Row
 from tests.gitrepo import GitRepo
 from tests.server.listening import serving
 from tests.sync.listening import listening

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import PromptStoreError
-from promptstore.remote import Patience, PostHogClient
-from promptstore.remote.prompts import PromptsOfRemote
-from promptstore.store import PromptStore
-from promptstore.sync import SyncRules
+from promptstore.posthog.remote import Patience, PostHogClient
+from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.sync import SyncRules
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import die_at, fork
 from tests.sync.conftest import Pair, file

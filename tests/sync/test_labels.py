@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.store import PromptStore
-from promptstore.sync import SyncOptions
+from promptstore.posthog.sync import SyncOptions
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.conftest import Pair, begin, file
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import InvalidArgumentError, SyncRefusedError
-from promptstore.sync import NameRule
+from promptstore.posthog.sync import NameRule
 
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}){0,2}",
                       fullmatch=True)  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.sync import DELETED, Step, plan
+from promptstore.posthog.sync import DELETED, Step, plan
 
 CASES = [
     # base, local, remote, what is to be done

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.remote.prompts import PromptsOfRemote
-from promptstore.store import PromptStore
-from promptstore.sync import SyncRules
+from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.sync import SyncRules
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.conftest import Pair, file
 from tests.sync.listening import listening

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.sync import NameRule
-from promptstore.sync.settings import choose_remote, load_remotes
+from promptstore.posthog.sync import NameRule
+from promptstore.posthog.sync.settings import choose_remote, load_remotes
 
 FULL = """\
 [tool.promptstore.remotes.posthog]

@@ -14,12 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from promptstore.edits import Deletion
 from promptstore.errors import MassDeletionError, RemoteUnreachableError
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
-from promptstore.sync import Sync, SyncOptions
-from promptstore.sync.encoding import Wire, encode
+from promptstore.model.prompt import Prompt
+from promptstore.posthog.sync import Sync, SyncOptions
+from promptstore.posthog.sync.encoding import Wire, encode
+from promptstore.store.edits import Deletion
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
@@ -152,7 +152,7 @@ class TwoSides(RuleBasedStateMachine):
         """Read every prompt file that any commit holds."""
         listed = self.repo.git("rev-list", "--objects", "--all")
         blobs = [line.split()[0] for line in listed.splitlines() if line.endswith(".yaml")]
-        from promptstore.promptfile import loads
+        from promptstore.promptfile.reader import loads
 
         return {
             encode(loads(self.store.repository.blob(blob)), as_source=True).digest for blob in blobs

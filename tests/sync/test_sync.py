@@ -13,9 +13,9 @@ from promptstore.errors import (
     RemoteUnreachableError,
     RepositoryError,
 )
-from promptstore.store import PromptStore
-from promptstore.sync import NameRule, SyncOptions, SyncRules
-from promptstore.sync.encoding import Wire
+from promptstore.posthog.sync import NameRule, SyncOptions, SyncRules
+from promptstore.posthog.sync.encoding import Wire
+from promptstore.store.store import PromptStore
 from tests.sync.conftest import Pair, file
 from tests.sync.memory import MemoryRemote
 from tests.writing.conftest import configure

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.callsites import check_code
 from promptstore.lint import Library, Settings
-from promptstore.lint.callsites import RULES
-from promptstore.store import PromptStore
+from promptstore.lint.callsite_rules import RULES
+from promptstore.lint.callsites import check_code
+from promptstore.store.store import PromptStore
 
 PROMPTS = {
     "greet": "variables:\n  name: {type: string}\n  tone: {enum: [kind, brief], default: kind}\n"

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from promptstore.merge import Sides, merge_files
-from promptstore.promptfile import loads
+from promptstore.compare.merge import Sides, merge_files
+from promptstore.promptfile.reader import loads
 from tests.gitrepo import GitRepo
 
 COMMAND = f"{sys.executable} -m promptstore"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.store import PromptStore
-from promptstore.stubs import write_stubs
+from promptstore.interchange.stubs import write_stubs
+from promptstore.store.store import PromptStore
 
 PROMPTS = {
     "greet": "variables:\n  name: {type: string}\n  tone: {enum: [kind, brief], default: kind}\n"

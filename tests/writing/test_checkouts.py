@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import ConflictError, RepositoryError
-from promptstore.model import Prompt
-from promptstore.repository import (
+from promptstore.git import (
     CommitNote,
     FileChange,
     Patience,
@@ -19,7 +18,8 @@ from promptstore.repository import (
     Signature,
     update_branch,
 )
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy
 

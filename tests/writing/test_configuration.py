@@ -11,8 +11,8 @@ import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
 
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
 NUMBERS = count()

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptstore.labels import BRANCH
-from promptstore.model import Prompt
-from promptstore.promptfile import dumps
-from promptstore.store import PromptStore
+from promptstore.history.labels import BRANCH
+from promptstore.model.prompt import Prompt
+from promptstore.promptfile.writer import dumps
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure
 

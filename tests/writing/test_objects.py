@@ -15,7 +15,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
-from promptstore.repository import (
+from promptstore.git import (
     CommitNote,
     FileChange,
     Patience,
@@ -24,8 +24,8 @@ from promptstore.repository import (
     blob_id,
     update_branch,
 )
-from promptstore.repository.objects import NewObjects, PackedObject, pack_index
-from promptstore.store import PromptStore
+from promptstore.git.objects import NewObjects, PackedObject, pack_index
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import is_killed_in_commit, race
 from tests.writing.conftest import assert_tidy, configure

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import ConflictError, RepositoryLockedError
-from promptstore.labels import BRANCH
-from promptstore.model import Prompt
-from promptstore.store import PromptStore
+from promptstore.history.labels import BRANCH
+from promptstore.model.prompt import Prompt
+from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import Child, fork, is_killed_in_commit, race
 from tests.writing.conftest import assert_tidy, configure

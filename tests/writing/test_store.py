@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.edits import Deletion, Restoration
 from promptstore.errors import (
     ConflictError,
     HistoryUnavailableError,
@@ -22,8 +21,10 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.model import Message, Prompt
-from promptstore.store import PromptStore
+from promptstore.model.messages import Message
+from promptstore.model.prompt import Prompt
+from promptstore.store.edits import Deletion, Restoration
+from promptstore.store.store import PromptStore
 from tests.gitrepo import AUTHOR, GitRepo
 from tests.writing.conftest import assert_tidy
 
@@ -98,7 +99,6 @@ class TestSave:
     @pytest.mark.parametrize(
         ("prompt", "error", "message"),
         [
-            (Prompt(), InvalidArgumentError, "Neither `prompt:`"),
             (Prompt(prompt="{% if %}"), TemplateSyntaxError, "greet: line 1 of the template"),
             (Prompt(messages=(Message("user", "{{"),)), TemplateSyntaxError, "greet: line 1"),
             (b"promt: x\n", PromptFileError, r"prompts/greet\.yaml:1:1: PS"),

@@ -1,0 +1,1 @@
+"""What two prompts have in common and what differs: differences by meaning and merges."""

@@ -1,0 +1,539 @@
+"""Opening a repository, resolving revs, reading commits, trees and blobs.
+
+No program is run: neither git nor what a repository's configuration names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pygit2
+from pygit2.enums import FileMode, FilterMode, ObjectType
+
+from promptstore.errors import RepositoryError, RevisionNotFoundError
+from promptstore.git.failures import explain, translated
+from promptstore.git.loose import LooseObjects
+from promptstore.git.odb import Link, ObjectDatabase
+from promptstore.git.opening import find_repository, open_repository
+from promptstore.git.trees import EMPTY_TREE, Entry
+
+if TYPE_CHECKING:
+    from promptstore.git.configuration import Configuration
+
+__all__ = [
+    "Commit",
+    "Head",
+    "Repository",
+    "blob_id",
+    "create_repository",
+    "is_ancestor",
+    "translated",
+]
+
+_ID: Final = re.compile(r"[0-9a-f]{40}")
+_PLAIN_REV: Final = re.compile(r"[^~^:@{}]+")
+"""A rev that names a reference or an object, and is not an expression."""
+
+_TREE: Final = int(ObjectType.TREE)
+_BLOB: Final = int(ObjectType.BLOB)
+_LINK_MODE: Final = re.compile(rb"12[0-7]{4} ")
+"""How a tree says that an entry is a symbolic link, though a name or an id may look like it."""
+
+_MAX_ENTRIES: Final = 50_000
+"""How many entries the trees that a thread keeps may hold together."""
+
+_MAX_COMMITS: Final = 4096
+
+
+class Commit(NamedTuple):
+    """What promptstore needs to know of a commit.
+
+    Attributes:
+        id: Its id.
+        tree: The id of its root tree.
+        author: Its author, as ``name <email>``.
+        committed_at: When it was committed, in the committer's time zone.
+        message: Its whole message.
+    """
+
+    id: str
+    tree: str
+    author: str
+    committed_at: datetime
+    message: str
+
+
+class Head(NamedTuple):
+    """What HEAD is.
+
+    Attributes:
+        branch: The branch that it is on, unborn or not; None when it is detached.
+        tip: The commit that it is at; None where there is none yet.
+    """
+
+    branch: str | None
+    tip: str | None
+
+
+class _Handle:
+    """libgit2's own object for one thread of one process, and the trees that it read.
+
+    Trees keep a repository and so its packs open: they go together.
+    """
+
+    def __init__(self, git_dir: Path, generation: int) -> None:
+        self.pid = os.getpid()
+        self.generation = generation
+        self.repository = open_repository(git_dir)
+        self.trees: dict[str, pygit2.Tree] = {}
+        self._entries = 0
+
+    def keep_tree(self, tree_id: str, tree: pygit2.Tree) -> None:
+        self._entries += len(tree)
+        if self._entries > _MAX_ENTRIES:
+            self.trees.clear()
+            self._entries = len(tree)
+        self.trees[tree_id] = tree
+
+
+class Repository:
+    """A git repository, read through libgit2.
+
+    One object may be shared by threads and survives a fork: each thread of each process opens its
+    own handle underneath.
+
+    Attributes:
+        git_dir: The repository's own git directory.
+        common_dir: The git directory that it shares with its linked worktrees.
+        workdir: The top of its working tree, or None for a bare repository.
+        objects: Its objects.
+    """
+
+    def __init__(self, git_dir: Path, path: Path | None = None) -> None:
+        self._path = str(path or git_dir)
+        self._handles = threading.local()
+        self._generation = 0
+        self._stamps: list[tuple[int, int, int] | None] = []
+        self._commits = lru_cache(maxsize=_MAX_COMMITS)(self._read_commit)
+        self._settle(git_dir)
+
+    @classmethod
+    def discover(cls, path: Path) -> Repository:
+        """Open the repository that a path lies in.
+
+        Args:
+            path: A folder in a working tree, a bare repository, a ``.git`` folder. Where it is a
+                symbolic link that is pointed elsewhere later, `refresh` follows it.
+
+        Returns:
+            The repository.
+
+        Raises:
+            RepositoryNotFoundError: The path lies in no repository.
+            UnsupportedRepositoryError: Its format cannot be read by libgit2.
+            RepositoryError: It is damaged, or cannot be opened, for example because another user
+                owns it.
+        """
+        return cls(find_repository(path), path)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What git is told."""
+        # Loaded here, as only who writes asks for it.
+        from promptstore.git.configuration import Configuration
+
+        return Configuration(lambda: self.handle.config)
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether older commits were left out when it was cloned."""
+        return bool(self.handle.is_shallow)
+
+    def refresh(self) -> None:
+        """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
+        if _identity(self._path) != self._path_stamp:
+            with suppress(RepositoryError):  # while a link is swapped there may be nothing
+                self._settle(find_repository(Path(self._path)))
+        stamps = self._read_stamps()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            self._generation += 1
+
+    def head_branch(self) -> str | None:
+        """Return the branch that HEAD is on, unborn or not; None when HEAD is detached."""
+        return self.head().branch
+
+    def head(self) -> Head:
+        """Return what HEAD is at this moment.
+
+        Raises:
+            RepositoryError: It, or the branch, is damaged.
+        """
+        try:
+            target = self.handle.lookup_reference("HEAD").target
+        except (KeyError, pygit2.GitError, OSError) as error:
+            raise explain(self.git_dir, error) from error
+        if not isinstance(target, str):
+            return Head(None, str(target))
+        return Head(target.removeprefix("refs/heads/"), self.branch_tip(target))
+
+    def tip(self, branch: str | None = None) -> str | None:
+        """Return the newest commit of a branch, as git has it at this moment.
+
+        Args:
+            branch: A local branch; None means HEAD, be it on a branch or detached.
+
+        Returns:
+            The commit's id; None where there is no commit yet.
+
+        Raises:
+            RevisionNotFoundError: There is no such branch.
+            RepositoryError: The reference is damaged.
+        """
+        if branch is None:
+            return self.head().tip
+        found = self.branch_tip(f"refs/heads/{branch}")
+        if found is None and branch != self.head_branch():
+            raise RevisionNotFoundError(rev=branch, reason="no such branch")
+        return found
+
+    def branch_tip(self, full_name: str) -> str | None:
+        """Return the commit of a reference given by its full name.
+
+        Args:
+            full_name: For example ``refs/heads/main``.
+
+        Returns:
+            The commit's id, or None where there is no such reference.
+
+        Raises:
+            RepositoryError: The reference is damaged.
+        """
+        try:
+            target = self.handle.lookup_reference(full_name).target
+            if isinstance(target, str):
+                target = self.handle.lookup_reference(target).resolve().target
+        except (KeyError, pygit2.InvalidSpecError):
+            return None
+        except (pygit2.GitError, OSError) as error:
+            raise explain(self.git_dir, error) from error
+        return str(target)
+
+    def resolve(self, rev: str) -> str:
+        """Resolve a rev to a commit, as ``git rev-parse REV^{commit}`` does.
+
+        Args:
+            rev: A branch, tag, commit id or any other spelling of git; a name that only a remote
+                has (``feature`` for ``origin/feature``) works too.
+
+        Returns:
+            The commit's id.
+
+        Raises:
+            RevisionNotFoundError: It names nothing, too much, or no commit.
+            RepositoryError: An object is missing or damaged.
+        """
+        if not rev or "\0" in rev:
+            raise RevisionNotFoundError(rev=rev)
+        found = self._named(rev) if _PLAIN_REV.fullmatch(rev) else None
+        if found == rev and rev not in self.handle:
+            raise RevisionNotFoundError(rev=rev, reason=self._shallowness())
+        return self._peel(rev, found or self._parse(rev))
+
+    def common_ancestor(self, one: str, other: str) -> str:
+        """Return the commit that two commits grew from.
+
+        Args:
+            one: The id of a commit.
+            other: The id of another.
+
+        Returns:
+            The id of the best common ancestor.
+
+        Raises:
+            RevisionNotFoundError: They have none.
+            RepositoryError: An object is missing or damaged.
+        """
+        self.objects.check_loose()
+        with translated(self.git_dir):
+            # The stubs of pygit2 leave out that there may be none.
+            found: pygit2.Oid | None = self.handle.merge_base(one, other)
+        if not found:
+            reason = f"it has no history in common with {other}"
+            shallow = self._shallowness()
+            raise RevisionNotFoundError(
+                rev=one, reason=f"{reason}; {shallow}" if shallow else reason
+            )
+        return str(found)
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read one commit.
+
+        Raises:
+            RepositoryError: The object is missing or damaged.
+        """
+        return self._commits(commit_id)
+
+    def walk(self, tip: str) -> Iterator[Link]:
+        """Walk a first-parent history from its newest commit to its first.
+
+        Raises:
+            RepositoryError: A commit is missing or damaged.
+        """
+        return self.objects.for_history().walk(tip)
+
+    def tree(self, tree_id: str) -> dict[str, Entry]:
+        """Read the entries of a tree by name; one that git cannot name in UTF-8 is left out."""
+        return {
+            name: Entry(int(one.filemode), str(one.id))
+            for one in self._tree(tree_id) or ()
+            if (name := one.name or "").isascii() or _is_utf8(name)
+        }
+
+    def files(self, tree_id: str, suffix: str) -> Iterator[tuple[str, str]]:
+        """List the regular files below a tree whose path ends with something.
+
+        Yields:
+            The path and the blob of each. A path that is not UTF-8 may be among them.
+
+        Raises:
+            RepositoryError: A tree is missing or damaged.
+        """
+        pending = [("", tree_id)]
+        while pending:
+            folder, current = pending.pop()
+            if current == EMPTY_TREE:
+                continue
+            tree = self.objects.tree(current)
+            # To ask each entry for its mode takes longer than all the rest.
+            may_link = _LINK_MODE.search(tree.read_raw()) is not None
+            for one in tree:
+                name = one.name or ""
+                if one.type == _TREE:
+                    pending.append((f"{folder}{name}/", str(one.id)))
+                elif (
+                    one.type == _BLOB
+                    and name.endswith(suffix)
+                    and not (may_link and one.filemode == FileMode.LINK)
+                ):
+                    yield folder + name, str(one.id)
+
+    def find(self, tree_id: str, path: str) -> Entry | None:
+        """Find the entry at a path.
+
+        Args:
+            tree_id: The tree to start from.
+            path: Names joined by ``/``; the empty path is the tree itself.
+
+        Returns:
+            The entry, or None where there is none.
+
+        Raises:
+            RepositoryError: A tree on the way is missing or damaged.
+        """
+        entry = Entry(FileMode.TREE, tree_id)
+        for segment in path.split("/") if path else ():
+            tree = self._tree(entry.id) if entry.is_tree else None
+            try:
+                found = tree[segment] if tree else None
+            except (KeyError, ValueError, TypeError):
+                # The others where no name in UTF-8 is asked for.
+                return None
+            if found is None:
+                return None
+            entry = Entry(int(found.filemode), str(found.id))
+        return entry
+
+    def blob(self, blob_id: str) -> bytes:
+        """Read the content of a blob.
+
+        Raises:
+            RepositoryError: The object is damaged or not there, for example in a partial clone.
+        """
+        return self.objects.read(blob_id, pygit2.Blob).data
+
+    def clean(self, path: str, data: bytes) -> bytes:
+        """Return the content of a file on disk as git would commit it, with git's own line ends.
+
+        Args:
+            path: Its path in the repository, by which its attributes are found.
+            data: Its content on disk.
+        """
+        with translated(self.git_dir):
+            filters = self.handle.load_filter_list(path, FilterMode.TO_ODB)
+            return filters.apply_to_buffer(data) if filters else data
+
+    @property
+    def handle(self) -> pygit2.Repository:
+        """libgit2's own object, one for each thread of each process; for this package only."""
+        return self._current().repository
+
+    def _current(self) -> _Handle:
+        handle: _Handle | None = getattr(self._handles, "current", None)
+        is_own = handle is not None and handle.pid == os.getpid()
+        if handle is None or not is_own or handle.generation != self._generation:
+            if handle is not None and is_own:
+                # It refers to itself, and would keep its packs open until Python looks for that.
+                handle.repository.free()
+            handle = self._handles.current = _Handle(self.git_dir, self._generation)
+        return handle
+
+    def _settle(self, git_dir: Path) -> None:
+        """Read from a git directory from now on."""
+        with translated(git_dir):
+            self._path_stamp = _identity(self._path)
+            self.git_dir = git_dir
+            self.common_dir = _common_dir(git_dir)
+            self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
+            self._stamps = self._read_stamps()
+            loose = LooseObjects(self.common_dir / "objects")
+            self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
+            self._generation += 1
+            workdir = self.handle.workdir
+            self.workdir = Path(workdir) if workdir else None
+
+    def _read_stamps(self) -> list[tuple[int, int, int] | None]:
+        """Return what tells that packs, or where a shallow history ends, are others by now."""
+        return [_stamp(path) for path in self._stamped]
+
+    def _tree(self, tree_id: str) -> pygit2.Tree | None:
+        """Read a tree, which is kept; None for the empty one."""
+        if tree_id == EMPTY_TREE:
+            return None
+        handle = self._current()
+        tree = handle.trees.get(tree_id)
+        if tree is None:
+            tree = self.objects.read(tree_id, pygit2.Tree)
+            handle.keep_tree(tree_id, tree)
+        return tree
+
+    def _named(self, rev: str) -> str | None:
+        """Find the object that a plain rev names, without reading it; None where it names none."""
+        if _ID.fullmatch(rev):
+            return rev
+        with translated(self.git_dir):
+            with suppress(KeyError, pygit2.InvalidSpecError):
+                return str(self.handle.lookup_reference_dwim(rev).resolve().target)
+            with suppress(KeyError, ValueError):
+                return str(self.handle.expand_id(rev))
+        return None
+
+    def _parse(self, rev: str) -> str:
+        """Let libgit2 parse a rev, which may read any object."""
+        self.objects.check_loose()
+        try:
+            return str(self.handle.revparse_single(rev).id)
+        except KeyError:
+            remote = None if rev == "HEAD" else self._remote_tip(rev)
+            if remote is None:
+                raise RevisionNotFoundError(rev=rev, reason=self._shallowness()) from None
+            return remote
+        except (ValueError, pygit2.GitError) as error:
+            raise RevisionNotFoundError(rev=rev, reason=str(error).rstrip(".")) from None
+        except OSError as error:
+            raise explain(self.git_dir, error) from error
+
+    def _peel(self, rev: str, object_id: str) -> str:
+        found = self.objects.find(object_id)
+        while isinstance(found, pygit2.Tag):
+            found = self.objects.find(str(found.target))
+        if found.type != ObjectType.COMMIT:
+            raise RevisionNotFoundError(rev=rev, reason=f"it is a {found.type_str}, no commit")
+        return str(found.id)
+
+    def _remote_tip(self, rev: str) -> str | None:
+        with translated(self.git_dir):
+            names = [name for name in self.handle.references if name.startswith("refs/remotes/")]
+        tips = {self.branch_tip(name) for name in names if name.split("/", 3)[3:] == [rev]} - {None}
+        return tips.pop() if len(tips) == 1 else None
+
+    def _shallowness(self) -> str:
+        """Say that older commits may be missing, where they may."""
+        if not self.is_shallow:
+            return ""
+        return "the clone is shallow; `git fetch --unshallow` brings the older commits"
+
+    def _read_commit(self, commit_id: str) -> Commit:
+        found = self.objects.read(commit_id, pygit2.Commit)
+        author, committer = found.author, found.committer
+        return Commit(
+            id=commit_id,
+            tree=str(found.tree_id),
+            author=f"{author.name} <{author.email}>",
+            committed_at=_datetime(committer.time, committer.offset),
+            message=found.message,
+        )
+
+
+def create_repository(path: Path) -> Repository:
+    """Make an ordinary, empty repository, as ``git init`` does.
+
+    Args:
+        path: Its folder, which must exist.
+    """
+    with translated(path):
+        pygit2.init_repository(str(path), initial_head="main")
+    return Repository.discover(path)
+
+
+def blob_id(data: bytes) -> str:
+    """Compute the id that git gives to a file's content."""
+    return str(pygit2.hash(data))
+
+
+def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
+    """Return whether a commit is part of the history of another, or that one itself.
+
+    Raises:
+        RepositoryError: An object is missing or damaged.
+    """
+    repository.objects.check_loose()
+    with translated(repository.git_dir):
+        if commit not in repository.handle:
+            return False
+        return commit == tip or bool(repository.handle.descendant_of(tip, commit))
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _datetime(seconds: int, offset: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
+    except (OverflowError, ValueError, OSError):
+        # A hand-made commit may carry a time that no calendar holds.
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _common_dir(git_dir: Path) -> Path:
+    # gitrepository-layout(5): a linked worktree names the shared directory in `commondir`.
+    pointer = git_dir / "commondir"
+    if not pointer.is_file():
+        return git_dir
+    return (git_dir / pointer.read_text().strip()).resolve()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    stamp = _stamp(path)
+    return stamp[:2] if stamp else None
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked at each read
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -1,0 +1,463 @@
+"""Labels: movable names that point a prompt at one of its versions.
+
+They live on a branch of their own, an orphan whose tree holds one file per label::
+
+    # production.yaml
+    support/triage: {version: 3, commit: 3f2a91c0…}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from promptstore import git
+from promptstore.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    LabelNotFoundError,
+    Problem,
+    PromptFileError,
+)
+from promptstore.git import Repository
+from promptstore.model.names import SUFFIX
+from promptstore.promptfile import codes
+
+if TYPE_CHECKING:
+    from promptstore.git import FileChange, Link
+
+BRANCH: Final = "promptstore/labels"
+"""The branch that holds the labels."""
+
+LABEL_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
+"""Where that branch may be; the first that exists counts."""
+
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_PLAIN_LINE: Final = re.compile(
+    r'("?)([A-Za-z0-9_][A-Za-z0-9_./-]*)\1: '
+    r'\{version: ([1-9][0-9]{0,15}), commit: ("?)([0-9a-f]{40})\4\}\n'
+)
+_HAS_LETTER: Final = re.compile(r"[a-df]")
+_NO_TEXT: Final = re.compile(r"[0-9._-]|(?:true|false|null)\Z", re.IGNORECASE)
+"""What YAML may take for a number or a word of its own, where it is not quoted."""
+
+_WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
+_MAX_LENGTH: Final = 128
+_RESERVED: Final = "latest"
+
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Target(NamedTuple):
+    """Where a label points one prompt.
+
+    Attributes:
+        version: The version's number.
+        commit: The commit that the prompt and its includes are read from.
+    """
+
+    version: int
+    commit: str
+
+
+_Table: TypeAlias = Mapping[str, Mapping[str, Target]]
+"""Targets by label, then by prompt name."""
+
+
+class LabelTable(NamedTuple):
+    """All labels at one moment.
+
+    Attributes:
+        targets: The targets by label, then by prompt name.
+        broken: The labels whose file cannot be read, with the error.
+    """
+
+    targets: Mapping[str, Mapping[str, Target]] = _NONE
+    broken: Mapping[str, PromptFileError] = _NONE
+
+    def find(self, label: str, name: str) -> Target:
+        """Find where a label points a prompt.
+
+        Raises:
+            LabelNotFoundError: It does not; another label is never taken instead.
+            PromptFileError: The label's file cannot be read.
+        """
+        if label in self.broken:
+            raise self.broken[label]
+        target = self.targets.get(label, {}).get(name)
+        if target is None:
+            there_are = sorted(key for key, names in self.targets.items() if name in names)
+            raise LabelNotFoundError(label=label, name=name, near=there_are)
+        return target
+
+    def of_label(self, label: str) -> Mapping[str, Target]:
+        """Give where a label points, by prompt name.
+
+        Raises:
+            LabelNotFoundError: There is no such label.
+            PromptFileError: The label's file cannot be read.
+        """
+        if label in self.broken:
+            raise self.broken[label]
+        if label not in self.targets:
+            raise LabelNotFoundError(label=label, near=sorted(self.targets))
+        return self.targets[label]
+
+    def of(self, name: str, version: int | None) -> tuple[str, ...]:
+        """List the labels that point a prompt at this version, sorted."""
+        return tuple(
+            sorted(
+                label
+                for label, names in self.targets.items()
+                if version is not None and name in names and names[name].version == version
+            )
+        )
+
+
+def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
+    """Make the error for a label whose commit holds another version than it says."""
+    message = (
+        f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
+        f"version {version}. Set both to the version that is meant."
+    )
+    problem = Problem(1, 1, codes.WRONG_VALUE, message)
+    return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
+
+
+def is_label(text: object) -> bool:
+    """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
+    return (
+        isinstance(text, str)
+        and len(text) <= _MAX_LENGTH
+        and _LABEL.fullmatch(text) is not None
+        and not text.isdigit()
+        and text != _RESERVED
+    )
+
+
+def check_label(text: str) -> str:
+    """Return a label's name unchanged when it can be one.
+
+    Raises:
+        InvalidArgumentError: It cannot.
+    """
+    if not is_label(text):
+        raise InvalidArgumentError(
+            message=f"{text!r} cannot be a label: it is lower-case letters, digits, '.', '_' and "
+            f"'-', starting and ending with a letter or digit, at most {_MAX_LENGTH} characters, "
+            f"not digits alone, and not {_RESERVED!r}"
+        )
+    return text
+
+
+def labels_commit(repository: Repository) -> str | None:
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
+    tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
+    return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
+
+
+def read_labels(
+    repository: Repository, commit: str, known: dict[str, Mapping[str, Target]] | None = None
+) -> LabelTable:
+    """Read all labels from a commit of their branch.
+
+    Args:
+        repository: The repository.
+        commit: A commit's id.
+        known: What label files hold by the id of their content, and is read no more; it grows.
+
+    Returns:
+        The labels; files that are none are left out.
+    """
+    targets: dict[str, Mapping[str, Target]] = {}
+    broken: dict[str, PromptFileError] = {}
+    known = {} if known is None else known
+    for file, entry in repository.tree(repository.commit(commit).tree).items():
+        label = file.removesuffix(SUFFIX)
+        if not (entry.is_file and file.endswith(SUFFIX) and is_label(label)):
+            continue
+        if entry.id not in known:
+            try:
+                known[entry.id] = _read_file(repository.blob(entry.id), f"{BRANCH}:{file}")
+            except PromptFileError as error:
+                broken[label] = error
+                continue
+        targets[label] = known[entry.id]
+    return LabelTable(targets, broken)
+
+
+class LabelMove(NamedTuple):
+    """One move of a label.
+
+    Attributes:
+        label: The label.
+        name: The prompt that it points at another version of.
+        before: Where it pointed, or None where it was set for the first time.
+        after: Where it points since, or None where it was removed.
+        commit: The commit on the labels branch that moved it.
+        author: Who moved it, as ``name <email>``.
+        moved_at: When.
+        message: The commit's whole message.
+    """
+
+    label: str
+    name: str
+    before: Target | None
+    after: Target | None
+    commit: str
+    author: str
+    moved_at: datetime
+    message: str
+
+
+class MoveLog:
+    """The moves of all labels; each commit of their branch is read once.
+
+    Threads may share it.
+
+    Args:
+        repository: The repository.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        # What belongs together is one value, so that threads never see half of it.
+        self._read: tuple[str | None, _Table, tuple[LabelMove, ...]] = (None, {}, ())
+
+    def moves(self, commit: str) -> tuple[LabelMove, ...]:
+        """List every move up to a commit of the branch, newest first.
+
+        A commit whose label file is broken counts as one that left the label where it was.
+        """
+        known, table, moves = self._read
+        links: list[Link] = []
+        for link in self._repository.walk(commit):
+            if link.id == known:
+                break
+            links.append(link)
+        else:
+            # Another history than the one that was read.
+            table, moves = {}, ()
+        contents: dict[str, Mapping[str, Target]] = {}
+        fresh: list[list[LabelMove]] = []
+        for link in reversed(links):
+            read = read_labels(self._repository, link.id, contents)
+            kept = {label: table[label] for label in read.broken if label in table}
+            after = {**read.targets, **kept}
+            fresh.append(list(_moves_between(self._repository, link.id, table, after)))
+            table = after
+        moves = (*(move for some in reversed(fresh) for move in some), *moves)
+        self._read = (commit, table, moves)
+        return moves
+
+
+def plan_moves(
+    repository: Repository,
+    commit: str | None,
+    label: str,
+    targets: Mapping[str, Target | None],
+    expected: Mapping[str, int],
+) -> list[FileChange]:
+    """Work out what moving a label does to its file.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the labels branch, or None where there is none.
+        label: The label.
+        targets: Where it is to point, by prompt name; None takes it away.
+        expected: The version that it must point at now, by prompt name; 0 for none.
+
+    Returns:
+        The change of the label's file; nothing where it says that already.
+
+    Raises:
+        ConflictError: It points at another version than expected.
+        LabelNotFoundError: It is to be taken away where it is not.
+        PromptFileError: Its file is broken.
+    """
+    file = f"{label}{SUFFIX}"
+    entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
+    source = repository.blob(entry.id) if entry else b""
+    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
+    present = _targets(content)
+    for name, number in expected.items():
+        _expect(label, name, present.get(name), number)
+    for name, target in targets.items():
+        if target is None and name not in present:
+            there_are = sorted(label for label, _ in _labels_of(repository, commit, name))
+            raise LabelNotFoundError(label=label, name=name, near=there_are)
+    if all(present.get(name) == target for name, target in targets.items()):
+        return []
+    data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
+    return [git.FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
+
+
+def _expect(label: str, name: str, target: Target | None, number: int) -> None:
+    there = target.version if target else 0
+    if there == number:
+        return
+    says = f"points at version {there}" if there else "does not point at it"
+    wanted = f"not at version {number}" if number else "though it should not"
+    raise ConflictError(
+        names=[name],
+        reason=f"the label {label!r} {says} by now, {wanted}. Look again, then move it.",
+    )
+
+
+def _labels_of(
+    repository: Repository, commit: str | None, name: str
+) -> Iterator[tuple[str, Target]]:
+    table = read_labels(repository, commit) if commit else LabelTable()
+    for label, targets in table.targets.items():
+        if name in targets:
+            yield label, targets[name]
+
+
+def _edit_file(text: str, content: dict[str, Any], targets: Mapping[str, Target | None]) -> str:
+    """Change the lines of some prompts; the other lines stay, comments too."""
+    wanted = {
+        **content,
+        **{name: target._asdict() if target else None for name, target in targets.items()},
+    }
+    lines = text.splitlines(keepends=True)
+    found = {name: at for name in content if (at := _line_of(lines, name)) is not None}
+    if len(found) < len(content):
+        # It is not laid out as one line for each prompt, so the layout cannot be kept.
+        lines, found = [], {}
+    for name in found.keys() & targets.keys():
+        lines[found[name]] = _write_line(name, wanted[name])
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    for name in sorted(wanted.keys() - found.keys()):
+        place = _place_for(name, found, len(lines))
+        lines.insert(place, _write_line(name, wanted[name]))
+        found = {other: at + (at >= place) for other, at in found.items()} | {name: place}
+    return "".join(lines)
+
+
+def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
+    """Find the line before which a prompt belongs by its name."""
+    before = [at for other, at in found.items() if other < name]
+    behind = [at for other, at in found.items() if other > name]
+    if before:
+        return max(before) + 1
+    return min(behind, default=end)
+
+
+def _line_of(lines: list[str], name: str) -> int | None:
+    from promptstore.promptfile.yamlwriter import write_key
+
+    start = f"{write_key(name)}: {{"
+    numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
+    if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
+        return None
+    return numbers[0]
+
+
+def _write_line(name: str, target: Any) -> str:
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
+
+    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
+
+
+def _moves_between(
+    repository: Repository,
+    commit_id: str,
+    before: _Table,
+    after: _Table,
+) -> Iterator[LabelMove]:
+    commit = repository.commit(commit_id)
+    for label in sorted(before.keys() | after.keys()):
+        old, new = before.get(label, {}), after.get(label, {})
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                yield LabelMove(
+                    label=label,
+                    name=name,
+                    before=old.get(name),
+                    after=new.get(name),
+                    commit=commit.id,
+                    author=commit.author,
+                    moved_at=commit.committed_at,
+                    message=commit.message,
+                )
+
+
+def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
+    plain = read_plain_file(data)
+    return _targets(parse_yaml(data, path)) if plain is None else plain
+
+
+def read_plain_file(data: bytes) -> dict[str, Target] | None:
+    """Read the file of a label as this library writes it, in a fiftieth of the time of YAML.
+
+    Args:
+        data: The file.
+
+    Returns:
+        The targets by prompt name, or None where a line is not plainly one of ours.
+    """
+    if not data.isascii():
+        return None
+    text = data.decode()
+    found: dict[str, Target] = {}
+    end = 0
+    for match in _PLAIN_LINE.finditer(text):
+        key_quote, name, version, quote, commit = match.groups()
+        if match.start() != end or name in found:
+            return None
+        if not key_quote and _NO_TEXT.match(name):
+            return None
+        if not quote and not _HAS_LETTER.search(commit):
+            return None
+        found[name] = Target(int(version), commit)
+        end = match.end()
+    return found if found and end == len(text) else None
+
+
+def _targets(content: Any) -> dict[str, Target]:
+    if not isinstance(content, dict):
+        return {}
+    found = {name: _target(value) for name, value in content.items()}
+    return {name: target for name, target in found.items() if target}
+
+
+def _target(value: Any) -> Target | None:
+    if not isinstance(value, dict):
+        return None
+    version, commit = value.get("version"), value.get("commit")
+    if type(version) is not int or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        return None
+    return Target(version, commit)

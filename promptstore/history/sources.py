@@ -1,0 +1,289 @@
+"""Where the files of prompts are read from: a commit, or a folder on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from promptstore.errors import RepositoryError
+from promptstore.git import Entry, Repository, blob_id
+from promptstore.model.names import SUFFIX, is_name
+
+
+class File(NamedTuple):
+    """A file that was found.
+
+    Attributes:
+        path: Its path as a person knows it.
+        blob: The id that git gives to its content.
+        read: Gives its content.
+    """
+
+    path: str
+    blob: str
+    read: Callable[[], bytes]
+
+
+class Source(Protocol):
+    """A set of prompt files that can be read by name."""
+
+    @property
+    def place(self) -> str:
+        """What it is, in words, for example ``main (3f2a91c)``."""
+        ...
+
+    @property
+    def commit(self) -> str | None:
+        """The commit whose tree it is, or None for a folder."""
+        ...
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        ...
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
+        ...
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        ...
+
+    def strays(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        ...
+
+
+class CommitSource:
+    """The prompt files in the tree of a commit.
+
+    Args:
+        repository: The repository.
+        root: The prompts' folder, as a path within the repository; empty for its top.
+        commit: The commit's id.
+        title: What it was asked for by, for example ``main``.
+    """
+
+    def __init__(self, repository: Repository, root: str, commit: str, title: str) -> None:
+        self.commit: str = commit
+        self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
+        self._repository = repository
+        self._root = root
+        entry = repository.find(repository.commit(commit).tree, root)
+        self._tree = entry.id if entry and entry.is_tree else None
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        return list(self.blobs())
+
+    def blobs(self) -> dict[str, str]:
+        """Return the blob of every file by its name, in the order of `names`, reading none."""
+        files = self._repository.files(self._tree, SUFFIX) if self._tree else ()
+        found = {path[: -len(SUFFIX)]: blob for path, blob in files}
+        return {name: found[name] for name in sorted(found) if is_name(name)}
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        if self._tree is None or not is_name(name):
+            return None
+        entry = self._repository.find(self._tree, name + SUFFIX)
+        if entry is None or not entry.is_file:
+            return None
+        read = partial(self._repository.blob, entry.id)
+        return File(self._path(name + SUFFIX), entry.id, read)
+
+    def strays(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        return sorted(
+            self._path(path)
+            for path, entry in self._walk((SUFFIX, ".yml"))
+            if not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
+        )
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}" if self._root else path
+
+    def _walk(self, suffixes: str | tuple[str, ...] = SUFFIX) -> Iterator[tuple[str, Entry]]:
+        pending = [("", self._tree)] if self._tree else []
+        while pending:
+            folder, tree = pending.pop()
+            for name, entry in self._repository.tree(tree).items():
+                if entry.is_tree:
+                    pending.append((f"{folder}{name}/", entry.id))
+                elif name.endswith(suffixes):
+                    yield folder + name, entry
+
+
+class EmptySource:
+    """No files at all: a branch without commits.
+
+    Args:
+        place: What it is, in words.
+    """
+
+    commit: None = None
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def names(self) -> list[str]:
+        """List nothing."""
+        return []
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
+
+    def find(self, name: str) -> File | None:
+        """Find nothing."""
+
+    def strays(self) -> list[str]:
+        """List nothing."""
+        return []
+
+
+class OverlaidSource:
+    """A set of files with some of them replaced, which exist nowhere yet.
+
+    Args:
+        source: The files underneath.
+        files: The new files by prompt name.
+    """
+
+    def __init__(self, source: Source, files: Mapping[str, File]) -> None:
+        self.commit = source.commit
+        self.place = f"{source.place} with edits"
+        self._source = source
+        self._files = files
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        return sorted({*self._source.names(), *self._files})
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        return self._files.get(name) or self._source.find(name)
+
+    def strays(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        return self._source.strays()
+
+
+class LabelSource:
+    """The files that a label points at, each as of its own commit.
+
+    Args:
+        label: The label.
+        names: The prompts that have it.
+        find: Finds the file of one of them.
+    """
+
+    commit: None = None
+
+    def __init__(
+        self, label: str, names: Collection[str], find: Callable[[str], File | None]
+    ) -> None:
+        self.place = f"label {label}"
+        self._names = names
+        self._find = find
+
+    def names(self) -> list[str]:
+        """List the names of all prompts that have the label, sorted."""
+        return sorted(self._names)
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        return self._find(name) if name in self._names else None
+
+    def strays(self) -> list[str]:
+        """List nothing."""
+        return []
+
+
+class FolderSource:
+    """The prompt files in a folder on disk, as they are at this moment.
+
+    Args:
+        top: The folder that paths are told from.
+        root: The prompts' folder, as a path within `top`; empty for `top` itself.
+        repository: The repository whose working tree it is, or None.
+    """
+
+    commit: None = None
+
+    def __init__(self, top: Path, root: str, repository: Repository | None) -> None:
+        self._folder = top / root if root else top
+        self._root = root
+        self._repository = repository
+        self.place = str(self._folder)
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        found = (path.removesuffix(SUFFIX) for path in self._walk() if path.endswith(SUFFIX))
+        return sorted(name for name in found if is_name(name) and self._is_inside(name))
+
+    def blobs(self) -> dict[str, str]:
+        """Tell the blob of every file by its name, in the order of `names`."""
+        return _blobs(self)
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt and read it."""
+        if not is_name(name) or not self._is_inside(name):
+            return None
+        path = self._folder / (name + SUFFIX)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
+        shown = self._path(name + SUFFIX)
+        if self._repository is not None:
+            data = self._repository.clean(shown, data)
+        return File(shown, blob_id(data), partial(bytes, data))
+
+    def strays(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        return sorted(
+            self._path(path)
+            for path in self._walk()
+            if not path.endswith(SUFFIX)
+            or not is_name(path.removesuffix(SUFFIX))
+            or not self._is_inside(path.removesuffix(SUFFIX))
+        )
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}" if self._root else path
+
+    def _is_inside(self, name: str) -> bool:
+        # Symbolic links are not followed: git would not, and one may lead out of the root.
+        path = self._folder
+        for segment in (name + SUFFIX).split("/"):
+            path = path / segment
+            if path.is_symlink():
+                return False
+        return True
+
+    def _walk(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self._folder):
+            folders[:] = [name for name in folders if name != ".git"]
+            prefix = Path(folder).relative_to(self._folder).as_posix()
+            for name in files:
+                if name.endswith((SUFFIX, ".yml")):
+                    yield name if prefix == "." else f"{prefix}/{name}"
+
+
+def _blobs(source: Source) -> dict[str, str]:
+    files = ((name, source.find(name)) for name in source.names())
+    return {name: file.blob for name, file in files if file is not None}

@@ -1,0 +1,1 @@
+"""Prompts in other forms: what is written for other tools."""

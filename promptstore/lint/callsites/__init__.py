@@ -1,0 +1,10 @@
+"""The calls in Python code that ask for prompts, checked against the prompts that there are.
+
+Only the syntax tree is read: nothing is imported and nothing is run.
+"""
+
+from __future__ import annotations
+
+from promptstore.lint.callsites.checking import check_code
+
+__all__ = ["check_code"]

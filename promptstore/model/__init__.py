@@ -1,0 +1,1 @@
+"""What a prompt is, its variables, its versions and its rendered form."""

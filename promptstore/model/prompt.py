@@ -1,0 +1,356 @@
+"""What a prompt is: what its file says, and which prompt of a store it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, fields
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+from pydantic.json_schema import SkipJsonSchema
+
+from promptstore.errors import InvalidArgumentError
+from promptstore.model.checks import between_keys
+from promptstore.model.faults import (
+    CONFIG,
+    Fault,
+    faults_of,
+    kind_of,
+    unknown_key,
+    with_own_errors,
+)
+from promptstore.model.messages import Insert, Item, Message
+from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
+from promptstore.model.parts import JsonObject, String
+from promptstore.model.rendering import RenderedPrompt, _Program, contract_of, render_prompt
+from promptstore.model.values import unicode_string
+from promptstore.model.variables import MISSING, Variable
+from promptstore.template import Limits, TemplateKind
+
+KEYS: Final = (
+    "id", "description", "template", "variables", "prompt", "messages", "config", "tags",
+    "metadata", "deleted", "deleted_reason", "replaced_by",
+)  # fmt: skip
+"""The keys at the top of a prompt file in their order; ``x-…`` keys are free besides."""
+
+EXTENSION_PREFIX: Final = "x-"
+_UUID: Final = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+def _included(value: Any) -> dict[str, Prompt]:
+    if isinstance(value, Mapping) and all(isinstance(item, Prompt) for item in value.values()):
+        return dict(value)
+    raise ValueError("must be a mapping of names to prompts")
+
+
+def _limits(value: Any) -> Limits:
+    if isinstance(value, Limits):
+        return value
+    raise ValueError(f"must be Limits, not {kind_of(value)}")
+
+
+def _check(prompt: Prompt) -> Iterable[Fault]:
+    return between_keys(prompt.content)
+
+
+@with_own_errors(_check)
+@dataclass(frozen=True, kw_only=True, repr=False, config=CONFIG)
+class Prompt:
+    """A prompt: what its file says and, when it was read from a store, which one it is.
+
+    Exactly one of `prompt` and `messages` is set. It is checked when it is made, complete, and
+    never changes; the dicts and lists in it are the caller's own.
+
+    Attributes:
+        id: A UUID that stays when the file is renamed, where the file has one.
+        description: What the prompt is for.
+        template: The language of its texts.
+        variables: The declared variables by name, or None where the file declares none.
+        prompt: The text of a text prompt, as a template.
+        messages: The messages of a chat prompt.
+        config: Free JSON passed through to the caller: model parameters, tools and so on.
+        tags: Words to find it by.
+        metadata: Free JSON for people and tools.
+        extensions: The file's ``x-…`` keys with their free JSON.
+        deleted: Whether the prompt is tombstoned.
+        deleted_reason: Why it was deleted.
+        replaced_by: The name of the prompt to use instead.
+        name: Its name in the store.
+        version: The number of the version, or None where history is not known.
+        commit: The commit that made this version, or None where history is not known.
+        snapshot_commit: The commit whose tree it (and what it includes) was read from, or None
+            for files read from a folder.
+        blob: The id of the file's content in git.
+        label: The label that it was asked for by, or None.
+        is_fallback: Whether this is the caller's own fallback, not a prompt of the store.
+        is_unchanged: Whether the write that gave this prompt had nothing to change, and so made no
+            commit for it.
+        includes: Every prompt that it includes, directly or not, by name.
+        limits: The limits of its renders.
+    """
+
+    id: Annotated[
+        Annotated[str, Strict(), Field(pattern=_UUID)] | None,
+        Field(description="A UUID that stays when the file is renamed."),
+    ] = None
+    description: Annotated[String | None, Field(description="What the prompt is for.")] = None
+    template: Annotated[TemplateKind, Field(description="The language of the texts.")] = "jinja2"
+    variables: Annotated[
+        dict[
+            str, Annotated[Variable, BeforeValidator(lambda found: {} if found is None else found)]
+        ]
+        | None,
+        Field(description="The inputs by name; a contract once it is there."),
+    ] = None
+    prompt: Annotated[String | None, Field(description="The text of a text prompt.")] = None
+    messages: Annotated[
+        tuple[Item, ...] | None,
+        Field(min_length=1, description="The messages of a chat prompt."),
+    ] = None
+    config: Annotated[
+        JsonObject,
+        Field(description="Free JSON passed through: model, parameters, tools."),
+    ] = field(default_factory=dict)
+    tags: Annotated[
+        tuple[Annotated[str, Strict(), Field(pattern=r"\S"), AfterValidator(unicode_string)], ...],
+        Field(description="Words to find it by.", json_schema_extra={"uniqueItems": True}),
+    ] = ()
+    metadata: Annotated[
+        JsonObject,
+        Field(description="Free JSON for people and tools."),
+    ] = field(default_factory=dict)
+    extensions: SkipJsonSchema[JsonObject] = field(default_factory=dict)
+    deleted: Annotated[StrictBool, Field(description="Whether the prompt is tombstoned.")] = False
+    deleted_reason: Annotated[String | None, Field(description="Why it was deleted.")] = None
+    replaced_by: Annotated[
+        Annotated[str, Strict(), Field(pattern=f"^{NAME_PATTERN}$", max_length=MAX_LENGTH)] | None,
+        Field(description="The name of the prompt to use instead."),
+    ] = None
+
+    name: SkipJsonSchema[str | None] = None
+    version: SkipJsonSchema[int | None] = None
+    commit: SkipJsonSchema[str | None] = None
+    snapshot_commit: SkipJsonSchema[str | None] = None
+    blob: SkipJsonSchema[str | None] = None
+    label: SkipJsonSchema[str | None] = field(default=None, compare=False)
+    is_fallback: SkipJsonSchema[StrictBool] = False
+    is_unchanged: SkipJsonSchema[StrictBool] = field(default=False, compare=False)
+    includes: SkipJsonSchema[Annotated[Any, BeforeValidator(_included)]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    limits: SkipJsonSchema[Annotated[Any, BeforeValidator(_limits)]] = field(
+        default=Limits(), repr=False, compare=False
+    )
+
+    _kept: ClassVar[Prompt | None] = None
+    """The prompt that this is a caller's own copy of, where it is one."""
+
+    _program: ClassVar[_Program | None] = None
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version, self.blob, self.prompt))
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{item.name}={value!r}"
+            for item in fields(self)
+            if item.repr and (value := getattr(self, item.name)) not in (item.default, {}, ())
+        )
+        return f"Prompt({', '.join(shown)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The compiled templates are code: they stay behind and are made again where needed.
+        return {name: self.__dict__[name] for name in _FIELDS}
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether this is a chat prompt (it has messages) rather than a text prompt."""
+        return self.messages is not None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The prompt as its file says it: plain JSON by key, keys at their default left out."""
+        found = _ADAPTER.dump_python(self, mode="json", include=_CONTENT, exclude_defaults=True)
+        extensions = found.pop("extensions", {})
+        last = {key: found.pop(key) for key in KEYS[-3:] if key in found}
+        return {**found, **dict(sorted(extensions.items())), **last}
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of its meaning: a SHA-256 over its content and that of all it includes.
+
+        Comments and layout of the file do not count; two prompts with one digest mean the same.
+        """
+        import hashlib  # most processes never ask
+
+        closure = [self.content, {name: found.content for name, found in self.includes.items()}]
+        text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def contract(self) -> Mapping[str, Variable]:
+        """Every declared variable by name: its own, then those that its includes declare."""
+        return contract_of(self)
+
+    def render(self, variables: Mapping[str, Any] | None = None, /, **more: Any) -> RenderedPrompt:
+        """Fill the prompt with values.
+
+        Args:
+            variables: The values by variable name. They are only ever inserted as text: nothing
+                in a value can add a message, a role or an include.
+            more: Values by keyword, beside those in the mapping.
+
+        Returns:
+            The text or the messages, and the identity of what was rendered.
+
+        Raises:
+            InvalidArgumentError: The variables are no mapping, or one is given twice.
+            VariableError: Values are missing, unknown or of the wrong type; all at once.
+            TemplateSyntaxError: A text is not a template of its language.
+            IncludeError: An include is missing, deleted, cyclic or too deep.
+            RenderError: The template failed, or grew past a limit (`LimitError`).
+        """
+        return render_prompt(self, merged_values(variables, more))
+
+
+_FIELDS: Final = tuple(item.name for item in fields(Prompt))
+_CONTENT: Final = {*KEYS, "extensions"}
+_ADAPTER: Final = TypeAdapter(Prompt)
+
+
+def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
+    """Check what a file says.
+
+    Args:
+        value: The plain value of the whole file.
+
+    Returns:
+        The prompt without an identity, or everything that is wrong.
+    """
+    known = {key: item for key, item in value.items() if key in KEYS}
+    extensions = {key: item for key, item in value.items() if key.startswith(EXTENSION_PREFIX)}
+    faults = [unknown_key((key,), KEYS) for key in value if key not in {**known, **extensions}]
+    faults += between_keys(known)
+    try:
+        prompt = _ADAPTER.validate_python({**known, "extensions": extensions})
+    except ValidationError as error:
+        return faults + faults_of(error, KEYS)
+    return faults or prompt
+
+
+PromptLike: TypeAlias = Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]
+"""A prompt, the text of a text prompt, or the messages of a chat prompt."""
+
+
+def to_prompt(value: PromptLike) -> Prompt:
+    """Return a prompt for what a caller gave for one.
+
+    Args:
+        value: A prompt, the text of a text prompt, or the messages of a chat prompt.
+
+    Raises:
+        InvalidArgumentError: It is none of these, or no valid prompt.
+    """
+    if isinstance(value, Prompt):
+        return value
+    if isinstance(value, str):
+        return Prompt(prompt=value)
+    if isinstance(value, (list, tuple)):
+        return Prompt(messages=tuple(value))
+    raise InvalidArgumentError(
+        message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
+        'list of messages such as [{"role": "user", "content": "Hi"}]'
+    )
+
+
+def merged_values(variables: Mapping[str, Any] | None, more: dict[str, Any]) -> Mapping[str, Any]:
+    """Return the values of a render, given as a mapping and by keyword.
+
+    Raises:
+        InvalidArgumentError: The variables are no mapping, or one is given twice.
+    """
+    if variables is None:
+        return more
+    if not isinstance(variables, Mapping):
+        raise InvalidArgumentError(
+            message=f"the variables must be a mapping of names to values, not {kind_of(variables)}"
+        )
+    twice = sorted(variables.keys() & more.keys())
+    if twice:
+        names = ", ".join(map(repr, twice))
+        raise InvalidArgumentError(message=f"given in the mapping and by keyword: {names}")
+    return {**variables, **more} if more else variables
+
+
+def identified(prompt: Prompt, **identity: Any) -> Prompt:
+    """Return a prompt under another identity.
+
+    Args:
+        prompt: The prompt, whose content stays.
+        identity: Fields that are not content, which are taken as they are.
+    """
+    made = object.__new__(Prompt)
+    state = prompt.__dict__.copy()
+    for memo in _MEMOS:
+        state.pop(memo, None)
+    state.update(identity)
+    object.__setattr__(made, "__dict__", state)
+    return made
+
+
+def own_copy(prompt: Prompt) -> Prompt:
+    """Return a prompt that shares nothing with another caller's that could be changed."""
+    kept = prompt._kept or prompt  # noqa: SLF001 - it belongs to this module
+    made = identified(kept)
+    state = made.__dict__
+    for name in _MUTABLE:
+        state[name] = _copied(state[name])
+    state["_kept"] = kept
+    return made
+
+
+_MEMOS: Final = ("_kept", "_program", "digest")
+_MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
+_SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
+
+
+def _copied(value: Any) -> Any:
+    """Copy what can be changed; what cannot stays the same object."""
+    kind = type(value)
+    if kind in _SHARED:
+        return value
+    if kind is dict:
+        return {
+            key: item if type(item) in _SHARED else _copied(item) for key, item in value.items()
+        }
+    if kind is list:
+        return [item if type(item) in _SHARED else _copied(item) for item in value]
+    if kind is tuple:
+        return tuple([_copied(item) for item in value])
+    if kind is Prompt:
+        return own_copy(value)
+    if kind is Message and type(value.content) is str:
+        if value.tool_calls is None and value.cache_control is None:
+            return value
+    elif kind is Variable and value.enum is None and type(value.default) in _PLAIN_DEFAULTS:
+        return value
+    if kind is Message or kind is Variable:
+        made = object.__new__(kind)
+        for name in kind.__slots__:
+            object.__setattr__(made, name, _copied(getattr(value, name)))
+        return made
+    return value
+
+
+_PLAIN_DEFAULTS: Final = _SHARED | {type(MISSING)}

@@ -1,0 +1,354 @@
+"""What a remote held at the last sync: a commit on a reference of its own.
+
+Its tree holds the remote's prompts as files, at the paths that they have in the store, so that
+``git diff refs/promptstore/remotes/NAME HEAD`` compares both sides. Each file says under
+``x-remote`` which id and version it was, so the newest commit alone tells everything, in a shallow
+fetch too. The trailers of a commit tell the id and version of each prompt that it moved, and no
+others: a line for every prompt in every commit would make a thousand steps a million lines.
+
+Two machines may sync apart. What another one recorded is fetched to ``refs/promptstore/fetched/``;
+the next sync joins both histories, as a merge does (see `RemoteState.join`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from promptstore.errors import (
+    InvalidArgumentError,
+    RepositoryError,
+    RevisionNotFoundError,
+    SyncRefusedError,
+)
+from promptstore.git import (
+    CommitNote,
+    Entry,
+    FileChange,
+    Patience,
+    Repository,
+    choose_signatures,
+    is_ancestor,
+    join_ref,
+    update_ref,
+)
+from promptstore.git.message import compose_message
+from promptstore.model.names import SUFFIX, is_name
+from promptstore.model.prompt import Prompt
+from promptstore.model.values import FrozenDict
+from promptstore.posthog.sync.encoding import Wire, checked_file, decode, encode
+from promptstore.posthog.sync.planning import DELETED
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.yamlreader import MAX_BYTES as MAX_FILE_BYTES
+
+_KEY: Final = "x-remote"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_ROOM_FOR_FACTS: Final = 32_768
+"""What ids, commits and labels may take in a file, in bytes."""
+
+_MOVED: Final = re.compile(r"^Remote-Version: (\S+) \d+ ", re.MULTILINE)
+
+
+class Offer(NamedTuple):
+    """A change of the remote that was committed on a branch for review.
+
+    Attributes:
+        commit: The commit.
+        digest: The digest of the remote's prompt.
+    """
+
+    commit: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One prompt as a remote held it.
+
+    Attributes:
+        wire: What it held; for an archived prompt what it held last.
+        deleted: Whether it was archived.
+        spelling: Its name on the remote.
+        id: The remote's id of the version.
+        version: The version's number there.
+        taken_in: The commit of the store with which git's side had seen it, or None where that is
+            not known. A branch without that commit may be behind.
+        offered: A newer change of the remote that waits on a branch; once that is merged, it counts
+            as seen.
+        labels: What the labels of both sides pointed at when they were last in step: digests by
+            label.
+    """
+
+    wire: Wire
+    deleted: bool
+    spelling: str
+    id: str
+    version: int
+    taken_in: str | None = None
+    offered: Offer | None = None
+    labels: Mapping[str, str] = field(default_factory=FrozenDict)
+
+    @property
+    def digest(self) -> str:
+        """The digest, or `DELETED`."""
+        return DELETED if self.deleted else self.wire.digest
+
+    @property
+    def identity(self) -> tuple[str, str, str, int]:
+        """What tells it from other states: digest, spelling, id and version."""
+        return self.digest, self.spelling, self.id, self.version
+
+
+class RemoteState:
+    """Reads and moves the state of one remote.
+
+    Args:
+        repository: The repository.
+        remote: The remote's name in the configuration.
+        root: The prompts' folder in the repository.
+        lock_timeout: How long locks of others are waited for, in seconds.
+
+    Attributes:
+        remote: The remote's name.
+        ref: The reference.
+        fetched: The reference at which another machine's state is looked for.
+    """
+
+    def __init__(
+        self, repository: Repository, remote: str, root: str, *, lock_timeout: float = 10.0
+    ) -> None:
+        if not _NAME.fullmatch(remote):
+            raise InvalidArgumentError(
+                message=f"{remote!r} cannot name a remote: it is letters, digits, '-' and '_'"
+            )
+        self.ref = f"refs/promptstore/remotes/{remote}"
+        self.fetched = f"refs/promptstore/fetched/{remote}"
+        self.remote = remote
+        self._repository = repository
+        self._prefix = f"{root}/" if root else ""
+        self._lock_timeout = lock_timeout
+
+    def check_writable(self) -> None:
+        """See that a commit can be made, before anything is done that must be remembered.
+
+        Raises:
+            RepositoryError: Git does not know who commits.
+        """
+        choose_signatures(self._repository, None, None)
+
+    def read(self, *, keeps_config: bool) -> dict[str, Held]:
+        """Read what the remote held, by name in git.
+
+        Args:
+            keeps_config: Whether the remote has a place for configs; else they are left out.
+        """
+        entries = self._entries(self._tips())
+        return {
+            name: self._held(entry, keeps_config=keeps_config) for name, entry in entries.items()
+        }
+
+    def past(self, names: Collection[str], *, keeps_config: bool) -> dict[str, list[Held]]:
+        """Read what the remote ever held of some prompts, newest first, as far as is known.
+
+        Args:
+            names: The prompts.
+            keeps_config: Whether the remote has a place for configs; else they are left out.
+        """
+        found: dict[str, list[Held]] = {name: [] for name in names}
+        for name, entry in self._moves():
+            if name in found:
+                found[name].append(self._held(entry, keeps_config=keeps_config))
+        return found
+
+    def join(self) -> None:
+        """Take in what another machine recorded, if anything was fetched.
+
+        Of a prompt that both moved the higher version counts, or what was recorded last where the
+        numbers are equal. Either is safe: a state that a branch has not taken in is no base there.
+        """
+        own, tips = self._repository.branch_tip(self.ref), self._tips()
+        if tips in ([], [own]):
+            return
+        chosen, before = self._entries(tips), self._entries([own] if own else [])
+        moves = {name: entry for name, entry in chosen.items() if before.get(name) != entry}
+        files = [
+            FileChange(name, self._path(name), self._repository.blob(entry.id))
+            for name, entry in sorted(moves.items())
+        ]
+        held = {name: self._held(entry, keeps_config=True) for name, entry in moves.items()}
+        join_ref(
+            self._repository,
+            self.ref,
+            own,
+            tips[-1],
+            files,
+            self._note(f"Join what {self.remote} held", held),
+            patience=Patience(self._lock_timeout),
+        )
+
+    def record(self, moves: Mapping[str, Held]) -> None:
+        """Move the state of some prompts, in one commit.
+
+        Args:
+            moves: What the remote holds by now, by name in git; none of them makes no commit.
+        """
+        if not moves:
+            return
+        files = [
+            FileChange(name, self._path(name), _file(name, held))
+            for name, held in sorted(moves.items())
+        ]
+        title = next(iter(moves)) if len(moves) == 1 else str(len(moves))
+        update_ref(
+            self._repository,
+            self.ref,
+            lambda _tip: files,
+            self._note(f"Sync {title} with {self.remote}", moves),
+            patience=Patience(self._lock_timeout),
+        )
+
+    def _note(self, title: str, moves: Mapping[str, Held]) -> CommitNote:
+        lines = [
+            f"Remote-Version: {name} {held.version} {held.id}{' archived' if held.deleted else ''}"
+            for name, held in sorted(moves.items())
+        ]
+        message = compose_message("\n".join([title, "", *lines]), {})
+        return CommitNote(*choose_signatures(self._repository, None, None), message)
+
+    def _tips(self) -> list[str]:
+        """Find the newest commits, own first; one that is part of the other's history is none."""
+        own, other = map(self._repository.branch_tip, (self.ref, self.fetched))
+        if own is None or other is None:
+            return [tip for tip in (own, other) if tip]
+        if is_ancestor(self._repository, other, own):
+            return [own]
+        return [other] if is_ancestor(self._repository, own, other) else [own, other]
+
+    def _entries(self, tips: Sequence[str]) -> dict[str, Entry]:
+        """List the files of the state by name; of two histories, what each prompt moved to."""
+        sides = [dict(self._files(self._prompts_tree(tip))) for tip in tips]
+        if len(sides) < 2:
+            return sides[0] if sides else {}
+        ours, theirs = sides
+        with suppress(RevisionNotFoundError):
+            base = self._prompts_tree(self._repository.common_ancestor(*tips))
+            was = dict(self._files(base))
+            ours = {name: entry for name, entry in ours.items() if was.get(name) != entry}
+            theirs = {name: entry for name, entry in theirs.items() if was.get(name) != entry}
+            sides = [was, ours, theirs]
+        both = {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]}
+        newest = {name: self._newer(ours[name], theirs[name], tips) for name in both}
+        return {name: entry for side in [*sides, newest] for name, entry in side.items()}
+
+    def _newer(self, one: Entry, other: Entry, tips: Sequence[str]) -> Entry:
+        first, second = (self._held(entry, keeps_config=True) for entry in (one, other))
+        if first.version != second.version:
+            return one if first.version > second.version else other
+        times = [self._repository.commit(tip).committed_at for tip in tips]
+        return one if times[0] >= times[1] else other
+
+    def _moves(self) -> Iterator[tuple[str, Entry]]:
+        """Walk all that was ever recorded, the newest first."""
+        for tip in self._tips():
+            link = None
+            try:
+                for link in self._repository.walk(tip):
+                    tree = self._prompts_tree(link.id)
+                    for name in _MOVED.findall(self._repository.commit(link.id).message):
+                        entry = self._repository.find(tree, name + SUFFIX) if tree else None
+                        if entry is not None:
+                            yield name, entry
+            except RepositoryError:
+                if link is None or not self._repository.is_shallow:
+                    raise
+                # Here the history was cut off when it was fetched: the rest is in this tree.
+                yield from self._files(self._prompts_tree(link.id))
+
+    def _path(self, name: str) -> str:
+        return f"{self._prefix}{name}{SUFFIX}"
+
+    def _prompts_tree(self, commit: str) -> str | None:
+        root = self._prefix.removesuffix("/")
+        entry = self._repository.find(self._repository.commit(commit).tree, root)
+        return entry.id if entry else None
+
+    def _files(self, tree: str | None) -> list[tuple[str, Entry]]:
+        found, pending = [], [("", tree)] if tree else []
+        while pending:
+            folder, current = pending.pop()
+            for file, entry in self._repository.tree(current).items():
+                if entry.is_tree:
+                    pending.append((f"{folder}{file}/", entry.id))
+                elif file.endswith(SUFFIX) and is_name(folder + file.removesuffix(SUFFIX)):
+                    found.append((folder + file.removesuffix(SUFFIX), entry))
+        return found
+
+    def _held(self, entry: Entry, *, keeps_config: bool) -> Held:
+        prompt = loads(self._repository.blob(entry.id), self.ref)
+        facts: Mapping[str, Any] = prompt.extensions.get(_KEY) or {}
+        offered = facts.get("offered")
+        return Held(
+            wire=encode(prompt, keeps_config=keeps_config, as_source=True),
+            deleted=prompt.deleted,
+            spelling=str(facts.get("name", "")),
+            id=str(facts.get("id", "")),
+            version=int(facts.get("version", 0)),
+            taken_in=facts.get("taken_in"),
+            offered=Offer(offered["commit"], offered["digest"]) if offered else None,
+            labels=facts.get("labels") or FrozenDict(),
+        )
+
+
+def refuse_unkeepable(name: str, wire: Wire) -> None:
+    """Refuse what no file can hold, with the facts about the remote, before it is brought over.
+
+    Args:
+        name: The prompt's name.
+        wire: What a remote holds of it.
+
+    Raises:
+        SyncRefusedError: No file can hold it.
+    """
+    size = len(_file(name, Held(wire, False, name, "", 0)))
+    if size > MAX_FILE_BYTES - _ROOM_FOR_FACTS:
+        raise SyncRefusedError(
+            name=name,
+            reason=f"as a file it has {size:,} bytes, and a file holds {MAX_FILE_BYTES:,}.",
+        )
+
+
+def trailers_of(remote: str, held: Held) -> dict[str, str]:
+    """Give the trailers of a commit that takes in what a remote held.
+
+    Args:
+        remote: The remote's name in the configuration.
+        held: What it held.
+    """
+    return {
+        "Remote-Version": f"{remote} {held.spelling} {held.version}",
+        "Remote-Id": held.id,
+        "Remote-Digest": held.digest,
+    }
+
+
+def _file(name: str, held: Held) -> bytes:
+    facts: dict[str, Any] = {"name": held.spelling, "id": held.id, "version": held.version}
+    if held.taken_in:
+        facts["taken_in"] = held.taken_in
+    if held.offered:
+        facts["offered"] = held.offered._asdict()
+    if held.labels:
+        facts["labels"] = dict(sorted(held.labels.items()))
+    read = decode(held.wire, None, keeps_config=True, as_source=True)
+    prompt = Prompt(
+        prompt=read.prompt,
+        messages=read.messages,
+        template="simple",
+        config=dict(held.wire.config),
+        deleted=held.deleted,
+        extensions={_KEY: facts},
+    )
+    return checked_file(name, prompt).encode()

@@ -1,0 +1,1 @@
+"""The front door: get, list, render and write the prompts of a repository."""

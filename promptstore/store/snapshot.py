@@ -1,0 +1,504 @@
+"""A snapshot: all prompts as of one commit, or of one moment of a folder."""
+
+from __future__ import annotations
+
+import builtins
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from promptstore.errors import (
+    InvalidNameError,
+    PromptDeletedError,
+    PromptFileError,
+    PromptNotFoundError,
+    RepositoryError,
+    VersionNotFoundError,
+)
+from promptstore.git import Commit, Repository
+from promptstore.history.contents import ContentCache, included_names
+from promptstore.history.labels import LabelTable
+from promptstore.history.sources import File, OverlaidSource, Source
+from promptstore.history.versions import Change, Timeline
+from promptstore.model.names import check_name, is_name, near_matches
+from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.model.rendering import RenderedPrompt, texts
+from promptstore.model.versions import PromptInfo
+from promptstore.store.arguments import check_arguments
+from promptstore.template import Limits
+
+_LOADED_AT_ONCE: Final = 500
+
+
+class History(NamedTuple):
+    """What tells the versions of the prompts of a snapshot.
+
+    Attributes:
+        timeline: The versions as of the snapshot's commit.
+        repository: Where their commits and files are.
+        cache: Where their parsed files are kept.
+    """
+
+    timeline: Timeline
+    repository: Repository
+    cache: ContentCache
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read one commit."""
+        return self.repository.commit(commit_id)
+
+    def is_tombstone(self, blob: str) -> bool:
+        """Whether a version's file says that the prompt is deleted; a broken one does not."""
+        data = self.repository.blob(blob)
+        # Without this word and without an escape no file is a tombstone: most need no parsing.
+        if b"deleted" not in data and b"\\" not in data:
+            return False
+        try:
+            return self.cache.read(File(blob, blob, partial(bytes, data))).deleted
+        except PromptFileError:
+            return False
+
+
+class Snapshot(Mapping[str, Prompt]):
+    """All prompts as of one commit: an immutable mapping from name to prompt.
+
+    Tombstoned prompts are not in it; `read` and `list` give them on request. A broken file counts
+    as present: reading it raises `PromptFileError`, never `KeyError`.
+
+    Attributes:
+        history: What tells the versions of its prompts, or None where that is not known.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        cache: ContentCache,
+        history: History | None,
+        labels: Callable[[], LabelTable],
+        limits: Limits,
+    ) -> None:
+        self._source = source
+        self._cache = cache
+        self.history = history
+        self._labels = labels
+        self._limits = limits
+        self._prompts: dict[str, Prompt] = {}
+        self._names: tuple[str, ...] | None = None
+        self._changes: Mapping[str, Change] | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that it shows, or None for a folder."""
+        return self._source.commit
+
+    @property
+    def place(self) -> str:
+        """What it shows, in words, for example ``main (3f2a91c)``."""
+        return self._source.place
+
+    def __getitem__(self, name: str) -> Prompt:
+        try:
+            return self.read(name)
+        except InvalidNameError:
+            raise self.not_found(str(name)) from None  # a mapping raises KeyError
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or self.find(name) is None:
+            return False
+        try:
+            return not self._load(name).deleted
+        except PromptFileError:
+            return True
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.names() if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {self._source.place}>"
+
+    def read(self, name: str, *, deleted: bool = False) -> Prompt:
+        """Read one prompt.
+
+        Args:
+            name: The prompt's name.
+            deleted: Whether a tombstoned prompt is given too.
+
+        Returns:
+            The prompt.
+
+        Raises:
+            InvalidNameError: The name cannot be a prompt's name.
+            PromptNotFoundError: There is no such file.
+            PromptDeletedError: It is tombstoned.
+            PromptFileError: The file (or one that it includes) is broken.
+        """
+        return own_copy(self.load(name, deleted=deleted))
+
+    def load(self, name: str, *, deleted: bool = False) -> Prompt:
+        """Read one prompt as `read` does, but not as the caller's own copy."""
+        check_name(name)
+        check_arguments(deleted=deleted)
+        prompt = self._load(name)
+        if prompt.deleted and not deleted:
+            raise self.deleted(prompt)
+        return prompt
+
+    def info(self, name: str, *, version: int | None = None) -> PromptInfo:
+        """Return who made which version of a prompt when; it may be deleted, or broken.
+
+        Args:
+            name: The prompt's name.
+            version: The number of the version; None is that of the file.
+
+        Raises:
+            PromptNotFoundError: There is no such prompt.
+            VersionNotFoundError: It has no such version.
+        """
+        check_name(name)
+        check_arguments(version=version)
+        ends = self.history.timeline.ends(name) if self.history else None
+        if version is None:
+            return self._info(name, self.file(name).blob, *(ends or (None, None)))
+        if self.history is None or ends is None:
+            raise self.not_found(name)
+        made = self.history.timeline.nth(name, version)
+        if made is None:
+            raise VersionNotFoundError(name=name, version=version, latest=ends[1].number)
+        return self._info(name, made.entry.id if made.entry else None, ends[0], made)
+
+    def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
+        """Return `info` of many prompts by name, which takes less than asking about each."""
+        check_arguments(names=names)
+        first, latest = {}, {}
+        if self.history is not None:
+            first = self.history.timeline.first_of_all()
+            latest = self.history.timeline.latest_of_all()
+        blobs = self._source.blobs()
+        return {
+            name: self._info(name, blobs[name], first.get(name), latest.get(name))
+            for name in names
+            if name in blobs
+        }
+
+    def names(self, prefix: str = "") -> builtins.list[str]:
+        """List the names of all files, tombstones and broken ones too, parsing nothing.
+
+        Args:
+            prefix: Only names that start with it, such as ``support/``.
+
+        Returns:
+            The names, sorted.
+        """
+        check_arguments(prefix=prefix)
+        if self._names is None:
+            self._names = tuple(self._source.names())
+        if not prefix:
+            return [*self._names]
+        return [name for name in self._names if name.startswith(prefix)]
+
+    def list(
+        self,
+        prefix: str = "",
+        *,
+        tag: str | None = None,
+        search: str | None = None,
+        deleted: bool = False,
+    ) -> builtins.list[Prompt]:
+        """List prompts, sorted by name.
+
+        Args:
+            prefix: Only names that start with it.
+            tag: Only prompts that carry this tag.
+            search: Only prompts whose name, description, tags or texts hold it, letter case aside.
+            deleted: Whether tombstoned prompts are listed too.
+
+        Returns:
+            The prompts.
+
+        Raises:
+            PromptFileError: A file is broken; all faults of the first such file are told.
+        """
+        listed, broken = self.list_readable(prefix, tag=tag, search=search, deleted=deleted)
+        if broken:
+            raise broken[0]
+        return listed
+
+    def list_readable(
+        self,
+        prefix: str = "",
+        *,
+        tag: str | None = None,
+        search: str | None = None,
+        deleted: bool = False,
+    ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
+        """List prompts as `list` does, and the errors of broken files beside them."""
+        check_arguments(prefix=prefix, tag=tag, search=search, deleted=deleted)
+        listed: builtins.list[Prompt] = []
+        broken: builtins.list[PromptFileError] = []
+        with _no_collection():
+            self._load_all()
+            for name in self.names(prefix):
+                try:
+                    prompt = self._load(name)
+                except PromptFileError as error:
+                    broken.append(error)
+                    continue
+                if (
+                    (deleted or not prompt.deleted)
+                    and (tag is None or tag in prompt.tags)
+                    and (search is None or _mentions(prompt, search.casefold()))
+                ):
+                    listed.append(own_copy(prompt))
+        self._cache.save()
+        return listed, broken
+
+    def render(
+        self, name: str, variables: Mapping[str, Any] | None = None, /, **more: Any
+    ) -> RenderedPrompt:
+        """Render one prompt; see `Prompt.render` for the errors.
+
+        Args:
+            name: The prompt's name.
+            variables: The values by variable name.
+            more: Values by keyword, beside those in the mapping.
+        """
+        return self.read(name).render(variables, **more)
+
+    def overlaid(self, files: Mapping[str, File]) -> Snapshot:
+        """Give the same prompts with some files replaced.
+
+        Args:
+            files: The new files by prompt name.
+
+        Returns:
+            A snapshot in which the replaced prompts have no version yet.
+        """
+        return Snapshot(
+            OverlaidSource(self._source, files),
+            cache=self._cache,
+            history=self.history,
+            labels=self._labels,
+            limits=self._limits,
+        )
+
+    def strays(self) -> tuple[str, ...]:
+        """List the paths of files under the root that look like prompts but have no usable name."""
+        return tuple(self._source.strays())
+
+    def file(self, name: str) -> File:
+        """Find the file of a prompt, be it broken or not.
+
+        Args:
+            name: The prompt's name.
+
+        Returns:
+            The file.
+
+        Raises:
+            PromptNotFoundError: There is no such file.
+        """
+        file = self.find(name)
+        if file is None:
+            raise self.not_found(str(name))
+        return file
+
+    def find(self, name: str) -> File | None:
+        """Find the file of a prompt, be it broken or not; None where there is none."""
+        return self._source.find(name) if is_name(name) else None
+
+    def parse(self, file: File) -> Prompt:
+        """Parse a file that may become one of its prompts; it is not parsed again then.
+
+        Args:
+            file: The file.
+
+        Returns:
+            What it says.
+
+        Raises:
+            PromptFileError: The file is broken.
+        """
+        return self._cache.read(file)
+
+    def prefetch(self, files: Iterable[File]) -> None:
+        """Look at once for what many files were parsed to; see `ContentCache.prefetch`."""
+        self._cache.prefetch(file.blob for file in files)
+
+    def not_found(self, name: str) -> PromptNotFoundError:
+        """Make the error that says that a prompt is not here, with what may help."""
+        return PromptNotFoundError(
+            name=name,
+            place=self._source.place,
+            near=near_matches(name, self.names()),
+            note=self._removal_note(name) if is_name(name) else "",
+        )
+
+    def _load(self, name: str) -> Prompt:
+        prompt = self._prompts.get(name)
+        if prompt is None:
+            file = self.file(name)
+            content = self._cache.read(file)
+            prompt = self._prompts[name] = self._identified(name, file.blob, content)
+        return prompt
+
+    def _load_all(self) -> None:
+        """Load every prompt whose file is sound, in a fraction of the time of one by one."""
+        if self._changes is not None:
+            return
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self.history.timeline.latest_of_all() if self.history else {}
+        self._changes = changes
+        blobs = self._source.blobs()
+        self._names = tuple(blobs)
+        pending = iter(blobs.items())
+        while chunk := list(islice(pending, _LOADED_AT_ONCE)):
+            self._cache.prefetch(blob for _, blob in chunk)
+            for name, blob in chunk:
+                content = self._cache.known(blob)
+                if content is not None and name not in self._prompts:
+                    self._prompts[name] = self._identified(name, blob, content)
+
+    def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
+        included = included_names(content)
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            change = self._change(name)
+        # The file on disk may differ from the newest commit.
+        known = change if change and _blob(change) == blob else None
+        return identified(
+            content,
+            name=name,
+            version=known.number if known else None,
+            commit=known.commit if known else None,
+            snapshot_commit=self._source.commit,
+            blob=blob,
+            includes=self._includes(included) if included else {},
+            limits=self._limits,
+        )
+
+    def _includes(self, included: builtins.list[str]) -> dict[str, Prompt]:
+        """Collect what is included, directly or not; what is missing is left out."""
+        found: dict[str, Prompt] = {}
+        pending = [*included]
+        while pending:
+            name = pending.pop()
+            if name in found or not is_name(name):
+                continue
+            file = self._source.find(name)
+            if file is not None:
+                found[name] = self._cache.read(file)
+                pending += included_names(found[name])
+        return found
+
+    def _info(
+        self, name: str, blob: str | None, first: Change | None, change: Change | None
+    ) -> PromptInfo:
+        # The file on disk may differ from the newest commit.
+        if first is None or change is None or _blob(change) != blob:
+            return PromptInfo(name=name)
+        made, born = self._commit(change.commit), self._commit(first.commit)
+        return PromptInfo(
+            name=name,
+            version=change.number,
+            commit=change.commit,
+            created_at=born.committed_at if born else None,
+            created_by=born.author if born else None,
+            updated_at=made.committed_at if made else None,
+            updated_by=made.author if made else None,
+            labels=self._labels().of(name, change.number),
+        )
+
+    def _change(self, name: str) -> Change | None:
+        if self._changes is not None:
+            return self._changes.get(name)
+        return self.history.timeline.latest(name) if self.history else None
+
+    def _commit(self, commit_id: str) -> Commit | None:
+        return self.history.commit(commit_id) if self.history else None
+
+    def _removal_note(self, name: str) -> str:
+        change = self._change(name)
+        commit = self._commit(change.commit) if change and change.entry is None else None
+        if change is None or commit is None:
+            return ""
+        return (
+            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
+            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
+        )
+
+    def deleted(self, prompt: Prompt) -> PromptDeletedError:
+        """Make the error that says that a prompt of this snapshot is tombstoned."""
+        commit = self._tombstone_commit(prompt.name or "")
+        return PromptDeletedError(
+            name=prompt.name or "",
+            place=self._source.place,
+            deleted_at=commit.committed_at.isoformat() if commit else None,
+            deleted_by=commit.author if commit else None,
+            reason=prompt.deleted_reason,
+            replaced_by=prompt.replaced_by,
+        )
+
+    def _tombstone_commit(self, name: str) -> Commit | None:
+        """Find the commit that set the tombstone, which later edits may have followed."""
+        if self.history is None:
+            return None
+        tombstone: Change | None = None
+        for change in self.history.timeline.history(name):
+            if change.entry is None or not self.history.is_tombstone(change.entry.id):
+                break
+            tombstone = change
+        return self._commit(tombstone.commit) if tombstone else None
+
+
+class LabelledSnapshot(Snapshot):
+    """The prompts that have a label, each read as of the commit that the label points at."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        read: Callable[[str], Prompt],
+        cache: ContentCache,
+        labels: Callable[[], LabelTable],
+        limits: Limits,
+    ) -> None:
+        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
+        self._read = read
+
+    def _load(self, name: str) -> Prompt:
+        self.file(name)
+        return self._read(name)
+
+    def _load_all(self) -> None:
+        """Load nothing: each prompt is read as of a commit of its own."""
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let Python look for garbage later: among thousands of new prompts that takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _blob(change: Change) -> str | None:
+    return change.entry.id if change.entry else None
+
+
+def _mentions(prompt: Prompt, folded: str) -> bool:
+    words = [prompt.name or "", prompt.description or "", *prompt.tags]
+    words += [text for _, text in texts(prompt)]
+    return any(folded in word.casefold() for word in words)

@@ -1,0 +1,237 @@
+"""Writing prompts and labels: edits become one commit on a branch, and nothing is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from promptstore.errors import ConflictError, HistoryUnavailableError, InvalidArgumentError
+from promptstore.git import (
+    CommitNote,
+    FileChange,
+    Patience,
+    Repository,
+    choose_signatures,
+    update_branch,
+)
+from promptstore.git.message import compose_message
+from promptstore.history.labels import BRANCH, Target, labels_commit, plan_moves, read_labels
+from promptstore.store.edits import Planned, PlannedFile, default_message, plan_edits
+from promptstore.store.snapshot import Snapshot
+
+
+class Attribution(TypedDict, total=False):
+    """Who commits, and what the commit says; each may be left out.
+
+    Attributes:
+        message: The commit's message. By default one line that says what happened.
+        author: Who wrote the change, as ``Name <email>``. By default whom git knows.
+        committer: Who commits it. By default whom git knows, else the author.
+        trailers: Facts for programs at the end of the message, such as ``{"Ticket": "PRM-7"}``.
+    """
+
+    message: str | None
+    author: str | None
+    committer: str | None
+    trailers: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did.
+
+    Attributes:
+        commit: The commit whose tree holds the result: the new one, or the one that held it before.
+        changed: The names of the prompts that changed.
+    """
+
+    commit: str
+    changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes to one branch of a repository.
+
+    Attributes:
+        repository: The repository.
+        branch: The branch's name.
+        root: The prompts' folder in the repository; empty for its top.
+        lock_timeout: How long locks of other processes are waited for, in seconds.
+        snapshot_at: Gives the prompts as of a commit of the branch; None is one without commits.
+    """
+
+    repository: Repository
+    branch: str
+    root: str
+    lock_timeout: float
+    snapshot_at: Callable[[str | None], Snapshot]
+
+    def write(
+        self,
+        base: Snapshot,
+        edits: Mapping[str, Planned],
+        expected: Mapping[str, int],
+        attribution: Attribution,
+    ) -> Written:
+        """Make one commit of edits.
+
+        Args:
+            base: The prompts that the edits were made for.
+            edits: The edits by prompt name.
+            expected: The version that a prompt must be at, by name; 0 for one that never was.
+            attribution: Who commits, and what the commit says.
+
+        Raises:
+            ConflictError: A prompt changed since the base, or is at another version than expected,
+                or uncommitted work stands in the way.
+            PromptStoreError: As for `plan_edits` and `update_branch`.
+        """
+        if not edits:
+            raise InvalidArgumentError(message="there is nothing to commit: no edits are given")
+        planned = plan_edits(base, self.root, edits)
+        changed = [file for file in planned if file.changes]
+        note = _note(self.repository, attribution, default_message(changed or planned))
+        for name in expected:
+            # It brings the index of versions up, for which no other writer shall wait.
+            _newest_number(base, name)
+
+        def plan(tip: str | None) -> Sequence[FileChange]:
+            now = base if tip == base.commit else self.snapshot_at(tip)
+            _check_base(planned, base, now, expected)
+            return [FileChange(file.name, file.path, file.data) for file in changed]
+
+        commit = update_branch(
+            self.repository, self.branch, plan, note, patience=Patience(self.lock_timeout)
+        )
+        names = frozenset(file.name for file in changed)
+        return Written(commit or base.commit or "", names)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWriter:
+    """Moves labels.
+
+    Attributes:
+        repository: The repository.
+        lock_timeout: How long locks of other processes are waited for, in seconds.
+    """
+
+    repository: Repository
+    lock_timeout: float
+
+    def move(
+        self,
+        label: str,
+        targets: Mapping[str, Target | None],
+        expected: Mapping[str, int],
+        attribution: Attribution,
+    ) -> str | None:
+        """Make one commit of moves of a label.
+
+        Args:
+            label: The label.
+            targets: Where it is to point, by prompt name; None takes it away.
+            expected: The version that it must point at now, by prompt name; 0 for none.
+            attribution: Who commits, and what the commit says.
+
+        Returns:
+            The commit on the labels branch, or None where nothing changed.
+
+        Raises:
+            PromptStoreError: As for `plan_moves` and `update_branch`.
+        """
+        start = labels_commit(self.repository)
+        note = _note(self.repository, attribution, _label_message(label, targets))
+
+        def plan(tip: str | None) -> Sequence[FileChange]:
+            if tip not in (None, start):
+                self._check(label, targets, start, tip)
+            return plan_moves(self.repository, tip or start, label, targets, expected)
+
+        return update_branch(
+            self.repository,
+            BRANCH,
+            plan,
+            note,
+            patience=Patience(self.lock_timeout),
+            start=start,
+        )
+
+    def _check(self, label: str, names: Iterable[str], start: str | None, tip: str | None) -> None:
+        """See that nobody else moved the label of the same prompts meanwhile."""
+        before, now = (self._targets(commit, label) for commit in (start, tip))
+        moved = [name for name in names if before.get(name) != now.get(name)]
+        if moved:
+            raise ConflictError(
+                names=moved,
+                reason=f"somebody else moved the label {label!r} meanwhile. Look again, then "
+                "move it.",
+            )
+
+    def _targets(self, commit: str | None, label: str) -> Mapping[str, Target]:
+        return read_labels(self.repository, commit).targets.get(label, {}) if commit else {}
+
+
+def _note(repository: Repository, attribution: Attribution, default: str) -> CommitNote:
+    author, committer = choose_signatures(
+        repository, attribution.get("author"), attribution.get("committer")
+    )
+    text = attribution.get("message")
+    message = compose_message(default if text is None else text, attribution.get("trailers") or {})
+    return CommitNote(author, committer, message)
+
+
+def _check_base(
+    planned: Sequence[PlannedFile], base: Snapshot, now: Snapshot, expected: Mapping[str, int]
+) -> None:
+    """See that nothing happened to the prompts since they were looked at."""
+    for name, number in expected.items():
+        there = _newest_number(now, name)
+        if there != number:
+            says = f"is at version {there}" if there else "does not exist"
+            raise ConflictError(
+                names=[name],
+                reason=f"it {says} by now, and version {number} was expected. "
+                f"Look at it again (`promptstore diff {name}`), then write.",
+            )
+    if now.commit == base.commit:
+        return
+    moved = [file.name for file in planned if _blob(now, file.name) != _blob(base, file.name)]
+    if moved:
+        raise ConflictError(
+            names=moved,
+            reason="somebody else changed this meanwhile. Look at it again, then write.",
+        )
+
+
+def _newest_number(snapshot: Snapshot, name: str) -> int:
+    if snapshot.commit is None:
+        return 0
+    if snapshot.history is None:
+        raise HistoryUnavailableError(
+            reason="so no version can be expected. A shallow clone gets its history by "
+            "`git fetch --unshallow`."
+        )
+    latest = snapshot.history.timeline.latest(name)
+    return latest.number if latest else 0
+
+
+def _blob(snapshot: Snapshot, name: str) -> str | None:
+    file = snapshot.find(name)
+    return file.blob if file else None
+
+
+def _label_message(label: str, targets: Mapping[str, Target | None]) -> str:
+    lines = [_move_sentence(label, name, target) for name, target in targets.items()]
+    if len(lines) == 1:
+        return lines[0]
+    listed = (f"- {line}" for line in lines)
+    return "\n".join([f"Move {label} of {len(lines)} prompts", "", *listed])
+
+
+def _move_sentence(label: str, name: str, target: Target | None) -> str:
+    if target is None:
+        return f"Take {label} off {name}"
+    return f"Point {label} at {name} version {target.version}"
