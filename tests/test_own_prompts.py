@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.lint.check import check
-from promptstore.promptfile import dumps, loads, parse_yaml
+from promptstore.promptfile.reader import loads, parse_yaml
+from promptstore.promptfile.writer import dumps
 from promptstore.store.store import PromptStore
 
 HERE = Path(__file__).parent

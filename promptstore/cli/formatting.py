@@ -11,7 +11,7 @@ from promptstore.cli.files import Named, write_back
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_lines
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.promptfile import format_file
+from promptstore.promptfile.formatter import format_file
 
 
 def format_files(

@@ -19,7 +19,7 @@ from promptstore.errors import (
     RepositoryNotFoundError,
 )
 from promptstore.git import Repository, create_repository
-from promptstore.promptfile import file_schema
+from promptstore.model.fileschema import file_schema
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 _FILE: Final = "greeting.yaml"

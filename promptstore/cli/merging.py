@@ -14,7 +14,7 @@ from promptstore.cli.output import print_diff, print_error, print_lines
 from promptstore.compare.diff import diff_prompts, unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 
 _WITH_HEADER = 7
 

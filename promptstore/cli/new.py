@@ -27,7 +27,7 @@ from promptstore.cli.writing import (
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.model.names import check_name
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.store.snapshot import Snapshot
 
 _TEXT: Final = b"""\

@@ -13,6 +13,7 @@ from typing import Any, Final, TextIO
 
 from promptstore.cli.forge import disarmed
 from promptstore.model.prompt import Prompt
+from promptstore.model.versions import PromptInfo
 
 _UNSAFE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
@@ -125,7 +126,7 @@ def when(time: datetime | None) -> str:
     return time.isoformat() if time else ""
 
 
-def identity(prompt: Prompt) -> dict[str, Any]:
+def identity(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
     """Say which prompt this is, as JSON; what is not known is null.
 
     The keys are stable: `name`, `version`, `commit`, `snapshot_commit`, `blob`, `digest`, `kind`
@@ -140,12 +141,12 @@ def identity(prompt: Prompt) -> dict[str, Any]:
         "blob": prompt.blob,
         "digest": prompt.digest,
         "kind": "chat" if prompt.is_chat else "text",
-        "labels": list(prompt.labels),
+        "labels": list(info.labels),
         "deleted": prompt.deleted,
-        "created_at": when(prompt.created_at) or None,
-        "created_by": prompt.created_by,
-        "updated_at": when(prompt.updated_at) or None,
-        "updated_by": prompt.updated_by,
+        "created_at": when(info.created_at) or None,
+        "created_by": info.created_by,
+        "updated_at": when(info.updated_at) or None,
+        "updated_by": info.updated_by,
     }
 
 

@@ -29,7 +29,7 @@ from promptstore.cli.writing import (
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.model.names import SUFFIX, check_name, near_matches
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.store.store import PromptStore
 
 

@@ -12,6 +12,7 @@ import typer
 
 from promptstore.cli.opening import Worktree, complete_name
 from promptstore.cli.showing import show_as_json, show_prompt, show_source
+from promptstore.cli.times import At, parse_time
 
 Name = Annotated[
     str,
@@ -29,10 +30,12 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     source: Annotated[bool, typer.Option("--source", help="Print the file as it is.")] = False,
     worktree: Worktree = False,
+    at: At = None,
 ) -> None:
     """Show one prompt, be it deleted or not.
 
-    What it is, its variables and its texts.
+    What it is, its variables and its texts. With --at as it was then: NAME@production is what the
+    label pointed at.
     """
     shown = show_source if source else show_as_json if as_json else show_prompt
-    shown(context.obj, name, worktree=worktree)
+    shown(context.obj, name, worktree=worktree, at=parse_time(at) if at else None)

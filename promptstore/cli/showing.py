@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from promptstore.cli.output import (
@@ -17,44 +18,52 @@ from promptstore.cli.output import (
 from promptstore.cli.place import Place, opened_at
 from promptstore.cli.selection import Selected, select
 from promptstore.errors import VersionNotFoundError
-from promptstore.model.messages import Insert, Message
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
+from promptstore.model.versions import PromptInfo
 from promptstore.store.store import PromptStore, Rev
 
 
-def show_prompt(place: Place, text: str, *, worktree: bool = False) -> None:
+def show_prompt(
+    place: Place, text: str, *, worktree: bool = False, at: datetime | None = None
+) -> None:
     """Print what a prompt is, its variables and its texts.
 
     Args:
         place: Where the store is.
         text: The prompt as ``NAME`` or ``NAME@SELECTOR``.
         worktree: Whether the files on disk are read.
+        at: The time as of which it is shown; None is now.
     """
     with opened_at(place, worktree=worktree) as store:
-        shown = "\n".join(_lines(_selected(store, text)))
+        shown = "\n".join(_lines(*_selected(store, text, at)))
     print_lines(shown)
 
 
-def show_as_json(place: Place, text: str, *, worktree: bool = False) -> None:
+def show_as_json(
+    place: Place, text: str, *, worktree: bool = False, at: datetime | None = None
+) -> None:
     """Print what a prompt is as one JSON object; see `show_prompt`."""
     with opened_at(place, worktree=worktree) as store:
-        prompt = _selected(store, text)
-        shown = identity(prompt)
+        prompt, info = _selected(store, text, at)
+        shown = identity(prompt, info)
     includes = {"includes": sorted(prompt.includes)}
     print_json(shown | includes | {"content": prompt.content})
 
 
-def show_source(place: Place, text: str, *, worktree: bool = False) -> None:
+def show_source(
+    place: Place, text: str, *, worktree: bool = False, at: datetime | None = None
+) -> None:
     """Print a prompt's file as it is; see `show_prompt`."""
     with opened_at(place, worktree=worktree) as store:
-        print_file(_source(store, select(store, text)))
+        print_file(_source(store, select(store, text, at)))
 
 
-def _selected(store: PromptStore, text: str) -> Prompt:
-    name, selection = select(store, text)
-    return store.get(name, deleted=True, **selection)
+def _selected(store: PromptStore, text: str, at: datetime | None) -> tuple[Prompt, PromptInfo]:
+    name, selection = select(store, text, at)
+    return store.get(name, deleted=True, **selection), store.info(name, **selection)
 
 
 def _source(store: PromptStore, selected: Selected) -> bytes:
@@ -77,9 +86,9 @@ def _commit_of(store: PromptStore, name: str, number: int) -> str:
     raise VersionNotFoundError(name=name, version=number, latest=history[0].number, removed=removed)
 
 
-def _lines(prompt: Prompt) -> Iterator[str]:
+def _lines(prompt: Prompt, info: PromptInfo) -> Iterator[str]:
     kind = "chat" if prompt.is_chat else "text"
-    labels = f", {', '.join(prompt.labels)}" if prompt.labels else ""
+    labels = f", {', '.join(info.labels)}" if info.labels else ""
     deleted = ", deleted" if prompt.deleted else ""
     yield f"{prompt.name} ({kind}, version {version_text(prompt.version)}{labels}{deleted})"
     if prompt.deleted_reason:
@@ -90,8 +99,8 @@ def _lines(prompt: Prompt) -> Iterator[str]:
         yield f"about:    {prompt.description}"
     if prompt.commit:
         yield f"commit:   {prompt.commit}"
-        yield f"updated:  {when(prompt.updated_at)} by {prompt.updated_by}"
-        yield f"created:  {when(prompt.created_at)} by {prompt.created_by}"
+        yield f"updated:  {when(info.updated_at)} by {info.updated_by}"
+        yield f"created:  {when(info.created_at)} by {info.created_by}"
     yield f"digest:   {prompt.digest}"
     if prompt.tags:
         yield f"tags:     {', '.join(prompt.tags)}"
@@ -103,7 +112,10 @@ def _lines(prompt: Prompt) -> Iterator[str]:
         yield f"variable: {name} {_described(variable)}"
     for key, value in prompt.config.items():
         yield f"config:   {key} = {_json(value)}"
-    for message in prompt.messages or (Message("", prompt.prompt or ""),):
+    if prompt.prompt is not None:
+        yield ""
+        yield prompt.prompt.removesuffix("\n")
+    for message in prompt.messages or ():
         yield ""
         yield _message(message)
 
@@ -124,6 +136,10 @@ def _message(message: Message | Insert) -> str:
     if isinstance(message, Insert):
         return f"[insert {message.insert}]"
     content = message.content
-    text = content if isinstance(content, str) else "\n".join(map(_json, content))
-    head = f"[{message.role}]\n" if message.role else ""
-    return head + text.removesuffix("\n")
+    text = content if isinstance(content, str) else "\n".join(map(_json, content or ()))
+    lines = [f"[{message.role}]", text.removesuffix("\n")]
+    for key in MESSAGE_KEYS[2:]:
+        value = getattr(message, key)
+        if value is not None:
+            lines.append(f"{key}: {_json(value)}")
+    return "\n".join(line for line in lines if line)

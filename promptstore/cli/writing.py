@@ -258,7 +258,7 @@ def carry_out(
         return
     written = store.commit(edits, expected_versions=expected, base=base, **order.attribution)
     if order.as_json:
-        print_json([_row(prompt) for prompt in written.values()])
+        print_json([_row(store, prompt) for prompt in written.values()])
         return
     for prompt in written.values():
         print_lines(_sentence(prompt))
@@ -319,8 +319,9 @@ def _read_lines(text: str) -> Iterator[str]:
         yield f"{last}\n\\ No newline at end of file"
 
 
-def _row(prompt: Prompt) -> dict[str, Any]:
-    return identity(prompt) | {"changed": not prompt.is_unchanged}
+def _row(store: PromptStore, prompt: Prompt) -> dict[str, Any]:
+    info = store.info(prompt.name or "", rev=prompt.snapshot_commit)
+    return identity(prompt, info) | {"changed": not prompt.is_unchanged}
 
 
 def _sentence(prompt: Prompt) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from promptstore.compare.sequences import opcodes
-from promptstore.model.messages import Insert, Message
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import MISSING, Variable
 
@@ -106,7 +106,11 @@ def _slot(item: Message | Insert, number: int) -> _Slot:
     if isinstance(item, Insert):
         return _Slot(f"insert {item.insert}", "", number)
     content = item.content
-    text = content if isinstance(content, str) else _json(list(content), indent=2)
+    text = content if isinstance(content, str) else _json(list(content or ()), indent=2)
+    rest = {key: getattr(item, key) for key in MESSAGE_KEYS[2:]}
+    said = {key: value for key, value in rest.items() if value is not None}
+    if said:
+        text = f"{text}\n{_json(said, indent=2)}" if content else _json(said, indent=2)
     return _Slot(item.role, text, number)
 
 

@@ -12,8 +12,10 @@ from typing import Any, Final, NamedTuple
 from promptstore.compare.sequences import opcodes
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.git import MARKER_SIZE, MergedLines, merge_lines, merge_texts
-from promptstore.promptfile import comments_of, edit, loads, rebuild
-from promptstore.promptfile.schema import check_content
+from promptstore.model.prompt import parse_content
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.formatter import comments_of
+from promptstore.promptfile.reader import loads
 
 
 class Sides(NamedTuple):
@@ -71,9 +73,8 @@ def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
         return by_lines  # Lines keep the comments of both.
     if comments_of(sides.theirs, path) != comments_of(sides.base, path):
         return None  # An edit of ours would lose the comments of theirs.
-    problems: list[str] = []
-    check_content(content, lambda _path, _code, message: problems.append(message))
-    return None if problems else edit(sides.ours, rebuild(content).to_prompt(), path)
+    found = parse_content(content)
+    return None if isinstance(found, list) else edit(sides.ours, found, path)
 
 
 def _reads(data: bytes, path: str) -> bool:

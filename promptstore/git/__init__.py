@@ -8,21 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from promptstore.git.odb import Link
 from promptstore.git.reading import (
     Commit,
-    Link,
     Repository,
     blob_id,
     create_repository,
+    is_ancestor,
 )
-from promptstore.git.trees import (
-    EMPTY_TREE,
-    Difference,
-    Entry,
-    PlainNames,
-    Step,
-    changes_along,
-)
+from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 from promptstore.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
         merge_lines,
         merge_texts,
     )
-    from promptstore.git.refs import is_ancestor, join_ref, start_branch, update_ref
+    from promptstore.git.refs import join_ref, start_branch, update_ref
     from promptstore.git.writing import update_branch
 
 __all__ = [
@@ -49,12 +43,9 @@ __all__ = [
     "Link",
     "MergedLines",
     "Patience",
-    "PlainNames",
     "Repository",
     "Signature",
-    "Step",
     "blob_id",
-    "changes_along",
     "choose_signatures",
     "create_repository",
     "is_ancestor",
@@ -74,7 +65,6 @@ _HOME_OF: Final = {
     "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
-    "is_ancestor": "refs",
     "join_ref": "refs",
     "merge_lines": "mergefile",
     "merge_texts": "mergefile",

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from promptstore import git, promptfile
+from promptstore import git
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -23,7 +24,6 @@ from promptstore.errors import (
 )
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
-from promptstore.model.values import FrozenDict
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
 
-_NONE: Final = FrozenDict()
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Target(NamedTuple):
@@ -129,10 +129,11 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
     return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
 
 
-def is_label(text: str) -> bool:
+def is_label(text: object) -> bool:
     """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
     return (
-        len(text) <= _MAX_LENGTH
+        isinstance(text, str)
+        and len(text) <= _MAX_LENGTH
         and _LABEL.fullmatch(text) is not None
         and not text.isdigit()
         and text != _RESERVED
@@ -155,9 +156,32 @@ def check_label(text: str) -> str:
 
 
 def labels_commit(repository: Repository) -> str | None:
-    """Find the newest commit of the labels branch, the remote's where there is no local one."""
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
     tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
 
 
 def read_labels(
@@ -281,8 +305,10 @@ def plan_moves(
     """
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     source = repository.blob(entry.id) if entry else b""
-    content = promptfile.parse_yaml(source, f"{BRANCH}:{file}") if source else {}
+    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
     for name, number in expected.items():
         _expect(label, name, present.get(name), number)
@@ -349,7 +375,9 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
-    start = f"{promptfile.write_key(name)}: {{"
+    from promptstore.promptfile.yamlwriter import write_key
+
+    start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
         return None
@@ -357,9 +385,9 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
-    return (
-        "" if target is None else f"{promptfile.write_key(name)}: {promptfile.write_flow(target)}\n"
-    )
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
+
+    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
 def _moves_between(
@@ -386,8 +414,10 @@ def _moves_between(
 
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     plain = read_plain_file(data)
-    return _targets(promptfile.parse_yaml(data, path)) if plain is None else plain
+    return _targets(parse_yaml(data, path)) if plain is None else plain
 
 
 def read_plain_file(data: bytes) -> dict[str, Target] | None:

@@ -8,7 +8,8 @@ from typing import Final
 from promptstore.errors import Problem
 from promptstore.lint.library import Library
 from promptstore.lint.rule import Rule
-from promptstore.promptfile import codes, format_file
+from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import format_file
 
 NOT_CANONICAL: Final = Rule(
     "PS112",

@@ -7,8 +7,12 @@ from difflib import get_close_matches
 from typing import Final
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.promptfile import codes, format_file, parse
-from promptstore.promptfile.schema import KEYS, NESTED_KEYS
+from promptstore.model.messages import MESSAGE_KEYS
+from promptstore.model.prompt import KEYS
+from promptstore.model.variables import VARIABLE_KEYS
+from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import format_file
+from promptstore.promptfile.reader import parse
 
 _KEY: Final = re.compile(r"[\w-]+")
 _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
@@ -66,7 +70,7 @@ def _renamed(data: bytes, problem: Problem) -> bytes | None:
     match = _KEY.match(line, problem.column - 1)
     if match is None:
         return None
-    known = KEYS if problem.column == 1 else NESTED_KEYS
+    known = KEYS if problem.column == 1 else (*VARIABLE_KEYS, *MESSAGE_KEYS, "insert")
     near = get_close_matches(match[0], known, n=1, cutoff=_CUTOFF)
     if not near:
         return None

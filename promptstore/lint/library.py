@@ -14,7 +14,7 @@ from promptstore.lint.settings import Settings
 from promptstore.model.names import near_matches
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import texts
-from promptstore.promptfile import Document, parse
+from promptstore.promptfile.reader import Document, parse
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Reference, References, Source, find_includes, find_references
 

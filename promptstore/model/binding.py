@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from promptstore.errors import VariableError
 from promptstore.model.messages import ROLES
 from promptstore.model.names import near_matches
-from promptstore.model.values import MAX_DEPTH
+from promptstore.model.values import UnfitValueError, plain_json
 from promptstore.model.variables import MISSING, Variable, VariableType
 
 _MAX_NEAR: Final = 20
-_INTEGER_BOUND: Final = 10**4_300
-
-
-class UnfitValueError(ValueError):
-    """A value that a variable cannot take; the text says why and reads after the name."""
 
 
 def fit(variable: Variable, value: Any) -> Any:
@@ -35,7 +29,7 @@ def fit(variable: Variable, value: Any) -> Any:
     Raises:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
-    plain = value if type(value) is str and value.isascii() else _plain(value, 0)
+    plain = value if type(value) is str and value.isascii() else plain_json(value)
     _CHECKS[variable.type](plain)
     if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
         choices = ", ".join(repr(allowed) for allowed in variable.enum)
@@ -94,67 +88,6 @@ def _unknown(values: Mapping[str, Any], known: Collection[str]) -> dict[str, lis
     names = [key for key in values if key not in known]
     near = {str(key): near_matches(str(key), known) for key in names[:_MAX_NEAR]}
     return {str(key): near.get(str(key), []) for key in names}
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise UnfitValueError(f"is nested deeper than {MAX_DEPTH} levels")
-    if type(value) is dict:
-        return {
-            # Most of what a value holds is plain text: a call for each takes half of the time.
-            (key if type(key) is str and key.isascii() else _plain_key(key)): (
-                item if type(item) is str and item.isascii() else _plain(item, depth + 1)
-            )
-            for key, item in value.items()
-        }
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, str):
-        return _plain_text(value)
-    if isinstance(value, int):
-        number = int.__int__(value)
-        if -_INTEGER_BOUND < number < _INTEGER_BOUND:
-            return number
-        # Python itself writes and reads no more.
-        raise UnfitValueError("holds an integer of more than 4,300 digits")
-    if isinstance(value, float):
-        return _plain_float(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, Mapping):
-        return _plain_mapping(value, depth)
-    raise UnfitValueError(
-        f"holds a {type(value).__name__}; give text, a number, true, false, null, a list or a dict"
-    )
-
-
-def _plain_text(value: str) -> str:
-    text = value if type(value) is str else str.__str__(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UnfitValueError(
-            f"holds half of a surrogate pair at character {error.start + 1}, "
-            "which no UTF-8 text can carry"
-        ) from None
-    return text
-
-
-def _plain_float(value: float) -> float:
-    number = float.__float__(value)
-    if math.isfinite(number):
-        return number
-    raise UnfitValueError(f"holds {number}, which JSON does not have")
-
-
-def _plain_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    return {_plain_key(key): _plain(item, depth + 1) for key, item in value.items()}
-
-
-def _plain_key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise UnfitValueError(f"has the key {key!r}, which is not text")
-    return _plain_text(key)
 
 
 def _same(value: Any, allowed: Any) -> bool:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.model.binding import bind
 from promptstore.model.messages import Insert, Message
+from promptstore.model.parts import ARGUMENTS
 from promptstore.model.values import thaw
 from promptstore.model.variables import MISSING, Variable
 from promptstore.template import Budget, Source, Template, compile_template
 
 if TYPE_CHECKING:
-    from promptstore.model.prompt import Content, Prompt
+    from promptstore.model.prompt import Prompt
 
 _Path: TypeAlias = tuple[str | int, ...]
 
@@ -60,7 +61,7 @@ class RenderedPrompt:
     @property
     def label(self) -> str | None:
         """The label that was asked for, or None."""
-        return getattr(self.prompt, "label", None)
+        return self.prompt.label
 
     @property
     def commit(self) -> str | None:
@@ -108,38 +109,9 @@ class RenderedPrompt:
         return "\n".join(_shown(message) for message in self.messages)
 
 
-def merge_values(given: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values of a render that were given as one mapping, by keyword, or both.
-
-    Args:
-        given: The mapping, or None.
-        named: The values given by keyword.
-
-    Returns:
-        All of them by variable name.
-
-    Raises:
-        InvalidArgumentError: The first is no mapping, or a value is given twice.
-    """
-    if given is None:
-        return named
-    if not isinstance(given, Mapping):
-        raise InvalidArgumentError(
-            message=f"The values of a render are a dict by variable name, or keywords, "
-            f"not a {type(given).__name__}."
-        )
-    twice = [name for name in named if name in given]
-    if twice:
-        names = ", ".join(map(repr, twice))
-        raise InvalidArgumentError(
-            message=f"The dict and the keywords both have a value for {names}; give it once."
-        )
-    return {**given, **named}
-
-
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a prompt with values from a mapping; see `Prompt.render`."""
-    program = prompt._program or _program(prompt)  # noqa: SLF001 - the memo belongs to this module
+    program = _program(prompt)
     bound = bind(
         values,
         program.variables,
@@ -198,13 +170,13 @@ def signature(prompt: Prompt) -> Signature:
     return Signature(variables, tuple(needed), program.undeclared)
 
 
-def texts(prompt: Prompt | Content) -> list[tuple[_Path, str]]:
+def texts(prompt: Prompt) -> list[tuple[_Path, str]]:
     """Return every template of a prompt with its place in the file.
 
     In parts and in the arguments of tool calls, every string is a template but types and ids.
 
     Args:
-        prompt: The prompt, or what its file says.
+        prompt: The prompt.
 
     Returns:
         Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.
@@ -220,7 +192,7 @@ def texts(prompt: Prompt | Content) -> list[tuple[_Path, str]]:
 
 def _fields(message: Message) -> dict[str, Any]:
     """Return a message as the chat APIs take it, its texts still templates."""
-    others = {key: getattr(message, key, None) for key in _OTHER_FIELDS}
+    others = {key: getattr(message, key) for key in _OTHER_FIELDS}
     return {
         "role": message.role,
         "content": message.content,
@@ -245,7 +217,7 @@ def _templates(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
 def _is_template(path: _Path) -> bool:
     """Return whether a string at a place in a message is a template."""
     if path[0] == "tool_calls":
-        return "arguments" in path
+        return len(path) > 3 and ARGUMENTS.get(str(path[2])) == path[3]
     # What a tool was called with may have any keys.
     return path[0] == "content" and ("input" in path or _LITERAL_KEYS.isdisjoint(path))
 
@@ -261,10 +233,12 @@ class _Program(NamedTuple):
 
 
 def _program(prompt: Prompt) -> _Program:
-    program = prompt._program  # noqa: SLF001 - the memo belongs to this module
+    # The copies that callers are given share the program of the prompt that is kept.
+    kept = prompt._kept or prompt  # noqa: SLF001 - both memos belong to this module
+    program = kept._program  # noqa: SLF001
     if program is None:
-        program = _prepare(prompt)
-        object.__setattr__(prompt, "_program", program)
+        program = _prepare(kept)
+        object.__setattr__(kept, "_program", program)
     return program
 
 

@@ -7,43 +7,27 @@ from contextlib import suppress
 from typing import Any
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.model.prompt import Content, Prompt
+from promptstore.model.prompt import Prompt, parse_content
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
-from promptstore.promptfile.rebuilding import rebuild
-from promptstore.promptfile.schema import check_content
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
 class Document:
-    """A prompt's file that was read and found sound.
+    """A prompt's file that was read and found valid.
 
     Attributes:
         path: The file's path.
         tree: The file's text with its nodes.
+        prompt: What it says, as a prompt without an identity.
     """
 
-    __slots__ = ("_content", "_prompt", "path", "tree")
+    __slots__ = ("path", "prompt", "tree")
 
-    def __init__(self, path: str, tree: Tree) -> None:
+    def __init__(self, path: str, tree: Tree, prompt: Prompt) -> None:
         self.path = path
         self.tree = tree
-        self._content: Content | None = None
-        self._prompt: Prompt | None = None
-
-    @property
-    def content(self) -> Content:
-        """What it says."""
-        if self._content is None:
-            self._content = rebuild(self.tree.value)
-        return self._content
-
-    @property
-    def prompt(self) -> Prompt:
-        """What it says as a prompt without an identity."""
-        if self._prompt is None:
-            self._prompt = self.content.to_prompt()
-        return self._prompt
+        self.prompt = prompt
 
     def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:
         """Tell where something stands in the file.
@@ -58,7 +42,7 @@ class Document:
         node, _ = self.tree.find(keys)
         line, column = place_of(node.start_mark)
         if getattr(node, "style", None) == "|":
-            return line + text_line, _indent_of(self.tree.text, line + text_line)
+            return line + text_line, _indent_of(self.tree.lines, line + text_line)
         return line, column
 
     def key_position(self, keys: KeyPath) -> tuple[int, int]:
@@ -98,10 +82,9 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
     """
     try:
         tree = read_yaml(data)
-        _check(tree)
+        return Document(path, tree, _checked(tree))
     except YamlError as error:
         raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
-    return Document(path, tree)
 
 
 def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
@@ -129,16 +112,18 @@ def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
     return tree.value
 
 
-def _check(tree: Tree) -> None:
-    def report(keys: KeyPath, code: str, message: str) -> None:
-        tree.problems.report(_mark(tree, keys, code), code, message)
-
+def _checked(tree: Tree) -> Prompt:
     if not isinstance(tree.value, dict):
-        report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
+        message = "A prompt file has keys at its top, such as `prompt:`."
+        tree.problems.report(_mark(tree, (), codes.NOT_ONE_MAPPING), codes.NOT_ONE_MAPPING, message)
         raise YamlError(tree.problems)
-    check_content(tree.value, report)
-    if tree.problems:
+    found = parse_content(tree.value)
+    for fault in found if isinstance(found, list) else ():
+        code = codes.OF_FAULT[fault.kind]
+        tree.problems.report(_mark(tree, fault.path, code), code, fault.message)
+    if tree.problems or isinstance(found, list):
         raise YamlError(tree.problems)
+    return found
 
 
 def _mark(tree: Tree, keys: KeyPath, code: str) -> Any:
@@ -176,7 +161,6 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
     return list(first.values())
 
 
-def _indent_of(text: str, line: int) -> int:
-    lines = text.split("\n")
+def _indent_of(lines: list[str], line: int) -> int:
     content = lines[line - 1] if line <= len(lines) else ""
     return len(content) - len(content.lstrip(" ")) + 1

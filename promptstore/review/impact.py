@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from promptstore.errors import TemplateError
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
-from promptstore.model.values import thaw
 from promptstore.model.variables import MISSING, Variable
 
 Impact: TypeAlias = Literal["breaking", "behaviour", "compatible"]
@@ -126,7 +125,7 @@ def _behaviour(before: Prompt, after: Prompt) -> Iterator[str]:
         yield "the text changed" if before.prompt is not None else "the messages changed"
     if before.template != after.template:
         yield f"the template language is {after.template} now"
-    if not _same(thaw(before.config), thaw(after.config)):
+    if not _same(before.config, after.config):
         yield "the config changed"
     yield from _changed_includes(before.includes, after.includes)
     for name, variable in before.contract.items():
@@ -145,7 +144,7 @@ def _changed_includes(before: Mapping[str, Prompt], after: Mapping[str, Prompt])
 def _same_default(one: Variable, other: Variable) -> bool:
     if one.default is MISSING or other.default is MISSING:
         return one.default is other.default
-    return _same(thaw(one.default), thaw(other.default))
+    return _same(one.default, other.default)
 
 
 def _same(one: Any, other: Any) -> bool:

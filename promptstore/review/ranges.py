@@ -214,7 +214,7 @@ def _added(after: Snapshot, name: str) -> PromptChange:
     new, path = _read(after, name), after.file(name).path
     if isinstance(new, PromptFileError):
         return _broken(name, path, new, None)
-    blank = Prompt(prompt="") if new.prompt is not None else Prompt(messages=())
+    blank = Prompt(prompt="")
     return PromptChange(
         name=name, path=path, kind="added", judgement=Judgement("compatible", ("new",)),
         diff=replace(diff_prompts(blank, new), changes=()), after=new,

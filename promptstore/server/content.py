@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import PromptFileError
-from promptstore.model.messages import Message
+from promptstore.model.messages import Message, without_nulls
 from promptstore.model.prompt import Prompt
-from promptstore.model.values import MAX_DEPTH, thaw
-from promptstore.promptfile import loads
+from promptstore.model.values import MAX_DEPTH
+from promptstore.promptfile.reader import loads
 from promptstore.server.problems import invalid, only_detail
 
 MAX_BYTES: Final = 1_000_000
@@ -29,7 +29,7 @@ _PREVIEW: Final = 160
 def value_of(prompt: Prompt) -> Any:
     """Give the content of a prompt as JSON: a text, the list of messages, or what was published."""
     if prompt.messages is not None:
-        return thaw(prompt.content["messages"])
+        return prompt.content["messages"]
     text = prompt.prompt or ""
     if prompt.extensions.get(_JSON_KEY) is not True:
         return text
@@ -75,7 +75,7 @@ def _messages(prompt: Prompt, value: Any) -> tuple[Any, ...] | None:
     except PromptFileError:
         return None
     has_roles = any(isinstance(item, Message) for item in read.messages or ())
-    return read.messages if has_roles and thaw(read.content["messages"]) == value else None
+    return read.messages if has_roles and read.content["messages"] == without_nulls(value) else None
 
 
 def is_deep(value: Any) -> bool:

@@ -17,6 +17,7 @@ from promptstore.errors import (
 from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import texts
+from promptstore.model.versions import PromptInfo
 from promptstore.server import wire
 from promptstore.server.content import stored_size_of, value_of
 from promptstore.server.etags import make_etag
@@ -146,7 +147,9 @@ def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = N
     message = history.commit(prompt.commit).message if prompt.commit else ""
     # The id stays the same through all versions, so it is that of the newest one.
     newest = found.snapshot.read(found.name, deleted=True)
-    return wire.Row(prompt, project.id_of(found.snapshot, newest), found.latest, message, label)
+    prompt_id = project.id_of(found.snapshot, newest)
+    info = found.snapshot.info(found.name, version=prompt.version)
+    return wire.Row(prompt, info, prompt_id, found.latest, message, label)
 
 
 def current_row(project: Project, found: Found) -> wire.Row:
@@ -334,25 +337,35 @@ def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str
         except NotFoundError:
             return []
         listed = [prompt for prompt in labelled if prompt.name in alive]
-    return [_listed_row(project, snapshot, prompt) for prompt in listed]
+    infos = snapshot.infos([prompt.name or "" for prompt in listed]) if label is None else {}
+    return [
+        _listed_row(
+            project,
+            snapshot,
+            prompt,
+            infos.get(prompt.name or "")
+            or snapshot.info(prompt.name or "", version=prompt.version),
+        )
+        for prompt in listed
+    ]
 
 
-def _listed_row(project: Project, snapshot: Snapshot, prompt: Prompt) -> wire.Row:
+def _listed_row(project: Project, snapshot: Snapshot, prompt: Prompt, info: PromptInfo) -> wire.Row:
     history = project.history(snapshot)
     newest = snapshot.read(prompt.name or "")
     message = history.commit(prompt.commit).message if prompt.commit else ""
-    return wire.Row(prompt, project.id_of(snapshot, newest), newest.version or 0, message)
+    return wire.Row(prompt, info, project.id_of(snapshot, newest), newest.version or 0, message)
 
 
 def _is_by(row: wire.Row, author: int) -> bool:
-    person = wire.user_object(row.prompt.updated_by)
+    person = wire.user_object(row.info.updated_by)
     return person is not None and person["id"] == author
 
 
 def _order_key(order: str, places: Mapping[str, int], row: wire.Row) -> tuple[Any, ...]:
     prompt = row.prompt
     # Git counts whole seconds, so the place in the history orders what was written in one.
-    made = (prompt.updated_at, places.get(row.name, 0))
+    made = (row.info.updated_at, places.get(row.name, 0))
     if order == "name":
         return (spell(row.name),)
     if order == "version":
@@ -360,7 +373,7 @@ def _order_key(order: str, places: Mapping[str, int], row: wire.Row) -> tuple[An
     if order in ("latest_version", "version_count"):
         return (row.latest, *made)
     if order == "first_version_created_at":
-        return (prompt.created_at, *made)
+        return (row.info.created_at, *made)
     if order == "prompt_size_bytes":
         return (stored_size_of(value_of(prompt)), *made)
     return made

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from promptstore.history.labels import LabelMove, LabelTable
-from promptstore.model.prompt import Prompt, Version
-from promptstore.model.values import thaw
+from promptstore.model.prompt import Prompt
+from promptstore.model.versions import PromptInfo, Version
 from promptstore.server import ids
 from promptstore.server.content import outline_of, preview_of, stored_size_of, text_of, value_of
 from promptstore.server.spelling import spell
@@ -40,6 +40,7 @@ class Row:
 
     Attributes:
         prompt: The prompt as of the version.
+        info: Who made the version when, and its labels.
         id: The prompt's id.
         latest: The number of its newest version.
         message: The message of the commit that made the version.
@@ -47,6 +48,7 @@ class Row:
     """
 
     prompt: Prompt
+    info: PromptInfo
     id: str
     latest: int
     message: str
@@ -66,9 +68,9 @@ def seed_object(row: Row) -> dict[str, Any]:
         "name": spell(row.name),
         "prompt": value_of(prompt),
         "version": prompt.version,
-        "created_by": user_object(prompt.created_by),
-        "created_at": time_text(prompt.created_at),
-        "updated_at": time_text(prompt.updated_at),
+        "created_by": user_object(row.info.created_by),
+        "created_at": time_text(row.info.created_at),
+        "updated_at": time_text(row.info.updated_at),
         "deleted": prompt.deleted,
     }
 
@@ -83,10 +85,10 @@ def full_object(row: Row, content: str = "full") -> dict[str, Any]:
         **_content(prompt, value, content),
         "version": prompt.version,
         "version_description": description_of(row.message, row.name),
-        "created_by": user_object(prompt.updated_by),
+        "created_by": user_object(row.info.updated_by),
         **_times(row),
         "outline": outline_of(value),
-        "labels": list(prompt.labels),
+        "labels": list(row.info.labels),
         "activity_item_id": _activity_item(spell(row.name)),
     }
 
@@ -130,7 +132,7 @@ def native_object(row: Row) -> dict[str, Any]:
         "version": prompt.version,
         "commit": prompt.commit,
         "blob": prompt.blob,
-        "content": thaw(prompt.content),
+        "content": prompt.content,
     }
 
 
@@ -224,12 +226,12 @@ def _content(prompt: Prompt, value: Any, mode: str) -> Mapping[str, Any]:
         return {}
     if mode == "preview":
         return {"prompt_preview": preview_of(value)}
-    return {"prompt": text_of(value), "config": thaw(prompt.config) or None}
+    return {"prompt": text_of(value), "config": prompt.config or None}
 
 
 def _times(row: Row) -> dict[str, Any]:
     prompt = row.prompt
-    made = time_text(prompt.updated_at)
+    made = time_text(row.info.updated_at)
     return {
         "created_at": made,
         "updated_at": made,
@@ -237,7 +239,7 @@ def _times(row: Row) -> dict[str, Any]:
         "is_latest": prompt.version == row.latest,
         "latest_version": row.latest,
         "version_count": row.latest,
-        "first_version_created_at": time_text(prompt.created_at),
+        "first_version_created_at": time_text(row.info.created_at),
     }
 
 

@@ -87,7 +87,7 @@ def create(caller: Caller, body: Body) -> Written:
     check_size(value)
     snapshot = caller.project.store.snapshot()
     git_name = _free_name(caller.project, snapshot, name, "name")
-    content = with_value(Prompt(template="simple", config=config), value)
+    content = with_value(Prompt(prompt="", template="simple", config=dict(config)), value)
     return _make(caller, snapshot, git_name, content, message, "name")
 
 
@@ -118,7 +118,7 @@ def publish(caller: Caller, text: str, body: Body, if_match: str | None) -> Writ
     if value is not None:
         prompt = with_value(prompt, value)
     if config is not None:
-        prompt = replace(prompt, config=config)
+        prompt = replace(prompt, config=dict(config))
     return _save(caller, found, {found.name: prompt}, message)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, Unpack
 
@@ -34,10 +34,10 @@ from promptstore.history.labels import (
     Target,
     check_label,
     contradiction,
+    labels_at,
     labels_commit,
     read_labels,
 )
-from promptstore.history.present import Moment, Present, Question, Standing
 from promptstore.history.sources import (
     CommitSource,
     EmptySource,
@@ -47,9 +47,25 @@ from promptstore.history.sources import (
     Source,
 )
 from promptstore.history.versions import Change, Progress, Timeline, VersionIndex
+from promptstore.history.watcher import CachedState, QueryKey, RefState, RefWatcher
 from promptstore.model.names import check_name, near_matches
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import (
+    Prompt,
+    PromptLike,
+    identified,
+    merged_values,
+    own_copy,
+    to_prompt,
+)
 from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.versions import PromptInfo, Version
+from promptstore.store.arguments import (
+    check_arguments,
+    check_at,
+    check_attribution,
+    check_one_of,
+    check_zone,
+)
 from promptstore.store.snapshot import History, LabelledSnapshot, Snapshot
 from promptstore.template import Limits
 
@@ -66,7 +82,7 @@ DEFAULT_LOCK_TIMEOUT: Final = 10.0
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 _KEPT_SNAPSHOTS: Final = 16
-_NOWHERE: Final = Standing(tip=None, title="", labels=None, is_shallow=False)
+_NOWHERE: Final = RefState(tip=None, title="", labels=None, is_shallow=False)
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 
@@ -90,7 +106,6 @@ class PromptStore:
     store, and a fork inherits a working one.
 
     Attributes:
-        path: The top of the working tree, the bare repository, or the plain folder.
         root: The prompts' folder within it.
         branch: The branch that is read and written, or None for whatever HEAD is.
     """
@@ -108,7 +123,7 @@ class PromptStore:
         refresh_interval: float,
         progress: Progress | None,
     ) -> None:
-        self.path = path
+        self._folder = path
         self.root = root
         self.branch = branch
         self._repository = repository
@@ -116,9 +131,10 @@ class PromptStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._index = VersionIndex(repository, root, progress) if repository else None
-        self._cache = ContentCache(repository.common_dir if repository else None)
-        self._present = Present(repository, branch, refresh_interval) if repository else None
-        self._snapshots: dict[tuple[str, Standing], Snapshot] = {}
+        self._cache = ContentCache()
+        self._watcher = RefWatcher(repository, branch, refresh_interval) if repository else None
+        # It may be asked by several threads, and keeps what was asked for last.
+        self._snapshots = lru_cache(maxsize=_KEPT_SNAPSHOTS)(self._make_snapshot)
         self._label_tables: dict[str, LabelTable] = {}
         self._moves = MoveLog(repository) if repository else None
         self._announced: set[str] = set()
@@ -161,10 +177,20 @@ class PromptStore:
             RevisionNotFoundError: There is no such branch.
             InvalidArgumentError: The root leaves the repository, or there are no files to read.
         """
+        check_arguments(
+            path=path,
+            root=root,
+            branch=branch,
+            worktree=worktree,
+            limits=limits,
+            lock_timeout=lock_timeout,
+            refresh_interval=refresh_interval,
+            progress=progress,
+        )
         root = _checked_root(root)
         repository = _discover(Path(path), root)
         store = cls(
-            path=Path(path) if repository is None else repository.workdir or repository.git_dir,
+            path=Path(path),
             root=root,
             repository=repository,
             branch=branch,
@@ -190,8 +216,9 @@ class PromptStore:
         version: int | None = None,
         label: str | None = None,
         rev: Rev | None = None,
+        at: datetime | None = None,
         deleted: bool = False,
-        fallback: Prompt | str | None = None,
+        fallback: PromptLike | None = None,
     ) -> Prompt:
         """Get one prompt.
 
@@ -200,10 +227,12 @@ class PromptStore:
             version: Its version of this number, counted on the branch; read as of its commit.
             label: The version that this label points at.
             rev: The prompt as of this rev or time. At most one of version, label and rev.
+            at: With a label: the version that it pointed at then. A time has a time zone.
             deleted: Whether a tombstoned prompt is given too; one asked for by version or label
                 always is.
-            fallback: What to give when the prompt cannot be had: a prompt, or the text of one.
-                The result is marked by `Prompt.is_fallback`, and the reason is logged once.
+            fallback: What to give when the prompt cannot be had: a prompt, the text of one, or a
+                list of messages. The result is marked by `Prompt.is_fallback`, and the reason is
+                logged once.
 
         Returns:
             The prompt.
@@ -219,37 +248,48 @@ class PromptStore:
             InvalidNameError: The name cannot be a prompt's name.
             InvalidArgumentError: Several of version, label and rev are given.
         """
-        question = (name, version, label, rev, deleted)
+        check_name(name)
+        check_arguments(version=version, label=label, rev=rev, at=at, deleted=deleted)
+        check_one_of(version=version, label=label, rev=rev)
+        check_at(at, label)
+        instead = None if fallback is None else to_prompt(fallback)
         try:
+            if at is not None:
+                then = self._state_with_labels(at)
+                return own_copy(self._get_labelled(then, name, label or ""))
+            key = (name, version, label, rev, deleted)
             # Most calls ask what was asked before: they cost no more than looking that up.
-            moment = self._present.moment() if self._present else None
-            kept = moment.answers.get(question) if moment else None
-            if kept is not None and (version is None or type(version) is int):
-                return kept
-            return self._get(moment, question)
+            cached = self._watcher.current() if self._watcher else None
+            kept = cached.prompts.get(key) if cached else None
+            return own_copy(kept or self._get(cached, key))
         except _CANNOT_BE_HAD as error:
-            if fallback is None:
+            if instead is None:
                 raise
-            return self._fall_back(name, fallback, error)
+            return self._fall_back(name, instead, error)
 
     def render(
         self,
         name: str,
         variables: Mapping[str, Any] | None = None,
+        /,
         *,
         version: int | None = None,
         label: str | None = None,
         rev: Rev | None = None,
-        fallback: Prompt | str | None = None,
+        at: datetime | None = None,
+        fallback: PromptLike | None = None,
+        **more: Any,
     ) -> RenderedPrompt:
         """Get one prompt and fill it with values.
 
         Args:
             name: The prompt's name.
             variables: The values by variable name.
+            more: Values by keyword; one that is called like an argument goes into the mapping.
             version: See `get`.
             label: See `get`.
             rev: See `get`.
+            at: See `get`.
             fallback: What to render when the prompt cannot be had or its templates cannot be
                 compiled; values that the fallback does not know are then left out.
 
@@ -259,14 +299,14 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `get` and `Prompt.render`.
         """
-        values = variables or {}
-        prompt = self.get(name, version=version, label=label, rev=rev, fallback=fallback)
+        values = merged_values(variables, more)
+        prompt = self.get(name, version=version, label=label, rev=rev, at=at, fallback=fallback)
         try:
             return render_prompt(prompt, values)
         except _CANNOT_BE_COMPILED as error:
             if fallback is None or prompt.is_fallback:
                 raise
-            return render_prompt(self._fall_back(name, fallback, error), values)
+            return render_prompt(self._fall_back(name, to_prompt(fallback), error), values)
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all prompt files, tombstones too, parsing nothing.
@@ -288,6 +328,7 @@ class PromptStore:
         deleted: bool = False,
         label: str | None = None,
         rev: Rev | None = None,
+        at: datetime | None = None,
     ) -> builtins.list[Prompt]:
         """List prompts, sorted by name; see `Snapshot.list`.
 
@@ -298,6 +339,7 @@ class PromptStore:
             deleted: Whether tombstoned prompts are listed too.
             label: Only prompts that have this label, each as of the commit it points at.
             rev: The prompts as of this rev or time. Not together with a label.
+            at: With a label: where it pointed then.
 
         Returns:
             The prompts.
@@ -307,14 +349,16 @@ class PromptStore:
             LabelNotFoundError: There is no such label.
             RevisionNotFoundError: Git cannot resolve the rev.
         """
-        snapshot = self.snapshot(rev, label=label)
+        snapshot = self.snapshot(rev, label=label, at=at)
         return snapshot.list(prefix, tag=tag, search=search, deleted=deleted)
 
-    def history(self, name: str) -> builtins.list[Version]:
+    def history(self, name: str, *, follow: bool = False) -> builtins.list[Version]:
         """List the versions of a prompt, newest first.
 
         Args:
             name: The prompt's name; it may be deleted, and its file removed.
+            follow: Whether to go on at the old name where the prompt was renamed: where the commit
+                of its first version deleted another one that it replaces.
 
         Returns:
             The versions.
@@ -324,15 +368,75 @@ class PromptStore:
             HistoryUnavailableError: Versions cannot be counted here.
         """
         check_name(name)
-        standing = self._require_standing()
-        history = self._require_history(standing)
+        state = self._require_state()
+        history = self._require_history(state)
         changes = history.timeline.history(name) if history else []
         if history is None or not changes:
             raise self._unknown(name)
-        labels = self._labels_at(standing)
-        return [_version(history, labels, name, change) for change in changes]
+        labels = self._labels_at(state)
+        found = [_version(history, labels, name, change) for change in changes]
+        former = self._former_name(history, name, changes[-1].commit) if follow else None
+        if former is not None:
+            # Its last version is the tombstone that the renaming left.
+            found += [
+                version
+                for version in self.history(former, follow=True)
+                if version.commit != changes[-1].commit
+            ]
+        return found
 
-    def snapshot(self, rev: Rev | None = None, *, label: str | None = None) -> Snapshot:
+    def _former_name(self, history: History, name: str, commit: str) -> str | None:
+        """Return the name of the prompt that a commit replaced by another one, if it did."""
+        for other, entry in history.timeline.changed_by(commit).items():
+            if other != name and entry is not None and entry.is_file:
+                with suppress(PromptFileError):
+                    prompt = self._snapshot(self._state(), commit, commit).read(other, deleted=True)
+                    if prompt.deleted and prompt.replaced_by == name:
+                        return other
+        return None
+
+    def info(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        rev: Rev | None = None,
+    ) -> PromptInfo:
+        """Return who made which version of a prompt when, and its labels.
+
+        Args:
+            name: The prompt's name; it may be deleted.
+            version: The version of this number; None is the newest one.
+            label: The version that this label points at.
+            rev: The newest version as of this rev or time. At most one of the three.
+
+        Returns:
+            The facts; None where history is not known.
+
+        Raises:
+            PromptStoreError: As for `get`.
+        """
+        check_name(name)
+        check_arguments(version=version, label=label, rev=rev)
+        check_one_of(version=version, label=label, rev=rev)
+        state = self._state()
+        if label is not None:
+            version = self._labels_at(state).find(label, name).version
+            if state.is_shallow:
+                return PromptInfo(name=name)
+        if version is None:
+            return self.snapshot(rev).info(name)
+        self._require_history(state)
+        return self._tip_snapshot(state).info(name, version=version)
+
+    def snapshot(
+        self,
+        rev: Rev | None = None,
+        *,
+        label: str | None = None,
+        at: datetime | None = None,
+    ) -> Snapshot:
         """Take all prompts as of one commit, or all that have a label.
 
         Args:
@@ -341,6 +445,7 @@ class PromptStore:
                 files on disk for a store opened with ``worktree=True``.
             label: A label: each prompt that has it is read as of the commit that it points at. Not
                 together with a rev.
+            at: With a label: where it pointed then. A time has a time zone.
 
         Returns:
             An immutable mapping from name to prompt.
@@ -349,12 +454,16 @@ class PromptStore:
             RevisionNotFoundError: Git cannot resolve the rev, or the history begins later.
             LabelNotFoundError: There is no such label.
         """
-        _check_selection(None, label, rev)
+        check_arguments(label=label, rev=rev, at=at)
+        check_one_of(label=label, rev=rev)
+        check_at(at, label)
+        if at is not None:
+            return self._labelled(self._state_with_labels(at), label or "")
         if label is not None:
-            return self._labelled(label)
+            return self._labelled(self._state(), label)
         if rev is None and self._reads_files:
             return self.working_snapshot()
-        return self._snapshot_of(self._require_standing(), rev)
+        return self._snapshot_of(self._require_state(), rev)
 
     def common_ancestor(self, one: str, other: str) -> str:
         """Find the commit that two revs grew from, as ``git merge-base`` does.
@@ -369,8 +478,16 @@ class PromptStore:
         Raises:
             RevisionNotFoundError: Git cannot resolve a rev, or the two have no common history.
         """
+        check_arguments(one=one, other=other)
         repository = self._require_repository()
         return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
+
+    @property
+    def path(self) -> Path:
+        """The top of the working tree, the bare repository, or the plain folder."""
+        if self._repository is None:
+            return self._folder
+        return self._repository.workdir or self._repository.git_dir
 
     @property
     def repository(self) -> Repository:
@@ -410,8 +527,8 @@ class PromptStore:
             RevisionNotFoundError: The branch is no more.
             HistoryUnavailableError: This is a plain folder, which has no branch.
         """
-        standing = self._require_standing()
-        return Position(standing.tip, standing.labels)
+        state = self._require_state()
+        return Position(state.tip, state.labels)
 
     def working_snapshot(self) -> Snapshot:
         """Take all prompts as the files on disk are at this moment, uncommitted edits included.
@@ -423,13 +540,18 @@ class PromptStore:
             raise InvalidArgumentError(
                 message=f"{self.path} is a bare repository, which has no files on disk"
             )
-        standing = self._standing()
+        state = self._state()
         source = FolderSource(self.path, self.root, self._repository)
-        return self._new_snapshot(source, standing, standing.tip)
+        return self._new_snapshot(source, state, state.tip)
 
-    def labels(self) -> LabelTable:
-        """Read all labels as they are at this moment."""
-        return self._labels_at(self._standing())
+    def labels(self, at: datetime | None = None) -> LabelTable:
+        """Read all labels.
+
+        Args:
+            at: A time with a time zone: the labels as they were then. None is this moment.
+        """
+        check_arguments(at=at)
+        return self._labels_at(self._state() if at is None else self._state_with_labels(at))
 
     def draft(self, edits: Mapping[str, Edit]) -> Snapshot:
         """Take all prompts as they would be after edits, without writing anything.
@@ -443,10 +565,12 @@ class PromptStore:
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        from promptstore.store.edits import plan_edits
+        from promptstore.store.edits import plan_edits, to_edits
 
+        check_arguments(edits=edits)
+        edits = to_edits(edits)
         self._require_writable()
-        base = self._tip_snapshot(self._require_standing())
+        base = self._tip_snapshot(self._require_state())
         planned = plan_edits(base, self.root, edits)
         files = {
             file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
@@ -458,7 +582,7 @@ class PromptStore:
     def save(
         self,
         name: str,
-        prompt: Prompt | bytes,
+        prompt: PromptLike | bytes,
         *,
         expected_version: int | None = None,
         **attribution: Unpack[Attribution],
@@ -469,7 +593,8 @@ class PromptStore:
 
         Args:
             name: The prompt's name.
-            prompt: Its new content; or the bytes of a prompt file, which are kept as they are.
+            prompt: Its new content: a prompt, the text of a text prompt, or the messages of a chat
+                prompt; or the bytes of a prompt file, which are kept as they are.
             expected_version: The version that the caller has seen; 0 for a prompt that is new.
             attribution: See `Attribution`: message, author, committer, trailers.
 
@@ -515,6 +640,7 @@ class PromptStore:
         """
         from promptstore.store.edits import Deletion
 
+        check_arguments(reason=reason, replaced_by=replaced_by)
         edit = Deletion(reason, replaced_by)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -546,6 +672,7 @@ class PromptStore:
         """
         from promptstore.store.edits import Restoration
 
+        check_arguments(version=version)
         edit = Restoration(version)
         return self._commit_one(name, edit, expected_version, attribution)
 
@@ -560,8 +687,7 @@ class PromptStore:
         """Edit many prompts in one commit, or none of them.
 
         Args:
-            edits: By prompt name a `Prompt` or the bytes of a file to save, a `Deletion` or a
-                `Restoration`.
+            edits: By prompt name what `save` takes, a `Deletion` or a `Restoration`.
             expected_versions: See `save`, by prompt name.
             base: The snapshot that the edits were made for: a prompt that changed since is a
                 conflict. None is the branch as it is now.
@@ -575,26 +701,30 @@ class PromptStore:
             PromptStoreError: As for `save`, `delete` and `restore`.
         """
         # Who only reads need not wait until the writing part is loaded.
+        from promptstore.store.edits import to_edits
         from promptstore.store.writing import Writer
 
-        repository, present = self._require_writable()
-        standing = present.look_again().standing
+        check_arguments(edits=edits, expected_versions=expected_versions, base=base)
+        check_attribution(attribution)
+        edits = to_edits(edits)
+        repository, watcher = self._require_writable()
+        state = watcher.refresh().state
         if base is None:
-            base = self._tip_snapshot(standing)
+            base = self._tip_snapshot(state)
         # The title is the branch's name, unless HEAD is detached.
-        branch = standing.title if standing.title != "HEAD" else self.writable_branch
+        branch = state.title if state.title != "HEAD" else self.writable_branch
 
         def snapshot_at(tip: str | None) -> Snapshot:
             # Others wait for the write lock by then, so nothing else is looked at again.
-            return self._tip_snapshot(standing._replace(tip=tip))
+            return self._tip_snapshot(state._replace(tip=tip))
 
         writer = Writer(repository, branch, self.root, self._lock_timeout, snapshot_at)
         written = writer.write(base, edits, expected_versions or {}, attribution)
-        present.expire()
-        result = self._tip_snapshot(standing._replace(tip=written.commit))
+        watcher.invalidate()
+        result = self._tip_snapshot(state._replace(tip=written.commit))
         prompts = {name: result.read(name, deleted=True) for name in edits}
         return {
-            name: prompt if name in written.changed else replace(prompt, is_unchanged=True)
+            name: prompt if name in written.changed else identified(prompt, is_unchanged=True)
             for name, prompt in prompts.items()
         }
 
@@ -625,7 +755,9 @@ class PromptStore:
             ConflictError: The label points at another version by now. Nothing was changed.
             PromptStoreError: As for `set_labels`.
         """
-        _check_selection(version, None, rev)
+        check_name(name)
+        check_arguments(label=label, version=version, rev=rev, expected=expected)
+        check_one_of(version=version, rev=rev)
         wanted = {} if expected is None else {name: expected}
         target = rev if version is None else version
         return self.set_labels(label, {name: target}, expected=wanted, **attribution)[name]
@@ -662,11 +794,13 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
-        self._require_history(self._require_standing())
+        check_arguments(versions=versions, expected_by_name=expected)
+        check_attribution(attribution)
+        self._require_history(self._require_state())
         targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
         self._move_label(label, targets, expected, attribution)
-        standing = self._require_standing()
-        return {name: self._get_labelled(standing, name, label) for name in targets}
+        state = self._require_state()
+        return {name: own_copy(self._get_labelled(state, name, label)) for name in targets}
 
     def remove_label(
         self,
@@ -687,6 +821,8 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `remove_labels`.
         """
+        check_name(name)
+        check_arguments(label=label, expected=expected)
         wanted = {} if expected is None else {name: expected}
         self.remove_labels(label, [name], expected=wanted, **attribution)
 
@@ -712,6 +848,8 @@ class PromptStore:
             RepositoryError: As for `save`.
         """
         check_label(label)
+        check_arguments(names=names, expected_by_name=expected)
+        check_attribution(attribution)
         self._move_label(label, dict.fromkeys(names), expected, attribution)
 
     def label_history(
@@ -726,6 +864,9 @@ class PromptStore:
         Returns:
             The moves: who pointed which label from which version to which, when and why.
         """
+        check_arguments(label=label)
+        if name is not None:
+            check_name(name)
         commit = labels_commit(self._repository) if self._repository else None
         if commit is None or self._moves is None:
             return []
@@ -738,26 +879,27 @@ class PromptStore:
     def _commit_one(
         self, name: str, edit: Edit, expected_version: int | None, attribution: Attribution
     ) -> Prompt:
+        check_name(name)
+        check_arguments(expected_version=expected_version)
         expected = {} if expected_version is None else {name: expected_version}
         return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
 
-    def _require_writable(self) -> tuple[Repository, Present]:
-        if self._repository is None or self._present is None:
+    def _require_writable(self) -> tuple[Repository, RefWatcher]:
+        if self._repository is None or self._watcher is None:
             raise ReadOnlyError(
                 path=str(self.path), reason="this is a plain folder. Run `git init` in it."
             )
-        return self._repository, self._present
+        return self._repository, self._watcher
 
     def _target(self, name: str, wanted: int | Rev | None) -> Target:
         """Find what a label is to point at."""
         if isinstance(wanted, int):
-            _check_selection(wanted, None, None)
-            prompt = self._get_version(self._require_standing(), check_name(name), wanted)
+            prompt = self._get_version(self._require_state(), check_name(name), wanted)
             if prompt.deleted:
                 raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
         else:
             commit = None if wanted is None else self._resolve(wanted)
-            prompt = self._at(commit or self._require_standing().tip).read(name)
+            prompt = self._at(commit or self._require_state().tip).read(name)
         if prompt.version is None or prompt.snapshot_commit is None:
             raise HistoryUnavailableError(reason="so a label has no version to point at.")
         return Target(prompt.version, prompt.snapshot_commit)
@@ -774,59 +916,64 @@ class PromptStore:
         repository = self._require_repository()
         writer = LabelWriter(repository, self._lock_timeout)
         writer.move(label, targets, expected or {}, attribution)
-        if self._present:
-            self._present.expire()
+        if self._watcher:
+            self._watcher.invalidate()
 
-    def _labelled(self, label: str) -> Snapshot:
-        standing = self._standing()
-        targets = self._labels_at(standing).of_label(label)
+    def _state_with_labels(self, time: datetime) -> RefState:
+        """Return where everything stands, but for the labels, which stand where they did then."""
+        check_zone(time)
+        state = self._state()
+        if self._repository is None:
+            return state
+        return state._replace(labels=labels_at(self._repository, state.labels, time))
+
+    def _labelled(self, state: RefState, label: str) -> Snapshot:
+        targets = self._labels_at(state).of_label(label)
 
         def find(name: str) -> File | None:
-            return self._snapshot(standing, targets[name].commit, label).find(name)
+            return self._snapshot(state, targets[name].commit, label).find(name)
 
         return LabelledSnapshot(
             LabelSource(label, targets, find),
-            read=partial(self._get_labelled, standing, label=label),
+            read=partial(self._get_labelled, state, label=label),
             cache=self._cache,
-            labels=self._labels_at(standing),
+            labels=partial(self._labels_at, state),
             limits=self._limits,
         )
 
     def _at(self, commit: str | None) -> Snapshot:
         """Take the prompts as of a commit of the branch."""
-        return self._tip_snapshot(self._require_standing()._replace(tip=commit))
+        return self._tip_snapshot(self._require_state()._replace(tip=commit))
 
-    def _tip_snapshot(self, standing: Standing) -> Snapshot:
-        if standing.tip is None:
-            return self._new_snapshot(EmptySource(f"{standing.title} (no commits yet)"), standing)
-        return self._snapshot(standing, standing.tip, standing.title)
+    def _tip_snapshot(self, state: RefState) -> Snapshot:
+        if state.tip is None:
+            return self._new_snapshot(EmptySource(f"{state.title} (no commits yet)"), state)
+        return self._snapshot(state, state.tip, state.title)
 
-    def _snapshot_of(self, standing: Standing, rev: Rev | None) -> Snapshot:
+    def _snapshot_of(self, state: RefState, rev: Rev | None) -> Snapshot:
         if rev is None:
-            return self._tip_snapshot(standing)
+            return self._tip_snapshot(state)
         title = rev.isoformat() if isinstance(rev, datetime) else rev
-        return self._snapshot(standing, self._resolve(rev), title)
+        return self._snapshot(state, self._resolve(rev), title)
 
-    def _get(self, moment: Moment | None, question: Question) -> Prompt:
-        name, version, label, rev, deleted = question
-        check_name(name)
-        _check_selection(version, label, rev)
-        standing = moment.standing if moment else _NOWHERE
+    def _get(self, cached: CachedState | None, key: QueryKey) -> Prompt:
+        name, version, label, rev, deleted = key
+        state = cached.state if cached else _NOWHERE
         if version is not None:
-            prompt = self._get_version(standing, name, version)
+            prompt = self._get_version(state, name, version)
         elif label is not None:
-            prompt = self._get_labelled(standing, name, label)
+            prompt = self._get_labelled(state, name, label)
         elif rev is None and self._reads_files:
-            return self.working_snapshot().read(name, deleted=deleted)
+            return self.working_snapshot().load(name, deleted=deleted)
         else:
-            prompt = self._snapshot_of(standing, rev).read(name, deleted=deleted)
-        if moment and (rev is None or _fixes_a_commit(rev)):
-            # Nothing but the standing, and objects that never change, went into it.
-            moment.keep(question, prompt)
+            prompt = self._snapshot_of(state, rev).load(name, deleted=deleted)
+        if cached and (rev is None or _fixes_a_commit(rev)):
+            # Nothing but the state, and objects that never change, went into it.
+            cached.keep(key, prompt)
         return prompt
 
-    def _get_version(self, standing: Standing, name: str, number: int) -> Prompt:
-        history = self._require_history(standing)
+    def _get_version(self, state: RefState, name: str, number: int) -> Prompt:
+        history = self._require_history(state)
         latest = history.timeline.latest(name) if history else None
         if history is None or latest is None:
             raise self._unknown(name)
@@ -836,27 +983,26 @@ class PromptStore:
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
         title = f"version {number}"
-        return self._snapshot(standing, change.commit, title).read(name, deleted=True)
+        return self._snapshot(state, change.commit, title).load(name, deleted=True)
 
-    def _get_labelled(self, standing: Standing, name: str, label: str) -> Prompt:
-        target = self._labels_at(standing).find(label, name)
-        prompt = self._snapshot(standing, target.commit, label).read(name, deleted=True)
+    def _get_labelled(self, state: RefState, name: str, label: str) -> Prompt:
+        target = self._labels_at(state).find(label, name)
+        prompt = self._snapshot(state, target.commit, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
-        return prompt
+        return identified(prompt, label=label)
 
-    def _fall_back(self, name: str, fallback: Prompt | str, error: Exception) -> Prompt:
+    def _fall_back(self, name: str, fallback: Prompt, error: Exception) -> Prompt:
         if name not in self._announced:
             self._announced.add(name)
             import logging
 
             log = logging.getLogger("promptstore")
             log.warning("using the fallback for the prompt %r: %s", name, error)
-        content = Prompt(prompt=fallback) if isinstance(fallback, str) else fallback
-        return replace(content, name=name, is_fallback=True, limits=self._limits)
+        return own_copy(identified(fallback, name=name, is_fallback=True, limits=self._limits))
 
-    def _labels_at(self, standing: Standing) -> LabelTable:
-        commit = standing.labels
+    def _labels_at(self, state: RefState) -> LabelTable:
+        commit = state.labels
         if commit is None or self._repository is None:
             return LabelTable()
         table = self._label_tables.get(commit)
@@ -865,31 +1011,26 @@ class PromptStore:
             self._label_tables = {commit: table}
         return table
 
-    def _snapshot(self, standing: Standing, commit: str, title: str) -> Snapshot:
-        key = (title, standing._replace(tip=commit))
-        snapshot = self._snapshots.pop(key, None)
-        if snapshot is None:
-            source = CommitSource(self._require_repository(), self.root, commit, title)
-            snapshot = self._new_snapshot(source, standing)
-        # Put in again at the end, so that what was not asked for longest stands first and goes.
-        self._snapshots[key] = snapshot
-        if len(self._snapshots) > _KEPT_SNAPSHOTS:
-            self._snapshots.pop(next(iter(self._snapshots)), None)
-        return snapshot
+    def _snapshot(self, state: RefState, commit: str, title: str) -> Snapshot:
+        return self._snapshots(state._replace(tip=commit), title)
 
-    def _new_snapshot(self, source: Source, standing: Standing, tip: str | None = None) -> Snapshot:
+    def _make_snapshot(self, state: RefState, title: str) -> Snapshot:
+        source = CommitSource(self._require_repository(), self.root, state.tip or "", title)
+        return self._new_snapshot(source, state)
+
+    def _new_snapshot(self, source: Source, state: RefState, tip: str | None = None) -> Snapshot:
         return Snapshot(
             source,
             cache=self._cache,
-            history=self._history(standing, source.commit or tip),
-            labels=self._labels_at(standing),
+            history=self._history(state, source.commit or tip),
+            labels=partial(self._labels_at, state),
             limits=self._limits,
         )
 
-    def _history(self, standing: Standing, tip: str | None) -> History | None:
+    def _history(self, state: RefState, tip: str | None) -> History | None:
         if tip is None or self._index is None or self._repository is None:
             return None
-        if standing.is_shallow:
+        if state.is_shallow:
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(Timeline(tip, self._index), self._repository, self._cache)
@@ -901,22 +1042,22 @@ class PromptStore:
             )
         return self._repository
 
-    def _standing(self) -> Standing:
-        return self._present.moment().standing if self._present else _NOWHERE
+    def _state(self) -> RefState:
+        return self._watcher.current().state if self._watcher else _NOWHERE
 
-    def _require_standing(self) -> Standing:
+    def _require_state(self) -> RefState:
         self._require_repository()
-        return self._standing()
+        return self._state()
 
-    def _require_history(self, standing: Standing) -> History | None:
+    def _require_history(self, state: RefState) -> History | None:
         """Give the history of the branch; None while it has no commit."""
         self._require_repository()
-        if standing.is_shallow:
+        if state.is_shallow:
             raise HistoryUnavailableError(
                 reason="the clone is shallow, so older commits are not here. "
                 "Run `git fetch --unshallow`."
             )
-        return self._history(standing, standing.tip)
+        return self._history(state, state.tip)
 
     def _resolve(self, rev: Rev) -> str:
         if isinstance(rev, datetime):
@@ -924,12 +1065,8 @@ class PromptStore:
         return self._require_repository().resolve(rev)
 
     def _commit_at(self, time: datetime) -> str:
-        if time.tzinfo is None:
-            raise InvalidArgumentError(
-                message=f"the time {time.isoformat()} has no time zone; "
-                "say which one, for example with `.astimezone()`"
-            )
-        history = self._require_history(self._require_standing())
+        check_zone(time)
+        history = self._require_history(self._require_state())
         commit = history.timeline.commit_at(time.timestamp()) if history else None
         if commit is None:
             raise RevisionNotFoundError(
@@ -946,6 +1083,7 @@ class PromptStore:
 def _version(history: History, labels: LabelTable, name: str, change: Change) -> Version:
     commit = history.commit(change.commit)
     return Version(
+        name=name,
         number=change.number,
         commit=commit.id,
         author=commit.author,
@@ -980,20 +1118,6 @@ def _checked_root(root: str) -> str:
             "written with '/' and without '..'"
         )
     return "/".join(parts)
-
-
-def _check_selection(version: int | None, label: str | None, rev: Rev | None) -> None:
-    given = [
-        word
-        for word, value in (("version", version), ("label", label), ("rev", rev))
-        if value is not None
-    ]
-    if len(given) > 1:
-        raise InvalidArgumentError(
-            message=f"{' and '.join(given)} exclude each other: give one of them"
-        )
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
-        raise InvalidArgumentError(message=f"a version is a number, not {version!r}")
 
 
 def _fixes_a_commit(rev: Rev) -> bool:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pygit2
-import yaml
 
 from promptstore import PromptStore
 from promptstore.history.contents import contents_file
 from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places
-from tests.benchmarks.repos import read_blob
+from tests.benchmarks.repos import load_yaml, read_blob
 
 
 def run(report: Report, places: Places) -> None:
@@ -54,7 +53,7 @@ def _names(report: Report, path: Path, count: int) -> None:
 def _lists(report: Report, path: Path, count: int) -> None:
     snapshot = PromptStore.open(path).snapshot()
     ids = [snapshot.file(name).blob for name in snapshot.names()]
-    raw, parsed = "raw blobs", "raw blobs + CSafeLoader"
+    raw, parsed = "raw blobs", "raw blobs + ruamel.yaml"
     opened = _Opened(path)
 
     def forget() -> None:
@@ -69,7 +68,7 @@ def _lists(report: Report, path: Path, count: int) -> None:
         f"list of {count:,} prompts, no cache",
         {
             OURS: lambda: opened.store.list(),
-            parsed: lambda: [yaml.load(data, yaml.CSafeLoader) for data in read()],
+            parsed: lambda: [load_yaml(data) for data in read()],
         },
         goals=[Goal(parsed, 0.65)],
         prepare=forget,

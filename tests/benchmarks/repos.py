@@ -7,8 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pygit2
+from ruamel.yaml import YAML
 
 PERSON = "Ada Example <ada@example.com>"
 START = 1_700_000_000
@@ -165,3 +167,11 @@ def _file(shape: Shape, number: int, edit: int) -> bytes:
 
 def _data(text: str) -> str:
     return f"data {len(text)}\n{text}\n"
+
+
+def load_yaml(data: bytes) -> Any:
+    """Read a file by ruamel.yaml's own safe loader, the quick one where it is there."""
+    return _YAML.load(data)
+
+
+_YAML = YAML(typ="safe")

@@ -17,7 +17,7 @@ from promptstore.errors import Problem
 from promptstore.lint import Finding
 from promptstore.lint.check import check
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import dumps
+from promptstore.promptfile.writer import dumps
 from promptstore.review import Judgement, PromptChange, RangeDiff, compare
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.review import judge
 
 CHAT = "messages:\n  - {role: system, content: Be kind.}\n  - {role: user, content: '{{ x }}'}\n"

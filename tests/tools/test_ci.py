@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from tests.gitrepo import GitRepo
 from tests.review.test_posting import TOKEN, Forge, forge
@@ -18,8 +18,8 @@ from tests.review.test_posting import TOKEN, Forge, forge
 __all__ = ["forge"]
 
 TOP = Path(__file__).parents[2]
-ACTION = yaml.safe_load((TOP / ".github/actions/review/action.yml").read_text())
-TEMPLATE = list(yaml.safe_load_all((TOP / ".gitlab/promptstore.yml").read_text()))
+ACTION = YAML(typ="safe").load((TOP / ".github/actions/review/action.yml").read_text())
+TEMPLATE = list(YAML(typ="safe").load_all((TOP / ".gitlab/promptstore.yml").read_text()))
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from promptstore.errors import PromptFileError
 from promptstore.lint.fixes import mend_keys
-from promptstore.promptfile import comments_of, dumps, format_file, loads
+from promptstore.promptfile.formatter import comments_of, format_file
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 
 FORMATTED: dict[str, tuple[str, str]] = {
     "quotes that nobody needs": ('prompt: "Hello"\n', "prompt: Hello\n"),

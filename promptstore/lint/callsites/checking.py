@@ -17,8 +17,9 @@ from promptstore.lint import callsite_rules as rules
 from promptstore.lint.callsites.calls import UNKNOWN, Call, Reader
 from promptstore.lint.ignores import Ignores
 from promptstore.lint.library import hint
-from promptstore.model.binding import UnfitValueError, fit
+from promptstore.model.binding import fit
 from promptstore.model.rendering import Signature, signature
+from promptstore.model.values import UnfitValueError
 
 
 @dataclass(slots=True)

@@ -1,0 +1,47 @@
+"""Which room a foreign library lives in; .importlinter holds the order of the rooms."""
+
+from __future__ import annotations
+
+import sys
+
+import grimp
+import pytest
+
+HOMES = {
+    "pygit2": "promptstore.git",
+    "ruamel": "promptstore.promptfile",
+    "jinja2": "promptstore.template",
+    "sqlite3": "promptstore.history.cachefile",
+    "typer": "promptstore.cli",
+    "rich": "promptstore.cli",
+    "fastapi": "promptstore.server",
+    "starlette": "promptstore.server",
+    "uvicorn": "promptstore.server",
+    "httpx": "promptstore.posthog.remote",
+}
+
+IN_MANY_ROOMS = {"pydantic", "pydantic_core"}
+"""What a valid prompt, request and answer is, each room says in pydantic's models."""
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("promptstore", include_external_packages=True, cache_dir=None)
+
+
+@pytest.mark.parametrize(("library", "home"), HOMES.items(), ids=list(HOMES))
+def test_a_foreign_library_lives_in_one_room(
+    graph: grimp.ImportGraph, library: str, home: str
+) -> None:
+    importers = graph.find_modules_that_directly_import(library)
+    assert importers
+    assert [name for name in importers if name != home and not name.startswith(f"{home}.")] == []
+
+
+def test_no_other_foreign_library_is_used(graph: grimp.ImportGraph) -> None:
+    foreign = {
+        name
+        for name in graph.modules
+        if not name.startswith("promptstore") and name not in sys.stdlib_module_names
+    }
+    assert foreign <= HOMES.keys() | IN_MANY_ROOMS | {"__future__"}
