@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from difflib import ndiff
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import merge_values, texts
+from promptstore.model.rendering import texts
 from promptstore.model.variables import Variable
 from promptstore.model.versions import Version
 from promptstore.promptfile.editor import edit
@@ -175,37 +174,6 @@ def test_inserted_messages_are_given_as_they_are() -> None:
     assert prompt.render(history=[]).messages == [{"role": "system", "content": "S"}]
 
 
-def test_the_other_fields_of_a_message_are_rendered() -> None:
-    call = {
-        "id": "{{ x }}",
-        "type": "function",
-        "function": {"name": "{{ x }}", "arguments": '{"city": {{ city|tojson }}}'},
-    }
-    prompt = Prompt(
-        messages=(
-            Message("user", "{{ city }}", name="{{ x }}"),
-            Message("assistant", None, tool_calls=(call,)),
-            Message("tool", "{{ city }}", tool_call_id="{{ x }}"),
-            Message("assistant", None, refusal="{{ x }}"),
-            Message("user", "a", cache_control={"type": "ephemeral"}),
-        )
-    )
-    assert [path for path, _ in texts(prompt)] == [
-        ("messages", 0, "content"),
-        ("messages", 1, "tool_calls", 0, "function", "arguments"),
-        ("messages", 2, "content"),
-        ("messages", 4, "content"),
-    ]
-    function = {"name": "{{ x }}", "arguments": '{"city": "Oslo \\"S\\""}'}
-    assert prompt.render(city='Oslo "S"').messages == [
-        {"role": "user", "content": 'Oslo "S"', "name": "{{ x }}"},
-        {"role": "assistant", "content": None, "tool_calls": [call | {"function": function}]},
-        {"role": "tool", "content": 'Oslo "S"', "tool_call_id": "{{ x }}"},
-        {"role": "assistant", "content": None, "refusal": "{{ x }}"},
-        {"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}},
-    ]
-
-
 def test_types_and_ids_in_parts_are_no_templates() -> None:
     parts = (
         {
@@ -228,23 +196,6 @@ def test_types_and_ids_in_parts_are_no_templates() -> None:
             "content": [{"type": "text", "text": "7", "cache_control": {"type": "{{ x }}"}}],
         },
     ]
-
-
-class TestValues:
-    def test_may_be_a_mapping_or_keywords_or_both(self) -> None:
-        assert merge_values(None, {"a": 1}) == {"a": 1}
-        assert merge_values({"a": 1}, {}) == {"a": 1}
-        assert merge_values(MappingProxyType({"a": 1}), {"b": 2}) == {"a": 1, "b": 2}
-        assert merge_values({}, {}) == {}
-
-    def test_are_given_once(self) -> None:
-        with pytest.raises(InvalidArgumentError, match="both have a value for 'a'; give it once"):
-            merge_values({"a": 1}, {"a": 1})
-
-    @pytest.mark.parametrize("given", ["a", ["a"], 5, b"a"])
-    def test_are_no_other_thing(self, given: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match=f"not a {type(given).__name__}"):
-            merge_values(given, {})
 
 
 class TestRendered:

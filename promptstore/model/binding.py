@@ -8,8 +8,7 @@ from typing import Any, Final
 from promptstore.errors import VariableError
 from promptstore.model.messages import ROLES
 from promptstore.model.names import near_matches
-from promptstore.model.values import UnfitValueError as UnfitValueError
-from promptstore.model.values import plain_json
+from promptstore.model.values import UnfitValueError, plain_json
 from promptstore.model.variables import MISSING, Variable, VariableType
 
 _MAX_NEAR: Final = 20

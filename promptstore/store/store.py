@@ -56,7 +56,7 @@ from promptstore.model.prompt import (
     own_copy,
     to_prompt,
 )
-from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
+from promptstore.model.rendering import RenderedPrompt, merged_values, render_prompt
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import (
     check_arguments,
@@ -298,7 +298,7 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `get` and `Prompt.render`.
         """
-        values = merge_values(variables, more)
+        values = merged_values(variables, more)
         prompt = self.get(name, version=version, label=label, rev=rev, at=at, fallback=fallback)
         try:
             return render_prompt(prompt, values)
