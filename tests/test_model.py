@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+from dataclasses import fields, replace
 from difflib import ndiff
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import texts
+from promptstore.model.rendering import merge_values, texts
 from promptstore.model.variables import Variable
 from promptstore.model.versions import Version
 from promptstore.promptfile.editor import edit
@@ -153,7 +155,7 @@ def test_an_edit_of_one_key_of_a_message_touches_nothing_else(key: str) -> None:
     assert loads(edited) == changed
     assert b"  # why\n" in edited
     gone, come = difference(source, edited)
-    assert 1 <= gone <= 4
+    assert 1 <= gone <= 5
     assert 1 <= come <= 7
 
 
@@ -171,6 +173,131 @@ def test_inserted_messages_are_given_as_they_are() -> None:
     prompt = Prompt(messages=(Message("system", "S"), Insert("history"), Insert("history")))
     assert prompt.render(history=history).messages[1:] == history * 2
     assert prompt.render(history=[]).messages == [{"role": "system", "content": "S"}]
+
+
+needs_all_fields = pytest.mark.skipif(
+    "tool_calls" not in {item.name for item in fields(Message)},
+    reason="messages have no such fields yet",
+)
+message: Any = Message
+
+
+@needs_all_fields
+def test_the_other_fields_of_a_message_are_rendered() -> None:
+    call = {
+        "id": "{{ x }}",
+        "type": "function",
+        "function": {"name": "{{ x }}", "arguments": '{"city": {{ city|tojson }}}'},
+    }
+    prompt = Prompt(
+        messages=(
+            message("user", "{{ city }}", name="{{ x }}"),
+            message("assistant", None, tool_calls=(call,)),
+            message("tool", "{{ city }}", tool_call_id="{{ x }}"),
+            message("assistant", None, refusal="{{ x }}"),
+            message("user", "a", cache_control={"type": "ephemeral"}),
+        )
+    )
+    assert [path for path, _ in texts(prompt)] == [
+        ("messages", 0, "content"),
+        ("messages", 1, "tool_calls", 0, "function", "arguments"),
+        ("messages", 2, "content"),
+        ("messages", 4, "content"),
+    ]
+    function = {"name": "{{ x }}", "arguments": '{"city": "Oslo \\"S\\""}'}
+    assert prompt.render(city='Oslo "S"').messages == [
+        {"role": "user", "content": 'Oslo "S"', "name": "{{ x }}"},
+        {"role": "assistant", "content": None, "tool_calls": [call | {"function": function}]},
+        {"role": "tool", "content": 'Oslo "S"', "tool_call_id": "{{ x }}"},
+        {"role": "assistant", "content": None, "refusal": "{{ x }}"},
+        {"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}},
+    ]
+
+
+def test_types_and_ids_in_parts_are_no_templates() -> None:
+    parts = (
+        {
+            "type": "tool_use",
+            "id": "{{ x }}",
+            "name": "f",
+            "input": {"id": "{{ n }}", "type": ["{{ n }}"], "count": 1},
+        },
+        {
+            "type": "tool_result",
+            "tool_use_id": "{{ x }}",
+            "content": [{"type": "text", "text": "{{ n }}", "cache_control": {"type": "{{ x }}"}}],
+        },
+    )
+    rendered = Prompt(messages=(Message("user", parts),)).render(n="7")
+    assert rendered.messages[0]["content"] == [
+        {**parts[0], "input": {"id": "7", "type": ["7"], "count": 1}},
+        {
+            **parts[1],
+            "content": [{"type": "text", "text": "7", "cache_control": {"type": "{{ x }}"}}],
+        },
+    ]
+
+
+class TestValues:
+    def test_may_be_a_mapping_or_keywords_or_both(self) -> None:
+        assert merge_values(None, {"a": 1}) == {"a": 1}
+        assert merge_values({"a": 1}, {}) == {"a": 1}
+        assert merge_values(MappingProxyType({"a": 1}), {"b": 2}) == {"a": 1, "b": 2}
+        assert merge_values({}, {}) == {}
+
+    def test_are_given_once(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="both have a value for 'a'; give it once"):
+            merge_values({"a": 1}, {"a": 1})
+
+    @pytest.mark.parametrize("given", ["a", ["a"], 5, b"a"])
+    def test_are_no_other_thing(self, given: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"not a {type(given).__name__}"):
+            merge_values(given, {})
+
+
+class TestRendered:
+    def test_its_config_belongs_to_the_caller(self) -> None:
+        prompt = Prompt(prompt="Hi", config={"model": "m", "stop": ["a"]})
+        rendered = prompt.render()
+        rendered.config["model"] = "n"
+        rendered.config["stop"].append("b")
+        assert rendered.config == {"model": "n", "stop": ["a", "b"]}
+        assert prompt.render().config == {"model": "m", "stop": ["a"]}
+        assert type(rendered.config) is dict
+
+    def test_its_messages_belong_to_the_caller(self) -> None:
+        parts = ({"type": "custom", "text": "a", "more": {"x": [1]}},)
+        history = Variable("messages", default=[{"role": "user", "content": "{{ x }}"}])
+        prompt = Prompt(
+            messages=(Message("user", parts), Insert("history")), variables={"history": history}
+        )
+        expected = copy.deepcopy(prompt.render().messages)
+        rendered = prompt.render()
+        rendered.messages[0]["content"][0]["more"]["x"].append(2)
+        rendered.messages[1]["content"] = "y"
+        assert prompt.render().messages == expected
+
+    def test_knows_what_it_was_made_from(self) -> None:
+        prompt = Prompt(prompt="Hi", name="a", version=2, commit="c", snapshot_commit="s")
+        rendered = prompt.render()
+        assert (rendered.name, rendered.version, rendered.commit) == ("a", 2, "c")
+        assert (rendered.snapshot_commit, rendered.digest) == ("s", prompt.digest)
+        assert (rendered.label, rendered.is_fallback, rendered.is_chat) == (None, False, False)
+
+
+class Loud(str):
+    """A text that says something else when asked."""
+
+    def __str__(self) -> str:
+        return "SHOUT"
+
+
+def test_a_text_is_put_in_as_it_is() -> None:
+    prompt = Prompt(prompt="{{ a }}%", variables={"a": Variable(type="string", description="A")})
+    assert prompt.render(a="{{ b }}").text == "{{ b }}%"
+    assert prompt.render(a=Loud("loud")).text == "loud%"
+    with pytest.raises(VariableError, match="'a' holds half of a surrogate pair"):
+        prompt.render(a="\ud800")
 
 
 class TestContract:

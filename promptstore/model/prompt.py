@@ -33,7 +33,13 @@ from promptstore.model.faults import (
 from promptstore.model.messages import Insert, Item, Message
 from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
 from promptstore.model.parts import JsonObject, String
-from promptstore.model.rendering import RenderedPrompt, _Program, contract_of, render_prompt
+from promptstore.model.rendering import (
+    RenderedPrompt,
+    _Program,
+    contract_of,
+    merge_values,
+    render_prompt,
+)
 from promptstore.model.values import unicode_string
 from promptstore.model.variables import MISSING, Variable
 from promptstore.template import Limits, TemplateKind
@@ -221,7 +227,7 @@ class Prompt:
             IncludeError: An include is missing, deleted, cyclic or too deep.
             RenderError: The template failed, or grew past a limit (`LimitError`).
         """
-        return render_prompt(self, merged_values(variables, more))
+        return render_prompt(self, merge_values(variables, more))
 
 
 _FIELDS: Final = tuple(item.name for item in fields(Prompt))
@@ -272,25 +278,6 @@ def to_prompt(value: PromptLike) -> Prompt:
         message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
         'list of messages such as [{"role": "user", "content": "Hi"}]'
     )
-
-
-def merged_values(variables: Mapping[str, Any] | None, more: dict[str, Any]) -> Mapping[str, Any]:
-    """Return the values of a render, given as a mapping and by keyword.
-
-    Raises:
-        InvalidArgumentError: The variables are no mapping, or one is given twice.
-    """
-    if variables is None:
-        return more
-    if not isinstance(variables, Mapping):
-        raise InvalidArgumentError(
-            message=f"the variables must be a mapping of names to values, not {kind_of(variables)}"
-        )
-    twice = sorted(variables.keys() & more.keys())
-    if twice:
-        names = ", ".join(map(repr, twice))
-        raise InvalidArgumentError(message=f"given in the mapping and by keyword: {names}")
-    return {**variables, **more} if more else variables
 
 
 def identified(prompt: Prompt, **identity: Any) -> Prompt:

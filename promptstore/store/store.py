@@ -53,11 +53,10 @@ from promptstore.model.prompt import (
     Prompt,
     PromptLike,
     identified,
-    merged_values,
     own_copy,
     to_prompt,
 )
-from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import (
     check_arguments,
@@ -299,7 +298,7 @@ class PromptStore:
         Raises:
             PromptStoreError: As for `get` and `Prompt.render`.
         """
-        values = merged_values(variables, more)
+        values = merge_values(variables, more)
         prompt = self.get(name, version=version, label=label, rev=rev, at=at, fallback=fallback)
         try:
             return render_prompt(prompt, values)

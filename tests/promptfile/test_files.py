@@ -153,7 +153,7 @@ def test_a_document_tells_where_things_stand() -> None:
         ({"prompt": "x", "config": {"a": object()}}, "holds a object"),
         ({"prompt": "x", "config": {"a": 10**4000}}, "more than 4,000 digits"),
         ({"prompt": "x", "tags": ("",)}, "is empty"),
-        ({"prompt": "x", "variables": {"_a": Variable()}}, "cannot be a variable"),
+        ({"prompt": "x", "variables": {"a-b": Variable()}}, "cannot be a variable"),
         ({"messages": [{"role": "boss", "content": "x"}]}, "'boss'"),
         ({"promt": "x"}, "did you mean 'prompt'"),
     ],
