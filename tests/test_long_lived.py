@@ -54,7 +54,7 @@ def test_an_answer_outlives_the_pack_that_it_came_from(repo: GitRepo) -> None:
 
 
 @contextmanager
-def readers(read: Callable[[], None], count: int = 3) -> Iterator[list[BaseException]]:
+def readers(read: Callable[[], object], count: int = 3) -> Iterator[list[BaseException]]:
     """Let threads read again and again, and collect what goes wrong."""
     stopped = threading.Event()
     errors: list[BaseException] = []

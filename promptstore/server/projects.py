@@ -13,7 +13,8 @@ from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model.prompt import Prompt
 from promptstore.server import ids
 from promptstore.server.settings import ProjectSettings
-from promptstore.store.snapshot import History, Snapshot
+from promptstore.store.history import History
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import Position, PromptStore
 
 Question: TypeAlias = tuple[str, bytes, str]
