@@ -47,8 +47,10 @@ ORDERS: tuple[str, ...] = (
     "prompt_size_bytes",
 )
 """What a list may be ordered by; with ``-`` in front the other way round."""
-
-_NATIVE = Field(None, description="What the file is to say, instead of `prompt` and `config`.")
+_FORMAT = Field(
+    "json",
+    description="`source`: templates as the file writes them. `native`: the whole file as JSON.",
+)
 
 
 def _example(value: Any) -> ConfigDict:
@@ -84,17 +86,10 @@ class CreateRequest(BaseModel):
     )
 
     name: NewName
-    prompt: Content = None
-    native: dict[str, Any] | None = _NATIVE
+    prompt: Content
     config: Config = Field(default_factory=dict)
     version_description: Description | None = None
     deleted: Boolean = Field(False, description="Whether it is made as a tombstone.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.prompt is None and self.native is None:
-            raise fault("required", "This field is required.")
-        return self
 
 
 class PublishRequest(BaseModel):
@@ -109,7 +104,6 @@ class PublishRequest(BaseModel):
     )
 
     prompt: Content = None
-    native: dict[str, Any] | None = _NATIVE
     edits: list[Edit] = Field([], max_length=MAX_EDITS)
     config: Config = Field(default_factory=dict)
     base_version: Count = Field(
@@ -129,7 +123,7 @@ class PublishRequest(BaseModel):
         given = self.model_fields_set
         if {"prompt", "edits"} <= given:
             raise fault("invalid_input", "Provide either 'prompt' or 'edits', not both.")
-        if not given & {"prompt", "edits", "config", "native"}:
+        if not given & {"prompt", "edits", "config"}:
             raise fault("invalid_input", "Either 'prompt', 'edits' or 'config' is required.")
         return self
 
@@ -223,9 +217,7 @@ class ReadQuery(BaseModel):
         None, description="A label; not with a version.", examples=["production"]
     )
     content: ContentMode = Field("full", description="How much of the content is given.")
-    format: Format = Field(
-        "json", description="`source` gives templates as written, `native` the whole file."
-    )
+    format: Format = _FORMAT
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -233,12 +225,10 @@ class ReadQuery(BaseModel):
         return self
 
 
-class ReadByIdQuery(BaseModel):
-    """How a prompt is given."""
+class FormatQuery(BaseModel):
+    """How a content is given, in a request and in an answer."""
 
-    format: Format = Field(
-        "json", description="`source` gives templates as written, `native` the whole file."
-    )
+    format: Format = _FORMAT
 
 
 class ListQuery(BaseModel):
@@ -259,9 +249,7 @@ class ListQuery(BaseModel):
         None, description="Only what this user published; 0 counts as left out."
     )
     content: ContentMode = Field("full", description="How much of the content is given.")
-    format: Format = Field(
-        "json", description="`source` gives templates as written, `native` the whole file."
-    )
+    format: Format = _FORMAT
 
     @field_validator("order_by")
     @classmethod

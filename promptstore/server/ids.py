@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final
 from uuid import UUID, uuid5
 
 _SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 
 
 def store_id(first_commit: str, root: str) -> UUID:
-    """Derive the id of a store.
+    """Return the id of a store.
 
     Args:
         first_commit: The first commit of the branch's history, which all clones share.
@@ -22,32 +20,26 @@ def store_id(first_commit: str, root: str) -> UUID:
 
 
 def prompt_id(store: UUID, name: str) -> str:
-    """Derive the id of a prompt whose file has none."""
+    """Return the id of a prompt whose file has none."""
     return str(uuid5(store, f"prompt {name}"))
 
 
 def version_id(prompt: str, commit: str) -> str:
-    """Derive the id of one version of a prompt."""
+    """Return the id of one version of a prompt."""
     return str(uuid5(UUID(prompt), f"version {commit}"))
 
 
 def label_id(prompt: str, label: str) -> str:
-    """Derive the id of a label of a prompt."""
+    """Return the id of a label of a prompt."""
     return str(uuid5(UUID(prompt), f"label {label}"))
 
 
 def user_uuid(email: str) -> str:
-    """Derive the UUID of a person from the address, letter case aside."""
+    """Return the UUID of a person from the address, letter case aside."""
     return str(uuid5(_SPACE, f"user {email.casefold()}"))
 
 
 def user_number(email: str) -> int:
-    """Derive the number of a person from the address: positive, below 2**48."""
+    """Return the number of a person from the address: positive, below 2**48."""
     digest = hashlib.sha256(email.casefold().encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:6], "big") or 1
-
-
-def read_uuid(text: str) -> str | None:
-    """Read a UUID in any letter case, with or without dashes; None where it is none."""
-    folded = text.lower()
-    return str(UUID(folded)) if _UUID.fullmatch(folded) else None
