@@ -170,8 +170,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    lists_all = isinstance(request.scope.get("route"), EventRoute)
     found = error.errors()
+    given = found[0]["input"]
+    if isinstance(given, list) and given and isinstance(given[0], ApiError):
+        return await _refused(request, given[0])
+    lists_all = isinstance(request.scope.get("route"), EventRoute)
     return await _refused(request, errors_by_field(found) if lists_all else invalid_request(found))
 
 

@@ -58,15 +58,17 @@ class LimitedRequest(Request):
         return self._body or b"{}"
 
     async def json(self) -> Any:
-        """Return what the body says.
+        """Return what the body says; or a list of the error of one that cannot be understood.
 
-        Raises:
-            ApiError: 415 for another content type, 400 for what cannot be understood.
+        No route takes a list: the error is answered after the key was looked at.
         """
         data = await self.body()
-        if len(data) > _BIG:
-            return await run_in_threadpool(self._parse, data)
-        return self._parse(data)
+        try:
+            if len(data) > _BIG:
+                return await run_in_threadpool(self._parse, data)
+            return self._parse(data)
+        except ApiError as error:
+            return [error]
 
     async def _read(self) -> bytes:
         declared = self.headers.get("content-length", "")

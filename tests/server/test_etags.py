@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from promptstore.server.etags import is_expected, is_unchanged
+from promptstore.server.answers import Shown, check_match
+from promptstore.server.errors import ApiError
 from promptstore.server.projects import Project
-from promptstore.server.reading import Draft, read_by_name, resolve
+from promptstore.server.reading import read_by_name, resolve
 from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo
 

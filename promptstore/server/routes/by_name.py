@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.posthog.fields import Label, read_uuid
+from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.models import (
     ErrorBody,
     FullPrompt,
@@ -40,6 +40,7 @@ from promptstore.server.routes.common import (
     PROJECT,
     REFUSALS,
     IfMatch,
+    LabelSegment,
     NameOrId,
     PromptName,
     Segment,
@@ -141,7 +142,7 @@ async def duplicate(
 async def set_label(
     caller: Writer,
     prompt_name: PromptName,
-    label: Annotated[Label, Path(description="The label.", examples=["production"])],
+    label: LabelSegment,
     body: LabelRequest,
     if_match: IfMatch = None,
 ) -> Response:

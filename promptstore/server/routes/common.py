@@ -9,10 +9,11 @@ from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 from fastapi import Header, Path
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 from promptstore.errors import RepositoryLockedError
+from promptstore.posthog.fields import Label
 from promptstore.posthog.models import ErrorBody
 from promptstore.server.auth import Caller
 
@@ -56,6 +57,11 @@ def _decoded(segment: str) -> str:
 
 
 Segment = Annotated[str, AfterValidator(_decoded)]
+LabelSegment = Annotated[
+    Label,
+    BeforeValidator(_decoded),
+    Path(description="The label.", examples=["production"]),
+]
 PromptName = Annotated[
     Segment, Path(description="The name of a prompt.", examples=["summarise"], min_length=1)
 ]
