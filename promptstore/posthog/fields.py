@@ -119,12 +119,16 @@ def _boolean(value: Any) -> bool:
     raise fault("invalid_input", "Must be a valid boolean.")
 
 
-def _json(value: Any) -> Any:
-    """Return any JSON but null that a prompt file can hold."""
+def _not_null(value: Any) -> Any:
     if value is None:
         raise fault("null", "This field may not be null.")
+    return value
+
+
+def _json(value: Any) -> Any:
+    """Return any JSON but null that a prompt file can hold."""
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(_not_null(value), allow_nan=False, ensure_ascii=False)
     except (ValueError, RecursionError):
         raise fault("invalid_input", "Value must be valid JSON.") from None
     if "\\u0000" in text:
@@ -282,6 +286,9 @@ Boolean = Annotated[
 _AnyJson = str | float | bool | list[Any] | dict[str, Any]
 Content = Annotated[Any, BeforeValidator(_content, json_schema_input_type=_AnyJson)]
 """The content of a prompt: any JSON but null."""
+
+Event = Annotated[Any, BeforeValidator(_not_null, json_schema_input_type=dict[str, Any])]
+"""The data of an event: any JSON but null."""
 
 Config = Annotated[
     dict[str, Any], BeforeValidator(_config, json_schema_input_type=dict[str, Any] | None)

@@ -13,6 +13,7 @@ from promptstore.posthog.fields import (
     Content,
     Count,
     Description,
+    Event,
     Integer,
     Limit,
     Name,
@@ -205,7 +206,7 @@ class TextReprRequest(BaseModel):
     )
 
     event_type: EventType
-    data: Any = Field(json_schema_extra={"type": "object"})
+    data: Event
     options: TextReprOptions = Field(default_factory=TextReprOptions)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from promptstore.formatters import text_repr
@@ -21,7 +21,7 @@ def show_event(request: TextReprRequest) -> dict[str, Any]:
     _check_data(request.event_type, request.data)
     options = request.options.model_dump(exclude_unset=True)
     shown = text_repr(request.data, event_type=request.event_type, **options)
-    metadata = asdict(shown.metadata)
+    metadata = {field.name: getattr(shown.metadata, field.name) for field in fields(shown.metadata)}
     if is_deep(metadata):
         raise _invalid("The IDs of an event must not be nested deeply")
     return {"text": shown.text, "metadata": metadata}

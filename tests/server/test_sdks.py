@@ -30,7 +30,7 @@ def written(shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPath
         name = f"{url}/name/summarise"
         assert client.patch(name, json=body).status_code == 200
         assert client.put(f"{name}/labels/production", json={"version": 1}).status_code == 201
-        assert client.post(url, json={"name": "-support__tone", "prompt": "Kind"}).is_success
+        assert client.post(url, json={"name": "support__tone", "prompt": "Kind"}).is_success
     return repo
 
 
@@ -75,7 +75,7 @@ class TestPython:
         assert numbered.prompt == labelled.prompt == "Sum up: {{text}}"
         assert (labelled.version, labelled.label, numbered.config) == (1, "production", None)
 
-    @pytest.mark.parametrize("name", ["support/tone", "-support__tone"])
+    @pytest.mark.parametrize("name", ["support/tone", "support__tone"])
     def test_a_name_with_a_slash(self, make: Callable[..., python_sdk.Prompts], name: str) -> None:
         assert make().get(name, with_metadata=True).prompt == "Kind"
 
@@ -168,7 +168,7 @@ class TestJavaScript:
         assert numbered["prompt"] == labelled["prompt"] == "Sum up: {{text}}"
         assert labelled["label"] == "production"
         assert nested["prompt"] == "Kind"
-        assert everything.keys() == {"summarise", "-support__tone"}
+        assert everything.keys() == {"summarise", "support__tone"}
         assert by_label["summarise"]["version"] == 1
 
         missing, fallback, unknown, denied, status, stale = failures
