@@ -127,8 +127,9 @@ def _not_null(value: Any) -> Any:
 
 def _json(value: Any) -> Any:
     """Return any JSON but null that a prompt file can hold."""
+    _not_null(value)
     try:
-        text = json.dumps(_not_null(value), allow_nan=False, ensure_ascii=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (ValueError, RecursionError):
         raise fault("invalid_input", "Value must be valid JSON.") from None
     if "\\u0000" in text:
@@ -165,8 +166,8 @@ def _config(value: Any) -> dict[str, Any]:
     return value
 
 
-def _label(text: str) -> str:
-    label = text.strip()
+def _label(value: Any) -> str:
+    label = _text(value)
     if not 0 < len(label) <= MAX_LABEL_LENGTH:
         raise fault("invalid_label_name", "Label names must be between 1 and 128 characters.")
     if label.casefold() == "latest":
@@ -184,11 +185,11 @@ def _label(text: str) -> str:
     return label
 
 
-def _queried_label(text: str) -> str:
-    if len(text.strip()) > MAX_LABEL_LENGTH:
+def _queried_label(value: Any) -> str:
+    if len(_text(value)) > MAX_LABEL_LENGTH:
         detail = f"Ensure this field has no more than {MAX_LABEL_LENGTH} characters."
         raise fault("max_length", detail)
-    return _label(text)
+    return _label(value)
 
 
 def _uuid(text: Any) -> str:

@@ -15,6 +15,7 @@ UUID: TypeAlias = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 
 _ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
 _TIME = "2026-08-24T14:15:22Z"
+_LIST = "https://prompts.example.com/api/environments/1/llm_prompts/"
 _USER = {
     "id": 81985529216486,
     "uuid": "095be615-a8ad-4c33-8e9c-c7612fbf6c9f",
@@ -22,9 +23,9 @@ _USER = {
     "first_name": "Ada",
     "last_name": "Example",
     "email": "ada@example.com",
-    "is_email_verified": None,
-    "hedgehog_config": None,
-    "role_at_organization": None,
+    "is_email_verified": True,
+    "hedgehog_config": {},
+    "role_at_organization": "engineering",
 }
 _BASE = {
     "id": _ID,
@@ -220,7 +221,14 @@ class NativePrompt(_AnyPrompt):
 class PromptList(BaseModel):
     """A page of prompts."""
 
-    model_config = _example({"count": 1, "next": None, "previous": None, "results": [_ROW]})
+    model_config = _example(
+        {
+            "count": 123,
+            "next": f"{_LIST}?limit=1&offset=2",
+            "previous": f"{_LIST}?limit=1",
+            "results": [_ROW],
+        }
+    )
 
     count: int
     next: str | None

@@ -171,8 +171,8 @@ class RenderRequest(BaseModel):
     model_config = _example({"variables": {"text": "All is well."}, "label": "production"})
 
     variables: dict[str, Any] = Field(default_factory=dict)
-    version: Queried[Count] = Field(None, description="A version; not with a label.")
-    label: Queried[QueriedLabel] = Field(None, description="A label; not with a version.")
+    version: Count | None = Field(None, description="A version; not with a label.")
+    label: QueriedLabel | None = Field(None, description="A label; not with a version.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -301,3 +301,102 @@ def test_diff_tells_what_changed(client: httpx.Client) -> None:
     assert client.get("name/summarise/diff").json() == change
     assert client.get("name/summarise/diff", params={"to": 9}).status_code == 404
     assert client.get("name/summarise/diff", params={"to": 0}).status_code == 400
+
+
+@pytest.mark.parametrize("deleted", [True, "true", "yes", 1])
+def test_a_prompt_can_be_made_as_a_tombstone(
+    client: httpx.Client, repo: GitRepo, deleted: object
+) -> None:
+    made = client.post("", json={"name": "a", "prompt": "Old", "deleted": deleted})
+    assert (made.status_code, made.json()["deleted"], made.json()["version"]) == (201, True, 1)
+    assert client.get("name/a").status_code == 404
+    assert PromptStore.open(repo.path).get("a", deleted=True).prompt == "Old"
+    assert client.post("", json={"name": "a", "prompt": "New"}).json()["version"] == 2
+    taken = client.post("", json={"name": "summarise", "prompt": "x", "deleted": deleted})
+    assert (taken.status_code, taken.json()["code"]) == (400, "unique")
+
+
+def test_nothing_is_deleted_for_good(client: httpx.Client) -> None:
+    own = client.get("name/summarise").json()["id"]
+    for text in (own, "0d1f7a52-3c52-4c5b-9f3c-6a2f0d3b7e10", "no-id"):
+        answer = client.delete(text)
+        assert (answer.status_code, answer.content) == (405, b"")
+        assert answer.headers["allow"] == "GET, HEAD, PATCH, PUT"
+    assert client.get(own).status_code == 200
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "null", '{"name": ""}', '{"deleted": "maybe"}'])
+def test_an_unknown_id_is_told_before_the_body_is_looked_at(
+    client: httpx.Client, body: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    for path in ("0d1f7a52-3c52-4c5b-9f3c-6a2f0d3b7e10", "no-id"):
+        assert client.patch(path, content=body, headers=headers).status_code == 404
+    known = client.get("name/summarise").json()["id"]
+    assert client.patch(known, content=body, headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        (
+            {"version": 2},
+            "No prompt matching 'summarise' at version 2. "
+            "Fetch without a version to get the latest version.",
+        ),
+        (
+            {"label": "staging"},
+            "No prompt matching 'summarise' with label 'staging'. "
+            "Fetch without a label to get the latest version.",
+        ),
+    ],
+)
+def test_a_missing_version_or_label_says_what_to_do(
+    client: httpx.Client, query: dict[str, Any], detail: str
+) -> None:
+    answer = client.get("name/summarise", params=query)
+    assert (answer.status_code, answer.json()) == (404, {"detail": detail})
+
+
+def test_a_double_underscore_makes_a_folder(client: httpx.Client, repo: GitRepo) -> None:
+    made = client.post("", json={"name": "a__b", "prompt": "x"}).json()
+    assert made["name"] == "a__b"
+    assert (repo.path / "prompts/a/b.yaml").is_file()
+    assert client.get("name/a%2Fb").json()["id"] == made["id"]
+
+
+def test_a_read_by_name_tells_who_made_the_version(client: httpx.Client) -> None:
+    person = client.get("name/summarise").json()["created_by"]
+    assert (person["first_name"], person["email"]) == ("Ada", "ada@example.com")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Shorter\n\nRemote-Id: 7",
+        "Shorter\n\nRemote-Id: 7\nand more",
+        "Shorter\n \t\nSigned-off-by: Eve <eve@example.com>",
+        "Shorter\u2028\u2028Remote-Id: 7",
+        "Shorter\r\rRemote-Id : 7",
+    ],
+)
+def test_a_description_brings_no_trailers(
+    client: httpx.Client, repo: GitRepo, description: str
+) -> None:
+    body = {"base_version": 1, "prompt": "New", "version_description": description}
+    made = client.patch("name/summarise", json=body)
+    assert made.status_code == 200
+    assert repo.git("log", "-1", "--format=%(trailers)") == ""
+    shown = made.json()["version_description"]
+    assert [line.split() for line in shown.splitlines() if line.strip()] == [
+        line.split() for line in description.splitlines() if line.strip()
+    ]
+
+
+def test_a_branch_in_the_way_of_the_labels_is_named(client: httpx.Client, repo: GitRepo) -> None:
+    repo.git("branch", "promptstore")
+    refused = client.put("name/summarise/labels/production", json={"version": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "'promptstore'" in refused.json()["detail"]
+    repo.git("branch", "-m", "promptstore", "other")
+    assert client.put("name/summarise/labels/production", json={"version": 1}).is_success

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from promptstore.server import bodies
-from promptstore.server.bodies import ApiRoute, PromptRoute
+from promptstore.server.bodies import PromptRoute
 from tests.gitrepo import GitRepo
 from tests.server.conftest import copied
 from tests.server.listening import Host, Server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Security
 from starlette.concurrency import run_in_threadpool
@@ -29,7 +29,12 @@ unbuilt: Final = APIRouter(
 Analyst = Annotated[Caller, Security(authorize, scopes=["llm_analytics:write"])]
 
 
-@router.post("/llm_analytics/text_repr", operation_id="textRepr", response_model=TextRepresentation)
+@router.post(
+    "/llm_analytics/text_repr",
+    operation_id="textRepr",
+    response_model=TextRepresentation,
+    responses={400: {"model": dict[str, Any], "description": "What is wrong, by field."}},
+)
 async def text_repr(_caller: Analyst, body: TextReprRequest) -> Response:
     """Turn an event, or a trace with its events, into readable text."""
     return answer_json(await run_in_threadpool(show_event, body))

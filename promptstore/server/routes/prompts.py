@@ -130,7 +130,10 @@ async def _known_id(caller: Writer, prompt_id: PromptId) -> None:
     dependencies=[Depends(_known_id)],
 )
 async def update_prompt(
-    caller: Writer, prompt_id: PromptId, body: UpdateRequest, if_match: IfMatch = None
+    caller: Writer,
+    prompt_id: PromptId,
+    body: UpdateRequest = UpdateRequest(),  # noqa: B008 - it is empty, and stays so
+    if_match: IfMatch = None,
 ) -> Response:
     """Change the name, the content or the tombstone of a prompt; what is left out stays."""
     made = await write(writing.update, caller, prompt_id, body, if_match)
@@ -151,7 +154,9 @@ async def replace_prompt(
     return answer(views.by_id(made.row, "json"), etag=made.etag)
 
 
-@router.delete("/llm_prompts/{id}", operation_id="deletePrompt", status_code=405)
+@router.delete(
+    "/llm_prompts/{id}", operation_id="deletePrompt", status_code=405, response_class=Response
+)
 async def delete_prompt(_caller: Writer, _prompt_id: PromptId) -> Response:
     """Nothing is deleted for good: PATCH `deleted` to true instead."""
     return Response(status_code=405, headers={"Allow": "GET, HEAD, PATCH, PUT"})
