@@ -11,21 +11,17 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-from promptstore.errors import (
-    InvalidArgumentError,
-    PromptFileError,
-    SyncRefusedError,
-    TemplateError,
-)
-from promptstore.model.messages import Insert, Message
-from promptstore.model.prompt import Prompt
+from promptstore.errors import InvalidArgumentError, SyncRefusedError, TemplateError
+from promptstore.model.messages import Insert, Message, without_nulls
+from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.rendering import texts
+from promptstore.model.values import MAX_DEPTH
 from promptstore.model.variables import Variable
-from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.substitution import split_simple
@@ -54,7 +50,7 @@ class RemoteContent:
     """
 
     value: Any
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
     is_source: bool = field(default=False, compare=False)
 
     @property
@@ -92,8 +88,7 @@ def encode_content(prompt: Prompt, *, as_source: bool = False) -> RemoteContent:
     def change(text: str) -> str:
         return text if as_source else _flatten(prompt, text)
 
-    content = prompt.content
-    return RemoteContent(_mapped_value(prompt, change), content.get("config", {}), as_source)
+    return RemoteContent(_mapped_value(prompt, change), prompt.config, as_source)
 
 
 def served_content(prompt: Prompt) -> RemoteContent:
@@ -129,7 +124,9 @@ def decode_content(
     """
     if onto is None:
         read = read_messages(content.text)
-        return set_content(Prompt(template="simple", config=content.config), read or content.value)
+        return set_content(
+            Prompt(prompt="", template="simple", config=content.config), read or content.value
+        )
     alive = replace(
         onto,
         deleted=False,
@@ -142,45 +139,55 @@ def decode_content(
     kept = set_content(alive, content.value)
     kept = set_content(kept, _mapped_value(kept, _writing_variables_as(onto)))
     if as_source or _encodes_to(kept, content):
-        return _declared(kept)
-    read = read_messages(content.text)
-    changed = set_content(alive, read or content.value)
-    return _declared(replace(changed, template="simple", includes={}))
+        return kept
+    simple = replace(alive, template="simple", includes={})
+    return set_content(simple, read_messages(content.text) or content.value)
 
 
 def set_content(prompt: Prompt, value: Any) -> Prompt:
     """Return a prompt with another content.
 
     Args:
-        prompt: The prompt.
+        prompt: The prompt. Where it declares variables, those that it lacks are declared.
         value: A list of messages makes a chat prompt, and so does its JSON text where the prompt
             is one. Other JSON than a text is kept as its JSON text, with a mark in the file.
     """
     extensions = {key: item for key, item in prompt.extensions.items() if key != JSON_KEY}
+    found = None
     if not isinstance(value, str) or prompt.is_chat:
-        found = read_messages(value)
-        if found is not None:
-            messages = _parsed(found).messages
-            return replace(prompt, prompt=None, messages=messages, extensions=extensions)
-    if not isinstance(value, str):
-        extensions[JSON_KEY] = True
-        value = _json(value)
-    return replace(prompt, prompt=value, messages=None, extensions=extensions)
+        found = _parsed(value)
+    if found is None:
+        if not isinstance(value, str):
+            extensions[JSON_KEY] = True
+            value = _json(value)
+        found = Prompt(prompt=value)
+    bare = replace(found, template=prompt.template)
+    return replace(
+        prompt,
+        prompt=bare.prompt,
+        messages=bare.messages,
+        extensions=extensions,
+        variables=_declared(prompt, bare),
+    )
 
 
 def read_messages(value: Any) -> list[Any] | None:
     """Return the messages that a value or its JSON text is; None where it is none."""
-    try:
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            value = json.loads(value)
-        if not isinstance(value, list):
-            return None
-        prompt = _parsed(value)
-    except (ValueError, RecursionError, PromptFileError):
-        return None
-    messages: list[Any] = prompt.content.get("messages", [])
-    has_roles = any(isinstance(item, Message) for item in prompt.messages or ())
-    return messages if has_roles and messages == value else None
+    prompt = _parsed(value)
+    return prompt.content["messages"] if prompt else None
+
+
+def is_deep(value: Any) -> bool:
+    """Return whether a JSON value is nested deeper than a prompt file may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def check_fits(name: str, content: RemoteContent) -> None:
@@ -313,30 +320,38 @@ def _encodes_to(prompt: Prompt, content: RemoteContent) -> bool:
     return again.digest == replace(content, config=again.config).digest
 
 
-def _declared(prompt: Prompt) -> Prompt:
-    """Declare the variables that the texts have and the contract lacks, where there is one."""
+def _declared(prompt: Prompt, bare: Prompt) -> dict[str, Variable] | None:
+    """Return the contract with what a new content uses and it lacks, where there is a contract."""
     if prompt.variables is None:
-        return prompt
+        return None
     found: dict[str, Variable] = {}
-    for item in prompt.messages or ():
+    for item in bare.messages or ():
         if isinstance(item, Insert):
             found[item.insert] = Variable(type="messages")
-    for _, text in texts(prompt):
+    for _, text in texts(bare):
         plain = {*split_simple(text)[1::2]}
-        for name, _line in find_references(Source(text, prompt.template)).variables:
-            if _DECLARABLE.fullmatch(name):
-                found.setdefault(name, Variable(type="string" if name in plain else "any"))
+        # A text that is no template is refused where it is saved.
+        with suppress(TemplateError):
+            for name, _line in find_references(Source(text, bare.template)).variables:
+                if _DECLARABLE.fullmatch(name):
+                    found.setdefault(name, Variable(type="string" if name in plain else "any"))
     new = {name: variable for name, variable in found.items() if name not in prompt.contract}
-    return replace(prompt, variables={**prompt.variables, **new}) if new else prompt
+    return {**prompt.variables, **new}
 
 
-def _parsed(messages: list[Any]) -> Prompt:
-    """Return messages as a prompt file understands them.
-
-    Raises:
-        PromptFileError: They are no messages.
-    """
-    return loads(_json({"template": "none", "messages": messages}))
+def _parsed(value: Any) -> Prompt | None:
+    """Return the messages that a value or its JSON text is, as a prompt without a language."""
+    try:
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            value = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, list) or is_deep(value):
+        return None
+    prompt = parse_content({"template": "none", "messages": value})
+    if not isinstance(prompt, Prompt) or prompt.content["messages"] != without_nulls(value):
+        return None
+    return prompt if any(isinstance(item, Message) for item in prompt.messages or ()) else None
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

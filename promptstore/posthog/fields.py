@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from promptstore.history.labels import is_label
 from promptstore.model.values import MAX_DEPTH
-from promptstore.posthog.content import MAX_BYTES
+from promptstore.posthog.content import MAX_BYTES, is_deep
 from promptstore.posthog.names import API_NAME, MAX_NAME_LENGTH, RESERVED_NAME
 
 MAX_LABEL_LENGTH: Final = 128
@@ -43,19 +43,6 @@ def fault(code: str, detail: str) -> PydanticCustomError:
 def size_of(value: Any) -> int:
     """Return the size of a JSON value: the bytes of its compact JSON in UTF-8."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def is_deep(value: Any) -> bool:
-    """Return whether a JSON value is nested deeper than a prompt file may be."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
 
 
 def read_uuid(text: str) -> str | None:

@@ -48,7 +48,7 @@ ORDERS: tuple[str, ...] = (
     "prompt_size_bytes",
 )
 """What a list may be ordered by; with ``-`` in front the other way round."""
-_FORMAT = Field(
+_FORMAT: Any = Field(
     "json",
     description="`source`: templates as the file writes them. `native`: the whole file as JSON.",
 )

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from promptstore.formatters import text_repr
-from promptstore.posthog.fields import is_deep
+from promptstore.posthog.content import is_deep
 from promptstore.posthog.requests import TextReprRequest
 from promptstore.server.errors import ApiError, invalid
 

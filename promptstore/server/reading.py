@@ -20,6 +20,7 @@ from promptstore.errors import (
 from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import render_prompt, texts
+from promptstore.model.versions import PromptInfo
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.models import PromptDiff, PromptList, Rendered, Resolved
 from promptstore.posthog.names import decode_name, encode_name
@@ -135,8 +136,10 @@ def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = N
     """Return a version with what the API says about it."""
     # The id stays the same through all versions, so it is that of the newest one.
     newest = found.snapshot.read(found.name, deleted=True)
-    facts = views.facts_of(project, found.snapshot, prompt)
-    return Row(prompt, project.id_of(found.snapshot, newest), found.latest, facts, label)
+    info = found.snapshot.info(found.name, version=prompt.version)
+    message = _message(project, found.snapshot, prompt)
+    prompt_id = project.id_of(found.snapshot, newest)
+    return Row(prompt, prompt_id, found.latest, info, message, label)
 
 
 def read_by_name(project: Project, text: str, query: ReadQuery) -> Shown:
@@ -270,7 +273,7 @@ def render(project: Project, text: str, request: RenderRequest) -> Rendered:
         digest=rendered.digest,
         messages=rendered.messages,
         text=None if rendered.is_chat else rendered.text,
-        config=prompt.content.get("config", {}),
+        config=dict(rendered.config),
     )
 
 
@@ -299,18 +302,27 @@ def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str
         except NotFoundError:
             return []
         listed = [prompt for prompt in labelled if prompt.name in alive]
-    return [_listed_row(project, snapshot, prompt) for prompt in listed]
+    infos = snapshot.infos(prompt.name or "" for prompt in listed) if label is None else {}
+    return [_listed_row(project, snapshot, prompt, infos) for prompt in listed]
 
 
-def _listed_row(project: Project, snapshot: Snapshot, prompt: Prompt) -> Row:
-    newest = snapshot.read(prompt.name or "")
-    facts = views.facts_of(project, snapshot, prompt)
-    return Row(prompt, project.id_of(snapshot, newest), newest.version or 0, facts)
+def _listed_row(
+    project: Project, snapshot: Snapshot, prompt: Prompt, infos: Mapping[str, PromptInfo]
+) -> Row:
+    name = prompt.name or ""
+    newest = snapshot.read(name)
+    info = infos.get(name) or snapshot.info(name, version=prompt.version)
+    message = _message(project, snapshot, prompt)
+    return Row(prompt, project.id_of(snapshot, newest), newest.version or 0, info, message)
+
+
+def _message(project: Project, snapshot: Snapshot, prompt: Prompt) -> str:
+    return project.history(snapshot).commit(prompt.commit).message if prompt.commit else ""
 
 
 def _order_key(order: str, places: Mapping[str, int], row: Row) -> tuple[Any, ...]:
     # Git counts whole seconds, so the place in the history orders what was written in one.
-    made = (row.facts.updated_at, places.get(row.name, 0))
+    made = (row.info.updated_at, places.get(row.name, 0))
     if order == "name":
         return (encode_name(row.name),)
     if order == "version":
@@ -318,7 +330,7 @@ def _order_key(order: str, places: Mapping[str, int], row: Row) -> tuple[Any, ..
     if order in ("latest_version", "version_count"):
         return (row.latest, *made)
     if order == "first_version_created_at":
-        return (row.facts.created_at, *made)
+        return (row.info.created_at, *made)
     if order == "prompt_size_bytes":
         return (views.stored_size(row.content()), *made)
     return made

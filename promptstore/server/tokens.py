@@ -96,7 +96,7 @@ class TokenFile:
         return found
 
     def create(
-        self, user: str, scopes: Sequence[Scope], projects: Sequence[int]
+        self, user: str, scopes: Sequence[str], projects: Sequence[int]
     ) -> tuple[Token, str]:
         """Make a key.
 
@@ -124,7 +124,7 @@ class TokenFile:
             id=secrets.token_hex(4),
             digest=_digest(key),
             user=user.strip(),
-            scopes=tuple(dict.fromkeys(scopes)),
+            scopes=tuple(scope for scope in SCOPES if scope in scopes),
             projects=tuple(dict.fromkeys(projects)),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from promptstore.history.labels import LabelMove, LabelTable
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import Prompt
+from promptstore.model.versions import PromptInfo, Version
 from promptstore.posthog.content import RemoteContent, encode_content, served_content
 from promptstore.posthog.fields import MAX_DESCRIPTION_LENGTH
 from promptstore.posthog.models import (
@@ -26,9 +27,7 @@ from promptstore.posthog.models import (
 )
 from promptstore.posthog.names import encode_name
 from promptstore.server import ids
-from promptstore.server.projects import Project
 from promptstore.store.edits import default_messages
-from promptstore.store.snapshot import Snapshot
 
 END_OF_DESCRIPTION: Final = "\n\n(Published through the API.)"
 """Stands at the end of a commit's message whose description ends in what git calls trailers."""
@@ -40,26 +39,6 @@ _MAX_ITEM: Final = 72
 _ITEM_PREFIX: Final = 39
 
 
-class Facts(NamedTuple):
-    """Who made a version of a prompt and when.
-
-    Attributes:
-        created_by: The author of the prompt's first version.
-        created_at: When that was committed.
-        updated_by: The author of this version.
-        updated_at: When that was committed.
-        labels: The labels that point at it.
-        message: The message of its commit.
-    """
-
-    created_by: str | None
-    created_at: datetime | None
-    updated_by: str | None
-    updated_at: datetime | None
-    labels: Sequence[str]
-    message: str
-
-
 class Row(NamedTuple):
     """One version of a prompt, with what the API says about it beside its content.
 
@@ -67,14 +46,16 @@ class Row(NamedTuple):
         prompt: The prompt as of the version.
         id: The prompt's id.
         latest: The number of its newest version.
-        facts: Who made it and when.
+        info: Who made it and when, and its labels.
+        message: The message of its commit.
         label: The label that it was asked for by, or None.
     """
 
     prompt: Prompt
     id: str
     latest: int
-    facts: Facts
+    info: PromptInfo
+    message: str
     label: str | None = None
 
     @property
@@ -89,24 +70,10 @@ class Row(NamedTuple):
         return served_content(self.prompt)
 
 
-def facts_of(project: Project, snapshot: Snapshot, prompt: Prompt) -> Facts:
-    """Return who made a version of a prompt and when."""
-    history = project.history(snapshot)
-    message = history.commit(prompt.commit).message if prompt.commit else ""
-    return Facts(
-        prompt.created_by,
-        prompt.created_at,
-        prompt.updated_by,
-        prompt.updated_at,
-        prompt.labels,
-        message,
-    )
-
-
 def by_id(row: Row, form: str) -> PromptById:
     """Return a prompt as the generation of ids answers it: JSON content as JSON."""
-    facts = row.facts
-    made = {"created_by": _user(facts.created_by), "created_at": _utc(facts.created_at)}
+    info = row.info
+    made = {"created_by": _user(info.created_by), "created_at": _utc(info.created_at)}
     return PromptById(**{**_base(row), **made, "prompt": row.content(form).value})
 
 
@@ -140,7 +107,7 @@ def native_prompt(row: Row, labels: LabelTable) -> NativePrompt:
     return NativePrompt(
         **_base(row),
         latest_version=row.latest,
-        version_description=_description(row.facts.message, row.name),
+        version_description=_description(row.message, row.name),
         all_labels=_labels(labels, row.name),
         git_name=row.name,
         commit=prompt.commit or "",
@@ -202,9 +169,9 @@ def _base(row: Row) -> dict[str, Any]:
         "id": row.id,
         "name": encode_name(row.name),
         "version": row.prompt.version,
-        "created_by": _user(row.facts.updated_by),
-        "created_at": _utc(row.facts.updated_at),
-        "updated_at": _utc(row.facts.updated_at),
+        "created_by": _user(row.info.updated_by),
+        "created_at": _utc(row.info.updated_at),
+        "updated_at": _utc(row.info.updated_at),
         "deleted": row.prompt.deleted,
     }
 
@@ -218,15 +185,15 @@ def _versioned(row: Row, content: RemoteContent, mode: str) -> dict[str, Any]:
         "is_latest": row.prompt.version == row.latest,
         "latest_version": row.latest,
         "version_count": row.latest,
-        "first_version_created_at": _utc(row.facts.created_at),
+        "first_version_created_at": _utc(row.info.created_at),
     }
 
 
 def _full(row: Row, content: RemoteContent, mode: str) -> dict[str, Any]:
     return {
         **_versioned(row, content, mode),
-        "version_description": _description(row.facts.message, row.name),
-        "labels": list(row.facts.labels),
+        "version_description": _description(row.message, row.name),
+        "labels": list(row.info.labels),
         "activity_item_id": _activity_item(encode_name(row.name)),
     }
 
@@ -271,7 +238,7 @@ def _user(person: str | None) -> User | None:
 
 def is_by(row: Row, number: int) -> bool:
     """Return whether a version was made by the user of a number."""
-    person = _user(row.facts.updated_by)
+    person = _user(row.info.updated_by)
     return person is not None and person.id == number
 
 

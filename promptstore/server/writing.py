@@ -14,21 +14,21 @@ from promptstore.errors import (
     ConflictError,
     InvalidNameError,
     LabelNotFoundError,
-    PromptFileError,
     PromptNotFoundError,
     VersionNotFoundError,
 )
 from promptstore.history.labels import is_label
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import MAX_DEPTH
 from promptstore.posthog.content import (
     MAX_BYTES,
     RemoteContent,
     decode_content,
+    is_deep,
     served_content,
     set_content,
 )
-from promptstore.posthog.fields import NAME_RULE, is_deep, size_of
+from promptstore.posthog.fields import NAME_RULE, size_of
 from promptstore.posthog.models import LabelRow
 from promptstore.posthog.names import decode_name, encode_name
 from promptstore.posthog.requests import (
@@ -39,7 +39,6 @@ from promptstore.posthog.requests import (
     ReplaceRequest,
     UpdateRequest,
 )
-from promptstore.promptfile.reader import loads
 from promptstore.server import views
 from promptstore.server.answers import check_match
 from promptstore.server.auth import Caller
@@ -84,7 +83,9 @@ def create(caller: Caller, request: CreateRequest, form: str) -> Written:
     if form == "native":
         prompt = _native(request.prompt, request.config)
     else:
-        prompt = set_content(Prompt(template="simple", config=request.config), request.prompt)
+        prompt = set_content(
+            Prompt(prompt="", template="simple", config=request.config), request.prompt
+        )
     prompt = replace(prompt, deleted=prompt.deleted or request.deleted)
     return _make(caller, snapshot, name, prompt, request.version_description, "name")
 
@@ -156,7 +157,7 @@ def update(
     check_match(if_match, found.etag)
     given = request.model_fields_set
     if "prompt" in given:
-        content = RemoteContent(request.prompt, prompt.content.get("config", {}))
+        content = RemoteContent(request.prompt, prompt.config)
         prompt = decode_content(content, prompt, as_source=True)
     if "name" in given and request.name != encode_name(found.name):
         return _rename(caller, found, request.name, replace(prompt, deleted=request.deleted))
@@ -216,7 +217,7 @@ def remove_label(caller: Caller, text: str, label: str, if_match: str | None) ->
 
 def _published(before: Prompt, request: PublishRequest) -> Prompt:
     given = request.model_fields_set
-    config = request.config if "config" in given else before.content.get("config", {})
+    config = request.config if "config" in given else before.config
     value = request.prompt
     if "edits" in given:
         value = _edited(served_content(before).value, request.edits)
@@ -231,10 +232,10 @@ def _native(value: Any, config: Mapping[str, Any]) -> Prompt:
         raise invalid("invalid_input", "The config stands in the native content.", "config")
     if not isinstance(value, dict):
         raise invalid("invalid_input", "A native content is the object of a file.", "prompt")
-    try:
-        return loads(json.dumps(value, ensure_ascii=False), "prompt")
-    except PromptFileError as error:
-        raise invalid("invalid_input", str(error), "prompt") from None
+    prompt = parse_content(value)
+    if not isinstance(prompt, Prompt):
+        raise invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
+    return prompt
 
 
 def _edited(value: Any, edits: Sequence[Edit]) -> Any:

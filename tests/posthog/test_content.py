@@ -226,7 +226,7 @@ INCLUDING = Prompt(prompt='{% include "tone" %}\nHi {{  name }}, {{ x }}', inclu
         INCLUDING,
         Prompt(prompt="Hi {{  name }}"),
         Prompt(messages=(Message("user", "{{ a }}"),)),
-        set_content(Prompt(template="simple"), {"a": [1, "{{ b }}"]}),
+        set_content(Prompt(prompt="", template="simple"), {"a": [1, "{{ b }}"]}),
     ],
 )
 def test_the_same_content_changes_nothing(prompt: Prompt, as_source: bool) -> None:
@@ -260,7 +260,7 @@ def test_logic_that_is_edited_stays_logic() -> None:
 
 
 def test_json_that_is_no_list_of_messages_is_marked_and_comes_back() -> None:
-    made = set_content(Prompt(template="simple"), {"a": [1, None]})
+    made = set_content(Prompt(prompt="", template="simple"), {"a": [1, None]})
     assert (made.prompt, made.extensions) == ('{"a": [1, null]}', {"x-posthog-json": True})
     assert encode_content(loads(dumps(made))).value == {"a": [1, None]}
     assert set_content(made, "text").extensions == {}

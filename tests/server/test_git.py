@@ -98,7 +98,7 @@ def test_ids_are_the_same_on_a_clone(client: httpx.Client, repo: GitRepo, tmp_pa
 
     repo.clone(tmp_path / "clone", "--bare")
     cloned = Project(ProjectSettings(7, tmp_path / "clone"))
-    there = read_by_name(cloned, "summarise", ReadQuery()).model
+    there = read_by_name(cloned, "summarise", ReadQuery.model_validate({})).model
     assert there.model_dump(mode="json", exclude_unset=True) == client.get("name/summarise").json()
 
 
