@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-from uuid import UUID
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.fields import read_uuid
-from promptstore.server import ids
 from promptstore.server.answers import AnswerCache
 from promptstore.server.settings import ProjectSettings
 from promptstore.store.snapshot import History, Snapshot
 from promptstore.store.store import PromptStore
+
+SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")
+"""Where all ids are derived, so that they are the same on every clone."""
 
 
 class FileId(NamedTuple):
@@ -83,8 +85,9 @@ class Project:
         """Return the id that follows from a name."""
         if self._store_id is None:
             first = self.history(snapshot).timeline.first_commit()
-            self._store_id = ids.store_id(first, self.store.root)
-        return ids.prompt_id(self._store_id, name)
+            # All clones share the first commit, and so the ids.
+            self._store_id = uuid5(SPACE, f"store {first} {self.store.root}")
+        return str(uuid5(self._store_id, f"prompt {name}"))
 
     def names_by_id(self, snapshot: Snapshot) -> dict[str, str]:
         """Return the names of all prompts that are not deleted, by id; one in a file goes first."""

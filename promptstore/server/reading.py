@@ -34,8 +34,7 @@ from promptstore.posthog.requests import (
 )
 from promptstore.server import views
 from promptstore.server.answers import Shown, make_etag
-from promptstore.server.errors import ApiError, invalid, no_such_prompt, not_found
-from promptstore.server.ids import version_id
+from promptstore.server.errors import invalid, no_such_prompt, not_found
 from promptstore.server.projects import Project
 from promptstore.server.views import Row
 from promptstore.store.snapshot import Snapshot
@@ -204,7 +203,7 @@ def resolve(project: Project, text: str, query: ResolveQuery) -> Shown:
         version
         for version in versions
         if query.version in (None, version.number)
-        and query.version_id in (None, version_id(prompt_id, version.commit))
+        and query.version_id in (None, views.version_id(prompt_id, version.commit))
     ]
     if not chosen:
         raise no_such_prompt(text)
@@ -280,7 +279,6 @@ def render(project: Project, text: str, request: RenderRequest) -> Rendered:
 def _selected(
     project: Project, found: Found, text: str, version: int | None, label: str | None
 ) -> Prompt:
-    missing: ApiError = no_such_prompt(text, version=version, label=label)
     try:
         if label is not None:
             return project.store.get(found.name, label=label)
@@ -288,7 +286,7 @@ def _selected(
             return project.store.get(found.name, version=version)
         return found.snapshot.read(found.name)
     except (LabelNotFoundError, VersionNotFoundError, PromptNotFoundError):
-        raise missing from None
+        raise no_such_prompt(text, version=version, label=label) from None
 
 
 def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str) -> list[Row]:

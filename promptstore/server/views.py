@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid5
 
 from promptstore.history.labels import LabelMove, LabelTable
 from promptstore.model.prompt import Prompt
@@ -26,7 +27,7 @@ from promptstore.posthog.models import (
     VersionSummary,
 )
 from promptstore.posthog.names import encode_name
-from promptstore.server import ids
+from promptstore.server.projects import SPACE
 from promptstore.store.edits import default_messages
 
 END_OF_DESCRIPTION: Final = "\n\n(Published through the API.)"
@@ -116,10 +117,15 @@ def native_prompt(row: Row, labels: LabelTable) -> NativePrompt:
     )
 
 
+def version_id(prompt: str, commit: str) -> str:
+    """Return the id of one version of a prompt."""
+    return str(uuid5(UUID(prompt), f"version {commit}"))
+
+
 def version_summary(prompt: str, name: str, version: Version, latest: int) -> VersionSummary:
     """Return one version of a prompt's history."""
     return VersionSummary(
-        id=ids.version_id(prompt, version.commit),
+        id=version_id(prompt, version.commit),
         version=version.number,
         version_description=_description(version.message, name),
         created_by=_user(version.author),
@@ -149,7 +155,7 @@ def label_row(
                 break
     newest, oldest = (own[0], own[-1]) if own else (None, None)
     return LabelRow(
-        id=ids.label_id(prompt, label),
+        id=str(uuid5(UUID(prompt), f"label {label}")),
         name=label,
         prompt_name=encode_name(name),
         version=version,
@@ -222,9 +228,11 @@ def _user(person: str | None) -> User | None:
     name, _, address = person.rpartition(" <")
     email = address.removesuffix(">")
     first, _, last = name.strip().partition(" ")
-    uuid = ids.user_uuid(email)
+    folded = email.casefold().encode("utf-8", "surrogatepass")
+    number = int.from_bytes(hashlib.sha256(folded).digest()[:6], "big") or 1
+    uuid = str(uuid5(SPACE, f"user {email.casefold()}"))
     return User(
-        id=ids.user_number(email),
+        id=number,
         uuid=uuid,
         distinct_id=uuid,
         first_name=first,

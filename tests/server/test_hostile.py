@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from promptstore.server import bodies
-from promptstore.server.bodies import PromptRoute
+from promptstore.server.bodies import ApiRoute, EventRoute, PromptRoute
 from tests.gitrepo import GitRepo
 from tests.server.conftest import copied
 from tests.server.listening import Host, Server
@@ -191,6 +192,46 @@ def test_a_body_over_the_limit_is_not_read(server: Server) -> None:
         f"Content-Type: application/json\r\nContent-Length: {PromptRoute.max_body + 1}\r\n\r\n"
     )
     assert_refused(raw(server, head.encode()), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "limit"),
+    [
+        ("POST", "name/summarise/render/", ApiRoute.max_body),
+        ("PUT", "name/summarise/labels/a/", ApiRoute.max_body),
+        ("PATCH", "name/summarise/", PromptRoute.max_body),
+        ("POST", "../llm_analytics/text_repr/", EventRoute.max_body),
+    ],
+)
+def test_each_route_has_its_limit(server: Server, method: str, path: str, limit: int) -> None:
+    url = BASE.replace("llm_prompts/", "") + path.removeprefix("../")
+    if not path.startswith("../"):
+        url = BASE + path
+    head = (
+        f"{method} {url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {limit + 1}\r\n\r\n"
+    )
+    assert_refused(raw(server, head.encode()), 413)
+    assert_refused(ask(server, method, url, b" " * limit), 400)
+
+
+def test_a_big_body_is_parsed_beside_the_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    parse = json.loads
+
+    def watched(text: str) -> object:
+        seen.append(threading.current_thread().name)
+        return parse(text)
+
+    monkeypatch.setattr(bodies.json, "loads", watched)
+    for size in (10, 1_500_000):
+        body = json.dumps({"name": "a b", "prompt": "x" * size}).encode()
+        assert_refused(ask(server, "POST", BASE, body), 400)
+    loop, worker = seen[:2]
+    assert "worker" in worker
+    assert "worker" not in loop
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(

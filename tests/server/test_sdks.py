@@ -69,6 +69,18 @@ class TestPython:
         compiled = make().compile(found.prompt, {"n": 3, "text": "All"})
         assert compiled == "Sum up in 3 words: All"
 
+    @pytest.mark.parametrize("spaces", ["", " ", "   ", "\t"])
+    @pytest.mark.parametrize("template", ["simple", "jinja2"])
+    def test_a_prompt_is_filled_whatever_spaces_its_file_has(
+        self, make: Callable[..., python_sdk.Prompts], repo: GitRepo, spaces: str, template: str
+    ) -> None:
+        text = json.dumps(f"Hi {{{{{spaces}name{spaces}}}}}!")
+        repo.commit({"prompts/greet.yaml": f"template: {template}\nprompt: {text}\n"})
+        found = make().get("greet", with_metadata=True)
+        assert make().compile(found.prompt, {"name": "Ada"}) == "Hi Ada!"
+        everything = make().get_all()
+        assert make().compile(everything["greet"].prompt, {"name": "Ada"}) == "Hi Ada!"
+
     def test_get_a_version_and_a_label(self, make: Callable[..., python_sdk.Prompts]) -> None:
         numbered = make().get("summarise", version=1, with_metadata=True)
         labelled = make().get("summarise", label="production", with_metadata=True)
@@ -143,6 +155,15 @@ class TestJavaScript:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         answers: list[Any] = json.loads(done.stdout)
         return answers
+
+    def test_a_prompt_is_filled_whatever_spaces_its_file_has(
+        self, server: Server, repo: GitRepo
+    ) -> None:
+        text = "{% include 'support/tone' %}, {{   name }}!"
+        repo.commit({"prompts/greet.yaml": f'prompt: "{text}"\n'})
+        (found,) = self.ask(server, (server.key, ["get", "greet"]))
+        (filled,) = self.ask(server, (server.key, ["compile", found["prompt"], {"name": "Ada"}]))
+        assert filled == "Kind, Ada!"
 
     def test_reads_and_failures(self, server: Server) -> None:
         newest, numbered, labelled, nested, everything, by_label, *failures = self.ask(
