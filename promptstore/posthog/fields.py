@@ -112,13 +112,15 @@ def _not_null(value: Any) -> Any:
     return value
 
 
-def _json(value: Any) -> Any:
-    """Return any JSON but null that a prompt file can hold."""
+def _json(value: Any, too_large: str) -> Any:
+    """Return any JSON but null that the API and a prompt file can hold."""
     _not_null(value)
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         raise fault("invalid_input", "Value must be valid JSON.") from None
+    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+        raise fault("max_size", too_large)
     if "\\u0000" in text:
         _check_nul(value)
     check_characters(text)
@@ -138,9 +140,7 @@ def _check_nul(value: Any) -> None:
 
 
 def _content(value: Any) -> Any:
-    if size_of(_json(value)) > MAX_BYTES:
-        raise fault("max_size", f"Prompt payload must be {MAX_BYTES} bytes or fewer.")
-    return value
+    return _json(value, f"Prompt payload must be {MAX_BYTES} bytes or fewer.")
 
 
 def _config(value: Any) -> dict[str, Any]:
@@ -148,8 +148,7 @@ def _config(value: Any) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise fault("invalid_config", _HINT)
-    if size_of(_json(value)) > MAX_BYTES:
-        raise fault("max_size", f"Config must be {MAX_BYTES} bytes or fewer.")
+    _json(value, f"Config must be {MAX_BYTES} bytes or fewer.")
     return value
 
 
