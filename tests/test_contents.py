@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -285,7 +286,7 @@ def test_contents_in_memory_have_a_limit() -> None:
     cache = ContentCache()
     for number in range(100):
         data = f"prompt: '{number} {'x' * 900_000}'\n".encode()
-        assert cache.read(File("a.yaml", blob_id(data), lambda data=data: data)).prompt
+        assert cache.read(File("a.yaml", blob_id(data), partial(bytes, data))).prompt
     kept = [found for found in cache._found.values() if isinstance(found, Prompt)]
     assert 0 < sum(len(prompt.prompt or "") for prompt in kept) <= 64 * 1024 * 1024
 

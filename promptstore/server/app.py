@@ -48,8 +48,8 @@ PostHog's prompt API over git repositories. Every write is one commit.
 - Reads carry an `ETag`: `If-None-Match` answers 304, `If-Match` guards a write.
 """
 _ROUTERS: Final = (
-    by_name.contents,
     by_name.router,
+    by_name.contents,
     prompts.router,
     events.router,
     events.unbuilt,
@@ -86,7 +86,8 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
     app.state.projects = projects
     app.state.tokens = tokens
     for router in _ROUTERS:
-        app.include_router(router)
+        # Each says its own prefix and answers, so its routes are the application's as they are.
+        app.router.routes.extend(router.routes)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)
@@ -202,8 +203,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> list[str]:
     found = {
         method
-        for router in _ROUTERS
-        for route in router.routes
+        for route in request.app.routes
         if route.matches(request.scope)[0] is not Match.NONE
         for method in getattr(route, "methods", ())
     }

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import unquote
 
-from fastapi import Depends, Path, Query, Security
-from fastapi.security import HTTPBearer, SecurityScopes
+from fastapi import Path, Query, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from promptstore.server.errors import forbidden, not_found, unauthenticated
@@ -21,9 +23,6 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOCAL_HOST: Final = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 _OF_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _BEARER: Final = "Bearer "
-_scheme: Final = HTTPBearer(
-    scheme_name="key", description="A key made by `promptstore token create`.", auto_error=False
-)
 
 
 class Caller(NamedTuple):
@@ -38,36 +37,44 @@ class Caller(NamedTuple):
     author: str | None
 
 
-async def authorize(
-    request: Request,
-    scopes: SecurityScopes,
-    project_id: Annotated[
-        str, Path(description="The project: a number, or `@current`.", examples=["@current"])
-    ],
-    _key: Annotated[object, Depends(_scheme)],
-    token: Annotated[
-        str,
-        Query(
-            description="The public token of a project; it wins over the path.",
-            examples=["phc_project_1"],
-        ),
-    ] = "",
-) -> Caller:
-    """Return the caller of a request.
+class KeyAuth(SecurityBase):
+    """The dependency that lets a request in: by its key, for its project, with its scopes."""
 
-    Raises:
-        ApiError: 401 without a good key, 404 for a project that is not there or not theirs, 403
-            without the scope.
-    """
-    state = request.app.state
-    known = _token(request, state.tokens)
-    project = _project(state.projects, known, project_id, token)
-    for scope in scopes.scopes:
-        if known is not None and not known.may(scope):
-            raise forbidden(f"API key missing required scope '{scope}'")
-    return Caller(project, known.user if known else None)
+    def __init__(self) -> None:
+        self.scheme_name = "key"
+        self.model = HTTPBearer(description="A key made by `promptstore token create`.")
+
+    async def __call__(
+        self,
+        request: Request,
+        scopes: SecurityScopes,
+        project_id: Annotated[
+            str, Path(description="The project: a number, or `@current`.", examples=["@current"])
+        ],
+        token: Annotated[
+            str,
+            Query(
+                description="The public token of a project; it wins over the path.",
+                examples=["phc_project_1"],
+            ),
+        ] = "",
+    ) -> Caller:
+        """Return the caller of a request.
+
+        Raises:
+            ApiError: 401 without a good key, 404 for a project that is not there or not theirs,
+                403 without the scope.
+        """
+        state = request.app.state
+        known = _token(request, state.tokens)
+        project = _project(state.projects, known, project_id, token)
+        for scope in scopes.scopes:
+            if known is not None and not known.may(scope):
+                raise forbidden(f"API key missing required scope '{scope}'")
+        return Caller(project, known.user if known else None)
 
 
+authorize: Final = KeyAuth()
 Reader = Annotated[Caller, Security(authorize, scopes=["llm_prompt:read"])]
 Writer = Annotated[Caller, Security(authorize, scopes=["llm_prompt:write"])]
 

@@ -225,7 +225,7 @@ def test_a_big_body_is_parsed_beside_the_loop(
         seen.append(threading.current_thread().name)
         return parse(text)
 
-    monkeypatch.setattr(bodies.json, "loads", watched)
+    monkeypatch.setattr(json, "loads", watched)
     for size in (10, 1_500_000):
         body = json.dumps({"name": "a b", "prompt": "x" * size}).encode()
         assert_refused(ask(server, "POST", BASE, body), 400)
