@@ -48,7 +48,7 @@ def list_prompts(
     with opened(context, worktree=worktree) as store:
         snapshot = store.snapshot()
         prompts, broken = snapshot.list_readable(prefix, tag=tag, search=search, deleted=deleted)
-        infos = snapshot.infos(prompt.name or "" for prompt in prompts)
+        infos = snapshot.infos([prompt.name or "" for prompt in prompts])
         pairs = [(prompt, infos[prompt.name or ""]) for prompt in prompts]
         rows = [_row(*pair) for pair in pairs] if as_json else []
         cells = [] if as_json else [_cells(*pair) for pair in pairs]

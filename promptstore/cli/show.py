@@ -22,6 +22,7 @@ from promptstore.cli.output import (
     when,
 )
 from promptstore.cli.selection import Selected, select
+from promptstore.cli.times import At, parse_time
 from promptstore.errors import VersionNotFoundError
 from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.names import check_name
@@ -46,13 +47,15 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     source: Annotated[bool, typer.Option("--source", help="Print the file as it is.")] = False,
     worktree: Worktree = False,
+    at: At = None,
 ) -> None:
     """Show one prompt, be it deleted or not.
 
-    What it is, its variables and its texts.
+    What it is, its variables and its texts. With --at as it was then: NAME@production is what the
+    label pointed at.
     """
     with opened(context, worktree=worktree) as store:
-        selected = select(store, name)
+        selected = select(store, name, parse_time(at) if at else None)
         if source:
             print_file(_source(store, selected))
             return

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from promptstore.git.odb import Link
 from promptstore.git.reading import (
     Commit,
-    Link,
     Repository,
     blob_id,
     create_repository,
+    is_ancestor,
 )
-from promptstore.git.trees import (
-    EMPTY_TREE,
-    Difference,
-    Entry,
-    PlainNames,
-    Step,
-    changes_along,
-)
+from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 from promptstore.lazy import lazy_names
 
 if TYPE_CHECKING:
     from promptstore.git.commits import CommitNote, FileChange
     from promptstore.git.identity import Signature, choose_signatures
     from promptstore.git.locks import Patience
-    from promptstore.git.refs import is_ancestor, join_ref, start_branch, update_ref
+    from promptstore.git.refs import join_ref, start_branch, update_ref
     from promptstore.git.writing import update_branch
 
 __all__ = [
@@ -41,12 +35,9 @@ __all__ = [
     "FileChange",
     "Link",
     "Patience",
-    "PlainNames",
     "Repository",
     "Signature",
-    "Step",
     "blob_id",
-    "changes_along",
     "choose_signatures",
     "create_repository",
     "is_ancestor",
@@ -62,7 +53,6 @@ _HOME_OF: Final = {
     "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
-    "is_ancestor": "refs",
     "join_ref": "refs",
     "start_branch": "refs",
     "update_branch": "writing",
