@@ -248,7 +248,7 @@ def read_diff(project: Project, text: str, query: DiffQuery) -> Shown:
     return Shown(PromptDiff.model_validate({"name": encode_name(found.name), **value}))
 
 
-def render(project: Project, text: str, request: RenderRequest) -> Rendered:
+def render(project: Project, text: str, request: RenderRequest) -> Shown:
     """Fill a version of a prompt with values.
 
     Raises:
@@ -266,13 +266,15 @@ def render(project: Project, text: str, request: RenderRequest) -> Rendered:
             "invalid": dict(error.invalid),
         }
         raise refusal from None
-    return Rendered(
-        name=encode_name(found.name),
-        version=prompt.version or found.latest,
-        digest=rendered.digest,
-        messages=rendered.messages,
-        text=None if rendered.is_chat else rendered.text,
-        config=dict(rendered.config),
+    return Shown(
+        Rendered(
+            name=encode_name(found.name),
+            version=prompt.version or found.latest,
+            digest=rendered.digest,
+            messages=rendered.messages,
+            text=None if rendered.is_chat else rendered.text,
+            config=dict(rendered.config),
+        )
     )
 
 

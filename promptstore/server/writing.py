@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from promptstore.errors import (
@@ -29,7 +29,6 @@ from promptstore.posthog.content import (
     set_content,
 )
 from promptstore.posthog.fields import NAME_RULE, size_of
-from promptstore.posthog.models import LabelRow
 from promptstore.posthog.names import decode_name, encode_name
 from promptstore.posthog.requests import (
     CreateRequest,
@@ -40,7 +39,7 @@ from promptstore.posthog.requests import (
     UpdateRequest,
 )
 from promptstore.server import views
-from promptstore.server.answers import check_match
+from promptstore.server.answers import Shown, check_match
 from promptstore.server.auth import Caller
 from promptstore.server.errors import (
     ApiError,
@@ -52,7 +51,7 @@ from promptstore.server.errors import (
 )
 from promptstore.server.projects import Project
 from promptstore.server.reading import Found, find_by_id, find_by_name, find_file, git_name, row_of
-from promptstore.server.views import END_OF_DESCRIPTION, Row
+from promptstore.server.views import END_OF_DESCRIPTION
 from promptstore.store import edits as store_edits
 from promptstore.store.edits import Deletion
 from promptstore.store.snapshot import Snapshot
@@ -64,19 +63,7 @@ _MAX_FILE_NAME: Final = 200
 _TRAILER: Final = re.compile(r"[A-Za-z0-9-]+\s*:")
 
 
-class Written(NamedTuple):
-    """What a write made.
-
-    Attributes:
-        row: The prompt as it is now.
-        etag: Its state, or None for a tombstone, which no read shows.
-    """
-
-    row: Row
-    etag: str | None
-
-
-def create(caller: Caller, request: CreateRequest, form: str) -> Written:
+def create(caller: Caller, request: CreateRequest, form: str) -> Shown:
     """Make a prompt; the name of an archived one may be used again."""
     snapshot = caller.project.store.snapshot()
     name = _free_name(caller.project, snapshot, request.name, "name")
@@ -92,7 +79,7 @@ def create(caller: Caller, request: CreateRequest, form: str) -> Written:
 
 def publish(
     caller: Caller, text: str, request: PublishRequest, form: str, if_match: str | None
-) -> Written:
+) -> Shown:
     """Make a new version of a prompt from a content, from edits, or from a config."""
     found = find_by_name(caller.project, text, ids=True)
     before = found.snapshot.read(found.name)
@@ -106,7 +93,8 @@ def publish(
         prompt = replace(given, id=given.id or before.id)
     else:
         prompt = _published(before, request)
-    return _save(caller, found, {found.name: prompt}, request.version_description)
+    written = _commit(caller, found, {found.name: prompt}, request.version_description)
+    return _written(caller.project, written[found.name])
 
 
 def archive(caller: Caller, text: str, if_match: str | None) -> None:
@@ -118,7 +106,7 @@ def archive(caller: Caller, text: str, if_match: str | None) -> None:
     _take_labels_off(caller, found.name)
 
 
-def unarchive(caller: Caller, text: str) -> Written:
+def unarchive(caller: Caller, text: str) -> Shown:
     """Take the tombstone off a prompt."""
     project = caller.project
     found = find_file(project, project.store.snapshot(), git_name(text))
@@ -132,9 +120,7 @@ def unarchive(caller: Caller, text: str) -> Written:
     return _written(project, restored)
 
 
-def duplicate(
-    caller: Caller, text: str, request: DuplicateRequest, if_match: str | None
-) -> Written:
+def duplicate(caller: Caller, text: str, request: DuplicateRequest, if_match: str | None) -> Shown:
     """Make a prompt with the newest content of another one."""
     found = find_by_name(caller.project, text)
     prompt = found.snapshot.read(found.name)
@@ -150,7 +136,7 @@ def duplicate(
 
 def update(
     caller: Caller, text: str, request: UpdateRequest | ReplaceRequest, if_match: str | None
-) -> Written:
+) -> Shown:
     """Change a prompt by id, as the generation of ids does: name, content, tombstone."""
     found = find_by_id(caller.project, text)
     prompt = found.snapshot.read(found.name)
@@ -162,17 +148,18 @@ def update(
     if "name" in given and request.name != encode_name(found.name):
         return _rename(caller, found, request.name, replace(prompt, deleted=request.deleted))
     if not request.deleted:
-        return _save(caller, found, {found.name: prompt}, None)
+        written = _commit(caller, found, {found.name: prompt})
+        return _written(caller.project, written[found.name], by_id=True)
     _refuse_included(found)
     edit = replace(prompt, deleted=True) if "prompt" in given else Deletion()
-    written = _save(caller, found, {found.name: edit}, None)
+    written = _commit(caller, found, {found.name: edit})
     _take_labels_off(caller, found.name)
-    return written
+    return _written(caller.project, written[found.name], by_id=True)
 
 
 def set_label(
     caller: Caller, text: str, label: str, version: int, if_match: str | None
-) -> tuple[LabelRow, bool]:
+) -> tuple[Shown, bool]:
     """Point a label at a version of a prompt.
 
     Returns:
@@ -198,7 +185,7 @@ def set_label(
         raise missing from None
     own = project.id_of(found.snapshot, found.snapshot.read(found.name))
     moves = project.store.label_history(label, found.name)
-    return views.label_row(own, found.name, label, version, moves), is_new
+    return Shown(views.label_row(own, found.name, label, version, moves)), is_new
 
 
 def remove_label(caller: Caller, text: str, label: str, if_match: str | None) -> None:
@@ -288,7 +275,7 @@ def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> st
 
 def _make(
     caller: Caller, snapshot: Snapshot, name: str, content: Prompt, message: str | None, attr: str
-) -> Written:
+) -> Shown:
     project = caller.project
     content = replace(content, id=content.id or _id_for(project, snapshot, name))
     latest = None
@@ -323,26 +310,15 @@ def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
     return str(uuid4()) if is_taken else None
 
 
-def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Written:
+def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Shown:
     project = caller.project
     name = _free_name(project, found.snapshot, wanted, "name")
     _refuse_included(found)
     renamed = replace(prompt, id=project.id_of(found.snapshot, prompt))
     edits: dict[str, store_edits.Edit] = {name: renamed, found.name: Deletion(replaced_by=name)}
-    written = _save(caller, found, edits, f"Rename {found.name} to {name}", name)
+    written = _commit(caller, found, edits, f"Rename {found.name} to {name}")
     _take_labels_off(caller, found.name)
-    return written
-
-
-def _save(
-    caller: Caller,
-    found: Found,
-    edits: Mapping[str, store_edits.Edit],
-    message: str | None,
-    name: str | None = None,
-) -> Written:
-    written = _commit(caller, found, edits, message)
-    return _written(caller.project, written[name or found.name])
+    return _written(project, written[name], by_id=True)
 
 
 def _commit(
@@ -377,11 +353,14 @@ def _message(text: str | None) -> str | None:
     return text or None
 
 
-def _written(project: Project, prompt: Prompt) -> Written:
+def _written(project: Project, prompt: Prompt, *, by_id: bool = False) -> Shown:
     """Return a prompt as of the commit that wrote it, whatever was written since."""
     snapshot = project.store.snapshot(prompt.snapshot_commit)
     found = Found(snapshot, prompt.name or "", prompt.version or 0, prompt.commit or "")
-    return Written(row_of(project, found, prompt), None if prompt.deleted else found.etag)
+    row = row_of(project, found, prompt)
+    shown = views.by_id(row, "json") if by_id else views.full_prompt(row)
+    # No read shows a tombstone, so nothing can have its state.
+    return Shown(shown, None if prompt.deleted else found.etag)
 
 
 def _refuse_included(found: Found) -> None:
