@@ -20,6 +20,7 @@ from promptstore.errors import (
 from promptstore.history.labels import is_label
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import MAX_DEPTH
+from promptstore.posthog import requests
 from promptstore.posthog.content import (
     MAX_BYTES,
     RemoteContent,
@@ -30,25 +31,9 @@ from promptstore.posthog.content import (
 )
 from promptstore.posthog.fields import NAME_RULE, size_of
 from promptstore.posthog.names import decode_name, encode_name
-from promptstore.posthog.requests import (
-    CreateRequest,
-    DuplicateRequest,
-    Edit,
-    PublishRequest,
-    ReplaceRequest,
-    UpdateRequest,
-)
-from promptstore.server import views
+from promptstore.server import errors, views
 from promptstore.server.answers import Shown, check_match
 from promptstore.server.auth import Caller
-from promptstore.server.errors import (
-    ApiError,
-    invalid,
-    no_such_prompt,
-    only_detail,
-    stale,
-    taken_name,
-)
 from promptstore.server.projects import Project
 from promptstore.server.reading import Found, find_by_id, find_by_name, find_file, git_name, row_of
 from promptstore.server.views import END_OF_DESCRIPTION
@@ -63,7 +48,7 @@ _MAX_FILE_NAME: Final = 200
 _TRAILER: Final = re.compile(r"[A-Za-z0-9-]+\s*:")
 
 
-def create(caller: Caller, request: CreateRequest, form: str) -> Shown:
+def create(caller: Caller, request: requests.CreateRequest, form: str) -> Shown:
     """Make a prompt; the name of an archived one may be used again."""
     snapshot = caller.project.store.snapshot()
     name = _free_name(caller.project, snapshot, request.name, "name")
@@ -78,18 +63,18 @@ def create(caller: Caller, request: CreateRequest, form: str) -> Shown:
 
 
 def publish(
-    caller: Caller, text: str, request: PublishRequest, form: str, if_match: str | None
+    caller: Caller, text: str, request: requests.PublishRequest, form: str, if_match: str | None
 ) -> Shown:
     """Make a new version of a prompt from a content, from edits, or from a config."""
     found = find_by_name(caller.project, text, ids=True)
     before = found.snapshot.read(found.name)
     check_match(if_match, found.etag)
     if request.base_version != found.latest:
-        raise stale(found.latest)
+        raise errors.stale(found.latest)
     if form == "native":
         given = _native(request.prompt, request.config)
         if given.deleted:
-            raise invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
+            raise errors.invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
         prompt = replace(given, id=given.id or before.id)
     else:
         prompt = _published(before, request)
@@ -111,16 +96,18 @@ def unarchive(caller: Caller, text: str) -> Shown:
     project = caller.project
     found = find_file(project, project.store.snapshot(), git_name(text))
     if found is None:
-        raise no_such_prompt(text)
+        raise errors.no_such_prompt(text)
     if not found.snapshot.read(found.name, deleted=True).deleted:
-        raise taken_name()
+        raise errors.taken_name()
     restored = project.store.restore(
         found.name, expected_version=found.latest, author=caller.author
     )
     return _written(project, restored)
 
 
-def duplicate(caller: Caller, text: str, request: DuplicateRequest, if_match: str | None) -> Shown:
+def duplicate(
+    caller: Caller, text: str, request: requests.DuplicateRequest, if_match: str | None
+) -> Shown:
     """Make a prompt with the newest content of another one."""
     found = find_by_name(caller.project, text)
     prompt = found.snapshot.read(found.name)
@@ -128,14 +115,17 @@ def duplicate(caller: Caller, text: str, request: DuplicateRequest, if_match: st
     try:
         name = _free_name(caller.project, found.snapshot, request.new_name, "new_name")
         return _make(caller, found.snapshot, name, replace(prompt, id=None), None, "new_name")
-    except ApiError as refusal:
+    except errors.ApiError as refusal:
         if refusal.body.get("code") != "unique":
             raise
-        raise ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
+        raise errors.ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
 
 
 def update(
-    caller: Caller, text: str, request: UpdateRequest | ReplaceRequest, if_match: str | None
+    caller: Caller,
+    text: str,
+    request: requests.UpdateRequest | requests.ReplaceRequest,
+    if_match: str | None,
 ) -> Shown:
     """Change a prompt by id, as the generation of ids does: name, content, tombstone."""
     found = find_by_id(caller.project, text)
@@ -166,7 +156,7 @@ def set_label(
         The label, and whether the prompt did not have it before.
     """
     project = caller.project
-    missing = only_detail(404, f"Prompt '{text}' has no version {version}.")
+    missing = errors.only_detail(404, f"Prompt '{text}' has no version {version}.")
     found = find_file(project, project.store.snapshot(), git_name(text))
     if found is None or found.name not in found.snapshot:
         raise missing
@@ -178,7 +168,7 @@ def set_label(
             f"This prompt has reached the maximum of {_MAX_LABELS} labels. "
             "Remove a label to add a new one."
         )
-        raise only_detail(400, detail)
+        raise errors.only_detail(400, detail)
     try:
         project.store.set_label(found.name, label, version=version, author=caller.author)
     except (VersionNotFoundError, PromptNotFoundError):
@@ -192,7 +182,7 @@ def remove_label(caller: Caller, text: str, label: str, if_match: str | None) ->
     """Take a label off a prompt."""
     found = find_by_name(caller.project, text)
     label = label.strip()
-    missing = only_detail(404, f"Prompt '{text}' has no label '{label}'.")
+    missing = errors.only_detail(404, f"Prompt '{text}' has no label '{label}'.")
     if not is_label(label):
         raise missing
     check_match(if_match, found.etag)
@@ -202,7 +192,7 @@ def remove_label(caller: Caller, text: str, label: str, if_match: str | None) ->
         raise missing from None
 
 
-def _published(before: Prompt, request: PublishRequest) -> Prompt:
+def _published(before: Prompt, request: requests.PublishRequest) -> Prompt:
     given = request.model_fields_set
     config = request.config if "config" in given else before.config
     value = request.prompt
@@ -216,16 +206,16 @@ def _published(before: Prompt, request: PublishRequest) -> Prompt:
 def _native(value: Any, config: Mapping[str, Any]) -> Prompt:
     """Return the prompt that the content of a file is."""
     if config:
-        raise invalid("invalid_input", "The config stands in the native content.", "config")
+        raise errors.invalid("invalid_input", "The config stands in the native content.", "config")
     if not isinstance(value, dict):
-        raise invalid("invalid_input", "A native content is the object of a file.", "prompt")
+        raise errors.invalid("invalid_input", "A native content is the object of a file.", "prompt")
     prompt = parse_content(value)
     if not isinstance(prompt, Prompt):
-        raise invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
+        raise errors.invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
     return prompt
 
 
-def _edited(value: Any, edits: Sequence[Edit]) -> Any:
+def _edited(value: Any, edits: Sequence[requests.Edit]) -> Any:
     """Apply edits in order: to a text, or to the indented JSON text of anything else."""
     is_text = isinstance(value, str)
     text = value if is_text else json.dumps(value, ensure_ascii=False, indent=2)
@@ -237,25 +227,27 @@ def _edited(value: Any, edits: Sequence[Edit]) -> Any:
     try:
         edited = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise only_detail(400, f"Edits produced invalid JSON: {error}", edit_index=last) from None
+        raise errors.only_detail(
+            400, f"Edits produced invalid JSON: {error}", edit_index=last
+        ) from None
     if is_deep(edited):
         detail = f"Edits produced JSON that is nested deeper than {MAX_DEPTH} levels."
-        raise only_detail(400, detail, edit_index=last)
+        raise errors.only_detail(400, detail, edit_index=last)
     return edited
 
 
-def _replaced(text: str, edit: Edit, index: int) -> str:
+def _replaced(text: str, edit: requests.Edit, index: int) -> str:
     count = text.count(edit.old)
     if count == 0:
         detail = "Text to replace was not found in the prompt."
-        raise only_detail(400, detail, edit_index=index)
+        raise errors.only_detail(400, detail, edit_index=index)
     if count > 1:
         detail = f"Text to replace matches {count} times — provide more context to make it unique."
-        raise only_detail(400, detail, edit_index=index)
+        raise errors.only_detail(400, detail, edit_index=index)
     edited = text.replace(edit.old, edit.new)
     if size_of(edited) > MAX_BYTES:
         detail = f"Resulting prompt exceeds the {MAX_BYTES} byte size limit."
-        raise only_detail(400, detail, edit_index=index)
+        raise errors.only_detail(400, detail, edit_index=index)
     return edited
 
 
@@ -264,12 +256,12 @@ def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> st
     try:
         name = decode_name(text)
     except InvalidNameError:
-        raise invalid("invalid_name", NAME_RULE, attr) from None
+        raise errors.invalid("invalid_name", NAME_RULE, attr) from None
     if name in snapshot:
-        raise taken_name(attr)
+        raise errors.taken_name(attr)
     if project.store.has_files and max(map(len, name.split("/"))) > _MAX_FILE_NAME:
         detail = f"Ensure this field has no more than {_MAX_FILE_NAME} characters."
-        raise invalid("max_length", detail, attr)
+        raise errors.invalid("max_length", detail, attr)
     return name
 
 
@@ -292,7 +284,7 @@ def _make(
     except ConflictError:
         if name in project.store.snapshot():
             # Somebody else was quicker.
-            raise taken_name(attr) from None
+            raise errors.taken_name(attr) from None
         raise
     return _written(project, made)
 
@@ -340,7 +332,7 @@ def _commit(
     except ConflictError:
         now = find_file(caller.project, store.snapshot(), found.name)
         if now is not None and now.latest != found.latest:
-            raise stale(now.latest) from None
+            raise errors.stale(now.latest) from None
         raise
 
 
@@ -371,7 +363,7 @@ def _refuse_included(found: Found) -> None:
     ]
     if users:
         detail = f"Other prompts include this one: {', '.join(users)}. Change them first."
-        raise only_detail(409, detail, referencing_prompts=users)
+        raise errors.only_detail(409, detail, referencing_prompts=users)
 
 
 def _take_labels_off(caller: Caller, name: str) -> None:

@@ -9,27 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from promptstore.posthog import models, requests
 from promptstore.posthog.fields import read_uuid
-from promptstore.posthog.models import (
-    ErrorBody,
-    FullPrompt,
-    LabelRow,
-    NativePrompt,
-    PromptDiff,
-    PublicPrompt,
-    Rendered,
-    Resolved,
-)
-from promptstore.posthog.requests import (
-    DiffQuery,
-    DuplicateRequest,
-    FormatQuery,
-    LabelRequest,
-    PublishRequest,
-    ReadQuery,
-    RenderRequest,
-    ResolveQuery,
-)
 from promptstore.server import reading, writing
 from promptstore.server.answers import answer, answer_read
 from promptstore.server.auth import Reader, Writer
@@ -51,14 +32,14 @@ router: Final = make_router("prompts by name")
 
 @router.get(
     _NAME,
-    response_model=PublicPrompt | NativePrompt,
+    response_model=models.PublicPrompt | models.NativePrompt,
     **CONDITIONAL,
 )
 async def get_prompt_by_name(
     request: Request,
     caller: Reader,
     prompt_name: NameOrId,
-    query: Annotated[ReadQuery, Query()],
+    query: Annotated[requests.ReadQuery, Query()],
 ) -> Response:
     """Read a prompt by name: its newest version, that of a number, or that of a label."""
     return await answer_read(request, caller.project, reading.read_by_name, prompt_name, query)
@@ -72,23 +53,25 @@ async def _known_id(caller: Writer, prompt_name: NameOrId) -> None:
 
 @router.patch(
     _NAME,
-    response_model=FullPrompt,
+    response_model=models.FullPrompt,
     dependencies=[Depends(_known_id)],
-    responses={409: {"model": ErrorBody, "description": "The base is stale."}},
+    responses={409: {"model": models.ErrorBody, "description": "The base is stale."}},
 )
 async def publish_prompt(
     caller: Writer,
     prompt_name: NameOrId,
-    body: PublishRequest,
-    query: Annotated[FormatQuery, Query()],
+    body: requests.PublishRequest,
+    query: Annotated[requests.FormatQuery, Query()],
     if_match: IfMatch = None,
 ) -> Response:
     """Make a new version of a prompt. What says the same as before makes none."""
     return answer(await write(writing.publish, caller, prompt_name, body, query.format, if_match))
 
 
-@router.post(f"{_NAME}/render", response_model=Rendered)
-async def render_prompt(caller: Reader, prompt_name: NameOrId, body: RenderRequest) -> Response:
+@router.post(f"{_NAME}/render", response_model=models.Rendered)
+async def render_prompt(
+    caller: Reader, prompt_name: NameOrId, body: requests.RenderRequest
+) -> Response:
     """Fill a prompt with values; every missing, unknown and wrong one is told at once."""
     return answer(await run_in_threadpool(reading.render, caller.project, prompt_name, body))
 
@@ -99,7 +82,7 @@ async def archive_prompt(caller: Writer, prompt_name: PromptName, if_match: IfMa
     await write(writing.archive, caller, prompt_name, if_match)
 
 
-@router.post(f"{_NAME}/unarchive", response_model=FullPrompt)
+@router.post(f"{_NAME}/unarchive", response_model=models.FullPrompt)
 async def unarchive_prompt(caller: Writer, prompt_name: PromptName) -> Response:
     """Take the tombstone off a prompt."""
     return answer(await write(writing.unarchive, caller, prompt_name))
@@ -107,11 +90,14 @@ async def unarchive_prompt(caller: Writer, prompt_name: PromptName) -> Response:
 
 @router.post(
     f"{_NAME}/duplicate",
-    response_model=FullPrompt,
+    response_model=models.FullPrompt,
     status_code=201,
 )
 async def duplicate_prompt(
-    caller: Writer, prompt_name: PromptName, body: DuplicateRequest, if_match: IfMatch = None
+    caller: Writer,
+    prompt_name: PromptName,
+    body: requests.DuplicateRequest,
+    if_match: IfMatch = None,
 ) -> Response:
     """Make a prompt with the newest content of another one."""
     return answer(await write(writing.duplicate, caller, prompt_name, body, if_match), 201)
@@ -119,14 +105,14 @@ async def duplicate_prompt(
 
 @router.put(
     f"{_NAME}/labels/{{label}}",
-    response_model=LabelRow,
-    responses={201: {"model": LabelRow, "description": "The label is new."}},
+    response_model=models.LabelRow,
+    responses={201: {"model": models.LabelRow, "description": "The label is new."}},
 )
 async def set_label(
     caller: Writer,
     prompt_name: PromptName,
     label: LabelSegment,
-    body: LabelRequest,
+    body: requests.LabelRequest,
     if_match: IfMatch = None,
 ) -> Response:
     """Point a label at a version of a prompt."""
@@ -147,9 +133,12 @@ async def remove_label(
     await write(writing.remove_label, caller, prompt_name, label, if_match)
 
 
-@router.get(f"{_NAME}/diff", response_model=PromptDiff, **CONDITIONAL)
+@router.get(f"{_NAME}/diff", response_model=models.PromptDiff, **CONDITIONAL)
 async def diff_prompt(
-    request: Request, caller: Reader, prompt_name: NameOrId, query: Annotated[DiffQuery, Query()]
+    request: Request,
+    caller: Reader,
+    prompt_name: NameOrId,
+    query: Annotated[requests.DiffQuery, Query()],
 ) -> Response:
     """Compare two versions of a prompt, in words and line by line."""
     return await answer_read(request, caller.project, reading.read_diff, prompt_name, query)
@@ -157,14 +146,14 @@ async def diff_prompt(
 
 @router.get(
     "/llm_prompts/resolve/name/{prompt_name}",
-    response_model=Resolved,
+    response_model=models.Resolved,
     **CONDITIONAL,
 )
 async def resolve_prompt(
     request: Request,
     caller: Reader,
     prompt_name: PromptName,
-    query: Annotated[ResolveQuery, Query()],
+    query: Annotated[requests.ResolveQuery, Query()],
 ) -> Response:
     """Read one version of a prompt together with a page of its history and its labels."""
     return await answer_read(request, caller.project, reading.resolve, prompt_name, query)

@@ -10,14 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.posthog.models import FullPrompt, NativePrompt, PromptById, PromptList
-from promptstore.posthog.requests import (
-    CreateRequest,
-    FormatQuery,
-    ListQuery,
-    ReplaceRequest,
-    UpdateRequest,
-)
+from promptstore.posthog import models, requests
 from promptstore.server import reading, writing
 from promptstore.server.answers import answer, answer_read, origin
 from promptstore.server.auth import Reader, Writer
@@ -66,9 +59,9 @@ _LINKS: Final = {
 }  # fmt: skip
 
 
-@router.get("/llm_prompts", response_model=PromptList, **CONDITIONAL)
+@router.get("/llm_prompts", response_model=models.PromptList, **CONDITIONAL)
 async def list_prompts(
-    request: Request, caller: Reader, query: Annotated[ListQuery, Query()]
+    request: Request, caller: Reader, query: Annotated[requests.ListQuery, Query()]
 ) -> Response:
     """List the prompts of a project, each at its newest version or at that of a label."""
     project = caller.project
@@ -84,12 +77,12 @@ async def list_prompts(
 
 @router.post(
     "/llm_prompts",
-    response_model=FullPrompt,
+    response_model=models.FullPrompt,
     status_code=201,
     openapi_extra={"responses": {"201": {"links": _LINKS}}},
 )
 async def create_prompt(
-    caller: Writer, body: CreateRequest, query: Annotated[FormatQuery, Query()]
+    caller: Writer, body: requests.CreateRequest, query: Annotated[requests.FormatQuery, Query()]
 ) -> Response:
     """Make a prompt. The name of an archived one may be used again; its versions go on."""
     return answer(await write(writing.create, caller, body, query.format), 201)
@@ -97,11 +90,14 @@ async def create_prompt(
 
 @router.get(
     "/llm_prompts/{id}",
-    response_model=PromptById | NativePrompt,
+    response_model=models.PromptById | models.NativePrompt,
     **CONDITIONAL,
 )
 async def retrieve_prompt(
-    request: Request, caller: Reader, prompt_id: PromptId, query: Annotated[FormatQuery, Query()]
+    request: Request,
+    caller: Reader,
+    prompt_id: PromptId,
+    query: Annotated[requests.FormatQuery, Query()],
 ) -> Response:
     """Read a prompt by id."""
     return await answer_read(request, caller.project, reading.read_by_id, prompt_id, query)
@@ -114,13 +110,13 @@ async def _known_id(caller: Writer, prompt_id: PromptId) -> None:
 
 @router.patch(
     "/llm_prompts/{id}",
-    response_model=PromptById,
+    response_model=models.PromptById,
     dependencies=[Depends(_known_id)],
 )
 async def update_prompt(
     caller: Writer,
     prompt_id: PromptId,
-    body: UpdateRequest = UpdateRequest(),  # noqa: B008 - it is empty, and stays so
+    body: requests.UpdateRequest = requests.UpdateRequest(),  # noqa: B008 - it is empty, and stays so
     if_match: IfMatch = None,
 ) -> Response:
     """Change the name, the content or the tombstone of a prompt; what is left out stays."""
@@ -129,11 +125,11 @@ async def update_prompt(
 
 @router.put(
     "/llm_prompts/{id}",
-    response_model=PromptById,
+    response_model=models.PromptById,
     dependencies=[Depends(_known_id)],
 )
 async def replace_prompt(
-    caller: Writer, prompt_id: PromptId, body: ReplaceRequest, if_match: IfMatch = None
+    caller: Writer, prompt_id: PromptId, body: requests.ReplaceRequest, if_match: IfMatch = None
 ) -> Response:
     """Change the name and the content of a prompt."""
     return answer(await write(writing.update, caller, prompt_id, body, if_match))
