@@ -18,7 +18,6 @@ from promptstore.history.cachefile import CacheFile, Connection, private_folder,
 from promptstore.history.sources import File
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.rendering import texts
-from promptstore.promptfile.reader import loads
 from promptstore.template import Source, find_includes
 
 FORMAT: Final = 3
@@ -90,6 +89,9 @@ class ContentCache:
             self._file.use(self._write)
 
     def _parsed(self, file: File) -> Prompt | tuple[Problem, ...]:
+        # What was parsed before needs no parser.
+        from promptstore.promptfile.reader import loads
+
         found: Prompt | tuple[Problem, ...]
         data = file.read()
         try:

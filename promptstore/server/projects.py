@@ -12,7 +12,8 @@ from promptstore.model.prompt import Prompt
 from promptstore.posthog.fields import read_uuid
 from promptstore.server.answers import AnswerCache
 from promptstore.server.settings import ProjectSettings
-from promptstore.store.snapshot import History, Snapshot
+from promptstore.store.history import History
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")

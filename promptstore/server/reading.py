@@ -295,7 +295,7 @@ def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str
         except NotFoundError:
             return []
         listed = [prompt for prompt in labelled if prompt.name in alive]
-    infos = snapshot.infos(prompt.name or "" for prompt in listed) if label is None else {}
+    infos = snapshot.infos([prompt.name or "" for prompt in listed]) if label is None else {}
     return [_listed_row(project, snapshot, prompt, infos) for prompt in listed]
 
 
