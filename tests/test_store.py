@@ -142,7 +142,7 @@ def test_get_by_time(store: PromptStore, repo: GitRepo) -> None:
 def test_version_label_and_rev_exclude_each_other(store: PromptStore) -> None:
     with pytest.raises(InvalidArgumentError, match="version and rev exclude each other"):
         store.get("greet", version=1, rev="main")
-    with pytest.raises(InvalidArgumentError, match="a version is a number"):
+    with pytest.raises(InvalidArgumentError, match="version must be a number"):
         store.get("greet", version="1")  # type: ignore[arg-type]
 
 

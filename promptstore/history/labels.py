@@ -25,8 +25,6 @@ from promptstore.errors import (
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
-from promptstore.promptfile.reader import parse_yaml
-from promptstore.promptfile.yamlwriter import write_flow, write_key
 
 if TYPE_CHECKING:
     from promptstore.git import FileChange, Link
@@ -131,10 +129,11 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
     return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
 
 
-def is_label(text: str) -> bool:
+def is_label(text: object) -> bool:
     """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
     return (
-        len(text) <= _MAX_LENGTH
+        isinstance(text, str)
+        and len(text) <= _MAX_LENGTH
         and _LABEL.fullmatch(text) is not None
         and not text.isdigit()
         and text != _RESERVED
@@ -157,9 +156,32 @@ def check_label(text: str) -> str:
 
 
 def labels_commit(repository: Repository) -> str | None:
-    """Find the newest commit of the labels branch, the remote's where there is no local one."""
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
     tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
 
 
 def read_labels(
@@ -283,6 +305,8 @@ def plan_moves(
     """
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     source = repository.blob(entry.id) if entry else b""
     content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
@@ -351,6 +375,8 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
+    from promptstore.promptfile.yamlwriter import write_key
+
     start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
@@ -359,6 +385,8 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
+
     return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
@@ -386,6 +414,8 @@ def _moves_between(
 
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     plain = read_plain_file(data)
     return _targets(parse_yaml(data, path)) if plain is None else plain
 

@@ -6,20 +6,11 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Entry, PlainNames, Repository, blob_id
-from promptstore.model.names import (
-    FIRST_LETTERS,
-    LETTERS,
-    MAX_LENGTH,
-    SUFFIX,
-    are_names,
-    is_name,
-)
-
-_PLAIN: Final = PlainNames(SUFFIX, FIRST_LETTERS, LETTERS)
+from promptstore.git import Entry, Repository, blob_id
+from promptstore.model.names import SUFFIX, is_name
 
 
 class File(NamedTuple):
@@ -86,41 +77,13 @@ class CommitSource:
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
-        plain: list[bytes] = []
-        others: list[str] = []
-        pending = [("", self._tree)] if self._tree else []
-        while pending:
-            folder, tree = pending.pop()
-            stems = self._repository.only_files(tree, _PLAIN)
-            if stems and len(folder) + max(map(len, stems)) <= MAX_LENGTH:
-                plain.append(_joined(folder, stems))
-                continue
-            files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            others += [folder + file[: -len(SUFFIX)] for file, _ in files]
-            pending += _named(folder, folders)
-        if not are_names(others):
-            others = [name for name in others if is_name(name)]
-        if plain:
-            others += b"\n".join(plain).decode().split("\n")
-        return sorted(others)
+        return list(self.blobs())
 
     def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
-        found: list[tuple[str, str]] = []
-        others: list[tuple[str, str]] = []
-        pending = [("", self._tree)] if self._tree else []
-        while pending:
-            folder, tree = pending.pop()
-            plain = self._repository.only_files_with_ids(tree, _PLAIN)
-            if plain and len(folder) + max(map(len, plain[0])) <= MAX_LENGTH:
-                found += zip(_joined(folder, plain[0]).decode().split("\n"), plain[1], strict=True)
-                continue
-            files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            others += [(folder + file[: -len(SUFFIX)], blob) for file, blob in files]
-            pending += _named(folder, folders)
-        if not are_names([name for name, _ in others]):
-            others = [(name, blob) for name, blob in others if is_name(name)]
-        return dict(sorted(found + others))
+        """Return the blob of every file by its name, in the order of `names`, reading none."""
+        files = self._repository.files(self._tree, SUFFIX) if self._tree else ()
+        found = {path[: -len(SUFFIX)]: blob for path, blob in files}
+        return {name: found[name] for name in sorted(found) if is_name(name)}
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
@@ -324,16 +287,3 @@ class FolderSource:
 def _blobs(source: Source) -> dict[str, str]:
     files = ((name, source.find(name)) for name in source.names())
     return {name: file.blob for name, file in files if file is not None}
-
-
-def _joined(folder: str, stems: list[bytes]) -> bytes:
-    """Join the names of files in a folder, a line for each: all at once they are soon decoded."""
-    start = folder.encode()
-    return start + (b"\n" + start).join(stems)
-
-
-def _named(above: str, folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Give those folders that prompts can lie in, the last first, by their whole path."""
-    return [
-        (f"{above}{folder}/", tree) for folder, tree in reversed(folders) if is_name(above + folder)
-    ]

@@ -66,7 +66,7 @@ _SAYS_SOMETHING: Final[dict[str, Any]] = {
 
 
 @with_own_errors()
-@dataclass(frozen=True, config=ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING))
+@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING))
 class Message:
     """One message of a chat prompt.
 
@@ -91,7 +91,7 @@ class Message:
 
 
 @with_own_errors()
-@dataclass(frozen=True, config=CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Insert:
     """The place in a chat prompt where a list of messages goes.
 

@@ -11,6 +11,7 @@ class Version:
     """One version of a prompt.
 
     Attributes:
+        name: The prompt's name then.
         number: Its number, from 1.
         commit: The commit that made it.
         author: The commit's author, as ``name <email>``.
@@ -21,6 +22,7 @@ class Version:
         labels: The labels that point at it, sorted.
     """
 
+    name: str
     number: int
     commit: str
     author: str
