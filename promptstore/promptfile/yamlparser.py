@@ -39,7 +39,6 @@ _ANCHOR_MESSAGE: Final = (
 )
 _QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
 _BEFORE_KEY: Final = re.compile(r"(?:[\s{,]|#[^\n\r]*)*", re.ASCII)
-_CONFLICT: Final = re.compile(r"^<{7,}(?: |$)", re.MULTILINE)
 _WHITE: Final = frozenset(" \n\r\t\0")
 _WHITE_OR_FLOW: Final = _WHITE | frozenset(",[]{}")
 
@@ -74,7 +73,7 @@ def compose(text: str) -> Node:
         else:
             break
     else:
-        raise YamlError([_conflict_problem(text) or _syntax_problem(first)])
+        raise YamlError([_syntax_problem(first)])
     if root is None:
         message = "The file is empty; a prompt file has at least `prompt:` or `messages:`."
         raise YamlError([Problem(1, 1, codes.NOT_ONE_MAPPING, message)])
@@ -242,14 +241,6 @@ def _scalars(node: Node) -> Iterator[ScalarNode]:
 
 def _fail(node: Node, problem: str) -> NoReturn:
     raise ScannerError(None, None, problem, node.start_mark)
-
-
-def _conflict_problem(text: str) -> Problem | None:
-    marker = _CONFLICT.search(text)
-    if marker is None:
-        return None
-    message = "A conflict marker of git stands here; resolve the conflict and remove its markers."
-    return Problem(text.count("\n", 0, marker.start()) + 1, 1, codes.SYNTAX, message)
 
 
 def _syntax_problem(error: YAMLError | None) -> Problem:

@@ -169,7 +169,7 @@ class _Constructor:
     def _mapping(self, node: Node, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = self._key(node, key_node)
+            key = self._key(key_node)
             if key is None:
                 continue
             if key in found:
@@ -184,13 +184,9 @@ class _Constructor:
         message = f"{message}; first in line {line}, column {column}."
         self._report(again.start_mark, codes.DUPLICATE_KEY, message)
 
-    def _key(self, mapping: Node, node: Node) -> str | None:
+    def _key(self, node: Node) -> str | None:
         if type(node) is not ScalarNode:
-            message = (
-                "A key must be a string; one that starts with a bracket or brace needs quotes."
-            )
-            if type(node) is MappingNode and node.start_mark.index == mapping.start_mark.index + 1:
-                message = "A string that starts with `{{` needs quotes around all of it."
+            message = "A key must be a string; one that starts with a brace needs quotes."
             self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
         if not node.style and not is_string(node.value):

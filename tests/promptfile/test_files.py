@@ -230,16 +230,3 @@ def test_json_is_yaml_too_with_its_own_escapes() -> None:
     assert parse_yaml('{"face": "\\ud83d\\ude00"}') == {"face": "😀"}
     with pytest.raises(PromptFileError):
         parse_yaml('{"half": "\\ud83d"}')
-
-
-@pytest.mark.parametrize(
-    ("file", "message"),
-    [
-        ("conflict-markers", "A conflict marker of git stands here"),
-        ("braces-without-quotes", "starts with `{{` needs quotes"),
-        ("a-key-that-is-a-list", "A key must be a string"),
-    ],
-)
-def test_what_a_broken_file_is_told(file: str, message: str) -> None:
-    with pytest.raises(PromptFileError, match=message):
-        loads((DATA / "broken" / f"{file}.yaml").read_bytes())
