@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -279,6 +280,15 @@ def test_a_broken_file_is_parsed_once(repo: GitRepo) -> None:
         with pytest.raises(PromptFileError, match=f"{path}:1:9: PS109"):
             contents.read(File(path, blob_id(b"prompt: 1\n"), read))
     assert len(reads) == 1
+
+
+def test_contents_in_memory_have_a_limit() -> None:
+    cache = ContentCache()
+    for number in range(100):
+        data = f"prompt: '{number} {'x' * 900_000}'\n".encode()
+        assert cache.read(File("a.yaml", blob_id(data), partial(bytes, data))).prompt
+    kept = [found for found in cache._found.values() if isinstance(found, Prompt)]
+    assert 0 < sum(len(prompt.prompt or "") for prompt in kept) <= 64 * 1024 * 1024
 
 
 def test_nothing_of_it_lies_in_the_working_tree(filled: GitRepo) -> None:

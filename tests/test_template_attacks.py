@@ -55,8 +55,8 @@ DATA: dict[str, Callable[[], Any]] = {
     "object": lambda: {str(number): number for number in range(70_000)},
     "rows": lambda: [[0] * 400 + [number] for number in range(800)],
     "strings": lambda: ["a" * 990 + str(number % 10) for number in range(1_000)],
-    "digits": lambda: [10**4_299 + number for number in range(230)],
-    "debts": lambda: [-(10**4_299)],
+    "digits": lambda: [10**3_999 - number for number in range(240)],
+    "debts": lambda: [1 - 10**3_999],
     "deep": lambda: json.loads("[" * 90 + "0" + "]" * 90),
     "many": lambda: [str(number) for number in range(105_000)],
 }

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.formatters import complete, posthog
-from promptstore.formatters.events import EVENT_TYPES, TRACE, Event, Trace, read_event
+from promptstore.formatters.events import EVENT_TYPES, TRACE, Trace, read_event
 from promptstore.formatters.finishing import finish, make_encodable
-from promptstore.formatters.options import TextReprOptions, make_options
+from promptstore.formatters.options import make_options
 
 _RENDERING: Final = {"posthog": "detailed", "complete": "complete"}
 
@@ -79,7 +79,8 @@ def text_repr(event: Any, *, event_type: str | None = None, **options: Any) -> T
         event_type = event_type or (kind if kind in EVENT_TYPES else None)
         event = event["data"]
     found = read_event(event, event_type)
-    lines, is_shortened = _write(found, chosen)
+    write = complete.write if chosen.style == "complete" else posthog.write
+    lines, is_shortened = write(found, chosen)
     text, is_cut = finish(
         lines, numbered=chosen.include_line_numbers, max_length=chosen.max_length or 0
     )
@@ -105,11 +106,3 @@ def _is_request(value: Any) -> bool:
         and isinstance(value.get("event_type"), str)
         and "properties" not in value
     )
-
-
-def _write(found: Event | Trace, options: TextReprOptions) -> tuple[list[str], bool]:
-    if options.style == "complete":
-        return complete.write(found, options)
-    if isinstance(found, Trace):
-        return posthog.trace_lines(found, options), False
-    return posthog.event_lines(found, options), False

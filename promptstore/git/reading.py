@@ -378,7 +378,11 @@ class Repository:
 
     def _current(self) -> _Handle:
         handle: _Handle | None = getattr(self._handles, "current", None)
-        if handle is None or handle.generation != self._generation or handle.pid != os.getpid():
+        is_own = handle is not None and handle.pid == os.getpid()
+        if handle is None or not is_own or handle.generation != self._generation:
+            if handle is not None and is_own:
+                # It refers to itself, and would keep its packs open until Python looks for that.
+                handle.repository.free()
             handle = self._handles.current = _Handle(self.git_dir, self._generation)
         return handle
 

@@ -9,6 +9,7 @@ from typing import Any
 from promptstore.errors import Problem, PromptFileError
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.promptfile import codes
+from promptstore.promptfile.mistakes import name_mistakes
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
@@ -84,7 +85,9 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
         tree = read_yaml(data)
         return Document(path, tree, _checked(tree))
     except YamlError as error:
-        raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
+        text = data if isinstance(data, str) else data.decode(errors="replace")
+        problems = name_mistakes(text, _without_echoes(error.problems))
+        raise PromptFileError(path=path, problems=problems) from None
 
 
 def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
@@ -156,7 +159,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
     """Leave out what only follows from another problem at the same place."""
     first: dict[tuple[int, int], Problem] = {}
-    for problem in problems:
+    # A key that nothing knows is why another one is missing.
+    for problem in sorted(problems, key=lambda problem: problem.code != codes.UNKNOWN_KEY):
         first.setdefault((problem.line, problem.column), problem)
     return list(first.values())
 

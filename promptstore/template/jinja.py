@@ -311,7 +311,7 @@ def _guarded_names(tree: nodes.Node) -> Iterator[str]:
 
 
 def _restore_line_ends(tree: nodes.Template, text: str) -> None:
-    """Give the literal text of a syntax tree the line ends that it had in the template.
+    """Put the line ends of the template back into the literal text of its syntax tree.
 
     Jinja2 turns CR LF and CR into LF while it reads a template.
     """

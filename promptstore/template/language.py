@@ -349,7 +349,7 @@ def _weighed(node: nodes.Expr) -> nodes.Expr:
 
 
 def _is_small(node: nodes.Expr) -> bool:
-    """Tell whether the template spells the whole value, so that it cannot be large inside."""
+    """Return whether the template spells the whole value, so that it cannot be large inside."""
     if isinstance(node, (nodes.List, nodes.Tuple)):
         return all(isinstance(item, nodes.Const) for item in node.items)
     return isinstance(node, nodes.Const)

@@ -43,7 +43,7 @@ def _names(report: Report, path: Path, count: int) -> None:
             OURS: lambda: opened.store.names(),
             "walking the tree with pygit2": lambda: list(_walk(opened.repository)),
         },
-        goals=[Goal("walking the tree with pygit2", 1.5)],
+        goals=[Goal("walking the tree with pygit2", 5.0)],
         prepare=opened.anew,
     )
     report.points.append(Point("names", count, result.seconds[OURS]))

@@ -144,10 +144,6 @@ HAHA: dict[str, list[Any]] = {
         pydantic_ai(0, "text", content_delta="ha"),
         pydantic_ai(0, "text", content_delta="ha"),
     ],
-    "cohere": [
-        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "ha"}}}},
-        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "ha"}}}},
-    ],
 }  # fmt: skip
 
 

@@ -151,7 +151,7 @@ def test_a_document_tells_where_things_stand() -> None:
         ({"prompt": "half \ud800"}, "half of a surrogate pair"),
         ({"prompt": "x", "config": {"a": float("nan")}}, "nan, which JSON does not have"),
         ({"prompt": "x", "config": {"a": object()}}, "holds a object"),
-        ({"prompt": "x", "config": {"a": 10**4000}}, "more than 4,000 digits"),
+        ({"prompt": "x", "config": {"a": 10**4300}}, "more than 4,300 digits"),
         ({"prompt": "x", "tags": ("",)}, "is empty"),
         ({"prompt": "x", "variables": {"a-b": Variable()}}, "cannot be a variable"),
         ({"messages": [{"role": "boss", "content": "x"}]}, "'boss'"),

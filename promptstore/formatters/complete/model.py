@@ -18,12 +18,7 @@ LABELS: Final[tuple[str, ...]] = get_args(Label)[1:]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text.
-
-    Attributes:
-        text: The text.
-        label: What kind of text it is.
-    """
+    """A text; its label says what kind of text it is."""
 
     text: str
     label: Label = ""
@@ -31,14 +26,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image, a sound, a film, a document or another file, without its bytes.
+    """A file without its bytes.
 
-    Attributes:
-        kind: What it is.
-        media_type: Such as ``image/png``; empty where unknown.
-        size: Its size in bytes, or None where its bytes do not stand in the event.
-        source: Its URL or id, or what stands in the place of its bytes; empty where there is none.
-        name: Its name; empty where it has none.
+    Its size is in bytes, and None where its bytes do not stand in the event. Its source is a URL
+    or an id, or what stands in the place of its bytes. What is not known is empty.
     """
 
     kind: Kind
@@ -50,13 +41,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a tool.
-
-    Attributes:
-        name: The tool.
-        arguments: Its arguments; an object, or whatever was sent instead.
-        id: The call's id; empty where it has none.
-    """
+    """A call of a tool; its arguments are an object, or whatever was sent instead."""
 
     name: str
     arguments: Any
@@ -65,14 +50,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a tool gave back.
-
-    Attributes:
-        call_id: The id of the call; empty where it is not told.
-        parts: What it gave.
-        name: The tool; empty where it is not told.
-        is_error: Whether the tool failed.
-    """
+    """What a tool gave back to a call."""
 
     call_id: str
     parts: Sequence[Part]
@@ -82,11 +60,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """JSON that belongs to no other kind of part, shown as it is.
-
-    Attributes:
-        value: The JSON.
-    """
+    """JSON that belongs to no other kind of part, shown as it is."""
 
     value: Any
 
@@ -98,10 +72,8 @@ Part: TypeAlias = Text | Media | Call | Result | Data
 class Message:
     """One message, or one item of a model's answer.
 
-    Attributes:
-        role: Its role or, where it has none, its type; may be empty.
-        parts: What it holds, in order.
-        facts: What is told about it, such as its name or why it ended.
+    Its role is its type where it has no role, and may be empty. Its facts are what is told about
+    it, such as its name or why it ended.
     """
 
     role: str

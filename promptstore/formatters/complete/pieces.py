@@ -58,12 +58,8 @@ _UI_KINDS: Final = {
 }  # fmt: skip
 _UI_TEXTS: Final = ("delta", "text", "textDelta", "inputTextDelta", "argsTextDelta")
 _STRINGS: Final = {"text": "text", "thinking": "thinking", "tool_call": "arguments"}
+_LANGCHAIN: Final = ["langchain", "schema", "messages", "AIMessageChunk"]
 _FURTHER: Final = "further pieces of"
-_COHERE: Final = frozenset({
-    "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta",
-    "tool-call-start", "tool-call-delta", "tool-call-end", "citation-start", "citation-end",
-    "message-end",
-})  # fmt: skip
 
 
 def take_piece(stream: Stream, event: _Event) -> bool:
@@ -82,6 +78,12 @@ def take_piece(stream: Stream, event: _Event) -> bool:
         if isinstance(inner, dict) and inner.get("type") == event["event"]:
             return take_piece(stream, inner)
     return any(read(stream, event, kind if isinstance(kind, str) else "") for read in _READERS)
+
+
+def _place(fields: Fields, key: str) -> str:
+    """Take the place of a block if it is a number, and return it in either case."""
+    place = fields.peek(key)
+    return str(fields.any(key) if isinstance(place, int) else place)
 
 
 def _chat(stream: Stream, event: _Event, kind: str) -> bool:
@@ -129,7 +131,7 @@ def _anthropic(stream: Stream, event: _Event, kind: str) -> bool:
         return False
     fields = Fields(event)
     fields.take_kind()
-    index, message = str(fields.any("index")), fields.object("message")
+    index, message = _place(fields, "index"), fields.object("message")
     answer = (stream.start if kind == "message_start" else stream.answer)("anthropic")
     if message:
         inner = Fields(message)
@@ -242,7 +244,7 @@ def _bedrock(stream: Stream, event: _Event, kind: str) -> bool:
     answer.speak(Fields(start or {}))
     for key in _BEDROCK[1:]:
         inner = Fields(fields.object(key) or {})
-        index = str(inner.any("contentBlockIndex"))
+        index = _place(inner, "contentBlockIndex")
         for piece in (inner.object("start"), inner.object("delta")):
             if piece:
                 _bedrock_piece(answer, index, Fields(piece))
@@ -328,7 +330,9 @@ def _langchain(stream: Stream, event: _Event, kind: str) -> bool:
     names, inner = event.get("id"), event.get("kwargs")
     is_dumped = isinstance(names, list) and names[-1:] == ["AIMessageChunk"]
     if is_dumped and isinstance(inner, dict):
-        stream.facts.add({"lc": event.get("lc")})
+        known = {"type": "constructor", "id": _LANGCHAIN, "kwargs": inner}
+        rest = {key: value for key, value in event.items() if known.get(key) != value}
+        stream.facts.add(rest)
         event, kind = inner, "AIMessageChunk"
     if kind != "AIMessageChunk":
         return False
@@ -354,7 +358,7 @@ def _pydantic_ai(stream: Stream, event: _Event, _kind: str) -> bool:
         return False
     fields = Fields(event)
     fields.any("event_kind")
-    index = str(fields.any("index"))
+    index = _place(fields, "index")
     is_first = what == "part_start" and index == "0"
     answer = (stream.start if is_first else stream.answer)("pydantic_ai")
     part = Fields(fields.object("part") or {})
@@ -370,28 +374,7 @@ def _pydantic_ai(stream: Stream, event: _Event, _kind: str) -> bool:
     return True
 
 
-def _cohere(stream: Stream, event: _Event, kind: str) -> bool:
-    if kind not in _COHERE or "toolCallId" in event:
-        return False
-    fields = Fields(event)
-    fields.take_kind()
-    index = fields.any("index")
-    answer = (stream.start if kind == "message-start" else stream.answer)("cohere")
-    delta = Fields(fields.object("delta") or {})
-    message = Fields(delta.object("message") or {})
-    if (content := message.object("content")) is not None:
-        answer.add_piece("content", {"type": "text", "index": str(index), **content})
-    if (call := message.object("tool_calls")) is not None:
-        answer.add_call({"index": str(index), **call})
-    if plan := message.text("tool_plan"):
-        answer.block("plan", "thinking").grow("thinking", plan)
-    answer.speak(message)
-    answer.facts.add(delta.left)
-    answer.facts.add(fields.left)
-    return True
-
-
 _READERS: Final[Sequence[Callable[[Stream, _Event, str], bool]]] = (
-    _pydantic_ai, _anthropic, _responses, _cohere, _chat, _gemini, _bedrock, _ollama, _langchain,
+    _pydantic_ai, _anthropic, _responses, _chat, _gemini, _bedrock, _ollama, _langchain,
     _vercel,
 )  # fmt: skip
