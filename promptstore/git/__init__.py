@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from promptstore.git.odb import Link
+from promptstore.git.odb import Commit, Link
 from promptstore.git.reading import (
-    Commit,
     Repository,
     blob_id,
     create_repository,
-    is_ancestor,
 )
 from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 from promptstore.lazy import lazy_names
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
         merge_texts,
     )
     from promptstore.git.refs import join_ref, start_branch, update_ref
+    from promptstore.git.revs import common_ancestor, is_ancestor, resolve_rev
     from promptstore.git.writing import update_branch
 
 __all__ = [
@@ -47,11 +46,13 @@ __all__ = [
     "Signature",
     "blob_id",
     "choose_signatures",
+    "common_ancestor",
     "create_repository",
     "is_ancestor",
     "join_ref",
     "merge_lines",
     "merge_texts",
+    "resolve_rev",
     "start_branch",
     "update_branch",
     "update_ref",
@@ -65,6 +66,9 @@ _HOME_OF: Final = {
     "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
+    "common_ancestor": "revs",
+    "is_ancestor": "revs",
+    "resolve_rev": "revs",
     "join_ref": "refs",
     "merge_lines": "mergefile",
     "merge_texts": "mergefile",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from promptstore.history.labels import LabelMove, LabelTable
+from promptstore.history.labels import LabelTable
+from promptstore.history.moves import LabelMove
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.server import ids

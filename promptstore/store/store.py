@@ -25,12 +25,10 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.git import Repository, blob_id
+from promptstore.git import Repository, blob_id, common_ancestor, resolve_rev
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import (
-    LabelMove,
     LabelTable,
-    MoveLog,
     Target,
     check_label,
     contradiction,
@@ -38,6 +36,7 @@ from promptstore.history.labels import (
     labels_commit,
     read_labels,
 )
+from promptstore.history.moves import LabelMove, MoveLog
 from promptstore.history.sources import (
     CommitSource,
     EmptySource,
@@ -428,7 +427,8 @@ class PromptStore:
             RevisionNotFoundError: Git cannot resolve a rev, or the two have no common history.
         """
         repository = self._require_repository()
-        return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
+        commits = (resolve_rev(repository, rev) for rev in (one, other))
+        return common_ancestor(repository, *commits)
 
     @property
     def path(self) -> Path:
@@ -989,7 +989,7 @@ class PromptStore:
     def _resolve(self, rev: Rev) -> str:
         if isinstance(rev, datetime):
             return self._commit_at(rev)
-        return self._require_repository().resolve(rev)
+        return resolve_rev(self._require_repository(), rev)
 
     def _commit_at(self, time: datetime) -> str:
         _check_zone(time)
