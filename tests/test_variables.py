@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import VariableError
-from promptstore.model.binding import bind, fit
+from promptstore.model.binding import UnfitValueError, bind, fit
 from promptstore.model.prompt import Prompt
-from promptstore.model.values import MAX_DIGITS, UnfitValueError
+from promptstore.model.values import MAX_DIGITS
 from promptstore.model.variables import MISSING, Variable, VariableType
 from tests.test_values import json_values
 
@@ -297,8 +297,7 @@ def test_what_is_no_message_is_told(message: dict[str, Any], reason: str) -> Non
 def test_an_integer_that_python_cannot_write_is_refused(sign: int) -> None:
     number = sign * 10**MAX_DIGITS
     assert fit(Variable(), number - sign) == number - sign
-    text = Prompt(prompt="{{ x }}").render(x=number - sign).text
-    assert len(text.lstrip("-")) == MAX_DIGITS
+    assert Prompt(prompt="{{ x }}").render(x=number - sign).text == str(number - sign)
     with pytest.raises(UnfitValueError, match="an integer of more than"):
         fit(Variable(), {"a": [number]})
     with pytest.raises(VariableError, match="'x' holds an integer of more than"):

@@ -27,15 +27,8 @@ _USER = {
     "hedgehog_config": {},
     "role_at_organization": "engineering",
 }
-_BASE = {
-    "id": _ID,
-    "name": "summarise",
-    "version": 2,
-    "created_by": _USER,
-    "created_at": _TIME,
-    "updated_at": _TIME,
-    "deleted": False,
-}
+_MADE = {"id": _ID, "version": 2, "created_by": _USER, "created_at": _TIME}
+_BASE = {**_MADE, "name": "summarise", "updated_at": _TIME, "deleted": False}
 _STATE = {
     "prompt": "Summarise: {{text}}",
     "config": {"model": "gpt-x"},
@@ -45,43 +38,22 @@ _STATE = {
     "version_count": 2,
     "first_version_created_at": _TIME,
 }
-_FULL = {
-    **_BASE,
-    **_STATE,
-    "version_description": "Shorter",
-    "labels": ["production"],
-    "activity_item_id": "summarise",
-}
-_LABELS = [{"name": "production", "version": 2}]
-_ROW = {**_FULL, "prompt_size_bytes": 21, "all_labels": _LABELS}
+_TOLD = {"version_description": "Shorter", "labels": ["production"]}
+_FULL = {**_BASE, **_STATE, **_TOLD, "activity_item_id": "summarise"}
+_LABELS = {"all_labels": [{"name": "production", "version": 2}]}
+_ROW = {**_FULL, **_LABELS, "prompt_size_bytes": 21}
 _NATIVE = {
     **_BASE,
+    **_LABELS,
     "latest_version": 2,
     "version_description": "Shorter",
-    "all_labels": _LABELS,
     "git_name": "summarise",
     "commit": "5f2b1c0e9d8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c",
     "blob": "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
     "content": {"prompt": "Summarise: {{ text }}", "config": {"model": "gpt-x"}},
 }
-_LABEL = {
-    "id": "0d1f7a52-3c52-4c5b-9f3c-6a2f0d3b7e10",
-    "name": "production",
-    "prompt_name": "summarise",
-    "version": 2,
-    "created_by": _USER,
-    "created_at": _TIME,
-    "updated_at": _TIME,
-}
-_VERSION = {
-    "id": "7c1e2a34-95b7-4f1c-8d0e-2b6a9c4d5e6f",
-    "version": 2,
-    "version_description": "Shorter",
-    "created_by": _USER,
-    "created_at": _TIME,
-    "is_latest": True,
-    "labels": ["production"],
-}
+_LABEL = {**_MADE, "name": "production", "prompt_name": "summarise", "updated_at": _TIME}
+_VERSION = {**_MADE, **_TOLD, "is_latest": True}
 
 
 def _example(value: Any) -> ConfigDict:
@@ -89,19 +61,7 @@ def _example(value: Any) -> ConfigDict:
 
 
 class User(BaseModel):
-    """A person.
-
-    Attributes:
-        id: The number of the account.
-        uuid: Its UUID.
-        distinct_id: The id of the person's events.
-        first_name: The first name, perhaps empty.
-        last_name: The last name, perhaps empty.
-        email: The address.
-        is_email_verified: Whether the address was verified, or None where that is not known.
-        hedgehog_config: A picture, or None.
-        role_at_organization: The role, or None.
-    """
+    """A person."""
 
     id: int | None = None
     uuid: str = ""
@@ -120,24 +80,14 @@ class User(BaseModel):
 
 
 class Heading(BaseModel):
-    """A heading of a markdown text.
-
-    Attributes:
-        level: From 1 to 6.
-        text: Its text.
-    """
+    """A heading of a markdown text."""
 
     level: int
     text: str
 
 
 class LabelVersion(BaseModel):
-    """Where a label points.
-
-    Attributes:
-        name: The label.
-        version: The number of the version.
-    """
+    """Where a label points."""
 
     name: str
     version: StrictInt

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeAlias
 
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +24,7 @@ _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"
 _JSON: Final = "application/json"
 _TAG: Final = re.compile(r'(?:W/)?"[^"]*"')
 
+_Given = ParamSpec("_Given")
 _Key: TypeAlias = tuple[str, bytes, str]
 
 
@@ -59,10 +60,10 @@ class AnswerCache:
         self._bytes += len(answer.body) + 500
 
 
-def answer(model: BaseModel, status: int = 200, *, etag: str | None = None) -> Response:
+def answer(shown: Shown, status: int = 200) -> Response:
     """Return an answer that nobody may keep, such as to a write."""
-    headers = {"Cache-Control": "no-store"} | ({} if etag is None else {"ETag": etag})
-    return Response(_to_json(model), status, headers, _JSON)
+    headers = {"Cache-Control": "no-store"} | ({"ETag": shown.etag} if shown.etag else {})
+    return Response(_to_json(shown.model), status, headers, _JSON)
 
 
 def answer_json(
@@ -73,20 +74,31 @@ def answer_json(
     return Response(text, status, {"Cache-Control": "no-store", **headers}, _JSON)
 
 
-async def answer_read(request: Request, project: Project, read: Callable[[], Shown]) -> Response:
+async def answer_read(
+    request: Request,
+    project: Project,
+    read: Callable[Concatenate[Project, _Given], Shown],
+    *arguments: _Given.args,
+    **named: _Given.kwargs,
+) -> Response:
     """Return the answer to a read: 304 where the client has it, else its JSON.
 
     Args:
         request: The request.
         project: Its project.
         read: Reads what is answered; called in a thread, and only where it was not answered yet.
+        arguments: What else it is given.
+        named: What it is given by name.
     """
     scope = request.scope
     key = (scope["promptstore.path"], scope["query_string"], origin(request))
     answers = project.answers.at(project.store.position())
     kept = answers.get(key)
     if kept is None:
-        kept = answers[key] = await run_in_threadpool(_read, read)
+        shown = await run_in_threadpool(read, project, *arguments, **named)
+        body = _to_json(shown.model)
+        etag = shown.etag or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        kept = answers[key] = Response(body, 200, {**_HEADERS, "ETag": etag}, _JSON)
         project.answers.count(kept)
     known = request.headers.get("if-none-match")
     if known is not None and _has(known, kept.headers["etag"]):
@@ -115,13 +127,6 @@ def check_match(request_etag: str | None, etag: str) -> None:
     if request_etag is not None and request_etag.strip() != "*" and etag not in tags:
         detail = "The prompt is in another state than If-Match says. Read it again, then write."
         raise api_error(412, "precondition_failed", detail)
-
-
-def _read(read: Callable[[], Shown]) -> Response:
-    shown = read()
-    body = _to_json(shown.model)
-    etag = shown.etag or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Response(body, 200, {**_HEADERS, "ETag": etag}, _JSON)
 
 
 def _has(header: str, etag: str) -> bool:

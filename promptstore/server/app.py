@@ -49,7 +49,6 @@ PostHog's prompt API over git repositories. Every write is one commit.
 """
 _ROUTERS: Final = (
     by_name.router,
-    by_name.contents,
     prompts.router,
     events.router,
     events.unbuilt,

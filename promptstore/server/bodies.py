@@ -96,13 +96,13 @@ class LimitedRequest(Request):
 
 
 class ApiRoute(APIRoute):
-    """A route whose body is limited.
+    """A route whose body is limited: to a content and a config of a megabyte each.
 
     Attributes:
         max_body: How many bytes its body may have.
     """
 
-    max_body: ClassVar[int] = 64 * 1024
+    max_body: ClassVar[int] = 2 * MAX_BYTES + 64 * 1024
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of FastAPI, which is given the limited request."""
@@ -114,12 +114,6 @@ class ApiRoute(APIRoute):
             return await handle(LimitedRequest(request.scope, request.receive, self.max_body))
 
         return limited
-
-
-class PromptRoute(ApiRoute):
-    """A route that takes a content and a config, a megabyte each."""
-
-    max_body = 2 * MAX_BYTES + ApiRoute.max_body
 
 
 class EventRoute(ApiRoute):

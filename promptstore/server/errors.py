@@ -145,10 +145,7 @@ def error_of(error: errors.PromptStoreError) -> ApiError:
 _DICTIONARY: Final = ("invalid_input", "Invalid data. Expected a dictionary, but got {kind}.")
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("required", "This field is required."),
-    "greater_than_equal": (
-        "min_value",
-        "Ensure this value is greater than or equal to {ge}.",
-    ),
+    "greater_than_equal": ("min_value", "Ensure this value is greater than or equal to {ge}."),
     "less_than_equal": ("max_value", "Ensure this value is less than or equal to {le}."),
     "string_too_long": (
         "max_length",

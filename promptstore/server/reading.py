@@ -21,17 +21,10 @@ from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import render_prompt, texts
 from promptstore.model.versions import PromptInfo
+from promptstore.posthog import requests
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.models import PromptDiff, PromptList, Rendered, Resolved
 from promptstore.posthog.names import decode_name, encode_name
-from promptstore.posthog.requests import (
-    DiffQuery,
-    FormatQuery,
-    ListQuery,
-    ReadQuery,
-    RenderRequest,
-    ResolveQuery,
-)
 from promptstore.server import views
 from promptstore.server.answers import Shown, make_etag
 from promptstore.server.errors import invalid, no_such_prompt, not_found
@@ -141,7 +134,7 @@ def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = N
     return Row(prompt, prompt_id, found.latest, info, message, label)
 
 
-def read_by_name(project: Project, text: str, query: ReadQuery) -> Shown:
+def read_by_name(project: Project, text: str, query: requests.ReadQuery) -> Shown:
     """Read one version of a prompt by name: the newest one, a number, or a label's."""
     found = find_by_name(project, text, ids=True)
     prompt = _selected(project, found, text, query.version, query.label)
@@ -154,7 +147,7 @@ def read_by_name(project: Project, text: str, query: ReadQuery) -> Shown:
     return Shown(shown, found.etag if is_plain else None)
 
 
-def read_by_id(project: Project, text: str, query: FormatQuery) -> Shown:
+def read_by_id(project: Project, text: str, query: requests.FormatQuery) -> Shown:
     """Read a prompt by id, as the generation of ids does."""
     found = find_by_id(project, text)
     row = row_of(project, found, found.snapshot.read(found.name))
@@ -163,7 +156,7 @@ def read_by_id(project: Project, text: str, query: FormatQuery) -> Shown:
     return Shown(views.by_id(row, query.format), None if query.format == "source" else found.etag)
 
 
-def read_list(project: Project, query: ListQuery, page: Page) -> Shown:
+def read_list(project: Project, query: requests.ListQuery, page: Page) -> Shown:
     """List the prompts, each at its newest version or at that of a label."""
     snapshot = project.store.snapshot()
     labels = project.store.labels()
@@ -192,7 +185,7 @@ def read_list(project: Project, query: ListQuery, page: Page) -> Shown:
     )
 
 
-def resolve(project: Project, text: str, query: ResolveQuery) -> Shown:
+def resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
     """Read one version of a prompt and a page of its history."""
     found = find_by_name(project, text)
     newest = found.snapshot.read(found.name)
@@ -230,7 +223,7 @@ def resolve(project: Project, text: str, query: ResolveQuery) -> Shown:
     )
 
 
-def read_diff(project: Project, text: str, query: DiffQuery) -> Shown:
+def read_diff(project: Project, text: str, query: requests.DiffQuery) -> Shown:
     """Compare two versions of a prompt."""
     found = find_by_name(project, text, ids=True)
     after = found.latest if query.after is None else query.after
@@ -248,7 +241,7 @@ def read_diff(project: Project, text: str, query: DiffQuery) -> Shown:
     return Shown(PromptDiff.model_validate({"name": encode_name(found.name), **value}))
 
 
-def render(project: Project, text: str, request: RenderRequest) -> Rendered:
+def render(project: Project, text: str, request: requests.RenderRequest) -> Shown:
     """Fill a version of a prompt with values.
 
     Raises:
@@ -266,13 +259,15 @@ def render(project: Project, text: str, request: RenderRequest) -> Rendered:
             "invalid": dict(error.invalid),
         }
         raise refusal from None
-    return Rendered(
-        name=encode_name(found.name),
-        version=prompt.version or found.latest,
-        digest=rendered.digest,
-        messages=rendered.messages,
-        text=None if rendered.is_chat else rendered.text,
-        config=dict(rendered.config),
+    return Shown(
+        Rendered(
+            name=encode_name(found.name),
+            version=prompt.version or found.latest,
+            digest=rendered.digest,
+            messages=rendered.messages,
+            text=None if rendered.is_chat else rendered.text,
+            config=dict(rendered.config),
+        )
     )
 
 

@@ -13,19 +13,9 @@ from uuid import UUID, uuid5
 from promptstore.history.labels import LabelMove, LabelTable
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo, Version
+from promptstore.posthog import models
 from promptstore.posthog.content import RemoteContent, encode_content, served_content
 from promptstore.posthog.fields import MAX_DESCRIPTION_LENGTH
-from promptstore.posthog.models import (
-    FullPrompt,
-    LabelRow,
-    LabelVersion,
-    NativePrompt,
-    PromptById,
-    PromptRow,
-    PublicPrompt,
-    User,
-    VersionSummary,
-)
 from promptstore.posthog.names import encode_name
 from promptstore.server.projects import SPACE
 from promptstore.store.edits import default_messages
@@ -71,41 +61,41 @@ class Row(NamedTuple):
         return served_content(self.prompt)
 
 
-def by_id(row: Row, form: str) -> PromptById:
+def by_id(row: Row, form: str) -> models.PromptById:
     """Return a prompt as the generation of ids answers it: JSON content as JSON."""
     info = row.info
     made = {"created_by": _user(info.created_by), "created_at": _utc(info.created_at)}
-    return PromptById(**{**_base(row), **made, "prompt": row.content(form).value})
+    return models.PromptById(**{**_base(row), **made, "prompt": row.content(form).value})
 
 
-def public_prompt(row: Row, mode: str, form: str) -> PublicPrompt:
+def public_prompt(row: Row, mode: str, form: str) -> models.PublicPrompt:
     """Return a version as a read by name answers it."""
     values = _versioned(row, row.content(form), mode)
     if row.label is not None:
         # The JavaScript SDK takes no null here: the key is there only when asked for by a label.
         values["label"] = row.label
-    return PublicPrompt(**values)
+    return models.PublicPrompt(**values)
 
 
-def full_prompt(row: Row) -> FullPrompt:
+def full_prompt(row: Row) -> models.FullPrompt:
     """Return a version as a write answers it."""
-    return FullPrompt(**_full(row, row.content(), "full"))
+    return models.FullPrompt(**_full(row, row.content(), "full"))
 
 
-def prompt_row(row: Row, labels: LabelTable, mode: str, form: str) -> PromptRow:
+def prompt_row(row: Row, labels: LabelTable, mode: str, form: str) -> models.PromptRow:
     """Return a row of the list."""
     content = row.content(form)
-    return PromptRow(
+    return models.PromptRow(
         **_full(row, content, mode),
         prompt_size_bytes=stored_size(content),
         all_labels=_labels(labels, row.name),
     )
 
 
-def native_prompt(row: Row, labels: LabelTable) -> NativePrompt:
+def native_prompt(row: Row, labels: LabelTable) -> models.NativePrompt:
     """Return a version as its file says it."""
     prompt = row.prompt
-    return NativePrompt(
+    return models.NativePrompt(
         **_base(row),
         latest_version=row.latest,
         version_description=_description(row.message, row.name),
@@ -122,9 +112,9 @@ def version_id(prompt: str, commit: str) -> str:
     return str(uuid5(UUID(prompt), f"version {commit}"))
 
 
-def version_summary(prompt: str, name: str, version: Version, latest: int) -> VersionSummary:
+def version_summary(prompt: str, name: str, version: Version, latest: int) -> models.VersionSummary:
     """Return one version of a prompt's history."""
-    return VersionSummary(
+    return models.VersionSummary(
         id=version_id(prompt, version.commit),
         version=version.number,
         version_description=_description(version.message, name),
@@ -137,7 +127,7 @@ def version_summary(prompt: str, name: str, version: Version, latest: int) -> Ve
 
 def label_row(
     prompt: str, name: str, label: str, version: int, moves: Iterable[LabelMove]
-) -> LabelRow:
+) -> models.LabelRow:
     """Return one label of a prompt; it was made when it was set where it had not been.
 
     Args:
@@ -154,7 +144,7 @@ def label_row(
             if move.before is None:
                 break
     newest, oldest = (own[0], own[-1]) if own else (None, None)
-    return LabelRow(
+    return models.LabelRow(
         id=str(uuid5(UUID(prompt), f"label {label}")),
         name=label,
         prompt_name=encode_name(name),
@@ -213,15 +203,15 @@ def _shown(content: RemoteContent, mode: str) -> Mapping[str, Any]:
     return {"prompt": content.text, "config": content.config or None}
 
 
-def _labels(labels: LabelTable, name: str) -> list[LabelVersion]:
+def _labels(labels: LabelTable, name: str) -> list[models.LabelVersion]:
     return [
-        LabelVersion(name=label, version=names[name].version)
+        models.LabelVersion(name=label, version=names[name].version)
         for label, names in sorted(labels.targets.items())
         if name in names
     ]
 
 
-def _user(person: str | None) -> User | None:
+def _user(person: str | None) -> models.User | None:
     """Return a person whom git knows as ``name <email>``."""
     if person is None:
         return None
@@ -231,7 +221,7 @@ def _user(person: str | None) -> User | None:
     folded = email.casefold().encode("utf-8", "surrogatepass")
     number = int.from_bytes(hashlib.sha256(folded).digest()[:6], "big") or 1
     uuid = str(uuid5(SPACE, f"user {email.casefold()}"))
-    return User(
+    return models.User(
         id=number,
         uuid=uuid,
         distinct_id=uuid,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from promptstore.errors import (
@@ -20,6 +20,7 @@ from promptstore.errors import (
 from promptstore.history.labels import is_label
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import MAX_DEPTH
+from promptstore.posthog import requests
 from promptstore.posthog.content import (
     MAX_BYTES,
     RemoteContent,
@@ -29,30 +30,13 @@ from promptstore.posthog.content import (
     set_content,
 )
 from promptstore.posthog.fields import NAME_RULE, size_of
-from promptstore.posthog.models import LabelRow
 from promptstore.posthog.names import decode_name, encode_name
-from promptstore.posthog.requests import (
-    CreateRequest,
-    DuplicateRequest,
-    Edit,
-    PublishRequest,
-    ReplaceRequest,
-    UpdateRequest,
-)
-from promptstore.server import views
-from promptstore.server.answers import check_match
+from promptstore.server import errors, views
+from promptstore.server.answers import Shown, check_match
 from promptstore.server.auth import Caller
-from promptstore.server.errors import (
-    ApiError,
-    invalid,
-    no_such_prompt,
-    only_detail,
-    stale,
-    taken_name,
-)
 from promptstore.server.projects import Project
 from promptstore.server.reading import Found, find_by_id, find_by_name, find_file, git_name, row_of
-from promptstore.server.views import END_OF_DESCRIPTION, Row
+from promptstore.server.views import END_OF_DESCRIPTION
 from promptstore.store import edits as store_edits
 from promptstore.store.edits import Deletion
 from promptstore.store.snapshot import Snapshot
@@ -64,19 +48,7 @@ _MAX_FILE_NAME: Final = 200
 _TRAILER: Final = re.compile(r"[A-Za-z0-9-]+\s*:")
 
 
-class Written(NamedTuple):
-    """What a write made.
-
-    Attributes:
-        row: The prompt as it is now.
-        etag: Its state, or None for a tombstone, which no read shows.
-    """
-
-    row: Row
-    etag: str | None
-
-
-def create(caller: Caller, request: CreateRequest, form: str) -> Written:
+def create(caller: Caller, request: requests.CreateRequest, form: str) -> Shown:
     """Make a prompt; the name of an archived one may be used again."""
     snapshot = caller.project.store.snapshot()
     name = _free_name(caller.project, snapshot, request.name, "name")
@@ -91,22 +63,23 @@ def create(caller: Caller, request: CreateRequest, form: str) -> Written:
 
 
 def publish(
-    caller: Caller, text: str, request: PublishRequest, form: str, if_match: str | None
-) -> Written:
+    caller: Caller, text: str, request: requests.PublishRequest, form: str, if_match: str | None
+) -> Shown:
     """Make a new version of a prompt from a content, from edits, or from a config."""
     found = find_by_name(caller.project, text, ids=True)
     before = found.snapshot.read(found.name)
     check_match(if_match, found.etag)
     if request.base_version != found.latest:
-        raise stale(found.latest)
+        raise errors.stale(found.latest)
     if form == "native":
         given = _native(request.prompt, request.config)
         if given.deleted:
-            raise invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
+            raise errors.invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
         prompt = replace(given, id=given.id or before.id)
     else:
         prompt = _published(before, request)
-    return _save(caller, found, {found.name: prompt}, request.version_description)
+    written = _commit(caller, found, {found.name: prompt}, request.version_description)
+    return _written(caller.project, written[found.name])
 
 
 def archive(caller: Caller, text: str, if_match: str | None) -> None:
@@ -118,14 +91,14 @@ def archive(caller: Caller, text: str, if_match: str | None) -> None:
     _take_labels_off(caller, found.name)
 
 
-def unarchive(caller: Caller, text: str) -> Written:
+def unarchive(caller: Caller, text: str) -> Shown:
     """Take the tombstone off a prompt."""
     project = caller.project
     found = find_file(project, project.store.snapshot(), git_name(text))
     if found is None:
-        raise no_such_prompt(text)
+        raise errors.no_such_prompt(text)
     if not found.snapshot.read(found.name, deleted=True).deleted:
-        raise taken_name()
+        raise errors.taken_name()
     restored = project.store.restore(
         found.name, expected_version=found.latest, author=caller.author
     )
@@ -133,8 +106,8 @@ def unarchive(caller: Caller, text: str) -> Written:
 
 
 def duplicate(
-    caller: Caller, text: str, request: DuplicateRequest, if_match: str | None
-) -> Written:
+    caller: Caller, text: str, request: requests.DuplicateRequest, if_match: str | None
+) -> Shown:
     """Make a prompt with the newest content of another one."""
     found = find_by_name(caller.project, text)
     prompt = found.snapshot.read(found.name)
@@ -142,15 +115,18 @@ def duplicate(
     try:
         name = _free_name(caller.project, found.snapshot, request.new_name, "new_name")
         return _make(caller, found.snapshot, name, replace(prompt, id=None), None, "new_name")
-    except ApiError as refusal:
+    except errors.ApiError as refusal:
         if refusal.body.get("code") != "unique":
             raise
-        raise ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
+        raise errors.ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
 
 
 def update(
-    caller: Caller, text: str, request: UpdateRequest | ReplaceRequest, if_match: str | None
-) -> Written:
+    caller: Caller,
+    text: str,
+    request: requests.UpdateRequest | requests.ReplaceRequest,
+    if_match: str | None,
+) -> Shown:
     """Change a prompt by id, as the generation of ids does: name, content, tombstone."""
     found = find_by_id(caller.project, text)
     prompt = found.snapshot.read(found.name)
@@ -162,24 +138,25 @@ def update(
     if "name" in given and request.name != encode_name(found.name):
         return _rename(caller, found, request.name, replace(prompt, deleted=request.deleted))
     if not request.deleted:
-        return _save(caller, found, {found.name: prompt}, None)
+        written = _commit(caller, found, {found.name: prompt})
+        return _written(caller.project, written[found.name], by_id=True)
     _refuse_included(found)
     edit = replace(prompt, deleted=True) if "prompt" in given else Deletion()
-    written = _save(caller, found, {found.name: edit}, None)
+    written = _commit(caller, found, {found.name: edit})
     _take_labels_off(caller, found.name)
-    return written
+    return _written(caller.project, written[found.name], by_id=True)
 
 
 def set_label(
     caller: Caller, text: str, label: str, version: int, if_match: str | None
-) -> tuple[LabelRow, bool]:
+) -> tuple[Shown, bool]:
     """Point a label at a version of a prompt.
 
     Returns:
         The label, and whether the prompt did not have it before.
     """
     project = caller.project
-    missing = only_detail(404, f"Prompt '{text}' has no version {version}.")
+    missing = errors.only_detail(404, f"Prompt '{text}' has no version {version}.")
     found = find_file(project, project.store.snapshot(), git_name(text))
     if found is None or found.name not in found.snapshot:
         raise missing
@@ -191,21 +168,21 @@ def set_label(
             f"This prompt has reached the maximum of {_MAX_LABELS} labels. "
             "Remove a label to add a new one."
         )
-        raise only_detail(400, detail)
+        raise errors.only_detail(400, detail)
     try:
         project.store.set_label(found.name, label, version=version, author=caller.author)
     except (VersionNotFoundError, PromptNotFoundError):
         raise missing from None
     own = project.id_of(found.snapshot, found.snapshot.read(found.name))
     moves = project.store.label_history(label, found.name)
-    return views.label_row(own, found.name, label, version, moves), is_new
+    return Shown(views.label_row(own, found.name, label, version, moves)), is_new
 
 
 def remove_label(caller: Caller, text: str, label: str, if_match: str | None) -> None:
     """Take a label off a prompt."""
     found = find_by_name(caller.project, text)
     label = label.strip()
-    missing = only_detail(404, f"Prompt '{text}' has no label '{label}'.")
+    missing = errors.only_detail(404, f"Prompt '{text}' has no label '{label}'.")
     if not is_label(label):
         raise missing
     check_match(if_match, found.etag)
@@ -215,7 +192,7 @@ def remove_label(caller: Caller, text: str, label: str, if_match: str | None) ->
         raise missing from None
 
 
-def _published(before: Prompt, request: PublishRequest) -> Prompt:
+def _published(before: Prompt, request: requests.PublishRequest) -> Prompt:
     given = request.model_fields_set
     config = request.config if "config" in given else before.config
     value = request.prompt
@@ -229,16 +206,16 @@ def _published(before: Prompt, request: PublishRequest) -> Prompt:
 def _native(value: Any, config: Mapping[str, Any]) -> Prompt:
     """Return the prompt that the content of a file is."""
     if config:
-        raise invalid("invalid_input", "The config stands in the native content.", "config")
+        raise errors.invalid("invalid_input", "The config stands in the native content.", "config")
     if not isinstance(value, dict):
-        raise invalid("invalid_input", "A native content is the object of a file.", "prompt")
+        raise errors.invalid("invalid_input", "A native content is the object of a file.", "prompt")
     prompt = parse_content(value)
     if not isinstance(prompt, Prompt):
-        raise invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
+        raise errors.invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
     return prompt
 
 
-def _edited(value: Any, edits: Sequence[Edit]) -> Any:
+def _edited(value: Any, edits: Sequence[requests.Edit]) -> Any:
     """Apply edits in order: to a text, or to the indented JSON text of anything else."""
     is_text = isinstance(value, str)
     text = value if is_text else json.dumps(value, ensure_ascii=False, indent=2)
@@ -250,25 +227,27 @@ def _edited(value: Any, edits: Sequence[Edit]) -> Any:
     try:
         edited = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise only_detail(400, f"Edits produced invalid JSON: {error}", edit_index=last) from None
+        raise errors.only_detail(
+            400, f"Edits produced invalid JSON: {error}", edit_index=last
+        ) from None
     if is_deep(edited):
         detail = f"Edits produced JSON that is nested deeper than {MAX_DEPTH} levels."
-        raise only_detail(400, detail, edit_index=last)
+        raise errors.only_detail(400, detail, edit_index=last)
     return edited
 
 
-def _replaced(text: str, edit: Edit, index: int) -> str:
+def _replaced(text: str, edit: requests.Edit, index: int) -> str:
     count = text.count(edit.old)
     if count == 0:
         detail = "Text to replace was not found in the prompt."
-        raise only_detail(400, detail, edit_index=index)
+        raise errors.only_detail(400, detail, edit_index=index)
     if count > 1:
         detail = f"Text to replace matches {count} times — provide more context to make it unique."
-        raise only_detail(400, detail, edit_index=index)
+        raise errors.only_detail(400, detail, edit_index=index)
     edited = text.replace(edit.old, edit.new)
     if size_of(edited) > MAX_BYTES:
         detail = f"Resulting prompt exceeds the {MAX_BYTES} byte size limit."
-        raise only_detail(400, detail, edit_index=index)
+        raise errors.only_detail(400, detail, edit_index=index)
     return edited
 
 
@@ -277,18 +256,18 @@ def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> st
     try:
         name = decode_name(text)
     except InvalidNameError:
-        raise invalid("invalid_name", NAME_RULE, attr) from None
+        raise errors.invalid("invalid_name", NAME_RULE, attr) from None
     if name in snapshot:
-        raise taken_name(attr)
+        raise errors.taken_name(attr)
     if project.store.has_files and max(map(len, name.split("/"))) > _MAX_FILE_NAME:
         detail = f"Ensure this field has no more than {_MAX_FILE_NAME} characters."
-        raise invalid("max_length", detail, attr)
+        raise errors.invalid("max_length", detail, attr)
     return name
 
 
 def _make(
     caller: Caller, snapshot: Snapshot, name: str, content: Prompt, message: str | None, attr: str
-) -> Written:
+) -> Shown:
     project = caller.project
     content = replace(content, id=content.id or _id_for(project, snapshot, name))
     latest = None
@@ -305,7 +284,7 @@ def _make(
     except ConflictError:
         if name in project.store.snapshot():
             # Somebody else was quicker.
-            raise taken_name(attr) from None
+            raise errors.taken_name(attr) from None
         raise
     return _written(project, made)
 
@@ -323,26 +302,15 @@ def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
     return str(uuid4()) if is_taken else None
 
 
-def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Written:
+def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Shown:
     project = caller.project
     name = _free_name(project, found.snapshot, wanted, "name")
     _refuse_included(found)
     renamed = replace(prompt, id=project.id_of(found.snapshot, prompt))
     edits: dict[str, store_edits.Edit] = {name: renamed, found.name: Deletion(replaced_by=name)}
-    written = _save(caller, found, edits, f"Rename {found.name} to {name}", name)
+    written = _commit(caller, found, edits, f"Rename {found.name} to {name}")
     _take_labels_off(caller, found.name)
-    return written
-
-
-def _save(
-    caller: Caller,
-    found: Found,
-    edits: Mapping[str, store_edits.Edit],
-    message: str | None,
-    name: str | None = None,
-) -> Written:
-    written = _commit(caller, found, edits, message)
-    return _written(caller.project, written[name or found.name])
+    return _written(project, written[name], by_id=True)
 
 
 def _commit(
@@ -364,7 +332,7 @@ def _commit(
     except ConflictError:
         now = find_file(caller.project, store.snapshot(), found.name)
         if now is not None and now.latest != found.latest:
-            raise stale(now.latest) from None
+            raise errors.stale(now.latest) from None
         raise
 
 
@@ -377,11 +345,14 @@ def _message(text: str | None) -> str | None:
     return text or None
 
 
-def _written(project: Project, prompt: Prompt) -> Written:
+def _written(project: Project, prompt: Prompt, *, by_id: bool = False) -> Shown:
     """Return a prompt as of the commit that wrote it, whatever was written since."""
     snapshot = project.store.snapshot(prompt.snapshot_commit)
     found = Found(snapshot, prompt.name or "", prompt.version or 0, prompt.commit or "")
-    return Written(row_of(project, found, prompt), None if prompt.deleted else found.etag)
+    row = row_of(project, found, prompt)
+    shown = views.by_id(row, "json") if by_id else views.full_prompt(row)
+    # No read shows a tombstone, so nothing can have its state.
+    return Shown(shown, None if prompt.deleted else found.etag)
 
 
 def _refuse_included(found: Found) -> None:
@@ -392,7 +363,7 @@ def _refuse_included(found: Found) -> None:
     ]
     if users:
         detail = f"Other prompts include this one: {', '.join(users)}. Change them first."
-        raise only_detail(409, detail, referencing_prompts=users)
+        raise errors.only_detail(409, detail, referencing_prompts=users)
 
 
 def _take_labels_off(caller: Caller, name: str) -> None:

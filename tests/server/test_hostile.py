@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from promptstore.server import bodies
-from promptstore.server.bodies import ApiRoute, EventRoute, PromptRoute
+from promptstore.server.bodies import ApiRoute, EventRoute
 from tests.gitrepo import GitRepo
 from tests.server.conftest import copied
 from tests.server.listening import Host, Server
@@ -189,7 +189,7 @@ def test_content_types_that_are_refused(server: Server, kind: str) -> None:
 def test_a_body_over_the_limit_is_not_read(server: Server) -> None:
     head = (
         f"POST {BASE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {PromptRoute.max_body + 1}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {ApiRoute.max_body + 1}\r\n\r\n"
     )
     assert_refused(raw(server, head.encode()), 413)
 
@@ -199,7 +199,7 @@ def test_a_body_over_the_limit_is_not_read(server: Server) -> None:
     [
         ("POST", "name/summarise/render/", ApiRoute.max_body),
         ("PUT", "name/summarise/labels/a/", ApiRoute.max_body),
-        ("PATCH", "name/summarise/", PromptRoute.max_body),
+        ("PATCH", "name/summarise/", ApiRoute.max_body),
         ("POST", "../llm_analytics/text_repr/", EventRoute.max_body),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(
 
 def test_a_body_of_unknown_length_is_read_up_to_the_limit(server: Server) -> None:
     def pieces() -> object:
-        for _ in range(PromptRoute.max_body // 65_536 + 2):
+        for _ in range(ApiRoute.max_body // 65_536 + 2):
             yield b" " * 65_536
 
     headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}

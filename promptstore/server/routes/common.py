@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
-from fastapi import Header, Path
+from fastapi import APIRouter, Header, Path
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
@@ -16,6 +17,7 @@ from promptstore.errors import RepositoryLockedError
 from promptstore.posthog.fields import Label
 from promptstore.posthog.models import ErrorBody
 from promptstore.server.auth import Caller
+from promptstore.server.bodies import ApiRoute
 
 PROJECT: Final = "/api/environments/{project_id}"
 """Where the routes of a project lie; ``/api/projects/`` leads to the same ones."""
@@ -45,6 +47,23 @@ CONDITIONAL: Final[dict[str, Any]] = {
     },
 }
 """What a read says of itself beside its answer."""
+
+
+def make_router(tag: str, route_class: type[APIRoute] = ApiRoute) -> APIRouter:
+    """Return a router of a project, whose operations are called as their functions are."""
+    return APIRouter(
+        prefix=PROJECT,
+        tags=[tag],
+        route_class=route_class,
+        responses=REFUSALS,
+        generate_unique_id_function=_operation_id,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    first, *words = route.name.split("_")
+    return first + "".join(word.capitalize() for word in words)
+
 
 _Given = ParamSpec("_Given")
 _Made = TypeVar("_Made")

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Security
+from fastapi import Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from promptstore.posthog.models import ErrorBody, TextRepresentation
+from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.requests import TextReprRequest
 from promptstore.server.answers import answer_json
 from promptstore.server.auth import Caller, authorize
 from promptstore.server.bodies import EventRoute
 from promptstore.server.errors import api_error
 from promptstore.server.events import show_event
-from promptstore.server.routes.common import PROJECT, REFUSALS
+from promptstore.server.routes.common import make_router
 
-router: Final = APIRouter(
-    prefix=PROJECT, tags=["events"], route_class=EventRoute, responses=REFUSALS
-)
-unbuilt: Final = APIRouter(
-    prefix=PROJECT,
-    tags=["not built yet"],
-    responses={**REFUSALS, 501: {"model": ErrorBody, "description": "It is not built yet."}},
-)
+router: Final = make_router("events", EventRoute)
+unbuilt: Final = make_router("not built yet")
 
 Analyst = Annotated[Caller, Security(authorize, scopes=["llm_analytics:write"])]
 
 
 @router.post(
     "/llm_analytics/text_repr",
-    operation_id="textRepr",
     response_model=TextRepresentation,
     responses={400: {"model": dict[str, Any], "description": "What is wrong, by field."}},
 )
@@ -40,13 +33,13 @@ async def text_repr(_caller: Analyst, body: TextReprRequest) -> Response:
     return answer_json(await run_in_threadpool(show_event, body))
 
 
-@unbuilt.post("/llm_analytics/translate", operation_id="translate", status_code=501)
+@unbuilt.post("/llm_analytics/translate", status_code=501)
 async def translate(_caller: Analyst) -> None:
     """Translate a text. Not built yet."""
     raise _not_built("translate")
 
 
-@unbuilt.get("/logs/attributes", operation_id="logAttributes", status_code=501)
+@unbuilt.get("/logs/attributes", status_code=501)
 async def log_attributes(
     _caller: Annotated[Caller, Security(authorize, scopes=["logs:read"])],
 ) -> None:
@@ -54,7 +47,7 @@ async def log_attributes(
     raise _not_built("logs/attributes")
 
 
-@unbuilt.post("/logs/explainLogWithAI", operation_id="explainLog", status_code=501)
+@unbuilt.post("/logs/explainLogWithAI", status_code=501)
 async def explain_log(
     _caller: Annotated[Caller, Security(authorize, scopes=["logs:write"])],
 ) -> None:

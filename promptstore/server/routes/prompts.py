@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.posthog.models import FullPrompt, NativePrompt, PromptById, PromptList
-from promptstore.posthog.requests import (
-    CreateRequest,
-    FormatQuery,
-    ListQuery,
-    ReplaceRequest,
-    UpdateRequest,
-)
-from promptstore.server import reading, views, writing
+from promptstore.posthog import models, requests
+from promptstore.server import reading, writing
 from promptstore.server.answers import answer, answer_read, origin
 from promptstore.server.auth import Reader, Writer
-from promptstore.server.bodies import PromptRoute
 from promptstore.server.errors import invalid
 from promptstore.server.reading import Page
 from promptstore.server.routes.common import (
     CONDITIONAL,
-    PROJECT,
-    REFUSALS,
     IfMatch,
     Segment,
+    make_router,
     write,
 )
 
 _HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
-router: Final = APIRouter(
-    prefix=PROJECT, tags=["prompts"], route_class=PromptRoute, responses=REFUSALS
-)
+router: Final = make_router("prompts")
 
 PromptId = Annotated[
     Segment,
@@ -71,9 +59,9 @@ _LINKS: Final = {
 }  # fmt: skip
 
 
-@router.get("/llm_prompts", operation_id="listPrompts", response_model=PromptList, **CONDITIONAL)
+@router.get("/llm_prompts", response_model=models.PromptList, **CONDITIONAL)
 async def list_prompts(
-    request: Request, caller: Reader, query: Annotated[ListQuery, Query()]
+    request: Request, caller: Reader, query: Annotated[requests.ListQuery, Query()]
 ) -> Response:
     """List the prompts of a project, each at its newest version or at that of a label."""
     project = caller.project
@@ -84,38 +72,35 @@ async def list_prompts(
         base = origin(request)
     address = base.rstrip("/") + request.scope["promptstore.path"]
     page = Page(address, tuple(request.query_params.multi_items()))
-    return await answer_read(request, project, partial(reading.read_list, project, query, page))
+    return await answer_read(request, project, reading.read_list, query, page)
 
 
 @router.post(
     "/llm_prompts",
-    operation_id="createPrompt",
-    response_model=FullPrompt,
+    response_model=models.FullPrompt,
     status_code=201,
     openapi_extra={"responses": {"201": {"links": _LINKS}}},
 )
 async def create_prompt(
-    caller: Writer, body: CreateRequest, query: Annotated[FormatQuery, Query()]
+    caller: Writer, body: requests.CreateRequest, query: Annotated[requests.FormatQuery, Query()]
 ) -> Response:
     """Make a prompt. The name of an archived one may be used again; its versions go on."""
-    made = await write(writing.create, caller, body, query.format)
-    return answer(views.full_prompt(made.row), 201, etag=made.etag)
+    return answer(await write(writing.create, caller, body, query.format), 201)
 
 
 @router.get(
     "/llm_prompts/{id}",
-    operation_id="retrievePrompt",
-    response_model=PromptById | NativePrompt,
+    response_model=models.PromptById | models.NativePrompt,
     **CONDITIONAL,
 )
 async def retrieve_prompt(
-    request: Request, caller: Reader, prompt_id: PromptId, query: Annotated[FormatQuery, Query()]
+    request: Request,
+    caller: Reader,
+    prompt_id: PromptId,
+    query: Annotated[requests.FormatQuery, Query()],
 ) -> Response:
     """Read a prompt by id."""
-    project = caller.project
-    return await answer_read(
-        request, project, partial(reading.read_by_id, project, prompt_id, query)
-    )
+    return await answer_read(request, caller.project, reading.read_by_id, prompt_id, query)
 
 
 async def _known_id(caller: Writer, prompt_id: PromptId) -> None:
@@ -125,38 +110,32 @@ async def _known_id(caller: Writer, prompt_id: PromptId) -> None:
 
 @router.patch(
     "/llm_prompts/{id}",
-    operation_id="updatePrompt",
-    response_model=PromptById,
+    response_model=models.PromptById,
     dependencies=[Depends(_known_id)],
 )
 async def update_prompt(
     caller: Writer,
     prompt_id: PromptId,
-    body: UpdateRequest = UpdateRequest(),  # noqa: B008 - it is empty, and stays so
+    body: requests.UpdateRequest = requests.UpdateRequest(),  # noqa: B008 - it is empty, and stays so
     if_match: IfMatch = None,
 ) -> Response:
     """Change the name, the content or the tombstone of a prompt; what is left out stays."""
-    made = await write(writing.update, caller, prompt_id, body, if_match)
-    return answer(views.by_id(made.row, "json"), etag=made.etag)
+    return answer(await write(writing.update, caller, prompt_id, body, if_match))
 
 
 @router.put(
     "/llm_prompts/{id}",
-    operation_id="replacePrompt",
-    response_model=PromptById,
+    response_model=models.PromptById,
     dependencies=[Depends(_known_id)],
 )
 async def replace_prompt(
-    caller: Writer, prompt_id: PromptId, body: ReplaceRequest, if_match: IfMatch = None
+    caller: Writer, prompt_id: PromptId, body: requests.ReplaceRequest, if_match: IfMatch = None
 ) -> Response:
     """Change the name and the content of a prompt."""
-    made = await write(writing.update, caller, prompt_id, body, if_match)
-    return answer(views.by_id(made.row, "json"), etag=made.etag)
+    return answer(await write(writing.update, caller, prompt_id, body, if_match))
 
 
-@router.delete(
-    "/llm_prompts/{id}", operation_id="deletePrompt", status_code=405, response_class=Response
-)
+@router.delete("/llm_prompts/{id}", status_code=405, response_class=Response)
 async def delete_prompt(_caller: Writer, _prompt_id: PromptId) -> Response:
     """Nothing is deleted for good: PATCH `deleted` to true instead."""
     return Response(status_code=405, headers={"Allow": "GET, HEAD, PATCH, PUT"})

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from promptstore.errors import PromptStoreError
 from promptstore.posthog.models import Health
-from promptstore.server.answers import answer
+from promptstore.server.answers import Shown, answer
 from promptstore.server.projects import Project
 
 _log = logging.getLogger("promptstore.server")
@@ -38,7 +38,8 @@ docs.mount("/docs/ui", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 async def health(request: Request) -> Response:
     """Tell whether every repository can be read and its branch is there. Needs no key."""
     is_well = await run_in_threadpool(_is_well, request.app.state.projects.values())
-    return answer(Health(status="ok" if is_well else "failing"), 200 if is_well else 503)
+    shown = Shown(Health(status="ok" if is_well else "failing"))
+    return answer(shown, 200 if is_well else 503)
 
 
 def _is_well(projects: Iterable[Project]) -> bool:
