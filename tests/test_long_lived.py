@@ -117,7 +117,11 @@ def test_a_branch_that_goes_and_comes_back_is_never_remembered_wrongly(
 def test_a_writer_sees_its_own_commit_whatever_readers_read(repo: GitRepo) -> None:
     repo.commit({"prompts/a.yaml": "prompt: '0'\n"})
     store = PromptStore.open(repo.path, refresh_interval=3600)
-    with readers(lambda: None if store.get("a").prompt else None) as errors:
+
+    def read() -> None:
+        assert store.get("a").prompt
+
+    with readers(read) as errors:
         for number in range(1, 60):
             store.save("a", f"prompt: '{number}'\n".encode(), author=ADA)
             assert store.get("a").prompt == str(number)

@@ -94,7 +94,7 @@ class LabelTable(NamedTuple):
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
-        """Give where a label points, by prompt name.
+        """Return where a label points, by prompt name.
 
         Raises:
             LabelNotFoundError: There is no such label.
@@ -118,7 +118,7 @@ class LabelTable(NamedTuple):
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
-    """Make the error for a label whose commit holds another version than it says."""
+    """Return the error for a label whose commit holds another version than it says."""
     message = (
         f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
         f"version {version}. Set both to the version that is meant."
@@ -128,7 +128,7 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
 
 
 def is_label(text: str) -> bool:
-    """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
+    """Return whether a string can be a label's name; digits alone and ``latest`` cannot."""
     return (
         len(text) <= _MAX_LENGTH
         and _LABEL.fullmatch(text) is not None
