@@ -293,7 +293,7 @@ def test_a_reftable_is_refused_with_the_way_out(repo: GitRepo) -> None:
 
 def test_a_partial_clone_fetches_all_that_is_missing_at_once(repo: GitRepo, tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(5)]
-    repo.commit({f"prompts/{name}.yaml": f"prompt: {name}\n" for name in names})
+    repo.commit({f"prompts/{name}.yaml": f"prompt: {name} of a partial clone\n" for name in names})
     repo.git("config", "uploadpack.allowFilter", "true")
     partial = repo.clone(tmp_path / "partial", "--filter=blob:none", "--no-checkout")
     store = PromptStore.open(partial.path)
@@ -303,7 +303,9 @@ def test_a_partial_clone_fetches_all_that_is_missing_at_once(repo: GitRepo, tmp_
     hint = re.search(r"`git (.*?)`", str(caught.value))
     assert hint is not None
     partial.git(*hint[1].split())
-    assert [prompt.prompt for prompt in store.list()] == names
+    assert [prompt.prompt for prompt in store.list()] == [
+        f"{name} of a partial clone" for name in names
+    ]
 
 
 def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> None:
@@ -314,8 +316,9 @@ def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> No
     assert store.names() == ["greet"]
     prompt = store.get("greet")
     assert prompt.render().text == "Hello"
+    assert prompt.version is None
     with pytest.raises(RepositoryError, match=first):
-        _ = prompt.version
+        store.info("greet")
     with pytest.raises(RepositoryError, match=first):
         store.get("greet", version=1)
 

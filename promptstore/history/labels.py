@@ -25,8 +25,6 @@ from promptstore.errors import (
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
-from promptstore.promptfile.reader import parse_yaml
-from promptstore.promptfile.yamlwriter import write_flow, write_key
 
 if TYPE_CHECKING:
     from promptstore.git import FileChange
@@ -127,10 +125,11 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
     return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
 
 
-def is_label(text: str) -> bool:
-    """Return whether a string can be a label's name; digits alone and ``latest`` cannot."""
+def is_label(text: object) -> bool:
+    """Return whether a value can be a label's name; digits alone and ``latest`` cannot."""
     return (
-        len(text) <= _MAX_LENGTH
+        isinstance(text, str)
+        and len(text) <= _MAX_LENGTH
         and _LABEL.fullmatch(text) is not None
         and not text.isdigit()
         and text != _RESERVED
@@ -237,6 +236,8 @@ def plan_moves(
     """
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     source = repository.blob(entry.id) if entry else b""
     content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
@@ -305,6 +306,8 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
+    from promptstore.promptfile.yamlwriter import write_key
+
     start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
@@ -313,10 +316,14 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
+
     return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     plain = read_plain_file(data)
     return _targets(parse_yaml(data, path)) if plain is None else plain
 

@@ -71,6 +71,11 @@ class Change(NamedTuple):
     commit: str
     entry: Entry | None
 
+    @property
+    def blob(self) -> str | None:
+        """The id of what stands at the path since then, or None where the commit removed it."""
+        return self.entry.id if self.entry else None
+
 
 def _made_anew(
     question: Callable[Concatenate[Timeline, _P], _T],

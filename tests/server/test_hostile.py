@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from promptstore.server import bodies
-from promptstore.server.bodies import MAX_BODY_BYTES
+from promptstore.server.bodies import ApiRoute, EventRoute
 from tests.gitrepo import GitRepo
 from tests.server.conftest import copied
 from tests.server.listening import Host, Server
@@ -188,15 +189,55 @@ def test_content_types_that_are_refused(server: Server, kind: str) -> None:
 def test_a_body_over_the_limit_is_not_read(server: Server) -> None:
     head = (
         f"POST {BASE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {ApiRoute.max_body + 1}\r\n\r\n"
     )
     assert_refused(raw(server, head.encode()), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "limit"),
+    [
+        ("POST", "name/summarise/render/", ApiRoute.max_body),
+        ("PUT", "name/summarise/labels/a/", ApiRoute.max_body),
+        ("PATCH", "name/summarise/", ApiRoute.max_body),
+        ("POST", "../llm_analytics/text_repr/", EventRoute.max_body),
+    ],
+)
+def test_each_route_has_its_limit(server: Server, method: str, path: str, limit: int) -> None:
+    url = BASE.replace("llm_prompts/", "") + path.removeprefix("../")
+    if not path.startswith("../"):
+        url = BASE + path
+    head = (
+        f"{method} {url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {limit + 1}\r\n\r\n"
+    )
+    assert_refused(raw(server, head.encode()), 413)
+    assert_refused(ask(server, method, url, b" " * limit), 400)
+
+
+def test_a_big_body_is_parsed_beside_the_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    parse = json.loads
+
+    def watched(text: str) -> object:
+        seen.append(threading.current_thread().name)
+        return parse(text)
+
+    monkeypatch.setattr(json, "loads", watched)
+    for size in (10, 1_500_000):
+        body = json.dumps({"name": "a b", "prompt": "x" * size}).encode()
+        assert_refused(ask(server, "POST", BASE, body), 400)
+    loop, worker = (name for name in seen if name != "MainThread")
+    assert "worker" in worker
+    assert "worker" not in loop
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "MAX_SECONDS", 0.05)
     head = (
         f"POST {BASE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
         "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
@@ -206,7 +247,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(
 
 def test_a_body_of_unknown_length_is_read_up_to_the_limit(server: Server) -> None:
     def pieces() -> object:
-        for _ in range(MAX_BODY_BYTES // 65_536 + 2):
+        for _ in range(ApiRoute.max_body // 65_536 + 2):
             yield b" " * 65_536
 
     headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}
