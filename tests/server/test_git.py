@@ -91,10 +91,9 @@ def test_a_name_that_is_used_again_gets_another_id(client: httpx.Client) -> None
 
 
 def test_ids_are_the_same_on_a_clone(client: httpx.Client, repo: GitRepo, tmp_path: Path) -> None:
-    from promptstore.server.reading import read_by_name
-
     from promptstore.posthog.requests import ReadQuery
     from promptstore.server.projects import Project
+    from promptstore.server.reading import read_by_name
     from promptstore.server.settings import ProjectSettings
 
     repo.clone(tmp_path / "clone", "--bare")
