@@ -14,7 +14,7 @@ from promptstore.lint import context as context_module
 from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
 from promptstore.lint.check import MAX_SHOWN, check, check_labels
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Finding
+from promptstore.lint.findings import Breach, Finding
 from promptstore.lint.registry import RULES
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
@@ -453,6 +453,17 @@ def test_each_file_is_read_and_parsed_once_however_many_are_looked_at(
     assert len(parsed) == len(names)
 
 
+def test_where_things_stand(tmp_path: Path) -> None:
+    write(tmp_path, {"a": "prompt: |\n  one\n    two\nconfig:\n  b: {c: [1, 2]}\n"})
+    context = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
+    rule = RULES["PS501"]
+    assert context.locate("a", Breach(rule, "", ("prompt",))) == (2, 3)
+    assert context.locate("a", Breach(rule, "", ("prompt",), 2)) == (3, 5)
+    assert context.locate("a", Breach(rule, "", ("config", "b", "c", 1))) == (5, 14)
+    assert context.locate("a", Breach(rule, "", ("config", "b", "c"), is_key=True)) == (5, 7)
+    assert context.locate("a", Breach(rule, "", place=(7, 8))) == (7, 8)
+
+
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "prompts/.git").mkdir(parents=True)
     for path in ("a.yml", "two words.yaml", ".hidden.yaml", "notes.txt", ".git/x.yaml"):
@@ -724,7 +735,7 @@ SILENT_ELSEWHERE = {
 
 def test_every_rule_has_a_case_in_which_it_stays_silent() -> None:
     assert set(SILENT_ELSEWHERE.values()) <= STAYS_SILENT.keys()
-    # Tests of their own: strays, labels, names of a remote, and the calls in code.
+    # Tests of their own: unrecognized files, labels, names of a remote, and the calls in code.
     others = {"PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
     assert EXAMPLES.keys() | SILENT_ELSEWHERE.keys() | others == RULES.keys()
     assert EXAMPLES.keys() | MENDED.keys() | others == RULES.keys()

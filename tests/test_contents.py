@@ -22,7 +22,7 @@ from promptstore import Prompt, PromptStore
 from promptstore.errors import PromptFileError
 from promptstore.git import blob_id
 from promptstore.history.cachefile import private_folder
-from promptstore.history.contents import FILE_NAME, ContentCache
+from promptstore.history.contents import ContentCache, contents_file
 from promptstore.history.sources import File
 from promptstore.model.messages import Message
 from promptstore.model.prompt import parse_content
@@ -71,9 +71,9 @@ def filled(repo: GitRepo) -> GitRepo:
 
 
 def cache() -> Path:
-    folder = private_folder()
-    assert folder is not None
-    return folder / FILE_NAME
+    file = contents_file()
+    assert file is not None
+    return file
 
 
 def listed(repo: GitRepo) -> tuple[list[Prompt], list[str]]:
@@ -242,7 +242,7 @@ def test_rows_that_a_repository_brings_along_are_not_looked_at(
     plant(cache(), b'{"prompt": "planted"}')
     brought = filled.path / ".git" / "promptstore"
     brought.mkdir(exist_ok=True)
-    shutil.copy(cache(), brought / FILE_NAME)
+    shutil.copy(cache(), brought / cache().name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
     assert listed(filled) == expected
 

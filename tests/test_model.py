@@ -135,7 +135,7 @@ def test_what_chat_apis_take_can_be_written_down() -> None:
     as_python: list[Any] = prompt.content["messages"]
     assert Prompt(messages=tuple(as_python), variables=prompt.variables) == prompt
     with_nulls = [{"content": None, "tool_calls": None, **message} for message in as_python]
-    assert Prompt(messages=tuple(with_nulls), variables=prompt.variables) == prompt  # type: ignore[arg-type]
+    assert Prompt(messages=tuple(with_nulls), variables=prompt.variables) == prompt
 
 
 @pytest.mark.parametrize("key", ["name", "tool_calls", "tool_call_id", "refusal", "cache_control"])

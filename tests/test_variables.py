@@ -297,8 +297,7 @@ def test_what_is_no_message_is_told(message: dict[str, Any], reason: str) -> Non
 def test_an_integer_that_python_cannot_write_is_refused(sign: int) -> None:
     number = sign * 10**MAX_DIGITS
     assert fit(Variable(), number - sign) == number - sign
-    text = Prompt(prompt="{{ x }}").render(x=number - sign).text
-    assert len(text.lstrip("-")) == MAX_DIGITS
+    assert Prompt(prompt="{{ x }}").render(x=number - sign).text == str(number - sign)
     with pytest.raises(UnfitValueError, match="an integer of more than"):
         fit(Variable(), {"a": [number]})
     with pytest.raises(VariableError, match="'x' holds an integer of more than"):

@@ -18,7 +18,7 @@ from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo
 
 # What a runner of GitHub Actions obeys; it also ends a line at a carriage return.
-_COMMAND: Final = re.compile(r"(?:^|[\r\n])\s*:(?=:)|#(?=#\[)")
+_COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\S\r\n]*:(?=:)|#(?=#\[)")
 _COLOURS: Final = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
 _PLAIN: Final = "\x1b[0m"
 

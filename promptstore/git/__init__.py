@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from promptstore.git.odb import Link
+from promptstore.git.odb import Commit, Link
 from promptstore.git.reading import (
-    Commit,
     Repository,
     blob_id,
     create_repository,
-    is_ancestor,
 )
 from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 from promptstore.lazy import lazy_names
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from promptstore.git.identity import Signature, choose_signatures
     from promptstore.git.locks import Patience
     from promptstore.git.refs import join_ref, start_branch, update_ref
+    from promptstore.git.revs import common_ancestor, is_ancestor, resolve_rev
     from promptstore.git.writing import update_branch
 
 __all__ = [
@@ -39,9 +38,11 @@ __all__ = [
     "Signature",
     "blob_id",
     "choose_signatures",
+    "common_ancestor",
     "create_repository",
     "is_ancestor",
     "join_ref",
+    "resolve_rev",
     "start_branch",
     "update_branch",
     "update_ref",
@@ -53,6 +54,9 @@ _HOME_OF: Final = {
     "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
+    "common_ancestor": "revs",
+    "is_ancestor": "revs",
+    "resolve_rev": "revs",
     "join_ref": "refs",
     "start_branch": "refs",
     "update_branch": "writing",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias
 from zlib import crc32
 
@@ -23,7 +24,6 @@ from promptstore.template import Source, find_includes
 FORMAT: Final = 3
 """Raise it when what a file means changes, so that nothing is taken from an older one's rows."""
 
-FILE_NAME: Final = "prompts.sqlite"
 _SCHEMA: Final = """
 CREATE TABLE parsed (
     blob BLOB, format INTEGER, content BLOB, check_sum INTEGER, PRIMARY KEY (blob, format)
@@ -48,8 +48,8 @@ class ContentCache:
         self._bytes = 0
         self._unwritten: dict[str, Prompt] = {}
         self._write = partial(_write, unwritten=self._unwritten)
-        folder = private_folder()
-        self._file = CacheFile(folder / FILE_NAME, _SCHEMA, self._write) if folder else None
+        file = contents_file()
+        self._file = CacheFile(file, _SCHEMA, self._write) if file else None
 
     def read(self, file: File) -> Prompt:
         """Parse a file, or take what its content was parsed to before.
@@ -110,6 +110,12 @@ class ContentCache:
         self._bytes += size
         if len(self._found) >= _KEPT_IN_MEMORY or self._bytes > _BYTES_IN_MEMORY:
             self._found, self._bytes = {}, size
+
+
+def contents_file() -> Path | None:
+    """Return the file that keeps parsed prompts, or None where nobody but the user has a folder."""
+    folder = private_folder()
+    return folder / "prompts.sqlite" if folder else None
 
 
 def included_names(prompt: Prompt) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -158,6 +158,36 @@ class Prompt:
     limits: SkipJsonSchema[Annotated[Any, BeforeValidator(_limits)]] = field(
         default=Limits(), repr=False, compare=False
     )
+
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
+
+        def __init__(
+            self,
+            *,
+            id: str | None = None,  # noqa: A002
+            description: str | None = None,
+            template: TemplateKind = "jinja2",
+            variables: Mapping[str, Variable | Mapping[str, Any] | None] | None = None,
+            prompt: str | None = None,
+            messages: Sequence[Message | Insert | Mapping[str, Any]] | None = None,
+            config: Mapping[str, Any] = ...,
+            tags: Sequence[str] = (),
+            metadata: Mapping[str, Any] = ...,
+            extensions: Mapping[str, Any] = ...,
+            deleted: bool = False,
+            deleted_reason: str | None = None,
+            replaced_by: str | None = None,
+            name: str | None = None,
+            version: int | None = None,
+            commit: str | None = None,
+            snapshot_commit: str | None = None,
+            blob: str | None = None,
+            label: str | None = None,
+            is_fallback: bool = False,
+            is_unchanged: bool = False,
+            includes: Mapping[str, Prompt] = ...,
+            limits: Limits = ...,
+        ) -> None: ...
 
     _kept: ClassVar[Prompt | None] = None
     """The prompt that this is a caller's own copy of, where it is one."""

@@ -10,7 +10,7 @@ from promptstore.errors import Problem, PromptFileError
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.promptfile import codes
 from promptstore.promptfile.mistakes import name_mistakes
-from promptstore.promptfile.problems import KeyPath, YamlError, place_of
+from promptstore.promptfile.problems import KeyPath, YamlError
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
@@ -29,27 +29,6 @@ class Document:
         self.path = path
         self.tree = tree
         self.prompt = prompt
-
-    def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:
-        """Tell where something stands in the file.
-
-        Args:
-            keys: The way to it, such as ``("messages", 0, "content")``.
-            text_line: A line within the text that stands there, from 1.
-
-        Returns:
-            Line and column, from 1. For a text that is no block: where it starts.
-        """
-        node, _ = self.tree.find(keys)
-        line, column = place_of(node.start_mark)
-        if getattr(node, "style", None) == "|":
-            return line + text_line, _indent_of(self.tree.lines, line + text_line)
-        return line, column
-
-    def key_position(self, keys: KeyPath) -> tuple[int, int]:
-        """Tell where the key of something stands in the file; see `position`."""
-        node, key_node = self.tree.find(keys)
-        return place_of((key_node or node).start_mark)
 
 
 def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:
@@ -163,8 +142,3 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
     for problem in sorted(problems, key=lambda problem: problem.code != codes.UNKNOWN_KEY):
         first.setdefault((problem.line, problem.column), problem)
     return list(first.values())
-
-
-def _indent_of(lines: list[str], line: int) -> int:
-    content = lines[line - 1] if line <= len(lines) else ""
-    return len(content) - len(content.lstrip(" ")) + 1

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from promptstore.errors import (
     PromptFileError,
 )
+from promptstore.git import common_ancestor, resolve_rev
 from promptstore.history.labels import (
-    LabelMove,
     LabelTable,
     labels_commit,
 )
+from promptstore.history.moves import LabelMove
 from promptstore.history.versions import Change
 from promptstore.model.names import check_name
 from promptstore.model.versions import PromptInfo, Version
@@ -178,7 +179,8 @@ class StoreFacts(StoreReader):
         """
         check_arguments(one=one, other=other)
         repository = self._require_repository()
-        return repository.common_ancestor(repository.resolve(one), repository.resolve(other))
+        commits = (resolve_rev(repository, rev) for rev in (one, other))
+        return common_ancestor(repository, *commits)
 
 
 def _version(history: History, labels: LabelTable, name: str, change: Change) -> Version:

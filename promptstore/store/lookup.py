@@ -15,15 +15,15 @@ from promptstore.errors import (
     RevisionNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.git import Repository
+from promptstore.git import Repository, resolve_rev
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import (
     LabelTable,
-    MoveLog,
     contradiction,
     labels_at,
     read_labels,
 )
+from promptstore.history.moves import MoveLog
 from promptstore.history.sources import (
     CommitSource,
     EmptySource,
@@ -293,7 +293,7 @@ class StoreLookup:
     def _resolve(self, rev: Rev) -> str:
         if isinstance(rev, datetime):
             return self._commit_at(rev)
-        return self._require_repository().resolve(rev)
+        return resolve_rev(self._require_repository(), rev)
 
     def _commit_at(self, time: datetime) -> str:
         check_zone(time)

@@ -8,10 +8,9 @@ from pathlib import Path
 import pygit2
 
 from promptstore import PromptStore
-from promptstore.history.contents import contents_file
 from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places
-from tests.benchmarks.repos import load_yaml, read_blob
+from tests.benchmarks.repos import forget_contents, load_yaml, read_blob
 
 
 def run(report: Report, places: Places) -> None:
@@ -57,7 +56,7 @@ def _lists(report: Report, path: Path, count: int) -> None:
     opened = _Opened(path)
 
     def forget() -> None:
-        contents_file(path).unlink(missing_ok=True)
+        forget_contents()
         opened.anew()
 
     def read() -> list[bytes]:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.gitrepo import GitRepo
 COMMANDS = {
     "at the start": "::error::gotcha\n",
     "behind spaces": "x\n  ::set-output name=x::y\n",
+    "behind blank lines": "x\n\r\n \n::error::gotcha\n",
     "behind a carriage return": "x\r::error::gotcha\n",
     "behind a carriage return and a wide space": "x\r\u3000::error::gotcha\n",
     "in the older form": "x ##[error]gotcha\n",
@@ -83,6 +85,15 @@ def test_a_file_gets_the_text_to_the_byte(repo: GitRepo, in_actions: None, tmp_p
     with (tmp_path / "out").open("wb") as stream:
         subprocess.run(command, stdout=stream, check=True)
     assert (tmp_path / "out").read_bytes() == b"::error::x\n"
+
+
+def test_many_blank_lines_are_printed_soon(
+    in_actions: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, began = "\n" * 200_000, time.process_time()
+    print_lines(text)
+    assert time.process_time() - began < 2
+    assert capsys.readouterr().out == f"{text}\n"
 
 
 def test_elsewhere_nothing_is_guarded(
