@@ -203,12 +203,9 @@ def _fields(before: Prompt, after: Prompt) -> Iterator[str]:
         yield "became a chat prompt" if after.is_chat else "became a text prompt"
     for name in ("description", "template", "id"):
         yield from _change(name, getattr(before, name), getattr(after, name))
-    for tag in after.tags:
-        if tag not in before.tags:
-            yield f"tag {tag!r} added"
-    for tag in before.tags:
-        if tag not in after.tags:
-            yield f"tag {tag!r} removed"
+    old, new = set(before.tags), set(after.tags)
+    yield from (f"tag {tag!r} added" for tag in after.tags if tag not in old)
+    yield from (f"tag {tag!r} removed" for tag in before.tags if tag not in new)
 
 
 def _declaring(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,8 @@ MAX_SECONDS: Final = 60.0
 """How long a body may take to arrive, in seconds."""
 
 _BIG: Final = 64 * 1024
+_LINGER_SECONDS: Final = 1.0
+_MAX_DROPPED: Final = 16 * 1024 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
 _JSON_FIELDS: Final = ("prompt", "config", "edits", "variables", "data", "options")
@@ -82,8 +85,19 @@ class LimitedRequest(Request):
                 if size > self._limit:
                     break
         if size > self._limit:
+            await self._drop_rest()
             raise _cut_off(413, "body_too_large", f"The body is larger than {self._limit} bytes.")
         return b"".join(pieces)
+
+    async def _drop_rest(self) -> None:
+        """Take in what is under way for a moment: who still sends does not hear the answer."""
+        dropped = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                async for piece in self.stream():
+                    dropped += len(piece)
+                    if dropped > _MAX_DROPPED:
+                        break
 
     def _parse(self, data: bytes) -> Any:
         bare = self._kind.partition(";")[0].strip().lower()
