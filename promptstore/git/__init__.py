@@ -12,6 +12,7 @@ from promptstore.git.odb import Commit, Link
 from promptstore.git.reading import (
     Repository,
     blob_id,
+    clean_content,
     create_repository,
 )
 from promptstore.git.trees import EMPTY_TREE, Difference, Entry
@@ -38,6 +39,7 @@ __all__ = [
     "Signature",
     "blob_id",
     "choose_signatures",
+    "clean_content",
     "common_ancestor",
     "create_repository",
     "is_ancestor",

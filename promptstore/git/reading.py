@@ -31,6 +31,7 @@ __all__ = [
     "Head",
     "Repository",
     "blob_id",
+    "clean_content",
     "create_repository",
     "translated",
 ]
@@ -289,17 +290,6 @@ class Repository:
         """
         return self.objects.read(blob_id, pygit2.Blob).data
 
-    def clean(self, path: str, data: bytes) -> bytes:
-        """Return the content of a file on disk as git would commit it, with git's own line ends.
-
-        Args:
-            path: Its path in the repository, by which its attributes are found.
-            data: Its content on disk.
-        """
-        with translated(self.git_dir):
-            filters = self.handle.load_filter_list(path, FilterMode.TO_ODB)
-            return filters.apply_to_buffer(data) if filters else data
-
     @property
     def handle(self) -> pygit2.Repository:
         """libgit2's own object, one for each thread of each process; for this package only."""
@@ -354,6 +344,19 @@ def create_repository(path: Path) -> Repository:
     with translated(path):
         pygit2.init_repository(str(path), initial_head="main")
     return Repository.discover(path)
+
+
+def clean_content(repository: Repository, path: str, data: bytes) -> bytes:
+    """Return the content of a file on disk as git would commit it, with git's own line ends.
+
+    Args:
+        repository: The repository.
+        path: The file's path in it, by which its attributes are found.
+        data: Its content on disk.
+    """
+    with translated(repository.git_dir):
+        filters = repository.handle.load_filter_list(path, FilterMode.TO_ODB)
+        return filters.apply_to_buffer(data) if filters else data
 
 
 def blob_id(data: bytes) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Entry, Repository, blob_id
+from promptstore.git import Entry, Repository, blob_id, clean_content
 from promptstore.model.names import SUFFIX, is_name
 
 
@@ -220,7 +220,7 @@ class FolderSource(Source):
             raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
         shown = self._path(name + SUFFIX)
         if self._repository is not None:
-            data = self._repository.clean(shown, data)
+            data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
 
     def strays(self) -> list[str]:
