@@ -25,6 +25,8 @@ ODD: list[Any] = [
 ]  # fmt: skip
 """Values of every kind, most of them wrong for most arguments."""
 
+MAKE_PROMPT: Any = Prompt
+MAKE_MESSAGE: Any = Message
 RIGHT: dict[str, Any] = {
     "name": "a", "label": "production", "one": "HEAD", "other": "HEAD", "edits": {}, "prompt": "Hi",
     "versions": {}, "names": [], "files": {}, "file": None, "info": None,
@@ -143,17 +145,17 @@ def test_odd_values_of_a_render(store: PromptStore) -> None:
         (lambda s: s.get("a", deleted="no"), "deleted must be True or False"),
         (lambda s: s.list(tag=["a"]), "tag must be a string, not a list"),
         (lambda s: s.names(None), "prefix must be a string, not nothing"),
-        (lambda s: s.render("a", 5), "the variables must be a mapping of names to values"),
-        (lambda s: s.render("a", {"x": 1}, x=1), "given in the mapping and by keyword: 'x'"),
-        (lambda s: s.get("a").render("x"), "the variables must be a mapping"),
+        (lambda s: s.render("a", 5), "The values of a render are a dict"),
+        (lambda s: s.render("a", {"x": 1}, x=1), "both have a value for 'x'"),
+        (lambda s: s.get("a").render("x"), "The values of a render are a dict"),
         (lambda s: s.save("a", "Hi", mesage="x"), "mesage is not known; did you mean message"),
         (lambda s: s.get("a", at=datetime(2020, 1, 1)), "give a label, or give the time as rev"),
         (lambda s: s.get("a", label="b", at=datetime(2020, 1, 1)), "has no time zone"),
         (lambda s: s.get("a", label="b", at="yesterday"), "at must be a datetime, not a string"),
-        (lambda s: Prompt(messages="Hi"), "`messages` must be a list, not a string"),
-        (lambda s: Prompt(prompt=5), "`prompt` must be a string, not a number"),
-        (lambda s: Prompt(promt="x"), "The key 'promt' is not known; did you mean 'prompt'"),
-        (lambda s: Message("user", "x", nmae="y"), "'nmae' is not known; did you mean 'name'"),
+        (lambda s: MAKE_PROMPT(messages="Hi"), "`messages` must be a list, not a string"),
+        (lambda s: MAKE_PROMPT(prompt=5), "`prompt` must be a string, not a number"),
+        (lambda s: MAKE_PROMPT(promt="x"), "The key 'promt' is not known; did you mean 'prompt'"),
+        (lambda s: MAKE_MESSAGE("user", "x", nmae="y"), "'nmae' is not known; did you mean 'name'"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -220,7 +222,8 @@ def test_what_a_label_pointed_at_then(store: PromptStore, repo: GitRepo) -> None
     ]:  # fmt: skip
         found = store.get("a", label="production", at=time)
         assert (found.version, found.label) == (version, "production")
-        assert store.render("a", {"x": "y"} if version == 1 else {}, label="production", at=time)
+        values = {"x": "y"} if version == 1 else {}
+        assert store.render("a", values, label="production", at=time).version == version
         assert store.snapshot(label="production", at=time)["a"] == found
         assert store.list(label="production", at=time) == [found]
     for ask in (store.get, lambda name, **given: store.snapshot(**given)[name]):

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from difflib import ndiff
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import texts
+from promptstore.model.rendering import merge_values, texts
 from promptstore.model.variables import Variable
 from promptstore.model.versions import Version
 from promptstore.promptfile.editor import edit
@@ -134,7 +135,7 @@ def test_what_chat_apis_take_can_be_written_down() -> None:
     as_python: list[Any] = prompt.content["messages"]
     assert Prompt(messages=tuple(as_python), variables=prompt.variables) == prompt
     with_nulls = [{"content": None, "tool_calls": None, **message} for message in as_python]
-    assert Prompt(messages=tuple(with_nulls), variables=prompt.variables) == prompt  # type: ignore[arg-type]
+    assert Prompt(messages=tuple(with_nulls), variables=prompt.variables) == prompt
 
 
 @pytest.mark.parametrize("key", ["name", "tool_calls", "tool_call_id", "refusal", "cache_control"])
@@ -154,7 +155,7 @@ def test_an_edit_of_one_key_of_a_message_touches_nothing_else(key: str) -> None:
     assert loads(edited) == changed
     assert b"  # why\n" in edited
     gone, come = difference(source, edited)
-    assert 1 <= gone <= 4
+    assert 1 <= gone <= 5
     assert 1 <= come <= 7
 
 
@@ -172,6 +173,45 @@ def test_inserted_messages_are_given_as_they_are() -> None:
     prompt = Prompt(messages=(Message("system", "S"), Insert("history"), Insert("history")))
     assert prompt.render(history=history).messages[1:] == history * 2
     assert prompt.render(history=[]).messages == [{"role": "system", "content": "S"}]
+
+
+needs_all_fields = pytest.mark.skipif(
+    "tool_calls" not in {item.name for item in fields(Message)},
+    reason="messages have no such fields yet",
+)
+message: Any = Message
+
+
+@needs_all_fields
+def test_the_other_fields_of_a_message_are_rendered() -> None:
+    call = {
+        "id": "{{ x }}",
+        "type": "function",
+        "function": {"name": "{{ x }}", "arguments": '{"city": {{ city|tojson }}}'},
+    }
+    prompt = Prompt(
+        messages=(
+            message("user", "{{ city }}", name="{{ x }}"),
+            message("assistant", None, tool_calls=(call,)),
+            message("tool", "{{ city }}", tool_call_id="{{ x }}"),
+            message("assistant", None, refusal="{{ x }}"),
+            message("user", "a", cache_control={"type": "ephemeral"}),
+        )
+    )
+    assert [path for path, _ in texts(prompt)] == [
+        ("messages", 0, "content"),
+        ("messages", 1, "tool_calls", 0, "function", "arguments"),
+        ("messages", 2, "content"),
+        ("messages", 4, "content"),
+    ]
+    function = {"name": "{{ x }}", "arguments": '{"city": "Oslo \\"S\\""}'}
+    assert prompt.render(city='Oslo "S"').messages == [
+        {"role": "user", "content": 'Oslo "S"', "name": "{{ x }}"},
+        {"role": "assistant", "content": None, "tool_calls": [call | {"function": function}]},
+        {"role": "tool", "content": 'Oslo "S"', "tool_call_id": "{{ x }}"},
+        {"role": "assistant", "content": None, "refusal": "{{ x }}"},
+        {"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}},
+    ]
 
 
 def test_types_and_ids_in_parts_are_no_templates() -> None:
@@ -196,6 +236,23 @@ def test_types_and_ids_in_parts_are_no_templates() -> None:
             "content": [{"type": "text", "text": "7", "cache_control": {"type": "{{ x }}"}}],
         },
     ]
+
+
+class TestValues:
+    def test_may_be_a_mapping_or_keywords_or_both(self) -> None:
+        assert merge_values(None, {"a": 1}) == {"a": 1}
+        assert merge_values({"a": 1}, {}) == {"a": 1}
+        assert merge_values(MappingProxyType({"a": 1}), {"b": 2}) == {"a": 1, "b": 2}
+        assert merge_values({}, {}) == {}
+
+    def test_are_given_once(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="both have a value for 'a'; give it once"):
+            merge_values({"a": 1}, {"a": 1})
+
+    @pytest.mark.parametrize("given", ["a", ["a"], 5, b"a"])
+    def test_are_no_other_thing(self, given: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"not a {type(given).__name__}"):
+            merge_values(given, {})
 
 
 class TestRendered:

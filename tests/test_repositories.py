@@ -93,9 +93,38 @@ def detached_head(origin: GitRepo, tmp: Path) -> Path:
     return clone.path
 
 
+def sparse_checkout(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "sparse")
+    clone.git("sparse-checkout", "set", "--cone", "--sparse-index", "elsewhere")
+    return clone.path
+
+
+def split_index(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "split")
+    clone.git("update-index", "--split-index")
+    return clone.path
+
+
+def old_partial_clone(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "partial")
+    clone.git("config", "core.repositoryFormatVersion", "1")
+    clone.git("config", "extensions.partialClone", "origin")
+    return clone.path
+
+
+def packed_references(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "refs")
+    clone.git("pack-refs", "--all", "--prune")
+    return clone.path
+
+
 @pytest.mark.parametrize(
     "kind",
     [
+        sparse_checkout,
+        split_index,
+        old_partial_clone,
+        packed_references,
         ordinary,
         inside_a_folder,
         git_folder,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import Worktree, opened
+from promptstore.cli.opening import Worktree, complete_name, opened
 from promptstore.cli.output import (
     identity,
     print_error,
@@ -27,7 +27,10 @@ from promptstore.store.store import PromptStore
 
 def list_prompts(
     context: typer.Context,
-    prefix: Annotated[str, typer.Argument(help="Only names that start with this.")] = "",
+    prefix: Annotated[
+        str,
+        typer.Argument(help="Only names that start with this.", autocompletion=complete_name),
+    ] = "",
     tag: Annotated[str | None, typer.Option(help="Only prompts with this tag.")] = None,
     search: Annotated[
         str | None,
@@ -62,7 +65,7 @@ def list_prompts(
 
 
 def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
-    """Say whether there is no prompt at all, or none like that, and point to uncommitted files."""
+    """Return why nothing is listed, and where uncommitted files are."""
     if snapshot.names():
         return f"no prompt in {snapshot.place} is like that"
     folder = f" under {store.root!r}" if store.root else ""

@@ -210,9 +210,7 @@ def _read_trace(value: _Object) -> Trace:
         raise EventError(reason="a trace needs an object 'trace'")
     if not isinstance(hierarchy, list):
         raise EventError(reason="a trace needs a list 'hierarchy'")
-    root = Event(
-        _with_id(trace) | _beside(value, "trace", "hierarchy", "id"), _properties(trace) or {}
-    )
+    root = Event(_with_id(trace) | _beside(value, "trace", "hierarchy"), _properties(trace) or {})
     return Trace(root, value.get("id"), tuple(_walk(hierarchy)))
 
 

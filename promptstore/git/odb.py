@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +17,24 @@ from promptstore.git.trees import EMPTY_TREE, Difference, compare_along
 
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 _T = TypeVar("_T")
+
+
+class Commit(NamedTuple):
+    """What promptstore needs to know of a commit.
+
+    Attributes:
+        id: Its id.
+        tree: The id of its root tree.
+        author: Its author, as ``name <email>``.
+        committed_at: When it was committed, in the committer's time zone.
+        message: Its whole message.
+    """
+
+    id: str
+    tree: str
+    author: str
+    committed_at: datetime
+    message: str
 
 
 class Link(NamedTuple):
@@ -74,6 +93,18 @@ class ObjectDatabase:
         if not isinstance(found, kind):
             raise self._wrong(object_id, kind.__name__)
         return found
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read a commit."""
+        found = self.read(commit_id, pygit2.Commit)
+        author, committer = found.author, found.committer
+        return Commit(
+            id=commit_id,
+            tree=str(found.tree_id),
+            author=f"{author.name} <{author.email}>",
+            committed_at=_datetime(committer.time, committer.offset),
+            message=found.message,
+        )
 
     def tree(self, tree_id: str) -> pygit2.Tree:
         """Read a tree."""
@@ -158,3 +189,11 @@ class ObjectDatabase:
 
     def _problem(self, reason: str) -> RepositoryError:
         return RepositoryError(path=str(self._git_dir), reason=reason)
+
+
+def _datetime(seconds: int, offset: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
+    except (OverflowError, ValueError, OSError):
+        # A hand-made commit may carry a time that no calendar holds.
+        return datetime.fromtimestamp(0, UTC)

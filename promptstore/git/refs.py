@@ -17,7 +17,8 @@ from promptstore.git.commits import (
     tip_of,
 )
 from promptstore.git.locks import Patience
-from promptstore.git.reading import Repository, is_ancestor, translated
+from promptstore.git.reading import Repository, translated
+from promptstore.git.revs import is_ancestor
 
 
 def update_ref(

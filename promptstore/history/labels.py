@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from promptstore import git
 from promptstore.errors import (
@@ -27,7 +27,7 @@ from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
-    from promptstore.git import FileChange, Link
+    from promptstore.git import FileChange
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -65,10 +65,6 @@ class Target(NamedTuple):
     commit: str
 
 
-_Table: TypeAlias = Mapping[str, Mapping[str, Target]]
-"""Targets by label, then by prompt name."""
-
-
 class LabelTable(NamedTuple):
     """All labels at one moment.
 
@@ -96,7 +92,7 @@ class LabelTable(NamedTuple):
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
-        """Give where a label points, by prompt name.
+        """Return where a label points, by prompt name.
 
         Raises:
             LabelNotFoundError: There is no such label.
@@ -120,7 +116,7 @@ class LabelTable(NamedTuple):
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
-    """Make the error for a label whose commit holds another version than it says."""
+    """Return the error for a label whose commit holds another version than it says."""
     message = (
         f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
         f"version {version}. Set both to the version that is meant."
@@ -130,7 +126,7 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
 
 
 def is_label(text: object) -> bool:
-    """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
+    """Return whether a value can be a label's name; digits alone and ``latest`` cannot."""
     return (
         isinstance(text, str)
         and len(text) <= _MAX_LENGTH
@@ -212,71 +208,6 @@ def read_labels(
                 continue
         targets[label] = known[entry.id]
     return LabelTable(targets, broken)
-
-
-class LabelMove(NamedTuple):
-    """One move of a label.
-
-    Attributes:
-        label: The label.
-        name: The prompt that it points at another version of.
-        before: Where it pointed, or None where it was set for the first time.
-        after: Where it points since, or None where it was removed.
-        commit: The commit on the labels branch that moved it.
-        author: Who moved it, as ``name <email>``.
-        moved_at: When.
-        message: The commit's whole message.
-    """
-
-    label: str
-    name: str
-    before: Target | None
-    after: Target | None
-    commit: str
-    author: str
-    moved_at: datetime
-    message: str
-
-
-class MoveLog:
-    """The moves of all labels; each commit of their branch is read once.
-
-    Threads may share it.
-
-    Args:
-        repository: The repository.
-    """
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        # What belongs together is one value, so that threads never see half of it.
-        self._read: tuple[str | None, _Table, tuple[LabelMove, ...]] = (None, {}, ())
-
-    def moves(self, commit: str) -> tuple[LabelMove, ...]:
-        """List every move up to a commit of the branch, newest first.
-
-        A commit whose label file is broken counts as one that left the label where it was.
-        """
-        known, table, moves = self._read
-        links: list[Link] = []
-        for link in self._repository.walk(commit):
-            if link.id == known:
-                break
-            links.append(link)
-        else:
-            # Another history than the one that was read.
-            table, moves = {}, ()
-        contents: dict[str, Mapping[str, Target]] = {}
-        fresh: list[list[LabelMove]] = []
-        for link in reversed(links):
-            read = read_labels(self._repository, link.id, contents)
-            kept = {label: table[label] for label in read.broken if label in table}
-            after = {**read.targets, **kept}
-            fresh.append(list(_moves_between(self._repository, link.id, table, after)))
-            table = after
-        moves = (*(move for some in reversed(fresh) for move in some), *moves)
-        self._read = (commit, table, moves)
-        return moves
 
 
 def plan_moves(
@@ -388,29 +319,6 @@ def _write_line(name: str, target: Any) -> str:
     from promptstore.promptfile.yamlwriter import write_flow, write_key
 
     return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
-
-
-def _moves_between(
-    repository: Repository,
-    commit_id: str,
-    before: _Table,
-    after: _Table,
-) -> Iterator[LabelMove]:
-    commit = repository.commit(commit_id)
-    for label in sorted(before.keys() | after.keys()):
-        old, new = before.get(label, {}), after.get(label, {})
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
-                yield LabelMove(
-                    label=label,
-                    name=name,
-                    before=old.get(name),
-                    after=new.get(name),
-                    commit=commit.id,
-                    author=commit.author,
-                    moved_at=commit.committed_at,
-                    message=commit.message,
-                )
 
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:

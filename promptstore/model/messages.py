@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
@@ -88,6 +88,19 @@ class Message:
     tool_call_id: String | None = None
     refusal: String | None = None
     cache_control: JsonObject | None = None
+
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
+
+        def __init__(
+            self,
+            role: Role,
+            content: str | Sequence[Mapping[str, Any]] | None = None,
+            name: str | None = None,
+            tool_calls: Sequence[Mapping[str, Any]] | None = None,
+            tool_call_id: str | None = None,
+            refusal: str | None = None,
+            cache_control: Mapping[str, Any] | None = None,
+        ) -> None: ...
 
 
 @with_own_errors()

@@ -56,11 +56,13 @@ def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
     by_folded: dict[str, str] = {}
     for name in known:
         by_folded.setdefault(name.casefold(), name)
-    folded = wrong.casefold()
+    # A person may have given the path of the file.
+    folded = wrong.casefold().removesuffix(SUFFIX)
+    meant = [key for key in by_folded if f"/{folded}".endswith(f"/{key}")]
     close = get_close_matches(folded, by_folded, n=3, cutoff=0.7)
     last = folded.rpartition("/")[2]
     same_leaf = [key for key in by_folded if last and key.rpartition("/")[2] == last]
-    ordered = dict.fromkeys([*close, *sorted(same_leaf)])
+    ordered = dict.fromkeys([*meant, *close, *sorted(same_leaf)])
     return [by_folded[key] for key in ordered][:3]
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -33,7 +33,13 @@ from promptstore.model.faults import (
 from promptstore.model.messages import Insert, Item, Message
 from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
 from promptstore.model.parts import JsonObject, String
-from promptstore.model.rendering import RenderedPrompt, _Program, contract_of, render_prompt
+from promptstore.model.rendering import (
+    RenderedPrompt,
+    _Program,
+    contract_of,
+    merge_values,
+    render_prompt,
+)
 from promptstore.model.values import unicode_string
 from promptstore.model.variables import MISSING, Variable
 from promptstore.template import Limits, TemplateKind
@@ -153,6 +159,36 @@ class Prompt:
         default=Limits(), repr=False, compare=False
     )
 
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
+
+        def __init__(
+            self,
+            *,
+            id: str | None = None,  # noqa: A002
+            description: str | None = None,
+            template: TemplateKind = "jinja2",
+            variables: Mapping[str, Variable | Mapping[str, Any] | None] | None = None,
+            prompt: str | None = None,
+            messages: Sequence[Message | Insert | Mapping[str, Any]] | None = None,
+            config: Mapping[str, Any] = ...,
+            tags: Sequence[str] = (),
+            metadata: Mapping[str, Any] = ...,
+            extensions: Mapping[str, Any] = ...,
+            deleted: bool = False,
+            deleted_reason: str | None = None,
+            replaced_by: str | None = None,
+            name: str | None = None,
+            version: int | None = None,
+            commit: str | None = None,
+            snapshot_commit: str | None = None,
+            blob: str | None = None,
+            label: str | None = None,
+            is_fallback: bool = False,
+            is_unchanged: bool = False,
+            includes: Mapping[str, Prompt] = ...,
+            limits: Limits = ...,
+        ) -> None: ...
+
     _kept: ClassVar[Prompt | None] = None
     """The prompt that this is a caller's own copy of, where it is one."""
 
@@ -221,7 +257,7 @@ class Prompt:
             IncludeError: An include is missing, deleted, cyclic or too deep.
             RenderError: The template failed, or grew past a limit (`LimitError`).
         """
-        return render_prompt(self, merged_values(variables, more))
+        return render_prompt(self, merge_values(variables, more))
 
 
 _FIELDS: Final = tuple(item.name for item in fields(Prompt))
@@ -272,25 +308,6 @@ def to_prompt(value: PromptLike) -> Prompt:
         message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
         'list of messages such as [{"role": "user", "content": "Hi"}]'
     )
-
-
-def merged_values(variables: Mapping[str, Any] | None, more: dict[str, Any]) -> Mapping[str, Any]:
-    """Return the values of a render, given as a mapping and by keyword.
-
-    Raises:
-        InvalidArgumentError: The variables are no mapping, or one is given twice.
-    """
-    if variables is None:
-        return more
-    if not isinstance(variables, Mapping):
-        raise InvalidArgumentError(
-            message=f"the variables must be a mapping of names to values, not {kind_of(variables)}"
-        )
-    twice = sorted(variables.keys() & more.keys())
-    if twice:
-        names = ", ".join(map(repr, twice))
-        raise InvalidArgumentError(message=f"given in the mapping and by keyword: {names}")
-    return {**variables, **more} if more else variables
 
 
 def identified(prompt: Prompt, **identity: Any) -> Prompt:

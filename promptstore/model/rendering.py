@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.model.binding import bind
-from promptstore.model.messages import Insert, Message
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.parts import ARGUMENTS
-from promptstore.model.values import thaw
+from promptstore.model.values import plain_json
 from promptstore.model.variables import MISSING, Variable
 from promptstore.template import Budget, Source, Template, compile_template
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 _Path: TypeAlias = tuple[str | int, ...]
 
-_OTHER_FIELDS: Final = ("name", "tool_calls", "tool_call_id", "refusal", "cache_control")
+_OTHER_FIELDS: Final = MESSAGE_KEYS[2:]
 """What a message may have besides role and content; it is left out where it is None."""
+
+_ARGUMENTS: Final = frozenset(ARGUMENTS.items())
+"""The way from a tool call to what is a template in it."""
 
 _LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
 """Keys in a part whose strings are no templates."""
@@ -45,7 +48,7 @@ class RenderedPrompt:
     def config(self) -> dict[str, Any]:
         """The prompt's config, passed through: a copy that belongs to the caller."""
         if self._config is None:
-            self._config = thaw(self.prompt.config)
+            self._config = plain_json(self.prompt.config)
         return self._config
 
     @property
@@ -107,6 +110,35 @@ class RenderedPrompt:
         if not self.is_chat:
             return self.text
         return "\n".join(_shown(message) for message in self.messages)
+
+
+def merge_values(given: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values of a render that were given as one mapping, by keyword, or both.
+
+    Args:
+        given: The mapping, or None.
+        named: The values given by keyword.
+
+    Returns:
+        All of them by variable name.
+
+    Raises:
+        InvalidArgumentError: The first is no mapping, or a value is given twice.
+    """
+    if given is None:
+        return named
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(
+            message=f"The values of a render are a dict by variable name, or keywords, "
+            f"not a {type(given).__name__}."
+        )
+    twice = [name for name in named if name in given]
+    if twice:
+        names = ", ".join(map(repr, twice))
+        raise InvalidArgumentError(
+            message=f"The dict and the keywords both have a value for {names}; give it once."
+        )
+    return {**given, **named}
 
 
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
@@ -176,7 +208,7 @@ def texts(prompt: Prompt) -> list[tuple[_Path, str]]:
     In parts and in the arguments of tool calls, every string is a template but types and ids.
 
     Args:
-        prompt: The prompt.
+        prompt: The prompt, or what its file says.
 
     Returns:
         Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.
@@ -217,7 +249,7 @@ def _templates(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
 def _is_template(path: _Path) -> bool:
     """Return whether a string at a place in a message is a template."""
     if path[0] == "tool_calls":
-        return len(path) > 3 and ARGUMENTS.get(str(path[2])) == path[3]
+        return path[2:] in _ARGUMENTS
     # What a tool was called with may have any keys.
     return path[0] == "content" and ("input" in path or _LITERAL_KEYS.isdisjoint(path))
 

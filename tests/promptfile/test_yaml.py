@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,14 +13,16 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from promptstore.errors import PromptFileError
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import YamlError
 from promptstore.promptfile.reader import parse_yaml
 from promptstore.promptfile.writer import dumps
 from promptstore.promptfile.yamlparser import compose_in_c, compose_purely
 from promptstore.promptfile.yamlreader import MAX_BYTES, read_yaml
+from promptstore.promptfile.yamlwriter import write_entry, write_flow
 from tests.promptfile.layouts import Layout
-from tests.promptfile.strategies import prompts
+from tests.promptfile.strategies import prompts, strings
 
 FRAGMENTS = [
     " ", "  ", "    ", "\n", "\n\n", "\n ", "\n  ", "\n    ", "\t", "\r\n", "# c", "#", " #", ": ",
@@ -66,6 +68,33 @@ def test_both_parsers_say_the_same(text: str) -> None:
     ended = text if text.endswith(("\n", "\r")) else text + "\n"
     quick, pure = outcome(compose_in_c, ended), outcome(compose_purely, ended)
     assert quick is None or pure is None or quick == pure
+
+
+@given(prompts())
+def test_both_parsers_read_what_is_written(prompt: Prompt) -> None:
+    text = dumps(prompt)
+    quick, pure = outcome(compose_in_c, text), outcome(compose_purely, text)
+    assert quick is not None
+    assert quick == pure
+
+
+@given(strings)
+def test_any_string_survives_by_either_parser(text: str) -> None:
+    written = f"a:\n{write_entry(text, [text, {'b': text}], '  ')}"
+    written += f"b: {write_flow([text, {text: text}])}\n"
+    for compose in (compose_in_c, compose_purely):
+        root = compose(written)
+        assert root is not None
+        found = {value for value, _ in scalars_of(value_of(root))}
+        assert found == {"a", "b", text}
+
+
+def scalars_of(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, tuple) and isinstance(value[0], str):
+        yield value[0], value[1]
+    else:
+        for item in value["pairs"] if isinstance(value, dict) else value:
+            yield from scalars_of(item)
 
 
 def bomb() -> str:

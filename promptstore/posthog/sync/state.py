@@ -31,6 +31,7 @@ from promptstore.git import (
     Patience,
     Repository,
     choose_signatures,
+    common_ancestor,
     is_ancestor,
     join_ref,
     update_ref,
@@ -234,7 +235,7 @@ class RemoteState:
             return sides[0] if sides else {}
         ours, theirs = sides
         with suppress(RevisionNotFoundError):
-            base = self._prompts_tree(self._repository.common_ancestor(*tips))
+            base = self._prompts_tree(common_ancestor(self._repository, *tips))
             was = dict(self._files(base))
             ours = {name: entry for name, entry in ours.items() if was.get(name) != entry}
             theirs = {name: entry for name, entry in theirs.items() if was.get(name) != entry}
