@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptstore.formatters import TextReprMetadata as TextReprMetadata
     from promptstore.formatters import TextReprOptions as TextReprOptions
     from promptstore.formatters import text_repr as text_repr
-    from promptstore.history.labels import LabelMove as LabelMove
+    from promptstore.history.moves import LabelMove as LabelMove
     from promptstore.model.messages import Insert as Insert
     from promptstore.model.messages import Message as Message
     from promptstore.model.prompt import Prompt as Prompt
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "Deletion": "promptstore.store.edits",
     "Insert": "promptstore.model.messages",
-    "LabelMove": "promptstore.history.labels",
+    "LabelMove": "promptstore.history.moves",
     "Limits": "promptstore.template",
     "Message": "promptstore.model.messages",
     "Prompt": "promptstore.model.prompt",

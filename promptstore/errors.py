@@ -251,11 +251,16 @@ class LabelNotFoundError(NotFoundError):
         self.replaced_by = replaced_by
 
     def _sentence(self) -> str:
-        there_are = f" There are: {', '.join(self.near)}." if self.near else " There are none."
+        listed = "`promptstore label list` lists them."
+        there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
-            return f"There is no label {self.label!r}.{there_are}"
-        instead = f" The prompt is {self.replaced_by!r} now." if self.replaced_by else there_are
-        return f"The label {self.label!r} does not point {self.name!r} anywhere.{instead}"
+            return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
+        instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
+        none = f"No label does. {listed}"
+        return (
+            f"The label {self.label!r} does not point {self.name!r} anywhere. "
+            f"{instead or there_are or none}"
+        )
 
 
 class HistoryUnavailableError(PromptStoreError, LookupError):

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -21,7 +22,7 @@ from promptstore import Prompt, PromptStore
 from promptstore.errors import PromptFileError
 from promptstore.git import blob_id
 from promptstore.history.cachefile import private_folder
-from promptstore.history.contents import FILE_NAME, ContentCache
+from promptstore.history.contents import ContentCache, contents_file
 from promptstore.history.sources import File
 from promptstore.model.messages import Message
 from promptstore.model.prompt import parse_content
@@ -70,9 +71,9 @@ def filled(repo: GitRepo) -> GitRepo:
 
 
 def cache() -> Path:
-    folder = private_folder()
-    assert folder is not None
-    return folder / FILE_NAME
+    file = contents_file()
+    assert file is not None
+    return file
 
 
 def listed(repo: GitRepo) -> tuple[list[Prompt], list[str]]:
@@ -241,7 +242,7 @@ def test_rows_that_a_repository_brings_along_are_not_looked_at(
     plant(cache(), b'{"prompt": "planted"}')
     brought = filled.path / ".git" / "promptstore"
     brought.mkdir(exist_ok=True)
-    shutil.copy(cache(), brought / FILE_NAME)
+    shutil.copy(cache(), brought / cache().name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
     assert listed(filled) == expected
 
@@ -279,6 +280,15 @@ def test_a_broken_file_is_parsed_once(repo: GitRepo) -> None:
         with pytest.raises(PromptFileError, match=f"{path}:1:9: PS109"):
             contents.read(File(path, blob_id(b"prompt: 1\n"), read))
     assert len(reads) == 1
+
+
+def test_contents_in_memory_have_a_limit() -> None:
+    cache = ContentCache()
+    for number in range(100):
+        data = f"prompt: '{number} {'x' * 900_000}'\n".encode()
+        assert cache.read(File("a.yaml", blob_id(data), partial(bytes, data))).prompt
+    kept = [found for found in cache._found.values() if isinstance(found, Prompt)]
+    assert 0 < sum(len(prompt.prompt or "") for prompt in kept) <= 64 * 1024 * 1024
 
 
 def test_nothing_of_it_lies_in_the_working_tree(filled: GitRepo) -> None:

@@ -146,6 +146,22 @@ def test_messages_that_come_and_go() -> None:
     assert back.changes == ("message 2 (insert history) removed", "message 4 (user) removed")
 
 
+def test_what_a_message_says_beside_its_content() -> None:
+    call = {"id": "1", "function": {"name": "look", "arguments": "{}"}}
+    before = replace(CHAT, messages=(SYSTEM, Message("assistant", tool_calls=(call,))))
+    call = {"id": "1", "function": {"name": "look", "arguments": "[]"}}
+    after = replace(CHAT, messages=(SYSTEM, Message("assistant", tool_calls=(call,), name="a")))
+    found = diff_prompts(before, after)
+    assert found.changes == ()
+    (text,) = found.texts
+    assert text.title == "message 2 (assistant)"
+    assert '+        "arguments": "[]"' in text.diff
+    assert '+  "name": "a",' in text.diff
+    named = replace(CHAT, messages=(SYSTEM, Message("user", "Hi", name="ada")))
+    (text,) = diff_prompts(replace(CHAT, messages=(SYSTEM, Message("user", "Hi"))), named).texts
+    assert '+  "name": "ada"' in text.diff
+
+
 def test_a_text_prompt_that_became_a_chat() -> None:
     after = Prompt(messages=(Message("user", "Hi"),))
     found = diff_prompts(Prompt(prompt="Hi"), after)

@@ -11,118 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygit2.enums import ObjectType
 
-from promptstore.errors import PromptStoreError, VariableError
 from promptstore.git import Difference, Entry, Repository
 from promptstore.history.labels import Target, read_plain_file
 from promptstore.history.sources import CommitSource
-from promptstore.model.binding import Binder, bind
-from promptstore.model.messages import Message
 from promptstore.model.names import is_name
-from promptstore.model.prompt import Prompt
-from promptstore.model.variables import MISSING, VARIABLE_TYPES, Variable
 from promptstore.promptfile.reader import parse_yaml
 from promptstore.promptfile.yamlwriter import write_flow, write_key
-from promptstore.template import Limits, TemplateKind
 from tests.gitrepo import GitRepo
-
-declarable = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-2, 2),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from(["", "a", "é"]),
-    st.lists(st.integers(), max_size=1),
-    st.dictionaries(st.sampled_from("ab"), st.integers(), max_size=1),
-)
-values = declarable | st.floats() | st.just("\ud800")
-variables = st.builds(
-    Variable,
-    type=st.sampled_from(VARIABLE_TYPES),
-    default=st.just(MISSING) | declarable,
-    enum=st.none() | st.lists(declarable, min_size=1, max_size=3).map(tuple),
-    required=st.sampled_from([None, False]),
-)
-named = st.sampled_from("abc")
-
-
-@given(
-    st.dictionaries(named, values, max_size=3),
-    st.dictionaries(named, variables, max_size=3),
-    st.frozensets(named, max_size=3),
-    st.frozensets(named, max_size=1),
-)
-def test_what_is_bound_plainly_is_what_is_bound(
-    given_values: dict[str, Any],
-    declared: dict[str, Variable],
-    used: frozenset[str],
-    undeclared: frozenset[str],
-) -> None:
-    plainly = Binder(declared, used, undeclared).bind_plainly(given_values)
-    try:
-        bound = bind(given_values, declared, required=used, used=used, undeclared=undeclared)
-    except VariableError:
-        assert plainly is None
-        return
-    assert plainly is None or repr(sorted(plainly.items())) == repr(sorted(bound.items()))
-
-
-def test_ordinary_values_are_bound_plainly() -> None:
-    declared = {"a": Variable(type="string"), "b": Variable(type="messages", default=[])}
-    assert Binder(declared, (), ()).bind_plainly({"a": "é"}) == {"a": "é", "b": []}
-
-
-class Loud(str):
-    """A text that says something else when asked."""
-
-    def __str__(self) -> str:
-        return "SHOUT"
-
-
-anything = values | st.sampled_from([Loud("loud"), "{{ b }}", "%s", "a\nb", "x" * 60])
-pieces = st.lists(
-    st.sampled_from(["{{ a }}", "{{b}}", "{{ c }}", "%", "%s", "é", "{ {", "\n"]), max_size=5
-)
-
-
-@given(
-    st.lists(pieces.map("".join), min_size=1, max_size=2),
-    st.none() | st.dictionaries(named, st.just(Variable(type="string"))),
-    st.dictionaries(named, anything, max_size=4),
-    st.sampled_from(["jinja2", "simple"]),
-)
-def test_a_render_of_texts_is_the_render_with_a_second_look(
-    contents: list[str],
-    declared: dict[str, Variable] | None,
-    given_values: dict[str, Any],
-    template: TemplateKind,
-) -> None:
-    # A part without a text makes no difference to the rest, and needs the second look.
-    with_a_part: list[Any] = [*contents, ({"type": "other"},)]
-    quick, careful = (
-        Prompt(
-            messages=tuple(Message("user", content) for content in written),
-            variables=declared,
-            template=template,
-            limits=Limits(max_output=100),
-        )
-        for written in (contents, with_a_part)
-    )
-    count = len(contents)
-    assert outcome(quick, given_values, count) == outcome(careful, given_values, count)
-
-
-def outcome(prompt: Prompt, given_values: dict[str, Any], count: int) -> Any:
-    try:
-        return prompt.render(**given_values).messages[:count]
-    except PromptStoreError as error:
-        return str(error)
-
-
-def test_a_text_is_put_in_as_it_is() -> None:
-    prompt = Prompt(prompt="{{ a }}%", variables={"a": Variable(type="string", description="A")})
-    assert prompt.render(a="{{ b }}").text == "{{ b }}%"
-    assert prompt.render(a=Loud("loud")).text == "loud%"
-
 
 ODD_NAMES = [b"a.yaml", b"b\nc.yaml", b"\xff.yaml", b".d.yaml", b"e.yml", b"f g.yaml", b"h\n.yaml"]
 

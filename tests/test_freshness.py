@@ -173,7 +173,7 @@ def test_what_was_asked_wrongly_is_refused_however_often(forked_off: GitRepo) ->
     for _ in range(MANY):
         assert store.get("a", version=1).prompt == "old"
     for version in (True, 1.0):
-        with pytest.raises(ValueError, match="a version is a number"):
+        with pytest.raises(ValueError, match="version must be a number"):
             store.get("a", version=version)  # type: ignore[arg-type]
     with pytest.raises(PromptNotFoundError):
         store.get("b")

@@ -93,9 +93,38 @@ def detached_head(origin: GitRepo, tmp: Path) -> Path:
     return clone.path
 
 
+def sparse_checkout(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "sparse")
+    clone.git("sparse-checkout", "set", "--cone", "--sparse-index", "elsewhere")
+    return clone.path
+
+
+def split_index(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "split")
+    clone.git("update-index", "--split-index")
+    return clone.path
+
+
+def old_partial_clone(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "partial")
+    clone.git("config", "core.repositoryFormatVersion", "1")
+    clone.git("config", "extensions.partialClone", "origin")
+    return clone.path
+
+
+def packed_references(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "refs")
+    clone.git("pack-refs", "--all", "--prune")
+    return clone.path
+
+
 @pytest.mark.parametrize(
     "kind",
     [
+        sparse_checkout,
+        split_index,
+        old_partial_clone,
+        packed_references,
         ordinary,
         inside_a_folder,
         git_folder,
@@ -264,7 +293,7 @@ def test_a_reftable_is_refused_with_the_way_out(repo: GitRepo) -> None:
 
 def test_a_partial_clone_fetches_all_that_is_missing_at_once(repo: GitRepo, tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(5)]
-    repo.commit({f"prompts/{name}.yaml": f"prompt: {name}\n" for name in names})
+    repo.commit({f"prompts/{name}.yaml": f"prompt: {name} of a partial clone\n" for name in names})
     repo.git("config", "uploadpack.allowFilter", "true")
     partial = repo.clone(tmp_path / "partial", "--filter=blob:none", "--no-checkout")
     store = PromptStore.open(partial.path)
@@ -274,7 +303,9 @@ def test_a_partial_clone_fetches_all_that_is_missing_at_once(repo: GitRepo, tmp_
     hint = re.search(r"`git (.*?)`", str(caught.value))
     assert hint is not None
     partial.git(*hint[1].split())
-    assert [prompt.prompt for prompt in store.list()] == names
+    assert [prompt.prompt for prompt in store.list()] == [
+        f"{name} of a partial clone" for name in names
+    ]
 
 
 def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> None:
@@ -285,8 +316,9 @@ def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> No
     assert store.names() == ["greet"]
     prompt = store.get("greet")
     assert prompt.render().text == "Hello"
+    assert prompt.version is None
     with pytest.raises(RepositoryError, match=first):
-        _ = prompt.version
+        store.info("greet")
     with pytest.raises(RepositoryError, match=first):
         store.get("greet", version=1)
 

@@ -24,7 +24,9 @@ from promptstore.errors import (
     VersionNotFoundError,
 )
 from promptstore.model.prompt import Prompt
+from promptstore.model.versions import Version
 from promptstore.store.store import PromptStore
+from tests.architecture.walks import walk
 from tests.gitrepo import FIRST_COMMIT_TIME, GitRepo
 
 TRIAGE = """\
@@ -142,7 +144,7 @@ def test_get_by_time(store: PromptStore, repo: GitRepo) -> None:
 def test_version_label_and_rev_exclude_each_other(store: PromptStore) -> None:
     with pytest.raises(InvalidArgumentError, match="version and rev exclude each other"):
         store.get("greet", version=1, rev="main")
-    with pytest.raises(InvalidArgumentError, match="a version is a number"):
+    with pytest.raises(InvalidArgumentError, match="version must be a number"):
         store.get("greet", version="1")  # type: ignore[arg-type]
 
 
@@ -556,3 +558,16 @@ def test_templates_are_compiled_when_they_are_first_rendered(repo: GitRepo) -> N
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "3 False\nA True\n"
+
+
+def test_a_history_parses_only_what_may_be_a_tombstone(repo: GitRepo) -> None:
+    for number in range(3):
+        repo.commit({"prompts/a.yaml": f"prompt: The {number}. text\n"})
+    assert not [file for file in walk(lambda: open_history(repo)) if "promptfile" in file]
+    repo.commit({"prompts/a.yaml": 'prompt: x\n"\\x64eleted": true\n'})
+    repo.commit({"prompts/a.yaml": "prompt: not deleted, and broken\nx: 1\n"})
+    assert [version.deleted for version in open_history(repo)] == [False, True, False, False, False]
+
+
+def open_history(repo: GitRepo) -> list[Version]:
+    return PromptStore.open(repo.path).history("a")

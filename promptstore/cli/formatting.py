@@ -31,7 +31,7 @@ def format_files(
     Keys get one order and values one style; comments and meaning stay. A broken file is told and
     left alone.
     """
-    named = Named(paths)
+    named = Named(paths) if paths else None
     with opened(context) as store:
         if not store.has_files:
             raise InvalidArgumentError(message="format needs files on disk to write")
@@ -40,7 +40,7 @@ def format_files(
         top = store.path
     changed = broken = 0
     for file in files:
-        if named and top / file.path not in named:
+        if named is not None and top / file.path not in named:
             continue
         data = file.read()
         try:

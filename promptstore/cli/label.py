@@ -38,7 +38,8 @@ from promptstore.cli.writing import (
     read_attribution,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.history.labels import LabelMove, LabelTable, Target, check_label
+from promptstore.history.labels import LabelTable, Target, check_label
+from promptstore.history.moves import LabelMove
 from promptstore.history.sources import File
 from promptstore.model.names import near_matches
 from promptstore.store.store import PromptStore

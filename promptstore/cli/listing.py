@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import Worktree, opened
+from promptstore.cli.opening import Worktree, complete_name, opened
 from promptstore.cli.output import (
     identity,
     print_error,
@@ -27,7 +27,10 @@ from promptstore.store.store import PromptStore
 
 def list_prompts(
     context: typer.Context,
-    prefix: Annotated[str, typer.Argument(help="Only names that start with this.")] = "",
+    prefix: Annotated[
+        str,
+        typer.Argument(help="Only names that start with this.", autocompletion=complete_name),
+    ] = "",
     tag: Annotated[str | None, typer.Option(help="Only prompts with this tag.")] = None,
     search: Annotated[
         str | None,
@@ -45,7 +48,7 @@ def list_prompts(
     with opened(context, worktree=worktree) as store:
         snapshot = store.snapshot()
         prompts, broken = snapshot.list_readable(prefix, tag=tag, search=search, deleted=deleted)
-        infos = snapshot.infos(prompt.name or "" for prompt in prompts)
+        infos = snapshot.infos([prompt.name or "" for prompt in prompts])
         pairs = [(prompt, infos[prompt.name or ""]) for prompt in prompts]
         rows = [_row(*pair) for pair in pairs] if as_json else []
         cells = [] if as_json else [_cells(*pair) for pair in pairs]
@@ -62,7 +65,7 @@ def list_prompts(
 
 
 def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
-    """Say whether there is no prompt at all, or none like that, and point to uncommitted files."""
+    """Return why nothing is listed, and where uncommitted files are."""
     if snapshot.names():
         return f"no prompt in {snapshot.place} is like that"
     folder = f" under {store.root!r}" if store.root else ""

@@ -101,15 +101,19 @@ def _label_or_rev(store: PromptStore, name: str, selector: str, labels: LabelTab
         return {"label": selector}
     if is_a_rev:
         return {"rev": selector}
-    there_are = ", ".join(sorted(labels.targets)) or "none"
+    there_are = (
+        f"The labels are: {', '.join(sorted(labels.targets))}. `promptstore label list` lists them."
+        if labels.targets
+        else "There are no labels; `promptstore label set` sets one."
+    )
     raise InvalidArgumentError(
-        message=f"{selector!r} is neither a label (there are: {there_are}) nor a rev that git "
-        f"knows.{_advice(name, selector, labels)}"
+        message=f"{selector!r} is neither a label nor a rev that git knows."
+        f"{_advice(name, selector, labels)} {there_are}"
     )
 
 
 def _advice(name: str, selector: str, labels: LabelTable) -> str:
-    """Say what was probably meant by a selector that means nothing."""
+    """Return what was probably meant by a selector that means nothing."""
     near = near_matches(selector, labels.targets)
     if near:
         return f" Did you mean {' or '.join(f'{name}@{label}' for label in near)}?"

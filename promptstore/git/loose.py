@@ -28,7 +28,8 @@ class LooseObjects:
 
     def is_sound(self, object_id: str) -> bool:
         """Return whether an object is whole, or is not loose at all."""
-        return all(map(_is_whole, self._files(object_id)))
+        name = f"{object_id[:2]}/{object_id[2:]}"
+        return all(_is_whole(f"{folder}/{name}") for folder in self._folders)
 
     def checker(self) -> Callable[[str], bool]:
         """Return `is_sound` for very many objects, which lists each folder once."""
@@ -50,9 +51,6 @@ class LooseObjects:
                 if not self.is_sound(start + rest):
                     return start + rest
         return None
-
-    def _files(self, object_id: str) -> list[str]:
-        return [f"{folder}/{object_id[:2]}/{object_id[2:]}" for folder in self._folders]
 
     def _list(self, start: str) -> set[str]:
         found: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +17,24 @@ from promptstore.git.trees import EMPTY_TREE, Difference, compare_along
 
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 _T = TypeVar("_T")
+
+
+class Commit(NamedTuple):
+    """What promptstore needs to know of a commit.
+
+    Attributes:
+        id: Its id.
+        tree: The id of its root tree.
+        author: Its author, as ``name <email>``.
+        committed_at: When it was committed, in the committer's time zone.
+        message: Its whole message.
+    """
+
+    id: str
+    tree: str
+    author: str
+    committed_at: datetime
+    message: str
 
 
 class Link(NamedTuple):
@@ -75,6 +94,18 @@ class ObjectDatabase:
             raise self._wrong(object_id, kind.__name__)
         return found
 
+    def commit(self, commit_id: str) -> Commit:
+        """Read a commit."""
+        found = self.read(commit_id, pygit2.Commit)
+        author, committer = found.author, found.committer
+        return Commit(
+            id=commit_id,
+            tree=str(found.tree_id),
+            author=f"{author.name} <{author.email}>",
+            committed_at=_datetime(committer.time, committer.offset),
+            message=found.message,
+        )
+
     def tree(self, tree_id: str) -> pygit2.Tree:
         """Read a tree."""
         return self.read(tree_id, pygit2.Tree)
@@ -117,27 +148,21 @@ class ObjectDatabase:
     def check_loose(self) -> None:
         """See that no loose object is cut off, before libgit2 reads some that are not known."""
         damaged = self._loose.find_damaged()
-        if damaged is not None and not self._is_packed(damaged):
+        if damaged is not None:
             raise self._damaged(damaged)
 
     def _checked(self, object_id: str, read: Callable[[], _T]) -> _T:
         try:
-            if not self._is_sound(object_id) and not self._is_packed(object_id):
-                raise self._damaged(object_id)
-            return read()
+            found = read() if self._is_sound(object_id) else None
         except KeyError:
             raise self._missing(object_id) from None
         except pygit2.GitError as error:
             raise self._damaged(object_id) from error
         except (ValueError, OSError) as error:
             raise explain(self._git_dir, error) from error
-
-    def _is_packed(self, object_id: str) -> bool:
-        # libgit2 looks into packs first.
-        return any(
-            isinstance(backend, pygit2.OdbBackendPack) and backend.exists(object_id)
-            for backend in self._handle().odb.backends
-        )
+        if found is None:
+            raise self._damaged(object_id)
+        return found
 
     def _missing(self, object_id: str) -> RepositoryError:
         names = (entry.name for entry in self._handle().config)
@@ -152,8 +177,9 @@ class ObjectDatabase:
 
     def _damaged(self, object_id: str) -> RepositoryError:
         return self._problem(
-            f"the object {object_id} is damaged. Check the repository with `git fsck`, and fetch "
-            "the object from another clone."
+            f"the object {object_id} is damaged. Check the repository with `git fsck`; if a pack "
+            "or another clone holds the object too, remove "
+            f"objects/{object_id[:2]}/{object_id[2:]} and fetch."
         )
 
     def _wrong(self, object_id: str, kind: str) -> RepositoryError:
@@ -163,3 +189,11 @@ class ObjectDatabase:
 
     def _problem(self, reason: str) -> RepositoryError:
         return RepositoryError(path=str(self._git_dir), reason=reason)
+
+
+def _datetime(seconds: int, offset: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
+    except (OverflowError, ValueError, OSError):
+        # A hand-made commit may carry a time that no calendar holds.
+        return datetime.fromtimestamp(0, UTC)

@@ -25,6 +25,8 @@ _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current 
 _PARTS: Final = ("HEAD", "objects", "refs")
 """What makes a folder a git directory, for git and for libgit2."""
 
+_PARTIAL: Final = "extensions.partialclone"
+
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\b": r"\b"})
 _OPENING: Final = threading.Lock()
 
@@ -57,7 +59,7 @@ def open_repository(git_dir: Path) -> pygit2.Repository:
         RepositoryError: It cannot be opened.
     """
     try:
-        handle = pygit2.Repository(str(git_dir))
+        handle = _open(git_dir)
     except (pygit2.GitError, OSError) as error:
         not_owned = _NOT_OWNED.search(str(error))
         if not_owned is None:
@@ -75,13 +77,25 @@ def open_repository(git_dir: Path) -> pygit2.Repository:
     return handle
 
 
+def _open(git_dir: Path) -> pygit2.Repository:
+    try:
+        return pygit2.Repository(str(git_dir))
+    except pygit2.GitError as error:
+        if _PARTIAL not in str(error):
+            raise
+    # Older gits mark a partial clone so. libgit2 reads it well, but must be told for the process.
+    known = pygit2.settings.extensions
+    pygit2.settings.set_extensions([*known, "partialclone"])
+    return pygit2.Repository(str(git_dir))
+
+
 def _open_trusted(git_dir: Path) -> pygit2.Repository:
     # libgit2 knows the trust that files tell of, not that of the environment.
     with _OPENING:
         checks = pygit2.settings.owner_validation
         pygit2.settings.owner_validation = False
         try:
-            return pygit2.Repository(str(git_dir))
+            return _open(git_dir)
         finally:
             pygit2.settings.owner_validation = checks
 

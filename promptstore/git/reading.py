@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,23 +20,18 @@ from pygit2.enums import FileMode, FilterMode, ObjectType
 from promptstore.errors import RepositoryError, RevisionNotFoundError
 from promptstore.git.failures import explain, translated
 from promptstore.git.loose import LooseObjects
-from promptstore.git.odb import Link, ObjectDatabase
+from promptstore.git.odb import Commit, Link, ObjectDatabase
 from promptstore.git.opening import find_repository, open_repository
 from promptstore.git.trees import EMPTY_TREE, Entry
 
 __all__ = [
-    "Commit",
     "Head",
     "Repository",
     "blob_id",
+    "clean_content",
     "create_repository",
-    "is_ancestor",
     "translated",
 ]
-
-_ID: Final = re.compile(r"[0-9a-f]{40}")
-_PLAIN_REV: Final = re.compile(r"[^~^:@{}]+")
-"""A rev that names a reference or an object, and is not an expression."""
 
 _TREE: Final = int(ObjectType.TREE)
 _BLOB: Final = int(ObjectType.BLOB)
@@ -48,24 +42,6 @@ _MAX_ENTRIES: Final = 50_000
 """How many entries the trees that a thread keeps may hold together."""
 
 _MAX_COMMITS: Final = 4096
-
-
-class Commit(NamedTuple):
-    """What promptstore needs to know of a commit.
-
-    Attributes:
-        id: Its id.
-        tree: The id of its root tree.
-        author: Its author, as ``name <email>``.
-        committed_at: When it was committed, in the committer's time zone.
-        message: Its whole message.
-    """
-
-    id: str
-    tree: str
-    author: str
-    committed_at: datetime
-    message: str
 
 
 class Head(NamedTuple):
@@ -115,11 +91,12 @@ class Repository:
     """
 
     def __init__(self, git_dir: Path, path: Path | None = None) -> None:
-        self._path = str(path or git_dir)
+        self._path = os.path.abspath(path or git_dir)  # noqa: PTH100 - links are kept
+        self._is_linked = os.path.realpath(self._path) != self._path
         self._handles = threading.local()
         self._generation = 0
         self._stamps: list[tuple[int, int, int] | None] = []
-        self._commits = lru_cache(maxsize=_MAX_COMMITS)(self._read_commit)
+        self._commits = lru_cache(maxsize=_MAX_COMMITS)(lambda commit: self.objects.commit(commit))
         self._settle(git_dir)
 
     @classmethod
@@ -148,7 +125,7 @@ class Repository:
 
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
-        if _identity(self._path) != self._path_stamp:
+        if self._is_linked and _identity(self._path) != self._path_stamp:
             with suppress(RepositoryError):  # while a link is swapped there may be nothing
                 self._settle(find_repository(Path(self._path)))
         stamps = self._read_stamps()
@@ -215,53 +192,6 @@ class Repository:
         except (pygit2.GitError, OSError) as error:
             raise explain(self.git_dir, error) from error
         return str(target)
-
-    def resolve(self, rev: str) -> str:
-        """Resolve a rev to a commit, as ``git rev-parse REV^{commit}`` does.
-
-        Args:
-            rev: A branch, tag, commit id or any other spelling of git; a name that only a remote
-                has (``feature`` for ``origin/feature``) works too.
-
-        Returns:
-            The commit's id.
-
-        Raises:
-            RevisionNotFoundError: It names nothing, too much, or no commit.
-            RepositoryError: An object is missing or damaged.
-        """
-        if not rev or "\0" in rev:
-            raise RevisionNotFoundError(rev=rev)
-        found = self._named(rev) if _PLAIN_REV.fullmatch(rev) else None
-        if found == rev and rev not in self.handle:
-            raise RevisionNotFoundError(rev=rev, reason=self._shallowness())
-        return self._peel(rev, found or self._parse(rev))
-
-    def common_ancestor(self, one: str, other: str) -> str:
-        """Return the commit that two commits grew from.
-
-        Args:
-            one: The id of a commit.
-            other: The id of another.
-
-        Returns:
-            The id of the best common ancestor.
-
-        Raises:
-            RevisionNotFoundError: They have none.
-            RepositoryError: An object is missing or damaged.
-        """
-        self.objects.check_loose()
-        with translated(self.git_dir):
-            # The stubs of pygit2 leave out that there may be none.
-            found: pygit2.Oid | None = self.handle.merge_base(one, other)
-        if not found:
-            reason = f"it has no history in common with {other}"
-            shallow = self._shallowness()
-            raise RevisionNotFoundError(
-                rev=one, reason=f"{reason}; {shallow}" if shallow else reason
-            )
-        return str(found)
 
     def commit(self, commit_id: str) -> Commit:
         """Read one commit.
@@ -352,17 +282,6 @@ class Repository:
             # libgit2 reads the content only now.
             return blob.data
 
-    def clean(self, path: str, data: bytes) -> bytes:
-        """Return the content of a file on disk as git would commit it, with git's own line ends.
-
-        Args:
-            path: Its path in the repository, by which its attributes are found.
-            data: Its content on disk.
-        """
-        with translated(self.git_dir):
-            filters = self.handle.load_filter_list(path, FilterMode.TO_ODB)
-            return filters.apply_to_buffer(data) if filters else data
-
     @property
     def handle(self) -> pygit2.Repository:
         """libgit2's own object, one for each thread of each process; for this package only."""
@@ -370,22 +289,27 @@ class Repository:
 
     def _current(self) -> _Handle:
         handle: _Handle | None = getattr(self._handles, "current", None)
-        if handle is None or handle.generation != self._generation or handle.pid != os.getpid():
+        is_own = handle is not None and handle.pid == os.getpid()
+        if handle is None or not is_own or handle.generation != self._generation:
+            if handle is not None and is_own:
+                # It refers to itself, and would keep its packs open until Python looks for that.
+                handle.repository.free()
             handle = self._handles.current = _Handle(self.git_dir, self._generation)
         return handle
 
     def _settle(self, git_dir: Path) -> None:
         """Read from a git directory from now on."""
-        self._path_stamp = _identity(self._path)
-        self.git_dir = git_dir
-        self.common_dir = _common_dir(git_dir)
-        self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
-        self._stamps = self._read_stamps()
-        loose = LooseObjects(self.common_dir / "objects")
-        self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
-        self._generation += 1
-        workdir = self.handle.workdir
-        self.workdir = Path(workdir) if workdir else None
+        with translated(git_dir):
+            self._path_stamp = _identity(self._path)
+            self.git_dir = git_dir
+            self.common_dir = _common_dir(git_dir)
+            self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
+            self._stamps = self._read_stamps()
+            loose = LooseObjects(self.common_dir / "objects")
+            self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
+            self._generation += 1
+            workdir = self.handle.workdir
+            self.workdir = Path(workdir) if workdir else None
 
     def _read_stamps(self) -> list[tuple[int, int, int] | None]:
         """Return what tells that packs, or where a shallow history ends, are others by now."""
@@ -402,63 +326,6 @@ class Repository:
             handle.keep_tree(tree_id, tree)
         return tree
 
-    def _named(self, rev: str) -> str | None:
-        """Find the object that a plain rev names, without reading it; None where it names none."""
-        if _ID.fullmatch(rev):
-            return rev
-        with translated(self.git_dir):
-            with suppress(KeyError, pygit2.InvalidSpecError):
-                return str(self.handle.lookup_reference_dwim(rev).resolve().target)
-            with suppress(KeyError, ValueError):
-                return str(self.handle.expand_id(rev))
-        return None
-
-    def _parse(self, rev: str) -> str:
-        """Let libgit2 parse a rev, which may read any object."""
-        self.objects.check_loose()
-        try:
-            return str(self.handle.revparse_single(rev).id)
-        except KeyError:
-            remote = None if rev == "HEAD" else self._remote_tip(rev)
-            if remote is None:
-                raise RevisionNotFoundError(rev=rev, reason=self._shallowness()) from None
-            return remote
-        except (ValueError, pygit2.GitError) as error:
-            raise RevisionNotFoundError(rev=rev, reason=str(error).rstrip(".")) from None
-        except OSError as error:
-            raise explain(self.git_dir, error) from error
-
-    def _peel(self, rev: str, object_id: str) -> str:
-        found = self.objects.find(object_id)
-        while isinstance(found, pygit2.Tag):
-            found = self.objects.find(str(found.target))
-        if found.type != ObjectType.COMMIT:
-            raise RevisionNotFoundError(rev=rev, reason=f"it is a {found.type_str}, no commit")
-        return str(found.id)
-
-    def _remote_tip(self, rev: str) -> str | None:
-        with translated(self.git_dir):
-            names = [name for name in self.handle.references if name.startswith("refs/remotes/")]
-        tips = {self.branch_tip(name) for name in names if name.split("/", 3)[3:] == [rev]} - {None}
-        return tips.pop() if len(tips) == 1 else None
-
-    def _shallowness(self) -> str:
-        """Say that older commits may be missing, where they may."""
-        if not self.is_shallow:
-            return ""
-        return "the clone is shallow; `git fetch --unshallow` brings the older commits"
-
-    def _read_commit(self, commit_id: str) -> Commit:
-        found = self.objects.read(commit_id, pygit2.Commit)
-        author, committer = found.author, found.committer
-        return Commit(
-            id=commit_id,
-            tree=str(found.tree_id),
-            author=f"{author.name} <{author.email}>",
-            committed_at=_datetime(committer.time, committer.offset),
-            message=found.message,
-        )
-
 
 def create_repository(path: Path) -> Repository:
     """Make an ordinary, empty repository, as ``git init`` does.
@@ -471,22 +338,22 @@ def create_repository(path: Path) -> Repository:
     return Repository.discover(path)
 
 
+def clean_content(repository: Repository, path: str, data: bytes) -> bytes:
+    """Return the content of a file on disk as git would commit it, with git's own line ends.
+
+    Args:
+        repository: The repository.
+        path: The file's path in it, by which its attributes are found.
+        data: Its content on disk.
+    """
+    with translated(repository.git_dir):
+        filters = repository.handle.load_filter_list(path, FilterMode.TO_ODB)
+        return filters.apply_to_buffer(data) if filters else data
+
+
 def blob_id(data: bytes) -> str:
     """Compute the id that git gives to a file's content."""
     return str(pygit2.hash(data))
-
-
-def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
-    """Return whether a commit is part of the history of another, or that one itself.
-
-    Raises:
-        RepositoryError: An object is missing or damaged.
-    """
-    repository.objects.check_loose()
-    with translated(repository.git_dir):
-        if commit not in repository.handle:
-            return False
-        return commit == tip or bool(repository.handle.descendant_of(tip, commit))
 
 
 def _is_utf8(name: str) -> bool:
@@ -495,14 +362,6 @@ def _is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _datetime(seconds: int, offset: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
-    except (OverflowError, ValueError, OSError):
-        # A hand-made commit may carry a time that no calendar holds.
-        return datetime.fromtimestamp(0, UTC)
 
 
 def _common_dir(git_dir: Path) -> Path:

@@ -10,7 +10,8 @@ from promptstore.errors import ConflictError, RepositoryLockedError
 from promptstore.git.commits import FileChange, Move, store_commit
 from promptstore.git.identity import CommitNote, choose_signatures
 from promptstore.git.locks import Deadline
-from promptstore.git.reading import Repository, is_ancestor
+from promptstore.git.reading import Repository
+from promptstore.git.revs import is_ancestor
 from promptstore.git.writing import move_to
 
 

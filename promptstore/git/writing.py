@@ -38,7 +38,8 @@ from promptstore.git.commits import (
 )
 from promptstore.git.identity import CommitNote
 from promptstore.git.locks import OTHERS, Deadline, exclusive
-from promptstore.git.reading import Repository, is_ancestor, translated
+from promptstore.git.reading import Repository, translated
+from promptstore.git.revs import is_ancestor
 from promptstore.git.trees import Entry
 
 _JOURNAL: Final = "journal.json"

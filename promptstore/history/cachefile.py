@@ -64,7 +64,7 @@ class CacheFile:
         with _IN_USE:
             try:
                 return action(self._connection or self._keep(_open(self._file, self._schema)))
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 if _is_damage(error):
                     self.discard()
                     return action(self._connection or self._keep(_open(self._file, self._schema)))
@@ -175,7 +175,7 @@ def _from_to_commit(connection: Connection, begin: str) -> Iterator[None]:
 def _open(file: Path, schema: str) -> Connection:
     try:
         return _open_file(file, schema)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if not _is_damage(error):
             return _in_memory(schema, file)
     except OSError:
@@ -186,7 +186,9 @@ def _open(file: Path, schema: str) -> Connection:
     return _in_memory(schema, None)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
     # The low byte is the error, the rest tells what kind of it.
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -197,7 +199,7 @@ def _open_file(file: Path, schema: str) -> Connection:
     connection = _connect(str(file))
     try:
         _create_tables(connection, schema)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         connection.close()
         raise
     return connection

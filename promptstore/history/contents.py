@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias
 from zlib import crc32
 
@@ -18,19 +19,18 @@ from promptstore.history.cachefile import CacheFile, Connection, private_folder,
 from promptstore.history.sources import File
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.rendering import texts
-from promptstore.promptfile.reader import loads
 from promptstore.template import Source, find_includes
 
 FORMAT: Final = 3
 """Raise it when what a file means changes, so that nothing is taken from an older one's rows."""
 
-FILE_NAME: Final = "prompts.sqlite"
 _SCHEMA: Final = """
 CREATE TABLE parsed (
     blob BLOB, format INTEGER, content BLOB, check_sum INTEGER, PRIMARY KEY (blob, format)
 )
 """
 _KEPT_IN_MEMORY: Final = 20_000
+_BYTES_IN_MEMORY: Final = 64 * 1024 * 1024
 _WRITTEN_AT_ONCE: Final = 20_000
 _READ_AT_ONCE: Final = 500
 _MAX_PAGES: Final = 1 << 16
@@ -45,10 +45,11 @@ class ContentCache:
 
     def __init__(self) -> None:
         self._found: dict[str, _Found] = {}
+        self._bytes = 0
         self._unwritten: dict[str, Prompt] = {}
         self._write = partial(_write, unwritten=self._unwritten)
-        folder = private_folder()
-        self._file = CacheFile(folder / FILE_NAME, _SCHEMA, self._write) if folder else None
+        file = contents_file()
+        self._file = CacheFile(file, _SCHEMA, self._write) if file else None
 
     def read(self, file: File) -> Prompt:
         """Parse a file, or take what its content was parsed to before.
@@ -79,7 +80,7 @@ class ContentCache:
         for start in range(0, len(wanted), _READ_AT_ONCE):
             chunk = wanted[start : start + _READ_AT_ONCE]
             rows = self._file.use(partial(_rows, blobs=chunk))
-            self._make_room()
+            self._make_room(sum(map(len, rows.values())))
             self._found.update({blob: _prompt_of(rows.get(blob)) for blob in chunk})
 
     def save(self) -> None:
@@ -88,12 +89,16 @@ class ContentCache:
             self._file.use(self._write)
 
     def _parsed(self, file: File) -> Prompt | tuple[Problem, ...]:
+        # What was parsed before needs no parser.
+        from promptstore.promptfile.reader import loads
+
         found: Prompt | tuple[Problem, ...]
+        data = file.read()
         try:
-            found = loads(file.read(), file.path)
+            found = loads(data, file.path)
         except PromptFileError as error:
             found = error.problems
-        self._make_room()
+        self._make_room(len(data))
         self._found[file.blob] = found
         if isinstance(found, Prompt):
             self._unwritten[file.blob] = found
@@ -101,9 +106,16 @@ class ContentCache:
                 self.save()
         return found
 
-    def _make_room(self) -> None:
-        if len(self._found) >= _KEPT_IN_MEMORY:
-            self._found = {}
+    def _make_room(self, size: int) -> None:
+        self._bytes += size
+        if len(self._found) >= _KEPT_IN_MEMORY or self._bytes > _BYTES_IN_MEMORY:
+            self._found, self._bytes = {}, size
+
+
+def contents_file() -> Path | None:
+    """Return the file that keeps parsed prompts, or None where nobody but the user has a folder."""
+    folder = private_folder()
+    return folder / "prompts.sqlite" if folder else None
 
 
 def included_names(prompt: Prompt) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Entry, Repository, blob_id
+from promptstore.git import Entry, Repository, blob_id, clean_content
 from promptstore.model.names import SUFFIX, is_name
 
 
@@ -27,37 +28,36 @@ class File(NamedTuple):
     read: Callable[[], bytes]
 
 
-class Source(Protocol):
-    """A set of prompt files that can be read by name."""
+class Source(ABC):
+    """A set of prompt files that can be read by name.
 
-    @property
-    def place(self) -> str:
-        """What it is, in words, for example ``main (3f2a91c)``."""
-        ...
+    Attributes:
+        place: What it is, in words, for example ``main (3f2a91c)``.
+        commit: The commit whose tree it is, or None for anything else.
+    """
 
-    @property
-    def commit(self) -> str | None:
-        """The commit whose tree it is, or None for a folder."""
-        ...
+    place: str
+    commit: str | None = None
 
+    @abstractmethod
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
-        ...
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
-        ...
-
+    @abstractmethod
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
-        ...
+
+    def blobs(self) -> dict[str, str]:
+        """Return the blob of every file by its name, in the order of `names`."""
+        files = ((name, self.find(name)) for name in self.names())
+        return {name: file.blob for name, file in files if file is not None}
 
     def strays(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
-        ...
+        return []
 
 
-class CommitSource:
+class CommitSource(Source):
     """The prompt files in the tree of a commit.
 
     Args:
@@ -68,7 +68,7 @@ class CommitSource:
     """
 
     def __init__(self, repository: Repository, root: str, commit: str, title: str) -> None:
-        self.commit: str = commit
+        self.commit = commit
         self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
         self._repository = repository
         self._root = root
@@ -117,14 +117,12 @@ class CommitSource:
                     yield folder + name, entry
 
 
-class EmptySource:
+class EmptySource(Source):
     """No files at all: a branch without commits.
 
     Args:
         place: What it is, in words.
     """
-
-    commit: None = None
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -133,19 +131,11 @@ class EmptySource:
         """List nothing."""
         return []
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
-
     def find(self, name: str) -> File | None:
         """Find nothing."""
 
-    def strays(self) -> list[str]:
-        """List nothing."""
-        return []
 
-
-class OverlaidSource:
+class OverlaidSource(Source):
     """A set of files with some of them replaced, which exist nowhere yet.
 
     Args:
@@ -163,10 +153,6 @@ class OverlaidSource:
         """List the names of all files, sorted, without reading any."""
         return sorted({*self._source.names(), *self._files})
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
-
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._files.get(name) or self._source.find(name)
@@ -176,7 +162,7 @@ class OverlaidSource:
         return self._source.strays()
 
 
-class LabelSource:
+class LabelSource(Source):
     """The files that a label points at, each as of its own commit.
 
     Args:
@@ -184,8 +170,6 @@ class LabelSource:
         names: The prompts that have it.
         find: Finds the file of one of them.
     """
-
-    commit: None = None
 
     def __init__(
         self, label: str, names: Collection[str], find: Callable[[str], File | None]
@@ -198,20 +182,12 @@ class LabelSource:
         """List the names of all prompts that have the label, sorted."""
         return sorted(self._names)
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
-
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._find(name) if name in self._names else None
 
-    def strays(self) -> list[str]:
-        """List nothing."""
-        return []
 
-
-class FolderSource:
+class FolderSource(Source):
     """The prompt files in a folder on disk, as they are at this moment.
 
     Args:
@@ -219,8 +195,6 @@ class FolderSource:
         root: The prompts' folder, as a path within `top`; empty for `top` itself.
         repository: The repository whose working tree it is, or None.
     """
-
-    commit: None = None
 
     def __init__(self, top: Path, root: str, repository: Repository | None) -> None:
         self._folder = top / root if root else top
@@ -232,10 +206,6 @@ class FolderSource:
         """List the names of all files, sorted, without reading any."""
         found = (path.removesuffix(SUFFIX) for path in self._walk() if path.endswith(SUFFIX))
         return sorted(name for name in found if is_name(name) and self._is_inside(name))
-
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt and read it."""
@@ -250,7 +220,7 @@ class FolderSource:
             raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
         shown = self._path(name + SUFFIX)
         if self._repository is not None:
-            data = self._repository.clean(shown, data)
+            data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
 
     def strays(self) -> list[str]:
@@ -282,8 +252,3 @@ class FolderSource:
             for name in files:
                 if name.endswith((SUFFIX, ".yml")):
                     yield name if prefix == "." else f"{prefix}/{name}"
-
-
-def _blobs(source: Source) -> dict[str, str]:
-    files = ((name, source.find(name)) for name in source.names())
-    return {name: file.blob for name, file in files if file is not None}

@@ -1,4 +1,4 @@
-"""What ``check --fix`` mends: only what cannot change what a prompt means."""
+"""What ``check --fix`` fixes: only what cannot change what a prompt means."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
 _CUTOFF: Final = 0.75
 
 
-def mend_keys(data: bytes, path: str) -> bytes:
-    """Write near-miss keys as they were meant.
+def fix_keys(data: bytes, path: str) -> bytes:
+    """Return a file with near-miss keys written as they were meant.
 
     Args:
         data: The content of a file.
         path: The file's path.
 
     Returns:
-        The content in which every mended key is one fault less and no fault more.
+        The content in which every fixed key is one fault less and no fault more.
     """
     while True:
         problems = _problems(data, path)
-        mended = next(
+        fixed = next(
             (
                 candidate
                 for problem in problems
@@ -41,13 +41,13 @@ def mend_keys(data: bytes, path: str) -> bytes:
             ),
             None,
         )
-        if mended is None:
+        if fixed is None:
             return data
-        data = mended
+        data = fixed
 
 
 def canonical(data: bytes, path: str) -> bytes:
-    """Write a file in canonical form; a broken one stays as it is."""
+    """Return a file in canonical form; a broken one stays as it is."""
     try:
         return format_file(data, path)
     except PromptFileError:

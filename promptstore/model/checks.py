@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -11,11 +9,12 @@ from promptstore.model.binding import fit
 from promptstore.model.faults import Fault, KeyPath, named, shown
 from promptstore.model.values import UnfitValueError
 from promptstore.model.variables import VARIABLE_TYPES, Variable, VariableType
+from promptstore.template import TemplateKind, is_variable_name
 
-_SIMPLE_NAME: Final = re.compile(r"(?!_)[\w.-]+")
-_JINJA_RULE: Final = "a letter, then letters, digits and '_'"
-_SIMPLE_RULE: Final = "letters, digits, '_', '.' and '-', not starting with '_'"
-_TAKEN_WORDS: Final = frozenset(keyword.kwlist) | {"true", "false", "none", "loop", "range", "self"}
+_NAME_RULES: Final[dict[TemplateKind, str]] = {
+    "simple": "letters, digits, '_', '.' and '-'",
+    "jinja2": "a letter or '_', then letters, digits and '_'",
+}
 _OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
 
 
@@ -93,16 +92,14 @@ def _variables(declared: dict[str, Any], template: Any) -> Iterator[Fault]:
 
 
 def _variable_name(name: str, template: Any, path: KeyPath) -> Iterator[Fault]:
-    if template == "simple":
-        if not _SIMPLE_NAME.fullmatch(name):
-            fault = f"cannot be a variable: its name is {_SIMPLE_RULE}."
-            yield Fault(path, "bad_variable", f"{shown(name)!r} {fault}")
-    elif not name.isidentifier() or name.startswith("_"):
-        fault = f"cannot be a variable: its name is {_JINJA_RULE}."
-        yield Fault(path, "bad_variable", f"{shown(name)!r} {fault}")
-    elif name in _TAKEN_WORDS or name.lower() in _TAKEN_WORDS:
+    kind: TemplateKind = "simple" if template == "simple" else "jinja2"
+    if is_variable_name(kind, name):
+        return
+    if kind == "jinja2" and name.isidentifier():
         message = f"{name!r} cannot be a variable: the word means something else in a template."
-        yield Fault(path, "bad_variable", message)
+    else:
+        message = f"{shown(name)!r} cannot be a variable: its name is {_NAME_RULES[kind]}."
+    yield Fault(path, "bad_variable", message)
 
 
 def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
@@ -123,6 +120,8 @@ def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
 
 
 def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
+    if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
+        return ""  # as most are
     variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
     try:
         fit(variable, value)

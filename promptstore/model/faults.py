@@ -76,7 +76,7 @@ def unknown_key(path: KeyPath, known: Iterable[str]) -> Fault:
     """Return the fault of a key that nothing knows, with a near match where there is one."""
     key = str(path[-1])
     choices = list(known)
-    near = get_close_matches(shown(key), choices, n=1, cutoff=0.6)
+    near = get_close_matches(shown(key), choices, n=1, cutoff=0.65)
     hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(choices)}."
     return Fault(path, "unknown_key", f"The key {shown(key)!r} is not known; {hint}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
@@ -66,7 +66,7 @@ _SAYS_SOMETHING: Final[dict[str, Any]] = {
 
 
 @with_own_errors()
-@dataclass(frozen=True, config=ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING))
+@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING))
 class Message:
     """One message of a chat prompt.
 
@@ -89,9 +89,22 @@ class Message:
     refusal: String | None = None
     cache_control: JsonObject | None = None
 
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
+
+        def __init__(
+            self,
+            role: Role,
+            content: str | Sequence[Mapping[str, Any]] | None = None,
+            name: str | None = None,
+            tool_calls: Sequence[Mapping[str, Any]] | None = None,
+            tool_call_id: str | None = None,
+            refusal: str | None = None,
+            cache_control: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
 
 @with_own_errors()
-@dataclass(frozen=True, config=CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Insert:
     """The place in a chat prompt where a list of messages goes.
 

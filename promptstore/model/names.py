@@ -36,9 +36,9 @@ def check_name(name: str) -> str:
     raise InvalidNameError(name=name, reason=_reason(name))
 
 
-def is_name(text: str) -> bool:
+def is_name(text: object) -> bool:
     """Tell whether a text can be a prompt's name."""
-    return len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
@@ -56,11 +56,13 @@ def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
     by_folded: dict[str, str] = {}
     for name in known:
         by_folded.setdefault(name.casefold(), name)
-    folded = wrong.casefold()
+    # A person may have given the path of the file.
+    folded = wrong.casefold().removesuffix(SUFFIX)
+    meant = [key for key in by_folded if f"/{folded}".endswith(f"/{key}")]
     close = get_close_matches(folded, by_folded, n=3, cutoff=0.7)
     last = folded.rpartition("/")[2]
     same_leaf = [key for key in by_folded if last and key.rpartition("/")[2] == last]
-    ordered = dict.fromkeys([*close, *sorted(same_leaf)])
+    ordered = dict.fromkeys([*meant, *close, *sorted(same_leaf)])
     return [by_folded[key] for key in ordered][:3]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -68,3 +68,6 @@ Part: TypeAlias = Annotated[dict[str, Any], _ByType("parts")]
 
 ToolCall: TypeAlias = Annotated[dict[str, Any], _ByType("tool_calls")]
 """A call of a tool by the model; strings in its arguments are templates."""
+
+ARGUMENTS: Final = {"function": "arguments", "custom": "input"}
+"""Where the arguments of a tool call are, by the key that they are under."""

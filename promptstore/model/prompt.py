@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -33,9 +33,15 @@ from promptstore.model.faults import (
 from promptstore.model.messages import Insert, Item, Message
 from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
 from promptstore.model.parts import JsonObject, String
-from promptstore.model.rendering import RenderedPrompt, _Program, contract_of, render_prompt
+from promptstore.model.rendering import (
+    RenderedPrompt,
+    _Program,
+    contract_of,
+    merge_values,
+    render_prompt,
+)
 from promptstore.model.values import unicode_string
-from promptstore.model.variables import Variable
+from promptstore.model.variables import MISSING, Variable
 from promptstore.template import Limits, TemplateKind
 
 KEYS: Final = (
@@ -155,6 +161,36 @@ class Prompt:
         default=Limits(), repr=False, compare=False
     )
 
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
+
+        def __init__(
+            self,
+            *,
+            id: str | None = None,  # noqa: A002
+            description: str | None = None,
+            template: TemplateKind = "jinja2",
+            variables: Mapping[str, Variable | Mapping[str, Any] | None] | None = None,
+            prompt: str | None = None,
+            messages: Sequence[Message | Insert | Mapping[str, Any]] | None = None,
+            config: Mapping[str, Any] = ...,
+            tags: Sequence[str] = (),
+            metadata: Mapping[str, Any] = ...,
+            extensions: Mapping[str, Any] = ...,
+            deleted: bool = False,
+            deleted_reason: str | None = None,
+            replaced_by: str | None = None,
+            name: str | None = None,
+            version: int | None = None,
+            commit: str | None = None,
+            snapshot_commit: str | None = None,
+            blob: str | None = None,
+            label: str | None = None,
+            is_fallback: bool = False,
+            is_unchanged: bool = False,
+            includes: Mapping[str, Prompt] = ...,
+            limits: Limits = ...,
+        ) -> None: ...
+
     _kept: ClassVar[Prompt | None] = None
     """The prompt that this is a caller's own copy of, where it is one."""
 
@@ -223,7 +259,7 @@ class Prompt:
             IncludeError: An include is missing, deleted, cyclic or too deep.
             RenderError: The template failed, or grew past a limit (`LimitError`).
         """
-        return render_prompt(self, merged_values(variables, more))
+        return render_prompt(self, merge_values(variables, more))
 
 
 _FIELDS: Final = tuple(item.name for item in fields(Prompt))
@@ -251,7 +287,11 @@ def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
     return faults or prompt
 
 
-def to_prompt(value: Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]) -> Prompt:
+PromptLike: TypeAlias = Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]
+"""A prompt, the text of a text prompt, or the messages of a chat prompt."""
+
+
+def to_prompt(value: PromptLike) -> Prompt:
     """Return a prompt for what a caller gave for one.
 
     Args:
@@ -272,25 +312,6 @@ def to_prompt(value: Prompt | str | Sequence[Mapping[str, Any] | Message | Inser
     )
 
 
-def merged_values(variables: Mapping[str, Any] | None, more: dict[str, Any]) -> Mapping[str, Any]:
-    """Return the values of a render, given as a mapping and by keyword.
-
-    Raises:
-        InvalidArgumentError: The variables are no mapping, or one is given twice.
-    """
-    if variables is None:
-        return more
-    if not isinstance(variables, Mapping):
-        raise InvalidArgumentError(
-            message=f"the variables must be a mapping of names to values, not {kind_of(variables)}"
-        )
-    twice = sorted(variables.keys() & more.keys())
-    if twice:
-        names = ", ".join(map(repr, twice))
-        raise InvalidArgumentError(message=f"given in the mapping and by keyword: {names}")
-    return {**variables, **more} if more else variables
-
-
 def identified(prompt: Prompt, **identity: Any) -> Prompt:
     """Return a prompt under another identity.
 
@@ -299,8 +320,11 @@ def identified(prompt: Prompt, **identity: Any) -> Prompt:
         identity: Fields that are not content, which are taken as they are.
     """
     made = object.__new__(Prompt)
-    state = prompt.__dict__
-    made.__dict__.update({name: state[name] for name in _FIELDS}, **identity)
+    state = prompt.__dict__.copy()
+    for memo in _MEMOS:
+        state.pop(memo, None)
+    state.update(identity)
+    object.__setattr__(made, "__dict__", state)
     return made
 
 
@@ -315,21 +339,37 @@ def own_copy(prompt: Prompt) -> Prompt:
     return made
 
 
+_MEMOS: Final = ("_kept", "_program", "digest")
 _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
+_SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
 
 
 def _copied(value: Any) -> Any:
+    """Copy what can be changed; what cannot stays the same object."""
     kind = type(value)
+    if kind in _SHARED:
+        return value
     if kind is dict:
-        return {key: _copied(item) for key, item in value.items()}
+        return {
+            key: item if type(item) in _SHARED else _copied(item) for key, item in value.items()
+        }
     if kind is list:
-        return [_copied(item) for item in value]
+        return [item if type(item) in _SHARED else _copied(item) for item in value]
     if kind is tuple:
-        return tuple(_copied(item) for item in value)
+        return tuple([_copied(item) for item in value])
     if kind is Prompt:
         return own_copy(value)
+    if kind is Message and type(value.content) is str:
+        if value.tool_calls is None and value.cache_control is None:
+            return value
+    elif kind is Variable and value.enum is None and type(value.default) in _PLAIN_DEFAULTS:
+        return value
     if kind is Message or kind is Variable:
         made = object.__new__(kind)
-        made.__dict__.update({key: _copied(item) for key, item in value.__dict__.items()})
+        for name in kind.__slots__:
+            object.__setattr__(made, name, _copied(getattr(value, name)))
         return made
     return value
+
+
+_PLAIN_DEFAULTS: Final = _SHARED | {type(MISSING)}

@@ -12,8 +12,8 @@ MAX_DEPTH: Final = 100
 """How deep a JSON value may be nested: in a file, in a prompt, and in a value for a variable."""
 
 
-MAX_DIGITS: Final = 4000
-"""How many digits an integer may have: Python reads no more than 4,300 by default."""
+MAX_DIGITS: Final = 4300
+"""How many digits an integer may have: Python reads and writes no more by default."""
 
 INTEGER_BOUND: Final = 10**MAX_DIGITS
 

@@ -46,7 +46,7 @@ _NEVER_BOTH: Final[dict[str, Any]] = {
 
 
 @with_own_errors()
-@dataclass(frozen=True, config=ConfigDict(**CONFIG, json_schema_extra=_NEVER_BOTH))
+@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_NEVER_BOTH))
 class Variable:
     """A declared input of a prompt.
 

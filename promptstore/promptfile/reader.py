@@ -9,7 +9,8 @@ from typing import Any
 from promptstore.errors import Problem, PromptFileError
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.promptfile import codes
-from promptstore.promptfile.problems import KeyPath, YamlError, place_of
+from promptstore.promptfile.mistakes import name_mistakes
+from promptstore.promptfile.problems import KeyPath, YamlError
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
@@ -28,27 +29,6 @@ class Document:
         self.path = path
         self.tree = tree
         self.prompt = prompt
-
-    def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:
-        """Tell where something stands in the file.
-
-        Args:
-            keys: The way to it, such as ``("messages", 0, "content")``.
-            text_line: A line within the text that stands there, from 1.
-
-        Returns:
-            Line and column, from 1. For a text that is no block: where it starts.
-        """
-        node, _ = self.tree.find(keys)
-        line, column = place_of(node.start_mark)
-        if getattr(node, "style", None) == "|":
-            return line + text_line, _indent_of(self.tree.text, line + text_line)
-        return line, column
-
-    def key_position(self, keys: KeyPath) -> tuple[int, int]:
-        """Tell where the key of something stands in the file; see `position`."""
-        node, key_node = self.tree.find(keys)
-        return place_of((key_node or node).start_mark)
 
 
 def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:
@@ -84,7 +64,9 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
         tree = read_yaml(data)
         return Document(path, tree, _checked(tree))
     except YamlError as error:
-        raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
+        text = data if isinstance(data, str) else data.decode(errors="replace")
+        problems = name_mistakes(text, _without_echoes(error.problems))
+        raise PromptFileError(path=path, problems=problems) from None
 
 
 def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
@@ -156,12 +138,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
     """Leave out what only follows from another problem at the same place."""
     first: dict[tuple[int, int], Problem] = {}
-    for problem in problems:
+    # A key that nothing knows is why another one is missing.
+    for problem in sorted(problems, key=lambda problem: problem.code != codes.UNKNOWN_KEY):
         first.setdefault((problem.line, problem.column), problem)
     return list(first.values())
-
-
-def _indent_of(text: str, line: int) -> int:
-    lines = text.split("\n")
-    content = lines[line - 1] if line <= len(lines) else ""
-    return len(content) - len(content.lstrip(" ")) + 1

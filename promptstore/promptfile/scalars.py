@@ -11,7 +11,7 @@ from promptstore.model.values import INTEGER_BOUND, MAX_DIGITS
 
 _NUMBER: Final = re.compile(
     r"""
-      ( [-+]?[0-9]++ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
+      ( [-+]?[0-9]+ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
     | ( [-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?) (?:[eE][-+]?[0-9]+)? )          # 2: a float
     | ( [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN) )                         # 3: nothing in JSON
     """,
@@ -22,14 +22,11 @@ _WORDS: Final[dict[str, Any]] = {
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
-NOT_TEXTS: Final = frozenset(_WORDS)
-"""The words that are no texts."""
-
 _NUMBER_START: Final = frozenset("+-.0123456789")
 
 
 def resolve_plain(text: str) -> Any:
-    """Give the value of a plain scalar.
+    """Return the value of a plain scalar.
 
     Raises:
         ValueError: It is a number that JSON cannot hold.
@@ -51,8 +48,8 @@ def resolve_plain(text: str) -> Any:
     raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
 
 
-def is_text(text: str) -> bool:
-    """Tell whether a plain scalar is a text."""
+def is_string(text: str) -> bool:
+    """Return whether a plain scalar is a string."""
     if text in _WORDS:
         return False
     if text[0] not in _NUMBER_START:

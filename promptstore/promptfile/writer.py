@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
 from promptstore.model.prompt import Prompt
@@ -42,29 +42,31 @@ def _invalid(problems: Sequence[Problem]) -> InvalidArgumentError:
     return InvalidArgumentError(message=f"This is no valid prompt: {faults}")
 
 
-def write_top_entry(key: str, value: Any) -> str:
-    """Write one key at the top of a file with its value, as whole lines."""
-    return _TOP_ENTRIES.get(key, write_entry)(key, value)
+def write_top_entry(key: str, value: Any, *, blocks: bool = True) -> str:
+    """Write one key at the top of a file with its value, as whole lines.
+
+    Args:
+        key: The key.
+        value: Its plain value.
+        blocks: Whether strings may be literal blocks.
+
+    Returns:
+        The lines, each with its line end.
+    """
+    if key == "variables" and value:
+        lines = (write_variable(name, item, blocks=blocks) for name, item in value.items())
+        return f"{key}:\n{''.join(lines)}"
+    if key == "tags":
+        line = f"{key}: {write_flow(value)}\n"
+        if len(line) <= MAX_FLOW_WIDTH + 1:
+            return line
+    return write_entry(key, value, blocks=blocks)
 
 
-def write_variable(name: str, declared: Mapping[str, Any]) -> str:
+def write_variable(
+    name: str, declared: Mapping[str, Any] | None, indent: str = INDENT, *, blocks: bool = True
+) -> str:
     """Write the declaration of one variable, on one line where it fits there."""
-    line = f"{INDENT}{write_key(name)}: {write_flow(dict(declared))}\n"
-    return line if len(line) <= MAX_FLOW_WIDTH + 1 else write_entry(name, declared, INDENT)
-
-
-def _variables(key: str, value: dict[str, Any]) -> str:
-    if not value:
-        return write_entry(key, value)
-    return f"{key}:\n" + "".join(write_variable(name, item) for name, item in value.items())
-
-
-def _tags(key: str, value: list[str]) -> str:
-    line = f"{key}: {write_flow(value)}\n"
-    return line if len(line) <= MAX_FLOW_WIDTH + 1 else write_entry(key, value)
-
-
-_TOP_ENTRIES: Final[dict[str, Callable[[str, Any], str]]] = {
-    "variables": _variables,
-    "tags": _tags,
-}
+    line = f"{indent}{write_key(name)}: {write_flow(declared)}\n"
+    is_short = len(line) <= MAX_FLOW_WIDTH + 1
+    return line if is_short else write_entry(name, declared, indent, blocks=blocks)

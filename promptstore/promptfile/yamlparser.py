@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import Node, ScalarNode
 from ruamel.yaml.scanner import Scanner, ScannerError
 from ruamel.yaml.tag import Tag
 
@@ -22,7 +22,7 @@ from promptstore.errors import Problem
 from promptstore.model.faults import shown
 from promptstore.model.values import MAX_DEPTH, is_unicode
 from promptstore.promptfile import codes
-from promptstore.promptfile.problems import KeyPath, Problems, YamlError, place_of
+from promptstore.promptfile.problems import Problems, YamlError, place_of
 
 try:
     from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -30,20 +30,21 @@ except ImportError:
     CParser = None
 
 _PROPERTY: Final = re.compile(r"(?<![^\s\[{,:\"'\]}?-])(?:[&*](?=\S)|!)", re.ASCII)
-"""Where an anchor, an alias or a tag could stand; most such places are in a text."""
+"""Where an anchor, an alias or a tag could stand; most such places are in a string."""
 
 _DEEP_LINE: Final = re.compile(rf"\n[ ?:-]{{{MAX_DEPTH}}}")
 DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
 _ANCHOR_MESSAGE: Final = (
-    "Anchors and aliases are not allowed; write the value out, or put a text into quotes."
+    "Anchors and aliases are not allowed; write the value out, or put a string into quotes."
 )
-_FLOW_QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
+_QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
+_BEFORE_KEY: Final = re.compile(r"(?:[\s{,]|#[^\n\r]*)*", re.ASCII)
 _WHITE: Final = frozenset(" \n\r\t\0")
 _WHITE_OR_FLOW: Final = _WHITE | frozenset(",[]{}")
 
 _HINTS: Final = {
-    "mapping values are not allowed": " A text that holds a colon and a space needs quotes.",
-    "cannot start any token": " Indent with spaces; a text that starts like this needs quotes.",
+    "mapping values are not allowed": " A string that holds a colon and a space needs quotes.",
+    "cannot start any token": " Indent with spaces; a string that starts like this needs quotes.",
     "did not find expected key": " Look at the indent of this line and of those above it.",
     "invalid Unicode character": " Write the character itself, or an escape such as \\U0001f600.",
 }
@@ -79,30 +80,6 @@ def compose(text: str) -> Node:
     return root
 
 
-def find_node(root: Node, path: KeyPath) -> tuple[Node, Node | None]:
-    """Walk down from a node by keys and indexes, as far as there is something.
-
-    Args:
-        root: The node to start from.
-        path: The keys and indexes.
-
-    Returns:
-        The value's node, and the node of its key where it has one.
-    """
-    node, key_node = root, None
-    for step in path:
-        if isinstance(node, MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == step), None)
-            if found is None:
-                break
-            key_node, node = found
-        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-            key_node, node = None, node.value[step]
-        else:
-            break
-    return node, key_node
-
-
 _NO_TAG: Final = Tag()
 
 
@@ -124,9 +101,9 @@ def compose_in_c(text: str) -> Node | None:
         YamlError: The text is refused whatever it says.
     """
     if _could_be_refused(text):
-        _refuse(_events_of(_Libyaml(text)))
+        _refuse(_events_of(_Libyaml(text)), text)
     root: Node | None = _Libyaml(text).get_single_node()
-    if "?" in text and _FLOW_QUESTION.search(text) and root is not None:
+    if "?" in text and _QUESTION.search(text) and root is not None:
         _refuse_question_marks(text, root)
     return _not_block(root)
 
@@ -142,11 +119,11 @@ def compose_purely(text: str) -> Node | None:
     yaml.Scanner = _Scanner
     try:
         if _could_be_refused(text):
-            _refuse(yaml.parse(text))
+            _refuse(yaml.parse(text), text)
         root: Node | None = yaml.compose(text)
     except (ValueError, OverflowError) as error:
         raise YAMLError(f"found an escape that is no character ({error})") from None
-    if "\\u" in text and root is not None:
+    if "\\" in text and root is not None:
         for node in _scalars(root):
             if not is_unicode(node.value):
                 _fail(node, "found invalid Unicode character escape code")
@@ -180,7 +157,7 @@ class _Scanner(Scanner):
     def scan_plain(self) -> Any:
         """Leave the colon of `{a:}`, which is an indicator, to be scanned next."""
         token = super().scan_plain()
-        if self.flow_level and token.value.endswith(":"):
+        if token.value.endswith(":") and self.flow_level and self.reader.peek() in ",[]{}":
             token.value = token.value[:-1].rstrip()
             for place in ("pointer", "index", "column"):
                 setattr(self.reader, place, getattr(self.reader, place) - 1)
@@ -194,7 +171,7 @@ def _events_of(parser: Any) -> Iterator[Any]:
 
 
 def _could_be_refused(text: str) -> bool:
-    """Whether a text has to be looked at before nodes are made of it.
+    """Return whether a text has to be looked at before nodes are made of it.
 
     Each level takes a bracket, or at least half a column more at the start of a line.
     """
@@ -207,20 +184,25 @@ def _could_be_refused(text: str) -> bool:
     )
 
 
-def _refuse(events: Iterator[Any]) -> None:
+def _refuse(events: Iterator[Any], text: str) -> None:
     """Refuse deep nesting, anchors, aliases and tags: nodes of these can be exponentially many."""
     problems = Problems()
     depth = 0
     for event in events:
-        if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
-        elif tag := getattr(event, "tag", None):
-            message = f"The tag {shown(tag)!r} is not allowed; put a text into quotes."
-            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, message)
+        mark = event.start_mark
+        tag = getattr(event, "tag", None)
+        has_anchor = isinstance(event, AliasEvent) or getattr(event, "anchor", None)
+        if (tag or has_anchor) and text[mark.index - 1] == "?":
+            raise ScannerError(None, None, "found a question mark before a string", mark)
+        if has_anchor:
+            problems.report(mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+        elif tag:
+            message = f"The tag {shown(str(tag))!r} is not allowed; put a string into quotes."
+            problems.report(mark, codes.ANCHOR_OR_TAG, message)
         if isinstance(event, CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                problems.report(event.start_mark, codes.TOO_LARGE, DEEP_MESSAGE)
+                problems.report(mark, codes.TOO_LARGE, DEEP_MESSAGE)
                 break
         depth -= isinstance(event, CollectionEndEvent)
     if problems:
@@ -230,19 +212,22 @@ def _refuse(events: Iterator[Any]) -> None:
 def _not_block(root: Node | None) -> Node | None:
     """Refuse a block at the top of a file, which each parser takes in a way of its own."""
     if isinstance(root, ScalarNode) and root.style in ("|", ">"):
-        _fail(root, "a text at the top of a file needs quotes")
+        _fail(root, "a string at the top of a file needs quotes")
     return root
 
 
 def _refuse_question_marks(text: str, node: Node) -> None:
     """Refuse nodes where the `?` of `[?x]`, which is text, was taken for an indicator."""
+    place = node.start_mark.index
     for item in () if isinstance(node, ScalarNode) else node.value:
-        if isinstance(item, tuple):
-            start = item[0].start_mark.index
-            if text[start - 1] == "?" and text[start] not in _WHITE:
-                _fail(item[0], "found a question mark before a text")
-        for child in item if isinstance(item, tuple) else (item,):
+        children = item if isinstance(item, tuple) else (item,)
+        mark = _BEFORE_KEY.match(text, place) if len(children) == 2 else None
+        at = mark.end() if mark else 0
+        if text[at] == "?" and text[at + 1] not in _WHITE and at < children[0].start_mark.index:
+            _fail(children[0], "found a question mark before a string")
+        for child in children:
             _refuse_question_marks(text, child)
+        place = children[-1].end_mark.index
 
 
 def _scalars(node: Node) -> Iterator[ScalarNode]:

@@ -1,25 +1,26 @@
 """YAML 1.2, read strictly: bytes → values, and the places of things in the text.
 
 A plain scalar is resolved by the core schema of YAML 1.2 (section 10.3.2), whatever the parser
-thinks of it. What a prompt file has no use for is refused: duplicate keys, keys that are no texts,
+thinks of it. What a prompt file has no use for is refused: duplicate keys, other keys than strings,
 numbers that JSON cannot hold, and the three characters that only YAML 1.1 takes for line breaks.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
-from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import Problem
 from promptstore.model.faults import shown
 from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import MAX_PROBLEMS, KeyPath, Problems, YamlError, place_of
-from promptstore.promptfile.scalars import is_text, resolve_plain
-from promptstore.promptfile.yamlparser import DEEP_MESSAGE, compose, find_node
+from promptstore.promptfile.scalars import is_string, resolve_plain
+from promptstore.promptfile.yamlparser import DEEP_MESSAGE, compose
 
 MAX_BYTES: Final = 1 << 20
 
@@ -39,13 +40,17 @@ class Tree:
         problems: Duplicate keys and the like: faults that did not stop the reading.
     """
 
-    __slots__ = ("problems", "root", "text", "value")
-
     def __init__(self, text: str) -> None:
         self.text = text
         self.root: Node = compose(text)
         self.problems = Problems()
         self.value: Any = _Constructor(self.problems).construct(self.root, 1)
+        self._pairs: dict[int, dict[str, tuple[Node, Node]]] = {}
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text, without their line ends."""
+        return self.text.split("\n")
 
     def find(self, path: KeyPath) -> tuple[Node, Node | None]:
         """Walk down by keys and indexes, as far as there is something.
@@ -56,7 +61,27 @@ class Tree:
         Returns:
             The value's node, and the node of its key where it has one.
         """
-        return find_node(self.root, path)
+        node, key_node = self.root, None
+        for step in path:
+            if isinstance(node, MappingNode) and isinstance(step, str):
+                found = self._pairs_of(node).get(step)
+                if found is None:
+                    break
+                key_node, node = found
+            elif (
+                isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value)
+            ):
+                key_node, node = None, node.value[step]
+            else:
+                break
+        return node, key_node
+
+    def _pairs_of(self, node: MappingNode) -> dict[str, tuple[Node, Node]]:
+        if id(node) not in self._pairs:
+            # Of a key that stands twice the first one counts.
+            pairs = ((pair[0].value, pair) for pair in reversed(node.value))
+            self._pairs[id(node)] = {key: pair for key, pair in pairs if isinstance(key, str)}
+        return self._pairs[id(node)]
 
 
 def read_yaml(data: bytes | str) -> Tree:
@@ -113,7 +138,7 @@ def _character_problem(text: str, match: re.Match[str]) -> Problem:
         escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
         message = (
             f"The character U+{code:04X} cannot stand in a file; "
-            f"write it as {escape} in a text between double quotes."
+            f"write it as {escape} in a string between double quotes."
         )
     return Problem(line, column, codes.ENCODING, message)
 
@@ -161,11 +186,11 @@ class _Constructor:
 
     def _key(self, node: Node) -> str | None:
         if type(node) is not ScalarNode:
-            message = "A key must be a text; a text that starts with a brace needs quotes."
+            message = "A key must be a string; one that starts with a brace needs quotes."
             self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
-        if not node.style and not is_text(node.value):
-            message = f"The key {shown(node.value)!r} is not a text; put it in quotes."
+        if not node.style and not is_string(node.value):
+            message = f"The key {shown(node.value)!r} is not a string; put it in quotes."
             self._report(node.start_mark, codes.WRONG_VALUE, message)
             return None
         text: str = node.value

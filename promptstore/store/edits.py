@@ -19,7 +19,7 @@ from promptstore.git import blob_id
 from promptstore.history.contents import included_names
 from promptstore.history.sources import File
 from promptstore.model.names import SUFFIX, check_name
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import Prompt, PromptLike, to_prompt
 from promptstore.model.rendering import texts
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
@@ -55,8 +55,11 @@ class Restoration:
     version: int | None = None
 
 
-Edit: TypeAlias = Prompt | bytes | Deletion | Restoration
+Edit: TypeAlias = PromptLike | bytes | Deletion | Restoration
 """What is to become of a prompt: its new content, the bytes of its file, a deletion or return."""
+
+Planned: TypeAlias = Prompt | bytes | Deletion | Restoration
+"""An edit, with what stands for a prompt made one."""
 
 _Step: TypeAlias = Prompt | File | Deletion | Restoration
 """An edit, with the given bytes of a file as one."""
@@ -98,7 +101,7 @@ class PlannedFile(NamedTuple):
 
 
 def plan_edits(
-    base: Snapshot, root: str, edits: Mapping[str, Edit], *, force: bool = False
+    base: Snapshot, root: str, edits: Mapping[str, Planned], *, force: bool = False
 ) -> list[PlannedFile]:
     """Work out what edits make of the files of a snapshot.
 
@@ -136,6 +139,37 @@ def plan_edits(
     return planned
 
 
+def to_edits(edits: Mapping[str, Edit]) -> dict[str, Planned]:
+    """Return edits in which what stands for a prompt is one.
+
+    Raises:
+        InvalidArgumentError: An edit is none, or no valid prompt.
+    """
+    return {
+        name: edit if isinstance(edit, (bytes, Deletion, Restoration)) else to_prompt(edit)
+        for name, edit in edits.items()
+    }
+
+
+def rename_edits(base: Snapshot, old: str, new: str) -> dict[str, Planned]:
+    """Return the edits that give a prompt another name.
+
+    Args:
+        base: The prompts as they are.
+        old: The prompt's name.
+        new: Its new name.
+
+    Raises:
+        PromptNotFoundError: There is no such prompt.
+        InvalidNameError: The new name cannot be a prompt's name.
+        ConflictError: There is a prompt of the new name.
+    """
+    base.read(old)
+    if base.find(check_name(new)) is not None:
+        raise ConflictError(names=[new], reason="there is a prompt of this name already.")
+    return {new: base.file(old).read(), old: Deletion(replaced_by=new, keeps_id=False)}
+
+
 def default_message(planned: list[PlannedFile]) -> str:
     """Say in a commit message what happened to which prompts."""
     lines = [f"{file.verb} {file.name}{file.note}" for file in planned]
@@ -153,7 +187,7 @@ def _path(root: str, name: str) -> str:
     return f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
 
 
-def _located(path: str, edit: Edit) -> _Step:
+def _located(path: str, edit: Planned) -> _Step:
     return File(path, blob_id(edit), partial(bytes, edit)) if isinstance(edit, bytes) else edit
 
 

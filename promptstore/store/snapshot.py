@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from promptstore.errors import (
     InvalidNameError,
     PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
-    VersionNotFoundError,
+    RepositoryError,
 )
-from promptstore.git import Commit, Repository
 from promptstore.history.contents import ContentCache, included_names
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
-from promptstore.history.versions import Change, Timeline
+from promptstore.history.versions import Change
 from promptstore.model.names import check_name, is_name, near_matches
 from promptstore.model.prompt import Prompt, identified, own_copy
 from promptstore.model.rendering import RenderedPrompt, texts
 from promptstore.model.versions import PromptInfo
+from promptstore.store.arguments import check_arguments
+from promptstore.store.history import History
 from promptstore.template import Limits
 
 _LOADED_AT_ONCE: Final = 500
-
-
-class History(NamedTuple):
-    """What tells the versions of the prompts of a snapshot.
-
-    Attributes:
-        timeline: The versions as of the snapshot's commit.
-        repository: Where their commits and files are.
-        cache: Where their parsed files are kept.
-    """
-
-    timeline: Timeline
-    repository: Repository
-    cache: ContentCache
-
-    def commit(self, commit_id: str) -> Commit:
-        """Read one commit."""
-        return self.repository.commit(commit_id)
-
-    def is_tombstone(self, blob: str) -> bool:
-        """Whether a version's file says that the prompt is deleted; a broken one does not."""
-        data = self.repository.blob(blob)
-        # Without this word and without an escape no file is a tombstone: most need no parsing.
-        if b"deleted" not in data and b"\\" not in data:
-            return False
-        try:
-            return self.cache.read(File(blob, blob, partial(bytes, data))).deleted
-        except PromptFileError:
-            return False
 
 
 class Snapshot(Mapping[str, Prompt]):
@@ -74,7 +47,7 @@ class Snapshot(Mapping[str, Prompt]):
         *,
         cache: ContentCache,
         history: History | None,
-        labels: LabelTable,
+        labels: Callable[[], LabelTable],
         limits: Limits,
     ) -> None:
         self._source = source
@@ -103,7 +76,7 @@ class Snapshot(Mapping[str, Prompt]):
             raise self.not_found(str(name)) from None  # a mapping raises KeyError
 
     def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str) or self._source.find(name) is None:
+        if not isinstance(name, str) or self.find(name) is None:
             return False
         try:
             return not self._load(name).deleted
@@ -140,6 +113,7 @@ class Snapshot(Mapping[str, Prompt]):
     def load(self, name: str, *, deleted: bool = False) -> Prompt:
         """Read one prompt as `read` does, but not as the caller's own copy."""
         check_name(name)
+        check_arguments(deleted=deleted)
         prompt = self._load(name)
         if prompt.deleted and not deleted:
             raise self.deleted(prompt)
@@ -156,28 +130,23 @@ class Snapshot(Mapping[str, Prompt]):
             PromptNotFoundError: There is no such prompt.
             VersionNotFoundError: It has no such version.
         """
-        ends = self.history.timeline.ends(name) if self.history else None
+        check_name(name)
+        check_arguments(version=version)
         if version is None:
-            return self._info(name, self.file(name).blob, *(ends or (None, None)))
-        if self.history is None or ends is None:
+            blob = self.file(name).blob
+            return self.history.info(name, blob, self._labels()) if self.history else _no_info(name)
+        if self.history is None or self.history.timeline.latest(name) is None:
             raise self.not_found(name)
-        made = self.history.timeline.nth(name, version)
-        if made is None:
-            raise VersionNotFoundError(name=name, version=version, latest=ends[1].number)
-        return self._info(name, made.entry.id if made.entry else None, ends[0], made)
+        return self.history.version_info(name, version, self._labels())
 
-    def infos(self, names: Iterable[str]) -> dict[str, PromptInfo]:
+    def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
         """Return `info` of many prompts by name, which takes less than asking about each."""
-        first, latest = {}, {}
-        if self.history is not None:
-            first = self.history.timeline.first_of_all()
-            latest = self.history.timeline.latest_of_all()
+        check_arguments(names=names)
         blobs = self._source.blobs()
-        return {
-            name: self._info(name, blobs[name], first.get(name), latest.get(name))
-            for name in names
-            if name in blobs
-        }
+        wanted = {name: blobs[name] for name in names if name in blobs}
+        if self.history is None:
+            return {name: _no_info(name) for name in wanted}
+        return self.history.infos(wanted, self._labels())
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.
@@ -188,6 +157,7 @@ class Snapshot(Mapping[str, Prompt]):
         Returns:
             The names, sorted.
         """
+        check_arguments(prefix=prefix)
         if self._names is None:
             self._names = tuple(self._source.names())
         if not prefix:
@@ -230,21 +200,23 @@ class Snapshot(Mapping[str, Prompt]):
         deleted: bool = False,
     ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
         """List prompts as `list` does, and the errors of broken files beside them."""
-        self._load_all()
+        check_arguments(prefix=prefix, tag=tag, search=search, deleted=deleted)
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
-        for name in self.names(prefix):
-            try:
-                prompt = self._load(name)
-            except PromptFileError as error:
-                broken.append(error)
-                continue
-            if (
-                (deleted or not prompt.deleted)
-                and (tag is None or tag in prompt.tags)
-                and (search is None or _mentions(prompt, search.casefold()))
-            ):
-                listed.append(own_copy(prompt))
+        with _no_collection():
+            self._load_all()
+            for name in self.names(prefix):
+                try:
+                    prompt = self._load(name)
+                except PromptFileError as error:
+                    broken.append(error)
+                    continue
+                if (
+                    (deleted or not prompt.deleted)
+                    and (tag is None or tag in prompt.tags)
+                    and (search is None or _mentions(prompt, search.casefold()))
+                ):
+                    listed.append(own_copy(prompt))
         self._cache.save()
         return listed, broken
 
@@ -293,14 +265,14 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptNotFoundError: There is no such file.
         """
-        file = self._source.find(name)
+        file = self.find(name)
         if file is None:
-            raise self.not_found(name)
+            raise self.not_found(str(name))
         return file
 
     def find(self, name: str) -> File | None:
         """Find the file of a prompt, be it broken or not; None where there is none."""
-        return self._source.find(name)
+        return self._source.find(name) if is_name(name) else None
 
     def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
@@ -326,7 +298,7 @@ class Snapshot(Mapping[str, Prompt]):
             name=name,
             place=self._source.place,
             near=near_matches(name, self.names()),
-            note=self._removal_note(name),
+            note=self.history.removal_note(name) if self.history and is_name(name) else "",
         )
 
     def _load(self, name: str) -> Prompt:
@@ -341,7 +313,10 @@ class Snapshot(Mapping[str, Prompt]):
         """Load every prompt whose file is sound, in a fraction of the time of one by one."""
         if self._changes is not None:
             return
-        self._changes = self.history.timeline.latest_of_all() if self.history else {}
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self.history.timeline.latest_of_all() if self.history else {}
+        self._changes = changes
         blobs = self._source.blobs()
         self._names = tuple(blobs)
         pending = iter(blobs.items())
@@ -354,9 +329,12 @@ class Snapshot(Mapping[str, Prompt]):
 
     def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
         included = included_names(content)
-        change = self._change(name)
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            change = self._change(name)
         # The file on disk may differ from the newest commit.
-        known = change if change and _blob(change) == blob else None
+        known = change if change and change.blob == blob else None
         return identified(
             content,
             name=name,
@@ -382,45 +360,14 @@ class Snapshot(Mapping[str, Prompt]):
                 pending += included_names(found[name])
         return found
 
-    def _info(
-        self, name: str, blob: str | None, first: Change | None, change: Change | None
-    ) -> PromptInfo:
-        # The file on disk may differ from the newest commit.
-        if first is None or change is None or _blob(change) != blob:
-            return PromptInfo(name=name)
-        made, born = self._commit(change.commit), self._commit(first.commit)
-        return PromptInfo(
-            name=name,
-            version=change.number,
-            commit=change.commit,
-            created_at=born.committed_at if born else None,
-            created_by=born.author if born else None,
-            updated_at=made.committed_at if made else None,
-            updated_by=made.author if made else None,
-            labels=self._labels.of(name, change.number),
-        )
-
     def _change(self, name: str) -> Change | None:
         if self._changes is not None:
             return self._changes.get(name)
         return self.history.timeline.latest(name) if self.history else None
 
-    def _commit(self, commit_id: str) -> Commit | None:
-        return self.history.commit(commit_id) if self.history else None
-
-    def _removal_note(self, name: str) -> str:
-        change = self._change(name)
-        commit = self._commit(change.commit) if change and change.entry is None else None
-        if change is None or commit is None:
-            return ""
-        return (
-            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
-            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
-        )
-
     def deleted(self, prompt: Prompt) -> PromptDeletedError:
         """Make the error that says that a prompt of this snapshot is tombstoned."""
-        commit = self._tombstone_commit(prompt.name or "")
+        commit = self.history.tombstone(prompt.name or "") if self.history else None
         return PromptDeletedError(
             name=prompt.name or "",
             place=self._source.place,
@@ -430,43 +377,21 @@ class Snapshot(Mapping[str, Prompt]):
             replaced_by=prompt.replaced_by,
         )
 
-    def _tombstone_commit(self, name: str) -> Commit | None:
-        """Find the commit that set the tombstone, which later edits may have followed."""
-        if self.history is None:
-            return None
-        tombstone: Change | None = None
-        for change in self.history.timeline.history(name):
-            if change.entry is None or not self.history.is_tombstone(change.entry.id):
-                break
-            tombstone = change
-        return self._commit(tombstone.commit) if tombstone else None
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let Python look for garbage later: among thousands of new prompts that takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
-class LabelledSnapshot(Snapshot):
-    """The prompts that have a label, each read as of the commit that the label points at."""
-
-    def __init__(
-        self,
-        source: Source,
-        *,
-        read: Callable[[str], Prompt],
-        cache: ContentCache,
-        labels: LabelTable,
-        limits: Limits,
-    ) -> None:
-        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
-        self._read = read
-
-    def _load(self, name: str) -> Prompt:
-        self.file(name)
-        return self._read(name)
-
-    def _load_all(self) -> None:
-        """Load nothing: each prompt is read as of a commit of its own."""
-
-
-def _blob(change: Change) -> str | None:
-    return change.entry.id if change.entry else None
+def _no_info(name: str) -> PromptInfo:
+    return PromptInfo(name=name)
 
 
 def _mentions(prompt: Prompt, folded: str) -> bool:

@@ -22,7 +22,7 @@ from promptstore.git.writing import Update, update_ref
 from promptstore.history.labels import BRANCH, Target, labels_commit, plan_moves, read_labels
 from promptstore.history.sources import File
 from promptstore.promptfile.reader import loads
-from promptstore.store.edits import Edit, PlannedFile, default_message, plan_edits
+from promptstore.store.edits import Planned, PlannedFile, default_message, plan_edits
 from promptstore.store.snapshot import Snapshot
 
 
@@ -78,7 +78,7 @@ class Writer:
     def write(
         self,
         base: Snapshot,
-        edits: Mapping[str, Edit],
+        edits: Mapping[str, Planned],
         expected: Mapping[str, int],
         attribution: Attribution,
         *,

@@ -7,11 +7,10 @@ import os
 import pygit2
 
 from promptstore import PromptStore
-from promptstore.history.contents import contents_file
 from tests.benchmarks import rivals
 from tests.benchmarks.harness import OURS, Goal, Report
 from tests.benchmarks.places import Places
-from tests.benchmarks.repos import PERSON, load_yaml, prompt_name, read_blob
+from tests.benchmarks.repos import PERSON, forget_contents, load_yaml, prompt_name, read_blob
 
 NAME = prompt_name(42)
 MANY = 90
@@ -79,7 +78,7 @@ def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
         repositories[:] = [pygit2.Repository(str(path))]
 
     def forget() -> None:
-        contents_file(path).unlink(missing_ok=True)
+        forget_contents()
         reopen()
 
     for what, prepare in {

@@ -12,6 +12,8 @@ from typing import Any
 import pygit2
 from ruamel.yaml import YAML
 
+from promptstore.history.contents import contents_file
+
 PERSON = "Ada Example <ada@example.com>"
 START = 1_700_000_000
 PROMPTS_IN_A_FOLDER = 100
@@ -67,6 +69,13 @@ class Shape:
     def __str__(self) -> str:
         layout = ", one flat folder" if self.flat else ""
         return f"{self.prompts:,} prompts, {self.commits:,} commits{layout}"
+
+
+def forget_contents() -> None:
+    """Remove what was parsed on this machine before."""
+    file = contents_file()
+    if file is not None:
+        file.unlink(missing_ok=True)
 
 
 def prompt_name(number: int, *, flat: bool = False) -> str:

@@ -15,7 +15,7 @@ from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.promptfile import codes
 from promptstore.promptfile.editor import edit
-from promptstore.promptfile.reader import loads, parse, parse_yaml
+from promptstore.promptfile.reader import loads, parse_yaml
 from promptstore.promptfile.writer import dumps
 
 DATA = Path(__file__).parent.parent / "data" / "promptfile"
@@ -134,14 +134,6 @@ x-acme: [1]
     )
 
 
-def test_a_document_tells_where_things_stand() -> None:
-    document = parse("prompt: |\n  one\n    two\nconfig:\n  b: {c: [1, 2]}\n")
-    assert document.position(("prompt",)) == (2, 3)
-    assert document.position(("prompt",), 2) == (3, 5)
-    assert document.position(("config", "b", "c", 1)) == (5, 14)
-    assert document.key_position(("config", "b", "c")) == (5, 7)
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -151,9 +143,9 @@ def test_a_document_tells_where_things_stand() -> None:
         ({"prompt": "half \ud800"}, "half of a surrogate pair"),
         ({"prompt": "x", "config": {"a": float("nan")}}, "nan, which JSON does not have"),
         ({"prompt": "x", "config": {"a": object()}}, "holds a object"),
-        ({"prompt": "x", "config": {"a": 10**4000}}, "more than 4,000 digits"),
+        ({"prompt": "x", "config": {"a": 10**4300}}, "more than 4,300 digits"),
         ({"prompt": "x", "tags": ("",)}, "is empty"),
-        ({"prompt": "x", "variables": {"_a": Variable()}}, "cannot be a variable"),
+        ({"prompt": "x", "variables": {"a-b": Variable()}}, "cannot be a variable"),
         ({"messages": [{"role": "boss", "content": "x"}]}, "'boss'"),
         ({"promt": "x"}, "did you mean 'prompt'"),
     ],

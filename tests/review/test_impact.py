@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptstore.promptfile.reader import loads
-from promptstore.review import judge
+from promptstore.review.impact import judge
 
 CHAT = "messages:\n  - {role: system, content: Be kind.}\n  - {role: user, content: '{{ x }}'}\n"
 

@@ -351,14 +351,14 @@ class TestMerges:
         assert pair.store.get("a").tags == ("kept",)
         assert pair.plan() == []
 
-    def test_it_takes_no_git_program(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_git_program_is_needed(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         pair.commit(a=file(LINES))
         pair.run()
         pair.commit(a=file(LINES.replace("one", "ONE")))
         pair.project.edit("a", LINES.replace("five", "FIVE"))
         monkeypatch.setenv("PATH", "")
-        (result,) = pair.run(branch="theirs").results
-        assert result.note.startswith("merged")
+        (merged,) = pair.run(branch="theirs").results
+        assert merged.note.startswith("merged")
 
     def test_a_pull_merges_and_leaves_a_push(self, pair: Pair) -> None:
         pair.commit(a=file(LINES))

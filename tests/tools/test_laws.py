@@ -11,7 +11,7 @@ from promptstore.model.prompt import Prompt
 from promptstore.promptfile.formatter import format_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
-from promptstore.review import judge
+from promptstore.review.impact import judge
 from tests.promptfile.strategies import prompts
 
 FEW = settings(max_examples=settings().max_examples // 4)

@@ -13,6 +13,7 @@ import pytest
 from pygit2.enums import ConfigLevel
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
+from promptstore.git import Repository
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -205,3 +206,36 @@ def set_pairs(monkeypatch: pytest.MonkeyPatch, pairs: Mapping[str, str]) -> None
     for number, (key, value) in enumerate(pairs.items()):
         monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+
+
+def test_every_source_as_git_weighs_it(
+    repo: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for level in ("system", "global"):
+        file = tmp_path / level
+        file.write_text(
+            f"[user]\n\tname = {level}\n[{level}]\n\tonly = yes\n[both]\n\tkey = {level}\n"
+        )
+        monkeypatch.setenv(f"GIT_CONFIG_{level.upper()}", str(file))
+    monkeypatch.delenv("GIT_CONFIG_NOSYSTEM", raising=False)
+    repo.git("config", "both.key", "local")
+    repo.git("config", "remote.Some.Name.url", "x")
+    repo.git("config", "--unset", "user.name")
+    set_pairs(monkeypatch, {"Pair.Name": "environment", "remote.Some.Name.URL": "y"})
+    found = Repository.discover(repo.path).handle.config
+    keys = ("user.name", "system.only", "global.only", "pair.name", "remote.Some.Name.url")
+    for key in (*keys, "both.key"):
+        told = git_says(repo, "--get-all", key).split()
+        assert list(found.get_multivar(key)) == told
+        assert found[key] == told[-1]
+    assert "no.such" not in found
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "true")
+    found = Repository.discover(repo.path).handle.config
+    assert "system.only" not in found
+    assert found["global.only"] == "yes"
+
+
+def git_says(repo: GitRepo, *words: str) -> str:
+    command = ["git", "config", *words]
+    done = subprocess.run(command, cwd=repo.path, capture_output=True, text=True, check=False)
+    return done.stdout.rstrip("\n")

@@ -9,8 +9,8 @@ from typing import Final, Generic
 
 from promptstore.errors import ConflictError, RemoteError
 from promptstore.git.locks import Deadline
-from promptstore.git.reading import is_ancestor
 from promptstore.git.refs import start_branch
+from promptstore.git.revs import is_ancestor
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.sync.comparison import Comparison, Seen, SyncRules, archived, wire_of
 from promptstore.posthog.sync.encoding import Wire, decode, encode

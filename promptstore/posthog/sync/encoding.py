@@ -20,6 +20,7 @@ from promptstore.errors import (
     TemplateError,
 )
 from promptstore.model.messages import MESSAGE_KEYS, Insert, Message, without_nulls
+from promptstore.model.parts import ARGUMENTS
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, thaw
 from promptstore.model.variables import Variable
@@ -199,8 +200,23 @@ def _only_substitutes(source: Source) -> bool:
 def _message(item: Message | Insert, flat: Callable[[str], str]) -> dict[str, Any]:
     if isinstance(item, Insert):
         return {"insert": item.insert}
-    rest = {key: getattr(item, key) for key in MESSAGE_KEYS[2:] if getattr(item, key) is not None}
-    return {"role": item.role, "content": _mapped(item.content, flat), **_mapped(rest, flat)}
+    message = {"role": item.role, "content": _mapped(item.content, flat)}
+    for key in MESSAGE_KEYS[2:]:
+        value = getattr(item, key)
+        if key == "tool_calls":
+            value = [_call(call, flat) for call in value or ()] or None
+        if value is not None:
+            message[key] = value
+    return message
+
+
+def _call(call: Mapping[str, Any], flat: Callable[[str], str]) -> dict[str, Any]:
+    """Change the arguments of a tool call, which are all that is a template in it."""
+    made = dict(call)
+    for key, name in ARGUMENTS.items():
+        if isinstance(call.get(key), dict) and name in call[key]:
+            made[key] = {**call[key], name: _mapped(call[key][name], flat)}
+    return made
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
@@ -252,6 +268,7 @@ def _declared(
             found[item.insert] = known.get(item.insert, Variable(type="messages"))
         elif prompt.template != "none":
             content = item.content if isinstance(item.content, str) else _dumped(item.content)
+            content += _dumped(item.tool_calls or ())
             names = filter(_DECLARABLE.fullmatch, split_simple(content)[1::2])
             found |= {name: known.get(name, Variable(type="string")) for name in names}
     return {**found, **prompt.variables}

@@ -31,8 +31,8 @@ from promptstore.git import (
 from promptstore.git.commits import FileChange
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
-from promptstore.git.reading import is_ancestor
 from promptstore.git.refs import join_ref
+from promptstore.git.revs import common_ancestor, is_ancestor
 from promptstore.git.writing import update_ref
 from promptstore.model.names import SUFFIX, is_name
 from promptstore.model.prompt import Prompt
@@ -232,7 +232,7 @@ class RemoteState:
             return sides[0] if sides else {}
         ours, theirs = sides
         with suppress(RevisionNotFoundError):
-            base = self._prompts_tree(self._repository.common_ancestor(*tips))
+            base = self._prompts_tree(common_ancestor(self._repository, *tips))
             was = dict(self._files(base))
             ours = {name: entry for name, entry in ours.items() if was.get(name) != entry}
             theirs = {name: entry for name, entry in theirs.items() if was.get(name) != entry}
