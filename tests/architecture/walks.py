@@ -136,7 +136,7 @@ def walk_request(folder: Path, method: str, body: object = None) -> list[str]:
     return walk(lambda: asyncio.run(ask(method, "greeting", body)))
 
 
-WALKS = {
+WALKS: dict[str, Callable[[Path], list[str]]] = {
     "open and first get": walk_get,
     "first render with logic": walk_render,
     "save in a checked-out clone": walk_save,
