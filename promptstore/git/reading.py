@@ -93,7 +93,8 @@ class Repository:
     """
 
     def __init__(self, git_dir: Path, path: Path | None = None) -> None:
-        self._path = str(path or git_dir)
+        self._path = os.path.abspath(path or git_dir)  # noqa: PTH100 - links are kept
+        self._is_linked = os.path.realpath(self._path) != self._path
         self._handles = threading.local()
         self._generation = 0
         self._stamps: list[tuple[int, int, int] | None] = []
@@ -134,7 +135,7 @@ class Repository:
 
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
-        if _identity(self._path) != self._path_stamp:
+        if self._is_linked and _identity(self._path) != self._path_stamp:
             with suppress(RepositoryError):  # while a link is swapped there may be nothing
                 self._settle(find_repository(Path(self._path)))
         stamps = self._read_stamps()

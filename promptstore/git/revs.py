@@ -114,7 +114,7 @@ def _remote_tip(repository: Repository, rev: str) -> str | None:
 
 
 def _shallowness(repository: Repository) -> str:
-    """Say that older commits may be missing, where they may."""
+    """Return that older commits may be missing, where they may."""
     if not repository.is_shallow:
         return ""
     return "the clone is shallow; `git fetch --unshallow` brings the older commits"

@@ -92,7 +92,7 @@ class LabelTable(NamedTuple):
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
-        """Give where a label points, by prompt name.
+        """Return where a label points, by prompt name.
 
         Raises:
             LabelNotFoundError: There is no such label.
@@ -116,7 +116,7 @@ class LabelTable(NamedTuple):
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
-    """Make the error for a label whose commit holds another version than it says."""
+    """Return the error for a label whose commit holds another version than it says."""
     message = (
         f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
         f"version {version}. Set both to the version that is meant."
@@ -126,7 +126,7 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
 
 
 def is_label(text: object) -> bool:
-    """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
+    """Return whether a value can be a label's name; digits alone and ``latest`` cannot."""
     return (
         isinstance(text, str)
         and len(text) <= _MAX_LENGTH

@@ -207,7 +207,7 @@ class LintContext:
         if breach.is_key or getattr(node, "style", None) != "|":
             return mark.line + 1, mark.column + 1
         # The string of a block begins on the line behind its header.
-        number, lines = mark.line + 1 + breach.line, self.lines(name)
+        number, lines = mark.line + 1 + breach.line, document.tree.lines
         shown = lines[number - 1] if number <= len(lines) else ""
         return number, len(shown) - len(shown.lstrip(" ")) + 1
 
