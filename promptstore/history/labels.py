@@ -14,7 +14,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from promptstore import git
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -27,7 +26,7 @@ from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
-    from promptstore.git import FileChange
+    from promptstore.git.commits import FileChange
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -249,8 +248,11 @@ def plan_moves(
             raise LabelNotFoundError(label=label, name=name, near=there_are)
     if all(present.get(name) == target for name, target in targets.items()):
         return []
+    # Who only reads need not wait until the writing part is loaded.
+    from promptstore.git.commits import FileChange
+
     data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
-    return [git.FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
+    return [FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
 
 
 def _expect(label: str, name: str, target: Target | None, number: int) -> None:
