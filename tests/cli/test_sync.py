@@ -168,7 +168,8 @@ def test_a_remote_without_configs_is_told_and_loses_none(
     assert json.loads(run("plan", "--json").stdout)["configs_kept"] == ["mine"]
     server.project.edit("mine", "Theirs")
     assert run("pull").exit_code == 0
-    assert "Theirs\nconfig:\n  model: gpt-x" in clone.git("show", "HEAD:prompts/mine.yaml")
+    kept = json.loads(clone.git("show", "HEAD:prompts/mine.yaml"))
+    assert (kept["prompt"], kept["config"]) == ("Theirs", {"model": "gpt-x"})
 
 
 def test_many_deletions_need_a_yes(run: Run, clone: GitRepo, server: Listening) -> None:
