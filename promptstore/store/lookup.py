@@ -16,7 +16,8 @@ from promptstore.errors import (
     RevisionNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.git import Repository, resolve_rev
+from promptstore.git.reading import Repository
+from promptstore.git.revs import resolve_rev
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import (
     LabelTable,

@@ -18,7 +18,7 @@ from promptstore.errors import (
     RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.history.sources import (
     FolderSource,
 )

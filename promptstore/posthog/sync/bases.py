@@ -20,7 +20,7 @@ from promptstore.errors import (
     RepositoryError,
     SyncRefusedError,
 )
-from promptstore.git import is_ancestor
+from promptstore.git.revs import is_ancestor
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import Version
 from promptstore.posthog.sync.encoding import Wire

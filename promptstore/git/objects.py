@@ -1,19 +1,171 @@
-"""The objects of a repository: read, checked, and compared along a history."""
+"""The objects of a repository, read with care, and what libgit2 says when it fails."""
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import pygit2
 from pygit2.enums import ObjectType
 
-from promptstore.errors import RepositoryError
-from promptstore.git.failures import explain
-from promptstore.git.loose import LooseObjects
+from promptstore.errors import (
+    PromptStoreError,
+    ReadOnlyError,
+    RepositoryError,
+    UnsupportedRepositoryError,
+)
 from promptstore.git.trees import EMPTY_TREE, Difference, compare_along
+
+_ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
+    (
+        "read-only file system",
+        lambda path: ReadOnlyError(path=path, reason="the file system is read-only."),
+    ),
+    (
+        "refstorage",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its references are kept as a reftable, which libgit2 cannot read. "
+            "Convert it with `git refs migrate --ref-format=files`.",
+        ),
+    ),
+    (
+        "objectformat",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
+            "`git init --object-format=sha1 NEW` and "
+            "`git fast-export --all | git -C NEW fast-import`.",
+        ),
+    ),
+    (
+        "extension: 'link'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is split, which libgit2 cannot read. Join it with "
+            "`git config core.splitIndex false && git update-index --no-split-index`.",
+        ),
+    ),
+    (
+        "extension: 'sdir'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is sparse, which libgit2 cannot read. Make it whole with "
+            "`git sparse-checkout reapply --no-sparse-index`.",
+        ),
+    ),
+)
+
+_DAMAGED: Final = ("corrupt", "malformed", "mismatch", "invalid")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of libgit2 and of the operating system into ours.
+
+    Args:
+        path: The repository that they are about.
+
+    Raises:
+        RepositoryError: With what git says, and what helps.
+    """
+    try:
+        yield
+    except PromptStoreError:
+        raise
+    except (pygit2.GitError, OSError) as error:
+        raise explain(path, error) from error
+
+
+def explain(path: Path, error: Exception) -> RepositoryError:
+    """Return the error of ours for one of libgit2 or of the operating system."""
+    text = str(error).rstrip(".")
+    folded = text.lower().replace(" ", "")
+    for sign, make in _ADVICE:
+        if sign.replace(" ", "") in folded:
+            return make(str(path))
+    damage = any(word in folded for word in _DAMAGED)
+    advice = " Check the repository with `git fsck`." if damage else ""
+    return RepositoryError(path=str(path), reason=f"git says: {text}.{advice}")
+
+
+_MAX_DEPTH: Final = 5
+"""How many repositories may borrow objects in a row, as in git."""
+
+
+class LooseObjects:
+    """The loose objects of a repository and of those that it borrows from.
+
+    Args:
+        folder: The repository's folder of objects.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folders = [str(path) for path in _with_alternates(folder, _MAX_DEPTH)]
+
+    def is_sound(self, object_id: str) -> bool:
+        """Return whether an object is whole, or is not loose at all."""
+        name = f"{object_id[:2]}/{object_id[2:]}"
+        return all(_is_whole(f"{folder}/{name}") for folder in self._folders)
+
+    def checker(self) -> Callable[[str], bool]:
+        """Return `is_sound` for very many objects, which lists each folder once."""
+        listed: dict[str, set[str]] = {}
+
+        def is_sound(object_id: str) -> bool:
+            start, rest = object_id[:2], object_id[2:]
+            if start not in listed:
+                listed[start] = self._list(start)
+            return rest not in listed[start] or self.is_sound(object_id)
+
+        return is_sound
+
+    def find_damaged(self) -> str | None:
+        """Return the id of a loose object that is cut off, or None; every one is read."""
+        for number in range(256):
+            start = f"{number:02x}"
+            for rest in self._list(start):
+                if not self.is_sound(start + rest):
+                    return start + rest
+        return None
+
+    def _list(self, start: str) -> set[str]:
+        found: set[str] = set()
+        for folder in self._folders:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found.update(os.listdir(f"{folder}/{start}"))  # noqa: PTH208 - an id a name
+        return found
+
+
+def _is_whole(file: str) -> bool:
+    try:
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - Path takes twice as long
+            data = stream.readall()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    inflate = zlib.decompressobj()
+    try:
+        inflate.decompress(data)
+    except zlib.error:
+        return False
+    return inflate.eof
+
+
+def _with_alternates(folder: Path, depth: int) -> list[Path]:
+    """List a folder of objects and those that it names (gitrepository-layout(5))."""
+    found = [folder]
+    with suppress(FileNotFoundError, NotADirectoryError):
+        lines = os.fsdecode((folder / "info/alternates").read_bytes()).splitlines()
+        for line in lines if depth else ():
+            if line and not line.startswith("#"):
+                found += _with_alternates(folder / line, depth - 1)
+    return found
+
 
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 _T = TypeVar("_T")
