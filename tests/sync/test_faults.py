@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import PromptStoreError
-from promptstore.posthog.remote import Patience, PostHogClient
-from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.client import RetryPolicy, PostHogClient
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync import SyncRules
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -110,7 +110,7 @@ def server() -> Iterator[Listening]:
 
 def attempt(pair: Pair, client: PostHogClient) -> None:
     """Sync once; whatever a fault brings is an error of ours or a failed step."""
-    pair.remote = PromptsOfRemote(client)
+    pair.remote = RemotePrompts(client)
     said = ""
     with client:
         try:
@@ -180,8 +180,8 @@ def test_a_connection_refused_at_every_request(scene: Scene, server: Listening) 
         pair = scene.again()
         server.project = pair.project
         transport = RefusingTransport(number)
-        patience = Patience(attempts=1)
-        attempt(pair, PostHogClient(server.url, KEY, 1, patience=patience, transport=transport))
+        policy = RetryPolicy(attempts=1)
+        attempt(pair, PostHogClient(server.url, KEY, 1, policy=policy, transport=transport))
         attempt(pair, server.client())
         assert_settled(pair)
         if transport.left > 0:
@@ -196,7 +196,7 @@ def test_faults_that_pass_are_not_even_noticed(scene: Scene, server: Listening) 
     server.requests.clear()
     server.faults = {1: "500", 2: "reset", 4: "429"}
     with server.client(attempts=4) as client:
-        pair.remote = PromptsOfRemote(client)
+        pair.remote = RemotePrompts(client)
         assert pair.run().is_clean
     assert_settled(pair)
 
@@ -262,7 +262,7 @@ def test_a_process_killed_while_it_writes_files(
 
     def work(_output: int) -> None:
         pair.store = PromptStore.open(pair.repo.path)
-        pair.remote = PromptsOfRemote(server.client())
+        pair.remote = RemotePrompts(server.client())
         die_at(event)
         pair.run()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync import SyncRules
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -26,7 +26,7 @@ def test_no_more_requests_than_there_are_pages_and_changes(
             repo,
             PromptStore.open(repo.path),
             server.project,
-            PromptsOfRemote(client),
+            RemotePrompts(client),
             SyncRules(),
         )
         assert pair.run().is_clean
