@@ -22,8 +22,8 @@ from rich.progress import Progress
 from promptstore.git import create_repository
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.client import PostHogClient
-from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync import Sync, SyncOptions, chosen
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -25,7 +26,7 @@ from promptstore.errors import (
     RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.posthog.client import LogAttribute, RetryPolicy, PostHogClient
+from promptstore.posthog.client import LogAttribute, PostHogClient, RetryPolicy
 from promptstore.posthog.client.client import RateLimiter
 from promptstore.posthog.sync.remote import RemotePrompts
 
@@ -108,7 +109,21 @@ def test_what_is_no_key_is_refused_unshown(key: str) -> None:
     assert not key or key not in str(caught.value).replace("no key", "")
 
 
-@pytest.mark.parametrize("host", ["us.posthog.com", "ftp://x", "https://", "https://me:pw@x"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "us.posthog.com",
+        "ftp://x",
+        "https://",
+        "https://me:pw@x",
+        "https://x:port",
+        "https://[::1",
+        "https://evil.example\\.posthog.com",
+        "http://us.posthog.com",
+        "http://192.168.1.2",
+        "http://127.0.0.1.evil.example",
+    ],
+)
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         PostHogClient(host, KEY)
@@ -379,6 +394,88 @@ def body_of(script: Script) -> Any:
     return json.loads(script.asked[-1].content)
 
 
+def bomb(pulled: list[int]) -> Iterator[bytes]:
+    """Yield gzip that unpacks to 4.7 GB of zeros: one packed megabyte, again and again."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    yield packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(4_700):
+        pulled.append(len(piece))
+        yield piece
+
+
+@pytest.mark.parametrize("act", [read, write])
+def test_a_small_answer_does_not_unpack_to_gigabytes(act: Act) -> None:
+    pulled: list[int] = []
+    answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=bomb(pulled))
+    script = Script(answer)
+    with script.client(policy=RetryPolicy(attempts=1)) as client:
+        with pytest.raises(RemoteAnswerError, match="more than 67,108,864 bytes") as caught:
+            act(client)
+    assert len(pulled) == 65
+    assert caught.value.may_have_written == (act is write)
+    assert script.asked[0].headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate", "br", "zstd"])
+def test_only_one_layer_of_gzip_is_unpacked(encoding: str) -> None:
+    pulled: list[int] = []
+    answer = httpx.Response(200, headers={"Content-Encoding": encoding}, content=bomb(pulled))
+    with Script(answer).client(policy=RetryPolicy(attempts=1)) as client:
+        with pytest.raises(RemoteAnswerError, match="an encoding that was not asked for"):
+            read(client)
+    assert pulled == []
+
+
+def test_an_answer_that_drips_ends_at_the_deadline() -> None:
+    now = [0.0]
+
+    def drip() -> Iterator[bytes]:
+        while True:
+            now[0] += 9.0
+            yield b" "
+
+    script = Script(httpx.Response(200, content=drip()), ok())
+    policy = RetryPolicy(timeout=10, deadline=60)
+    with script.client(policy=policy, clock=lambda: now[0]) as client:
+        with pytest.raises(RemoteUnreachableError, match="more than 60 seconds"):
+            read(client)
+    assert now == [63.0]
+    assert script.pauses == []
+
+
+def test_retries_and_pauses_end_at_the_deadline() -> None:
+    now = [0.0]
+    slow = httpx.Response(429, json={}, headers={"Retry-After": "40"})
+    script = Script(slow, slow, ok())
+    transport = httpx.MockTransport(script)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    policy = RetryPolicy(deadline=60)
+    with PostHogClient(
+        "https://host.example",
+        KEY,
+        transport=transport,
+        policy=policy,
+        sleep=sleep,
+        clock=lambda: now[0],
+    ) as client, pytest.raises(RemoteThrottledError):
+        read(client)
+    assert now == [40.0]
+    assert script.asked[1].extensions["timeout"]["read"] == 20.0
+
+
+def test_pages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptstore.posthog.client.client.MAX_PAGES", 3)
+    pages = [page(["a"], f"https://host.example/?offset={number}") for number in range(1, 9)]
+    script = Script(*pages)
+    with script.client() as client, pytest.raises(RemoteAnswerError, match="never end"):
+        list(client.list_prompts())
+    assert len(script.asked) == 3
+
+
 def test_text_repr() -> None:
     script = Script(ok({"text": "INPUT:\n", "metadata": {"char_count": 7, "truncated": False}}))
     with script.client() as client:
@@ -403,7 +500,10 @@ def test_log_attributes() -> None:
     with script.client() as client:
         found = client.log_attributes(search="lev", date_range={"date_from": "-1h"}, limit=1)
         oldest = client.log_attributes()
-    assert (found.results, found.count) == ([LogAttribute(name="level", propertyFilterType="log_attribute")], 5)
+    assert (found.results, found.count) == (
+        [LogAttribute(name="level", propertyFilterType="log_attribute")],
+        5,
+    )
     assert oldest.count == 1
     query = dict(script.asked[0].url.params)
     assert query == {"search": "lev", "dateRange": '{"date_from": "-1h"}', "limit": "1"}

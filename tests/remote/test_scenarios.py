@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from promptstore.errors import RemoteError
-from promptstore.posthog.client import RetryPolicy, PostHogClient, PromptHistory, RemotePrompt
+from promptstore.posthog.client import PostHogClient, PromptHistory, RemotePrompt, RetryPolicy
 
 FOLDER = Path(__file__).parent.parent / "data" / "posthog_api"
 USER = {

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from promptstore.posthog.client import RetryPolicy, PostHogClient
+from promptstore.posthog.client import PostHogClient, RetryPolicy
 from tests.sync.project import FakeProject
 
 KEY = "phx_key_of_the_tests"

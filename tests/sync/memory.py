@@ -64,9 +64,7 @@ class MemoryRemote:
             lambda: RemotePrompt.model_validate(self.project.create(body)), writes=True
         )
 
-    def publish(
-        self, seen: RemotePrompt, content: RemoteContent, description: str
-    ) -> RemotePrompt:
+    def publish(self, seen: RemotePrompt, content: RemoteContent, description: str) -> RemotePrompt:
         if self.project.dialect == "seed":
             self._check_unchanged(seen)
             body: dict[str, Any] = {"prompt": content.text}
@@ -91,7 +89,9 @@ class MemoryRemote:
         if self.project.dialect == "seed" or not self.project.unarchives:
             return None
         try:
-            return self._call(lambda: RemotePrompt.model_validate(self.project.unarchive(name)), writes=True)
+            return self._call(
+                lambda: RemotePrompt.model_validate(self.project.unarchive(name)), writes=True
+            )
         except RemoteNotFoundError:
             return None
 

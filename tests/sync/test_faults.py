@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import PromptStoreError
-from promptstore.posthog.client import RetryPolicy, PostHogClient
-from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.client import PostHogClient, RetryPolicy
 from promptstore.posthog.sync import SyncRules
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import die_at, fork
-from tests.sync.conftest import Pair, file
+from tests.sync.conftest import Pair, begin, file
 from tests.sync.listening import FAULTS, KEY, KILLS, Listening, RefusingTransport, listening
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
@@ -35,6 +35,7 @@ COMING_BACK: dict[str, list[set[tuple[str, str]]]] = {
     # A server that says 404 seems to be one that cannot bring prompts back.
     "current": [{("unarchive", "back"), ("publish", "back")}, {("create", "back")}],
 }
+STATE = "refs/promptstore/remotes/posthog"
 TEXTS = {
     "back": "back 2", "up": "up 2", "mine": "mine 1", "down": "down 2", "theirs": "theirs 1",
     "kept1": "kept1 1", "kept2": "kept2 1",
@@ -270,3 +271,78 @@ def test_a_process_killed_while_it_writes_files(
     attempt(pair, server.client())
     assert_settled(pair)
     assert pair.repo.git("fsck", "--strict", "--no-dangling") == ""
+
+
+class TestASyncThatWasKilledBeforeItRecorded:
+    """The other side has what was brought over, and nobody knows: then somebody edits again."""
+
+    @pytest.fixture(params=["seed", "current"])
+    def pair(self, repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
+        pair = begin(repo, request.param)
+        pair.commit(a=file("One"), b=file("B"), c=file("C"), d=file("D"))
+        pair.run()
+        return pair
+
+    def run_killed(self, pair: Pair) -> None:
+        """Sync, and forget what was recorded of it."""
+        state = pair.repo.git("rev-parse", STATE)
+        assert pair.run().is_clean
+        pair.repo.git("update-ref", STATE, state)
+
+    def test_an_edit_in_git_after_a_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        self.run_killed(pair)
+        pair.commit(a=file("Three"))
+        assert pair.plan() == ["push update a"]
+        assert pair.run().is_clean
+        assert pair.project.texts()["a"] == "Three"
+
+    @pytest.mark.parametrize("pair", ["current"], indirect=True)
+    def test_a_text_in_git_that_came_back_after_a_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        self.run_killed(pair)
+        pair.commit(a=file("One"))
+        assert pair.plan() == ["push update a"]
+
+    def test_a_text_that_git_had_in_between_may_come_from_the_remote(self, pair: Pair) -> None:
+        for text in ("Two", "One"):
+            pair.commit(a=file(text))
+        pair.project.edit("a", "Two")
+        assert pair.plan() == ["pull update a"]
+
+    def test_an_edit_in_git_after_a_first_push(self, pair: Pair) -> None:
+        pair.commit(new=file("New"))
+        self.run_killed(pair)
+        pair.commit(new=file("Newer"))
+        assert pair.plan() == ["push update new"]
+
+    def test_an_edit_in_git_after_a_pull(self, pair: Pair) -> None:
+        pair.project.edit("a", "Two")
+        self.run_killed(pair)
+        pair.commit(a=file("Three"))
+        assert pair.plan() == ["push update a"]
+
+    def test_a_prompt_that_comes_back_after_it_was_archived(self, pair: Pair) -> None:
+        pair.commit(a=file("One", deleted=True))
+        self.run_killed(pair)
+        pair.commit(a=file("Two"))
+        assert pair.plan() == ["push restore a"]
+        assert pair.run().is_clean
+        assert pair.project.texts()["a"] == "Two"
+
+    @pytest.mark.parametrize("pair", ["current"], indirect=True)
+    def test_an_edit_on_the_remote_after_a_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        self.run_killed(pair)
+        for text in ("Three", "Four"):
+            pair.project.edit("a", text)
+        assert pair.plan() == ["pull update a"]
+        pair.commit(a=file("Ours"))
+        assert pair.plan() == ["conflict settle a"]
+
+    def test_an_old_text_that_came_back_there_is_no_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        pair.run()
+        pair.commit(a=file("Three"))
+        pair.project.edit("a", "One")
+        assert pair.plan() == ["conflict settle a"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync import SyncRules
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.conftest import Pair, file

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from promptstore.errors import MassDeletionError, RemoteUnreachableError
 from promptstore.model.prompt import Prompt
-from promptstore.posthog.sync import Sync, SyncOptions
 from promptstore.posthog.content import RemoteContent, encode_content
+from promptstore.posthog.sync import Sync, SyncOptions
 from promptstore.store.edits import Deletion
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -155,7 +155,8 @@ class TwoSides(RuleBasedStateMachine):
         from promptstore.promptfile.reader import loads
 
         return {
-            encode_content(loads(self.store.repository.blob(blob)), as_source=True).digest for blob in blobs
+            encode_content(loads(self.store.repository.blob(blob)), as_source=True).digest
+            for blob in blobs
         }
 
 

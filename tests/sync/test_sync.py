@@ -13,8 +13,8 @@ from promptstore.errors import (
     RemoteUnreachableError,
     RepositoryError,
 )
-from promptstore.posthog.sync import SyncOptions, SyncRules
 from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.sync import SyncOptions, SyncRules
 from promptstore.store.store import PromptStore
 from tests.sync.conftest import Pair, file
 from tests.sync.memory import MemoryRemote

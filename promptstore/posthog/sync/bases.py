@@ -107,18 +107,18 @@ class BranchHistory:
             base: The base; None for all versions.
         """
         found: dict[str, str] = {}
+        synced = base.synced if base and base.synced and self.contains(base.synced) else None
         with suppress(HistoryUnavailableError, PromptNotFoundError):
             for version in self._store.history(name):
                 digest = self._digest(name, version)
-                if base is not None and (
-                    digest == base.digest or self._is_before(version.commit, base.synced)
-                ):
+                if synced is None:
+                    is_over = base is not None and digest == base.digest
+                else:
+                    is_over = is_ancestor(self._store.repository, version.commit, synced)
+                if is_over:
                     break
                 found.setdefault(digest, version.commit)
         return found
-
-    def _is_before(self, commit: str, other: str | None) -> bool:
-        return other is not None and is_ancestor(self._store.repository, commit, other)
 
     def _digest(self, name: str, version: Version) -> str:
         key = (name, version.commit)
@@ -144,6 +144,7 @@ def find_bases(
     there: Mapping[str, RemoteRecord],
     branch: BranchHistory,
     *,
+    sources: Mapping[str, str],
     past: Callable[[Collection[str]], Mapping[str, list[RemoteRecord]]],
     missed: Callable[[str, int], Iterable[RemoteRecord]],
 ) -> dict[str, RemoteRecord]:
@@ -154,6 +155,7 @@ def find_bases(
         here: The digests of git's side.
         there: What the remote holds now.
         branch: What the branch has held.
+        sources: The beginnings of the commits that the remote's prompts say they are from.
         past: Returns what the remote ever held of some prompts, newest first.
         missed: Yields what the remote held after a version of a prompt, newest first, but for what
             it holds now.
@@ -177,12 +179,14 @@ def find_bases(
     bases = {name: _now(name, base, here, there.get(name), branch) for name, base in found.items()}
     for name in there.keys() | bases.keys():
         base, seen = bases.get(name), there.get(name)
-        digests = {DELETED if one is None else one.digest for one in (base, seen)}
-        digests.add(here.get(name, DELETED))
-        if len(digests) == 3 or (base is None and len(digests) == 2 and name in here):
-            pushed = _unrecorded(name, base, seen, branch, missed)
-            if pushed is not None:
-                bases[name] = pushed
+        local, remote = here.get(name, DELETED), DELETED if seen is None else seen.digest
+        if remote in (local, DELETED if base is None else base.digest):
+            continue
+        pushed = _unrecorded(name, base, seen, branch, missed)
+        # A text that git had in between may come from the remote, unless that says otherwise.
+        is_sure = pushed is not None and (pushed.synced or "")[:12] == sources.get(name)
+        if pushed is not None and (base is None or local != base.digest or is_sure):
+            bases[name] = pushed
     return bases
 
 

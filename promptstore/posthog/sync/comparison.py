@@ -195,6 +195,10 @@ def compare(store: PromptStore, state: RemoteState, remote: Remote, rules: SyncR
         {name: local.digest for name, local in here.items()},
         {name: seen.record() for name, seen in there.items()},
         branch,
+        sources={
+            name: (seen.row.version_description or "").partition(" ")[0]
+            for name, seen in there.items()
+        },
         past=lambda names: state.past(names, codec),
         missed=missed,
     )
