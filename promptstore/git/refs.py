@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pygit2
 
@@ -19,6 +20,7 @@ from promptstore.git.commits import (
 from promptstore.git.locks import Patience
 from promptstore.git.reading import Repository, translated
 from promptstore.git.revs import is_ancestor
+from promptstore.git.writing import break_dead_lock, only_writer, token_of
 
 
 def update_ref(
@@ -57,7 +59,7 @@ def update_ref(
             if all(move.before == move.after for move in moves):
                 return None
             commit = store_commit(repository, objects, [tip] if tip else [], moves, note)
-            if move_ref(repository, ref, tip, commit, note, patience):
+            if _move(repository, ref, tip, commit, note, patience):
                 return commit
             patience.wait(repository.common_dir / ref, "ever new commits of others")
 
@@ -97,11 +99,32 @@ def join_ref(
             objects = new_objects(repository)
             moves = add_files(repository, objects, tip, files)
             commit = store_commit(repository, objects, [tip, other], moves, note)
-        if not move_ref(repository, ref, tip, commit, note, patience):
+        if not _move(repository, ref, tip, commit, note, patience):
             raise RepositoryLockedError(
                 path=str(repository.git_dir),
                 reason=f"another process moved {ref} meanwhile. Try again.",
             )
+
+
+def _move(
+    repository: Repository,
+    ref: str,
+    tip: str | None,
+    commit: str,
+    note: CommitNote,
+    patience: Patience,
+) -> bool:
+    """Move a reference as `move_ref` does, past the lock that a killed writer left."""
+    with only_writer(repository, patience) as folder:
+        # It is there only while one writer holds the lock: after that, the writer is dead.
+        mark = Path(folder, token_of(ref))
+        if mark.exists():
+            break_dead_lock(repository, ref, patience)
+        mark.touch()
+        try:
+            return move_ref(repository, ref, tip, commit, note, patience)
+        finally:
+            mark.unlink(missing_ok=True)
 
 
 def start_branch(repository: Repository, branch: str, commit: str) -> None:

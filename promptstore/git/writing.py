@@ -96,9 +96,9 @@ def update_branch(
         commit = store_commit(repository, objects, [parent] if parent else [], moves, note)
         return _Journal(ref, commit, token, moves)
 
-    with translated(repository.git_dir), _only_writer(repository, patience) as folder:
+    with translated(repository.git_dir), only_writer(repository, patience) as folder:
         _recover(repository, folder, patience)
-        moving = f"{folder}/{_token_of(ref)}"
+        moving = f"{folder}/{token_of(ref)}"
         free_dead_lock(repository, ref, moving)
         while True:
             tip = tip_of(repository, ref)
@@ -134,8 +134,16 @@ def update_branch(
 
 
 @contextmanager
-def _only_writer(repository: Repository, patience: Patience) -> Iterator[str]:
-    """Keep other writers of this library out, and give the folder for what a write notes down."""
+def only_writer(repository: Repository, patience: Patience) -> Iterator[str]:
+    """Keep other writers of this library out.
+
+    Args:
+        repository: The repository.
+        patience: How long they are waited for.
+
+    Yields:
+        The folder for what a write notes down.
+    """
     folder = f"{repository.common_dir}/promptstore"
     # Paths as objects would take as long as all the rest of a save's look at its own files.
     if not os.path.isdir(folder):  # noqa: PTH112
@@ -156,8 +164,8 @@ def _make_own_folder(repository: Repository, folder: Path) -> None:
         raise ReadOnlyError(path=str(folder), reason="this user may not write here.") from error
 
 
-def _token_of(ref: str) -> str:
-    """Name the file that tells a branch's lock that a killed writer left from one of git's."""
+def token_of(ref: str) -> str:
+    """Return the name of the file that tells a lock that a killed writer left from one of git's."""
     return f"moving-{sha1(ref.encode(), usedforsecurity=False).hexdigest()}"
 
 
@@ -225,7 +233,7 @@ def _recover(repository: Repository, folder: str, patience: Patience) -> None:
     """Settle what a killed process left."""
     journal = _read_journal(folder)
     if journal is not None:
-        _break_dead_lock(repository, journal.ref, patience)
+        break_dead_lock(repository, journal.ref, patience)
         checkouts = find_checkouts(repository, journal.ref, journal.token)
         _settle(repository, folder, journal, checkouts, patience)
 
@@ -262,8 +270,8 @@ def _still_standing(repository: Repository, tip: str, moves: Sequence[Move]) -> 
     return [move for move in moves if repository.find(tree, move.path) == move.after]
 
 
-def _break_dead_lock(repository: Repository, ref: str, patience: Patience) -> None:
-    """Remove the branch's lock that a killed writer may have left.
+def break_dead_lock(repository: Repository, ref: str, patience: Patience) -> None:
+    """Remove a reference's lock that a killed writer may have left.
 
     Nobody else of this library can hold it now, and git holds one only for a moment.
     """

@@ -48,10 +48,11 @@ class SpeakingById(RemotePrompts):
 
     def __init__(self, client: PostHogClient, *, page_size: int) -> None:
         super().__init__(client, page_size=page_size)
-        self._listed = lambda: client.list_prompts(order_by="name", page_size=page_size)
+        self._own, self._page = client, page_size
 
     def fetch(self) -> list[RemotePrompt]:
-        return [_without_versions(row) for row in self._listed()]
+        rows = self._own.list_prompts(order_by="name", page_size=self._page)
+        return [_without_versions(row) for row in rows]
 
     def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
         row = super().read(name, version)

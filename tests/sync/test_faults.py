@@ -7,16 +7,20 @@ import os
 import random
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from promptstore.errors import PromptStoreError
+from promptstore.errors import PromptStoreError, RepositoryLockedError
 from promptstore.posthog.client import PostHogClient, RetryPolicy
+from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.sync import SyncRules
 from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.state import RemoteRecord, RemoteState
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import die_at, fork
@@ -271,6 +275,41 @@ def test_a_process_killed_while_it_writes_files(
     attempt(pair, server.client())
     assert_settled(pair)
     assert pair.repo.git("fsck", "--strict", "--no-dangling") == ""
+
+
+def test_a_process_killed_while_it_holds_the_lock_of_the_state(repo: GitRepo) -> None:
+    pair = begin(repo, "current")
+    pair.commit(a=file("One"))
+    lock = repo.path / ".git" / f"{STATE}.lock"
+
+    def kill(_frame: FrameType, _event: str, _argument: object) -> None:
+        if lock.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work(_output: int) -> None:
+        pair.store = PromptStore.open(repo.path)
+        sys.setprofile(kill)
+        pair.run()
+
+    assert fork(work).wait() == -signal.SIGKILL
+    assert lock.exists()
+    assert pair.run().is_clean
+    assert set(pair.compare().known) == {"a"}
+    assert not lock.exists()
+
+
+def test_a_lock_that_is_not_ours_stays(repo: GitRepo) -> None:
+    pair = begin(repo, "current")
+    pair.commit(a=file("One"))
+    lock = repo.path / ".git" / f"{STATE}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    os.utime(lock, (0, 0))
+    state = RemoteState(pair.store.repository, "posthog", "prompts", lock_timeout=0.05)
+    record = RemoteRecord(RemoteContent("x"), False, "a", "id", 1)
+    with pytest.raises(RepositoryLockedError):
+        state.record({"a": record})
+    assert lock.exists()
 
 
 class TestASyncThatWasKilledBeforeItRecorded:

@@ -35,14 +35,10 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         SyncRules().to_remote("/".join(["x" * 100] * 3))
 
 
-@pytest.mark.parametrize("text", ["-x", "a__-b", "__", "new"])
-def test_what_comes_back_as_another_name_is_refused(text: str) -> None:
-    try:
-        name = SyncRules().to_local(text)
-    except SyncRefusedError as error:
-        assert "Give it another name there under `names`" in str(error)
-    else:
-        assert SyncRules().to_remote(name) == text
+@pytest.mark.parametrize("text", ["-x", "new", "v1.2"])
+def test_what_is_the_form_of_no_name_is_refused(text: str) -> None:
+    with pytest.raises(SyncRefusedError, match="Give it another name there under `names`"):
+        SyncRules().to_local(text)
 
 
 def test_a_name_cannot_be_given_twice() -> None:
