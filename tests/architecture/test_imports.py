@@ -17,7 +17,7 @@ HOMES = {
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
-    "httpx": "promptstore.posthog.remote",
+    "httpx": "promptstore.posthog.client",
 }
 
 IN_MANY_ROOMS = {"pydantic", "pydantic_core"}

@@ -2,7 +2,7 @@
 
 ::
 
-    from promptstore.posthog.remote import PostHogClient
+    from promptstore.posthog.client import PostHogClient
 
     with PostHogClient("https://us.posthog.com", project_id=1) as client:
         for prompt in client.list_prompts():
@@ -15,40 +15,29 @@ from importlib.util import find_spec
 
 from promptstore.errors import MissingExtraError
 
-if find_spec("httpx") is None:
+if find_spec("httpx") is None or find_spec("tenacity") is None:
     raise MissingExtraError(extra="remote", purpose="Talking to a remote")
 
-from promptstore.posthog.remote.answers import (
-    Dialect,
+from promptstore.posthog.client.answers import (
     LogAttribute,
     LogAttributes,
     LogExplanation,
     PromptHistory,
-    RemotePrompt,
-    RemoteUser,
-    TextRepresentation,
     Translation,
-    VersionSummary,
 )
-from promptstore.posthog.remote.client import PostHogClient
-from promptstore.posthog.remote.connection import KEY_VARIABLE, Patience
-from promptstore.posthog.remote.requests import ContentMode, EventType, TextReprOptions
+from promptstore.posthog.client.client import PostHogClient
+from promptstore.posthog.client.connection import KEY_VARIABLE, RetryPolicy
+from promptstore.posthog.models import RemotePrompt, TextRepresentation
 
 __all__ = [
     "KEY_VARIABLE",
-    "ContentMode",
-    "Dialect",
-    "EventType",
     "LogAttribute",
     "LogAttributes",
     "LogExplanation",
-    "Patience",
     "PostHogClient",
     "PromptHistory",
     "RemotePrompt",
-    "RemoteUser",
-    "TextReprOptions",
+    "RetryPolicy",
     "TextRepresentation",
     "Translation",
-    "VersionSummary",
 ]

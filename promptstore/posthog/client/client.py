@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -12,30 +13,21 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import httpx
 
 from promptstore.errors import RemoteAnswerError
-from promptstore.model.values import thaw
-from promptstore.posthog.remote.answers import (
-    Dialect,
+from promptstore.posthog.client.answers import (
     LogAttributes,
     LogExplanation,
     PromptHistory,
-    RemotePrompt,
-    TextRepresentation,
+    PromptPage,
     Translation,
-    read_history,
-    read_log_attributes,
-    read_log_explanation,
-    read_prompt,
-    read_text_representation,
-    read_translation,
-    reading,
 )
-from promptstore.posthog.remote.connection import Connection, Patience
-from promptstore.posthog.remote.pace import Pace
-from promptstore.posthog.remote.requests import ContentMode, EventType, TextReprOptions
+from promptstore.posthog.client.connection import Connection, RetryPolicy
+from promptstore.posthog.hosts import is_cloud
+from promptstore.posthog.models import Dialect, RemotePrompt, TextRepresentation
+from promptstore.posthog.requests import ContentMode, EventType
 
 PAGE_SIZE: Final = 100
+MAX_PAGES: Final = 10_000
 PUBLISHES_PER_MINUTE: Final = 30
-_CLOUD: Final = "posthog.com"
 _UNSET: Final[Any] = object()
 
 
@@ -49,13 +41,13 @@ class PostHogClient:
         personal_api_key: The key; None takes it from the environment variable
             ``POSTHOG_PERSONAL_API_KEY``. It appears in no log, error or repr.
         project_id: The project's number, or ``@current`` for that of the key's owner.
-        patience: How long to wait and how often to try.
+        policy: How long a request may take, and how often it is tried.
         publishes_per_minute: How many versions are published in a minute at most; 0 for any number.
             None is what PostHog's cloud allows for a host of it, and any number for another one,
             which says itself when it is too much (status 429).
         transport: What carries the requests; None is the network.
         sleep: How a pause is made.
-        clock: Tells the time in seconds, for the pace of publishing.
+        clock: Returns the time in seconds.
 
     Attributes:
         dialect: The generation of the API, or None until an answer told it.
@@ -67,7 +59,7 @@ class PostHogClient:
         personal_api_key: str | None = None,
         project_id: str | int = "@current",
         *,
-        patience: Patience | None = None,
+        policy: RetryPolicy | None = None,
         publishes_per_minute: int | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -78,13 +70,14 @@ class PostHogClient:
         self._connection = Connection(
             host,
             personal_api_key,
-            patience=patience or Patience(),
+            policy=policy or RetryPolicy(),
             transport=transport,
             sleep=sleep,
+            clock=clock,
         )
         if publishes_per_minute is None:
-            publishes_per_minute = PUBLISHES_PER_MINUTE if _is_cloud(host) else 0
-        self._pace = Pace(publishes_per_minute, clock=clock, sleep=sleep)
+            publishes_per_minute = PUBLISHES_PER_MINUTE if is_cloud(host) else 0
+        self._limiter = RateLimiter(publishes_per_minute, clock=clock, sleep=sleep)
 
     def __repr__(self) -> str:
         return f"PostHogClient(host={self._connection.host!r}, project_id={self._project!r})"
@@ -109,6 +102,11 @@ class PostHogClient:
         """How many requests were sent so far, repeats included."""
         return self._connection.requests
 
+    @property
+    def is_promptstore(self) -> bool:
+        """Whether the last answer came from a promptstore server."""
+        return self._connection.is_promptstore
+
     def list_prompts(
         self,
         *,
@@ -117,6 +115,7 @@ class PostHogClient:
         created_by_id: int | None = None,
         order_by: str | None = None,
         content: ContentMode | None = None,
+        form: Literal["native"] | None = None,
         page_size: int = PAGE_SIZE,
         offset: int | None = None,
     ) -> Iterator[RemotePrompt]:
@@ -130,38 +129,39 @@ class PostHogClient:
             created_by_id: Only prompts whose version this account made.
             order_by: A field such as ``name``, with ``-`` before it for the other way round.
             content: How much of the content to give; None is all of it.
+            form: ``native`` asks a promptstore server for what the files say; PostHog ignores it.
             page_size: How many prompts to ask for at once.
             offset: How many prompts to skip; None is none.
 
         Yields:
             The prompts.
         """
-        query: dict[str, Any] | None = {
+        query: dict[str, Any] = {
             "search": search,
             "label": label,
             "created_by_id": created_by_id,
             "order_by": order_by,
             "content": content,
+            "format": form,
             "limit": page_size,
             "offset": offset,
         }
         path = self._path("llm_prompts")
-        seen = -1
-        while query is not None:
-            request = f"GET {path}"
-            answer = self._connection.send("GET", path, query=query, is_read=True)
-            with reading(request):
-                rows = [read_prompt(row) for row in answer["results"]]
-                following = answer["next"]
-            self._learn(rows[:1])
-            yield from rows
-            query = _query_of(request, following) if following else None
-            place = _offset_of(request, query) if query else 0
-            if query is not None and place <= seen:
-                raise RemoteAnswerError(
-                    request=request, status=200, detail="the pages of the list go round in circles"
-                )
-            seen = place
+        seen: set[str] = set()
+        for _ in range(MAX_PAGES):
+            page = self._connection.read(PromptPage, "GET", path, query=query, is_read=True)
+            self._learn(page.results[:1])
+            yield from page.results
+            if not page.next:
+                return
+            if page.next in seen:
+                break
+            seen.add(page.next)
+            # Only the query counts: the key goes to the configured host alone.
+            query = dict(parse_qsl(urlsplit(page.next).query, keep_blank_values=True))
+        raise RemoteAnswerError(
+            request=f"GET {path}", status=200, detail="the pages of the list never end"
+        )
 
     def get_prompt(
         self,
@@ -170,6 +170,7 @@ class PostHogClient:
         version: int | None = None,
         label: str | None = None,
         content: ContentMode | None = None,
+        form: Literal["native"] | None = None,
         resolve: bool | None = None,
     ) -> RemotePrompt:
         """Get a prompt by its name, at the newest version unless one is named.
@@ -179,13 +180,20 @@ class PostHogClient:
             version: The number of a version.
             label: The version that this label points at. Not together with a version.
             content: How much of the content to give; None is all of it.
+            form: ``native`` asks a promptstore server for what the file says; PostHog ignores it.
             resolve: Whether references to other prompts are put in place, where the server has
                 them; None is the server's yes.
 
         Raises:
             RemoteNotFoundError: There is no such prompt, version or label, or the server is busy.
         """
-        query = {"version": version, "label": label, "content": content, "resolve": resolve}
+        query = {
+            "version": version,
+            "label": label,
+            "content": content,
+            "format": form,
+            "resolve": resolve,
+        }
         return self._prompt("GET", self._named(name), query=query, is_read=True)
 
     def get_prompt_by_id(self, prompt_id: str) -> RemotePrompt:
@@ -221,9 +229,7 @@ class PostHogClient:
             "offset": offset,
             "before_version": before_version,
         }
-        answer = self._connection.send("GET", path, query=query, is_read=True)
-        with reading(f"GET {path}"):
-            return read_history(answer)
+        return self._connection.read(PromptHistory, "GET", path, query=query, is_read=True)
 
     def create_prompt(
         self,
@@ -233,6 +239,7 @@ class PostHogClient:
         config: Mapping[str, Any] | None = None,
         version_description: str | None = None,
         deleted: bool | None = None,
+        form: Literal["native"] | None = None,
     ) -> RemotePrompt:
         """Create a prompt.
 
@@ -243,18 +250,19 @@ class PostHogClient:
             version_description: What to say about the version, at most 400 characters; likewise.
             deleted: Whether it is archived from the beginning; dialect ``seed`` only, the other
                 leaves it out.
+            form: ``native`` where the content is what a file says; for promptstore servers only.
 
         Raises:
             RemoteRejectedError: The name is taken (code ``unique``) or no name, or it is too large.
         """
-        body = {"name": name, "prompt": thaw(prompt)}
+        body = {"name": name, "prompt": prompt}
         if config is not None:
-            body["config"] = thaw(config)
+            body["config"] = config and dict(config)
         if version_description is not None:
             body["version_description"] = version_description
         if deleted is not None:
             body["deleted"] = deleted
-        return self._prompt("POST", self._path("llm_prompts"), body=body)
+        return self._prompt("POST", self._path("llm_prompts"), query={"format": form}, body=body)
 
     def update_prompt(
         self,
@@ -278,7 +286,7 @@ class PostHogClient:
         if name is not None:
             body["name"] = name
         if prompt is not _UNSET:
-            body["prompt"] = thaw(prompt)
+            body["prompt"] = prompt
         if deleted is not None:
             body["deleted"] = deleted
         return self._prompt("PATCH", self._path("llm_prompts", prompt_id), body=body)
@@ -306,6 +314,7 @@ class PostHogClient:
         edits: Sequence[tuple[str, str]] | None = None,
         config: Mapping[str, Any] | None = _UNSET,
         version_description: str | None = None,
+        form: Literal["native"] | None = None,
     ) -> RemotePrompt:
         """Publish a new version of a prompt; dialect ``current`` only.
 
@@ -318,21 +327,22 @@ class PostHogClient:
             edits: Pairs of a text that is there once, and what replaces it.
             config: Its new config; None clears it, leaving it out keeps it.
             version_description: What to say about the version, at most 400 characters.
+            form: ``native`` where the content is what a file says; for promptstore servers only.
 
         Raises:
             RemoteConflictError: There is a newer version by now; the error tells which.
         """
         body: dict[str, Any] = {"base_version": base_version}
         if prompt is not _UNSET:
-            body["prompt"] = thaw(prompt)
+            body["prompt"] = prompt
         if edits is not None:
             body["edits"] = [{"old": old, "new": new} for old, new in edits]
         if config is not _UNSET:
-            body["config"] = thaw(config)
+            body["config"] = config and dict(config)
         if version_description is not None:
             body["version_description"] = version_description
-        self._pace.keep()
-        return self._prompt("PATCH", self._named(name), body=body)
+        self._limiter.wait()
+        return self._prompt("PATCH", self._named(name), query={"format": form}, body=body)
 
     def archive_prompt(self, name: str) -> None:
         """Archive all versions of a prompt and delete its labels; dialect ``current`` only."""
@@ -362,23 +372,22 @@ class PostHogClient:
         self,
         event_type: EventType,
         data: Mapping[str, Any],
-        options: TextReprOptions | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> TextRepresentation:
         """Turn an event into readable text.
 
         Args:
             event_type: ``$ai_generation``, ``$ai_span``, ``$ai_embedding`` or ``$ai_trace``.
             data: The event: its ``id`` and ``properties``, or its ``trace`` and ``hierarchy``.
-            options: Options of the layout, such as ``{"max_length": 1000}``.
+            options: What `promptstore.posthog.requests.TextReprOptions` has, such as
+                ``{"max_length": 1000}``.
         """
         path = self._path("llm_analytics", "text_repr")
-        body = {"event_type": event_type, "data": thaw(data)}
+        body = {"event_type": event_type, "data": dict(data)}
         if options is not None:
-            body["options"] = options
+            body["options"] = dict(options)
         # Nothing is stored there, so it may be asked again.
-        answer = self._connection.send("POST", path, body=body, is_read=True)
-        with reading(f"POST {path}"):
-            return read_text_representation(answer)
+        return self._connection.read(TextRepresentation, "POST", path, body=body, is_read=True)
 
     def translate(self, text: str, target_language: str | None = None) -> Translation:
         """Translate a text by a model; it costs, so it is not repeated after a fault.
@@ -391,9 +400,7 @@ class PostHogClient:
         body = {"text": text}
         if target_language is not None:
             body["target_language"] = target_language
-        answer = self._connection.send("POST", path, body=body)
-        with reading(f"POST {path}"):
-            return read_translation(answer)
+        return self._connection.read(Translation, "POST", path, body=body)
 
     def log_attributes(
         self,
@@ -427,9 +434,7 @@ class PostHogClient:
             "limit": limit,
             "offset": offset,
         }
-        answer = self._connection.send("GET", path, query=query, is_read=True)
-        with reading(f"GET {path}"):
-            return read_log_attributes(answer)
+        return self._connection.read(LogAttributes, "GET", path, query=query, is_read=True)
 
     def explain_log(
         self, uuid: str, timestamp: str, *, force_refresh: bool = False
@@ -443,9 +448,7 @@ class PostHogClient:
         """
         path = self._path("logs", "explainLogWithAI")
         body = {"uuid": uuid, "timestamp": timestamp, "force_refresh": force_refresh}
-        answer = self._connection.send("POST", path, body=body)
-        with reading(f"POST {path}"):
-            return read_log_explanation(answer)
+        return self._connection.read(LogExplanation, "POST", path, body=body)
 
     def _prompt(
         self,
@@ -456,9 +459,9 @@ class PostHogClient:
         body: Any = None,
         is_read: bool = False,
     ) -> RemotePrompt:
-        answer = self._connection.send(method, path, query=query, body=body, is_read=is_read)
-        with reading(f"{method} {path}", wrote=not is_read):
-            prompt = read_prompt(answer)
+        prompt = self._connection.read(
+            RemotePrompt, method, path, query=query, body=body, is_read=is_read
+        )
         self._learn([prompt])
         return prompt
 
@@ -478,23 +481,30 @@ class PostHogClient:
         return f"/api/environments/{quote(self._project, safe='@')}/{below}/"
 
 
-def _is_cloud(host: str) -> bool:
-    """Tell whether a host is one of PostHog's cloud."""
-    name = urlsplit(host).hostname or ""
-    return name == _CLOUD or name.endswith(f".{_CLOUD}")
+class RateLimiter:
+    """Lets at most so many requests happen in any minute.
 
+    Args:
+        per_minute: How many; 0 sets no bound.
+        clock: Returns the time in seconds.
+        sleep: Makes a pause.
+    """
 
-def _query_of(request: str, url: Any) -> dict[str, Any]:
-    """Take the query of the next page: the key goes to the configured host only."""
-    if not isinstance(url, str):
-        raise RemoteAnswerError(request=request, status=200, detail="`next` is no URL")
-    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    def __init__(
+        self, per_minute: int, *, clock: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._times: deque[float] = deque(maxlen=per_minute)
 
-
-def _offset_of(request: str, query: Mapping[str, Any]) -> int:
-    with reading(request):
-        return int(query.get("offset", 0))
+    def wait(self) -> None:
+        """Wait until one more request may be sent, and count it."""
+        if self._times and len(self._times) == self._times.maxlen:
+            wait = self._times[0] + 60 - self._clock()
+            if wait > 0:
+                self._sleep(wait)
+        self._times.append(self._clock())
 
 
 def _json_or_none(value: Any) -> str | None:
-    return None if value is None else json.dumps(thaw(value), ensure_ascii=False)
+    return None if value is None else json.dumps(value, ensure_ascii=False)
