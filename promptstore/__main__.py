@@ -18,19 +18,16 @@ def main() -> None:
         # Answered here, since loading the commands takes longer than everything else about it.
         print(f"promptstore {__version__}")  # noqa: T201
         return
-    _run(sys.argv[1:])
+    _run()
 
 
-def _run(arguments: list[str]) -> None:
+def _run() -> None:
     import os
 
     from promptstore.errors import PromptStoreError
 
     try:
-        if len(arguments) == 2 and arguments[0] == "show" and not arguments[1].startswith("-"):
-            _show(arguments[1])
-        else:
-            _dispatch()
+        _dispatch()
     except PromptStoreError as error:
         from promptstore.cli.output import print_error
 
@@ -55,16 +52,6 @@ def _dispatch() -> None:
     from promptstore.cli.app import app
 
     app()
-
-
-def _show(name: str) -> None:
-    """Run ``promptstore show NAME``, without what reads options: that takes twice as long."""
-    from promptstore.cli.output import make_output_exact
-    from promptstore.cli.place import Place
-    from promptstore.cli.showing import show_prompt
-
-    make_output_exact()
-    show_prompt(Place(), name)
 
 
 if __name__ == "__main__":

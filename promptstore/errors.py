@@ -243,10 +243,14 @@ class LabelNotFoundError(NotFoundError):
         self.near = tuple(near)
 
     def _sentence(self) -> str:
-        there_are = f" There are: {', '.join(self.near)}." if self.near else " There are none."
+        listed = "`promptstore label list` lists them."
+        there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
-            return f"There is no label {self.label!r}.{there_are}"
-        return f"The label {self.label!r} does not point {self.name!r} anywhere.{there_are}"
+            return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
+        none = f"No label does. {listed}"
+        return (
+            f"The label {self.label!r} does not point {self.name!r} anywhere. {there_are or none}"
+        )
 
 
 class HistoryUnavailableError(PromptStoreError, LookupError):

@@ -27,8 +27,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "promptstore"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _blank_git_configuration() -> Iterator[None]:
+def _blank_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     blank = {
+        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from promptstore.errors import SyncRefusedError
-from promptstore.lint import RULES, Library, Settings
+from promptstore.lint import context as context_module
 from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
-from promptstore.lint.check import check, check_labels
+from promptstore.lint.check import MAX_SHOWN, check, check_labels
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Finding
+from promptstore.lint.registry import RULES
+from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
+from tests.counting import CountingSnapshot
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
 
@@ -126,6 +134,30 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": "prompt: x\nconfig:\n  key: ghp_" + "a1B2" * 9 + "\n"},
         ["a.yaml:3:8 PS504"],
     ),
+    "a key behind an escape": (
+        {"a": 'prompt: "Use this:\\nAKIA' + "Q" * 16 + '\\nThanks."\n'},
+        ["a.yaml:1:21 PS504"],
+    ),
+    "a key written as an escape": (
+        {"a": 'prompt: "Use \\x41KIA' + "Q" * 16 + '"\n'},
+        ["a.yaml:1:9 PS504"],
+    ),
+    "a key in a comment and one in a key": (
+        {"a": "prompt: x  # AKIA" + "Q" * 16 + "\nconfig: {AKIA" + "Z" * 16 + ": 1}\n"},
+        ["a.yaml:1:14 PS504", "a.yaml:2:10 PS504"],
+    ),
+    "two keys in one line of a block": (
+        {"a": "prompt: |\n  x\n  AKIA" + "Q" * 16 + " AKIA" + "Z" * 16 + "\n"},
+        ["a.yaml:3:3 PS504", "a.yaml:3:24 PS504"],
+    ),
+    "a style behind a letter": (
+        {"a": "prompt: x\ufe0f\n"},
+        ["a.yaml:1:9 PS501"],
+    ),
+    "conflict markers of git": (
+        {"a": "<<<<<<< HEAD\nprompt: x\n=======\nprompt: y\n>>>>>>> b\n"},
+        ["a.yaml:1:1 PS102"],
+    ),
     "a password in the address of a broken file": (
         {"a": "promt: redis://user:hunter22@host/0\n"},
         ["a.yaml:1:1 PS107", "a.yaml:1:8 PS504"],
@@ -184,10 +216,10 @@ FIRES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "more tokens than the budget, includes counted": (
         {
-            "a": "metadata: {max_tokens: 10}\nprompt: \"{% include 'b' %}\"\n",
+            "a": "x-promptstore: {max_tokens: 10}\nprompt: \"{% include 'b' %}\"\n",
             "b": f"prompt: {'abcd' * 10}\n",
         },
-        ["a.yaml:1:24 PS510"],
+        ["a.yaml:1:29 PS510"],
     ),
     "a replacement that is deleted": (
         {
@@ -237,6 +269,14 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
         "a": "prompt: \U0001f468\u200d\U0001f469\u200d\U0001f467 "
         "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\n"
     },
+    "a symbol as a text, a keycap and a flag": {
+        "a": "prompt: \u2714\ufe0e 1\ufe0f\u20e3 \U0001f3f4"
+        + "".join(chr(0xE0000 + ord(letter)) for letter in "gbsct")
+        + "\U000e007f\n"
+    },
+    "an escape between an address and a name": {
+        "a": 'prompt: "Read https://example.com\\nuser:abcdef@example.org is the contact.\\t."\n'
+    },
     "Russian beside English": {
         "a": "prompt: Write \u043f\u0440\u0438\u0432\u0435\u0442 to them.\n"
     },
@@ -276,9 +316,10 @@ STAYS_SILENT: dict[str, dict[str, str]] = {
         "  - {role: tool, content: e}\n"
     },
     "just as many tokens as the budget": {
-        "a": f"metadata: {{max_tokens: 10}}\nprompt: {'abcd' * 10}\n"
+        "a": f"x-promptstore: {{max_tokens: 10}}\nprompt: {'abcd' * 10}\n"
     },
-    "metadata of another kind": {"a": "metadata: {max_tokens: few}\nprompt: x y z\n"},
+    "a budget of another kind": {"a": "x-promptstore: {max_tokens: few}\nprompt: x y z\n"},
+    "metadata that looks like a budget": {"a": "metadata: {max_tokens: 1}\nprompt: x y z\n"},
     "a name that no remote is asked about": {"a.b/c": "prompt: x\n"},
     "a replacement that is there": {
         "a": "prompt: x\ndeleted: true\nreplaced_by: b\n",
@@ -294,9 +335,15 @@ def write(folder: Path, files: dict[str, str]) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def checked(
+    folder: Path, settings: Settings | None = None, only: Collection[str] | None = None
+) -> list[Finding]:
+    return check(LintContext(PromptStore.open(folder).snapshot(), settings or Settings(), only))
+
+
 def found(folder: Path, files: dict[str, str], settings: Settings | None = None) -> list[str]:
     write(folder, files)
-    findings = check(PromptStore.open(folder).snapshot(), settings)
+    findings = checked(folder, settings)
     return [
         f"{finding.path.removeprefix('prompts/')}:{finding.problem.line}:{finding.problem.column} "
         f"{finding.problem.code}"
@@ -313,20 +360,108 @@ def test_a_rule_stays_silent(tmp_path: Path, files: dict[str, str]) -> None:
 def test_a_rule_fires_alone_as_among_all(tmp_path: Path, case: str) -> None:
     files, expected = FIRES[case]
     assert found(tmp_path, files) == expected
-    snapshot = PromptStore.open(tmp_path).snapshot()
-    together = check(snapshot)
+    together = checked(tmp_path)
     for name in files:
         of_all = [finding for finding in together if finding.name == name]
-        assert check(snapshot, only=[name]) == of_all
+        assert checked(tmp_path, only=[name]) == of_all
 
 
 @pytest.mark.parametrize("piece", ["{%", "sk-a-", "eyJaaaaaaaaaaa-", "- "])
 def test_no_text_makes_a_check_slow(tmp_path: Path, piece: str) -> None:
     text = piece * (200_000 // len(piece))
     source = f"# promptstore: ignore PS203\nprompt: |\n  {text}\nx-a: '\n\n  {text}'\n"
-    began = time.perf_counter()
+    began = time.process_time()
     found(tmp_path, {"a": source})
-    assert time.perf_counter() - began < 8
+    assert time.process_time() - began < 8
+
+
+HOSTILE: dict[str, tuple[dict[str, str], str, int]] = {
+    "spaces at the ends of lines": ({"a": "prompt: |\n" + "  x \n" * 3_000}, "PS505", 3_000),
+    "words of two scripts": (
+        {"a": "prompt: |\n  " + "p\u0430ypal " * 3_000 + "x\n"},
+        "PS503",
+        3_000,
+    ),
+    "invisible characters": ({"a": "prompt: |\n" + "  a\u200bb\n" * 3_000}, "PS501", 3_000),
+    "unused variables": (
+        {"a": "variables:\n" + "".join(f"  v{n}: {{}}\n" for n in range(2_000)) + "prompt: x\n"},
+        "PS203",
+        2_000,
+    ),
+    "missing includes": (
+        {"a": "prompt: |\n" + "".join(f"  {{% include 'x{n}/name' %}}\n" for n in range(300))}
+        | {f"n{n}/other-name": "prompt: x\n" for n in range(200)},
+        "PS301",
+        300,
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "code", "count"), HOSTILE.values(), ids=list(HOSTILE))
+def test_of_many_findings_in_a_file_the_first_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], code: str, count: int
+) -> None:
+    located = spy(monkeypatch, LintContext, "locate")
+    compared = spy(monkeypatch, context_module, "near_matches")
+    write(tmp_path, files)
+    findings = checked(tmp_path, Settings(select=(code,)))
+    assert len(findings) == MAX_SHOWN + 1 if code != "PS503" else len(findings) == 2
+    messages = [finding.problem.message for finding in findings]
+    assert f"And {count - MAX_SHOWN} more in this file." in messages
+    assert len(located) == MAX_SHOWN
+    assert sum(len(wrong) * sum(map(len, known)) for wrong, known in compared) <= 4_000_000
+
+
+def test_a_flood_of_findings_hides_no_secret(tmp_path: Path) -> None:
+    text = "prompt: |\n" + "  x \n" * 500 + "  AKIA" + "Q" * 16 + "\n"
+    assert "a.yaml:502:3 PS504" in found(tmp_path, {"a": text})
+
+
+def spy(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[tuple[Any, ...]]:
+    """Note the arguments of every call of a function, which goes on doing what it does."""
+    calls: list[tuple[Any, ...]] = []
+    function = getattr(owner, name)
+
+    def noting(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return function(*arguments)
+
+    monkeypatch.setattr(owner, name, noting)
+    return calls
+
+
+@pytest.mark.parametrize("only", [None, 40])
+def test_each_file_is_read_and_parsed_once_however_many_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: int | None
+) -> None:
+    names = [f"team{number}/reply" for number in range(80)]
+    word = "  a long text that is worth being shared by all prompts of a store, as it is the same\n"
+    files = {
+        name: f"prompt: |\n{word}  {{% include '{names[number // 2]}' %}}\n"
+        if number
+        else "prompt: x\n"
+        for number, name in enumerate(names)
+    }
+    write(tmp_path, files)
+    parsed = spy(monkeypatch, context_module, "parse")
+    snapshot = CountingSnapshot(PromptStore.open(tmp_path).snapshot())
+    context = LintContext(cast("Snapshot", snapshot), Settings())
+    if only is not None:
+        context.only = context.dependents(names[:only])
+    assert check(context)
+    assert max(snapshot.reads.values()) == 1
+    assert len(parsed) == len(names)
+
+
+def test_where_things_stand(tmp_path: Path) -> None:
+    write(tmp_path, {"a": "prompt: |\n  one\n    two\nconfig:\n  b: {c: [1, 2]}\n"})
+    context = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
+    rule = RULES["PS501"]
+    assert context.locate("a", Breach(rule, "", ("prompt",))) == (2, 3)
+    assert context.locate("a", Breach(rule, "", ("prompt",), 2)) == (3, 5)
+    assert context.locate("a", Breach(rule, "", ("config", "b", "c", 1))) == (5, 14)
+    assert context.locate("a", Breach(rule, "", ("config", "b", "c"), is_key=True)) == (5, 7)
+    assert context.locate("a", Breach(rule, "", place=(7, 8))) == (7, 8)
 
 
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
@@ -351,7 +486,7 @@ def test_near_misses_are_told(tmp_path: Path) -> None:
             **TONE,
         },
     )
-    messages = [finding.problem.message for finding in check(PromptStore.open(tmp_path).snapshot())]
+    messages = [finding.problem.message for finding in checked(tmp_path)]
     assert "Did you mean 'ticket'?" in messages[0]
     assert "Did you mean 'shared/tone'?" in messages[1]
 
@@ -431,7 +566,7 @@ def test_a_tombstone_is_looked_at_when_its_replacement_changes(tmp_path: Path) -
         "c": "prompt: \"{% include 'a' %}\"\n",
     }
     write(tmp_path, files)
-    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    library = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     assert library.dependents({"b"}) == {"a", "b"}
     assert library.dependents({"a"}) == {"a", "c"}
 
@@ -467,16 +602,15 @@ def test_settings_select_codes(tmp_path: Path, settings: Settings, expected: lis
 
 def test_a_severity_can_be_set(tmp_path: Path) -> None:
     write(tmp_path, {"a": 'prompt: "x "\n'})
-    snapshot = PromptStore.open(tmp_path).snapshot()
-    assert [finding.severity for finding in check(snapshot)] == ["warning"]
+    assert [finding.severity for finding in checked(tmp_path)] == ["warning"]
     settings = Settings(severity={"PS505": "error"})
-    assert [finding.severity for finding in check(snapshot, settings)] == ["error"]
+    assert [finding.severity for finding in checked(tmp_path, settings)] == ["error"]
 
 
 def test_of_several_severities_the_closest_counts(tmp_path: Path) -> None:
     write(tmp_path, {"a": 'prompt: "x  y "\n'})
     settings = Settings(severity={"PS5": "error", "PS505": "note"})
-    findings = check(PromptStore.open(tmp_path).snapshot(), settings)
+    findings = checked(tmp_path, settings)
     assert {found.problem.code: found.severity for found in findings} == {
         "PS505": "note",
         "PS506": "error",
@@ -485,7 +619,7 @@ def test_of_several_severities_the_closest_counts(tmp_path: Path) -> None:
 
 def test_only_some_prompts_are_looked_at(tmp_path: Path) -> None:
     write(tmp_path, {"a": 'prompt: "x "\n', "b": 'prompt: "y "\n'})
-    findings = check(PromptStore.open(tmp_path).snapshot(), only={"b", "gone"})
+    findings = checked(tmp_path, only={"b", "gone"})
     assert [finding.name for finding in findings] == ["b"]
 
 
@@ -496,10 +630,10 @@ def test_labels_that_point_nowhere(repo: GitRepo) -> None:
     store.set_label("b", "live", version=1, author="Ada Example <ada@example.com>")
     # A label still reads the version of a file that was removed later.
     repo.commit({"prompts/b.yaml": None})
-    assert check_labels(store) == []
+    assert check_labels(store, Settings()) == []
     text = "".join(f"{name}: {{version: 1, commit: {'f' * 40}}}\n" for name in ("a", "b"))
     label_branch(repo, {"live.yaml": text, "odd.yaml": "[\n"})
-    findings = check_labels(store)
+    findings = check_labels(store, Settings())
     assert [(finding.path, finding.problem.code) for finding in findings] == [
         ("promptstore/labels:live.yaml", "PS404"),
         ("promptstore/labels:live.yaml", "PS404"),
@@ -601,7 +735,7 @@ SILENT_ELSEWHERE = {
 
 def test_every_rule_has_a_case_in_which_it_stays_silent() -> None:
     assert set(SILENT_ELSEWHERE.values()) <= STAYS_SILENT.keys()
-    # Tests of their own: strays, labels, names of a remote, and the calls in code.
+    # Tests of their own: unrecognized files, labels, names of a remote, and the calls in code.
     others = {"PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
     assert EXAMPLES.keys() | SILENT_ELSEWHERE.keys() | others == RULES.keys()
     assert EXAMPLES.keys() | MENDED.keys() | others == RULES.keys()

@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import json
 import os
-import pickle
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
 
-from promptstore import Prompt, PromptStore, promptfile
-from promptstore.git import Repository, blob_id
+from promptstore import Prompt, PromptStore
+from promptstore.errors import PromptFileError
+from promptstore.git import blob_id
+from promptstore.history.cachefile import private_folder
 from promptstore.history.contents import ContentCache, contents_file
 from promptstore.history.sources import File
+from promptstore.model.messages import Message
+from promptstore.model.prompt import parse_content
+from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from tests.gitrepo import GitRepo
 from tests.processes import race
 from tests.promptfile.strategies import prompts
 
 DATA = Path(__file__).parent / "data"
 SOUND = sorted((DATA / "promptfile/canonical").glob("*.yaml"))
-TWO_TEXTS = (b"prompt: one\n", b"prompt: other\n")
 OWN = sorted((Path(__file__).parent.parent / "prompts").rglob("*.yaml"))
 
 
-def assert_rebuilt(data: bytes) -> None:
-    document = promptfile.parse(data)
-    stored = json.dumps(document.tree.value)
-    assert promptfile.rebuild(json.loads(stored)).to_prompt() == document.prompt
+def assert_stored(data: bytes) -> None:
+    prompt = loads(data)
+    assert parse_content(json.loads(json.dumps(prompt.content))) == prompt
 
 
 @pytest.mark.parametrize("file", SOUND + OWN, ids=lambda file: file.stem)
-def test_a_prompt_is_rebuilt_as_it_was_parsed(file: Path) -> None:
-    assert_rebuilt(file.read_bytes())
+def test_a_prompt_is_read_from_its_content_as_it_was_parsed(file: Path) -> None:
+    assert_stored(file.read_bytes())
 
 
 @given(prompts())
-def test_any_prompt_is_rebuilt_as_it_was_parsed(prompt: Prompt) -> None:
-    assert_rebuilt(promptfile.dumps(prompt).encode())
+def test_any_prompt_is_read_from_its_content_as_it_was_parsed(prompt: Prompt) -> None:
+    assert_stored(dumps(prompt).encode())
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -57,12 +66,14 @@ def filled(repo: GitRepo) -> GitRepo:
     }
     repo.commit({**files, "prompts/broken.yaml": "prompt: 1\n"})
     listed(repo)
-    assert cache(repo).is_file()
+    assert cache().is_file()
     return repo
 
 
-def cache(repo: GitRepo) -> Path:
-    return contents_file(Repository.discover(repo.path).common_dir)
+def cache() -> Path:
+    file = contents_file()
+    assert file is not None
+    return file
 
 
 def listed(repo: GitRepo) -> tuple[list[Prompt], list[str]]:
@@ -101,19 +112,50 @@ def block_the_folder(file: Path) -> None:
 
 def swap_letters(file: Path) -> None:
     """Change what rows say, so that they are sound JSON, and wrong."""
-    execute(file, "UPDATE parsed SET value = CAST(replace(value, 'prompt', 'tpmorp') AS BLOB)")
+    execute(file, "UPDATE parsed SET content = CAST(replace(content, 'e', 'i') AS BLOB)")
 
 
-def write_text(file: Path) -> None:
-    execute(file, "UPDATE parsed SET value = CAST(value AS TEXT)")
-
-
-def let_tombstones_wait(file: Path) -> None:
-    execute(file, "UPDATE parsed SET waits = 1 - waits")
+def store_strings(file: Path) -> None:
+    execute(file, "UPDATE parsed SET content = CAST(content AS TEXT)")
 
 
 def mix_up_rows(file: Path) -> None:
-    execute(file, "UPDATE parsed SET (value, check_sum) = (SELECT value, check_sum FROM parsed)")
+    execute(
+        file, "UPDATE parsed SET (content, check_sum) = (SELECT content, check_sum FROM parsed)"
+    )
+
+
+def store_what_is_no_prompt(file: Path) -> None:
+    plant(file, b'{"prompt": 1}')
+
+
+def store_what_is_no_json(file: Path) -> None:
+    plant(file, b"prompt")
+
+
+def store_a_list(file: Path) -> None:
+    plant(file, b"[]")
+
+
+def plant(file: Path, content: bytes) -> None:
+    """Let every row say something else, with the check sum that belongs to it."""
+    connection = sqlite3.connect(file)
+    with connection:
+        for (key,) in connection.execute("SELECT blob FROM parsed").fetchall():
+            row = (content, crc32(content, crc32(key)), key)
+            connection.execute("UPDATE parsed SET content = ?, check_sum = ? WHERE blob = ?", row)
+    connection.close()
+
+
+def open_to_all(file: Path) -> None:
+    """Let the folder be one that others can write, so that what it says counts for nothing."""
+    plant(file, b'{"prompt": "planted"}')
+    file.parent.chmod(0o777)
+
+
+def make_older(file: Path) -> None:
+    plant(file, b'{"prompt": "planted"}')
+    execute(file, "UPDATE parsed SET format = format - 1")
 
 
 def execute(file: Path, statement: str) -> None:
@@ -133,29 +175,33 @@ def execute(file: Path, statement: str) -> None:
         block,
         block_the_folder,
         swap_letters,
-        write_text,
-        let_tombstones_wait,
+        store_strings,
         mix_up_rows,
+        store_what_is_no_prompt,
+        store_what_is_no_json,
+        store_a_list,
+        make_older,
+        open_to_all,
     ],
 )
 def test_damage_changes_no_answer(filled: GitRepo, damage: Callable[[Path], None]) -> None:
     expected = listed(filled)
     assert len(expected[0]) == len(SOUND + OWN)
     assert len(expected[1]) == 1
-    damage(cache(filled))
+    damage(cache())
     assert listed(filled) == expected
     assert listed(filled) == expected
 
 
 def test_a_row_that_is_found_is_not_parsed_again(filled: GitRepo) -> None:
-    file = cache(filled)
+    file = cache()
     before = file.read_bytes()
     listed(filled)
     assert file.read_bytes() == before
 
 
 def test_a_broken_file_is_never_kept(filled: GitRepo) -> None:
-    connection = sqlite3.connect(cache(filled))
+    connection = sqlite3.connect(cache())
     (count,) = connection.execute("SELECT COUNT(*) FROM parsed").fetchone()
     connection.close()
     assert count == len({file.read_bytes() for file in SOUND + OWN})
@@ -163,7 +209,8 @@ def test_a_broken_file_is_never_kept(filled: GitRepo) -> None:
 
 GET_ALL_BY_ONE = """
 import os, sys
-from promptstore import PromptFileError, PromptStore
+from promptstore import PromptStore
+from promptstore.errors import PromptFileError
 store = PromptStore.open(sys.argv[1])
 snapshot = store.snapshot()
 for name in snapshot.names():
@@ -177,48 +224,82 @@ FORK = "if os.fork() == 0:\n    sys.exit()\nos.wait()"
 
 @pytest.mark.parametrize("ending", ["", "sys.exit(1)", "del store", "snapshot = 1 / 0", FORK])
 def test_what_was_parsed_is_kept_however_the_process_ends(filled: GitRepo, ending: str) -> None:
-    lose(cache(filled))
+    lose(cache())
     code = f"{GET_ALL_BY_ONE}\n{ending}"
     done = subprocess.run([sys.executable, "-c", code, str(filled.path)], capture_output=True)
     assert done.returncode == (1 if ending in ("sys.exit(1)", "snapshot = 1 / 0") else 0)
     assert b"Exception ignored" not in done.stderr
-    connection = sqlite3.connect(cache(filled))
+    connection = sqlite3.connect(cache())
     (count,) = connection.execute("SELECT COUNT(*) FROM parsed").fetchone()
     connection.close()
     assert count == len({file.read_bytes() for file in SOUND + OWN})
 
 
-@pytest.mark.parametrize("keeps", [True, False])
-def test_a_prepared_file_is_read_once(filled: GitRepo, keeps: bool) -> None:
-    data = next(data for data in map(Path.read_bytes, SOUND) if b"include" not in data)
+def test_rows_that_a_repository_brings_along_are_not_looked_at(
+    filled: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = listed(filled)
+    plant(cache(), b'{"prompt": "planted"}')
+    brought = filled.path / ".git" / "promptstore"
+    brought.mkdir(exist_ok=True)
+    shutil.copy(cache(), brought / cache().name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
+    assert listed(filled) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may chown")
+def test_rows_of_another_user_are_not_looked_at(filled: GitRepo) -> None:
+    expected = listed(filled)
+    folder = cache().parent
+    plant(cache(), b'{"prompt": "planted"}')
+    os.chown(folder, 12345, 12345)
+    assert private_folder() is None
+    assert listed(filled) == expected
+
+
+def test_nobody_else_may_look_into_the_folder(filled: GitRepo) -> None:
+    assert cache().parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_home_there_is_no_file(filled: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = listed(filled)
+    monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
+    assert private_folder() is None
+    assert listed(filled) == expected
+
+
+def test_a_broken_file_is_parsed_once(repo: GitRepo) -> None:
     reads: list[bytes] = []
 
     def read() -> bytes:
-        reads.append(data)
-        return data
+        reads.append(b"prompt: 1\n")
+        return reads[-1]
 
-    file = File("one.yaml", blob_id(data), read)
-    contents = ContentCache(filled.path / ".git" if keeps else None)
-    document = contents.prepare(file)
-    assert contents.has(file.blob)
-    for _ in range(3):
-        stored = contents.waiting(file.blob)
-        assert (stored is not None) == keeps
-        contents.foresee([file.blob])
-        assert contents.has(file.blob)
-    assert contents.read_prompt(file) == document.prompt
+    contents = ContentCache()
+    for path in ("a.yaml", "b.yaml"):
+        with pytest.raises(PromptFileError, match=f"{path}:1:9: PS109"):
+            contents.read(File(path, blob_id(b"prompt: 1\n"), read))
     assert len(reads) == 1
 
 
-def test_it_lies_in_the_git_directory_alone(filled: GitRepo) -> None:
+def test_contents_in_memory_have_a_limit() -> None:
+    cache = ContentCache()
+    for number in range(100):
+        data = f"prompt: '{number} {'x' * 900_000}'\n".encode()
+        assert cache.read(File("a.yaml", blob_id(data), partial(bytes, data))).prompt
+    kept = [found for found in cache._found.values() if isinstance(found, Prompt)]
+    assert 0 < sum(len(prompt.prompt or "") for prompt in kept) <= 64 * 1024 * 1024
+
+
+def test_nothing_of_it_lies_in_the_working_tree(filled: GitRepo) -> None:
     assert filled.git("status", "--porcelain", "--ignored") == ""
 
 
 def test_threads_and_processes_read_the_same(filled: GitRepo) -> None:
     expected = listed(filled)
-    lose(cache(filled))
+    lose(cache())
     assert race([lambda: listed(filled)] * 2) == [expected] * 2
-    lose(cache(filled))
+    lose(cache())
     store = PromptStore.open(filled.path)
     answers: list[list[Prompt]] = []
     threads = [
@@ -234,85 +315,53 @@ def test_threads_and_processes_read_the_same(filled: GitRepo) -> None:
     assert answers == [expected[0]] * 4
 
 
-FIELDS = [field.name for field in dataclasses.fields(Prompt) if field.init]
+def test_what_a_caller_changes_is_the_callers_own(filled: GitRepo) -> None:
+    """Neither another call nor another thread sees it, nor the file of parsed prompts."""
+    store = PromptStore.open(filled.path)
+    expected = listed(filled)[0]
+    for _ in range(2):
+        snapshot = store.snapshot()
+        for prompt in expected:
+            name = prompt.name or ""
+            for found in (
+                store.get(name, deleted=True),
+                store.get(name, version=1),
+                snapshot.read(name, deleted=True),
+            ):
+                poison(found)
+        for found in (*store.list(deleted=True, prefix="p"), *snapshot.list_readable()[0]):
+            poison(found)
+        again = in_a_thread(lambda: store.snapshot().list_readable(deleted=True)[0])
+        assert again == expected
+        assert [prompt.content for prompt in again] == [prompt.content for prompt in expected]
+    assert listed(filled)[0] == expected
 
 
-def unread(repo: GitRepo) -> dict[str, Prompt]:
-    """Every prompt as the file of parsed prompts gives it, nothing read of it yet."""
-    return {prompt.name or "": prompt for prompt in listed(repo)[0]}
-
-
-@pytest.fixture
-def parsed(filled: GitRepo) -> dict[str, Prompt]:
-    """Every prompt as a parse gives it."""
-    lose(cache(filled))
-    found = unread(filled)
-    assert {prompt.version for prompt in found.values()} == {1}
+def in_a_thread(read: Callable[[], list[Prompt]]) -> list[Prompt]:
+    found: list[Prompt] = []
+    thread = threading.Thread(target=lambda: found.extend(read()))
+    thread.start()
+    thread.join()
     return found
 
 
-def test_what_is_read_later_is_what_was_parsed(filled: GitRepo, parsed: dict[str, Prompt]) -> None:
-    for field in FIELDS:
-        for name, prompt in unread(filled).items():
-            assert getattr(prompt, field) == getattr(parsed[name], field)
-
-
-def test_an_unread_prompt_is_used_like_any_other(
-    filled: GitRepo, parsed: dict[str, Prompt]
-) -> None:
-    uses: list[Callable[[Prompt], object]] = [
-        repr,
-        copy.copy,
-        copy.deepcopy,
-        lambda prompt: prompt.digest,
-        lambda prompt: prompt.content,
-        lambda prompt: pickle.loads(pickle.dumps(prompt)),
-        lambda prompt: dataclasses.replace(prompt, name="other"),
-    ]
-    for use in uses:
-        for name, prompt in unread(filled).items():
-            assert use(prompt) == use(parsed[name])
-
-
-def test_an_unread_prompt_has_no_other_attributes(filled: GitRepo) -> None:
-    prompt = next(iter(unread(filled).values()))
-    with pytest.raises(AttributeError, match="'Prompt' object has no attribute 'text'"):
-        _ = prompt.text  # type: ignore[attr-defined]
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        prompt.version = 2  # type: ignore[misc]
-
-
-def test_threads_may_read_one_prompt_at_once(filled: GitRepo, parsed: dict[str, Prompt]) -> None:
-    for name, prompt in unread(filled).items():
-        start = threading.Barrier(4)
-        seen: list[tuple[object, ...]] = []
-
-        def look(prompt: Prompt = prompt, start: threading.Barrier = start) -> None:
-            start.wait()
-            seen.append((prompt.content, prompt.version, prompt.updated_by))  # noqa: B023
-
-        threads = [threading.Thread(target=look) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        known = parsed[name]
-        assert seen == [(known.content, known.version, known.updated_by)] * 4
-
-
-def test_what_was_written_is_found_though_the_file_was_empty_before(repo: GitRepo) -> None:
-    one, other = (File("a.yaml", blob_id(data), partial(bytes, data)) for data in TWO_TEXTS)
-    contents = ContentCache(repo.path / ".git")
-    assert contents.read(one).prompt == "one"
-    contents.prepare(other)
-    contents.save()
-    assert [contents.waiting(other.blob) for _ in range(3)] == [b'{"prompt":"other"}'] * 3
-
-
-def test_what_another_process_writes_does_not_change_what_is_read(repo: GitRepo) -> None:
-    one, other = (File("a.yaml", blob_id(data), partial(bytes, data)) for data in TWO_TEXTS)
-    ours, theirs = ContentCache(repo.path / ".git"), ContentCache(repo.path / ".git")
-    assert ours.read(one).prompt == "one"
-    theirs.prepare(other)
-    theirs.save()
-    assert ours.read(other) == theirs.read(other) == promptfile.parse(TWO_TEXTS[1]).content
+def poison(prompt: Prompt) -> None:
+    """Change whatever can be changed."""
+    changed = 0
+    pending: list[object] = [prompt]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, (Prompt, Message, Variable)):
+            pending += (getattr(value, field.name) for field in fields(value))
+        elif isinstance(value, tuple):
+            pending += value
+        elif isinstance(value, list):
+            pending += value
+            value.append("poison")
+            changed += 1
+        elif isinstance(value, dict):
+            pending += value.values()
+            value["poison"] = "poison"
+            changed += 1
+    assert changed >= 3
+    assert prompt.config["poison"] == "poison"

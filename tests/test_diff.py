@@ -136,12 +136,30 @@ def test_a_last_line_end_is_told() -> None:
 
 
 def test_messages_that_come_and_go() -> None:
-    after = replace(CHAT, messages=(SYSTEM, Insert("history"), USER, Message("user", "More.")))
-    found = diff_prompts(CHAT, after)
+    declared = {**(CHAT.variables or {}), "history": Variable(type="messages")}
+    chat = replace(CHAT, variables=declared)
+    after = replace(chat, messages=(SYSTEM, Insert("history"), USER, Message("user", "More.")))
+    found = diff_prompts(chat, after)
     assert found.changes == ("message 2 (insert history) added", "message 4 (user) added")
     assert [text.title for text in found.texts] == ["message 4 (user)"]
-    back = diff_prompts(after, CHAT)
+    back = diff_prompts(after, chat)
     assert back.changes == ("message 2 (insert history) removed", "message 4 (user) removed")
+
+
+def test_what_a_message_says_beside_its_content() -> None:
+    call = {"id": "1", "function": {"name": "look", "arguments": "{}"}}
+    before = replace(CHAT, messages=(SYSTEM, Message("assistant", tool_calls=(call,))))
+    call = {"id": "1", "function": {"name": "look", "arguments": "[]"}}
+    after = replace(CHAT, messages=(SYSTEM, Message("assistant", tool_calls=(call,), name="a")))
+    found = diff_prompts(before, after)
+    assert found.changes == ()
+    (text,) = found.texts
+    assert text.title == "message 2 (assistant)"
+    assert '+        "arguments": "[]"' in text.diff
+    assert '+  "name": "a",' in text.diff
+    named = replace(CHAT, messages=(SYSTEM, Message("user", "Hi", name="ada")))
+    (text,) = diff_prompts(replace(CHAT, messages=(SYSTEM, Message("user", "Hi"))), named).texts
+    assert '+  "name": "ada"' in text.diff
 
 
 def test_a_text_prompt_that_became_a_chat() -> None:

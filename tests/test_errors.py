@@ -73,7 +73,8 @@ SAMPLES = [
     (
         LabelNotFoundError(label="prod", name="a", near=["production"]),
         LookupError,
-        "The label 'prod' does not point 'a' anywhere. There are: production.",
+        "The label 'prod' does not point 'a' anywhere. There are: production. "
+        "`promptstore label list` lists them.",
     ),
     (LabelNotFoundError(label="prod"), LookupError, "There is no label 'prod'."),
     (HistoryUnavailableError(reason="the clone is shallow."), LookupError, "cannot be counted"),

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+from dataclasses import fields, replace
+from difflib import ndiff
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -8,9 +11,13 @@ from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
 from promptstore.model.messages import Insert, Message
-from promptstore.model.prompt import Prompt, Version
-from promptstore.model.rendering import texts
+from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import merge_values, texts
 from promptstore.model.variables import Variable
+from promptstore.model.versions import Version
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from tests.promptfile.strategies import prompts
 
 PARTS = (
@@ -40,6 +47,123 @@ def test_parts_are_rendered_part_by_part() -> None:
     )  # fmt: skip
 
 
+TOOLS = """\
+variables:
+  city: {type: string}
+messages:
+  - role: user
+    name: ada
+    content:
+      - {type: image, source: {type: url, url: "https://a/{{ city }}.png"}, cache_control: {t: e}}
+      - {type: document, source: {type: text, data: "{{ city }}"}, title: "On {{ city }}"}
+      - {type: hologram, beam: ["{{ city }}", 3]}
+  - role: assistant
+    content: null
+    tool_calls:
+      - id: "1"
+        type: function
+        function: {name: weather, arguments: '{"city": "{{ city }}"}'}
+      - {id: "2", type: custom, custom: {name: run, input: "look at {{ city }}"}}
+  - role: tool
+    content: Sunny in {{ city }}
+    tool_call_id: "{{ id }}"
+  - role: assistant
+    refusal: Not {{ this }}
+  - role: assistant
+    content:
+      - {type: tool_use, id: "3", name: map, input: {at: ["{{ city }}"]}}
+  - role: user
+    content:
+      - {type: tool_result, tool_use_id: "3", content: [{type: text, text: "{{ city }}"}]}
+      - {type: tool_result, tool_use_id: "4", content: "{{ city }}", is_error: true}
+    cache_control: {type: "{{ literal }}"}
+"""
+RENDERED = [
+    {
+        "role": "user",
+        "content": [
+            {
+                "type": "image",
+                "source": {"type": "url", "url": "https://a/Rome.png"},
+                "cache_control": {"t": "e"},
+            },
+            {"type": "document", "source": {"type": "text", "data": "Rome"}, "title": "On Rome"},
+            {"type": "hologram", "beam": ["Rome", 3]},
+        ],
+        "name": "ada",
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "1",
+                "type": "function",
+                "function": {"name": "weather", "arguments": '{"city": "Rome"}'},
+            },
+            {"id": "2", "type": "custom", "custom": {"name": "run", "input": "look at Rome"}},
+        ],
+    },
+    {"role": "tool", "content": "Sunny in Rome", "tool_call_id": "{{ id }}"},
+    {"role": "assistant", "content": None, "refusal": "Not {{ this }}"},
+    {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "3", "name": "map", "input": {"at": ["Rome"]}}],
+    },
+    {
+        "role": "user",
+        "content": [
+            {
+                "type": "tool_result",
+                "tool_use_id": "3",
+                "content": [{"type": "text", "text": "Rome"}],
+            },
+            {"type": "tool_result", "tool_use_id": "4", "content": "Rome", "is_error": True},
+        ],
+        "cache_control": {"type": "{{ literal }}"},
+    },
+]
+
+
+def test_what_chat_apis_take_can_be_written_down() -> None:
+    prompt = loads(TOOLS)
+    assert prompt.render(city="Rome").messages == RENDERED
+    written = dumps(prompt)
+    assert loads(written) == prompt
+    assert dumps(loads(written)) == written
+    assert edit(TOOLS.encode(), prompt) == TOOLS.encode()
+    as_python: list[Any] = prompt.content["messages"]
+    assert Prompt(messages=tuple(as_python), variables=prompt.variables) == prompt
+    with_nulls = [{"content": None, "tool_calls": None, **message} for message in as_python]
+    assert Prompt(messages=tuple(with_nulls), variables=prompt.variables) == prompt
+
+
+@pytest.mark.parametrize("key", ["name", "tool_calls", "tool_call_id", "refusal", "cache_control"])
+def test_an_edit_of_one_key_of_a_message_touches_nothing_else(key: str) -> None:
+    source = TOOLS.replace("  - role: tool", "  # why\n  - role: tool").encode()
+    prompt = loads(source)
+    index = next(n for n, item in enumerate(prompt.messages or ()) if getattr(item, key, None))
+    content = prompt.content["messages"]
+    wanted: Any = {"name": "eve", "refusal": "No.", "tool_call_id": "9"}.get(key)
+    if key == "tool_calls":
+        wanted = [{"id": "9", "function": {"name": "f", "arguments": "{}"}}]
+    if key == "cache_control":
+        wanted = {"type": "other"}
+    content[index][key] = wanted
+    changed = Prompt(messages=tuple(content), variables=prompt.variables)
+    edited = edit(source, changed)
+    assert loads(edited) == changed
+    assert b"  # why\n" in edited
+    gone, come = difference(source, edited)
+    assert 1 <= gone <= 5
+    assert 1 <= come <= 7
+
+
+def difference(before: bytes, after: bytes) -> tuple[int, int]:
+    lines = list(ndiff(before.decode().splitlines(), after.decode().splitlines()))
+    return sum(line[0] == "-" for line in lines), sum(line[0] == "+" for line in lines)
+
+
 def test_inserted_messages_are_given_as_they_are() -> None:
     history = [
         {"role": "user", "content": [{"type": "text", "text": "{{ x }}"}]},
@@ -49,6 +173,131 @@ def test_inserted_messages_are_given_as_they_are() -> None:
     prompt = Prompt(messages=(Message("system", "S"), Insert("history"), Insert("history")))
     assert prompt.render(history=history).messages[1:] == history * 2
     assert prompt.render(history=[]).messages == [{"role": "system", "content": "S"}]
+
+
+needs_all_fields = pytest.mark.skipif(
+    "tool_calls" not in {item.name for item in fields(Message)},
+    reason="messages have no such fields yet",
+)
+message: Any = Message
+
+
+@needs_all_fields
+def test_the_other_fields_of_a_message_are_rendered() -> None:
+    call = {
+        "id": "{{ x }}",
+        "type": "function",
+        "function": {"name": "{{ x }}", "arguments": '{"city": {{ city|tojson }}}'},
+    }
+    prompt = Prompt(
+        messages=(
+            message("user", "{{ city }}", name="{{ x }}"),
+            message("assistant", None, tool_calls=(call,)),
+            message("tool", "{{ city }}", tool_call_id="{{ x }}"),
+            message("assistant", None, refusal="{{ x }}"),
+            message("user", "a", cache_control={"type": "ephemeral"}),
+        )
+    )
+    assert [path for path, _ in texts(prompt)] == [
+        ("messages", 0, "content"),
+        ("messages", 1, "tool_calls", 0, "function", "arguments"),
+        ("messages", 2, "content"),
+        ("messages", 4, "content"),
+    ]
+    function = {"name": "{{ x }}", "arguments": '{"city": "Oslo \\"S\\""}'}
+    assert prompt.render(city='Oslo "S"').messages == [
+        {"role": "user", "content": 'Oslo "S"', "name": "{{ x }}"},
+        {"role": "assistant", "content": None, "tool_calls": [call | {"function": function}]},
+        {"role": "tool", "content": 'Oslo "S"', "tool_call_id": "{{ x }}"},
+        {"role": "assistant", "content": None, "refusal": "{{ x }}"},
+        {"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}},
+    ]
+
+
+def test_types_and_ids_in_parts_are_no_templates() -> None:
+    parts = (
+        {
+            "type": "tool_use",
+            "id": "{{ x }}",
+            "name": "f",
+            "input": {"id": "{{ n }}", "type": ["{{ n }}"], "count": 1},
+        },
+        {
+            "type": "tool_result",
+            "tool_use_id": "{{ x }}",
+            "content": [{"type": "text", "text": "{{ n }}", "cache_control": {"type": "{{ x }}"}}],
+        },
+    )
+    rendered = Prompt(messages=(Message("user", parts),)).render(n="7")
+    assert rendered.messages[0]["content"] == [
+        {**parts[0], "input": {"id": "7", "type": ["7"], "count": 1}},
+        {
+            **parts[1],
+            "content": [{"type": "text", "text": "7", "cache_control": {"type": "{{ x }}"}}],
+        },
+    ]
+
+
+class TestValues:
+    def test_may_be_a_mapping_or_keywords_or_both(self) -> None:
+        assert merge_values(None, {"a": 1}) == {"a": 1}
+        assert merge_values({"a": 1}, {}) == {"a": 1}
+        assert merge_values(MappingProxyType({"a": 1}), {"b": 2}) == {"a": 1, "b": 2}
+        assert merge_values({}, {}) == {}
+
+    def test_are_given_once(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="both have a value for 'a'; give it once"):
+            merge_values({"a": 1}, {"a": 1})
+
+    @pytest.mark.parametrize("given", ["a", ["a"], 5, b"a"])
+    def test_are_no_other_thing(self, given: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"not a {type(given).__name__}"):
+            merge_values(given, {})
+
+
+class TestRendered:
+    def test_its_config_belongs_to_the_caller(self) -> None:
+        prompt = Prompt(prompt="Hi", config={"model": "m", "stop": ["a"]})
+        rendered = prompt.render()
+        rendered.config["model"] = "n"
+        rendered.config["stop"].append("b")
+        assert rendered.config == {"model": "n", "stop": ["a", "b"]}
+        assert prompt.render().config == {"model": "m", "stop": ["a"]}
+        assert type(rendered.config) is dict
+
+    def test_its_messages_belong_to_the_caller(self) -> None:
+        parts = ({"type": "custom", "text": "a", "more": {"x": [1]}},)
+        history = Variable("messages", default=[{"role": "user", "content": "{{ x }}"}])
+        prompt = Prompt(
+            messages=(Message("user", parts), Insert("history")), variables={"history": history}
+        )
+        expected = copy.deepcopy(prompt.render().messages)
+        rendered = prompt.render()
+        rendered.messages[0]["content"][0]["more"]["x"].append(2)
+        rendered.messages[1]["content"] = "y"
+        assert prompt.render().messages == expected
+
+    def test_knows_what_it_was_made_from(self) -> None:
+        prompt = Prompt(prompt="Hi", name="a", version=2, commit="c", snapshot_commit="s")
+        rendered = prompt.render()
+        assert (rendered.name, rendered.version, rendered.commit) == ("a", 2, "c")
+        assert (rendered.snapshot_commit, rendered.digest) == ("s", prompt.digest)
+        assert (rendered.label, rendered.is_fallback, rendered.is_chat) == (None, False, False)
+
+
+class Loud(str):
+    """A text that says something else when asked."""
+
+    def __str__(self) -> str:
+        return "SHOUT"
+
+
+def test_a_text_is_put_in_as_it_is() -> None:
+    prompt = Prompt(prompt="{{ a }}%", variables={"a": Variable(type="string", description="A")})
+    assert prompt.render(a="{{ b }}").text == "{{ b }}%"
+    assert prompt.render(a=Loud("loud")).text == "loud%"
+    with pytest.raises(VariableError, match="'a' holds half of a surrogate pair"):
+        prompt.render(a="\ud800")
 
 
 class TestContract:
@@ -153,7 +402,14 @@ def test_a_chat_has_no_single_text() -> None:
 
 
 def test_the_subject_of_a_version() -> None:
-    version: Any = {"number": 1, "commit": "", "author": "", "committed_at": None, "blob": None}
+    version: Any = {
+        "name": "a",
+        "number": 1,
+        "commit": "",
+        "author": "",
+        "committed_at": None,
+        "blob": None,
+    }
     assert Version(**version, deleted=True, message="\nOne\n\nTwo\n").subject == "One"
 
 

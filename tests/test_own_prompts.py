@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from promptstore.lint.check import check
-from promptstore.promptfile import dumps, loads, parse_yaml
+from promptstore.lint.context import LintContext
+from promptstore.lint.settings import Settings
+from promptstore.promptfile.reader import loads, parse_yaml
+from promptstore.promptfile.writer import dumps
 from promptstore.store.store import PromptStore
 
 HERE = Path(__file__).parent
@@ -23,7 +26,9 @@ def test_there_are_enough() -> None:
 
 
 def test_they_have_no_problems() -> None:
-    assert [str(finding) for finding in check(STORE.working_snapshot())] == []
+    assert [
+        str(finding) for finding in check(LintContext(STORE.working_snapshot(), Settings()))
+    ] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,7 +15,7 @@ import promptstore
 from promptstore.cli.app import COMMANDS as NAMES
 from promptstore.cli.app import app
 from promptstore.cli.label import label_app
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure

@@ -93,9 +93,38 @@ def detached_head(origin: GitRepo, tmp: Path) -> Path:
     return clone.path
 
 
+def sparse_checkout(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "sparse")
+    clone.git("sparse-checkout", "set", "--cone", "--sparse-index", "elsewhere")
+    return clone.path
+
+
+def split_index(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "split")
+    clone.git("update-index", "--split-index")
+    return clone.path
+
+
+def old_partial_clone(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "partial")
+    clone.git("config", "core.repositoryFormatVersion", "1")
+    clone.git("config", "extensions.partialClone", "origin")
+    return clone.path
+
+
+def packed_references(origin: GitRepo, tmp: Path) -> Path:
+    clone = origin.clone(tmp / "refs")
+    clone.git("pack-refs", "--all", "--prune")
+    return clone.path
+
+
 @pytest.mark.parametrize(
     "kind",
     [
+        sparse_checkout,
+        split_index,
+        old_partial_clone,
+        packed_references,
         ordinary,
         inside_a_folder,
         git_folder,
@@ -262,16 +291,21 @@ def test_a_reftable_is_refused_with_the_way_out(repo: GitRepo) -> None:
         PromptStore.open(repo.path)
 
 
-def test_a_partial_clone_says_which_object_to_fetch(origin: GitRepo, tmp_path: Path) -> None:
-    origin.git("config", "uploadpack.allowFilter", "true")
-    partial = origin.clone(tmp_path / "partial", "--filter=blob:none", "--no-checkout")
+def test_a_partial_clone_fetches_all_that_is_missing_at_once(repo: GitRepo, tmp_path: Path) -> None:
+    names = [f"p{number}" for number in range(5)]
+    repo.commit({f"prompts/{name}.yaml": f"prompt: {name} of a partial clone\n" for name in names})
+    repo.git("config", "uploadpack.allowFilter", "true")
+    partial = repo.clone(tmp_path / "partial", "--filter=blob:none", "--no-checkout")
     store = PromptStore.open(partial.path)
-    assert store.names() == ["greet"]
-    with pytest.raises(RepositoryError, match=r"partial clone fetch it with `(git cat-file.*)`"):
-        store.get("greet")
-    blob = origin.git("rev-parse", "HEAD:prompts/greet.yaml")
-    partial.git("cat-file", "-p", blob)
-    assert store.get("greet").prompt == "Hello"
+    assert store.names() == names
+    with pytest.raises(RepositoryError, match="left out of this partial clone") as caught:
+        store.list()
+    hint = re.search(r"`git (.*?)`", str(caught.value))
+    assert hint is not None
+    partial.git(*hint[1].split())
+    assert [prompt.prompt for prompt in store.list()] == [
+        f"{name} of a partial clone" for name in names
+    ]
 
 
 def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> None:
@@ -282,8 +316,9 @@ def test_a_text_can_be_had_where_the_history_cannot_be_read(repo: GitRepo) -> No
     assert store.names() == ["greet"]
     prompt = store.get("greet")
     assert prompt.render().text == "Hello"
+    assert prompt.version is None
     with pytest.raises(RepositoryError, match=first):
-        _ = prompt.version
+        store.info("greet")
     with pytest.raises(RepositoryError, match=first):
         store.get("greet", version=1)
 

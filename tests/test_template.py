@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import keyword
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -26,8 +29,10 @@ from promptstore.template import (
     Source,
     TemplateKind,
     compile_template,
+    find_eaten_line_ends,
     find_includes,
     find_references,
+    is_variable_name,
 )
 
 
@@ -50,7 +55,7 @@ def render(
     return template.render(values or {}, optional, Budget(limits))
 
 
-LANGUAGE: dict[str, tuple[str, dict[str, Any], str]] = {
+LANGUAGE: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "a name": ("Hi {{ name }}!", {"name": "Ada"}, "Hi Ada!"),
     "without spaces": ("{{name}}", {"name": "Ada"}, "Ada"),
     "a key": ("{{ user.name }}", {"user": {"name": "Ada"}}, "Ada"),
@@ -96,6 +101,78 @@ LANGUAGE: dict[str, tuple[str, dict[str, Any], str]] = {
     "default": ("{{ x|default('none') }}", {}, "none"),
     "raw": ("{% raw %}{{ x }}{% endraw %}", {}, "{{ x }}"),
     "comments": ("a{# {{ x }} #}b", {}, "ab"),
+    "methods of texts": (
+        "{{ t.strip().lower() }}{{ t.upper() }}{{ 'a,b'.split(',')[1] }}{{ t.replace('A', 'o') }}"
+        "{{ ', '.join(['x', 'y']) }}{{ t.startswith(' A') }}{{ t.endswith('b') }}"
+        "{{ 'ab cd'.title() }}{{ 'ab'.capitalize() }}{{ 'a\\nb'.splitlines()[1] }}"
+        "{{ 'abab'.index('b') }}{{ 'abab'.count('ab') }}{{ 'abab'.rfind('b') }}"
+        "{{ 'xax'.lstrip('x') }}{{ 'xax'.rstrip('x') }}{{ 'a-b-c'.rsplit('-', 1)[0] }}"
+        "{{ 'a'.ljust(3) }}{{ '7'.zfill(3) }}{{ 'a=b'.partition('=')[2] }}{{ '12'.isdigit() }}"
+        "{{ 'a b  c'.split()|length }}{{ 'a,b,c'.split(',', maxsplit=1)|length }}"
+        "{{ 'abc'.removeprefix('a') }}{{ 'aXb'.swapcase() }}{{ 'a'.center(3, '*') }}",
+        {"t": " Ab "},
+        None,
+    ),
+    "methods of objects": (
+        "{% for k, v in d.items() %}{{ k }}{{ v }}{% endfor %}{{ d.keys()|list }}"
+        "{{ d.values()|list }}{{ d.get('a') }}{{ d.get('z') }}{{ d.get('z', 5) }}",
+        {"d": {"a": 1, "b": 2}},
+        "a1b2['a', 'b'][1, 2]1None5",
+    ),
+    "methods of lists": ("{{ xs.index(3) }}{{ xs.count(1) }}", {"xs": [1, 3, 1]}, "12"),
+    "a method although there is a key": (
+        "{{ d.items()|list }}",
+        {"d": {"items": 3}},
+        "[('items', 3)]",
+    ),
+    "methods in loops": (
+        "{% for k, v in labels.items() %}{{ k.lower() }}: {{ ', '.join(v) }};{% endfor %}",
+        {"labels": {"A": ["x", "y"]}},
+        "a: x, y;",
+    ),
+    "a namespace": (
+        "{% set ns = namespace(n=0, last='') %}{% for x in xs %}{% set ns.n = ns.n + x %}"
+        "{% set ns.last = x %}{% endfor %}{{ ns.n }}{{ ns.last }}{{ ns.other is defined }}",
+        {"xs": [1, 2, 3]},
+        "63False",
+    ),
+    "a list gathered in a loop": (
+        "{% set ns = namespace(found=[]) %}{% for x in xs if x > 1 %}"
+        "{% set ns.found = ns.found + [x] %}{% endfor %}{{ ns.found }}",
+        {"xs": [1, 2, 3]},
+        "[2, 3]",
+    ),
+    "membership": (
+        "{{ 2 in xs }}{{ 5 not in xs }}{{ 'b' in t }}{{ 'a' in d }}{{ [1] in xs }}{{ 2 is in xs }}",
+        {"xs": [1, 2], "t": "abc", "d": {"a": 1}},
+        "TrueTrueTrueTrueFalseTrue",
+    ),
+    "words of Python": (
+        "{{ class }}{% for from in [1] %}{{ from }}{% endfor %}",
+        {"class": "c"},
+        "c1",
+    ),
+    "names of other scripts": (
+        "{{ réponse }}{% if नाम %}{{ नाम }}{% endif %}",
+        {"réponse": "é", "नाम": "n"},
+        "én",
+    ),
+    "a variable called namespace": ("{{ namespace.x }}", {"namespace": {"x": 1}}, "1"),
+    "unique": (
+        "{{ xs|unique|list }}{{ 'aAb'|unique|join }}",
+        {"xs": [1, 2, 1, "1"]},
+        "[1, 2, '1']ab",
+    ),
+    "sum": (
+        "{{ xs|sum }}{{ os|sum('n') }}{{ os|sum(attribute='n', start=1) }}",
+        {"xs": [1, 2], "os": [{"n": 1}, {"n": 2}]},
+        "334",
+    ),
+    "the line end behind a block stays with a plus": (
+        "Items:{%+ for i in xs +%} {{ i }}{%+ endfor +%}\n{#+ a note +#}\nDone",
+        {"xs": [1, 2]},
+        "Items: 1 2\n\nDone",
+    ),
     "blocks leave no lines": ("a\n  {% if 1 %}\nb\n  {% endif %}\nc\n", {}, "a\nb\nc\n"),
     "a final line end stays": ("{{ 'a' }}\n\n", {}, "a\n\n"),
     "whitespace control": ("a  {{- ' b ' -}}  c{% if 1 -%}  d{% endif %}", {}, "a b cd"),
@@ -103,8 +180,8 @@ LANGUAGE: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("text", "values", "expected"), LANGUAGE.values(), ids=list(LANGUAGE))
-def test_the_language(text: str, values: dict[str, Any], expected: str) -> None:
-    assert render(text, values) == expected
+def test_the_language(text: str, values: dict[str, Any], expected: str | None) -> None:
+    assert expected is None or render(text, values) == expected
 
 
 @pytest.mark.parametrize(
@@ -119,12 +196,19 @@ def test_the_language(text: str, values: dict[str, Any], expected: str) -> None:
         ("{% filter upper %}{% endfilter %}", "filter blocks are not allowed"),
         ("{% autoescape true %}{% endautoescape %}", "autoescape is not allowed"),
         ("{% for x in y recursive %}{% endfor %}", "recursive loops are not allowed"),
-        ("{% set a.b = 1 %}", "namespaces are not allowed"),
+        ("{% set a.b = 1 %}", "`a` is no namespace; write {% set a = namespace"),
+        ("{% set a = namespace() %}{% set a._b = 1 %}", "starts with an underscore"),
+        ("{% set a = namespace(x) %}", "takes fields by name only"),
         ("{% set loop = 1 %}", "`loop` cannot be set"),
         ("{% do x %}", "unknown tag 'do'"),
         ("{{ x() }}", "calls are not allowed"),
-        ("{{ x.upper() }}", "calls are not allowed"),
+        ("{{ x.uper() }}", "there is no method 'uper'; did you mean 'upper'"),
+        ("{{ x.append(1) }}", "the method 'append' is not allowed, as it changes its value"),
+        ("{{ x.format(1) }}", "the method 'format' is not allowed"),
+        ("{{ x._y() }}", "there is no method '_y'"),
+        ("{{ x.split(*y) }}", "a call takes plain arguments only"),
         ("{{ dict(a=1) }}", "a call takes plain arguments only"),
+        ("{{ 1 in x in y }}", "`in` cannot stand in a chain"),
         ("{{ range(*x) }}", "a call takes plain arguments only"),
         ("{{ x._y }}", "starts with an underscore"),
         ("{{ 2 ** 3 }}", r"the operator \*\* is not allowed"),
@@ -164,6 +248,87 @@ def test_what_is_not_of_the_language_is_refused_with_its_line(text: str, message
 def test_the_flat_languages(text: str, kind: TemplateKind, expected: str | None) -> None:
     values = {"a": 1, "a.b-c": "flat", "text": "é", "list": ["é"], "yes": True, "none": None}
     assert render(text, values, kind=kind) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ x.append }}", "the list has no 'append'"),
+        ("{{ x.lower() }}", "the list has no method 'lower'"),
+        ("{{ 1.5.split() }}", "the number has no method 'split'"),
+        ("{{ t.split(1) }}", "split: must be str, not int"),
+        ("{{ t.split('') }}", "empty separator"),
+        ("{{ t.join() }}", "join: missing 1 required positional argument"),
+        ("{{ t.lower(z=1) }}", "lower: got an unexpected keyword argument 'z'"),
+        ("{{ t.index('z') }}", "substring not found"),
+        ("{{ x.index(5) }}", "5 is not in list"),
+        ("{{ t.split(t.z) }}", "the text has no 'z'"),
+        ("{{ xs.nothing.get('a') }}", "the object has no 'nothing'"),
+        ("{% set ns = namespace() %}{{ ns }}", "a namespace is no value"),
+        ("{% set ns = namespace() %}{{ [ns] }}", "a namespace is no value"),
+        ("{% set ns = namespace() %}{{ [ns]|tojson }}", "not JSON"),
+        ("{% set ns = namespace() %}{{ ns.x }}", "the value has no 'x'"),
+        ("{{ [1, 'a']|sum }}", "the filter 'sum' takes numbers only"),
+        ("{{ []|sum(start=[]) }}", "the filter 'sum' takes numbers only"),
+    ],
+)
+def test_a_method_that_cannot_be_called(text: str, message: str) -> None:
+    with pytest.raises(RenderError, match=re.escape(message)) as caught:
+        render("\n" + text, {"x": [1], "t": "text", "xs": {}})
+    assert caught.value.line == 2
+
+
+def test_an_optional_variable_has_no_methods() -> None:
+    with pytest.raises(RenderError, match="'note' is optional and has no value here"):
+        render("{{ note.upper() }}", optional=("note",))
+
+
+def test_json_is_written_for_prompts_not_for_html() -> None:
+    value = {"a": "<b> & 'c'", "é": [1.5, None, True]}
+    assert render("{{ x|tojson }}", {"x": value}) == json.dumps(value, ensure_ascii=False)
+    assert render("{{ x|tojson(2) }}", {"x": value}) == json.dumps(
+        value, ensure_ascii=False, indent=2
+    )
+
+
+WORDS = sorted({*keyword.kwlist, *keyword.softkwlist, "loop", "self", "range", "true", "none"})
+NAMES = ["a", "_a", "_", "réponse", "नाम", "x1", "a-b", "a.b", "1a", "a b", "ﬁ", "", "b{", "-", "é́"]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a {% if 1 %}b{% endif %}\nc", [1]),
+        ("{% if 1 %}\r\nb{# c #}\r\n{% endif %}\r\n", [2]),
+        ("a{% if 1 +%}\nb{% endif -%}\n{{ c }}\n  {% set d = 1 %}{# e #}\nf{% set g = 1 %}", []),
+    ],
+)
+def test_lines_that_a_tag_joins_are_found(text: str, lines: list[int]) -> None:
+    assert find_eaten_line_ends(Source(text)) == lines
+    assert find_eaten_line_ends(Source(text, "simple")) == []
+    whole = len(_LINE_ENDS.findall(text)) - len(_LINE_ENDS.findall(render(text, {"c": "c"})))
+    assert whole >= len(lines)
+
+
+_LINE_ENDS = re.compile(r"\r\n|\n")
+
+
+@pytest.mark.parametrize("name", [*WORDS, *NAMES])
+def test_a_variable_name_is_one_that_the_language_can_call(name: str) -> None:
+    text = f"{{{{ {name} }}}}{{% if {name} %}}{{{{ '' ~ {name} }}}}{{% endif %}}"
+    try:
+        found = render(text, {name: "v"}) == "vv"
+    except TemplateError:
+        found = False
+    assert is_variable_name("jinja2", name) == found
+    try:
+        alone = render(f"{{{{ {name} }}}}", {name: "v"}) == "v"
+    except TemplateError:
+        alone = False
+    assert is_variable_name("jinja2", name) == alone
+    flat = render(f"{{{{{name}}}}} {{{{ {name} }}}}", {name: "v"}, kind="simple") == "v v"
+    assert is_variable_name("simple", name) == flat
+    assert not is_variable_name("none", name)
 
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\x85", "\u2028", "\x0b"])
@@ -332,18 +497,18 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("text", "setting"),
         [
-            ("{% for n in range(40) %}{{ x }}{% endfor %}", "max_output"),
+            ("{% for n in range(9) %}{{ x }}{% endfor %}", "max_output"),
             ("{{ x }}{{ x }}{{ x }}{{ x }}", "max_output"),
             ("{{ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x }}", "max_output"),
             (
                 "{% for a in range(20) %}{% for b in range(20) %}{% endfor %}{% endfor %}",
-                "max_iter",
+                "max_steps",
             ),
-            ("{{ range(101)|length }}", "max_iterations"),
+            ("{{ range(101)|length }}", "max_steps"),
         ],
     )
     def test_stop_a_render(self, text: str, setting: str) -> None:
-        limits = Limits(max_output=100, max_iterations=100)
+        limits = Limits(max_output=100, max_steps=100)
         with pytest.raises(LimitError, match=setting):
             render(text, {"x": "x" * 100}, limits=limits)
 

@@ -15,7 +15,7 @@ from promptstore.errors import LimitError, PromptFileError, TemplateError, Varia
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.template import Limits
 
 LADDER = "{% set y = ['aaaaaaaaaa'] %}" + "{% set y = [y, y] %}" * 40

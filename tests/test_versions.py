@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Link, Repository, program
+from promptstore.git import Link, Repository
 from promptstore.history.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo
 
@@ -112,17 +112,6 @@ def test_versions_equal_git_log_on_random_histories(steps: list[Step], seen_befo
             assert_equals_git(repo, index, NAMES, rev)
 
 
-@settings(max_examples=25)
-@given(histories, st.integers(1, 12))
-def test_the_git_program_gives_the_same_index(steps: list[Step], seen_before: int) -> None:
-    with fresh_repo() as repo:
-        fast_import(repo, steps)
-        repository = Repository.discover(repo.path)
-        revs = [repo.git("rev-parse", f"c{min(seen_before, len(steps))}"), repo.head()]
-        plain, asking = (everything(repository, revs, program_from) for program_from in (0, 1))
-        assert asking == plain
-
-
 def imported(repo: GitRepo, steps: list[Step], seen_before: list[int]) -> list[str]:
     """Make a history, and give its first commit, some others, and its newest one."""
     fast_import(repo, steps)
@@ -130,28 +119,9 @@ def imported(repo: GitRepo, steps: list[Step], seen_before: list[int]) -> list[s
     return [*revs, repo.head()]
 
 
-@settings(max_examples=15)
-@given(histories, st.lists(st.integers(1, 12), max_size=5), st.integers(1, 6))
-def test_what_is_kept_in_memory_is_what_is_stored(
-    steps: list[Step], seen_before: list[int], wait_from: int
-) -> None:
-    with fresh_repo() as repo:
-        revs = imported(repo, steps, seen_before)
-        repository = Repository.discover(repo.path)
-        expected = everything(repository, revs, 0, wait_from=1)
-        assert everything(repository, revs, 0, wait_from=1_000) == expected
-        assert everything(repository, revs, 1, wait_from=wait_from) == expected
-        # What the last one had in memory is in the file by now.
-        index = VersionIndex(repository, "prompts")
-        found = [{name: index.at(rev).history(name) for name in NAMES} for rev in revs]
-        assert found == expected[: len(revs)]
-
-
 def everything(
     repository: Repository,
     revs: list[str],
-    program_from: int,
-    wait_from: int = 1_000,
     *,
     root: str = "prompts",
     names: list[str] = NAMES,
@@ -159,14 +129,7 @@ def everything(
     """All versions with their entries at each rev, from an index that is made anew."""
     told: list[tuple[int, int]] = []
     index_file(repository, root).unlink(missing_ok=True)
-    index = VersionIndex(
-        repository,
-        root,
-        lambda *step: told.append(step),
-        program_from=program_from,
-        store_from=1,
-        wait_from=wait_from,
-    )
+    index = VersionIndex(repository, root, lambda *step: told.append(step))
     answers: list[object] = [{name: index.at(rev).history(name) for name in names} for rev in revs]
     assert all(done <= total for done, total in told)
     return answers
@@ -183,11 +146,7 @@ def test_a_root_at_any_depth_beside_other_files(repo: GitRepo, root: str) -> Non
     repo.commit({"prompts/a.yaml/a.yaml": "a folder\n", "other/deep": "a file\n"})
     repo.commit({"prompts/d/c.yaml/\u00e9 quoted.txt": None})
     names = ["a", "d/b", "d/c", "b", "c", "prompts/a", "prompts/d/c", "other/deep/a"]
-    repository, revs = Repository.discover(repo.path), [repo.head()]
-
-    assert_equals_git(repo, VersionIndex(repository, root), names, "HEAD", root)
-    plain, asking = (everything(repository, revs, n, root=root, names=names) for n in (0, 1))
-    assert asking == plain
+    assert_equals_git(repo, VersionIndex(Repository.discover(repo.path), root), names, "HEAD", root)
 
 
 LONG = 30
@@ -220,9 +179,9 @@ def long_history(repo: GitRepo) -> tuple[Repository, list[str]]:
 )
 def test_settings_of_git_change_no_version(repo: GitRepo, settings: tuple[str, str]) -> None:
     repository, revs = long_history(repo)
-    expected = everything(repository, revs, 0)
+    expected = everything(repository, revs)
     repo.git("config", *settings)
-    assert everything(repository, revs, 1) == expected
+    assert everything(repository, revs) == expected
 
 
 def loose_history(repo: GitRepo) -> tuple[Repository, str]:
@@ -249,30 +208,30 @@ def replace(file: Path, other: Path) -> None:
 def test_a_tree_that_is_another_one_is_not_believed(repo: GitRepo, kept: str) -> None:
     repository, tip = loose_history(repo)
     replace(object_file(repo, kept.replace("main", "main~3")), object_file(repo, kept))
-    with pytest.raises(RepositoryError, match="missing"):
-        VersionIndex(repository, "prompts", program_from=0).at(tip)
+    with pytest.raises(RepositoryError, match="damaged"):
+        VersionIndex(repository, "prompts").at(tip)
 
 
 def test_a_commit_that_is_another_one_is_not_believed(repo: GitRepo) -> None:
     repository, tip = loose_history(repo)
     replace(object_file(repo, "main~25"), object_file(repo, "main~27"))
-    with pytest.raises(RepositoryError, match="missing"):
-        VersionIndex(repository, "prompts", program_from=0).at(tip)
+    with pytest.raises(RepositoryError, match="damaged"):
+        VersionIndex(repository, "prompts").at(tip)
 
 
 def test_objects_in_packs_in_files_and_in_another_repository(repo: GitRepo) -> None:
     repository, revs = long_history(repo)
-    expected = everything(repository, revs, 0)
+    expected = everything(repository, revs)
     repo.git("repack", "-a", "-d", "--quiet")
-    assert everything(Repository.discover(repo.path), revs, 0) == expected
+    assert everything(Repository.discover(repo.path), revs) == expected
 
     borrowing = GitRepo(repo.path.parent / "borrowing")
     repo.git("clone", "--quiet", "--shared", str(repo.path), str(borrowing.path))
-    assert everything(Repository.discover(borrowing.path), revs, 0) == expected
+    assert everything(Repository.discover(borrowing.path), revs) == expected
     for number in range(LONG):
         borrowing.commit({PATHS[0]: f"{number} more"})
     repository, revs = Repository.discover(borrowing.path), [borrowing.head()]
-    (versions,) = everything(repository, revs, 0)
+    (versions,) = everything(repository, revs)
     assert isinstance(versions, dict)
     assert commits(versions[NAMES[0]]) == borrowing.versions(PATHS[0])
 
@@ -284,98 +243,10 @@ def test_new_commits_are_found_though_older_ones_cannot_be_read(repo: GitRepo) -
     object_file(repo, "main~22").unlink()
     index = VersionIndex(Repository.discover(repo.path), "prompts")
     assert commits(index.at(tip).history(NAMES[0])) == expected
-    object_file(repo, "main~18").unlink()
+    index_file(repository, "prompts").unlink()
     index = VersionIndex(Repository.discover(repo.path), "prompts")
     with pytest.raises(RepositoryError, match="is missing"):
         index.at(tip)
-
-
-@settings(max_examples=25)
-@given(histories, st.lists(st.integers(1, 12), max_size=4))
-def test_each_question_has_one_answer_from_memory_and_file(
-    steps: list[Step], seen_before: list[int]
-) -> None:
-    with fresh_repo() as repo:
-        revs = imported(repo, steps, seen_before)
-        repository = Repository.discover(repo.path)
-        times = [1_700_000_000 + minutes * 60 for minutes in range(len(steps) + 1)]
-
-        def answers(wait_from: int) -> list[object]:
-            index_file(repository, "prompts").unlink(missing_ok=True)
-            index = VersionIndex(repository, "prompts", store_from=1, wait_from=wait_from)
-            lines = [index.at(rev) for rev in revs]
-            return [
-                (
-                    [(line.ends(name), line.latest(name), line.history(name)) for name in NAMES],
-                    [line.nth(name, number) for name in NAMES for number in range(4)],
-                    (line.latest_of_all(), line.first_of_all(), line.places()),
-                    (line.first_commit(), [line.commit_at(time) for time in times]),
-                )
-                for line in lines
-            ]
-
-        assert answers(1_000) == answers(1) == answers(3)
-
-
-def test_threads_ask_while_what_is_in_memory_is_stored(repo: GitRepo) -> None:
-    repository, (tip,) = long_history(repo)
-    revs = repo.git("rev-list", "--reverse", tip).split()
-    VersionIndex(repository, "prompts").at(revs[0])
-    index = VersionIndex(repository, "prompts", store_from=1, wait_from=4)
-    found: list[tuple[int, list[int]]] = []
-
-    def ask(numbers: range) -> None:
-        for number in numbers:
-            history = index.at(revs[number - 1]).history(NAMES[0])
-            found.append((number, [change.number for change in history]))
-
-    threads = [
-        threading.Thread(target=ask, args=(range(start, LONG + 1, step),))
-        for start, step in ((1, 1), (2, 1), (1, 2), (3, 5))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 2 * LONG - 1 + 15 + 6
-    assert all(numbers == list(range(number, 0, -1)) for number, numbers in found)
-
-
-def stored_commits(repository: Repository) -> int:
-    connection = sqlite3.connect(index_file(repository, "prompts"))
-    (count,) = connection.execute("SELECT COUNT(*) FROM link").fetchone()
-    connection.close()
-    return int(count)
-
-
-@pytest.mark.parametrize(("store_from", "stored"), [(1, LONG), (20, LONG), (21, 10)])
-def test_commits_in_memory_are_stored_at_the_end_if_they_are_many(
-    repo: GitRepo, store_from: int, stored: int
-) -> None:
-    repository, (tip,) = long_history(repo)
-    VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~20"))
-    index = VersionIndex(repository, "prompts", store_from=store_from)
-    for older in (15, 7):
-        index.at(repo.git("rev-parse", f"main~{older}"))
-    expected = index.at(tip).history(NAMES[0])
-    assert stored_commits(repository) == 10
-    del index
-    assert stored_commits(repository) == stored
-    assert VersionIndex(repository, "prompts").at(tip).history(NAMES[0]) == expected
-
-
-def test_commits_in_memory_are_not_stored_in_a_file_without_those_before(repo: GitRepo) -> None:
-    repository, (tip,) = long_history(repo)
-    VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~20"))
-    index = VersionIndex(repository, "prompts", store_from=1)
-    expected = index.at(tip).history(NAMES[0])
-    connection = sqlite3.connect(index_file(repository, "prompts"))
-    with connection:
-        connection.execute("DELETE FROM link")
-    connection.close()
-    del index
-    assert stored_commits(repository) == 0
-    assert VersionIndex(repository, "prompts").at(tip).history(NAMES[0]) == expected
 
 
 def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
@@ -385,52 +256,23 @@ def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
         """A repository whose history another process indexes just when it is walked."""
 
         def walk(self, tip: str) -> Iterator[Link]:
-            VersionIndex(repository, "prompts", store_from=1, wait_from=1).at(tip)
+            VersionIndex(repository, "prompts").at(tip)
             return super().walk(tip)
 
     VersionIndex(repository, "prompts").at(repo.git("rev-parse", "main~5"))
     slow = VersionIndex(Overtaken.discover(repo.path), "prompts")
     assert len(slow.at(tip).history(NAMES[0])) == LONG
-    fresh = VersionIndex(Overtaken.discover(repo.path), "prompts", store_from=1, wait_from=1)
+    fresh = VersionIndex(Overtaken.discover(repo.path), "prompts")
     index_file(repository, "prompts").unlink()
     assert len(fresh.at(tip).history(NAMES[0])) == LONG
 
 
-def test_a_long_history_is_read_in_parts(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository, revs = long_history(repo)
-    expected = everything(repository, revs, 0)
-    for part in (1, 2, 7, LONG):
-        monkeypatch.setattr(program, "_PART", part)
-        assert everything(repository, revs, 1) == expected
-
-
 def test_replaced_and_grafted_commits_change_no_version(repo: GitRepo) -> None:
     repository, revs = long_history(repo)
-    expected = everything(repository, revs, 0)
+    expected = everything(repository, revs)
     repo.git("replace", "--graft", "main", "main~9")
     repo.write(".git/info/grafts", f"{revs[0]} {repo.git('rev-parse', 'main~5')}\n")
-    assert everything(repository, revs, 1) == expected
-
-
-def test_no_git_program_is_needed(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository, revs = long_history(repo)
-    expected = everything(repository, revs, 0)
-    monkeypatch.setenv("PATH", "")
-    assert everything(repository, revs, 1) == expected
-
-
-def test_a_git_program_that_talks_nonsense_is_not_believed(
-    repo: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repository, revs = long_history(repo)
-    expected = everything(repository, revs, 0)
-    for answer in ("echo hello", f"echo '{revs[0]} 1 '", "exit 1", "head -c 100 /dev/zero"):
-        script = tmp_path / "bin" / "git"
-        script.parent.mkdir(exist_ok=True)
-        script.write_text(f"#!/bin/sh\n{answer}\n")
-        script.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
-        assert everything(repository, revs, 1) == expected
+    assert everything(repository, revs) == expected
 
 
 def test_merges_renames_and_removals(repo: GitRepo) -> None:
@@ -564,7 +406,7 @@ def test_commits_are_found_by_their_id_without_a_scan(repo: GitRepo) -> None:
     answer(repo)
     file = index_file(Repository.discover(repo.path), "prompts")
     with closing(sqlite3.connect(file)) as connection:
-        plan = connection.execute("EXPLAIN QUERY PLAN SELECT line FROM link WHERE id = x'00'")
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM link WHERE id = x'00'")
         assert "INDEX link_id (id=?)" in str(plan.fetchall())
 
 

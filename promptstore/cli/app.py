@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from promptstore import __version__
+from promptstore.cli.opening import Place, placed
 from promptstore.cli.output import make_output_exact
-from promptstore.cli.place import Place
 from promptstore.store.store import DEFAULT_ROOT
 
 COMMANDS: Final = {
@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "review": "review:review",
     "check": "check:check",
     "explain": "explain:explain",
+    "doctor": "doctor:doctor",
     "format": "formatting:format_files",
     "schema": "typed:schema",
     "stubs": "typed:stubs",
@@ -69,9 +70,12 @@ def _load(name: str, place: str) -> Any:
     one = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     one.callback()(lambda: None)
     if isinstance(found, typer.Typer):
+        for command in found.registered_commands:
+            if command.callback is not None:
+                command.callback = placed(command.callback)
         one.add_typer(found)
     else:
-        one.command(name)(found)
+        one.command(name)(placed(found))
     group = get_command(one)
     assert isinstance(group, TyperGroup)
     return group.commands[name]

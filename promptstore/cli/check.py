@@ -12,23 +12,19 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.checking import settings_of
 from promptstore.cli.files import Named, write_back
-from promptstore.cli.forge import guarded
-from promptstore.cli.opening import Worktree, opened
-from promptstore.cli.output import print_error, print_json, print_lines
-from promptstore.cli.ranges import new_strays
+from promptstore.cli.opening import Worktree, opened, settings_of
+from promptstore.cli.output import print_command, print_error, print_json, print_lines
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import SEVERITIES, Library, Settings
-from promptstore.lint.callsites import check_code
-from promptstore.lint.check import Finding, check_labels, check_strays
+from promptstore.lint.callsites.checking import check_code
 from promptstore.lint.check import check as find_problems
+from promptstore.lint.check import check_labels, check_unrecognized_files
+from promptstore.lint.context import LintContext
 from promptstore.lint.files import NOT_CANONICAL
-from promptstore.lint.fixes import canonical, mend_keys
+from promptstore.lint.findings import SEVERITIES, Finding
+from promptstore.lint.fixes import canonical, fix_keys
+from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
-from promptstore.review.annotations import annotation
-from promptstore.review.reports import finding_as_json
-from promptstore.review.sarif import sarif
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
@@ -50,7 +46,7 @@ def check(
             help="Only prompts that differ from this rev, and what includes them.", metavar="REV"
         ),
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Fix what can be fixed safely.")] = False,
     code: Annotated[
         list[Path] | None,
         typer.Option(help="Check the calls in these Python files too.", metavar="PATH"),
@@ -79,7 +75,7 @@ def check(
     _refuse_contradictions(
         rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
     )
-    named = Named(paths)
+    named = Named(paths) if paths else None
     with opened(context, worktree=worktree) as store:
         settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
@@ -90,25 +86,24 @@ def check(
             chosen = _chosen(store, snapshot, since, named)
             _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()
+        looked_at = LintContext(snapshot, settings)
         chosen = _chosen(store, snapshot, since, named)
-        library = Library(snapshot, settings)
-        only = None if chosen is None else library.dependents(chosen) & library.known
-        findings = find_problems(snapshot, settings, only=only)
-        if only is None:
-            findings += check_labels(store, settings)
-        if named:
-            findings += _strays(store, snapshot, settings, named)
-        if since is not None:
-            findings += new_strays(store.snapshot(since), snapshot, settings)
+        if chosen is not None:
+            looked_at.only = looked_at.dependents(chosen)
+        findings = set(find_problems(looked_at))
+        if chosen is None:
+            findings |= set(check_labels(store, settings))
+        else:
+            findings |= set(_unrecognized_files(store, looked_at, since, named))
         if code:
-            findings += check_code(library, code, unused=unused)
-        count = len(snapshot.names()) if only is None else len(only)
-    findings = sorted(set(findings), key=lambda one: (one.path, one.problem))
-    _print(findings, "json" if as_json else output)
+            findings |= set(check_code(looked_at, code, unused=unused))
+    found = sorted(findings)
+    _print(found, "json" if as_json else output)
+    count = len(looked_at.chosen)
     files = "1 prompt" if count == 1 else f"{count} prompts"
-    problems = "1 problem" if len(findings) == 1 else f"{len(findings)} problems"
+    problems = "1 problem" if len(found) == 1 else f"{len(found)} problems"
     print_error(f"{files} in {snapshot.place}: {problems}")
-    if any(_weight(finding.severity) <= _weight(fail_on) for finding in findings):
+    if any(_weight(finding.severity) <= _weight(fail_on) for finding in found):
         raise typer.Exit(1)
 
 
@@ -140,10 +135,10 @@ def _refuse_contradictions(
 
 
 def _chosen(
-    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named
+    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named | None
 ) -> set[str] | None:
-    """Give the names that were asked for, removed ones too: of some files, or that differ."""
-    if since is None and not named:
+    """Return the names that were asked for, removed ones too: of some files, or that differ."""
+    if since is None and named is None:
         return None
     names = snapshot.names()
     chosen: set[str] = set()
@@ -155,17 +150,22 @@ def _chosen(
             if (old := before.find(name)) is None or old.blob != snapshot.file(name).blob
         }
         chosen |= set(before.names()) - set(names)
-    if named:
+    if named is not None:
         chosen |= {name for name in names if store.path / snapshot.file(name).path in named}
     return chosen
 
 
-def _strays(
-    store: PromptStore, snapshot: Snapshot, settings: Settings, named: Named
+def _unrecognized_files(
+    store: PromptStore, context: LintContext, since: str | None, named: Named | None
 ) -> list[Finding]:
-    """Find the strays among some files."""
-    found = check_strays(snapshot, settings)
-    return [finding for finding in found if store.path / finding.path in named]
+    """Find the files without a usable name that were named, or that came since a rev."""
+    before = () if since is None else store.snapshot(since).strays()
+    return [
+        finding
+        for finding in check_unrecognized_files(context)
+        if (named is not None and store.path / finding.path in named)
+        or (since is not None and finding.path not in before)
+    ]
 
 
 def _fix(
@@ -176,24 +176,26 @@ def _fix(
             continue
         file = snapshot.file(name)
         before = after = file.read()
-        if settings.wants(codes.UNKNOWN_KEY, name, by_default=True):
-            after = mend_keys(after, file.path)
-        if settings.wants(NOT_CANONICAL.code, name, by_default=False):
+        if settings.wants(codes.UNKNOWN_KEY, name):
+            after = fix_keys(after, file.path)
+        if settings.wants(NOT_CANONICAL.code, name):
             after = canonical(after, file.path)
         if after != before:
             write_back(store.path / file.path, after)
-            print_error(f"{file.path}: mended")
+            print_error(f"{file.path}: fixed")
 
 
 def _print(findings: Sequence[Finding], output: str) -> None:
-    if output == "json":
-        print_json([finding_as_json(finding) for finding in findings])
-    elif output == "sarif":
-        print_json(sarif(findings))
-    elif output == "github":
+    if output == "text":
         for finding in findings:
-            print_lines(annotation(finding))
+            print_lines(str(finding))
+        return
+    from promptstore.review import annotations, reports, sarif  # only a machine reads these
+
+    if output == "json":
+        print_json([reports.finding_as_json(finding) for finding in findings])
+    elif output == "sarif":
+        print_json(sarif.sarif(findings))
     else:
-        with guarded():
-            for finding in findings:
-                print_lines(str(finding))
+        for finding in findings:
+            print_command(annotations.annotation(finding))

@@ -11,26 +11,22 @@ import typer
 
 from promptstore.cli.opening import complete_name, opened_to_write
 from promptstore.cli.writing import (
-    AsJson,
-    Author,
-    DryRun,
     ExpectedVersion,
-    Message,
     Order,
-    Trailers,
     Yes,
     carry_out,
     changes,
     confirm,
     expect_all,
     new_problems,
-    read_attribution,
     refuse,
+    takes_order,
     warn,
 )
 from promptstore.store.edits import Deletion
 
 
+@takes_order
 def delete(
     context: typer.Context,
     names: Annotated[
@@ -47,19 +43,15 @@ def delete(
         ),
     ] = None,
     expected_version: ExpectedVersion = None,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
     yes: Yes = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Delete prompts, in one commit.
 
     The texts stay in their files and in history, and `promptstore restore` brings them back. On a
     terminal you are asked first; elsewhere add --yes.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     edits = dict.fromkeys(names, Deletion(reason, replaced_by))
     with opened_to_write(context) as (store, base):
         after = store.draft(edits)
@@ -67,6 +59,6 @@ def delete(
         refuse([found for found in problems if found.name in edits])
         warn(found for found in problems if found.name not in edits)
         changed = changes(base, after, edits)
-        if changed and not dry_run:
+        if changed and not order.dry_run:
             confirm(f"Delete {', '.join(changed)}?", yes=yes)
         carry_out(store, base, after, edits, expect_all(edits, expected_version), order)

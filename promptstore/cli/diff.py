@@ -53,7 +53,7 @@ def diff(
         bool, typer.Option("--exit-code", help="Of a range: fail when it breaks a call.")
     ] = False,
 ) -> None:
-    """Tell what changed between two versions, or in a range of commits.
+    """Show what changed between two versions, or in a range of commits.
 
     With one name since the version before, with two from the first to the second. BASE..HEAD
     tells of every prompt that changed between two revs, and what that does to its callers.

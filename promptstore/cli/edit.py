@@ -13,14 +13,9 @@ from promptstore.cli.editor import EditedFile
 from promptstore.cli.opening import complete_name, opened_to_write
 from promptstore.cli.output import print_error, print_json
 from promptstore.cli.writing import (
-    AsJson,
-    Author,
-    DryRun,
-    Message,
     Order,
-    Trailers,
-    read_attribution,
     refuse_uncommitted,
+    takes_order,
     write_files,
 )
 from promptstore.model.names import check_name
@@ -28,14 +23,12 @@ from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 
+@takes_order
 def edit(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The prompt's name.", autocompletion=complete_name)],
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Edit a prompt's file in your editor and commit it.
 
@@ -43,7 +36,6 @@ def edit(
     checked before it is committed; where it is wrong, it is kept, and the same command goes on
     with it. Nothing is committed when nothing was changed.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     with opened_to_write(context) as (store, base):
         file = base.file(check_name(name))
         refuse_uncommitted(store, base, name)

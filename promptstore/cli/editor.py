@@ -46,7 +46,7 @@ class EditedFile:
 
     @property
     def is_there(self) -> bool:
-        """Tell whether an earlier edit was kept."""
+        """Return whether an earlier edit was kept."""
         return self.path.is_file()
 
     def edit(self, start: bytes, folder: Path) -> bytes:
@@ -83,7 +83,7 @@ class EditedFile:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Say where the text is when something goes wrong."""
+        """Note where the text is when something goes wrong."""
         try:
             yield
         except PromptStoreError as error:
@@ -93,7 +93,7 @@ class EditedFile:
 
     @property
     def note(self) -> str:
-        """Say where the text is kept, and how to go on."""
+        """Return where the text is kept, and how to go on."""
         file = self._store.snapshot().find(self._name)
         if (file.blob if file else None) != self._base:
             return (

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.output import print_exactly, print_table
-from promptstore.lint import RULES, all_pages
-from promptstore.lint import explain as page_of
+from promptstore.lint.registry import RULES, all_pages
+from promptstore.lint.registry import explain as page_of
 
 
 def explain(
@@ -20,7 +20,7 @@ def explain(
         bool, typer.Option("--all", help="Print every page, as Markdown.")
     ] = False,
 ) -> None:
-    """Tell what a code of `promptstore check` means and what to do."""
+    """Explain what a code of `promptstore check` means and what to do."""
     if everything:
         print_exactly(all_pages())
         return

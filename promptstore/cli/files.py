@@ -12,23 +12,20 @@ class Named:
     """The files and folders that were named.
 
     Args:
-        paths: Their paths; none means every file.
+        paths: Their paths.
 
     Raises:
         InvalidArgumentError: One of them is not there.
     """
 
-    def __init__(self, paths: Sequence[Path] | None) -> None:
-        for path in paths or ():
+    def __init__(self, paths: Sequence[Path]) -> None:
+        for path in paths:
             if not path.exists():
                 raise InvalidArgumentError(message=f"{path} is not there")
-        self._paths = {path.resolve() for path in paths or ()}
-
-    def __bool__(self) -> bool:
-        return bool(self._paths)
+        self._paths = {path.resolve() for path in paths}
 
     def __contains__(self, file: Path) -> bool:
-        """Tell whether a file was named, or a folder that it is in."""
+        """Return whether a file was named, or a folder that it is in."""
         found = file.resolve()
         return found in self._paths or not self._paths.isdisjoint(found.parents)
 

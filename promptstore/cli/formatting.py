@@ -11,7 +11,7 @@ from promptstore.cli.files import Named, write_back
 from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_lines
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.promptfile import format_file
+from promptstore.promptfile.formatter import format_file
 
 
 def format_files(
@@ -31,7 +31,7 @@ def format_files(
     Keys get one order and values one style; comments and meaning stay. A broken file is told and
     left alone.
     """
-    named = Named(paths)
+    named = Named(paths) if paths else None
     with opened(context) as store:
         if not store.has_files:
             raise InvalidArgumentError(message="format needs files on disk to write")
@@ -40,7 +40,7 @@ def format_files(
         top = store.path
     changed = broken = 0
     for file in files:
-        if named and top / file.path not in named:
+        if named is not None and top / file.path not in named:
             continue
         data = file.read()
         try:

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
+from promptstore.cli.opening import Place
 from promptstore.cli.output import print_lines
-from promptstore.cli.place import Place
 from promptstore.errors import (
     InvalidArgumentError,
     PromptStoreError,
@@ -19,7 +19,7 @@ from promptstore.errors import (
     RepositoryNotFoundError,
 )
 from promptstore.git import Repository, create_repository
-from promptstore.promptfile import file_schema
+from promptstore.model.fileschema import file_schema
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 _FILE: Final = "greeting.yaml"
@@ -93,7 +93,7 @@ def _working_tree(repository: Repository) -> Path:
 
 
 def _next_steps(top: Path, root: str) -> str:
-    """Say which commands come next, so that they work where they are pasted."""
+    """Return which commands come next, so that they work where they are pasted."""
     there = f" -C {shlex.quote(str(top))}" if top.resolve() != Path.cwd() else ""
     rooted = there + (f" --root {shlex.quote(root)}" if root != DEFAULT_ROOT else "")
     made = (PurePosixPath(root) / _FILE).as_posix()

@@ -10,11 +10,22 @@ from typing import Any, Final
 
 from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError
-from promptstore.model.binding import UnfitValueError, fit
+from promptstore.model.binding import fit
+from promptstore.model.values import UnfitValueError
 from promptstore.model.variables import Variable
-from promptstore.promptfile import parse_yaml
+from promptstore.promptfile.reader import parse_yaml
 
 _UNDECLARED: Final = Variable(type="string")
+_SHOWN: Final = 60
+_KINDS: Final = {
+    "integer": ("an integer", "3"),
+    "number": ("a number", "0.5"),
+    "boolean": ("a boolean", "true"),
+    "array": ("an array in JSON", '["a", "b"]'),
+    "object": ("an object in JSON", '{"a": 1}'),
+    "messages": ("messages in JSON", '[{"role": "user", "content": "Hi"}]'),
+}
+"""What a variable of each type takes, with an example as it is written for ``--var``."""
 
 
 def read_values(
@@ -54,14 +65,15 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
     except (ValueError, RecursionError):
         if variable.type == "any":
             return text
+        kind, example = _KINDS[variable.type]
+        given = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
         raise InvalidArgumentError(
-            message=f"the variable {name!r} is of the type {variable.type}: "
-            f"write its value as JSON, not {text!r}"
+            message=f"the variable {name!r} takes {kind}, such as {example}, not {given}"
         ) from None
 
 
 def somebody_is_there() -> bool:
-    """Tell whether a person at a terminal can be asked."""
+    """Return whether a person at a terminal can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -121,7 +133,7 @@ def read_input(file: str) -> bytes:
 
 
 def input_title(file: str) -> str:
-    """Say what a file is called in errors."""
+    """Return what a file is called in errors."""
     return "<stdin>" if file == "-" else file
 
 

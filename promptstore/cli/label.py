@@ -24,6 +24,7 @@ from promptstore.cli.output import (
     when,
 )
 from promptstore.cli.selection import Selection, select
+from promptstore.cli.times import At, parse_time
 from promptstore.cli.writing import (
     AsJson,
     Author,
@@ -37,7 +38,8 @@ from promptstore.cli.writing import (
     read_attribution,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.history.labels import LabelMove, LabelTable, Target, check_label
+from promptstore.history.labels import LabelTable, Target, check_label
+from promptstore.history.moves import LabelMove
 from promptstore.history.sources import File
 from promptstore.model.names import near_matches
 from promptstore.store.store import PromptStore
@@ -169,14 +171,17 @@ def remove_label(
 
 @label_app.command("list")
 def list_labels(
-    context: typer.Context, label: OptionalLabel = None, as_json: AsJson = False
+    context: typer.Context,
+    label: OptionalLabel = None,
+    at: At = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List where the labels point.
+    """List where the labels point, or where they pointed at a time.
 
     A broken file of a label hides no other: it is told on stderr, and the exit code is 1.
     """
     with opened(context) as store:
-        table = store.labels()
+        table = store.labels(parse_time(at) if at else None)
     labels = sorted(table.targets) if label is None else [label]
     rows = [
         {"label": key, "name": name, **target._asdict()}

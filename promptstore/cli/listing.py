@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import Worktree, opened
+from promptstore.cli.opening import Worktree, complete_name, opened
 from promptstore.cli.output import (
     identity,
     print_error,
@@ -20,13 +20,17 @@ from promptstore.cli.output import (
     when,
 )
 from promptstore.model.prompt import Prompt
+from promptstore.model.versions import PromptInfo
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 
 def list_prompts(
     context: typer.Context,
-    prefix: Annotated[str, typer.Argument(help="Only names that start with this.")] = "",
+    prefix: Annotated[
+        str,
+        typer.Argument(help="Only names that start with this.", autocompletion=complete_name),
+    ] = "",
     tag: Annotated[str | None, typer.Option(help="Only prompts with this tag.")] = None,
     search: Annotated[
         str | None,
@@ -44,8 +48,10 @@ def list_prompts(
     with opened(context, worktree=worktree) as store:
         snapshot = store.snapshot()
         prompts, broken = snapshot.list_readable(prefix, tag=tag, search=search, deleted=deleted)
-        rows = [_row(prompt) for prompt in prompts] if as_json else []
-        cells = [] if as_json else [_cells(prompt) for prompt in prompts]
+        infos = snapshot.infos([prompt.name or "" for prompt in prompts])
+        pairs = [(prompt, infos[prompt.name or ""]) for prompt in prompts]
+        rows = [_row(*pair) for pair in pairs] if as_json else []
+        cells = [] if as_json else [_cells(*pair) for pair in pairs]
     if as_json:
         print_json(rows)
     else:
@@ -59,7 +65,7 @@ def list_prompts(
 
 
 def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
-    """Say whether there is no prompt at all, or none like that, and point to uncommitted files."""
+    """Return why nothing is listed, and where uncommitted files are."""
     if snapshot.names():
         return f"no prompt in {snapshot.place} is like that"
     folder = f" under {store.root!r}" if store.root else ""
@@ -69,16 +75,16 @@ def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
     return f"{none}; there are some on disk that are not committed: add --worktree"
 
 
-def _row(prompt: Prompt) -> dict[str, Any]:
-    return identity(prompt) | {"description": prompt.description, "tags": list(prompt.tags)}
+def _row(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
+    return identity(prompt, info) | {"description": prompt.description, "tags": list(prompt.tags)}
 
 
-def _cells(prompt: Prompt) -> tuple[str, ...]:
+def _cells(prompt: Prompt, info: PromptInfo) -> tuple[str, ...]:
     mark = "(deleted) " if prompt.deleted else ""
     return (
         prompt.name or "",
         version_text(prompt.version),
-        ", ".join(prompt.labels),
-        when(prompt.updated_at),
+        ", ".join(info.labels),
+        when(info.updated_at),
         mark + (prompt.description or ""),
     )

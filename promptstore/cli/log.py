@@ -12,7 +12,7 @@ import typer
 
 from promptstore.cli.opening import complete_name, opened
 from promptstore.cli.output import print_json, print_table, when
-from promptstore.model.prompt import Version
+from promptstore.model.versions import Version
 
 
 def log(

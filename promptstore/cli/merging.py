@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.differences import print_prompt_diff
-from promptstore.cli.forge import guarded
 from promptstore.cli.output import print_diff, print_error, print_lines
-from promptstore.compare.diff import diff_prompts, unified
+from promptstore.compare.diff import diff_prompts
+from promptstore.compare.merge import Sides, merge_files
+from promptstore.compare.texts import unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 
 _WITH_HEADER = 7
 
@@ -27,7 +28,7 @@ def difftool(
         ),
     ],
 ) -> None:
-    """Tell what changed in a prompt file; git calls it for `git diff`.
+    """Show what changed in a prompt file; git calls it for `git diff`.
 
     Once: `git config diff.promptstore.command "promptstore difftool"`, and in .gitattributes
     `prompts/**/*.yaml diff=promptstore`.
@@ -44,8 +45,7 @@ def difftool(
         return
     else:
         raise InvalidArgumentError(message="git gives 7 arguments; by hand give OLD and NEW")
-    with guarded():
-        _print_difference(path, _read(old), _read(new))
+    _print_difference(path, _read(old), _read(new))
 
 
 def _print_difference(path: str, old: bytes, new: bytes) -> None:
@@ -93,8 +93,6 @@ def merge_driver(
     .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
     it falls back to lines, with the usual conflict markers.
     """
-    from promptstore.compare.merge import Sides, merge_files  # a diff needs neither that nor git
-
     sides = Sides(*map(_read, (base, ours, theirs)))
     merged = merge_files(sides, path, marker_size=size)
     try:
@@ -104,6 +102,6 @@ def merge_driver(
     if not merged.is_clean:
         if b"<" * size not in merged.data:
             print_error(
-                f"{path}: merged by lines, but it can no longer be read; mend it and git add"
+                f"{path}: merged by lines, but it can no longer be read; fix it and git add"
             )
         raise typer.Exit(1)

@@ -14,20 +14,15 @@ from promptstore.cli.editor import EditedFile
 from promptstore.cli.inputs import input_title, read_input
 from promptstore.cli.opening import opened_to_write
 from promptstore.cli.writing import (
-    AsJson,
-    Author,
-    DryRun,
-    Message,
     Order,
-    Trailers,
     overlay,
-    read_attribution,
     refuse_uncommitted,
+    takes_order,
     write_files,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.model.names import check_name
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.store.snapshot import Snapshot
 
 _TEXT: Final = b"""\
@@ -51,6 +46,7 @@ messages:
 """
 
 
+@takes_order
 def new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The new prompt's name.")],
@@ -62,11 +58,8 @@ def new(
     no_edit: Annotated[
         bool, typer.Option("--no-edit", help="Commit the skeleton as it is, without an editor.")
     ] = False,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Make a new prompt and commit it.
 
@@ -75,7 +68,6 @@ def new(
     """
     if from_ is not None and (chat or no_edit):
         raise InvalidArgumentError(message="--from takes the whole file: leave the skeleton's out")
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     skeleton = _CHAT if chat else _TEXT
     with opened_to_write(context) as (store, base):
         _refuse_present(base, check_name(name))

@@ -6,17 +6,19 @@ import io
 import json
 import os
 import re
+import secrets
+import stat
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TextIO
 
-from promptstore.cli.forge import disarmed
+from promptstore.lint.unseen import escaped, show_unseen
 from promptstore.model.prompt import Prompt
+from promptstore.model.versions import PromptInfo
 
-_UNSAFE: Final = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-)
+# What a runner of GitHub Actions obeys; it also ends a line at a carriage return.
+_COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\S\r\n]*:(?=:)|#(?=#\[)")
 _COLOURS: Final = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
 _PLAIN: Final = "\x1b[0m"
 
@@ -29,64 +31,97 @@ def make_output_exact() -> None:
 
 
 def on_terminal() -> bool:
-    """Tell whether a person reads stdout."""
+    """Return whether a person reads stdout."""
     return sys.stdout.isatty()
 
 
 def in_colour() -> bool:
-    """Tell whether colours are wanted: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    """Return whether colours are wanted: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return on_terminal() and not os.environ.get("NO_COLOR")
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value, indented by two, letters as they are."""
+    """Print one JSON value, indented by two; what is not seen, or obeyed, as JSON's escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = show_unseen(text, lambda character: json.dumps(character)[1:-1])
     # A runner of GitHub Actions obeys `##[…]` wherever it stands in a line of its log.
     sys.stdout.write(text.replace("##[", "\\u0023#[") + "\n")
 
 
 def print_exactly(text: str) -> None:
-    """Print a text without changing a character; a terminal gets the line end that it lacks."""
-    sys.stdout.write(text)
-    if on_terminal() and not text.endswith("\n"):
-        sys.stdout.write("\n")
+    """Print a text without changing a character; a terminal gets it as `print_lines` does."""
+    if on_terminal():
+        print_lines(text.removesuffix("\n"))
+    else:
+        _write(text)
 
 
 def print_file(data: bytes) -> None:
     """Print a file to the byte; a terminal gets its text with control characters shown."""
-    if on_terminal():
-        print_exactly(visible(data.decode(errors="backslashreplace"), sys.stdout))
+    text = data.decode(errors="backslashreplace")
+    if on_terminal() or _is_obeyed(text):
+        print_exactly(text)
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 
 
 def print_lines(text: str) -> None:
-    """Print a text for reading; on a terminal, control characters are shown, not obeyed."""
-    sys.stdout.write(visible(text, sys.stdout) + "\n")
+    """Print a text for reading; on a terminal, what is not seen is shown as an escape."""
+    _write(visible(text, sys.stdout) + "\n")
+
+
+def print_command(text: str) -> None:
+    """Print a line that a runner of GitHub Actions is to obey, such as an annotation."""
+    sys.stdout.write(text + "\n")
 
 
 def print_error(text: str) -> None:
     """Print a line on stderr; neither a terminal nor a runner obeys what stands in it."""
-    sys.stderr.write(disarmed(visible(text, sys.stderr)) + "\n")
+    shown = visible(text, sys.stderr)
+    if _is_run_by_actions():
+        shown = _COMMAND.sub(_escape_last, shown)
+    sys.stderr.write(shown + "\n")
 
 
 def visible(text: str, stream: TextIO) -> str:
-    """Show what could steer a terminal, or turn text around, as an escape.
+    """Return a text as it may be written: for a terminal, what is not seen as escapes.
 
     Args:
         text: What is to be written.
         stream: Where to. What is no terminal gets the text unchanged.
-
-    Returns:
-        The text to write.
     """
-    return _UNSAFE.sub(_escape, text) if stream.isatty() else text
+    return show_unseen(text) if stream.isatty() else text
 
 
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+def _write(text: str) -> None:
+    """Write to stdout; a runner of GitHub Actions is told to obey nothing of it if it would."""
+    if not _is_obeyed(text):
+        sys.stdout.write(text)
+        return
+    token = secrets.token_hex(16)
+    end = "" if text.endswith("\n") else "\n"
+    sys.stdout.write(f"::stop-commands::{token}\n{text}{end}::{token}::\n")
+
+
+def _is_obeyed(text: str) -> bool:
+    """Return whether a runner reads stdout and would obey a part of a text."""
+    return _is_run_by_actions() and _COMMAND.search(text) is not None and not _goes_to_a_file()
+
+
+def _is_run_by_actions() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _goes_to_a_file() -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except OSError:  # No file at all, such as a buffer in memory.
+        return False
+
+
+def _escape_last(match: re.Match[str]) -> str:
+    return match[0][:-1] + escaped(match[0][-1])
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -97,8 +132,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         rows: The cells.
     """
     if not on_terminal():
-        for row in rows:
-            sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
+        _write("".join("\t".join(map(_one_line, row)) + "\n" for row in rows))
         return
     from rich.console import Console
     from rich.table import Table
@@ -114,19 +148,21 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_diff(text: str) -> None:
     """Print a unified diff, coloured on a terminal."""
+    if not in_colour():
+        print_lines(text)
+        return
     for line in text.split("\n"):
-        shown = visible(line, sys.stdout)
-        colour = _COLOURS.get(line[:1]) if in_colour() else None
+        shown, colour = show_unseen(line), _COLOURS.get(line[:1])
         sys.stdout.write((f"{colour}{shown}{_PLAIN}" if colour else shown) + "\n")
 
 
 def when(time: datetime | None) -> str:
-    """Write a time as ISO 8601, or nothing."""
+    """Return a time as ISO 8601, or nothing."""
     return time.isoformat() if time else ""
 
 
-def identity(prompt: Prompt) -> dict[str, Any]:
-    """Say which prompt this is, as JSON; what is not known is null.
+def identity(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
+    """Return which prompt this is, as JSON; what is not known is null.
 
     The keys are stable: `name`, `version`, `commit`, `snapshot_commit`, `blob`, `digest`, `kind`
     (``text`` or ``chat``), `labels`, `deleted`, and `created_at`, `created_by`, `updated_at`,
@@ -140,17 +176,17 @@ def identity(prompt: Prompt) -> dict[str, Any]:
         "blob": prompt.blob,
         "digest": prompt.digest,
         "kind": "chat" if prompt.is_chat else "text",
-        "labels": list(prompt.labels),
+        "labels": list(info.labels),
         "deleted": prompt.deleted,
-        "created_at": when(prompt.created_at) or None,
-        "created_by": prompt.created_by,
-        "updated_at": when(prompt.updated_at) or None,
-        "updated_by": prompt.updated_by,
+        "created_at": when(info.created_at) or None,
+        "created_by": info.created_by,
+        "updated_at": when(info.updated_at) or None,
+        "updated_by": info.updated_by,
     }
 
 
 def version_text(version: int | None) -> str:
-    """Write a version's number, or a dash where it is not known."""
+    """Return a version's number, or a dash where it is not known."""
     return "-" if version is None else str(version)
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from promptstore.cli.checking import settings_of
 from promptstore.cli.differences import print_prompt_diff
-from promptstore.cli.forge import guarded
 from promptstore.cli.inputs import read_file
-from promptstore.cli.output import print_diff, print_exactly, print_json, print_lines
-from promptstore.compare.diff import unified
+from promptstore.cli.opening import settings_of
+from promptstore.cli.output import print_command, print_diff, print_exactly, print_json, print_lines
+from promptstore.compare.texts import unified
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import Finding, Library, Settings
-from promptstore.lint.check import check, check_strays
-from promptstore.lint.library import hint
-from promptstore.model.names import is_name
-from promptstore.review import PromptChange, RangeDiff, compare
+from promptstore.lint.check import check, check_unrecognized_files
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
+from promptstore.model.names import is_name, near_matches
 from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.markdown import comment
+from promptstore.review.ranges import PromptChange, RangeDiff, compare
 from promptstore.review.reports import finding_as_json, range_as_json
 from promptstore.review.sarif import sarif
 from promptstore.store.snapshot import Snapshot
@@ -28,12 +27,12 @@ FORMATS: Final = ("terminal", "markdown", "json", "github", "sarif")
 
 
 def is_range(store: PromptStore, text: str) -> bool:
-    """Tell whether a text is a range of commits: a prompt of that name comes first."""
+    """Return whether a text is a range of commits: a prompt of that name comes first."""
     return ".." in text and not (is_name(text) and text in store.names())
 
 
 def ends(store: PromptStore, text: str) -> tuple[Snapshot, Snapshot]:
-    """Take the prompts at the two ends of a range.
+    """Return the prompts at the two ends of a range.
 
     Args:
         store: The store.
@@ -71,7 +70,8 @@ def compare_ends(before: Snapshot, after: Snapshot, examples: str | None) -> Ran
     known = {*before.names(), *after.names()}
     for name in values:
         if name not in known:
-            advice = hint(name, known)
+            near = near_matches(name, known)
+            advice = f" Did you mean {near[0]!r}?" if near else ""
             message = f"{examples}: there is no prompt {name!r} to render.{advice}"
             raise InvalidArgumentError(message=message)
     return compare(before, after, values)
@@ -91,17 +91,12 @@ def check_changes(
     Returns:
         The problems.
     """
-    settings = settings_of(store)
+    context = LintContext(after, settings_of(store))
     touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
-    only = Library(after, settings).dependents(touched)
-    findings = [*check(after, settings, only=only), *new_strays(before, after, settings)]
-    return sorted(findings, key=lambda found: (found.path, found.problem))
-
-
-def new_strays(before: Snapshot, after: Snapshot, settings: Settings) -> list[Finding]:
-    """Find the files that look like prompts and are none, without those that were there before."""
+    context.only = context.dependents(touched)
     old = set(before.strays())
-    return [found for found in check_strays(after, settings) if found.path not in old]
+    came = (found for found in check_unrecognized_files(context) if found.path not in old)
+    return sorted({*check(context), *came})
 
 
 def check_format(output: str) -> None:
@@ -130,10 +125,9 @@ def print_range(found: RangeDiff, findings: Sequence[Finding], output: str) -> N
         print_json(sarif(findings, found.changes))
     elif output == "github":
         for line in (*map(change_annotation, found.changes), *map(annotation, findings)):
-            print_lines(line)
+            print_command(line)
     else:
-        with guarded():
-            _print_text(found, findings)
+        _print_text(found, findings)
 
 
 def _as_json(found: RangeDiff, findings: Sequence[Finding]) -> dict[str, Any]:

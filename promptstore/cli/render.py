@@ -19,7 +19,6 @@ from promptstore.cli.show import Name
 from promptstore.errors import VariableError
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import RenderedPrompt, render_prompt
-from promptstore.model.values import thaw
 
 
 def render(
@@ -69,7 +68,7 @@ def _as_json(rendered: RenderedPrompt) -> dict[str, Any]:
     return {
         **text,
         "messages": rendered.messages,
-        "config": thaw(rendered.config),
+        "config": rendered.config,
         "name": rendered.name,
         "version": rendered.version,
         "commit": rendered.commit,

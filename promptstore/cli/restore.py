@@ -12,17 +12,12 @@ import typer
 from promptstore.cli.opening import complete_name, opened_to_write
 from promptstore.cli.selection import Selected, select
 from promptstore.cli.writing import (
-    AsJson,
-    Author,
-    DryRun,
     ExpectedVersion,
-    Message,
     Order,
-    Trailers,
     carry_out,
     expect_all,
     new_problems,
-    read_attribution,
+    takes_order,
     warn,
 )
 from promptstore.errors import InvalidArgumentError
@@ -30,6 +25,7 @@ from promptstore.store.edits import Restoration
 from promptstore.store.store import PromptStore
 
 
+@takes_order
 def restore(
     context: typer.Context,
     name: Annotated[
@@ -44,17 +40,13 @@ def restore(
         int | None, typer.Option(help="The version to bring back.", metavar="N", min=1)
     ] = None,
     expected_version: ExpectedVersion = None,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Bring a deleted prompt back, or make an old version the newest one.
 
     This is an ordinary commit: nothing of the history is lost.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     with opened_to_write(context) as (store, base):
         selected = select(store, name)
         edits = {selected.name: Restoration(_version(store, selected, version))}

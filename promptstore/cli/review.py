@@ -19,10 +19,10 @@ from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error
 from promptstore.cli.ranges import check_changes, check_format, compare_ends, ends, print_range
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import Finding
-from promptstore.review import RangeDiff
+from promptstore.lint.findings import Finding
 from promptstore.review.markdown import comment
 from promptstore.review.posting import PullRequest, post, refresh
+from promptstore.review.ranges import RangeDiff
 
 _GITHUB: Final = "https://api.github.com"
 _REF: Final = re.compile(r"refs/pull/(\d+)/")

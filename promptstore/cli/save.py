@@ -15,24 +15,20 @@ import typer
 from promptstore.cli.inputs import input_title, read_input
 from promptstore.cli.opening import opened_to_write
 from promptstore.cli.writing import (
-    AsJson,
-    Author,
-    DryRun,
     ExpectedVersion,
-    Message,
     Order,
-    Trailers,
     expect_all,
     raise_all,
-    read_attribution,
+    takes_order,
     write_files,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.model.names import SUFFIX, check_name, near_matches
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from promptstore.store.store import PromptStore
 
 
+@takes_order
 def save(
     context: typer.Context,
     files: Annotated[
@@ -44,11 +40,8 @@ def save(
         typer.Option(help="The prompt's name, for a file that lies elsewhere.", metavar="NAME"),
     ] = None,
     expected_version: ExpectedVersion = None,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Commit files of prompts as they are, in one commit.
 
@@ -56,7 +49,6 @@ def save(
     Any other file needs --name. Paths start where you are, whatever -C says. All files are checked
     first; where one is wrong, none is committed.
     """
-    order = Order(read_attribution(message, author, trailer), dry_run, as_json)
     with opened_to_write(context) as (store, base):
         found = _named(store, files, name)
         contents = {name: read_input(files[0])} if name else _read_committable(store, found)
@@ -107,7 +99,7 @@ def _name_of(store: PromptStore, file: str) -> str:
 
 
 def _advice(store: PromptStore, path: Path, file: str, root: Path) -> str:
-    """Say which file was probably meant, where it is a path or a name that was mistyped."""
+    """Return which file was probably meant, where it is a path or a name that was mistyped."""
     if not store.has_files:
         return ""
     typed = path.relative_to(root).as_posix() if path.is_relative_to(root) else file

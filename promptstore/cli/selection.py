@@ -27,7 +27,7 @@ class Selected(NamedTuple):
     selection: Selection
 
 
-def select(store: PromptStore, text: str) -> Selected:
+def select(store: PromptStore, text: str, at: datetime | None = None) -> Selected:
     """Read ``NAME`` or ``NAME@SELECTOR``.
 
     Digits are a version; ``version:``, ``label:`` and ``rev:`` say what is meant; a date-time with
@@ -36,22 +36,32 @@ def select(store: PromptStore, text: str) -> Selected:
     Args:
         store: The store, which knows the labels and revs.
         text: What was written.
+        at: The time as of which it is meant: then a label is where it pointed, and a name alone
+            the newest version then.
 
     Returns:
         The name, and what to pass on to `PromptStore.get`.
 
     Raises:
-        InvalidArgumentError: The selector is empty, means two things, or is neither.
+        InvalidArgumentError: The selector is empty, means two things, or is neither; or it is a
+            version or a rev, which does not change with time.
+        LabelNotFoundError: The label did not point the prompt anywhere then.
     """
-    name, at, selector = text.partition("@")
-    if not at:
-        return Selected(name, {})
+    name, sign, selector = text.partition("@")
+    if not sign:
+        return Selected(name, {"rev": at} if at else {})
     if not selector:
         raise InvalidArgumentError(message=f"{text!r} selects nothing: write {name}@3 or the like")
-    return Selected(name, _read(store, name, selector))
+    if at is None:
+        return Selected(name, _read(store, name, selector, store.labels()))
+    labels = store.labels(at)
+    selection = _read(store, name, selector, labels)
+    if "label" not in selection:
+        raise InvalidArgumentError(message=f"{selector!r} is no label that there was at {at}")
+    return Selected(name, {"rev": labels.find(selection["label"], name).commit})
 
 
-def _read(store: PromptStore, name: str, selector: str) -> Selection:
+def _read(store: PromptStore, name: str, selector: str, labels: LabelTable) -> Selection:
     kind, colon, value = selector.partition(":")
     if colon and kind == "version":
         return {"version": _number(value)}
@@ -62,7 +72,7 @@ def _read(store: PromptStore, name: str, selector: str) -> Selection:
     if selector.isascii() and selector.isdigit():
         return {"version": _number(selector)}
     time = _time(selector)
-    return {"rev": time} if time else _label_or_rev(store, name, selector)
+    return {"rev": time} if time else _label_or_rev(store, name, selector, labels)
 
 
 def _number(text: str) -> int:
@@ -79,8 +89,7 @@ def _time(text: str) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def _label_or_rev(store: PromptStore, name: str, selector: str) -> Selection:
-    labels = store.labels()
+def _label_or_rev(store: PromptStore, name: str, selector: str, labels: LabelTable) -> Selection:
     is_a_label = is_label(selector) and (selector in labels.targets or selector in labels.broken)
     is_a_rev = _is_rev(store, selector)
     if is_a_label and is_a_rev:
@@ -92,15 +101,19 @@ def _label_or_rev(store: PromptStore, name: str, selector: str) -> Selection:
         return {"label": selector}
     if is_a_rev:
         return {"rev": selector}
-    there_are = ", ".join(sorted(labels.targets)) or "none"
+    there_are = (
+        f"The labels are: {', '.join(sorted(labels.targets))}. `promptstore label list` lists them."
+        if labels.targets
+        else "There are no labels; `promptstore label set` sets one."
+    )
     raise InvalidArgumentError(
-        message=f"{selector!r} is neither a label (there are: {there_are}) nor a rev that git "
-        f"knows.{_advice(name, selector, labels)}"
+        message=f"{selector!r} is neither a label nor a rev that git knows."
+        f"{_advice(name, selector, labels)} {there_are}"
     )
 
 
 def _advice(name: str, selector: str, labels: LabelTable) -> str:
-    """Say what was probably meant by a selector that means nothing."""
+    """Return what was probably meant by a selector that means nothing."""
     near = near_matches(selector, labels.targets)
     if near:
         return f" Did you mean {' or '.join(f'{name}@{label}' for label in near)}?"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptstore.cli.place import Place
+from promptstore.cli.opening import Place
 from promptstore.errors import InvalidArgumentError, MissingExtraError
 from promptstore.store.store import DEFAULT_ROOT
 
@@ -37,7 +37,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve PostHog's prompt API over this repository."""
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+    if not all(map(find_spec, ("fastapi", "fastapi_swagger", "uvicorn"))):
         raise MissingExtraError(extra="server", purpose="The server")
     from promptstore.server.serving import serve as serve_settings
 

@@ -49,8 +49,8 @@ def show_events(
         ),
     ],
     style: Annotated[
-        Style, typer.Option(help="As PostHog prints, or with nothing lost.")
-    ] = "posthog",
+        Style, typer.Option(help="With nothing lost, or as PostHog prints, byte for byte.")
+    ] = "complete",
     event_type: Annotated[
         str | None, typer.Option(help="What the events are, such as $ai_trace.", metavar="TYPE")
     ] = None,
@@ -64,9 +64,13 @@ def show_events(
         int, typer.Option(help="What is long, in characters.", metavar="N")
     ] = 1000,
     markers: Annotated[
-        bool,
-        typer.Option("--markers/--no-markers", help="Keep what is taken out as base64."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--markers/--no-markers",
+            help="Keep what is taken out as base64; the default of the style posthog.",
+            show_default=False,
+        ),
+    ] = None,
     line_numbers: Annotated[bool, typer.Option("--line-numbers", help="Number the lines.")] = False,
     tools_collapse_threshold: Annotated[
         int, typer.Option(help="More tools than this are not listed.", metavar="N")
@@ -90,7 +94,7 @@ def show_events(
         "style": style,
         "truncated": truncated,
         "truncate_buffer": truncate_buffer,
-        "include_markers": markers,
+        "include_markers": style == "posthog" if markers is None else markers,
         "include_line_numbers": line_numbers,
         "tools_collapse_threshold": tools_collapse_threshold,
         "collapsed": collapsed,

@@ -12,7 +12,7 @@ from promptstore.cli.opening import opened
 from promptstore.cli.output import print_error, print_exactly, print_json
 from promptstore.errors import InvalidArgumentError
 from promptstore.interchange.stubs import write_stubs
-from promptstore.promptfile import file_schema
+from promptstore.model.fileschema import file_schema
 
 
 def schema() -> None:

@@ -7,17 +7,16 @@ With ``--json`` one array with an object for each prompt: the keys of
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from promptstore.cli.checking import settings_of
 from promptstore.cli.inputs import somebody_is_there
+from promptstore.cli.opening import settings_of, with_options
 from promptstore.cli.output import (
     identity,
     print_diff,
@@ -27,12 +26,13 @@ from promptstore.cli.output import (
     version_text,
     visible,
 )
+from promptstore.compare.sequences import unified_lines
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
 from promptstore.git import blob_id
 from promptstore.history.sources import File
-from promptstore.lint import Library
-from promptstore.lint.check import Finding
 from promptstore.lint.check import check as find_problems
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
 from promptstore.model.names import SUFFIX, check_name
 from promptstore.model.prompt import Prompt
 from promptstore.store.edits import Edit
@@ -100,8 +100,23 @@ def read_attribution(
     }
 
 
+def _order(
+    message: Message = None,
+    author: Author = None,
+    trailer: Trailers = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> Order:
+    return Order(read_attribution(message, author, trailer), dry_run, as_json)
+
+
+def takes_order(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose parameter `order` is read from the options of all that write."""
+    return with_options(command, _order, "order")
+
+
 def expect_all(names: Iterable[str], version: int | None) -> dict[str, int]:
-    """Give the version that each prompt must be at."""
+    """Return the version that each prompt must be at."""
     return {} if version is None else dict.fromkeys(names, version)
 
 
@@ -129,7 +144,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def overlay(store: PromptStore, base: Snapshot, files: Mapping[str, bytes]) -> Snapshot:
-    """Give the prompts as they would be with some files, which may be broken."""
+    """Return the prompts as they would be with some files, which may be broken."""
     folder = f"{store.root}/" if store.root else ""
     return base.overlaid(
         {
@@ -154,11 +169,13 @@ def new_problems(
         The problems of these prompts and of those that include them or are replaced by them.
     """
     settings = settings_of(store)
-    affected = Library(after, settings).dependents(names)
-    found = find_problems(after, settings, only=affected)
+    context = LintContext(after, settings)
+    context.only = context.dependents(names)
+    found = find_problems(context)
     if not found:
         return []
-    known = {_gist(finding) for finding in find_problems(base, settings, only=affected)}
+    before = find_problems(LintContext(base, settings, context.only))
+    known = {_gist(finding) for finding in before}
     return [finding for finding in found if _gist(finding) not in known]
 
 
@@ -189,7 +206,7 @@ def raise_all(errors: Sequence[PromptFileError]) -> None:
 
 
 def warn(findings: Iterable[Finding]) -> None:
-    """Tell problems that a change brings and that do not stop it."""
+    """Print problems that a change brings and that do not stop it."""
     for finding in findings:
         print_error(f"warning: {replace(finding, severity='error')}")
 
@@ -258,7 +275,7 @@ def carry_out(
         return
     written = store.commit(edits, expected_versions=expected, base=base, **order.attribution)
     if order.as_json:
-        print_json([_row(prompt) for prompt in written.values()])
+        print_json([_row(store, prompt) for prompt in written.values()])
         return
     for prompt in written.values():
         print_lines(_sentence(prompt))
@@ -288,18 +305,13 @@ def show_changes(base: Snapshot, after: Snapshot, names: Collection[str], *, as_
 
 def diff_files(before: File | None, after: File | None) -> str:
     """Write the unified diff from one file to another."""
-    lines = difflib.unified_diff(
-        _text_lines(before),
-        _text_lines(after),
-        before.path if before else "/dev/null",
-        after.path if after else "/dev/null",
-        lineterm="",
-    )
-    return "\n".join(lines)
+    lines = [*unified_lines(_text_lines(before), _text_lines(after))]
+    paths = [file.path if file else "/dev/null" for file in (before, after)]
+    return "\n".join([f"--- {paths[0]}", f"+++ {paths[1]}", *lines] if lines else [])
 
 
 def _gist(finding: Finding) -> tuple[str, str, str]:
-    """Say what a problem is, without the line that an edit may have moved it to."""
+    """Return what a problem is, without the line that an edit may have moved it to."""
     return finding.path, finding.problem.code, finding.problem.message
 
 
@@ -319,8 +331,9 @@ def _read_lines(text: str) -> Iterator[str]:
         yield f"{last}\n\\ No newline at end of file"
 
 
-def _row(prompt: Prompt) -> dict[str, Any]:
-    return identity(prompt) | {"changed": not prompt.is_unchanged}
+def _row(store: PromptStore, prompt: Prompt) -> dict[str, Any]:
+    info = store.info(prompt.name or "", rev=prompt.snapshot_commit)
+    return identity(prompt, info) | {"changed": not prompt.is_unchanged}
 
 
 def _sentence(prompt: Prompt) -> str:

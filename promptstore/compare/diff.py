@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from promptstore.compare.equality import equal_as_json
 from promptstore.compare.sequences import opcodes
-from promptstore.model.messages import Insert, Message
+from promptstore.compare.texts import unified
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import MISSING, Variable
 
@@ -45,7 +47,7 @@ class PromptDiff:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing changed."""
+        """Whether nothing changed."""
         return not self.changes and not self.texts
 
 
@@ -106,7 +108,11 @@ def _slot(item: Message | Insert, number: int) -> _Slot:
     if isinstance(item, Insert):
         return _Slot(f"insert {item.insert}", "", number)
     content = item.content
-    text = content if isinstance(content, str) else _json(list(content), indent=2)
+    text = content if isinstance(content, str) else _json(list(content or ()), indent=2)
+    rest = {key: getattr(item, key) for key in MESSAGE_KEYS[2:]}
+    said = {key: value for key, value in rest.items() if value is not None}
+    if said:
+        text = f"{text}\n{_json(said, indent=2)}" if content else _json(said, indent=2)
     return _Slot(item.role, text, number)
 
 
@@ -131,28 +137,31 @@ def _paired_by_kind(old: list[_Slot], new: list[_Slot]) -> Iterator[_Pair]:
     if len(old) == len(new):
         yield from zip(old, new, strict=True)
         return
-    left = list(old)
+    left = _queued((slot.kind, slot) for slot in old)
+    paired: set[_Slot] = set()
     for slot in new:
-        match = next((other for other in left if other.kind == slot.kind), None)
+        match = left[slot.kind].popleft() if left[slot.kind] else None
         if match is not None:
-            left.remove(match)
+            paired.add(match)
         yield match, slot
-    yield from ((slot, None) for slot in left)
+    yield from ((slot, None) for slot in old if slot not in paired)
 
 
 def _moves(pairs: list[_Pair]) -> list[tuple[_Slot, _Slot]]:
-    """Find what was taken away in one place and stands unchanged in another."""
-    removed = [old for old, new in pairs if old is not None and new is None]
-    moves: list[tuple[_Slot, _Slot]] = []
-    for old, new in pairs:
-        if old is not None or new is None:
-            continue
-        same = (slot for slot in removed if (slot.kind, slot.text) == (new.kind, new.text))
-        match = next(same, None)
-        if match is not None:
-            removed.remove(match)
-            moves.append((match, new))
-    return moves
+    """Return what was taken away in one place and stands unchanged in another."""
+    removed = _queued(((old.kind, old.text), old) for old, new in pairs if old and not new)
+    return [
+        (removed[new.kind, new.text].popleft(), new)
+        for old, new in pairs
+        if new and not old and removed[new.kind, new.text]
+    ]
+
+
+def _queued(slots: Iterable[tuple[Hashable, _Slot]]) -> dict[Hashable, deque[_Slot]]:
+    queues: dict[Hashable, deque[_Slot]] = defaultdict(deque)
+    for key, slot in slots:
+        queues[key].append(slot)
+    return queues
 
 
 def _without(pairs: list[_Pair], moves: list[tuple[_Slot, _Slot]]) -> list[_Pair]:
@@ -178,20 +187,6 @@ def _text_changes(pairs: list[_Pair]) -> Iterator[TextChange]:
             yield TextChange(slot.title if slot else "", unified(old, new), old, new)
 
 
-def unified(before: str, after: str) -> str:
-    """Write the unified diff of two texts; a last line end is told only where it changed."""
-    old, new = _lines(before), _lines(after)
-    if before and after and before.endswith("\n") != after.endswith("\n"):
-        marked = old if after.endswith("\n") else new
-        marked[-1] += "\n\\ No newline at end"
-    lines = difflib.unified_diff(old, new, n=3, lineterm="")
-    return "\n".join(list(lines)[2:])
-
-
-def _lines(text: str) -> list[str]:
-    return text.removesuffix("\n").split("\n") if text else []
-
-
 def _deletion(before: Prompt, after: Prompt) -> Iterator[str]:
     if after.deleted and not before.deleted:
         why = f": {after.deleted_reason}" if after.deleted_reason else ""
@@ -208,18 +203,15 @@ def _fields(before: Prompt, after: Prompt) -> Iterator[str]:
         yield "became a chat prompt" if after.is_chat else "became a text prompt"
     for name in ("description", "template", "id"):
         yield from _change(name, getattr(before, name), getattr(after, name))
-    for tag in after.tags:
-        if tag not in before.tags:
-            yield f"tag {tag!r} added"
-    for tag in before.tags:
-        if tag not in after.tags:
-            yield f"tag {tag!r} removed"
+    old, new = set(before.tags), set(after.tags)
+    yield from (f"tag {tag!r} added" for tag in after.tags if tag not in old)
+    yield from (f"tag {tag!r} removed" for tag in before.tags if tag not in new)
 
 
 def _declaring(
     before: Mapping[str, Variable] | None, after: Mapping[str, Variable] | None
 ) -> Iterator[str]:
-    """Tell an empty declaration from none: the one refuses every value, the other takes any."""
+    """Yield a change between an empty declaration, which refuses every value, and none."""
     if before is None and after is not None and not after:
         yield "variables are declared now: there are none"
     elif after is None and before is not None and not before:
@@ -259,28 +251,26 @@ def _keys(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> It
             yield f"{path} removed (was {_json(old)})"
         elif isinstance(old, dict) and isinstance(new, dict):
             yield from _keys(path, old, new)
-        elif _json(old) != _json(new):
+        elif not equal_as_json(old, new):
             yield f"{path}: {_json(old)} → {_json(new)}"
 
 
 def _includes(before: Mapping[str, Prompt], after: Mapping[str, Prompt]) -> Iterator[str]:
     for name in sorted(before.keys() & after.keys()):
-        if _json(before[name].content) != _json(after[name].content):
+        if not equal_as_json(before[name].content, after[name].content):
             yield f"the included prompt {name!r} changed"
 
 
 def _change(what: str, old: Any, new: Any, absent: Any = None) -> Iterator[str]:
-    """Tell how one field changed; compared as JSON, where 1 is not true."""
-    was = None if old is absent else _json(old)
-    now = None if new is absent else _json(new)
-    if was == now:
+    """Yield how one field changed, as a sentence."""
+    if old is absent and new is absent:
         return
-    if was is None:
-        yield f"{what} added: {now}"
-    elif now is None:
-        yield f"{what} removed (was {was})"
-    else:
-        yield f"{what}: {was} → {now}"
+    if old is absent:
+        yield f"{what} added: {_json(new)}"
+    elif new is absent:
+        yield f"{what} removed (was {_json(old)})"
+    elif not equal_as_json(old, new):
+        yield f"{what}: {_json(old)} → {_json(new)}"
 
 
 def _json(value: Any, indent: int | None = None) -> str:

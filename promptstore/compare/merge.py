@@ -6,14 +6,19 @@ whole file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from promptstore.compare.equality import as_key, equal_as_json
 from promptstore.compare.sequences import opcodes
+from promptstore.compare.texts import MARKER_SIZE, MergedLines, merge_lines, merge_texts
 from promptstore.errors import PromptFileError, PromptStoreError
-from promptstore.git import MARKER_SIZE, MergedLines, merge_lines, merge_texts
-from promptstore.promptfile import comments_of, edit, loads, rebuild
-from promptstore.promptfile.schema import check_content
+from promptstore.model.prompt import parse_content
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.formatter import comments_of
+from promptstore.promptfile.reader import loads
 
 
 class Sides(NamedTuple):
@@ -30,11 +35,13 @@ class Sides(NamedTuple):
     theirs: bytes
 
 
-class _ConflictError(Exception):
-    """Both sides changed one thing, each in its own way."""
+class MergeConflictError(Exception):
+    """Both sides changed one thing, each in its own way; it never leaves the package."""
 
 
-_ABSENT: Final = object()
+ABSENT: Final = object()
+"""Stands for a value that a side does not have."""
+
 _BOTH: Final = object()
 _BY_KEY: Final = ("variables", "config", "metadata")
 
@@ -54,7 +61,7 @@ def merge_files(sides: Sides, path: str, *, marker_size: int = MARKER_SIZE) -> M
     by_lines = merge_lines(*sides, marker_size=marker_size)
     try:
         merged = _merged(sides, path, by_lines.data if by_lines.is_clean else None)
-    except (_ConflictError, PromptStoreError):
+    except (MergeConflictError, PromptStoreError):
         merged = None
     if merged is not None:
         return MergedLines(merged, is_clean=True)
@@ -66,14 +73,13 @@ def merge_files(sides: Sides, path: str, *, marker_size: int = MARKER_SIZE) -> M
 
 def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
     base, ours, theirs = (loads(data, path).content for data in sides)
-    content = _mapping(base, ours, theirs)
+    content = merge_mappings(base, ours, theirs, deep=False)
     if by_lines is not None and _says(by_lines, content, path):
         return by_lines  # Lines keep the comments of both.
     if comments_of(sides.theirs, path) != comments_of(sides.base, path):
         return None  # An edit of ours would lose the comments of theirs.
-    problems: list[str] = []
-    check_content(content, lambda _path, _code, message: problems.append(message))
-    return None if problems else edit(sides.ours, rebuild(content).to_prompt(), path)
+    found = parse_content(content)
+    return None if isinstance(found, list) else edit(sides.ours, found, path)
 
 
 def _reads(data: bytes, path: str) -> bool:
@@ -86,17 +92,32 @@ def _reads(data: bytes, path: str) -> bool:
 
 def _says(data: bytes, content: dict[str, Any], path: str) -> bool:
     try:
-        return loads(data, path).content == content
+        return equal_as_json(loads(data, path).content, content)
     except PromptFileError:
         return False
 
 
-def _mapping(base: Any, ours: Any, theirs: Any, *, deep: bool = False) -> dict[str, Any]:
+def merge_mappings(base: Any, ours: Any, theirs: Any, *, deep: bool = True) -> dict[str, Any]:
+    """Merge two edits of one JSON object, key by key; strings by their lines.
+
+    Args:
+        base: What both started from.
+        ours: The one edit.
+        theirs: The other edit.
+        deep: Whether the objects in it are merged key by key too, and `messages` and `tags` are
+            keys like any other. Otherwise it is the content of a prompt file.
+
+    Returns:
+        The merged object.
+
+    Raises:
+        MergeConflictError: Both changed one thing, each in its own way.
+    """
     merged: dict[str, Any] = {}
     for key in dict.fromkeys([*ours, *theirs]):
-        three = (side.get(key, _ABSENT) for side in (base, ours, theirs))
+        three = (side.get(key, ABSENT) for side in (base, ours, theirs))
         value = _key(key, *three, deep=deep)
-        if value is not _ABSENT:
+        if value is not ABSENT:
             merged[key] = value
     return merged
 
@@ -106,59 +127,67 @@ def _key(key: str, base: Any, ours: Any, theirs: Any, *, deep: bool) -> Any:
     if chosen is not _BOTH:
         return chosen
     if isinstance(ours, dict) and isinstance(theirs, dict) and (deep or key in _BY_KEY):
-        return _mapping(base if isinstance(base, dict) else {}, ours, theirs, deep=True)
+        return merge_mappings(base if isinstance(base, dict) else {}, ours, theirs)
     if deep:
-        return _text(base, ours, theirs)
+        return merge_text_values(base, ours, theirs)
     if key == "messages":
-        return _messages(base if isinstance(base, list) else [], ours, theirs)
+        return merge_messages(base if isinstance(base, list) else [], ours, theirs)
     if key == "tags":
         return _tags(base if isinstance(base, list) else [], ours, theirs)
-    return _text(base, ours, theirs)
+    return merge_text_values(base, ours, theirs)
 
 
 def _chosen(base: Any, ours: Any, theirs: Any) -> Any:
-    """Choose the side that changed, or `_BOTH` where both did and each is still there."""
+    """Return the side that changed, or `_BOTH` where both did and each is still there."""
     if _same(ours, theirs) or _same(base, theirs):
         return ours
     if _same(base, ours):
         return theirs
-    if _ABSENT in (ours, theirs):
-        raise _ConflictError
+    if ABSENT in (ours, theirs):
+        raise MergeConflictError
     return _BOTH
 
 
-def _text(base: Any, ours: Any, theirs: Any) -> str:
-    """Merge one text by its lines, as git merges a file."""
+def merge_text_values(base: Any, ours: Any, theirs: Any) -> str:
+    """Merge two edits of one string by its lines.
+
+    Raises:
+        MergeConflictError: Both changed the same lines, or one of the three is no string.
+    """
     if not all(isinstance(side, str) for side in (base, ours, theirs)):
-        raise _ConflictError
+        raise MergeConflictError
     merged = merge_texts(base, ours, theirs)
     if merged is None:
-        raise _ConflictError
+        raise MergeConflictError
     return merged
 
 
 def _tags(base: list[str], ours: list[str], theirs: list[str]) -> list[str]:
-    gone = {tag for tag in base if tag not in theirs}
-    return [
-        tag
-        for tag in dict.fromkeys([*ours, *theirs])
-        if tag not in gone and _stays(tag, base, ours)
-    ]
+    gone = (set(base) - set(ours)) | (set(base) - set(theirs))
+    return [tag for tag in dict.fromkeys([*ours, *theirs]) if tag not in gone]
 
 
-def _stays(tag: str, base: list[str], ours: list[str]) -> bool:
-    return tag in ours or tag not in base
+def merge_messages(base: list[Any], ours: list[Any], theirs: list[Any]) -> list[Any]:
+    """Merge two lists of messages: each message of the base is a place, and between are gaps.
 
+    Args:
+        base: The messages that both started from, as plain JSON.
+        ours: The one edit.
+        theirs: The other edit.
 
-def _messages(base: list[Any], ours: list[Any], theirs: list[Any]) -> list[Any]:
-    """Merge two lists of messages: each message of the base is a place, and between are gaps."""
+    Returns:
+        The merged messages.
+
+    Raises:
+        MergeConflictError: Both changed one message, or the same gap, each in its own way.
+    """
     our_places, their_places = _placed(base, ours), _placed(base, theirs)
     merged: list[Any] = []
     for index in range(len(base) + 1):
         merged += _gap(our_places.gaps[index], their_places.gaps[index])
         if index < len(base):
             kept = _message(base[index], our_places.kept[index], their_places.kept[index])
-            merged += [] if kept is _ABSENT else [kept]
+            merged += [] if kept is ABSENT else [kept]
     return merged
 
 
@@ -166,7 +195,7 @@ class _Placed(NamedTuple):
     """A list of messages seen from the base.
 
     Attributes:
-        kept: What each message of the base became; `_ABSENT` for one that was removed.
+        kept: What each message of the base became; `ABSENT` for one that was removed.
         gaps: The new messages before each message of the base, and at the end.
     """
 
@@ -175,9 +204,9 @@ class _Placed(NamedTuple):
 
 
 def _placed(base: list[Any], side: list[Any]) -> _Placed:
-    kept: list[Any] = [_ABSENT] * len(base)
+    kept: list[Any] = [ABSENT] * len(base)
     gaps: list[list[Any]] = [[] for _ in range(len(base) + 1)]
-    old, new = list(map(repr, base)), list(map(repr, side))
+    old, new = list(map(as_key, base)), list(map(as_key, side))
     for tag, i1, i2, j1, j2 in opcodes(old, new):
         if tag == "equal" or i2 - i1 == j2 - j1:
             kept[i1:i2] = side[j1:j2]
@@ -196,14 +225,18 @@ def _pair(
     gaps: list[list[Any]],
 ) -> None:
     """Pair messages of one role in order; the rest was removed or is new."""
-    i, last, j, end = span
-    for message in side[j:end]:
-        at = next((n for n in range(i, last) if _kind(base[n]) == _kind(message)), None)
-        if at is None:
-            gaps[i].append(message)
+    at, last, first, end = span
+    places: dict[Any, list[int]] = defaultdict(list)
+    for place in range(at, last):
+        places[_kind(base[place])].append(place)
+    for message in side[first:end]:
+        alike = places[_kind(message)]
+        index = bisect_left(alike, at)
+        if index == len(alike):
+            gaps[at].append(message)
         else:
-            kept[at] = message
-            i = at + 1
+            kept[alike[index]] = message
+            at = alike[index] + 1
 
 
 def _kind(message: Mapping[str, Any]) -> Any:
@@ -211,16 +244,17 @@ def _kind(message: Mapping[str, Any]) -> Any:
 
 
 def _gap(ours: list[Any], theirs: list[Any]) -> list[Any]:
-    if not ours or not theirs or repr(ours) == repr(theirs):
+    if not ours or not theirs or equal_as_json(ours, theirs):
         return ours or theirs
-    raise _ConflictError
+    raise MergeConflictError
 
 
 def _message(base: Any, ours: Any, theirs: Any) -> Any:
     chosen = _chosen(base, ours, theirs)
-    return _mapping(base, ours, theirs, deep=True) if chosen is _BOTH else chosen
+    return merge_mappings(base, ours, theirs) if chosen is _BOTH else chosen
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare with types: in Python 1 and True are equal."""
-    return one is other or repr(one) == repr(other)
+    if ABSENT in (one, other):
+        return one is other
+    return equal_as_json(one, other)

@@ -1,8 +1,8 @@
 """PostHog's events as readable text.
 
-What was given is read into one `Event` or `Trace` (`reading`). A style then reads the messages in
-it and lays them out: `posthog` to the byte as PostHog prints, `complete` so that nothing is lost,
-by way of one small model of messages (`messages`) that the `providers` fill.
+What was given is read into one `Event` or `Trace` (`events`). A style then lays it out: `posthog`
+to the byte as PostHog prints, `complete` so that nothing is lost, by way of one small model of
+messages that every provider's shapes and streams are read into.
 """
 
 from __future__ import annotations

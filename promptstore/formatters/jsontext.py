@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 DEEPEST: Final = 400
 """How many levels are given an indentation of their own; what is deeper stands on one line."""
 
+_ROOM: Final = 10_000_000  # what may be indented, in characters; what comes then stands on one line
+_PIECE: Final = 20  # characters that a piece counts for besides its indentation
 _ESCAPED: Final = json.JSONEncoder(default=str)
 _READABLE: Final = json.JSONEncoder(default=str, ensure_ascii=False)
 _DECODER: Final = json.JSONDecoder()
+_SURE: Final = 16  # characters of a decimal that a float always holds
 _CONTAINERS: Final = (dict, list, tuple)
 _WORDS: Final = {None: "null", True: "true", False: "false"}
 _NUMBERS: Final = (int, float)
@@ -67,7 +71,7 @@ def indented(value: Any) -> str:
 
 
 def load_json(text: str) -> Any:
-    """Decode a text if it is JSON that can be decoded, else give the text itself."""
+    """Decode a string if it is JSON that can be decoded, else return the string itself."""
     try:
         if text.startswith(("{", "[")):
             value, end = _DECODER.raw_decode(text)  # twice as fast as `json.loads` on short texts
@@ -78,9 +82,45 @@ def load_json(text: str) -> Any:
         return text
 
 
+def load_exact(text: str) -> Any:
+    """Decode a string if it is JSON of which decoding loses nothing, else return the string itself.
+
+    What would be lost are keys that are repeated, and numbers that a float does not hold.
+    """
+    try:
+        return _EXACT.decode(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def is_numbers(value: Any) -> bool:
-    """Tell whether it is a list of numbers and nothing else, such as tokens."""
+    """Return whether it is a list of numbers and nothing else, such as tokens."""
     return isinstance(value, list) and bool(value) and all(type(item) in _NUMBERS for item in value)
+
+
+def _exact_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError
+    return value
+
+
+def _exact_float(text: str) -> float:
+    value = float(text)
+    if (len(text) > _SURE or "e" in text or "E" in text) and Decimal(text) != Decimal(repr(value)):
+        raise ValueError
+    return value
+
+
+def _exact_int(text: str) -> int:
+    if text == "-0":
+        raise ValueError
+    return int(text)
+
+
+_EXACT: Final = json.JSONDecoder(
+    object_pairs_hook=_exact_object, parse_float=_exact_float, parse_int=_exact_int
+)
 
 
 def _nested_json(value: Any, scalar: Callable[[Any], str], *, deepest: int = 0) -> str:
@@ -99,6 +139,7 @@ def _nested(
     """
     pieces: list[str] = []
     rows: list[tuple[Iterator[Any], bool, str, str]] = []  # of the containers that are open
+    room = _ROOM if deepest else 0
     item = value
     while True:
         is_opened = item and isinstance(item, _CONTAINERS)
@@ -115,7 +156,10 @@ def _nested(
             pieces.append(scalar(item))
         while rows:
             items, is_object, between, end = rows[-1]
-            if (item := next(items, _NOTHING)) is not _NOTHING:
+            room -= _PIECE + len(between)
+            if deepest and room < 0 and (rest := dict(items) if is_object else [*items]):
+                pieces.append(("" if is_opened else between) + one_line(rest)[1:-1])
+            elif (item := next(items, _NOTHING)) is not _NOTHING:
                 break
             pieces.append(end)
             rows.pop()

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.formatters import complete, posthog
-from promptstore.formatters.events import Event, Trace
+from promptstore.formatters.events import EVENT_TYPES, TRACE, Trace, read_event
 from promptstore.formatters.finishing import finish, make_encodable
-from promptstore.formatters.options import TextReprOptions, make_options
-from promptstore.formatters.reading import EVENT_TYPES, TRACE, read_event
-from promptstore.formatters.shortening import Piece
+from promptstore.formatters.options import make_options
 
 _RENDERING: Final = {"posthog": "detailed", "complete": "complete"}
 
@@ -81,7 +79,8 @@ def text_repr(event: Any, *, event_type: str | None = None, **options: Any) -> T
         event_type = event_type or (kind if kind in EVENT_TYPES else None)
         event = event["data"]
     found = read_event(event, event_type)
-    lines, is_shortened = _write(found, chosen)
+    write = complete.write if chosen.style == "complete" else posthog.write
+    lines, is_shortened = write(found, chosen)
     text, is_cut = finish(
         lines, numbered=chosen.include_line_numbers, max_length=chosen.max_length or 0
     )
@@ -100,18 +99,10 @@ def text_repr(event: Any, *, event_type: str | None = None, **options: Any) -> T
 
 
 def _is_request(value: Any) -> bool:
-    """Tell whether it is the whole body that the endpoint is sent, with the event under `data`."""
+    """Return whether it is the whole body of a request, with the event under `data`."""
     return (
         isinstance(value, dict)
         and "data" in value
         and isinstance(value.get("event_type"), str)
         and "properties" not in value
     )
-
-
-def _write(found: Event | Trace, options: TextReprOptions) -> tuple[list[Piece], bool]:
-    if options.style == "complete":
-        return complete.write(found, options)
-    if isinstance(found, Trace):
-        return posthog.trace_lines(found, options), False
-    return posthog.event_lines(found, options), False

@@ -8,59 +8,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from promptstore.git.odb import Commit, Link
 from promptstore.git.reading import (
-    Commit,
-    Link,
     Repository,
     blob_id,
     create_repository,
 )
-from promptstore.git.trees import (
-    EMPTY_TREE,
-    Difference,
-    Entry,
-    PlainNames,
-    Step,
-    changes_along,
-)
+from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 from promptstore.lazy import lazy_names
 
 if TYPE_CHECKING:
     from promptstore.git.commits import CommitNote, FileChange
     from promptstore.git.identity import Signature, choose_signatures
     from promptstore.git.locks import Patience
-    from promptstore.git.mergefile import (
-        MARKER_SIZE,
-        MergedLines,
-        merge_lines,
-        merge_texts,
-    )
-    from promptstore.git.refs import is_ancestor, join_ref, start_branch, update_ref
+    from promptstore.git.refs import join_ref, start_branch, update_ref
+    from promptstore.git.revs import common_ancestor, is_ancestor, resolve_rev
     from promptstore.git.writing import update_branch
 
 __all__ = [
     "EMPTY_TREE",
-    "MARKER_SIZE",
     "Commit",
     "CommitNote",
     "Difference",
     "Entry",
     "FileChange",
     "Link",
-    "MergedLines",
     "Patience",
-    "PlainNames",
     "Repository",
     "Signature",
-    "Step",
     "blob_id",
-    "changes_along",
     "choose_signatures",
+    "common_ancestor",
     "create_repository",
     "is_ancestor",
     "join_ref",
-    "merge_lines",
-    "merge_texts",
+    "resolve_rev",
     "start_branch",
     "update_branch",
     "update_ref",
@@ -69,15 +51,13 @@ __all__ = [
 _HOME_OF: Final = {
     "CommitNote": "commits",
     "FileChange": "commits",
-    "MARKER_SIZE": "mergefile",
-    "MergedLines": "mergefile",
     "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
-    "is_ancestor": "refs",
+    "common_ancestor": "revs",
+    "is_ancestor": "revs",
+    "resolve_rev": "revs",
     "join_ref": "refs",
-    "merge_lines": "mergefile",
-    "merge_texts": "mergefile",
     "start_branch": "refs",
     "update_branch": "writing",
     "update_ref": "refs",

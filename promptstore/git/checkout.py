@@ -14,6 +14,7 @@ from pygit2.enums import FileMode, FilterMode
 
 from promptstore.errors import ConflictError
 from promptstore.git.commits import Move
+from promptstore.git.configuration import Settings
 from promptstore.git.locks import LinkedLock, Patience
 from promptstore.git.reading import Repository, translated
 from promptstore.git.trees import Entry
@@ -247,9 +248,9 @@ def _head(git_dir: str) -> str | None:
     return text.removeprefix("ref:").strip() if text.startswith("ref:") else None
 
 
-def _is_bare(config: pygit2.Config) -> bool:
+def _is_bare(config: Settings) -> bool:
     """Tell whether git is told that the main git directory has no working tree."""
-    return "core.bare" in config and config.get_bool("core.bare")
+    return config.get_bool("core.bare")
 
 
 def _staged_fault(index: pygit2.Index, move: Move) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -17,14 +18,16 @@ from pygit2.enums import FileMode
 from pygit2.transaction import ReferenceTransaction
 
 from promptstore.errors import ConflictError, ReadOnlyError, RepositoryLockedError
+from promptstore.git.configuration import Settings
 from promptstore.git.identity import Signature
 from promptstore.git.locks import LinkedLock, Patience
 from promptstore.git.objects import NewObjects
 from promptstore.git.reading import Repository
-from promptstore.git.trees import EMPTY_TREE, Entry, RawTree
+from promptstore.git.trees import EMPTY_TREE, Entry
 
 _FOLDER: Final = b"40000"
 _NOTHING: Final = b"", b""
+_TREE_ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 _MORE_THAN_A_MOVE: Final = ("core.logallrefupdates", "core.fsyncobjectfiles")
 """What git may be told to do besides when a reference moves: log it, or force it to the disk."""
@@ -196,7 +199,6 @@ def store_commit(
     data = _commit_data(tree, parents, note)
     commit = objects.add("commit", data)
     objects.store()
-    repository.remember_commit(commit, data)
     return commit
 
 
@@ -232,8 +234,9 @@ def _add_tree(
     changes: Mapping[tuple[bytes, ...], Entry | None],
 ) -> str:
     """Take in a tree with some entries changed, and give its id."""
-    before = repository.raw_tree(tree)
-    entries = dict(before.in_order())
+    data = b"" if tree == EMPTY_TREE else repository.handle.read(tree)[1]
+    before = {name: (mode, raw_id) for mode, name, raw_id in _TREE_ENTRY.findall(data)}
+    entries = dict(before)
     inside: dict[bytes, dict[tuple[bytes, ...], Entry | None]] = {}
     for (name, *rest), entry in changes.items():
         if rest:
@@ -246,19 +249,18 @@ def _add_tree(
         below_id = _add_tree(repository, objects, folder, below)
         _set(entries, name, None if below_id == EMPTY_TREE else Entry(FileMode.TREE, below_id))
     names = {name for name, *_ in changes}
-    data = _edited(before, entries, names)
-    if data is None:
+    edited = _edited(data, before, entries, names)
+    if edited is None:
         entries = dict(sorted(entries.items(), key=_git_order))
-        data = b"".join(
+        edited = b"".join(
             [b"%b %b\0%b" % (mode, name, raw_id) for name, (mode, raw_id) in entries.items()]
         )
-    stored = objects.add("tree", data)
-    repository.remember_tree(stored, data, entries)
-    return stored
+    return objects.add("tree", edited)
 
 
 def _edited(
-    before: RawTree,
+    data: bytes,
+    entries: Mapping[bytes, tuple[bytes, bytes]],
     after: Mapping[bytes, tuple[bytes, bytes]],
     names: Iterable[bytes],
 ) -> bytes | None:
@@ -267,7 +269,6 @@ def _edited(
     Returns:
         The tree, or None where it must be written anew: an entry came, went or is of another kind.
     """
-    data, entries = before.data, before.in_order()
     for name in names:
         (mode, old_id), (new_mode, new_id) = entries.get(name, _NOTHING), after.get(name, _NOTHING)
         if mode != new_mode or not mode:
@@ -393,7 +394,7 @@ def _moves_plainly(repository: Repository) -> bool:
     return repository.handle.is_bare and repository.configuration.ask(_is_quiet)
 
 
-def _is_quiet(config: pygit2.Config) -> bool:
+def _is_quiet(config: Settings) -> bool:
     return not any(key in config for key in _MORE_THAN_A_MOVE)
 
 

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
-import pygit2
-
 from promptstore.errors import InvalidArgumentError, RepositoryError
+from promptstore.git.configuration import Settings
 from promptstore.git.reading import Repository, translated
 
 Role: TypeAlias = Literal["author", "committer"]
@@ -61,7 +60,7 @@ def find_signature(repository: Repository, role: Role) -> Signature | None:
     return parse_signature(f"{name} <{email}>") if name and email else None
 
 
-def _people(config: pygit2.Config) -> dict[str, str]:
+def _people(config: Settings) -> dict[str, str]:
     keys = [f"{who}.{fact}" for who in ("user", *get_args(Role)) for fact in ("name", "email")]
     found = ((key, config[key]) for key in keys if key in config)
     # A key that stands there without a value says nothing.

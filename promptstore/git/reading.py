@@ -1,90 +1,49 @@
-"""Opening a repository, resolving revs, reading commits, trees and blobs."""
+"""Opening a repository, resolving revs, reading commits, trees and blobs.
+
+No program is run: neither git nor what a repository's configuration names.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property, lru_cache
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
 
-from promptstore.errors import (
-    ReadOnlyError,
-    RepositoryError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-    UnsupportedRepositoryError,
-)
-from promptstore.git.trees import (
-    EMPTY_TREE,
-    LARGE_TREE,
-    Entry,
-    PlainNames,
-    RawTree,
-    TreeCache,
-    TreeReader,
-    cut_stems,
-    cut_stems_and_ids,
-    entry_of,
-    files_and_folders,
-)
+from promptstore.errors import RepositoryError, RevisionNotFoundError
+from promptstore.git.failures import explain, translated
+from promptstore.git.loose import LooseObjects
+from promptstore.git.odb import Commit, Link, ObjectDatabase
+from promptstore.git.opening import find_repository, open_repository
+from promptstore.git.trees import EMPTY_TREE, Entry
 
 if TYPE_CHECKING:
     from promptstore.git.configuration import Configuration
 
-_PERSON: Final = rb"[^\s<>](?:[^<>\n\0]*[^\s<>])? <[^\s<>]+>"
-_ORDINARY_COMMIT: Final = re.compile(
-    rb"tree ([0-9a-f]{40})\n(?:parent [0-9a-f]{40}\n)*"
-    rb"author (" + _PERSON + rb") \d{1,15} [-+]\d{4}\n"
-    rb"committer " + _PERSON + rb" (\d{1,15}) ([-+])(0\d|1[0-4])([0-5]\d)\n"
-    rb"\n([^\n\0][^\0]*)"
-)
-"""A commit without further headers, read in a fifth of the time that libgit2's objects take."""
+__all__ = [
+    "Head",
+    "Repository",
+    "blob_id",
+    "create_repository",
+    "translated",
+]
 
-_MANY: Final = 20
-"""From how many commits on a quicker way of reading is worth loading."""
+_TREE: Final = int(ObjectType.TREE)
+_BLOB: Final = int(ObjectType.BLOB)
+_LINK_MODE: Final = re.compile(rb"12[0-7]{4} ")
+"""How a tree says that an entry is a symbolic link, though a name or an id may look like it."""
 
+_MAX_ENTRIES: Final = 50_000
+"""How many entries the trees that a thread keeps may hold together."""
 
-class Commit(NamedTuple):
-    """What promptstore needs to know of a commit.
-
-    Attributes:
-        id: Its id.
-        tree: The id of its root tree.
-        author: Its author, as ``name <email>``.
-        committed_at: When it was committed, in the committer's time zone.
-        message: Its whole message.
-    """
-
-    id: str
-    tree: str
-    author: str
-    committed_at: datetime
-    message: str
-
-
-class Link(NamedTuple):
-    """One step of a first-parent history: just enough to walk it quickly.
-
-    Attributes:
-        id: The commit's id.
-        tree: The id of its root tree.
-        parent: The id of its first parent, or None for a root commit.
-        time: When it was committed, in seconds since 1970.
-    """
-
-    id: str
-    tree: str
-    parent: str | None
-    time: int
+_MAX_COMMITS: Final = 4096
 
 
 class Head(NamedTuple):
@@ -99,6 +58,27 @@ class Head(NamedTuple):
     tip: str | None
 
 
+class _Handle:
+    """libgit2's own object for one thread of one process, and the trees that it read.
+
+    Trees keep a repository and so its packs open: they go together.
+    """
+
+    def __init__(self, git_dir: Path, generation: int) -> None:
+        self.pid = os.getpid()
+        self.generation = generation
+        self.repository = open_repository(git_dir)
+        self.trees: dict[str, pygit2.Tree] = {}
+        self._entries = 0
+
+    def keep_tree(self, tree_id: str, tree: pygit2.Tree) -> None:
+        self._entries += len(tree)
+        if self._entries > _MAX_ENTRIES:
+            self.trees.clear()
+            self._entries = len(tree)
+        self.trees[tree_id] = tree
+
+
 class Repository:
     """A git repository, read through libgit2.
 
@@ -109,35 +89,25 @@ class Repository:
         git_dir: The repository's own git directory.
         common_dir: The git directory that it shares with its linked worktrees.
         workdir: The top of its working tree, or None for a bare repository.
+        objects: Its objects.
     """
 
-    def __init__(self, git_dir: Path) -> None:
-        self.git_dir = git_dir
+    def __init__(self, git_dir: Path, path: Path | None = None) -> None:
+        self._path = os.path.abspath(path or git_dir)  # noqa: PTH100 - links are kept
+        self._is_linked = os.path.realpath(self._path) != self._path
         self._handles = threading.local()
-        with translated(git_dir):
-            handle = self.handle
-            self.workdir = Path(handle.workdir) if handle.workdir else None
-        self.common_dir = _common_dir(git_dir)
-        self._trees: TreeCache[dict[str, Entry]] = TreeCache()
-        self._raw_trees: TreeCache[RawTree] = TreeCache()
-        self._written_commit = "", b""
-        self._commits = lru_cache(maxsize=65536)(self._read_commit)
-
-    @cached_property
-    def configuration(self) -> Configuration:
-        """What git is told."""
-        # Loaded here, as only who writes asks for it.
-        from promptstore.git.configuration import Configuration
-
-        folders = {str(self.git_dir), str(self.common_dir)}
-        return Configuration(folders, lambda: self.handle.config)
+        self._generation = 0
+        self._stamps: list[tuple[int, int, int] | None] = []
+        self._commits = lru_cache(maxsize=_MAX_COMMITS)(lambda commit: self.objects.commit(commit))
+        self._settle(git_dir)
 
     @classmethod
     def discover(cls, path: Path) -> Repository:
         """Open the repository that a path lies in.
 
         Args:
-            path: A folder in a working tree, a bare repository, a ``.git`` folder.
+            path: A folder in a working tree, a bare repository, a ``.git`` folder. Where it is a
+                symbolic link that is pointed elsewhere later, `refresh` follows it.
 
         Returns:
             The repository.
@@ -145,42 +115,54 @@ class Repository:
         Raises:
             RepositoryNotFoundError: The path lies in no repository.
             UnsupportedRepositoryError: Its format cannot be read by libgit2.
-            RepositoryError: It cannot be opened, for example because another user owns it.
+            RepositoryError: It is damaged, or cannot be opened, for example because another user
+                owns it.
         """
-        with translated(path):
-            found = pygit2.discover_repository(str(path))
-        if found is None:
-            raise RepositoryNotFoundError(
-                path=str(path),
-                reason="this is not in a git repository. Run `git init`, or give another path.",
-            )
-        return cls(Path(found))
+        return cls(find_repository(path), path)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What git is told."""
+        # Loaded here, as only who writes asks for it.
+        from promptstore.git.configuration import Configuration
+
+        return Configuration(lambda: self.handle.config)
 
     @property
     def is_shallow(self) -> bool:
-        """Tell whether older commits were left out when it was cloned."""
+        """Whether older commits were left out when it was cloned."""
         return bool(self.handle.is_shallow)
 
+    def refresh(self) -> None:
+        """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
+        if self._is_linked and _identity(self._path) != self._path_stamp:
+            with suppress(RepositoryError):  # while a link is swapped there may be nothing
+                self._settle(find_repository(Path(self._path)))
+        stamps = self._read_stamps()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            self._generation += 1
+
     def head_branch(self) -> str | None:
-        """Name the branch that HEAD is on, unborn or not; None when HEAD is detached."""
-        with translated(self.git_dir):
-            target = self.handle.lookup_reference("HEAD").target
-        return target.removeprefix("refs/heads/") if isinstance(target, str) else None
+        """Return the branch that HEAD is on, unborn or not; None when HEAD is detached."""
+        return self.head().branch
 
     def head(self) -> Head:
-        """Tell what HEAD is at this moment, from one look at it."""
-        with translated(self.git_dir):
-            reference = self.handle.lookup_reference("HEAD")
-            target = reference.target
-            if not isinstance(target, str):
-                return Head(None, str(target))
-            tip = None
-            with suppress(KeyError, pygit2.InvalidSpecError):
-                tip = str(reference.resolve().target)
-        return Head(target.removeprefix("refs/heads/"), tip)
+        """Return what HEAD is at this moment.
+
+        Raises:
+            RepositoryError: It, or the branch, is damaged.
+        """
+        try:
+            target = self.handle.lookup_reference("HEAD").target
+        except (KeyError, pygit2.GitError, OSError) as error:
+            raise explain(self.git_dir, error) from error
+        if not isinstance(target, str):
+            return Head(None, str(target))
+        return Head(target.removeprefix("refs/heads/"), self.branch_tip(target))
 
     def tip(self, branch: str | None = None) -> str | None:
-        """Find the newest commit of a branch, as git has it at this moment.
+        """Return the newest commit of a branch, as git has it at this moment.
 
         Args:
             branch: A local branch; None means HEAD, be it on a branch or detached.
@@ -190,96 +172,42 @@ class Repository:
 
         Raises:
             RevisionNotFoundError: There is no such branch.
+            RepositoryError: The reference is damaged.
         """
-        handle = self.handle
-        with translated(self.git_dir):
-            try:
-                name = "HEAD" if branch is None else f"refs/heads/{branch}"
-                return str(handle.lookup_reference(name).resolve().target)
-            except (KeyError, pygit2.InvalidSpecError):
-                if branch is None or branch == self.head_branch():
-                    return None
-                raise RevisionNotFoundError(rev=branch, reason="no such branch") from None
-
-    def resolve(self, rev: str) -> str:
-        """Resolve a rev to a commit, as ``git rev-parse REV^{commit}`` does.
-
-        Args:
-            rev: A branch, tag, commit id or any other spelling of git; a name that only a remote
-                has (``feature`` for ``origin/feature``) works too.
-
-        Returns:
-            The commit's id.
-
-        Raises:
-            RevisionNotFoundError: It names nothing, too much, or no commit.
-        """
-        if not rev or "\0" in rev:
-            raise RevisionNotFoundError(rev=rev)
-        try:
-            found = self.handle.revparse_single(rev)
-        except KeyError:
-            remote = self._remote_tip(rev)
-            if remote is None:
-                raise RevisionNotFoundError(rev=rev, reason=self._shallowness()) from None
-            return remote
-        except (ValueError, pygit2.GitError) as error:
-            raise RevisionNotFoundError(rev=rev, reason=str(error).rstrip(".")) from None
-        try:
-            return str(found.peel(pygit2.Commit).id)
-        except (ValueError, pygit2.GitError):
-            kind = found.type_str
-            raise RevisionNotFoundError(rev=rev, reason=f"it is a {kind}, no commit") from None
-
-    def common_ancestor(self, one: str, other: str) -> str:
-        """Find the commit that two commits grew from.
-
-        Args:
-            one: The id of a commit.
-            other: The id of another.
-
-        Returns:
-            The id of the best common ancestor.
-
-        Raises:
-            RevisionNotFoundError: They have none.
-        """
-        with translated(self.git_dir):
-            # The stubs of pygit2 leave out that there may be none.
-            found = cast("pygit2.Oid | None", self.handle.merge_base(one, other))
-        if found is None:
-            reason = f"it has no history in common with {other}"
-            shallow = self._shallowness()
-            raise RevisionNotFoundError(
-                rev=one, reason=f"{reason}; {shallow}" if shallow else reason
-            )
-        return str(found)
-
-    def _shallowness(self) -> str:
-        """Say that older commits may be missing, where they may."""
-        if not self.is_shallow:
-            return ""
-        return "the clone is shallow; `git fetch --unshallow` brings the older commits"
+        if branch is None:
+            return self.head().tip
+        found = self.branch_tip(f"refs/heads/{branch}")
+        if found is None and branch != self.head_branch():
+            raise RevisionNotFoundError(rev=branch, reason="no such branch")
+        return found
 
     def branch_tip(self, full_name: str) -> str | None:
-        """Find the commit of a reference given by its full name.
+        """Return the commit of a reference given by its full name.
 
         Args:
             full_name: For example ``refs/heads/main``.
 
         Returns:
             The commit's id, or None where there is no such reference.
+
+        Raises:
+            RepositoryError: The reference is damaged.
         """
         try:
-            return str(self.handle.lookup_reference(full_name).peel(pygit2.Commit).id)
-        except (KeyError, pygit2.GitError):
+            target = self.handle.lookup_reference(full_name).target
+            if isinstance(target, str):
+                target = self.handle.lookup_reference(target).resolve().target
+        except (KeyError, pygit2.InvalidSpecError):
             return None
+        except (pygit2.GitError, OSError) as error:
+            raise explain(self.git_dir, error) from error
+        return str(target)
 
     def commit(self, commit_id: str) -> Commit:
         """Read one commit.
 
         Raises:
-            RepositoryError: The object is not there.
+            RepositoryError: The object is missing or damaged.
         """
         return self._commits(commit_id)
 
@@ -287,88 +215,45 @@ class Repository:
         """Walk a first-parent history from its newest commit to its first.
 
         Raises:
-            RepositoryError: A commit is missing.
+            RepositoryError: A commit is missing or damaged.
         """
-        current: str | None = tip
-        read: Callable[[str, ObjectType], bytes] = self._read
-        for number in count():
-            if current is None:
-                return
-            if number == _MANY:
-                read = self._bulk_read()
-            data = read(current, ObjectType.COMMIT)
-            header = data.partition(b"\n\n")[0]
-            tree = header[5:45].decode()
-            parent = header[53:93].decode() if header[46:53] == b"parent " else None
-            yield Link(current, tree, parent, _committer_time(header))
-            current = parent
+        return self.objects.for_history().walk(tip)
 
     def tree(self, tree_id: str) -> dict[str, Entry]:
         """Read the entries of a tree by name; one that git cannot name in UTF-8 is left out."""
-        entries = self._trees.get(tree_id)
-        if entries is None:
-            entries = self._trees.put(tree_id, self._read_tree(tree_id))
-        return entries
+        return {
+            name: Entry(int(one.filemode), str(one.id))
+            for one in self._tree(tree_id) or ()
+            if (name := one.name or "").isascii() or _is_utf8(name)
+        }
 
-    def raw_tree(self, tree_id: str) -> RawTree:
-        """Read a tree as git writes it."""
-        tree = self._raw_trees.get(tree_id)
-        if tree is None:
-            data = b"" if tree_id == EMPTY_TREE else self._read(tree_id, ObjectType.TREE)
-            tree = self._raw_trees.put(tree_id, RawTree(data))
-        return tree
+    def files(self, tree_id: str, suffix: str) -> Iterator[tuple[str, str]]:
+        """List the regular files below a tree whose path ends with something.
 
-    def remember_tree(
-        self, tree_id: str, data: bytes, entries: dict[bytes, tuple[bytes, bytes]]
-    ) -> None:
-        """Take in a tree that was just written, as whoever reads the commit asks for it next.
+        Yields:
+            The path and the blob of each. A path that is not UTF-8 may be among them.
 
-        Args:
-            tree_id: Its id.
-            data: Its content.
-            entries: Its entries in git's order.
+        Raises:
+            RepositoryError: A tree is missing or damaged.
         """
-        self._raw_trees.put(tree_id, RawTree(data, entries))
-
-    def remember_commit(self, commit_id: str, data: bytes) -> None:
-        """Take in a commit that was just written, which its writer reads next.
-
-        Args:
-            commit_id: Its id.
-            data: Its content.
-        """
-        self._written_commit = commit_id, data
-
-    def files_and_folders(
-        self, tree_id: str, suffix: str
-    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """List the regular files of a tree that end with something, and its folders, with the ids.
-
-        It makes no entries, which would take as long as everything else about listing files.
-        """
-        return files_and_folders(self._read(tree_id, ObjectType.TREE), suffix)
-
-    def only_files(self, tree_id: str, kind: PlainNames) -> list[bytes] | None:
-        """List the stems of a tree that holds nothing but regular files of one kind.
-
-        Returns:
-            The names without their suffix, or None where anything else is in the tree. Most trees
-            of prompts are read in a quarter of the time of `files_and_folders`.
-        """
-        return cut_stems(self._read(tree_id, ObjectType.TREE), kind)
-
-    def only_files_with_ids(
-        self, tree_id: str, kind: PlainNames
-    ) -> tuple[list[bytes], list[str]] | None:
-        """List the stems of a tree as `only_files` does, and the id of each."""
-        return cut_stems_and_ids(self._read(tree_id, ObjectType.TREE), kind)
-
-    def tree_reader(self, commits: int) -> TreeReader:
-        """Give what reads the trees of so many commits."""
-        if commits < _MANY:
-            return lambda tree_id: self.raw_tree(tree_id).data
-        read, tree = self._bulk_read(), ObjectType.TREE
-        return lambda tree_id: b"" if tree_id == EMPTY_TREE else read(tree_id, tree)
+        pending = [("", tree_id)]
+        while pending:
+            folder, current = pending.pop()
+            if current == EMPTY_TREE:
+                continue
+            tree = self.objects.tree(current)
+            # To ask each entry for its mode takes longer than all the rest.
+            may_link = _LINK_MODE.search(tree.read_raw()) is not None
+            for one in tree:
+                name = one.name or ""
+                if one.type == _TREE:
+                    pending.append((f"{folder}{name}/", str(one.id)))
+                elif (
+                    one.type == _BLOB
+                    and name.endswith(suffix)
+                    and not (may_link and one.filemode == FileMode.LINK)
+                ):
+                    yield folder + name, str(one.id)
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.
@@ -379,57 +264,33 @@ class Repository:
 
         Returns:
             The entry, or None where there is none.
+
+        Raises:
+            RepositoryError: A tree on the way is missing or damaged.
         """
         entry = Entry(FileMode.TREE, tree_id)
         for segment in path.split("/") if path else ():
-            if not entry.is_tree:
+            tree = self._tree(entry.id) if entry.is_tree else None
+            try:
+                found = tree[segment] if tree else None
+            except (KeyError, ValueError, TypeError):
+                # The others where no name in UTF-8 is asked for.
                 return None
-            found = self._entry(entry.id, segment)
             if found is None:
                 return None
-            entry = found
+            entry = Entry(int(found.filemode), str(found.id))
         return entry
-
-    def _entry(self, tree_id: str, name: str) -> Entry | None:
-        tree = self._raw_trees.get(tree_id)
-        if (tree is None or not tree.is_read) and self._is_large(tree_id):
-            return self._entry_of_large(tree_id, name)
-        found = self.raw_tree(tree_id).in_order().get(name.encode(errors="surrogatepass"))
-        return entry_of(*found) if found else None
-
-    def _is_large(self, tree_id: str) -> bool:
-        """Tell whether a tree holds very many entries, without reading it."""
-        try:
-            kind, size = self.handle.odb.read_header(tree_id)
-        except (KeyError, ValueError, pygit2.GitError):
-            # Reading it tells what is wrong.
-            return False
-        return kind == ObjectType.TREE and size > LARGE_TREE
-
-    def _entry_of_large(self, tree_id: str, name: str) -> Entry | None:
-        """Let libgit2 look for one entry: making ten thousand takes ten times as long."""
-        handle, handles = self.handle, self._handles
-        known: tuple[str, pygit2.Tree] | None = handles.large_tree
-        if known is None or known[0] != tree_id:
-            # It reads such a tree anew for each call, so the last one is kept.
-            known = handles.large_tree = tree_id, cast("pygit2.Tree", handle[tree_id])
-        try:
-            found = known[1][name]
-        except (KeyError, TypeError):
-            # The one where there is none, the other where no name in UTF-8 is asked for.
-            return None
-        return Entry(int(found.filemode), str(found.id))
 
     def blob(self, blob_id: str) -> bytes:
         """Read the content of a blob.
 
         Raises:
-            RepositoryError: The object is not there, for example in a partial clone.
+            RepositoryError: The object is damaged or not there, for example in a partial clone.
         """
-        return self._read(blob_id, ObjectType.BLOB)
+        return self.objects.read(blob_id, pygit2.Blob).data
 
     def clean(self, path: str, data: bytes) -> bytes:
-        """Give the content of a file on disk as git would commit it, with git's own line ends.
+        """Return the content of a file on disk as git would commit it, with git's own line ends.
 
         Args:
             path: Its path in the repository, by which its attributes are found.
@@ -442,66 +303,46 @@ class Repository:
     @property
     def handle(self) -> pygit2.Repository:
         """libgit2's own object, one for each thread of each process; for this package only."""
-        handles = self._handles
-        if getattr(handles, "pid", None) != os.getpid():
-            with translated(self.git_dir):
-                handles.handle = pygit2.Repository(str(self.git_dir))
-            handles.pid = os.getpid()
-            handles.large_tree = None
-        handle: pygit2.Repository = handles.handle
+        return self._current().repository
+
+    def _current(self) -> _Handle:
+        handle: _Handle | None = getattr(self._handles, "current", None)
+        is_own = handle is not None and handle.pid == os.getpid()
+        if handle is None or not is_own or handle.generation != self._generation:
+            if handle is not None and is_own:
+                # It refers to itself, and would keep its packs open until Python looks for that.
+                handle.repository.free()
+            handle = self._handles.current = _Handle(self.git_dir, self._generation)
         return handle
 
-    def _remote_tip(self, rev: str) -> str | None:
-        with translated(self.git_dir):
-            names = [name for name in self.handle.references if name.startswith("refs/remotes/")]
-        tips = {self.branch_tip(name) for name in names if name.split("/", 3)[3:] == [rev]} - {None}
-        return tips.pop() if len(tips) == 1 else None
+    def _settle(self, git_dir: Path) -> None:
+        """Read from a git directory from now on."""
+        with translated(git_dir):
+            self._path_stamp = _identity(self._path)
+            self.git_dir = git_dir
+            self.common_dir = _common_dir(git_dir)
+            self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
+            self._stamps = self._read_stamps()
+            loose = LooseObjects(self.common_dir / "objects")
+            self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
+            self._generation += 1
+            workdir = self.handle.workdir
+            self.workdir = Path(workdir) if workdir else None
 
-    def _read(self, object_id: str, wanted: ObjectType) -> bytes:
-        try:
-            kind, data = self.handle.read(object_id)
-        except (KeyError, ValueError, pygit2.GitError):
-            raise RepositoryError(
-                path=str(self.git_dir),
-                reason=f"the object {object_id} is missing. In a partial clone fetch it with "
-                f"`git cat-file -p {object_id}`; else check the repository with `git fsck`.",
-            ) from None
-        if kind != wanted:
-            raise RepositoryError(
-                path=str(self.git_dir),
-                reason=f"the object {object_id} is no {wanted.name.lower()}. "
-                "Check the repository with `git fsck`.",
-            )
-        return data
+    def _read_stamps(self) -> list[tuple[int, int, int] | None]:
+        """Return what tells that packs, or where a shallow history ends, are others by now."""
+        return [_stamp(path) for path in self._stamped]
 
-    def _bulk_read(self) -> Callable[[str, ObjectType], bytes]:
-        from promptstore.git.bulk import BulkReader
-
-        return BulkReader(self.handle, self._read).read
-
-    def _read_tree(self, tree_id: str) -> dict[str, Entry]:
+    def _tree(self, tree_id: str) -> pygit2.Tree | None:
+        """Read a tree, which is kept; None for the empty one."""
         if tree_id == EMPTY_TREE:
-            return {}
-        return self.raw_tree(tree_id).by_name()
-
-    def _read_commit(self, commit_id: str) -> Commit:
-        written, data = self._written_commit
-        if written != commit_id:
-            data = self._read(commit_id, ObjectType.COMMIT)
-        ordinary = _ORDINARY_COMMIT.fullmatch(data)
-        if ordinary is not None:
-            with suppress(UnicodeDecodeError):
-                return _ordinary_commit(commit_id, ordinary)
-        with translated(self.git_dir):
-            commit = cast("pygit2.Commit", self.handle[commit_id])
-        author, committer = commit.author, commit.committer
-        return Commit(
-            id=commit_id,
-            tree=str(commit.tree_id),
-            author=f"{author.name} <{author.email}>",
-            committed_at=_datetime(committer.time, committer.offset),
-            message=commit.message,
-        )
+            return None
+        handle = self._current()
+        tree = handle.trees.get(tree_id)
+        if tree is None:
+            tree = self.objects.read(tree_id, pygit2.Tree)
+            handle.keep_tree(tree_id, tree)
+        return tree
 
 
 def create_repository(path: Path) -> Repository:
@@ -520,33 +361,12 @@ def blob_id(data: bytes) -> str:
     return str(pygit2.hash(data))
 
 
-def _datetime(seconds: int, offset: int) -> datetime:
+def _is_utf8(name: str) -> bool:
     try:
-        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
-    except (OverflowError, ValueError, OSError):
-        # A hand-made commit may carry a time that no calendar holds.
-        return datetime.fromtimestamp(0, UTC)
-
-
-def _ordinary_commit(commit_id: str, found: re.Match[bytes]) -> Commit:
-    tree, author, time, sign, hours, minutes, message = found.groups()
-    offset = int(hours) * 60 + int(minutes)
-    return Commit(
-        id=commit_id,
-        tree=tree.decode(),
-        author=author.decode(),
-        committed_at=_datetime(int(time), -offset if sign == b"-" else offset),
-        message=message.decode(),
-    )
-
-
-def _committer_time(header: bytes) -> int:
-    line = header[header.find(b"\ncommitter ") :].split(b"\n", 2)[1]
-    words = line.rsplit(b" ", 2)
-    try:
-        return int(words[1])
-    except (IndexError, ValueError):
-        return 0
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _common_dir(git_dir: Path) -> Path:
@@ -557,63 +377,14 @@ def _common_dir(git_dir: Path) -> Path:
     return (git_dir / pointer.read_text().strip()).resolve()
 
 
-_ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
-    (
-        "read-only file system",
-        lambda path: ReadOnlyError(path=path, reason="the file system is read-only."),
-    ),
-    (
-        "refstorage",
-        lambda path: UnsupportedRepositoryError(
-            path=path,
-            reason="its references are kept as a reftable, which libgit2 cannot read. "
-            "Convert it with `git refs migrate --ref-format=files`.",
-        ),
-    ),
-    (
-        "objectformat",
-        lambda path: UnsupportedRepositoryError(
-            path=path,
-            reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
-            "`git init --object-format=sha1 NEW` and "
-            "`git fast-export --all | git -C NEW fast-import`.",
-        ),
-    ),
-    (
-        "owned by",
-        lambda path: RepositoryError(
-            path=path,
-            reason="another user owns this repository, so git does not trust it. If you do: "
-            f"`git config --global --add safe.directory {path}`.",
-        ),
-    ),
-)
+def _identity(path: str) -> tuple[int, int] | None:
+    stamp = _stamp(path)
+    return stamp[:2] if stamp else None
 
 
-class _Translation:
-    # A generator as context manager takes four times as long, and a save goes through eight.
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        if not isinstance(error, (pygit2.GitError, OSError)) or isinstance(error, RepositoryError):
-            return
-        text = str(error)
-        folded = text.lower().replace(" ", "")
-        for sign, make in _ADVICE:
-            if sign.replace(" ", "") in folded:
-                raise make(str(self._path)) from error
-        reason = f"git says: {text.rstrip('.')}."
-        raise RepositoryError(path=str(self._path), reason=reason) from error
-
-
-def translated(path: Path) -> AbstractContextManager[None]:
-    """Turn the errors of libgit2 and of the operating system into ours."""
-    return _Translation(path)
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked at each read
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -18,6 +18,7 @@ from promptstore.git.commits import (
 )
 from promptstore.git.locks import Patience
 from promptstore.git.reading import Repository, translated
+from promptstore.git.revs import is_ancestor
 
 
 def update_ref(
@@ -120,11 +121,3 @@ def start_branch(repository: Repository, branch: str, commit: str) -> None:
     with translated(repository.git_dir):
         if repository.branch_tip(f"refs/heads/{branch}") is None:
             repository.handle.references.create(f"refs/heads/{branch}", commit)
-
-
-def is_ancestor(repository: Repository, commit: str, tip: str) -> bool:
-    """Tell whether a commit is part of the history of another, or that one itself."""
-    with translated(repository.git_dir):
-        if commit not in repository.handle:
-            return False
-        return commit == tip or bool(repository.handle.descendant_of(tip, commit))

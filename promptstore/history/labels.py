@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from promptstore import git, promptfile
+from promptstore import git
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -23,11 +24,10 @@ from promptstore.errors import (
 )
 from promptstore.git import Repository
 from promptstore.model.names import SUFFIX
-from promptstore.model.values import FrozenDict
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
-    from promptstore.git import FileChange, Link
+    from promptstore.git import FileChange
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -50,7 +50,7 @@ _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 
 
-_NONE: Final = FrozenDict()
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Target(NamedTuple):
@@ -63,10 +63,6 @@ class Target(NamedTuple):
 
     version: int
     commit: str
-
-
-_Table: TypeAlias = Mapping[str, Mapping[str, Target]]
-"""Targets by label, then by prompt name."""
 
 
 class LabelTable(NamedTuple):
@@ -96,7 +92,7 @@ class LabelTable(NamedTuple):
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
-        """Give where a label points, by prompt name.
+        """Return where a label points, by prompt name.
 
         Raises:
             LabelNotFoundError: There is no such label.
@@ -120,7 +116,7 @@ class LabelTable(NamedTuple):
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
-    """Make the error for a label whose commit holds another version than it says."""
+    """Return the error for a label whose commit holds another version than it says."""
     message = (
         f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
         f"version {version}. Set both to the version that is meant."
@@ -129,10 +125,11 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
     return PromptFileError(path=f"{BRANCH}:{label}{SUFFIX}", problems=[problem])
 
 
-def is_label(text: str) -> bool:
-    """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
+def is_label(text: object) -> bool:
+    """Return whether a value can be a label's name; digits alone and ``latest`` cannot."""
     return (
-        len(text) <= _MAX_LENGTH
+        isinstance(text, str)
+        and len(text) <= _MAX_LENGTH
         and _LABEL.fullmatch(text) is not None
         and not text.isdigit()
         and text != _RESERVED
@@ -155,9 +152,32 @@ def check_label(text: str) -> str:
 
 
 def labels_commit(repository: Repository) -> str | None:
-    """Find the newest commit of the labels branch, the remote's where there is no local one."""
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
     tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
     return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
 
 
 def read_labels(
@@ -190,71 +210,6 @@ def read_labels(
     return LabelTable(targets, broken)
 
 
-class LabelMove(NamedTuple):
-    """One move of a label.
-
-    Attributes:
-        label: The label.
-        name: The prompt that it points at another version of.
-        before: Where it pointed, or None where it was set for the first time.
-        after: Where it points since, or None where it was removed.
-        commit: The commit on the labels branch that moved it.
-        author: Who moved it, as ``name <email>``.
-        moved_at: When.
-        message: The commit's whole message.
-    """
-
-    label: str
-    name: str
-    before: Target | None
-    after: Target | None
-    commit: str
-    author: str
-    moved_at: datetime
-    message: str
-
-
-class MoveLog:
-    """The moves of all labels; each commit of their branch is read once.
-
-    Threads may share it.
-
-    Args:
-        repository: The repository.
-    """
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        # What belongs together is one value, so that threads never see half of it.
-        self._read: tuple[str | None, _Table, tuple[LabelMove, ...]] = (None, {}, ())
-
-    def moves(self, commit: str) -> tuple[LabelMove, ...]:
-        """List every move up to a commit of the branch, newest first.
-
-        A commit whose label file is broken counts as one that left the label where it was.
-        """
-        known, table, moves = self._read
-        links: list[Link] = []
-        for link in self._repository.walk(commit):
-            if link.id == known:
-                break
-            links.append(link)
-        else:
-            # Another history than the one that was read.
-            table, moves = {}, ()
-        contents: dict[str, Mapping[str, Target]] = {}
-        fresh: list[list[LabelMove]] = []
-        for link in reversed(links):
-            read = read_labels(self._repository, link.id, contents)
-            kept = {label: table[label] for label in read.broken if label in table}
-            after = {**read.targets, **kept}
-            fresh.append(list(_moves_between(self._repository, link.id, table, after)))
-            table = after
-        moves = (*(move for some in reversed(fresh) for move in some), *moves)
-        self._read = (commit, table, moves)
-        return moves
-
-
 def plan_moves(
     repository: Repository,
     commit: str | None,
@@ -281,8 +236,10 @@ def plan_moves(
     """
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     source = repository.blob(entry.id) if entry else b""
-    content = promptfile.parse_yaml(source, f"{BRANCH}:{file}") if source else {}
+    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
     present = _targets(content)
     for name, number in expected.items():
         _expect(label, name, present.get(name), number)
@@ -349,7 +306,9 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
-    start = f"{promptfile.write_key(name)}: {{"
+    from promptstore.promptfile.yamlwriter import write_key
+
+    start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
     if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
         return None
@@ -357,37 +316,16 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
-    return (
-        "" if target is None else f"{promptfile.write_key(name)}: {promptfile.write_flow(target)}\n"
-    )
+    from promptstore.promptfile.yamlwriter import write_flow, write_key
 
-
-def _moves_between(
-    repository: Repository,
-    commit_id: str,
-    before: _Table,
-    after: _Table,
-) -> Iterator[LabelMove]:
-    commit = repository.commit(commit_id)
-    for label in sorted(before.keys() | after.keys()):
-        old, new = before.get(label, {}), after.get(label, {})
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
-                yield LabelMove(
-                    label=label,
-                    name=name,
-                    before=old.get(name),
-                    after=new.get(name),
-                    commit=commit.id,
-                    author=commit.author,
-                    moved_at=commit.committed_at,
-                    message=commit.message,
-                )
+    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     plain = read_plain_file(data)
-    return _targets(promptfile.parse_yaml(data, path)) if plain is None else plain
+    return _targets(parse_yaml(data, path)) if plain is None else plain
 
 
 def read_plain_file(data: bytes) -> dict[str, Target] | None:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Entry, PlainNames, Repository, blob_id
-from promptstore.model.names import (
-    FIRST_LETTERS,
-    LETTERS,
-    MAX_LENGTH,
-    SUFFIX,
-    are_names,
-    is_name,
-)
-
-_PLAIN: Final = PlainNames(SUFFIX, FIRST_LETTERS, LETTERS)
+from promptstore.git import Entry, Repository, blob_id
+from promptstore.model.names import SUFFIX, is_name
 
 
 class File(NamedTuple):
@@ -36,37 +28,36 @@ class File(NamedTuple):
     read: Callable[[], bytes]
 
 
-class Source(Protocol):
-    """A set of prompt files that can be read by name."""
+class Source(ABC):
+    """A set of prompt files that can be read by name.
 
-    @property
-    def place(self) -> str:
-        """What it is, in words, for example ``main (3f2a91c)``."""
-        ...
+    Attributes:
+        place: What it is, in words, for example ``main (3f2a91c)``.
+        commit: The commit whose tree it is, or None for anything else.
+    """
 
-    @property
-    def commit(self) -> str | None:
-        """The commit whose tree it is, or None for a folder."""
-        ...
+    place: str
+    commit: str | None = None
 
+    @abstractmethod
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
-        ...
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
-        ...
-
+    @abstractmethod
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
-        ...
+
+    def blobs(self) -> dict[str, str]:
+        """Return the blob of every file by its name, in the order of `names`."""
+        files = ((name, self.find(name)) for name in self.names())
+        return {name: file.blob for name, file in files if file is not None}
 
     def strays(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
-        ...
+        return []
 
 
-class CommitSource:
+class CommitSource(Source):
     """The prompt files in the tree of a commit.
 
     Args:
@@ -77,7 +68,7 @@ class CommitSource:
     """
 
     def __init__(self, repository: Repository, root: str, commit: str, title: str) -> None:
-        self.commit: str = commit
+        self.commit = commit
         self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
         self._repository = repository
         self._root = root
@@ -86,41 +77,13 @@ class CommitSource:
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
-        plain: list[bytes] = []
-        others: list[str] = []
-        pending = [("", self._tree)] if self._tree else []
-        while pending:
-            folder, tree = pending.pop()
-            stems = self._repository.only_files(tree, _PLAIN)
-            if stems and len(folder) + max(map(len, stems)) <= MAX_LENGTH:
-                plain.append(_joined(folder, stems))
-                continue
-            files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            others += [folder + file[: -len(SUFFIX)] for file, _ in files]
-            pending += _named(folder, folders)
-        if not are_names(others):
-            others = [name for name in others if is_name(name)]
-        if plain:
-            others += b"\n".join(plain).decode().split("\n")
-        return sorted(others)
+        return list(self.blobs())
 
     def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`, without reading any."""
-        found: list[tuple[str, str]] = []
-        others: list[tuple[str, str]] = []
-        pending = [("", self._tree)] if self._tree else []
-        while pending:
-            folder, tree = pending.pop()
-            plain = self._repository.only_files_with_ids(tree, _PLAIN)
-            if plain and len(folder) + max(map(len, plain[0])) <= MAX_LENGTH:
-                found += zip(_joined(folder, plain[0]).decode().split("\n"), plain[1], strict=True)
-                continue
-            files, folders = self._repository.files_and_folders(tree, SUFFIX)
-            others += [(folder + file[: -len(SUFFIX)], blob) for file, blob in files]
-            pending += _named(folder, folders)
-        if not are_names([name for name, _ in others]):
-            others = [(name, blob) for name, blob in others if is_name(name)]
-        return dict(sorted(found + others))
+        """Return the blob of every file by its name, in the order of `names`, reading none."""
+        files = self._repository.files(self._tree, SUFFIX) if self._tree else ()
+        found = {path[: -len(SUFFIX)]: blob for path, blob in files}
+        return {name: found[name] for name in sorted(found) if is_name(name)}
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
@@ -154,14 +117,12 @@ class CommitSource:
                     yield folder + name, entry
 
 
-class EmptySource:
+class EmptySource(Source):
     """No files at all: a branch without commits.
 
     Args:
         place: What it is, in words.
     """
-
-    commit: None = None
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -170,19 +131,11 @@ class EmptySource:
         """List nothing."""
         return []
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
-
     def find(self, name: str) -> File | None:
         """Find nothing."""
 
-    def strays(self) -> list[str]:
-        """List nothing."""
-        return []
 
-
-class OverlaidSource:
+class OverlaidSource(Source):
     """A set of files with some of them replaced, which exist nowhere yet.
 
     Args:
@@ -200,10 +153,6 @@ class OverlaidSource:
         """List the names of all files, sorted, without reading any."""
         return sorted({*self._source.names(), *self._files})
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
-
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._files.get(name) or self._source.find(name)
@@ -213,7 +162,7 @@ class OverlaidSource:
         return self._source.strays()
 
 
-class LabelSource:
+class LabelSource(Source):
     """The files that a label points at, each as of its own commit.
 
     Args:
@@ -221,8 +170,6 @@ class LabelSource:
         names: The prompts that have it.
         find: Finds the file of one of them.
     """
-
-    commit: None = None
 
     def __init__(
         self, label: str, names: Collection[str], find: Callable[[str], File | None]
@@ -235,20 +182,12 @@ class LabelSource:
         """List the names of all prompts that have the label, sorted."""
         return sorted(self._names)
 
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
-
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._find(name) if name in self._names else None
 
-    def strays(self) -> list[str]:
-        """List nothing."""
-        return []
 
-
-class FolderSource:
+class FolderSource(Source):
     """The prompt files in a folder on disk, as they are at this moment.
 
     Args:
@@ -256,8 +195,6 @@ class FolderSource:
         root: The prompts' folder, as a path within `top`; empty for `top` itself.
         repository: The repository whose working tree it is, or None.
     """
-
-    commit: None = None
 
     def __init__(self, top: Path, root: str, repository: Repository | None) -> None:
         self._folder = top / root if root else top
@@ -269,10 +206,6 @@ class FolderSource:
         """List the names of all files, sorted, without reading any."""
         found = (path.removesuffix(SUFFIX) for path in self._walk() if path.endswith(SUFFIX))
         return sorted(name for name in found if is_name(name) and self._is_inside(name))
-
-    def blobs(self) -> dict[str, str]:
-        """Tell the blob of every file by its name, in the order of `names`."""
-        return _blobs(self)
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt and read it."""
@@ -319,21 +252,3 @@ class FolderSource:
             for name in files:
                 if name.endswith((SUFFIX, ".yml")):
                     yield name if prefix == "." else f"{prefix}/{name}"
-
-
-def _blobs(source: Source) -> dict[str, str]:
-    files = ((name, source.find(name)) for name in source.names())
-    return {name: file.blob for name, file in files if file is not None}
-
-
-def _joined(folder: str, stems: list[bytes]) -> bytes:
-    """Join the names of files in a folder, a line for each: all at once they are soon decoded."""
-    start = folder.encode()
-    return start + (b"\n" + start).join(stems)
-
-
-def _named(above: str, folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Give those folders that prompts can lie in, the last first, by their whole path."""
-    return [
-        (f"{above}{folder}/", tree) for folder, tree in reversed(folders) if is_name(above + folder)
-    ]

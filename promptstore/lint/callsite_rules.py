@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from promptstore.lint.rule import Rule
+from promptstore.lint.findings import Rule
 
 UNKNOWN_NAME: Final = Rule(
     "PS601",
     "The code asks for a prompt that does not exist.",
-    "The call fails when it runs. Mend the name, or add the prompt.",
+    "The call fails when it runs. Fix the name, or add the prompt.",
 )
 DELETED_NAME: Final = Rule(
     "PS602",
@@ -24,7 +24,7 @@ MISSING_VALUE: Final = Rule(
 UNKNOWN_VALUE: Final = Rule(
     "PS604",
     "A call gives a variable that the prompt does not have.",
-    "The render fails when it runs. Mend the name, or declare the variable.",
+    "The render fails when it runs. Fix the name, or declare the variable.",
 )
 WRONG_VALUE: Final = Rule(
     "PS605",

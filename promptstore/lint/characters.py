@@ -7,16 +7,17 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from promptstore.errors import Problem
-from promptstore.lint.library import Library
-from promptstore.lint.rule import Rule
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Rule
+from promptstore.lint.unseen import Unseen, find_unseen
 
 INVISIBLE: Final = Rule(
     "PS501",
     "An invisible character.",
     "Zero-width characters, tag characters and the like carry text that no reviewer sees and every "
-    "model reads, in a text as in the description of a tool. Remove them. A joiner between two "
-    "emoji, or between letters of a script that needs it, is not reported.",
+    "model reads, in a text as in the description of a tool. Remove them. What belongs to its "
+    "neighbours is not reported: a joiner between two emoji or between letters of a script that "
+    "needs it, the style of a symbol (U+FE0E, U+FE0F), the tags of a flag.",
     bad='prompt: "Answer\\u200b briefly."',
     good='prompt: "Answer briefly."',
 )
@@ -38,78 +39,57 @@ LOOK_ALIKE: Final = Rule(
     severity="warning",
 )
 
-_INVISIBLE: Final = re.compile(
-    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\u3164"
-    "\ufe00-\ufe0e\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-_BIDIRECTIONAL: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_JOINERS: Final = "\u200c\u200d"
+_UNSEEN_RULES: Final = {
+    "invisible": (INVISIBLE, "which nobody sees; remove it."),
+    "bidi": (
+        BIDIRECTIONAL,
+        "which shows it in another order than a model reads it; remove it.",
+    ),
+}
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LATIN_WORD: Final = 2
 """How many Latin letters make a word; one beside a Greek letter is a formula."""
 _LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχ")
 
 
-def invisible_characters(library: Library, name: str) -> Iterator[Problem]:
-    """Find characters that nobody sees, in the texts and in everything else that the file says."""
-    return _hidden(library, name, INVISIBLE, _INVISIBLE, "which nobody sees; remove it.")
-
-
-def bidirectional_characters(library: Library, name: str) -> Iterator[Problem]:
-    """Find characters that turn text around, in comments too."""
-    advice = "which shows it in another order than a model reads it; remove it."
-    return _hidden(library, name, BIDIRECTIONAL, _BIDIRECTIONAL, advice)
-
-
-def _hidden(
-    library: Library, name: str, rule: Rule, pattern: re.Pattern[str], advice: str
-) -> Iterator[Problem]:
+def unseen_characters(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find characters that nobody sees or that turn text around, anywhere in the file."""
     in_strings: set[str] = set()
-    for keys, text in library.strings(name):
-        for match in () if text.isascii() else pattern.finditer(text):
-            in_strings.add(match[0])
-            if not _joins(text, match.start()):
-                line = text.count("\n", 0, match.start()) + 1
-                message = f"The text holds {_named(match[0])}, {advice}"
-                yield Problem(*library.position(name, keys, line), rule.code, message)
-    source = library.source(name)
-    for match in () if source.isascii() else pattern.finditer(source):
-        if match[0] not in in_strings and not _joins(source, match.start()):
-            before = source[: match.start()]
-            place = before.count("\n") + 1, len(before) - before.rfind("\n")
-            message = f"The file holds {_named(match[0])}, {advice}"
-            yield Problem(*place, rule.code, message)
+    for keys, text in context.strings(name):
+        for number, line in enumerate(text.split("\n"), 1):
+            for found in _unseen(line):
+                in_strings.add(found.character)
+                rule, advice = _UNSEEN_RULES[found.kind]
+                message = f"The text holds {_named(found.character)}, {advice}"
+                yield Breach(rule, message, keys, number)
+    for number, line in enumerate(context.lines(name), 1):
+        for found in _unseen(line):
+            if found.character not in in_strings:
+                rule, advice = _UNSEEN_RULES[found.kind]
+                message = f"The file holds {_named(found.character)}, {advice}"
+                yield Breach(rule, message, place=(number, found.place + 1))
 
 
-def look_alikes(library: Library, name: str) -> Iterator[Problem]:
+def _unseen(line: str) -> Iterator[Unseen]:
+    if not line.isascii():
+        yield from (found for found in find_unseen(line) if found.kind in _UNSEEN_RULES)
+
+
+def look_alikes(context: LintContext, name: str) -> Iterator[Breach]:
     """Find Latin words with letters of another script that look Latin."""
-    for text in library.texts(name):
-        if text.text.isascii():
-            continue
-        for match in _WORD.finditer(text.text):
-            word = match[0]
-            foreign = next((letter for letter in word if letter in _LATIN_LOOKING), None)
-            latin = sum("a" <= letter.lower() <= "z" for letter in word)
-            if foreign and latin >= _LATIN_WORD:
-                message = f"The word {word!r} holds {_named(foreign)} among Latin letters."
-                line = text.text.count("\n", 0, match.start()) + 1
-                yield Problem(*library.place(name, text, line), LOOK_ALIKE.code, message)
+    for text in context.texts(name):
+        for number, line in enumerate(text.lines, 1):
+            for match in () if line.isascii() else _WORD.finditer(line):
+                word = match[0]
+                foreign = next((letter for letter in word if letter in _LATIN_LOOKING), None)
+                if foreign and _count_latin(word) >= _LATIN_WORD:
+                    shown = f"{word[:40]}…" if len(word) > 40 else word
+                    message = f"The word {shown!r} holds {_named(foreign)} among Latin letters."
+                    yield Breach(LOOK_ALIKE, message, text.keys, number)
 
 
-def _joins(text: str, index: int) -> bool:
-    """Tell whether a joiner stands where a script or an emoji needs it."""
-    if text[index] not in _JOINERS or not 0 < index < len(text) - 1:
-        return False
-    before, after = text[index - 1], text[index + 1]
-    return _may_join(before) and _may_join(after)
-
-
-def _may_join(letter: str) -> bool:
-    if letter.isascii() or letter in _JOINERS:
-        return False
-    category = unicodedata.category(letter)
-    is_latin = unicodedata.name(letter, "").startswith("LATIN")
-    return category in {"So", "Sk", "Mn", "Mc"} or (category[0] == "L" and not is_latin)
+def _count_latin(word: str) -> int:
+    return sum("a" <= letter.lower() <= "z" for letter in word)
 
 
 def _named(character: str) -> str:

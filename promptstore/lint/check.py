@@ -2,77 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from promptstore.errors import Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
-from promptstore.lint import RULES, Finding, Library, Settings, severity_of
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Finding
 from promptstore.lint.ignores import Ignores
-from promptstore.lint.naming import LOST_LABEL, strays
+from promptstore.lint.names import LOST_LABEL, unrecognized_files
 from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
+from promptstore.lint.settings import Settings
 from promptstore.model.names import SUFFIX
-from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
-__all__ = ["Finding", "check", "check_labels", "check_strays"]
+MAX_SHOWN: Final = 50
+"""How many findings of one code are shown of one file; how many more there are is said."""
+
+_MAX_LOCATED: Final = 1_000
+"""How many are looked up in a file with comments that may hide them."""
 
 
-def check(
-    snapshot: Snapshot,
-    settings: Settings | None = None,
-    *,
-    only: Collection[str] | None = None,
-) -> list[Finding]:
-    """Find the problems of all prompts of a snapshot.
+def check(context: LintContext) -> list[Finding]:
+    """Find the problems of the prompts that are looked at, or of all.
+
+    Others are read only as far as these need them.
 
     Args:
-        snapshot: The prompts, as of a commit or of a folder on disk.
-        settings: Which rules are looked for, and how bad each is; None for the defaults.
-        only: The names of the prompts to look at, such as those that a range of commits touches.
-            Others are read only as far as these need them. None for all.
+        context: The prompts, as of a commit or of a folder on disk.
 
     Returns:
-        The problems, sorted by path, line and column.
+        The problems, sorted by path, line and column. Files without a usable name are among them
+        when all prompts are looked at.
     """
-    library = Library(snapshot, settings or Settings(), only)
     findings: set[Finding] = set()
-    for name in library.names if only is None else sorted(library.known & set(only)):
-        findings |= set(_of_prompt(library, name))
-    if only is None:
-        findings |= set(check_strays(snapshot, library.settings))
-    return sorted(findings, key=lambda found: (found.path, found.problem))
+    for name in context.chosen:
+        findings |= set(_of_prompt(context, name))
+    if context.only is None:
+        findings |= set(check_unrecognized_files(context))
+    return sorted(findings)
 
 
-def check_strays(snapshot: Snapshot, settings: Settings) -> list[Finding]:
+def check_unrecognized_files(context: LintContext) -> list[Finding]:
     """Find the files that look like prompts and have no name that can be asked for.
 
     Args:
-        snapshot: The prompts.
-        settings: Whether they are looked for, and how bad it is.
+        context: The prompts.
 
     Returns:
         The problems, sorted by path.
     """
+    settings = context.settings
     return [
-        _finding(settings, path, problem, None)
-        for path, problem in sorted(strays(Library(snapshot, settings)))
-        if _wants(settings, problem.code, None)
+        _finding(settings, path, Problem(1, 1, breach.rule.code, breach.message), None)
+        for path, breach in sorted(unrecognized_files(context))
+        if settings.wants(breach.rule.code, None)
     ]
 
 
-def check_labels(store: PromptStore, settings: Settings | None = None) -> list[Finding]:
+def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
     """Find the labels that point nowhere, by reading each.
 
     Args:
         store: The store.
-        settings: Whether they are looked for, and how bad it is; None for the defaults.
+        settings: Whether they are looked for, and how bad it is.
 
     Returns:
         The problems, sorted by label and name. Their path is that of the label's file on its
         branch.
     """
-    settings = settings or Settings()
-    if not _wants(settings, LOST_LABEL.code, None):
+    if not settings.wants(LOST_LABEL.code, None):
         return []
     table = store.labels()
     found = [
@@ -87,20 +87,40 @@ def check_labels(store: PromptStore, settings: Settings | None = None) -> list[F
     ]
 
 
-def _of_prompt(library: Library, name: str) -> Iterator[Finding]:
-    ignores = Ignores(library.source(name))
+def _of_prompt(context: LintContext, name: str) -> Iterator[Finding]:
+    source, settings = context.source(name), context.settings
+    ignores = Ignores(source) if "promptstore:" in source else None
     # A comment cannot make a file readable, so it hides no fault of reading.
-    told = (problem for problem in _problems(library, name) if not ignores.hides(problem))
-    for problem in (*library.faults(name), *told):
-        if _wants(library.settings, problem.code, name):
-            yield _finding(library.settings, library.file(name).path, problem, name)
+    for problem in (*context.faults(name), *_problems(context, name, ignores)):
+        if settings.wants(problem.code, name):
+            yield _finding(settings, context.file(name).path, problem, name)
 
 
-def _problems(library: Library, name: str) -> Iterator[Problem]:
-    checks = SOURCE_CHECKS if library.document(name) is None else (*SOURCE_CHECKS, *CHECKS)
-    for rules, find in checks:
-        if any(_wants(library.settings, rule.code, name) for rule in rules):
-            yield from find(library, name)
+def _problems(context: LintContext, name: str, ignores: Ignores | None) -> Iterator[Problem]:
+    """Locate the breaches of a prompt, at most so many of each code, and say how many more."""
+    shown, located, left_out = Counter[str](), Counter[str](), Counter[str]()
+    last: dict[str, Problem] = {}
+    for breach in _breaches(context, name):
+        code = breach.rule.code
+        located[code] += 1
+        if shown[code] == MAX_SHOWN or located[code] > _MAX_LOCATED:
+            left_out[code] += 1
+            continue
+        problem = Problem(*context.locate(name, breach), code, breach.message)
+        if ignores is None or not ignores.hides(problem):
+            shown[code] += 1
+            last[code] = problem
+            yield problem
+    for code, count in left_out.items():
+        place = (last[code].line, last[code].column) if code in last else (1, 1)
+        yield Problem(*place, code, f"And {count} more in this file.")
+
+
+def _breaches(context: LintContext, name: str) -> Iterator[Breach]:
+    checks = SOURCE_CHECKS if context.document(name) is None else (*SOURCE_CHECKS, *CHECKS)
+    for find, rules in checks:
+        if any(context.settings.wants(rule.code, name) for rule in rules):
+            yield from find(context, name)
 
 
 def _lost_targets(store: PromptStore, label: str, names: Iterable[str]) -> Iterator[str]:
@@ -111,9 +131,5 @@ def _lost_targets(store: PromptStore, label: str, names: Iterable[str]) -> Itera
             yield f"The label {label!r} cannot be read for {name!r}: {error}"
 
 
-def _wants(settings: Settings, code: str, name: str | None) -> bool:
-    return settings.wants(code, name, by_default=RULES[code].is_on)
-
-
 def _finding(settings: Settings, path: str, problem: Problem, name: str | None) -> Finding:
-    return Finding(path, problem, name, severity_of(problem.code, settings))
+    return Finding(path, problem, name, settings.severity_of(problem.code))

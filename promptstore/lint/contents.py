@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import Final
 
-from promptstore.errors import Problem
-from promptstore.lint.library import Library, Text
-from promptstore.lint.rule import Rule
+from promptstore.lint.context import LintContext, Text
+from promptstore.lint.findings import Breach, Rule
 from promptstore.model.messages import Insert, Message
 
 SECRET: Final = Rule(
@@ -63,14 +62,14 @@ EMPTY_MESSAGE: Final = Rule(
 )
 OVER_BUDGET: Final = Rule(
     "PS510",
-    "The texts are larger than the token budget in `metadata`.",
-    "`metadata: {max_tokens: 500}` says how many tokens the texts may take before any value is "
-    "filled in, includes and all. No tokenizer is run: they are counted as four characters a "
+    "The texts are larger than the token budget of the file.",
+    "`x-promptstore: {max_tokens: 500}` says how many tokens the texts may take before any value "
+    "is filled in, includes and all. No tokenizer is run: they are counted as four characters a "
     "token, which is near for English prose and far too few for Chinese or for code. "
     "`characters-per-token = 1.5` in `[tool.promptstore]` counts otherwise; for an exact number "
     "give the texts of `promptstore render` to the tokenizer of your model.",
-    bad="metadata: {max_tokens: 5}\nprompt: This text is clearly longer than five tokens.",
-    good="metadata: {max_tokens: 50}\nprompt: This text is clearly longer than five tokens.",
+    bad="x-promptstore: {max_tokens: 5}\nprompt: This text is clearly longer than five tokens.",
+    good="x-promptstore: {max_tokens: 50}\nprompt: This text is clearly longer than five tokens.",
 )
 
 # Every part that may fail late is bounded, so that no text makes the search slow.
@@ -96,6 +95,10 @@ _SECRETS: Final = (
     ),
 )
 _SHOWN: Final = 6
+_ESCAPE: Final = re.compile(r"\\|''")
+_MOST_SECRETS: Final = 1_000
+"""How many are looked for in one file."""
+_OURS: Final = "x-promptstore"
 _DOUBLED: Final = re.compile(r"(?<=[^\s|])  (?=[^\s|])")
 _CODE_FENCE: Final = re.compile(r"^\s*(?P<mark>```|~~~)")
 _COLUMNS: Final = re.compile(r"\S {2,}(?=\S)")
@@ -107,88 +110,115 @@ _WORTH_SHARING: Final = 80
 _LEADERS: Final = ("system", "developer")
 
 
-def secrets(library: Library, name: str) -> Iterator[Problem]:
-    """Find what has the form of a key, anywhere in the file."""
-    for number, line in enumerate(library.source(name).split("\n"), 1):
-        for what, pattern in _SECRETS:
-            for match in pattern.finditer(line):
-                message = (
-                    f"This looks like {what} ({match[0][:_SHOWN]}…). Revoke it and take it out; "
-                    "git remembers it."
-                )
-                yield Problem(number, match.start() + 1, SECRET.code, message)
+def secrets(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find what has the form of a key: in the values, then in the comments and keys.
+
+    A file that cannot be read has no values, so all of it is searched as it is written.
+    """
+    found: set[tuple[int, int]] = set()
+    for keys, text in context.strings(name):
+        for number, line in enumerate(text.split("\n"), 1):
+            for what, secret, _ in _secrets(line):
+                if len(found) == _MOST_SECRETS:
+                    return
+                place = _place_of(context, name, Breach(SECRET, "", keys, number), secret)
+                found.add(place)
+                yield _secret(what, secret, place)
+    is_broken = context.document(name) is None
+    for number, line in enumerate(context.lines(name), 1):
+        for what, secret, index in _secrets(line):
+            place = (number, index + 1)
+            # What holds an escape is no comment: its value was searched.
+            if place not in found and (is_broken or not _ESCAPE.search(secret)):
+                yield _secret(what, secret, place)
 
 
-def trailing_spaces(library: Library, name: str) -> Iterator[Problem]:
-    """Find lines that end with blanks."""
-    for text, number, line in _lines(library, name):
-        if line != line.rstrip(" \t"):
-            message = "The line ends with spaces, which reach the model; remove them."
-            yield Problem(*library.place(name, text, number), TRAILING_SPACE.code, message)
+def _secrets(line: str) -> Iterator[tuple[str, str, int]]:
+    for what, pattern in _SECRETS:
+        for match in pattern.finditer(line):
+            yield what, match[0], match.start()
 
 
-def doubled_spaces(library: Library, name: str) -> Iterator[Problem]:
-    """Find two spaces between two words, tables and code left aside."""
-    fence = ""
-    for text, number, line in _lines(library, name):
-        if number == 1:
-            fence = ""
-        match = _CODE_FENCE.match(line)
-        if match and fence in ("", match["mark"]):
-            fence = "" if fence else match["mark"]
-        is_column = line.startswith(("    ", "\t")) or len(_COLUMNS.findall(line)) > 1
-        if not fence and not is_column and _DOUBLED.search(line):
-            message = "Two spaces stand between two words; one is meant."
-            yield Problem(*library.place(name, text, number), DOUBLED_SPACE.code, message)
+def _secret(what: str, secret: str, place: tuple[int, int]) -> Breach:
+    message = (
+        f"This looks like {what} ({secret[:_SHOWN]}…). Revoke it and take it out; git remembers it."
+    )
+    return Breach(SECRET, message, place=place)
 
 
-def duplicate_texts(library: Library, name: str) -> Iterator[Problem]:
+def _place_of(context: LintContext, name: str, breach: Breach, secret: str) -> tuple[int, int]:
+    """Return where a secret is written, or where its string begins if that holds escapes."""
+    number, column = context.locate(name, breach)
+    written = context.lines(name)[number - 1].find(secret, column - 1)
+    return (number, written + 1) if written >= 0 else (number, column)
+
+
+def odd_spaces(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find lines that end with blanks, and two spaces between two words; tables and code aside."""
+    is_literal = context.prompt(name).template == "none"
+    for text in context.texts(name):
+        fence = ""
+        lines = text.lines if is_literal else _without_tags(text.text).split("\n")
+        for number, line in enumerate(lines, 1):
+            if line.endswith((" ", "\t")):
+                message = "The line ends with spaces, which reach the model; remove them."
+                yield Breach(TRAILING_SPACE, message, text.keys, number)
+            match = _CODE_FENCE.match(line)
+            if match and fence in ("", match["mark"]):
+                fence = "" if fence else match["mark"]
+            if not fence and _DOUBLED.search(line) and not _is_column(line):
+                message = "Two spaces stand between two words; one is meant."
+                yield Breach(DOUBLED_SPACE, message, text.keys, number)
+
+
+def _is_column(line: str) -> bool:
+    return line.startswith(("    ", "\t")) or len(_COLUMNS.findall(line)) > 1
+
+
+def duplicate_texts(context: LintContext, name: str) -> Iterator[Breach]:
     """Find texts that another prompt holds too."""
-    if library.prompt(name).deleted:
+    if context.prompt(name).deleted:
         return
-    for text in library.texts(name):
-        others = library.sharers(name, text.text) if _is_worth_sharing(text.text) else []
+    for text in context.texts(name):
+        others = context.duplicates(name, text.text) if _is_worth_sharing(text.text) else []
         if others:
             message = f"{_listed(others)} the same text; make it a prompt and include it in each."
-            yield Problem(*library.place(name, text, 1), DUPLICATE_TEXT.code, message)
+            yield Breach(DUPLICATE_TEXT, message, text.keys)
 
 
-def role_order(library: Library, name: str) -> Iterator[Problem]:
+def role_order(context: LintContext, name: str) -> Iterator[Breach]:
     """Find roles that stand where a model does not take them."""
     begun = False
-    for index, item in enumerate(library.prompt(name).messages or ()):
+    for index, item in enumerate(context.prompt(name).messages or ()):
         if isinstance(item, Insert):
             begun = True
             continue
         fault = _role_fault(item, index, begun=begun)
         if fault:
-            place = library.position(name, ("messages", index, "role"))
-            yield Problem(*place, ROLE_ORDER.code, fault)
+            yield Breach(ROLE_ORDER, fault, ("messages", index, "role"))
         begun = begun or item.role not in _LEADERS
 
 
-def empty_messages(library: Library, name: str) -> Iterator[Problem]:
+def empty_messages(context: LintContext, name: str) -> Iterator[Breach]:
     """Find texts without a character to read."""
-    for text in library.texts(name):
+    for text in context.texts(name):
         if not text.text.strip() and _is_content(text):
-            message = "The text is empty; fill it or remove it."
-            yield Problem(*library.position(name, text.keys), EMPTY_MESSAGE.code, message)
+            yield Breach(EMPTY_MESSAGE, "The text is empty; fill it or remove it.", text.keys)
 
 
-def over_budget(library: Library, name: str) -> Iterator[Problem]:
+def over_budget(context: LintContext, name: str) -> Iterator[Breach]:
     """Compare the size of the texts with the budget that the file names."""
-    prompt = library.prompt(name)
-    budget = prompt.metadata.get("max_tokens")
+    ours = context.prompt(name).extensions.get(_OURS)
+    budget = ours.get("max_tokens") if isinstance(ours, Mapping) else None
     if isinstance(budget, bool) or not isinstance(budget, int):
         return
     characters = sum(
-        len(text.text) for reached in library.closure(name) for text in library.texts(reached)
+        len(text.text) for reached in context.closure(name) for text in context.texts(reached)
     )
-    tokens = ceil(characters / library.settings.characters_per_token)
+    tokens = ceil(characters / context.settings.characters_per_token)
     if tokens > budget:
         message = f"The texts take about {tokens} tokens; the budget is {budget}."
-        place = library.position(name, ("metadata", "max_tokens"))
-        yield Problem(*place, OVER_BUDGET.code, message)
+        yield Breach(OVER_BUDGET, message, (_OURS, "max_tokens"))
 
 
 def _role_fault(message: Message, index: int, *, begun: bool) -> str:
@@ -197,16 +227,6 @@ def _role_fault(message: Message, index: int, *, begun: bool) -> str:
     if message.role in ("tool", "function") and index == 0:
         return f"The messages begin with the role {message.role}, which answers a call."
     return ""
-
-
-def _lines(library: Library, name: str) -> Iterator[tuple[Text, int, str]]:
-    """List the lines of all texts; what is no text but a tag of the template is written as x."""
-    for text in library.texts(name):
-        shown = text.text
-        if library.prompt(name).template != "none":
-            shown = _without_tags(shown)
-        for number, line in enumerate(shown.split("\n"), 1):
-            yield text, number, line
 
 
 def _without_tags(text: str) -> str:

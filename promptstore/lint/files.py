@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from promptstore.errors import Problem
-from promptstore.lint.library import Library
-from promptstore.lint.rule import Rule
-from promptstore.promptfile import codes, format_file
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Rule
+from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import format_file
 
 NOT_CANONICAL: Final = Rule(
     "PS112",
@@ -58,7 +58,7 @@ _PAGES: Final = {
     ),
     codes.UNKNOWN_KEY: (
         "A misspelt key would be ignored silently, and a prompt would run without what it says. "
-        "`check --fix` mends a key that is nearly one of those known. Keys of your own begin with "
+        "`check --fix` fixes a key that is nearly one of those known. Keys of your own begin with "
         "`x-`, or go under `metadata`.",
         "promt: Hello",
         "prompt: Hello",
@@ -93,10 +93,9 @@ READING: Final = tuple(
 )
 
 
-def not_canonical(library: Library, name: str) -> Iterator[Problem]:
+def not_canonical(context: LintContext, name: str) -> Iterator[Breach]:
     """Compare the file with its canonical form."""
-    file = library.file(name)
-    data = file.read()
-    if format_file(data, file.path) != data:
+    data = context.data(name)
+    if format_file(data, context.file(name).path) != data:
         message = "The file is not in canonical form; `promptstore format` writes it so."
-        yield Problem(1, 1, NOT_CANONICAL.code, message)
+        yield Breach(NOT_CANONICAL, message, place=(1, 1))

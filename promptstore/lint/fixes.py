@@ -1,4 +1,4 @@
-"""What ``check --fix`` mends: only what cannot change what a prompt means."""
+"""What ``check --fix`` fixes: only what cannot change what a prompt means."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ from difflib import get_close_matches
 from typing import Final
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.promptfile import codes, format_file, parse
-from promptstore.promptfile.schema import KEYS, NESTED_KEYS
+from promptstore.model.messages import MESSAGE_KEYS
+from promptstore.model.prompt import KEYS
+from promptstore.model.variables import VARIABLE_KEYS
+from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import format_file
+from promptstore.promptfile.reader import parse
 
 _KEY: Final = re.compile(r"[\w-]+")
 _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
 _CUTOFF: Final = 0.75
 
 
-def mend_keys(data: bytes, path: str) -> bytes:
-    """Write near-miss keys as they were meant.
+def fix_keys(data: bytes, path: str) -> bytes:
+    """Return a file with near-miss keys written as they were meant.
 
     Args:
         data: The content of a file.
         path: The file's path.
 
     Returns:
-        The content in which every mended key is one fault less and no fault more.
+        The content in which every fixed key is one fault less and no fault more.
     """
     while True:
         problems = _problems(data, path)
-        mended = next(
+        fixed = next(
             (
                 candidate
                 for problem in problems
@@ -37,13 +41,13 @@ def mend_keys(data: bytes, path: str) -> bytes:
             ),
             None,
         )
-        if mended is None:
+        if fixed is None:
             return data
-        data = mended
+        data = fixed
 
 
 def canonical(data: bytes, path: str) -> bytes:
-    """Write a file in canonical form; a broken one stays as it is."""
+    """Return a file in canonical form; a broken one stays as it is."""
     try:
         return format_file(data, path)
     except PromptFileError:
@@ -66,7 +70,7 @@ def _renamed(data: bytes, problem: Problem) -> bytes | None:
     match = _KEY.match(line, problem.column - 1)
     if match is None:
         return None
-    known = KEYS if problem.column == 1 else NESTED_KEYS
+    known = KEYS if problem.column == 1 else (*VARIABLE_KEYS, *MESSAGE_KEYS, "insert")
     near = get_close_matches(match[0], known, n=1, cutoff=_CUTOFF)
     if not near:
         return None

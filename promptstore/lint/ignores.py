@@ -42,7 +42,7 @@ class Ignores:
             block = _begun(line, number)
 
     def hides(self, problem: Problem) -> bool:
-        """Tell whether a problem is left out."""
+        """Return whether a problem is left out."""
         wanted = self._file | self._lines.get(problem.line, set())
         return problem.code.startswith(tuple(wanted))
 
@@ -67,7 +67,7 @@ class _Block(NamedTuple):
     indent: int
 
     def holds(self, line: str) -> bool:
-        """Tell whether a line behind the first belongs to the text."""
+        """Return whether a line behind the first belongs to the text."""
         return not line.strip() or len(line) - len(line.lstrip(" ")) > self.indent
 
 

@@ -2,87 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import (
-    callsite_rules,
-    characters,
-    contents,
-    files,
-    includes,
-    naming,
-    variables,
-)
-from promptstore.lint.rule import Check, Rule
-from promptstore.lint.settings import Settings, Severity
+from promptstore.lint import callsite_rules, characters, contents, files, names, templates
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Rule
 from promptstore.model.names import near_matches
 
-CHECKS: Final[tuple[tuple[tuple[Rule, ...], Check], ...]] = (
-    ((files.NOT_CANONICAL,), files.not_canonical),
-    ((variables.TEMPLATE_SYNTAX,), variables.template_syntax),
-    ((variables.UNDECLARED_VARIABLE,), variables.undeclared_variables),
-    ((variables.UNUSED_VARIABLE,), variables.unused_variables),
-    (includes.RULES, includes.unfit_includes),
-    ((naming.DEAD_REPLACEMENT,), naming.dead_replacement),
-    ((characters.INVISIBLE,), characters.invisible_characters),
-    ((characters.BIDIRECTIONAL,), characters.bidirectional_characters),
-    ((characters.LOOK_ALIKE,), characters.look_alikes),
-    ((contents.TRAILING_SPACE,), contents.trailing_spaces),
-    ((contents.DOUBLED_SPACE,), contents.doubled_spaces),
-    ((contents.DUPLICATE_TEXT,), contents.duplicate_texts),
-    ((contents.ROLE_ORDER,), contents.role_order),
-    ((contents.EMPTY_MESSAGE,), contents.empty_messages),
-    ((contents.OVER_BUDGET,), contents.over_budget),
+Check: TypeAlias = Callable[[LintContext, str], Iterator[Breach]]
+"""Finds the breaches of some rules in the prompt of a name."""
+
+CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
+    (files.not_canonical, (files.NOT_CANONICAL,)),
+    (templates.template_syntax, (templates.TEMPLATE_SYNTAX,)),
+    (templates.undeclared_variables, (templates.UNDECLARED_VARIABLE,)),
+    (templates.unused_variables, (templates.UNUSED_VARIABLE,)),
+    (templates.unfit_includes, templates.INCLUDE_RULES),
+    (names.dead_replacement, (names.DEAD_REPLACEMENT,)),
+    (characters.unseen_characters, (characters.INVISIBLE, characters.BIDIRECTIONAL)),
+    (characters.look_alikes, (characters.LOOK_ALIKE,)),
+    (contents.odd_spaces, (contents.TRAILING_SPACE, contents.DOUBLED_SPACE)),
+    (contents.duplicate_texts, (contents.DUPLICATE_TEXT,)),
+    (contents.role_order, (contents.ROLE_ORDER,)),
+    (contents.empty_messages, (contents.EMPTY_MESSAGE,)),
+    (contents.over_budget, (contents.OVER_BUDGET,)),
 )
 """What is looked for in each file that can be read, with the rules that it finds breaches of."""
 
-SOURCE_CHECKS: Final[tuple[tuple[tuple[Rule, ...], Check], ...]] = (
-    ((naming.CASE_COLLISION,), naming.case_collision),
-    ((naming.REMOTE_NAME,), naming.remote_name),
-    ((contents.SECRET,), contents.secrets),
+SOURCE_CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
+    (names.case_collision, (names.CASE_COLLISION,)),
+    (names.remote_name, (names.REMOTE_NAME,)),
+    (contents.secrets, (contents.SECRET,)),
 )
 """What is looked for in every file, be it broken or not."""
 
+_RULES: Final = (
+    *files.READING,
+    *(rule for _, rules in (*CHECKS, *SOURCE_CHECKS) for rule in rules),
+    names.UNUSABLE_NAME,
+    names.LOST_LABEL,
+    *callsite_rules.RULES,
+)
+
 RULES: Final[dict[str, Rule]] = {
-    rule.code: rule
-    for rule in sorted(
-        (
-            *files.READING,
-            files.NOT_CANONICAL,
-            variables.TEMPLATE_SYNTAX,
-            variables.UNDECLARED_VARIABLE,
-            variables.UNUSED_VARIABLE,
-            *includes.RULES,
-            naming.CASE_COLLISION,
-            naming.UNUSABLE_NAME,
-            naming.DEAD_REPLACEMENT,
-            naming.LOST_LABEL,
-            naming.REMOTE_NAME,
-            characters.INVISIBLE,
-            characters.BIDIRECTIONAL,
-            characters.LOOK_ALIKE,
-            contents.SECRET,
-            contents.TRAILING_SPACE,
-            contents.DOUBLED_SPACE,
-            contents.DUPLICATE_TEXT,
-            contents.ROLE_ORDER,
-            contents.EMPTY_MESSAGE,
-            contents.OVER_BUDGET,
-            *callsite_rules.RULES,
-        ),
-        key=lambda rule: rule.code,
-    )
+    rule.code: rule for rule in sorted(_RULES, key=lambda rule: rule.code)
 }
 """Every rule by its code."""
-
-
-def severity_of(code: str, settings: Settings) -> Severity:
-    """Tell how bad a finding of a code is; the longest beginning that is set counts."""
-    beginnings = [beginning for beginning in settings.severity if code.startswith(beginning)]
-    if not beginnings:
-        return RULES[code].severity
-    return settings.severity[max(beginnings, key=len)]
 
 
 def all_pages() -> str:
@@ -116,7 +83,7 @@ def explain(code: str) -> str:
     if not rule.is_on:
         marks.append("off by default")
     if rule.is_fixable:
-        marks.append("`--fix` can mend it")
+        marks.append("`--fix` can fix it")
     parts = [f"## {rule.code}: {rule.title}", f"_{', '.join(marks)}_", rule.page]
     if rule.bad:
         parts += ["Wrong:", f"```yaml\n{rule.bad}\n```", "Right:", f"```yaml\n{rule.good}\n```"]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from promptstore.errors import VariableError
 from promptstore.model.messages import ROLES
 from promptstore.model.names import near_matches
-from promptstore.model.values import MAX_DEPTH, is_unicode
+from promptstore.model.values import UnfitValueError, plain_json
 from promptstore.model.variables import MISSING, Variable, VariableType
 
-
-class UnfitValueError(ValueError):
-    """A value that a variable cannot take; the text says why and reads after the name."""
+_MAX_NEAR: Final = 20
 
 
 def fit(variable: Variable, value: Any) -> Any:
@@ -33,7 +29,7 @@ def fit(variable: Variable, value: Any) -> Any:
     Raises:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
-    plain = value if type(value) is str and value.isascii() else _plain(value, 0)
+    plain = value if type(value) is str and value.isascii() else plain_json(value)
     _CHECKS[variable.type](plain)
     if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
         choices = ", ".join(repr(allowed) for allowed in variable.enum)
@@ -43,21 +39,17 @@ def fit(variable: Variable, value: Any) -> Any:
 
 def bind(
     values: Mapping[str, Any],
-    declared: Mapping[str, Variable],
+    variables: Mapping[str, Variable],
     *,
-    required: Collection[str],
-    used: Collection[str],
     undeclared: Collection[str] = (),
     name: str | None = None,
     ignore_unknown: bool = False,
 ) -> dict[str, Any]:
-    """Turn the values of a render into what its templates see.
+    """Return the values of a render as its templates see them.
 
     Args:
         values: The caller's values by variable name.
-        declared: The prompt's variables; empty where it declares none.
-        required: Names that the templates cannot do without, declared or not.
-        used: Every name that the templates read where none need be declared.
+        variables: Every variable that a render takes, by name.
         undeclared: Names that the templates need although the prompt's declaration lacks them.
         name: The prompt's name, for the error.
         ignore_unknown: Whether values for other names are left out rather than refused.
@@ -68,191 +60,34 @@ def bind(
     Raises:
         VariableError: With every missing, unknown and wrong value at once.
     """
-    known = dict.fromkeys([*declared, *used])
-    missing = [
-        key for key, variable in declared.items() if variable.needs_value and key not in values
-    ]
-    missing += [key for key in required if key not in declared and key not in values]
     bound: dict[str, Any] = {}
+    missing: list[str] = []
     invalid = dict.fromkeys(undeclared, "is used by the template but not declared in `variables:`")
-    unknown = {
-        str(key): near_matches(str(key), known)
-        for key in values
-        if key not in known and key not in invalid
-    }
-    for key in known:
-        variable = declared.get(key, _ANY)
-        value = values.get(key, variable.default)
+    for key, variable in variables.items():
+        value = values.get(key, MISSING)
         if value is MISSING:
-            continue
+            value = variable.default
+            if value is MISSING:
+                if variable.required is not False:
+                    missing.append(key)
+                continue
         try:
             bound[key] = fit(variable, value)
         except UnfitValueError as unfit:
             invalid[key] = str(unfit)
-    if missing or invalid or (unknown and not ignore_unknown):
-        raise VariableError(
-            name=name,
-            missing=missing,
-            unknown={} if ignore_unknown else unknown,
-            invalid=invalid,
-        )
+    unknown: dict[str, list[str]] = {}
+    if not ignore_unknown and not values.keys() <= variables.keys():
+        unknown = _unknown(values, [*variables, *invalid])
+    if missing or invalid or unknown:
+        raise VariableError(name=name, missing=missing, unknown=unknown, invalid=invalid)
     return bound
 
 
-_ANY = Variable()
-
-
-class Binder:
-    """Binds values that need no second look: the way that most renders take.
-
-    `bind` tells everything that is wrong, and takes ten times as long. This one only knows whether
-    a value is plainly right: a text, a number or a boolean of the very type that was declared, or
-    a list or dict that fits.
-
-    Args:
-        declared: The prompt's variables.
-        used: Names that the templates read where none need be declared.
-        undeclared: Names that the templates need although the declaration lacks them.
-    """
-
-    __slots__ = ("_checks", "_containers", "_count", "_defaults")
-
-    def __init__(
-        self, declared: Mapping[str, Variable], used: Iterable[str], undeclared: Collection[str]
-    ) -> None:
-        variables = {**dict.fromkeys(used, _ANY), **declared}
-        self._defaults = _plain_defaults(variables)
-        self._checks = {
-            name: checks
-            for name, variable in variables.items()
-            if (checks := _plain_checks(variable)) is not None
-        }
-        self._containers = {
-            name: variable for name, variable in variables.items() if variable.enum is None
-        }
-        # With one that may be missing, the numbers differ, and `bind` has its second look.
-        self._count = -1 if undeclared else len(variables)
-
-    def bind_plainly(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Bind values as `bind` does, or give None where that must look at them."""
-        bound = self._defaults.copy()
-        checks = self._checks
-        for name, value in values.items():
-            check = checks.get(name)
-            if check is None or type(value) not in check[0]:
-                copy = self._copy(name, value)
-                if copy is None:
-                    return None
-                bound[name] = copy
-                continue
-            if type(value) is str and not value.isascii() and not is_unicode(value):
-                return None
-            if check[1] is not None and value not in check[1]:
-                return None
-            bound[name] = value
-        return bound if len(bound) == self._count else None
-
-    def _copy(self, name: str, value: Any) -> Any:
-        """Copy a list or a dict that fits, or give None."""
-        variable = self._containers.get(name)
-        if variable is None or type(value) not in (list, dict):
-            return None
-        try:
-            return fit(variable, value)
-        except UnfitValueError:
-            return None
-
-
-_PLAIN: Final = frozenset({str, int, bool})
-_PLAIN_TYPES: Final[dict[VariableType, frozenset[type]]] = {
-    "string": frozenset({str}),
-    "integer": frozenset({int}),
-    "number": frozenset({int}),
-    "boolean": frozenset({bool}),
-    "any": _PLAIN,
-}
-
-
-def _plain_defaults(variables: Mapping[str, Variable]) -> dict[str, Any]:
-    """Give the defaults that every render may share: none that holds something."""
-    defaults: dict[str, Any] = {}
-    for name, variable in variables.items():
-        if variable.has_default:
-            with suppress(UnfitValueError):
-                value = fit(variable, variable.default)
-                if not value or not isinstance(value, (list, dict)):
-                    defaults[name] = value
-    return defaults
-
-
-def _plain_checks(variable: Variable) -> tuple[frozenset[type], frozenset[Any] | None] | None:
-    """Give the types that are plainly right and the values allowed, None where that is not told."""
-    types = _PLAIN_TYPES.get(variable.type)
-    if types is None:
-        return None
-    if variable.enum is None:
-        return types, None
-    # In Python 1 == True: only texts are the same whenever they are equal.
-    if types == {str} and all(type(value) is str for value in variable.enum):
-        return types, frozenset(variable.enum)
-    return None
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise UnfitValueError(f"is nested deeper than {MAX_DEPTH} levels")
-    if type(value) is dict:
-        return {
-            # Most of what a value holds is plain text: a call for each takes half of the time.
-            (key if type(key) is str and key.isascii() else _plain_key(key)): (
-                item if type(item) is str and item.isascii() else _plain(item, depth + 1)
-            )
-            for key, item in value.items()
-        }
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, str):
-        return _plain_text(value)
-    if isinstance(value, int):
-        return int.__int__(value)
-    if isinstance(value, float):
-        return _plain_float(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, Mapping):
-        return _plain_mapping(value, depth)
-    raise UnfitValueError(
-        f"holds a {type(value).__name__}; give text, a number, true, false, null, a list or a dict"
-    )
-
-
-def _plain_text(value: str) -> str:
-    text = value if type(value) is str else str.__str__(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UnfitValueError(
-            f"holds half of a surrogate pair at character {error.start + 1}, "
-            "which no UTF-8 text can carry"
-        ) from None
-    return text
-
-
-def _plain_float(value: float) -> float:
-    number = float.__float__(value)
-    if math.isfinite(number):
-        return number
-    raise UnfitValueError(f"holds {number}, which JSON does not have")
-
-
-def _plain_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    return {_plain_key(key): _plain(item, depth + 1) for key, item in value.items()}
-
-
-def _plain_key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise UnfitValueError(f"has the key {key!r}, which is not text")
-    return _plain_text(key)
+def _unknown(values: Mapping[str, Any], known: Collection[str]) -> dict[str, list[str]]:
+    """Return the names that are no variables, each of the first few with near matches."""
+    names = [key for key in values if key not in known]
+    near = {str(key): near_matches(str(key), known) for key in names[:_MAX_NEAR]}
+    return {str(key): near.get(str(key), []) for key in names}
 
 
 def _same(value: Any, allowed: Any) -> bool:
@@ -290,18 +125,34 @@ def _expect_messages(value: Any) -> None:
 
 
 def _message_fault(message: Any) -> str:
+    """Return what keeps an object from being a message of a chat API, or an empty string."""
     if not isinstance(message, dict):
         return f"is {_kind(message)}, but must be an object with role and content"
-    if message.get("role") not in ROLES:
-        return f"has the role {_shown(message.get('role'))}; the roles are {', '.join(ROLES)}"
+    role = message.get("role")
+    if role not in ROLES:
+        return f"has the role {_shown(role)}; the roles are {', '.join(ROLES)}"
     content = message.get("content")
-    if isinstance(content, str) or (content is None and message.get("tool_calls")):
+    if isinstance(content, str):
         return ""
-    if isinstance(content, list) and all(
-        isinstance(part, dict) and isinstance(part.get("type"), str) for part in content
-    ):
-        return ""
-    return "must have a content that is a text or a list of parts"
+    if isinstance(content, list):
+        faults = [number for number, part in enumerate(content, 1) if not _is_part(part)]
+        return (
+            f"must have a content of parts with a type; part {faults[0]} is none" if faults else ""
+        )
+    if content is None:
+        if role == "function" or (role == "assistant" and any(map(message.get, _INSTEAD))):
+            return ""
+        instead = f", or one of {', '.join(_INSTEAD)}" if role == "assistant" else ""
+        return f"must have a content{instead}"
+    return f"must have a content that is a text or a list of parts, not {_kind(content)}"
+
+
+_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
+"""What a message of the assistant may have in place of a content."""
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type"), str)
 
 
 def _anything(_value: Any) -> None:

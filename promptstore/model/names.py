@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from string import ascii_letters, digits
+from collections.abc import Iterable
 
 from promptstore.errors import InvalidNameError
 
 MAX_LENGTH = 255
 SUFFIX = ".yaml"
 
-FIRST_LETTERS = ascii_letters + digits + "_"
-"""What each part of a name, between slashes, may begin with."""
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+NAME_PATTERN = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+"""What a name matches, as a regular expression."""
 
-LETTERS = FIRST_LETTERS + ".-"
-"""What a part of a name may hold."""
-
-_SEGMENT = rf"[{FIRST_LETTERS}][{LETTERS}]*"
-_NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
-_NAMES = re.compile(rf"(?:{_NAME.pattern}\n)*")
+_NAME = re.compile(NAME_PATTERN)
 
 
 def check_name(name: str) -> str:
@@ -41,15 +36,9 @@ def check_name(name: str) -> str:
     raise InvalidNameError(name=name, reason=_reason(name))
 
 
-def is_name(text: str) -> bool:
+def is_name(text: object) -> bool:
     """Tell whether a text can be a prompt's name."""
-    return len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
-
-
-def are_names(texts: Sequence[str]) -> bool:
-    """Tell whether all of many texts can be names; asked at once, it takes a third of the time."""
-    joined = "\n".join([*texts, ""])
-    return _NAMES.fullmatch(joined) is not None and max(map(len, texts), default=0) <= MAX_LENGTH
+    return isinstance(text, str) and len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
@@ -67,11 +56,13 @@ def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
     by_folded: dict[str, str] = {}
     for name in known:
         by_folded.setdefault(name.casefold(), name)
-    folded = wrong.casefold()
+    # A person may have given the path of the file.
+    folded = wrong.casefold().removesuffix(SUFFIX)
+    meant = [key for key in by_folded if f"/{folded}".endswith(f"/{key}")]
     close = get_close_matches(folded, by_folded, n=3, cutoff=0.7)
     last = folded.rpartition("/")[2]
     same_leaf = [key for key in by_folded if last and key.rpartition("/")[2] == last]
-    ordered = dict.fromkeys([*close, *sorted(same_leaf)])
+    ordered = dict.fromkeys([*meant, *close, *sorted(same_leaf)])
     return [by_folded[key] for key in ordered][:3]
 
 

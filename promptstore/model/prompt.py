@@ -1,41 +1,94 @@
-"""What a prompt is: its content, its identity in git, and its rendered form."""
+"""What a prompt is: what its file says, and which prompt of a store it is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
-from promptstore.model.messages import Insert, Message
-from promptstore.model.rendering import RenderedPrompt, _Program, contract_of, render_prompt
-from promptstore.model.values import FrozenDict, freeze, thaw
-from promptstore.model.variables import Variable
-from promptstore.template import (
-    Limits,
-    TemplateKind,
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
 )
+from pydantic.dataclasses import dataclass
+from pydantic.json_schema import SkipJsonSchema
+
+from promptstore.errors import InvalidArgumentError
+from promptstore.model.checks import between_keys
+from promptstore.model.faults import (
+    CONFIG,
+    Fault,
+    faults_of,
+    kind_of,
+    unknown_key,
+    with_own_errors,
+)
+from promptstore.model.messages import Insert, Item, Message
+from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
+from promptstore.model.parts import JsonObject, String
+from promptstore.model.rendering import (
+    RenderedPrompt,
+    _Program,
+    contract_of,
+    merge_values,
+    render_prompt,
+)
+from promptstore.model.values import unicode_string
+from promptstore.model.variables import MISSING, Variable
+from promptstore.template import Limits, TemplateKind
+
+KEYS: Final = (
+    "id", "description", "template", "variables", "prompt", "messages", "config", "tags",
+    "metadata", "deleted", "deleted_reason", "replaced_by",
+)  # fmt: skip
+"""The keys at the top of a prompt file in their order; ``x-…`` keys are free besides."""
+
+EXTENSION_PREFIX: Final = "x-"
+_UUID: Final = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+def _included(value: Any) -> dict[str, Prompt]:
+    if isinstance(value, Mapping) and all(isinstance(item, Prompt) for item in value.values()):
+        return dict(value)
+    raise ValueError("must be a mapping of names to prompts")
+
+
+def _limits(value: Any) -> Limits:
+    if isinstance(value, Limits):
+        return value
+    raise ValueError(f"must be Limits, not {kind_of(value)}")
+
+
+def _check(prompt: Prompt) -> Iterable[Fault]:
+    return between_keys(prompt.content)
+
+
+@with_own_errors(_check)
+@dataclass(frozen=True, kw_only=True, repr=False, config=CONFIG)
 class Prompt:
     """A prompt: what its file says and, when it was read from a store, which one it is.
 
-    Exactly one of `prompt` and `messages` is set. Everything in it is immutable, so one object
-    can serve every caller.
+    Exactly one of `prompt` and `messages` is set. It is checked when it is made, complete, and
+    never changes; the dicts and lists in it are the caller's own.
 
     Attributes:
-        prompt: The text of a text prompt, as a template.
-        messages: The messages of a chat prompt.
+        id: A UUID that stays when the file is renamed, where the file has one.
+        description: What the prompt is for.
         template: The language of its texts.
         variables: The declared variables by name, or None where the file declares none.
-        description: What the prompt is for.
+        prompt: The text of a text prompt, as a template.
+        messages: The messages of a chat prompt.
         config: Free JSON passed through to the caller: model parameters, tools and so on.
         tags: Words to find it by.
         metadata: Free JSON for people and tools.
         extensions: The file's ``x-…`` keys with their free JSON.
-        id: A UUID that stays when the file is renamed, where the file has one.
         deleted: Whether the prompt is tombstoned.
         deleted_reason: Why it was deleted.
         replaced_by: The name of the prompt to use instead.
@@ -45,11 +98,7 @@ class Prompt:
         snapshot_commit: The commit whose tree it (and what it includes) was read from, or None
             for files read from a folder.
         blob: The id of the file's content in git.
-        created_at: When its first version was committed.
-        created_by: The author of its first version, as ``name <email>``.
-        updated_at: When this version was committed.
-        updated_by: The author of this version, as ``name <email>``.
-        labels: The labels that point at this version, sorted.
+        label: The label that it was asked for by, or None.
         is_fallback: Whether this is the caller's own fallback, not a prompt of the store.
         is_unchanged: Whether the write that gave this prompt had nothing to change, and so made no
             commit for it.
@@ -57,61 +106,96 @@ class Prompt:
         limits: The limits of its renders.
     """
 
-    prompt: str | None = None
-    messages: tuple[Message | Insert, ...] | None = None
-    template: TemplateKind = "jinja2"
-    variables: Mapping[str, Variable] | None = None
-    description: str | None = None
-    config: Mapping[str, Any] = field(default_factory=FrozenDict)
-    tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=FrozenDict)
-    extensions: Mapping[str, Any] = field(default_factory=FrozenDict)
-    id: str | None = None
-    deleted: bool = False
-    deleted_reason: str | None = None
-    replaced_by: str | None = None
+    id: Annotated[
+        Annotated[str, Strict(), Field(pattern=_UUID)] | None,
+        Field(description="A UUID that stays when the file is renamed."),
+    ] = None
+    description: Annotated[String | None, Field(description="What the prompt is for.")] = None
+    template: Annotated[TemplateKind, Field(description="The language of the texts.")] = "jinja2"
+    variables: Annotated[
+        dict[
+            str, Annotated[Variable, BeforeValidator(lambda found: {} if found is None else found)]
+        ]
+        | None,
+        Field(description="The inputs by name; a contract once it is there."),
+    ] = None
+    prompt: Annotated[String | None, Field(description="The text of a text prompt.")] = None
+    messages: Annotated[
+        tuple[Item, ...] | None,
+        Field(min_length=1, description="The messages of a chat prompt."),
+    ] = None
+    config: Annotated[
+        JsonObject,
+        Field(description="Free JSON passed through: model, parameters, tools."),
+    ] = field(default_factory=dict)
+    tags: Annotated[
+        tuple[Annotated[str, Strict(), Field(pattern=r"\S"), AfterValidator(unicode_string)], ...],
+        Field(description="Words to find it by.", json_schema_extra={"uniqueItems": True}),
+    ] = ()
+    metadata: Annotated[
+        JsonObject,
+        Field(description="Free JSON for people and tools."),
+    ] = field(default_factory=dict)
+    extensions: SkipJsonSchema[JsonObject] = field(default_factory=dict)
+    deleted: Annotated[StrictBool, Field(description="Whether the prompt is tombstoned.")] = False
+    deleted_reason: Annotated[String | None, Field(description="Why it was deleted.")] = None
+    replaced_by: Annotated[
+        Annotated[str, Strict(), Field(pattern=f"^{NAME_PATTERN}$", max_length=MAX_LENGTH)] | None,
+        Field(description="The name of the prompt to use instead."),
+    ] = None
 
-    name: str | None = None
-    version: int | None = None
-    commit: str | None = None
-    snapshot_commit: str | None = None
-    blob: str | None = None
-    created_at: datetime | None = None
-    created_by: str | None = None
-    updated_at: datetime | None = None
-    updated_by: str | None = None
-    labels: tuple[str, ...] = ()
-    is_fallback: bool = False
-    is_unchanged: bool = field(default=False, compare=False)
-    includes: Mapping[str, Prompt] = field(default_factory=FrozenDict, repr=False, compare=False)
-    limits: Limits = field(default=Limits(), repr=False, compare=False)
-    _program: _Program | None = field(default=None, init=False, repr=False, compare=False)
-    _digest: str | None = field(default=None, init=False, repr=False, compare=False)
-    _reader: PromptReader | None = field(default=None, init=False, repr=False, compare=False)
-    _stored: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    name: SkipJsonSchema[str | None] = None
+    version: SkipJsonSchema[int | None] = None
+    commit: SkipJsonSchema[str | None] = None
+    snapshot_commit: SkipJsonSchema[str | None] = None
+    blob: SkipJsonSchema[str | None] = None
+    label: SkipJsonSchema[str | None] = field(default=None, compare=False)
+    is_fallback: SkipJsonSchema[StrictBool] = False
+    is_unchanged: SkipJsonSchema[StrictBool] = field(default=False, compare=False)
+    includes: SkipJsonSchema[Annotated[Any, BeforeValidator(_included)]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    limits: SkipJsonSchema[Annotated[Any, BeforeValidator(_limits)]] = field(
+        default=Limits(), repr=False, compare=False
+    )
 
-    if not TYPE_CHECKING:  # where it would say that there is an attribute of any name
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
 
-        def __getattr__(self, name: str) -> Any:
-            """Read what was left for later; see `unread_prompt`."""
-            if name in _CONTENT_FIELDS:
-                _read_content(self)
-            elif name in _FACT_FIELDS:
-                _read_facts(self)
-            elif name in _OWN_FIELDS:
-                object.__setattr__(self, name, _OWN_FIELDS[name])
-            else:
-                raise AttributeError(f"'Prompt' object has no attribute {name!r}")
-            return object.__getattribute__(self, name)
+        def __init__(
+            self,
+            *,
+            id: str | None = None,  # noqa: A002
+            description: str | None = None,
+            template: TemplateKind = "jinja2",
+            variables: Mapping[str, Variable | Mapping[str, Any] | None] | None = None,
+            prompt: str | None = None,
+            messages: Sequence[Message | Insert | Mapping[str, Any]] | None = None,
+            config: Mapping[str, Any] = ...,
+            tags: Sequence[str] = (),
+            metadata: Mapping[str, Any] = ...,
+            extensions: Mapping[str, Any] = ...,
+            deleted: bool = False,
+            deleted_reason: str | None = None,
+            replaced_by: str | None = None,
+            name: str | None = None,
+            version: int | None = None,
+            commit: str | None = None,
+            snapshot_commit: str | None = None,
+            blob: str | None = None,
+            label: str | None = None,
+            is_fallback: bool = False,
+            is_unchanged: bool = False,
+            includes: Mapping[str, Prompt] = ...,
+            limits: Limits = ...,
+        ) -> None: ...
 
-    def __post_init__(self) -> None:
-        for name in ("config", "metadata", "extensions"):
-            object.__setattr__(self, name, freeze(getattr(self, name)))
-        if self.variables is not None:
-            object.__setattr__(self, "variables", FrozenDict(self.variables))
-        if self.messages is not None:
-            object.__setattr__(self, "messages", tuple(self.messages))
-        object.__setattr__(self, "tags", tuple(self.tags))
+    _kept: ClassVar[Prompt | None] = None
+    """The prompt that this is a caller's own copy of, where it is one."""
+
+    _program: ClassVar[_Program | None] = None
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version, self.blob, self.prompt))
 
     def __repr__(self) -> str:
         shown = (
@@ -123,238 +207,167 @@ class Prompt:
 
     def __getstate__(self) -> dict[str, Any]:
         # The compiled templates are code: they stay behind and are made again where needed.
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.init}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_program", None)
-        object.__setattr__(self, "_digest", None)
-        object.__setattr__(self, "_reader", None)
-        object.__setattr__(self, "_stored", None)
+        return {name: self.__dict__[name] for name in _FIELDS}
 
     @property
     def is_chat(self) -> bool:
-        """Tell whether this is a chat prompt (it has messages) rather than a text prompt."""
+        """Whether this is a chat prompt (it has messages) rather than a text prompt."""
         return self.messages is not None
 
     @property
     def content(self) -> dict[str, Any]:
         """The prompt as its file says it: plain JSON by key, keys at their default left out."""
-        return _content(self)
+        found = _ADAPTER.dump_python(self, mode="json", include=_CONTENT, exclude_defaults=True)
+        extensions = found.pop("extensions", {})
+        last = {key: found.pop(key) for key in KEYS[-3:] if key in found}
+        return {**found, **dict(sorted(extensions.items())), **last}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The identity of its meaning: a SHA-256 over its content and that of all it includes.
 
         Comments and layout of the file do not count; two prompts with one digest mean the same.
         """
-        if self._digest is None:
-            object.__setattr__(self, "_digest", _digest(self))
-        return self._digest or ""
+        import hashlib  # most processes never ask
+
+        closure = [self.content, {name: found.content for name, found in self.includes.items()}]
+        text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def contract(self) -> Mapping[str, Variable]:
         """Every declared variable by name: its own, then those that its includes declare."""
         return contract_of(self)
 
-    def render(self, /, **variables: Any) -> RenderedPrompt:
+    def render(self, variables: Mapping[str, Any] | None = None, /, **more: Any) -> RenderedPrompt:
         """Fill the prompt with values.
 
         Args:
             variables: The values by variable name. They are only ever inserted as text: nothing
                 in a value can add a message, a role or an include.
+            more: Values by keyword, beside those in the mapping.
 
         Returns:
             The text or the messages, and the identity of what was rendered.
 
         Raises:
+            InvalidArgumentError: The variables are no mapping, or one is given twice.
             VariableError: Values are missing, unknown or of the wrong type; all at once.
             TemplateSyntaxError: A text is not a template of its language.
             IncludeError: An include is missing, deleted, cyclic or too deep.
             RenderError: The template failed, or grew past a limit (`LimitError`).
         """
-        return render_prompt(self, variables)
+        return render_prompt(self, merge_values(variables, more))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """One version of a prompt.
-
-    Attributes:
-        number: Its number, from 1.
-        commit: The commit that made it.
-        author: The commit's author, as ``name <email>``.
-        committed_at: When it was committed.
-        message: The commit's whole message.
-        blob: The id of the file's content, or None where the commit removed the file.
-        deleted: Whether the prompt is tombstoned in this version, or its file was removed.
-        labels: The labels that point at it, sorted.
-    """
-
-    number: int
-    commit: str
-    author: str
-    committed_at: datetime
-    message: str
-    blob: str | None
-    deleted: bool
-    labels: tuple[str, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        """The first line of the commit's message."""
-        return self.message.strip().split("\n", 1)[0]
+_FIELDS: Final = tuple(item.name for item in fields(Prompt))
+_CONTENT: Final = {*KEYS, "extensions"}
+_ADAPTER: Final = TypeAdapter(Prompt)
 
 
-class Content(NamedTuple):
-    """What a prompt's file says: the first fields of `Prompt`, as immutable as there."""
-
-    prompt: str | None
-    messages: tuple[Message | Insert, ...] | None
-    template: TemplateKind
-    variables: Mapping[str, Variable] | None
-    description: str | None
-    config: Mapping[str, Any]
-    tags: tuple[str, ...]
-    metadata: Mapping[str, Any]
-    extensions: Mapping[str, Any]
-    id: str | None
-    deleted: bool
-    deleted_reason: str | None
-    replaced_by: str | None
-
-    def to_prompt(self) -> Prompt:
-        """Give it as a prompt without an identity."""
-        return Prompt(**self._asdict())
-
-
-class PromptReader(Protocol):
-    """What reads those parts of a prompt that were left for later."""
-
-    def read_content(self, blob: str, stored: bytes) -> Content:
-        """Give what the file of a blob says, from what was stored of it."""
-        ...
-
-    def read_facts(self, name: str, blob: str) -> Mapping[str, Any]:
-        """Tell which version a prompt is, who made it and when: every fact, by field."""
-        ...
-
-
-_CONTENT_FIELDS: Final = Content._fields
-_FACT_FIELDS: Final = (
-    "version", "commit", "created_at", "created_by", "updated_at", "updated_by", "labels",
-)  # fmt: skip
-_OWN_FIELDS: Final = {
-    "_program": None, "_digest": None, "is_fallback": False, "is_unchanged": False,
-    "includes": FrozenDict(),
-}  # fmt: skip
-"""What is as it is in every prompt of a store, and so need not be set in each of thousands."""
-
-_set: Final = object.__setattr__
-_new: Final = object.__new__
-
-
-def unread_prompt(reader: PromptReader, content: Content | bytes, **known: Any) -> Prompt:
-    """Make a prompt of a store, of which the rest is read when it is first asked for.
-
-    Most callers want the content of one prompt or the names of many. Reading all about ten
-    thousand takes ten times as long as making them in this way.
+def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
+    """Check what a file says.
 
     Args:
-        reader: What reads the rest.
-        content: What its file says, or what is stored of that, which is known to be sound.
-        known: What else is known. The name, the commit, the blob and the limits must be.
+        value: The plain value of the whole file.
 
     Returns:
-        The prompt.
+        The prompt without an identity, or everything that is wrong.
     """
-    made = _new(Prompt)
-    _set(made, "_reader", reader)
-    if isinstance(content, bytes):
-        _set(made, "_stored", content)
-    else:
-        _set(made, "_stored", None)
-        _take_content(made, content)
-    for name, value in known.items():
-        _set(made, name, value)
+    known = {key: item for key, item in value.items() if key in KEYS}
+    extensions = {key: item for key, item in value.items() if key.startswith(EXTENSION_PREFIX)}
+    faults = [unknown_key((key,), KEYS) for key in value if key not in {**known, **extensions}]
+    faults += between_keys(known)
+    try:
+        prompt = _ADAPTER.validate_python({**known, "extensions": extensions})
+    except ValidationError as error:
+        return faults + faults_of(error, KEYS)
+    return faults or prompt
+
+
+PromptLike: TypeAlias = Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]
+"""A prompt, the text of a text prompt, or the messages of a chat prompt."""
+
+
+def to_prompt(value: PromptLike) -> Prompt:
+    """Return a prompt for what a caller gave for one.
+
+    Args:
+        value: A prompt, the text of a text prompt, or the messages of a chat prompt.
+
+    Raises:
+        InvalidArgumentError: It is none of these, or no valid prompt.
+    """
+    if isinstance(value, Prompt):
+        return value
+    if isinstance(value, str):
+        return Prompt(prompt=value)
+    if isinstance(value, (list, tuple)):
+        return Prompt(messages=tuple(value))
+    raise InvalidArgumentError(
+        message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
+        'list of messages such as [{"role": "user", "content": "Hi"}]'
+    )
+
+
+def identified(prompt: Prompt, **identity: Any) -> Prompt:
+    """Return a prompt under another identity.
+
+    Args:
+        prompt: The prompt, whose content stays.
+        identity: Fields that are not content, which are taken as they are.
+    """
+    made = object.__new__(Prompt)
+    state = prompt.__dict__.copy()
+    for memo in _MEMOS:
+        state.pop(memo, None)
+    state.update(identity)
+    object.__setattr__(made, "__dict__", state)
     return made
 
 
-def _read_content(prompt: Prompt) -> None:
-    reader, stored = prompt._reader, prompt._stored  # noqa: SLF001 - they belong to this module
-    # Where they are not there, another thread has just read it.
-    if reader is not None and stored is not None:
-        _take_content(prompt, reader.read_content(prompt.blob or "", stored))
-        _set(prompt, "_stored", None)
+def own_copy(prompt: Prompt) -> Prompt:
+    """Return a prompt that shares nothing with another caller's that could be changed."""
+    kept = prompt._kept or prompt  # noqa: SLF001 - it belongs to this module
+    made = identified(kept)
+    state = made.__dict__
+    for name in _MUTABLE:
+        state[name] = _copied(state[name])
+    state["_kept"] = kept
+    return made
 
 
-def _read_facts(prompt: Prompt) -> None:
-    reader = prompt._reader  # noqa: SLF001 - it belongs to this module
-    if reader is not None:
-        facts = reader.read_facts(prompt.name or "", prompt.blob or "")
-        for name, value in facts.items():
-            _set(prompt, name, value)
+_MEMOS: Final = ("_kept", "_program", "digest")
+_MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
+_SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
 
 
-def _take_content(prompt: Prompt, content: Content) -> None:
-    for name, value in zip(_CONTENT_FIELDS, content, strict=True):
-        _set(prompt, name, value)
+def _copied(value: Any) -> Any:
+    """Copy what can be changed; what cannot stays the same object."""
+    kind = type(value)
+    if kind in _SHARED:
+        return value
+    if kind is dict:
+        return {
+            key: item if type(item) in _SHARED else _copied(item) for key, item in value.items()
+        }
+    if kind is list:
+        return [item if type(item) in _SHARED else _copied(item) for item in value]
+    if kind is tuple:
+        return tuple([_copied(item) for item in value])
+    if kind is Prompt:
+        return own_copy(value)
+    if kind is Message and type(value.content) is str:
+        if value.tool_calls is None and value.cache_control is None:
+            return value
+    elif kind is Variable and value.enum is None and type(value.default) in _PLAIN_DEFAULTS:
+        return value
+    if kind is Message or kind is Variable:
+        made = object.__new__(kind)
+        for name in kind.__slots__:
+            object.__setattr__(made, name, _copied(getattr(value, name)))
+        return made
+    return value
 
 
-def _digest(prompt: Prompt) -> str:
-    import hashlib
-
-    closure = [prompt.content, {name: found.content for name, found in prompt.includes.items()}]
-    text = json.dumps(closure, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _content(prompt: Prompt) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "id": prompt.id,
-        "description": prompt.description,
-        "template": None if prompt.template == "jinja2" else prompt.template,
-        "variables": None
-        if prompt.variables is None
-        else {name: _variable(variable) for name, variable in prompt.variables.items()},
-        "prompt": prompt.prompt,
-        "messages": None
-        if prompt.messages is None
-        else [_message(message) for message in prompt.messages],
-        "config": thaw(prompt.config) or None,
-        "tags": list(prompt.tags) or None,
-        "metadata": thaw(prompt.metadata) or None,
-        **{key: thaw(prompt.extensions[key]) for key in sorted(prompt.extensions)},
-        "deleted": prompt.deleted or None,
-        "deleted_reason": prompt.deleted_reason,
-        "replaced_by": prompt.replaced_by,
-    }
-    return {
-        key: value
-        for key, value in content.items()
-        if value is not None or key in prompt.extensions
-    }
-
-
-def _variable(variable: Variable) -> dict[str, Any]:
-    fields_: dict[str, Any] = {} if variable.type == "any" else {"type": variable.type}
-    if variable.description is not None:
-        fields_["description"] = variable.description
-    if variable.enum is not None:
-        fields_["enum"] = [thaw(value) for value in variable.enum]
-    if variable.has_default:
-        fields_["default"] = thaw(variable.default)
-    if variable.required is not None:
-        fields_["required"] = variable.required
-    return fields_
-
-
-def _message(message: Message | Insert) -> dict[str, Any]:
-    if isinstance(message, Insert):
-        return {"insert": message.insert}
-    content = message.content
-    return {
-        "role": message.role,
-        "content": content if isinstance(content, str) else [thaw(part) for part in content],
-    }
+_PLAIN_DEFAULTS: Final = _SHARED | {type(MISSING)}

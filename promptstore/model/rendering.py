@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import IncludeError, InvalidArgumentError
-from promptstore.model.binding import Binder, bind
-from promptstore.model.messages import Insert, Message
-from promptstore.model.variables import Variable
-from promptstore.template import (
-    Budget,
-    Source,
-    Template,
-    TextFill,
-    compile_template,
-    fill_with_texts,
-)
+from promptstore.model.binding import bind
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
+from promptstore.model.parts import ARGUMENTS
+from promptstore.model.values import plain_json
+from promptstore.model.variables import MISSING, Variable
+from promptstore.template import Budget, Source, Template, compile_template
 
 if TYPE_CHECKING:
-    from promptstore.model.prompt import Content, Prompt
+    from promptstore.model.prompt import Prompt
 
-_new: Final = object.__new__
+_Path: TypeAlias = tuple[str | int, ...]
+
+_OTHER_FIELDS: Final = MESSAGE_KEYS[2:]
+"""What a message may have besides role and content; it is left out where it is None."""
+
+_ARGUMENTS: Final = frozenset(ARGUMENTS.items())
+"""The way from a tool call to what is a template in it."""
+
+_LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
+"""Keys in a part whose strings are no templates."""
 
 
 @dataclass(slots=True)
@@ -39,11 +42,14 @@ class RenderedPrompt:
 
     messages: list[dict[str, Any]]
     prompt: Prompt = field(repr=False)
+    _config: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
-    def config(self) -> Mapping[str, Any]:
-        """The prompt's config, passed through."""
-        return self.prompt.config
+    def config(self) -> dict[str, Any]:
+        """The prompt's config, passed through: a copy that belongs to the caller."""
+        if self._config is None:
+            self._config = plain_json(self.prompt.config)
+        return self._config
 
     @property
     def name(self) -> str | None:
@@ -54,6 +60,11 @@ class RenderedPrompt:
     def version(self) -> int | None:
         """The prompt's version, or None where history is not known."""
         return self.prompt.version
+
+    @property
+    def label(self) -> str | None:
+        """The label that was asked for, or None."""
+        return self.prompt.label
 
     @property
     def commit(self) -> str | None:
@@ -72,12 +83,12 @@ class RenderedPrompt:
 
     @property
     def is_fallback(self) -> bool:
-        """Tell whether the caller's own fallback was rendered."""
+        """Whether the caller's own fallback was rendered."""
         return self.prompt.is_fallback
 
     @property
     def is_chat(self) -> bool:
-        """Tell whether it was a chat prompt."""
+        """Whether it was a chat prompt."""
         return self.prompt.is_chat
 
     @property
@@ -101,43 +112,56 @@ class RenderedPrompt:
         return "\n".join(_shown(message) for message in self.messages)
 
 
+def merge_values(given: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values of a render that were given as one mapping, by keyword, or both.
+
+    Args:
+        given: The mapping, or None.
+        named: The values given by keyword.
+
+    Returns:
+        All of them by variable name.
+
+    Raises:
+        InvalidArgumentError: The first is no mapping, or a value is given twice.
+    """
+    if given is None:
+        return named
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(
+            message=f"The values of a render are a dict by variable name, or keywords, "
+            f"not a {type(given).__name__}."
+        )
+    twice = [name for name in named if name in given]
+    if twice:
+        names = ", ".join(map(repr, twice))
+        raise InvalidArgumentError(
+            message=f"The dict and the keywords both have a value for {names}; give it once."
+        )
+    return {**given, **named}
+
+
 def render_prompt(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
     """Fill a prompt with values from a mapping; see `Prompt.render`."""
-    program = prompt._program or _program(prompt)  # noqa: SLF001 - the memo belongs to this module
-    fill = program.fill_texts
-    messages = fill(values) if fill is not None else None
-    if messages is None:
-        return _render_carefully(prompt, program, values)
-    # Calling the class takes longer than these three lines, by a thirtieth of the whole render.
-    rendered = _new(RenderedPrompt)
-    rendered.messages = messages
-    rendered.prompt = prompt
-    return rendered
-
-
-def _render_carefully(
-    prompt: Prompt, program: _Program, values: Mapping[str, Any]
-) -> RenderedPrompt:
-    """Render any prompt, and tell everything that is wrong with the values."""
-    bound = program.binder.bind_plainly(values)
-    if bound is None:
-        bound = bind(
-            values,
-            program.contract,
-            required=program.required,
-            used=program.used,
-            undeclared=program.undeclared,
-            name=prompt.name,
-            ignore_unknown=prompt.is_fallback,
-        )
+    program = _program(prompt)
+    bound = bind(
+        values,
+        program.variables,
+        undeclared=program.undeclared,
+        name=prompt.name,
+        ignore_unknown=prompt.is_fallback,
+    )
     budget = Budget(prompt.limits)
+
+    def fill(template: Template) -> str:
+        return template.render(bound, program.optional, budget)
+
     messages: list[dict[str, Any]] = []
     for item in program.items:
         if isinstance(item, Insert):
-            messages.extend(bound.get(item.insert, ()))
+            messages += bound.get(item.insert, ())
         else:
-            fill = item.fill
-            messages.append({"role": item.role, "content": fill(bound, program.optional, budget)})
+            messages.append(_fill(item, fill))
     return RenderedPrompt(messages, prompt)
 
 
@@ -157,7 +181,7 @@ class Signature(NamedTuple):
 
 
 def signature(prompt: Prompt) -> Signature:
-    """Tell how a prompt is called.
+    """Return how a prompt is called.
 
     Args:
         prompt: The prompt, with what it includes.
@@ -170,14 +194,18 @@ def signature(prompt: Prompt) -> Signature:
         IncludeError: An include is missing, deleted, cyclic or too deep.
     """
     program = _program(prompt)
-    variables = {name: Variable() for name in program.used} | dict(program.contract)
-    needed = [name for name, variable in program.contract.items() if variable.needs_value]
-    needed += (name for name in program.required if name not in program.contract)
+    variables = {
+        name: variable if name in program.contract else Variable()
+        for name, variable in program.variables.items()
+    }
+    needed = [name for name, variable in program.variables.items() if variable.needs_value]
     return Signature(variables, tuple(needed), program.undeclared)
 
 
-def texts(prompt: Prompt | Content) -> list[tuple[tuple[str | int, ...], str]]:
-    """List every template of a prompt with its place in the file.
+def texts(prompt: Prompt) -> list[tuple[_Path, str]]:
+    """Return every template of a prompt with its place in the file.
+
+    In parts and in the arguments of tool calls, every string is a template but types and ids.
 
     Args:
         prompt: The prompt, or what its file says.
@@ -187,48 +215,62 @@ def texts(prompt: Prompt | Content) -> list[tuple[tuple[str | int, ...], str]]:
     """
     if prompt.prompt is not None:
         return [(("prompt",), prompt.prompt)]
-    found: list[tuple[tuple[str | int, ...], str]] = []
+    found: list[tuple[_Path, str]] = []
     for index, message in enumerate(prompt.messages or ()):
         if isinstance(message, Message):
-            found += _leaves(message.content, ("messages", index, "content"))
+            found += _templates(_fields(message), ("messages", index))
     return found
 
 
-def _leaves(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
+def _fields(message: Message) -> dict[str, Any]:
+    """Return a message as the chat APIs take it, its texts still templates."""
+    others = {key: getattr(message, key) for key in _OTHER_FIELDS}
+    return {
+        "role": message.role,
+        "content": message.content,
+        **{key: value for key, value in others.items() if value is not None},
+    }
+
+
+def _templates(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
     if isinstance(value, str):
-        return [] if path[-1] == "type" else [(path, value)]
-    if isinstance(value, dict):
-        pairs: Any = value.items()
+        if _is_template(path[2:]):
+            yield path, value
+        return
+    items: Any = ()
+    if isinstance(value, Mapping):
+        items = value.items()
     elif isinstance(value, (list, tuple)):
-        pairs = enumerate(value)
-    else:
-        return []
-    return [leaf for key, item in pairs for leaf in _leaves(item, (*path, key))]
+        items = enumerate(value)
+    for key, item in items:
+        yield from _templates(item, (*path, key))
 
 
-class _CompiledMessage(NamedTuple):
-    role: str
-    fill: Callable[[Mapping[str, Any], frozenset[str], Budget], Any]
+def _is_template(path: _Path) -> bool:
+    """Return whether a string at a place in a message is a template."""
+    if path[0] == "tool_calls":
+        return path[2:] in _ARGUMENTS
+    # What a tool was called with may have any keys.
+    return path[0] == "content" and ("input" in path or _LITERAL_KEYS.isdisjoint(path))
 
 
 class _Program(NamedTuple):
     """A prompt made ready to render: everything that does not depend on the values."""
 
-    items: tuple[_CompiledMessage | Insert, ...]
+    items: tuple[Any, ...]
+    variables: Mapping[str, Variable]
     contract: Mapping[str, Variable]
-    required: tuple[str, ...]
-    used: tuple[str, ...]
     undeclared: tuple[str, ...]
     optional: frozenset[str]
-    binder: Binder
-    fill_texts: TextFill | None
 
 
 def _program(prompt: Prompt) -> _Program:
-    program = prompt._program  # noqa: SLF001 - the memo belongs to this module
+    # The copies that callers are given share the program of the prompt that is kept.
+    kept = prompt._kept or prompt  # noqa: SLF001 - both memos belong to this module
+    program = kept._program  # noqa: SLF001
     if program is None:
-        program = _prepare(prompt)
-        object.__setattr__(prompt, "_program", program)
+        program = _prepare(kept)
+        object.__setattr__(kept, "_program", program)
     return program
 
 
@@ -245,89 +287,59 @@ def _prepare(prompt: Prompt) -> _Program:
         templates.append(compile_template(source, sources, prompt.limits))
         return templates[-1]
 
-    items = tuple(_compile_item(item, compiled) for item in _items(prompt))
+    items = _compile_items(prompt, compiled)
     contract = contract_of(prompt)
-    used = sorted({name for template in templates for name in template.variables})
     required = sorted({name for template in templates for name in template.required})
-    is_closed = prompt.variables is not None
-    undeclared = tuple(n for n in required if n not in contract) if is_closed else ()
-    return _Program(
-        items=items,
-        contract=contract,
-        required=() if is_closed else tuple(required),
-        used=() if is_closed else tuple(used),
-        undeclared=undeclared,
-        binder=Binder(contract, () if is_closed else used, undeclared),
-        optional=frozenset(
-            name
-            for name, variable in contract.items()
-            if variable.required is False and not variable.has_default
-        ),
-        fill_texts=_fill_texts(prompt, templates, contract),
+    variables = dict(contract)
+    undeclared: tuple[str, ...] = ()
+    if prompt.variables is None:
+        others = sorted({name for template in templates for name in template.variables})
+        for name in others:
+            variables.setdefault(name, _NEEDED if name in required else _NOT_NEEDED)
+    else:
+        undeclared = tuple(name for name in required if name not in contract)
+    optional = (
+        name
+        for name, variable in contract.items()
+        if variable.required is False and variable.default is MISSING
+    )
+    return _Program(items, variables, contract, undeclared, frozenset(optional))
+
+
+_NEEDED: Final = Variable()
+_NOT_NEEDED: Final = Variable(required=False)
+
+
+def _compile_items(prompt: Prompt, compiled: Callable[[str], Template]) -> tuple[Any, ...]:
+    if prompt.prompt is not None:
+        return ({"role": "user", "content": compiled(prompt.prompt)},)
+    return tuple(
+        item if isinstance(item, Insert) else _compile(_fields(item), (), compiled)
+        for item in prompt.messages or ()
     )
 
 
-def _fill_texts(
-    prompt: Prompt, templates: Sequence[Template], contract: Mapping[str, Variable]
-) -> TextFill | None:
-    """Give the quick way to render a prompt, or None where it needs more than a text for each name.
-
-    Returns:
-        What fills its messages.
-    """
-    used = {name for template in templates for name in template.variables}
-    if contract.keys() != (used if prompt.variables is not None else set()):
-        return None
-    if not all(_is_needed_text(variable) for variable in contract.values()):
-        return None
-    items = _items(prompt)
-    roles = [
-        item.role for item in items if isinstance(item, Message) and isinstance(item.content, str)
-    ]
-    if not roles or len(roles) != len(items):
-        return None
-    pairs = list(zip(roles, templates, strict=True))
-    return fill_with_texts(pairs, len(used), prompt.limits.max_output)
-
-
-def _is_needed_text(variable: Variable) -> bool:
-    return variable.type == "string" and variable.enum is None and variable.needs_value
-
-
-def _items(prompt: Prompt) -> tuple[Message | Insert, ...]:
-    if prompt.prompt is not None:
-        return (Message(role="user", content=prompt.prompt),)
-    return prompt.messages or ()
-
-
-def _compile_item(item: Message | Insert, compiled: Any) -> _CompiledMessage | Insert:
-    if isinstance(item, Insert):
-        return item
-    if isinstance(item.content, str):
-        return _CompiledMessage(item.role, compiled(item.content).render)
-    parts = [_compile_part(part, compiled) for part in item.content]
-    return _CompiledMessage(item.role, partial(_fill, parts))
-
-
-def _compile_part(value: Any, compiled: Any) -> Any:
+def _compile(value: Any, path: _Path, compiled: Callable[[str], Template]) -> Any:
+    """Copy the fields of a message, with a compiled template for each string that is one."""
     if isinstance(value, str):
-        return compiled(value)
-    if isinstance(value, dict):
-        return {
-            key: item if key == "type" else _compile_part(item, compiled)
-            for key, item in value.items()
-        }
+        return compiled(value) if _is_template(path) else value
+    if isinstance(value, Mapping):
+        return {key: _compile(item, (*path, key), compiled) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_compile(item, (*path, index), compiled) for index, item in enumerate(value)]
     return value
 
 
-def _fill(content: Any, values: Mapping[str, Any], optional: frozenset[str], budget: Budget) -> Any:
-    if isinstance(content, Template):
-        return content.render(values, optional, budget)
-    if isinstance(content, dict):
-        return {key: _fill(item, values, optional, budget) for key, item in content.items()}
-    if isinstance(content, list):
-        return [_fill(item, values, optional, budget) for item in content]
-    return content
+def _fill(value: Any, fill: Callable[[Template], str]) -> Any:
+    """Copy what `_compile` made, with the text of each template in its place."""
+    kind = type(value)
+    if kind is dict:
+        return {
+            key: item if type(item) is str else _fill(item, fill) for key, item in value.items()
+        }
+    if kind is list:
+        return [_fill(item, fill) for item in value]
+    return fill(value) if hasattr(value, "render") else value
 
 
 def contract_of(prompt: Prompt) -> Mapping[str, Variable]:

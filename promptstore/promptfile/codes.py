@@ -16,6 +16,15 @@ WRONG_VALUE: Final = "PS109"
 BAD_VARIABLE: Final = "PS110"
 BAD_INSERT: Final = "PS111"
 
+OF_FAULT: Final = {
+    "unknown_key": UNKNOWN_KEY,
+    "missing_key": MISSING_KEY,
+    "wrong_value": WRONG_VALUE,
+    "bad_variable": BAD_VARIABLE,
+    "bad_insert": BAD_INSERT,
+}
+"""The code of each kind of fault of the model."""
+
 MEANINGS: Final = {
     ENCODING: "The file is not UTF-8, or holds a character that must be written as an escape.",
     SYNTAX: "The file is not YAML.",

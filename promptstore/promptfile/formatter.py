@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from promptstore.promptfile.reader import Document, loads, parse
-from promptstore.promptfile.writer import checked_content, dumps, write_top_entry
+from promptstore.promptfile.writer import dumps, write_top_entry
 
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
@@ -76,7 +76,7 @@ class _Entry:
 
 def _with_comments(document: Document, masked: str) -> str:
     head, entries, tail = _split(document, masked)
-    content = checked_content(document.prompt)
+    content = document.prompt.content
     rank = {key: number for number, key in enumerate(content)}
     written: list[tuple[int, str]] = []
     place = -1

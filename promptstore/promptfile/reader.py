@@ -7,64 +7,28 @@ from contextlib import suppress
 from typing import Any
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.model.prompt import Content, Prompt
+from promptstore.model.prompt import Prompt, parse_content
 from promptstore.promptfile import codes
-from promptstore.promptfile.problems import KeyPath, YamlError, place_of
-from promptstore.promptfile.rebuilding import rebuild
-from promptstore.promptfile.schema import check_content
+from promptstore.promptfile.mistakes import name_mistakes
+from promptstore.promptfile.problems import KeyPath, YamlError
 from promptstore.promptfile.yamlreader import Tree, read_yaml
 
 
 class Document:
-    """A prompt's file that was read and found sound.
+    """A prompt's file that was read and found valid.
 
     Attributes:
         path: The file's path.
         tree: The file's text with its nodes.
+        prompt: What it says, as a prompt without an identity.
     """
 
-    __slots__ = ("_content", "_prompt", "path", "tree")
+    __slots__ = ("path", "prompt", "tree")
 
-    def __init__(self, path: str, tree: Tree) -> None:
+    def __init__(self, path: str, tree: Tree, prompt: Prompt) -> None:
         self.path = path
         self.tree = tree
-        self._content: Content | None = None
-        self._prompt: Prompt | None = None
-
-    @property
-    def content(self) -> Content:
-        """What it says."""
-        if self._content is None:
-            self._content = rebuild(self.tree.value)
-        return self._content
-
-    @property
-    def prompt(self) -> Prompt:
-        """What it says as a prompt without an identity."""
-        if self._prompt is None:
-            self._prompt = self.content.to_prompt()
-        return self._prompt
-
-    def position(self, keys: KeyPath, text_line: int = 1) -> tuple[int, int]:
-        """Tell where something stands in the file.
-
-        Args:
-            keys: The way to it, such as ``("messages", 0, "content")``.
-            text_line: A line within the text that stands there, from 1.
-
-        Returns:
-            Line and column, from 1. For a text that is no block: where it starts.
-        """
-        node, _ = self.tree.find(keys)
-        line, column = place_of(node.start_mark)
-        if getattr(node, "style", None) == "|":
-            return line + text_line, _indent_of(self.tree.text, line + text_line)
-        return line, column
-
-    def key_position(self, keys: KeyPath) -> tuple[int, int]:
-        """Tell where the key of something stands in the file; see `position`."""
-        node, key_node = self.tree.find(keys)
-        return place_of((key_node or node).start_mark)
+        self.prompt = prompt
 
 
 def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:
@@ -98,10 +62,11 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
     """
     try:
         tree = read_yaml(data)
-        _check(tree)
+        return Document(path, tree, _checked(tree))
     except YamlError as error:
-        raise PromptFileError(path=path, problems=_without_echoes(error.problems)) from None
-    return Document(path, tree)
+        text = data if isinstance(data, str) else data.decode(errors="replace")
+        problems = name_mistakes(text, _without_echoes(error.problems))
+        raise PromptFileError(path=path, problems=problems) from None
 
 
 def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
@@ -129,16 +94,18 @@ def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
     return tree.value
 
 
-def _check(tree: Tree) -> None:
-    def report(keys: KeyPath, code: str, message: str) -> None:
-        tree.problems.report(_mark(tree, keys, code), code, message)
-
+def _checked(tree: Tree) -> Prompt:
     if not isinstance(tree.value, dict):
-        report((), codes.NOT_ONE_MAPPING, "A prompt file has keys at its top, such as `prompt:`.")
+        message = "A prompt file has keys at its top, such as `prompt:`."
+        tree.problems.report(_mark(tree, (), codes.NOT_ONE_MAPPING), codes.NOT_ONE_MAPPING, message)
         raise YamlError(tree.problems)
-    check_content(tree.value, report)
-    if tree.problems:
+    found = parse_content(tree.value)
+    for fault in found if isinstance(found, list) else ():
+        code = codes.OF_FAULT[fault.kind]
+        tree.problems.report(_mark(tree, fault.path, code), code, fault.message)
+    if tree.problems or isinstance(found, list):
         raise YamlError(tree.problems)
+    return found
 
 
 def _mark(tree: Tree, keys: KeyPath, code: str) -> Any:
@@ -171,12 +138,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
     """Leave out what only follows from another problem at the same place."""
     first: dict[tuple[int, int], Problem] = {}
-    for problem in problems:
+    # A key that nothing knows is why another one is missing.
+    for problem in sorted(problems, key=lambda problem: problem.code != codes.UNKNOWN_KEY):
         first.setdefault((problem.line, problem.column), problem)
     return list(first.values())
-
-
-def _indent_of(text: str, line: int) -> int:
-    lines = text.split("\n")
-    content = lines[line - 1] if line <= len(lines) else ""
-    return len(content) - len(content.lstrip(" ")) + 1

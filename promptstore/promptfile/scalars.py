@@ -6,13 +6,12 @@ import math
 import re
 from typing import Any, Final
 
-MAX_DIGITS: Final = 4000
-INTEGER_BOUND: Final = 10**MAX_DIGITS
-_MAX_SHOWN: Final = 60
+from promptstore.model.faults import shown
+from promptstore.model.values import INTEGER_BOUND, MAX_DIGITS
 
 _NUMBER: Final = re.compile(
     r"""
-      ( [-+]?[0-9]++ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
+      ( [-+]?[0-9]+ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
     | ( [-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?) (?:[eE][-+]?[0-9]+)? )          # 2: a float
     | ( [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN) )                         # 3: nothing in JSON
     """,
@@ -23,14 +22,11 @@ _WORDS: Final[dict[str, Any]] = {
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
-NOT_TEXTS: Final = frozenset(_WORDS)
-"""The words that are no texts."""
-
 _NUMBER_START: Final = frozenset("+-.0123456789")
 
 
 def resolve_plain(text: str) -> Any:
-    """Give the value of a plain scalar.
+    """Return the value of a plain scalar.
 
     Raises:
         ValueError: It is a number that JSON cannot hold.
@@ -52,8 +48,8 @@ def resolve_plain(text: str) -> Any:
     raise ValueError(f"{text} is a number that JSON does not have; put it in quotes")
 
 
-def is_text(text: str) -> bool:
-    """Tell whether a plain scalar is a text."""
+def is_string(text: str) -> bool:
+    """Return whether a plain scalar is a string."""
     if text in _WORDS:
         return False
     if text[0] not in _NUMBER_START:
@@ -62,11 +58,6 @@ def is_text(text: str) -> bool:
         return isinstance(resolve_plain(text), str)
     except ValueError:
         return False
-
-
-def shown(text: str) -> str:
-    """Cut a text that stands in a message where it is too long to be read."""
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _integer(text: str) -> int:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
-from promptstore.model.binding import UnfitValueError, fit
 from promptstore.model.prompt import Prompt
-from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import loads
-from promptstore.promptfile.scalars import INTEGER_BOUND, MAX_DIGITS
-from promptstore.promptfile.schema import check_content
 from promptstore.promptfile.yamlwriter import (
     INDENT,
     MAX_FLOW_WIDTH,
@@ -31,11 +27,9 @@ def dumps(prompt: Prompt) -> str:
         The text of the file, with one line end at its end.
 
     Raises:
-        InvalidArgumentError: It is no valid prompt, for example with both a text and messages,
-            or no file can hold it.
+        InvalidArgumentError: No file can hold it.
     """
-    content = checked_content(prompt)
-    text = "".join(write_top_entry(key, value) for key, value in content.items())
+    text = "".join(write_top_entry(key, value) for key, value in prompt.content.items())
     try:
         loads(text.encode())
     except PromptFileError as error:
@@ -43,72 +37,36 @@ def dumps(prompt: Prompt) -> str:
     return text
 
 
-def plain_content(prompt: Prompt) -> dict[str, Any]:
-    """Give the content of a prompt as plain JSON.
-
-    Raises:
-        InvalidArgumentError: It holds something that is not JSON, or a huge integer.
-    """
-    try:
-        content: dict[str, Any] = fit(Variable(type="object"), prompt.content)
-    except UnfitValueError as unfit:
-        raise InvalidArgumentError(message=f"This prompt {unfit}.") from None
-    if _has_long_integer(content):
-        message = f"This prompt holds an integer of more than {MAX_DIGITS:,} digits."
-        raise InvalidArgumentError(message=message)
-    return content
-
-
-def checked_content(prompt: Prompt) -> dict[str, Any]:
-    """Give the content of a prompt as plain JSON, once it is sure that the prompt is valid.
-
-    Raises:
-        InvalidArgumentError: It is not.
-    """
-    content = plain_content(prompt)
-    problems: list[Problem] = []
-    check_content(content, lambda _path, code, text: problems.append(Problem(1, 1, code, text)))
-    if problems:
-        raise _invalid(problems)
-    return content
-
-
-def _has_long_integer(value: Any) -> bool:
-    if isinstance(value, int):
-        return abs(value) >= INTEGER_BOUND
-    if isinstance(value, dict):
-        return any(map(_has_long_integer, value.values()))
-    return isinstance(value, list) and any(map(_has_long_integer, value))
-
-
 def _invalid(problems: Sequence[Problem]) -> InvalidArgumentError:
     faults = " ".join(problem.message for problem in problems)
     return InvalidArgumentError(message=f"This is no valid prompt: {faults}")
 
 
-def write_top_entry(key: str, value: Any) -> str:
-    """Write one key at the top of a file with its value, as whole lines."""
-    return _TOP_ENTRIES.get(key, write_entry)(key, value)
+def write_top_entry(key: str, value: Any, *, blocks: bool = True) -> str:
+    """Write one key at the top of a file with its value, as whole lines.
+
+    Args:
+        key: The key.
+        value: Its plain value.
+        blocks: Whether strings may be literal blocks.
+
+    Returns:
+        The lines, each with its line end.
+    """
+    if key == "variables" and value:
+        lines = (write_variable(name, item, blocks=blocks) for name, item in value.items())
+        return f"{key}:\n{''.join(lines)}"
+    if key == "tags":
+        line = f"{key}: {write_flow(value)}\n"
+        if len(line) <= MAX_FLOW_WIDTH + 1:
+            return line
+    return write_entry(key, value, blocks=blocks)
 
 
-def write_variable(name: str, declared: Mapping[str, Any]) -> str:
+def write_variable(
+    name: str, declared: Mapping[str, Any] | None, indent: str = INDENT, *, blocks: bool = True
+) -> str:
     """Write the declaration of one variable, on one line where it fits there."""
-    line = f"{INDENT}{write_key(name)}: {write_flow(dict(declared))}\n"
-    return line if len(line) <= MAX_FLOW_WIDTH + 1 else write_entry(name, declared, INDENT)
-
-
-def _variables(key: str, value: dict[str, Any]) -> str:
-    if not value:
-        return write_entry(key, value)
-    return f"{key}:\n" + "".join(write_variable(name, item) for name, item in value.items())
-
-
-def _tags(key: str, value: list[str]) -> str:
-    line = f"{key}: {write_flow(value)}\n"
-    return line if len(line) <= MAX_FLOW_WIDTH + 1 else write_entry(key, value)
-
-
-_TOP_ENTRIES: Final[dict[str, Callable[[str, Any], str]]] = {
-    "variables": _variables,
-    "tags": _tags,
-}
+    line = f"{indent}{write_key(name)}: {write_flow(declared)}\n"
+    is_short = len(line) <= MAX_FLOW_WIDTH + 1
+    return line if is_short else write_entry(name, declared, indent, blocks=blocks)

@@ -1,35 +1,53 @@
-"""All of YAML 1.2, read strictly: text → values that know their place (PyYAML lives here).
+"""YAML text → nodes that know their place (ruamel.yaml lives here).
 
-PyYAML parses YAML 1.1. Where the two differ, this module decides: it resolves scalars itself by
-the core schema of YAML 1.2 (section 10.3.2). What a prompt file has no use for is refused:
-duplicate keys, anchors, aliases, tags, several documents, numbers that JSON cannot hold.
+ruamel.yaml has two parsers. The one in C is quick, but holds an old libyaml that refuses some of
+YAML 1.2; the pure one refuses other things, such as a tab before a comment. So what either of them
+accepts is accepted. Anchors, aliases and tags are refused before nodes are made.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn
 
-import yaml
-from yaml.composer import Composer
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from yaml.parser import Parser
-from yaml.reader import Reader
-from yaml.scanner import Scanner
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.scanner import Scanner, ScannerError
+from ruamel.yaml.tag import Tag
 
 from promptstore.errors import Problem
-from promptstore.model.values import MAX_DEPTH
+from promptstore.model.faults import shown
+from promptstore.model.values import MAX_DEPTH, is_unicode
 from promptstore.promptfile import codes
-from promptstore.promptfile.problems import KeyPath, Problems, YamlError, place_of
-from promptstore.promptfile.scalars import is_text, resolve_plain, shown
+from promptstore.promptfile.problems import Problems, YamlError, place_of
 
-_SUSPICIOUS: Final = re.compile(r"(?:[&*](?=\S)|!)(?<![^\s\[{,:\-?].)", re.DOTALL)
-"""Where an anchor, an alias or a tag could stand; most such places are in a text."""
+try:
+    from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
+except ImportError:
+    CParser = None
+
+_PROPERTY: Final = re.compile(r"(?<![^\s\[{,:\"'\]}?-])(?:[&*](?=\S)|!)", re.ASCII)
+"""Where an anchor, an alias or a tag could stand; most such places are in a string."""
 
 _DEEP_LINE: Final = re.compile(rf"\n[ ?:-]{{{MAX_DEPTH}}}")
-_DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
+DEEP_MESSAGE: Final = f"The file is nested deeper than {MAX_DEPTH} levels."
+_ANCHOR_MESSAGE: Final = (
+    "Anchors and aliases are not allowed; write the value out, or put a string into quotes."
+)
+_QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
+_BEFORE_KEY: Final = re.compile(r"(?:[\s{,]|#[^\n\r]*)*", re.ASCII)
+_WHITE: Final = frozenset(" \n\r\t\0")
+_WHITE_OR_FLOW: Final = _WHITE | frozenset(",[]{}")
+
+_HINTS: Final = {
+    "mapping values are not allowed": " A string that holds a colon and a space needs quotes.",
+    "cannot start any token": " Indent with spaces; a string that starts like this needs quotes.",
+    "did not find expected key": " Look at the indent of this line and of those above it.",
+    "invalid Unicode character": " Write the character itself, or an escape such as \\U0001f600.",
+}
 
 
 def compose(text: str) -> Node:
@@ -42,224 +60,200 @@ def compose(text: str) -> Node:
         The node at its top.
 
     Raises:
-        YamlError: It cannot be parsed, or is nested too deeply to be tried.
+        YamlError: It cannot be parsed, is nested too deeply, or has an anchor, an alias or a tag.
     """
-    _refuse_depth(text)
-    try:
-        root: Node | None = _Parser(text).get_single_node()
-    except yaml.MarkedYAMLError as error:
-        raise YamlError([_syntax_problem(error)]) from None
-    except yaml.YAMLError as error:
-        raise YamlError([Problem(1, 1, codes.SYNTAX, f"{error}.")]) from None
-    except RecursionError:
-        raise YamlError([Problem(1, 1, codes.TOO_LARGE, _DEEP_MESSAGE)]) from None
+    # The end of the file ends its last line, also within a block (YAML 1.2, b-chomped-last).
+    ended = text if text.endswith(("\n", "\r")) else f"{text}\n"
+    first: YAMLError | None = None
+    for parse in _PARSERS:
+        try:
+            root = parse(ended)
+        except YAMLError as error:
+            first = first or error
+        else:
+            break
+    else:
+        raise YamlError([_syntax_problem(first)])
     if root is None:
         message = "The file is empty; a prompt file has at least `prompt:` or `messages:`."
         raise YamlError([Problem(1, 1, codes.NOT_ONE_MAPPING, message)])
     return root
 
 
-def construct(text: str, root: Node, problems: Problems) -> Any:
-    """Turn nodes into plain JSON.
+_NO_TAG: Final = Tag()
 
-    Args:
-        text: The document.
-        root: The node at its top.
-        problems: Where its faults are told.
 
-    Returns:
-        The value; it is of use only when there was no fault.
+def _no_tag(*_: Any) -> Tag:
+    return _NO_TAG
+
+
+class _Libyaml(CParser or object):  # type: ignore[misc]
+    """The parser in C, with the three methods that it calls for each node."""
+
+    resolve = descend_resolver = ascend_resolver = staticmethod(_no_tag)
+
+
+def compose_in_c(text: str) -> Node | None:
+    """Parse by the parser in C.
 
     Raises:
-        YamlError: There are `MAX_PROBLEMS` faults.
+        YAMLError: It refuses the text.
+        YamlError: The text is refused whatever it says.
     """
-    if _may_hold_forbidden_syntax(text):
-        _report_forbidden_syntax(text, problems)
-    return _Constructor(problems).construct(root, 1)
+    if _could_be_refused(text):
+        _refuse(_events_of(_Libyaml(text)), text)
+    root: Node | None = _Libyaml(text).get_single_node()
+    if "?" in text and _QUESTION.search(text) and root is not None:
+        _refuse_question_marks(text, root)
+    return _not_block(root)
 
 
-def find_node(root: Node, path: KeyPath) -> tuple[Node, Node | None]:
-    """Walk down from a node by keys and indexes, as far as there is something.
+def compose_purely(text: str) -> Node | None:
+    """Parse by the parser in Python.
 
-    Args:
-        root: The node to start from.
-        path: The keys and indexes.
-
-    Returns:
-        The value's node, and the node of its key where it has one.
+    Raises:
+        YAMLError: It refuses the text.
+        YamlError: The text is refused whatever it says.
     """
-    node, key_node = root, None
-    for step in path:
-        if isinstance(node, MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == step), None)
-            if found is None:
-                break
-            key_node, node = found
-        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-            key_node, node = None, node.value[step]
-        else:
-            break
-    return node, key_node
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _Scanner
+    try:
+        if _could_be_refused(text):
+            _refuse(yaml.parse(text), text)
+        root: Node | None = yaml.compose(text)
+    except (ValueError, OverflowError) as error:
+        raise YAMLError(f"found an escape that is no character ({error})") from None
+    if "\\" in text and root is not None:
+        for node in _scalars(root):
+            if not is_unicode(node.value):
+                _fail(node, "found invalid Unicode character escape code")
+    return _not_block(root)
 
 
-class _Composer:
-    """What both parsers need: every plain scalar keeps an empty tag, so a written one shows.
+_PARSERS: Final = (compose_in_c, compose_purely) if CParser else (compose_purely,)
 
-    The parser calls these three for each node. Functions of Python's own would take a sixth of
-    the time of the whole parse; this built-in one takes any arguments and gives the empty text.
+
+class _Scanner(Scanner):
+    """ruamel.yaml's scanner, with the indicators in flow style as YAML 1.2 has them."""
+
+    scanner_processing_version = (1, 2)
+
+    def check_key(self) -> bool:
+        """A `?` is an indicator before white space alone."""
+        return self.reader.peek(1) in _WHITE
+
+    def check_value(self) -> bool:
+        """A `:` is an indicator before white space, and in flow style before other indicators."""
+        if self.flow_level and self.reader.peek(1) in _WHITE_OR_FLOW:
+            return True
+        return bool(super().check_value())
+
+    def check_plain(self) -> bool:
+        """A plain scalar may start with an indicator before a character that is none."""
+        if self.reader.peek() in "-?:":
+            return self.reader.peek(1) not in (_WHITE_OR_FLOW if self.flow_level else _WHITE)
+        return bool(super().check_plain())
+
+    def scan_plain(self) -> Any:
+        """Leave the colon of `{a:}`, which is an indicator, to be scanned next."""
+        token = super().scan_plain()
+        if token.value.endswith(":") and self.flow_level and self.reader.peek() in ",[]{}":
+            token.value = token.value[:-1].rstrip()
+            for place in ("pointer", "index", "column"):
+                setattr(self.reader, place, getattr(self.reader, place) - 1)
+            token.end_mark = self.reader.get_mark()
+        return token
+
+
+def _events_of(parser: Any) -> Iterator[Any]:
+    while parser.check_event():
+        yield parser.get_event()
+
+
+def _could_be_refused(text: str) -> bool:
+    """Return whether a text has to be looked at before nodes are made of it.
+
+    Each level takes a bracket, or at least half a column more at the start of a line.
     """
-
-    resolve = descend_resolver = ascend_resolver = staticmethod("".format)
-
-
-class _PurePythonParser(_Composer, Reader, Scanner, Parser, Composer):
-    """PyYAML's own parser: slower, the same answers."""
-
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
-        Composer.__init__(self)
+    # Looking for one character is much faster than the pattern, and most texts hold none.
+    may_hold_property = "&" in text or "*" in text or "!" in text
+    return (
+        (may_hold_property and _PROPERTY.search(text) is not None)
+        or text.count("[") + text.count("{") > MAX_DEPTH
+        or _DEEP_LINE.search("\n" + text.replace("\r", "\n")) is not None
+    )
 
 
-def _parser_class() -> Any:
-    """Choose libyaml's parser; some distributions build PyYAML without it."""
-    if not yaml.__with_libyaml__:
-        return _PurePythonParser
-    from yaml import cyaml
-
-    return type("_LibyamlParser", (_Composer, vars(cyaml)["CParser"]), {})
-
-
-_Parser: Final = _parser_class()
-
-
-def _refuse_depth(text: str) -> None:
-    """Refuse deep nesting before nodes are composed: older libyaml recurses until it crashes.
-
-    A text that cannot be dangerously deep is not looked at twice: each level takes a bracket, or
-    at least half a column more at the start of a line.
-    """
-    brackets = text.count("[") + text.count("{")
-    if brackets <= MAX_DEPTH and not _DEEP_LINE.search("\n" + text.replace("\r", "\n")):
-        return
+def _refuse(events: Iterator[Any], text: str) -> None:
+    """Refuse deep nesting, anchors, aliases and tags: nodes of these can be exponentially many."""
+    problems = Problems()
     depth = 0
-    with suppress(yaml.YAMLError):
-        for event in _events(text):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
+    for event in events:
+        mark = event.start_mark
+        tag = getattr(event, "tag", None)
+        has_anchor = isinstance(event, AliasEvent) or getattr(event, "anchor", None)
+        if (tag or has_anchor) and text[mark.index - 1] == "?":
+            raise ScannerError(None, None, "found a question mark before a string", mark)
+        if has_anchor:
+            problems.report(mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
+        elif tag:
+            message = f"The tag {shown(str(tag))!r} is not allowed; put a string into quotes."
+            problems.report(mark, codes.ANCHOR_OR_TAG, message)
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
             if depth > MAX_DEPTH:
-                problem = Problem(*place_of(event.start_mark), codes.TOO_LARGE, _DEEP_MESSAGE)
-                raise YamlError([problem])
+                problems.report(mark, codes.TOO_LARGE, DEEP_MESSAGE)
+                break
+        depth -= isinstance(event, CollectionEndEvent)
+    if problems:
+        raise YamlError(problems)
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
+def _not_block(root: Node | None) -> Node | None:
+    """Refuse a block at the top of a file, which each parser takes in a way of its own."""
+    if isinstance(root, ScalarNode) and root.style in ("|", ">"):
+        _fail(root, "a string at the top of a file needs quotes")
+    return root
+
+
+def _refuse_question_marks(text: str, node: Node) -> None:
+    """Refuse nodes where the `?` of `[?x]`, which is text, was taken for an indicator."""
+    place = node.start_mark.index
+    for item in () if isinstance(node, ScalarNode) else node.value:
+        children = item if isinstance(item, tuple) else (item,)
+        mark = _BEFORE_KEY.match(text, place) if len(children) == 2 else None
+        at = mark.end() if mark else 0
+        if text[at] == "?" and text[at + 1] not in _WHITE and at < children[0].start_mark.index:
+            _fail(children[0], "found a question mark before a string")
+        for child in children:
+            _refuse_question_marks(text, child)
+        place = children[-1].end_mark.index
+
+
+def _scalars(node: Node) -> Iterator[ScalarNode]:
+    if isinstance(node, ScalarNode):
+        yield node
+        return
+    for item in node.value:
+        for child in item if isinstance(item, tuple) else (item,):
+            yield from _scalars(child)
+
+
+def _fail(node: Node, problem: str) -> NoReturn:
+    raise ScannerError(None, None, problem, node.start_mark)
+
+
+def _syntax_problem(error: YAMLError | None) -> Problem:
+    if not isinstance(error, MarkedYAMLError):
+        return Problem(1, 1, codes.SYNTAX, f"This is not YAML: {error}.")
     mark = error.problem_mark or error.context_mark
     line, column = place_of(mark) if mark else (1, 1)
     problem = (error.problem or "this is not YAML").strip()
-    if "maximum nesting depth" in problem:
-        return Problem(line, column, codes.TOO_LARGE, _DEEP_MESSAGE)
     if "another document" in problem or "single document" in (error.context or ""):
         message = "A second document starts here; a prompt file holds one."
         return Problem(line, column, codes.NOT_ONE_MAPPING, message)
     if "anchor" in problem or "alias" in problem:
         return Problem(line, column, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
-    if "duplicate" in problem:
-        return Problem(line, column, codes.DUPLICATE_KEY, f"{problem}.")
     context = f" {error.context.strip()}" if error.context else ""
     hint = next((hint for sign, hint in _HINTS.items() if sign in problem), "")
     return Problem(line, column, codes.SYNTAX, f"This is not YAML: {problem}{context}.{hint}")
-
-
-_HINTS: Final = {
-    "mapping values are not allowed": " A text that holds a colon and a space needs quotes.",
-    "cannot start any token": " Indent with spaces; a text that starts like this needs quotes.",
-    "did not find expected key": " Look at the indent of this line and of those above it.",
-    "invalid Unicode character": " Write the character itself, or an escape such as \\U0001f600.",
-}
-
-
-_ANCHOR_MESSAGE: Final = (
-    "Anchors and aliases are not allowed; write the value out, or put a text into quotes."
-)
-
-
-def _may_hold_forbidden_syntax(text: str) -> bool:
-    # Looking for one character is much faster than the pattern, and most texts hold none.
-    if "&" in text or "*" in text or "!" in text:
-        return _SUSPICIOUS.search(text) is not None
-    return False
-
-
-def _report_forbidden_syntax(text: str, problems: Problems) -> None:
-    """Report anchors, aliases and tags, which the composed nodes do not tell."""
-    for event in _events(text):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, _ANCHOR_MESSAGE)
-        elif getattr(event, "tag", None):
-            message = f"The tag {shown(event.tag)!r} is not allowed; put a text into quotes."
-            problems.report(event.start_mark, codes.ANCHOR_OR_TAG, message)
-
-
-def _events(text: str) -> Iterator[Any]:
-    parser: Any = _Parser(text)
-    while parser.check_event():
-        yield parser.get_event()
-
-
-class _Constructor:
-    """Turns nodes into plain JSON and collects what is wrong on the way."""
-
-    def __init__(self, problems: Problems) -> None:
-        self._report = problems.report
-
-    def construct(self, node: Node, depth: int) -> Any:
-        if type(node) is ScalarNode:
-            return node.value if node.style else self._plain(node)
-        if depth > MAX_DEPTH:
-            self._report(node.start_mark, codes.TOO_LARGE, _DEEP_MESSAGE)
-            return None
-        if type(node) is SequenceNode:
-            return [self.construct(item, depth + 1) for item in node.value]
-        return self._mapping(cast("MappingNode", node), depth)
-
-    def _plain(self, node: ScalarNode) -> Any:
-        try:
-            return resolve_plain(node.value)
-        except ValueError as error:
-            self._report(node.start_mark, codes.WRONG_VALUE, f"{_capital(str(error))}.")
-            return None
-
-    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node)
-            if key is None:
-                continue
-            if key in found:
-                self._report_again(node, key_node)
-            found[key] = self.construct(value_node, depth + 1)
-        return found
-
-    def _report_again(self, mapping: MappingNode, again: ScalarNode) -> None:
-        first = next(key for key, _ in mapping.value if key.value == again.value)
-        line, column = place_of(first.start_mark)
-        message = f"The key {shown(again.value)!r} stands here again"
-        message = f"{message}; first in line {line}, column {column}."
-        self._report(again.start_mark, codes.DUPLICATE_KEY, message)
-
-    def _key(self, node: Node) -> str | None:
-        if type(node) is not ScalarNode:
-            message = "A key must be a text; a text that starts with a brace needs quotes."
-            self._report(node.start_mark, codes.WRONG_VALUE, message)
-            return None
-        if not node.style and not is_text(node.value):
-            message = f"The key {shown(node.value)!r} is not a text; put it in quotes."
-            self._report(node.start_mark, codes.WRONG_VALUE, message)
-            return None
-        text: str = node.value
-        return text
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

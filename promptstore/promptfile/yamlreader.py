@@ -1,22 +1,26 @@
-"""YAML 1.2, read strictly: bytes → values, and the places of things where somebody asks.
+"""YAML 1.2, read strictly: bytes → values, and the places of things in the text.
 
-What is written plainly is read quickly; the parser reads the rest, and all that is at fault. Three
-characters that only YAML 1.1 takes for line breaks are refused, as are all that no file may hold.
+A plain scalar is resolved by the core schema of YAML 1.2 (section 10.3.2), whatever the parser
+thinks of it. What a prompt file has no use for is refused: duplicate keys, other keys than strings,
+numbers that JSON cannot hold, and the three characters that only YAML 1.1 takes for line breaks.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import Problem
+from promptstore.model.faults import shown
+from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile import codes
-from promptstore.promptfile.plainyaml import read_plain
-from promptstore.promptfile.problems import MAX_PROBLEMS, KeyPath, Problems, YamlError
-
-if TYPE_CHECKING:
-    from yaml.nodes import Node
+from promptstore.promptfile.problems import MAX_PROBLEMS, KeyPath, Problems, YamlError, place_of
+from promptstore.promptfile.scalars import is_string, resolve_plain
+from promptstore.promptfile.yamlparser import DEEP_MESSAGE, compose
 
 MAX_BYTES: Final = 1 << 20
 
@@ -31,26 +35,22 @@ class Tree:
 
     Attributes:
         text: The text.
+        root: The node at its top.
         value: The value as plain JSON; of no use where there are problems.
         problems: Duplicate keys and the like: faults that did not stop the reading.
     """
 
-    __slots__ = ("_root", "problems", "text", "value")
-
-    def __init__(self, text: str, value: Any = None, root: Node | None = None) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.value = value
+        self.root: Node = compose(text)
         self.problems = Problems()
-        self._root = root
+        self.value: Any = _Constructor(self.problems).construct(self.root, 1)
+        self._pairs: dict[int, dict[str, tuple[Node, Node]]] = {}
 
-    @property
-    def root(self) -> Node:
-        """The node at the top, which is parsed when somebody asks."""
-        if self._root is None:
-            from promptstore.promptfile.yamlparser import compose
-
-            self._root = compose(self.text)
-        return self._root
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text, without their line ends."""
+        return self.text.split("\n")
 
     def find(self, path: KeyPath) -> tuple[Node, Node | None]:
         """Walk down by keys and indexes, as far as there is something.
@@ -61,9 +61,27 @@ class Tree:
         Returns:
             The value's node, and the node of its key where it has one.
         """
-        from promptstore.promptfile.yamlparser import find_node
+        node, key_node = self.root, None
+        for step in path:
+            if isinstance(node, MappingNode) and isinstance(step, str):
+                found = self._pairs_of(node).get(step)
+                if found is None:
+                    break
+                key_node, node = found
+            elif (
+                isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value)
+            ):
+                key_node, node = None, node.value[step]
+            else:
+                break
+        return node, key_node
 
-        return find_node(self.root, path)
+    def _pairs_of(self, node: MappingNode) -> dict[str, tuple[Node, Node]]:
+        if id(node) not in self._pairs:
+            # Of a key that stands twice the first one counts.
+            pairs = ((pair[0].value, pair) for pair in reversed(node.value))
+            self._pairs[id(node)] = {key: pair for key, pair in pairs if isinstance(key, str)}
+        return self._pairs[id(node)]
 
 
 def read_yaml(data: bytes | str) -> Tree:
@@ -73,23 +91,14 @@ def read_yaml(data: bytes | str) -> Tree:
         data: The file's content.
 
     Returns:
-        Its value, and its nodes on request.
+        Its value and its nodes.
 
     Raises:
         YamlError: It cannot be parsed at all, or has `MAX_PROBLEMS` faults.
     """
     text = _decode(data)
     _refuse_characters(text)
-    value = read_plain(text)
-    return _parsed(text) if value is None else Tree(text, value)
-
-
-def _parsed(text: str) -> Tree:
-    from promptstore.promptfile.yamlparser import compose, construct
-
-    tree = Tree(text, root=compose(text))
-    tree.value = construct(text, tree.root, tree.problems)
-    return tree
+    return Tree(text)
 
 
 def _decode(data: bytes | str) -> str:
@@ -129,6 +138,64 @@ def _character_problem(text: str, match: re.Match[str]) -> Problem:
         escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
         message = (
             f"The character U+{code:04X} cannot stand in a file; "
-            f"write it as {escape} in a text between double quotes."
+            f"write it as {escape} in a string between double quotes."
         )
     return Problem(line, column, codes.ENCODING, message)
+
+
+class _Constructor:
+    """Turns nodes into plain JSON and collects what is wrong on the way."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._report = problems.report
+
+    def construct(self, node: Node, depth: int) -> Any:
+        if type(node) is ScalarNode:
+            return node.value if node.style else self._plain(node)
+        if depth > MAX_DEPTH:
+            self._report(node.start_mark, codes.TOO_LARGE, DEEP_MESSAGE)
+            return None
+        if type(node) is SequenceNode:
+            return [self.construct(item, depth + 1) for item in node.value]
+        return self._mapping(node, depth)
+
+    def _plain(self, node: ScalarNode) -> Any:
+        try:
+            return resolve_plain(node.value)
+        except ValueError as error:
+            self._report(node.start_mark, codes.WRONG_VALUE, f"{_capital(str(error))}.")
+            return None
+
+    def _mapping(self, node: Node, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            if key is None:
+                continue
+            if key in found:
+                self._report_again(node, key_node)
+            found[key] = self.construct(value_node, depth + 1)
+        return found
+
+    def _report_again(self, mapping: Node, again: ScalarNode) -> None:
+        first = next(key for key, _ in mapping.value if key.value == again.value)
+        line, column = place_of(first.start_mark)
+        message = f"The key {shown(again.value)!r} stands here again"
+        message = f"{message}; first in line {line}, column {column}."
+        self._report(again.start_mark, codes.DUPLICATE_KEY, message)
+
+    def _key(self, node: Node) -> str | None:
+        if type(node) is not ScalarNode:
+            message = "A key must be a string; one that starts with a brace needs quotes."
+            self._report(node.start_mark, codes.WRONG_VALUE, message)
+            return None
+        if not node.style and not is_string(node.value):
+            message = f"The key {shown(node.value)!r} is not a string; put it in quotes."
+            self._report(node.start_mark, codes.WRONG_VALUE, message)
+            return None
+        text: str = node.value
+        return text
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

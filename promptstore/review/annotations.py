@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from promptstore.lint import Finding, Severity
+from promptstore.lint.findings import Finding, Severity
 from promptstore.review.escaping import command_property, command_value
 from promptstore.review.impact import Impact
 from promptstore.review.ranges import PromptChange

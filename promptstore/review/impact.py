@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from promptstore.compare.equality import equal_as_json
 from promptstore.errors import TemplateError
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
-from promptstore.model.values import thaw
 from promptstore.model.variables import MISSING, Variable
 
 Impact: TypeAlias = Literal["breaking", "behaviour", "compatible"]
@@ -35,7 +35,7 @@ class Judgement:
 
 
 def judge(before: Prompt, after: Prompt) -> Judgement:
-    """Tell what a change does to the callers of a prompt.
+    """Return what a change does to the callers of a prompt.
 
     Args:
         before: The prompt as it was, with what it includes.
@@ -118,7 +118,7 @@ def _narrowed(name: str, old: Variable, new: Variable) -> Iterator[str]:
 
 
 def _holds(values: tuple[Any, ...], wanted: Any) -> bool:
-    return any(type(value) is type(wanted) and value == wanted for value in values)
+    return any(equal_as_json(value, wanted) for value in values)
 
 
 def _behaviour(before: Prompt, after: Prompt) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _behaviour(before: Prompt, after: Prompt) -> Iterator[str]:
         yield "the text changed" if before.prompt is not None else "the messages changed"
     if before.template != after.template:
         yield f"the template language is {after.template} now"
-    if not _same(thaw(before.config), thaw(after.config)):
+    if not equal_as_json(before.config, after.config):
         yield "the config changed"
     yield from _changed_includes(before.includes, after.includes)
     for name, variable in before.contract.items():
@@ -145,18 +145,7 @@ def _changed_includes(before: Mapping[str, Prompt], after: Mapping[str, Prompt])
 def _same_default(one: Variable, other: Variable) -> bool:
     if one.default is MISSING or other.default is MISSING:
         return one.default is other.default
-    return _same(thaw(one.default), thaw(other.default))
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does, where 1 is not true."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+    return equal_as_json(one.default, other.default)
 
 
 def _compatible(before: Prompt, after: Prompt) -> Iterator[str]:

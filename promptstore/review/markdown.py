@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from promptstore.lint import Finding
+from promptstore.compare.texts import Piece, compare_words
+from promptstore.lint.findings import Finding
 from promptstore.review.escaping import code, plain
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange, RangeDiff
-from promptstore.review.words import compare_words, shortened
 
 MARKER: Final = "<!-- promptstore review -->"
 """The first line of the comment, by which it is found again."""
@@ -21,6 +21,8 @@ MAX_LENGTH: Final = 60_000
 _SIGNS: Final[dict[Impact, str]] = {"breaking": "🔴", "behaviour": "🟡", "compatible": "🟢"}
 _MAX_PART: Final = 15_000
 _MAX_REASONS: Final = 3
+_AROUND: Final = 2
+"""How many lines are shown around a change."""
 
 
 def comment(found: RangeDiff, findings: Sequence[Finding] = ()) -> str:
@@ -139,14 +141,28 @@ def _renders(change: PromptChange) -> list[str]:
 def _word_diff(old: str, new: str) -> str:
     tags = {"same": "", "removed": "del", "added": "ins"}
     written = []
-    for piece in shortened(compare_words(old, new)):
+    for piece in _shortened(compare_words(old, new)):
         text, tag = plain(piece.text), tags[piece.sort]
         written.append(f"<{tag}>{text}</{tag}>" if tag else text)
     return f"<pre>{''.join(written)}</pre>"
 
 
+def _shortened(pieces: list[Piece]) -> Iterator[Piece]:
+    """Leave out what stayed, but for the two lines around each change."""
+    last = len(pieces) - 1
+    for number, piece in enumerate(pieces):
+        lines = piece.text.split("\n")
+        keep = (_AROUND + 1) * ((number > 0) + (number < last))
+        if piece.sort != "same" or len(lines) <= keep + 1:
+            yield piece
+            continue
+        head = lines[: _AROUND + 1] if number > 0 else []
+        tail = lines[-_AROUND - 1 :] if number < last else []
+        yield Piece("same", "\n".join([*head, "⋮", *tail]))
+
+
 def _pairs(change: PromptChange) -> list[tuple[str, str, str]]:
-    """Give the texts that differ: title, before, after."""
+    """Return the texts that differ: title, before, after."""
     if change.kind == "affected":
         return []  # Its includes changed, and they are told by themselves.
     return [(pair.title, pair.before, pair.after) for pair in change.diff.texts]

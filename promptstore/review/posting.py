@@ -139,15 +139,15 @@ class _Client(ABC):
 
     @abstractmethod
     def author_of(self, comment: dict[str, Any]) -> dict[str, Any]:
-        """Give what the forge says about the author of a comment."""
+        """Return what the forge says about the author of a comment."""
 
     @abstractmethod
     def is_caller(self, author: dict[str, Any], caller: dict[str, Any]) -> bool:
-        """Tell whether an author is the caller; who that is may not be known."""
+        """Return whether an author is the caller; who that is may not be known."""
 
     @abstractmethod
     def headers(self) -> dict[str, str]:
-        """Give what every request carries."""
+        """Return what every request carries."""
 
     def _is_own(self, comment: dict[str, Any]) -> bool:
         return self.is_caller(self.author_of(comment), self._caller)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from typing import Any, Final, Literal, TypeAlias
 
 from promptstore.compare.diff import PromptDiff, diff_prompts
+from promptstore.compare.sequences import opcodes
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
-from promptstore.lint import Library, Settings
+from promptstore.lint.context import LintContext
+from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import render_prompt, texts
 from promptstore.review.impact import IMPACTS, Judgement, judge
 from promptstore.store.snapshot import Snapshot
 
 Kind: TypeAlias = Literal[
-    "added", "removed", "renamed", "deleted", "restored", "changed", "affected", "broken", "mended"
+    "added", "removed", "renamed", "deleted", "restored", "changed", "affected", "broken", "fixed"
 ]
 """``deleted`` is a tombstone, ``removed`` a file that is gone, ``affected`` a prompt whose own
 file is the same and whose includes are not."""
@@ -79,17 +81,17 @@ class RenderChange:
 
     @property
     def differs(self) -> bool:
-        """Tell whether the texts differ."""
+        """Whether the texts differ."""
         return self.before != self.after
 
     @property
     def fails_now(self) -> bool:
-        """Tell whether it rendered before and does not now."""
+        """Whether it rendered before and does not now."""
         return self.rendered_before and not self.renders_now
 
     @property
     def title(self) -> str:
-        """Say what is shown."""
+        """What is shown, as a heading."""
         renders = self.rendered_before or self.renders_now
         what = "rendered with example" if renders else "neither side renders with example"
         return f"{what} {self.example}"
@@ -130,7 +132,7 @@ def compare(
     Returns:
         The changes.
     """
-    old, new = Library(before, Settings()), Library(after, Settings())
+    old, new = LintContext(before, Settings()), LintContext(after, Settings())
     differing = {
         name for name in old.known & new.known if old.file(name).blob != new.file(name).blob
     }
@@ -165,8 +167,8 @@ def _changed(before: Snapshot, after: Snapshot, was: str, name: str) -> PromptCh
         return _broken(name, path, new, old)
     if isinstance(old, PromptFileError):
         reasons = ("its file was broken and can be read now",)
-        mended = Judgement("compatible", reasons)
-        return PromptChange(name=name, path=path, kind="mended", judgement=mended, after=new)
+        fixed = Judgement("compatible", reasons)
+        return PromptChange(name=name, path=path, kind="fixed", judgement=fixed, after=new)
     diff = diff_prompts(old, new)
     if was != name:
         judgement = _renamed(judge(old, new), was, name, is_gone=not old.deleted)
@@ -196,7 +198,7 @@ def _renamed(judgement: Judgement, was: str, name: str, *, is_gone: bool) -> Jud
 def _broken(
     name: str, path: str, error: PromptFileError, old: Prompt | PromptFileError | None
 ) -> PromptChange:
-    """Tell of a prompt that cannot be read: for its own file, or for one that it includes."""
+    """Return the change of a prompt that cannot be read, by its own file or by an include."""
     is_own = error.path == path
     reason = "its file is broken" if is_own else f"{error.path}, which it includes, is broken"
     if isinstance(old, PromptFileError):
@@ -214,7 +216,7 @@ def _added(after: Snapshot, name: str) -> PromptChange:
     new, path = _read(after, name), after.file(name).path
     if isinstance(new, PromptFileError):
         return _broken(name, path, new, None)
-    blank = Prompt(prompt="") if new.prompt is not None else Prompt(messages=())
+    blank = Prompt(prompt="")
     return PromptChange(
         name=name, path=path, kind="added", judgement=Judgement("compatible", ("new",)),
         diff=replace(diff_prompts(blank, new), changes=()), after=new,
@@ -236,13 +238,14 @@ def _removed(before: Snapshot, name: str) -> PromptChange:
 
 
 def _affected(
-    before: Snapshot, after: Snapshot, old: Library, new: Library, touched: set[str]
+    before: Snapshot, after: Snapshot, old: LintContext, new: LintContext, touched: set[str]
 ) -> Iterable[PromptChange]:
     """Find the prompts whose file is the same and whose includes are not."""
-    for name in sorted((new.dependents(touched) - touched) & old.known):
+    ways = new.ways_to(touched)
+    for name in sorted((ways.keys() - touched) & old.known):
         if old.document(name) is None:
             continue  # Its own file is broken, before and after.
-        path, via = after.file(name).path, _way(new, name, touched)
+        path, via = new.file(name).path, ways[name]
         one, other = _read(before, name), _read(after, name)
         if isinstance(one, PromptFileError) or isinstance(other, PromptFileError):
             judgement = _judge_readable(one, other)
@@ -273,23 +276,8 @@ def _judge_readable(
     return None
 
 
-def _way(library: Library, name: str, touched: set[str]) -> tuple[str, ...]:
-    """Find the shortest way from a prompt over its includes to one that changed."""
-    ways: list[tuple[str, ...]] = [(name,)]
-    seen = {name}
-    while ways:
-        way = ways.pop(0)
-        for included in sorted(library.raw_includes.get(way[-1], ())):
-            if included in touched:
-                return (*way, included)
-            if included not in seen:
-                seen.add(included)
-                ways.append((*way, included))
-    return (name,)
-
-
 def _renames(
-    old: Library, new: Library, removed: AbstractSet[str], added: AbstractSet[str]
+    old: LintContext, new: LintContext, removed: AbstractSet[str], added: AbstractSet[str]
 ) -> dict[str, str]:
     """Pair what went with what came: the same id or content first, then the most alike.
 
@@ -302,9 +290,13 @@ def _renames(
         _pair_equal(gone, come, key, pairs)
     if len(gone) * len(come) > _MOST_COMPARISONS:
         return pairs
+    lines = {
+        side: {name: _text_of(prompt).splitlines() for name, prompt in prompts.items()}
+        for side, prompts in (("gone", gone), ("come", come))
+    }
     likeness = sorted(
         (
-            (_likeness(gone[was], come[now]), was, now)
+            (_likeness(lines["gone"][was], lines["come"][now]), was, now)
             for was in gone
             for now in come
             if gone[was].is_chat == come[now].is_chat
@@ -337,8 +329,8 @@ def _take(
     del gone[was], come[now]
 
 
-def _readable(library: Library, names: AbstractSet[str]) -> dict[str, Prompt]:
-    documents = {name: library.document(name) for name in sorted(names)}
+def _readable(context: LintContext, names: AbstractSet[str]) -> dict[str, Prompt]:
+    documents = {name: context.document(name) for name in sorted(names)}
     return {name: document.prompt for name, document in documents.items() if document}
 
 
@@ -346,10 +338,13 @@ def _text_of(prompt: Prompt) -> str:
     return "\n".join(text for _, text in texts(prompt))
 
 
-def _likeness(one: Prompt, other: Prompt) -> float:
-    matcher = SequenceMatcher(None, _text_of(one).splitlines(), _text_of(other).splitlines())
-    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)
-    return matcher.ratio() if all(bound() >= _ALIKE for bound in bounds) else 0.0
+def _likeness(one: Sequence[str], other: Sequence[str]) -> float:
+    """Return which part of the lines of two texts is the same, from 0 to 1."""
+    total = len(one) + len(other)
+    if 2 * (Counter(one) & Counter(other)).total() < _ALIKE * total:
+        return 0.0
+    same = sum(i2 - i1 for tag, i1, i2, _, _ in opcodes(one, other) if tag == "equal")
+    return 2 * same / total if total else 0.0
 
 
 def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange:

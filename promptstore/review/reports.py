@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptstore.lint import Finding
+from promptstore.lint.findings import Finding
 from promptstore.review.ranges import PromptChange, RangeDiff
 
 

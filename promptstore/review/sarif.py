@@ -7,7 +7,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from promptstore import __version__
-from promptstore.lint import RULES, Finding, explain
+from promptstore.lint.findings import Finding
+from promptstore.lint.registry import RULES, explain
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange
 

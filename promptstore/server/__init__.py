@@ -1,5 +1,5 @@
 """The HTTP server: PostHog's prompt API over git repositories.
 
-A request goes one way: `gate` (path, log) → `routes` (HTTP in, JSON out) → `guard` (who may do
-what) → `reading` or `writing` (library calls) → `wire` (the JSON of both generations).
+A request goes one way: `app` (path, log) → `routes` with `auth` (who may do what) → `reading` or
+`writing` (library calls) → `views` (the answers of both generations).
 """

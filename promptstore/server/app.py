@@ -1,38 +1,66 @@
-"""The application: routes, gate, and the answers to everything that goes wrong."""
+"""The application: its routes, what happens to every request, and what answers each error."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptstore import __version__
 from promptstore.errors import PromptStoreError
-from promptstore.server import documents
-from promptstore.server.gate import Gate
-from promptstore.server.guard import Guard
-from promptstore.server.problems import RefusedError, envelope, not_found, refusal_for
+from promptstore.server.answers import answer_json
+from promptstore.server.bodies import EventRoute
+from promptstore.server.errors import (
+    ApiError,
+    api_error,
+    error_of,
+    errors_by_field,
+    invalid_request,
+    not_found,
+)
 from promptstore.server.projects import Project
-from promptstore.server.replies import reply
-from promptstore.server.routes import by_name, docs, health, prompts, text_repr, unbuilt
+from promptstore.server.routes import by_name, events, prompts, system
 from promptstore.server.tokens import TokenFile
 
 _log = logging.getLogger("promptstore.server")
+_access = logging.getLogger("promptstore.access")
+
+_DESCRIPTION: Final = """\
+PostHog's prompt API over git repositories. Every write is one commit.
+
+- `/api/projects/` is the same as `/api/environments/`; a slash at the end may be there or not.
+- The project is a number, or `@current`; a `token` in the query names it by its public token.
+- A name in git with `/` is written with `__`: `support/triage` is `support__triage`. A name that
+  this cannot carry back is escaped: `v1.2` is `-v1_d2`. To read, `support%2Ftriage` does too.
+- Variables are given as `{{name}}`, as PostHog's SDKs fill them. A template with logic is given as
+  it is written, and `template` names its language; `render` fills it.
+- Reads carry an `ETag`: `If-None-Match` answers 304, `If-Match` guards a write.
+"""
 _ROUTERS: Final = (
     by_name.router,
     prompts.router,
-    text_repr.router,
-    unbuilt.router,
-    health.router,
-    docs.router,
+    events.router,
+    events.unbuilt,
+    system.router,
+    system.docs,
+)
+_ALIAS: Final = "/api/projects/"
+_PREFIX: Final = "/api/environments/"
+_JSON_SUFFIX: Final = "/llm_prompts.json"
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"promptstore-version", __version__.encode()),
 )
 
 
@@ -46,65 +74,114 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
     Returns:
         The application.
     """
-    app = _DocumentedApi(
+    app = FastAPI(
         title="promptstore",
         version=__version__,
-        description=documents.DESCRIPTION,
+        description=_DESCRIPTION,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )
-    app.state.guard = Guard(projects, tokens)
-    # The routes read their requests themselves, so they are served without what FastAPI would do
-    # before and after each; it writes the document of them.
-    app.router.routes.extend(
-        Route(route.path, route.endpoint, methods=list(route.methods or ())) for route in _routes()
-    )
-    app.add_exception_handler(RefusedError, _refused)
+    app.state.projects = projects
+    app.state.tokens = tokens
+    for router in _ROUTERS:
+        # Each says its own prefix and answers, so its routes are the application's as they are.
+        app.router.routes.extend(router.routes)
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
-    app.add_middleware(Gate)
+    app.add_middleware(PathMiddleware)
     return app
 
 
-class _DocumentedApi(FastAPI):
-    def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            document = get_openapi(
-                title=self.title,
-                version=self.version,
-                description=self.description,
-                routes=list(_routes()),
-            )
-            document["components"] = {
-                "schemas": documents.SCHEMAS,
-                "securitySchemes": documents.SECURITY_SCHEMES,
-            }
-            for route in _routes():
-                # FastAPI leaves every null out, also those of the examples.
-                for method in (route.methods if route.include_in_schema else None) or ():
-                    operation = document["paths"][route.path][method.lower()]
-                    operation.update(route.openapi_extra or {})
-            self.openapi_schema = document
-        return self.openapi_schema
+class PathMiddleware:
+    """Gives each path its one form, answers HEAD like GET, and logs what was asked.
+
+    A path is routed as it was sent, still percent-encoded: ``a%2Fb`` is one segment. Both prefixes,
+    and a slash at the end or none, lead to one route.
+
+    Args:
+        app: The application behind it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        sent = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
+        inner = {**scope, "path": _routed_path(sent), "promptstore.path": sent}
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"
+        answered: dict[str, int] = {}
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered["status"] = message["status"]
+                message = {**message, "headers": [*message["headers"], *_HEADERS]}
+            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._app(inner, receive, send_on)
+        finally:
+            if _access.isEnabledFor(logging.INFO):
+                elapsed = time.perf_counter() - started
+                _access.info(_line(inner, scope["method"], answered.get("status", 500), elapsed))
 
 
-def _routes() -> Iterator[APIRoute]:
-    for router in _ROUTERS:
-        yield from (route for route in router.routes if isinstance(route, APIRoute))
+def _routed_path(path: str) -> str:
+    if path.startswith(_ALIAS):
+        path = _PREFIX + path[len(_ALIAS) :]
+    if path.endswith("/") and len(path) > 1:
+        path = path[:-1]
+    if path.startswith(_PREFIX) and path.endswith(_JSON_SUFFIX):
+        path = path.removesuffix(".json")
+    return path
+
+
+def _line(scope: Scope, method: str, status: int, elapsed: float) -> str:
+    """Return in one line of JSON what was asked; neither query nor headers, which may hold keys."""
+    client = scope.get("client")
+    facts = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "method": method,
+        "path": scope["promptstore.path"],
+        "status": status,
+        "ms": round(elapsed * 1000, 2),
+        "client": client[0] if client else None,
+        "user": scope.get("promptstore.user"),
+    }
+    return json.dumps(facts)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    return reply(error.body, error.status, headers=error.headers)
+    assert isinstance(error, ApiError)
+    return answer_json(error.body, error.status_code, error.headers or {})
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    given = found[0]["input"]
+    if isinstance(given, list) and given and isinstance(given[0], ApiError):
+        return await _refused(request, given[0])
+    lists_all = isinstance(request.scope.get("route"), EventRoute)
+    return await _refused(request, errors_by_field(found) if lists_all else invalid_request(found))
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, PromptStoreError)
-    refusal = refusal_for(error)
-    if refusal.status >= 500:
+    refusal = error_of(error)
+    if refusal.status_code >= 500:
         _log.error("%s %s: %s", request.method, request.scope["promptstore.path"], error)
     return await _refused(request, refusal)
 
@@ -113,28 +190,30 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         detail = f'Method "{request.method}" not allowed.'
-        body = envelope("invalid_request", "method_not_allowed", detail)
-        return reply(body, 405, headers={"Allow": ", ".join(_methods(request))})
+        headers = {"Allow": ", ".join(_methods(request))}
+        return await _refused(
+            request, api_error(405, "method_not_allowed", detail, headers=headers)
+        )
     if error.status_code == 404:
         return await _refused(request, not_found("Endpoint not found."))
-    body = envelope("invalid_request", "error", str(error.detail))
-    return reply(body, error.status_code)
+    return await _refused(request, api_error(error.status_code, "error", str(error.detail)))
 
 
 def _methods(request: Request) -> list[str]:
     found = {
         method
-        for route in _routes()
+        for route in request.app.routes
         if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
+        for method in getattr(route, "methods", ())
     }
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
-async def _gone(_request: Request, _error: Exception) -> Response:
-    return reply(envelope("invalid_request", "disconnected", "The client has gone."), 400)
+async def _gone(request: Request, _error: Exception) -> Response:
+    return await _refused(request, api_error(400, "disconnected", "The client has gone."))
 
 
-async def _unexpected(_request: Request, _error: Exception) -> Response:
+async def _unexpected(request: Request, _error: Exception) -> Response:
     # The server behind logs the traceback; nobody else is shown it.
-    return reply(envelope("server_error", "error", "A server error occurred."), 500)
+    error = api_error(500, "error", "A server error occurred.", kind="server_error")
+    return await _refused(request, error)

@@ -1,84 +1,151 @@
-"""The body of a request: read within a limit, and understood as JSON or as a form."""
+"""The body of a request: read within limits, and understood as JSON or as a form."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope
 
-from promptstore.server.fields import read_object
-from promptstore.server.problems import RefusedError, envelope, invalid, malformed
+from promptstore.posthog.content import MAX_BYTES
+from promptstore.server.errors import ApiError, api_error, invalid
 
-MAX_BODY_BYTES: Final = 10 * 1024 * 1024
-"""The largest body that is read: a content of a megabyte, escaped as clumsily as can be."""
-
-MAX_BODY_SECONDS: Final = 60.0
+MAX_SECONDS: Final = 60.0
 """How long a body may take to arrive, in seconds."""
 
-_JSON: Final = "application/json"
+_BIG: Final = 64 * 1024
+_LINGER_SECONDS: Final = 1.0
+_MAX_DROPPED: Final = 16 * 1024 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
-_JSON_FIELDS: Final = ("prompt", "config", "edits")
+_JSON: Final = "application/json"
+_JSON_FIELDS: Final = ("prompt", "config", "edits", "variables", "data", "options")
 _MAX_FORM_FIELDS: Final = 100
 
 
-async def read_body(request: Request) -> Mapping[str, Any]:
-    """Read the body of a request, which is an object of JSON or a form.
+class LimitedRequest(Request):
+    """A request whose body may neither be too large nor take too long.
 
-    Raises:
-        RefusedError: 408 for one that does not arrive, 413 for one that is too large, 415 for
-            another content type, 400 for one that cannot be understood.
+    FastAPI asks it for JSON, and gets that of a form too. A big body is parsed in a thread.
     """
-    try:
-        async with asyncio.timeout(MAX_BODY_SECONDS):
-            data = await _read_bytes(request)
-    except TimeoutError:
-        detail = f"The body did not arrive within {MAX_BODY_SECONDS:g} seconds."
-        raise _cut_off(408, "request_timeout", detail) from None
-    if not data:
-        return {}
-    kind = request.headers.get("content-type", "")
-    bare = kind.partition(";")[0].strip().lower()
-    if bare == _JSON:
-        return read_object(_parse_json(data))
-    if bare == _FORM:
-        return _parse_form(data)
-    detail = f'Unsupported media type "{kind}" in request.'
-    raise RefusedError(415, envelope("invalid_request", "unsupported_media_type", detail))
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        super().__init__(scope, receive)
+        self._limit = limit
+        self._kind = self.headers.get("content-type", "")
+        # FastAPI leaves a body of another content type to the route.
+        self._headers = MutableHeaders(self.headers)
+        self._headers["content-type"] = _JSON
+
+    async def body(self) -> bytes:
+        """Return the body; an empty one is an empty object.
+
+        Raises:
+            ApiError: 408 for one that does not arrive, 413 for one that is too large.
+        """
+        if not hasattr(self, "_body"):
+            try:
+                async with asyncio.timeout(MAX_SECONDS):
+                    self._body = await self._read()
+            except TimeoutError:
+                detail = f"The body did not arrive within {MAX_SECONDS:g} seconds."
+                raise _cut_off(408, "request_timeout", detail) from None
+        return self._body or b"{}"
+
+    async def json(self) -> Any:
+        """Return what the body says; or a list of the error of one that cannot be understood.
+
+        No route takes a list: the error is answered after the key was looked at.
+        """
+        data = await self.body()
+        try:
+            if len(data) > _BIG:
+                return await run_in_threadpool(self._parse, data)
+            return self._parse(data)
+        except ApiError as error:
+            return [error]
+
+    async def _read(self) -> bytes:
+        declared = self.headers.get("content-length", "")
+        size = int(declared) if declared.isdigit() else 0
+        pieces: list[bytes] = []
+        if size <= self._limit:
+            size = 0
+            async for piece in self.stream():
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._limit:
+                    break
+        if size > self._limit:
+            await self._drop_rest()
+            raise _cut_off(413, "body_too_large", f"The body is larger than {self._limit} bytes.")
+        return b"".join(pieces)
+
+    async def _drop_rest(self) -> None:
+        """Take in what is under way for a moment: who still sends does not hear the answer."""
+        dropped = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                async for piece in self.stream():
+                    dropped += len(piece)
+                    if dropped > _MAX_DROPPED:
+                        break
+
+    def _parse(self, data: bytes) -> Any:
+        bare = self._kind.partition(";")[0].strip().lower()
+        if bare == _JSON or not self._body:
+            return _parse_json(data)
+        if bare == _FORM:
+            return _parse_form(data)
+        detail = f'Unsupported media type "{self._kind}" in request.'
+        raise api_error(415, "unsupported_media_type", detail)
 
 
-async def _read_bytes(request: Request) -> bytes:
-    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
-        raise _too_large()
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
-    return b"".join(pieces)
+class ApiRoute(APIRoute):
+    """A route whose body is limited: to a content and a config of a megabyte each.
+
+    Attributes:
+        max_body: How many bytes its body may have.
+    """
+
+    max_body: ClassVar[int] = 2 * MAX_BYTES + 64 * 1024
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of FastAPI, which is given the limited request."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def limited(request: Request) -> Response:
+            return await handle(LimitedRequest(request.scope, request.receive, self.max_body))
+
+        return limited
 
 
-def _too_large() -> RefusedError:
-    detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
-    return _cut_off(413, "body_too_large", detail)
+class EventRoute(ApiRoute):
+    """A route that takes an event; it lists the errors of all fields at once."""
+
+    max_body = 5 * 1024 * 1024
 
 
-def _cut_off(status: int, code: str, detail: str) -> RefusedError:
+def _cut_off(status: int, code: str, detail: str) -> ApiError:
     # What is not read of the body would be taken for the next request.
-    body = envelope("invalid_request", code, detail)
-    return RefusedError(status, body, {"Connection": "close"})
+    return api_error(status, code, detail, headers={"Connection": "close"})
 
 
 def _parse_json(data: bytes) -> Any:
     try:
         return json.loads(data.decode())
     except (ValueError, RecursionError) as error:
-        raise malformed(str(error)) from None
+        raise api_error(400, "parse_error", f"JSON parse error - {error}") from None
 
 
 def _parse_form(data: bytes) -> dict[str, Any]:
@@ -90,16 +157,11 @@ def _parse_form(data: bytes) -> dict[str, Any]:
             max_num_fields=_MAX_FORM_FIELDS,
         )
     except ValueError as error:
-        raise malformed(str(error)) from None
+        raise api_error(400, "parse_error", f"JSON parse error - {error}") from None
     fields: dict[str, Any] = dict(pairs)
-    for name in _JSON_FIELDS:
-        if name in fields:
-            fields[name] = _json_field(fields[name], name)
+    for name in fields.keys() & set(_JSON_FIELDS):
+        try:
+            fields[name] = json.loads(fields[name])
+        except (ValueError, RecursionError):
+            raise invalid("invalid_input", "Value must be valid JSON.", name) from None
     return fields
-
-
-def _json_field(text: str, attr: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise invalid("invalid_input", "Value must be valid JSON.", attr) from None

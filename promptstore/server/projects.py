@@ -1,37 +1,23 @@
-"""The projects of a server, each an open store with what was answered lately."""
+"""The projects of a server: each an open store, the ids of its prompts, and its answers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
-from uuid import UUID
-
-from starlette.responses import Response
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model.prompt import Prompt
-from promptstore.server import ids
+from promptstore.posthog.fields import read_uuid
+from promptstore.server.answers import AnswerCache
 from promptstore.server.settings import ProjectSettings
-from promptstore.store.snapshot import History, Snapshot
-from promptstore.store.store import Position, PromptStore
+from promptstore.store.history import History
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
 
-Question: TypeAlias = tuple[str, bytes, str]
-"""What a read asks: the path and the query as they were sent, and the origin."""
-
-_MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
-
-
-class Kept(NamedTuple):
-    """An answer to a read, ready to be sent again.
-
-    Attributes:
-        etag: The state that it shows.
-        answer: The answer, or None where the client had it already.
-    """
-
-    etag: str
-    answer: Response | None
+SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")
+"""Where all ids are derived, so that they are the same on every clone."""
 
 
 class FileId(NamedTuple):
@@ -50,33 +36,6 @@ class FileId(NamedTuple):
     is_broken: bool = False
 
 
-class Moment:
-    """What was answered while the branch and the labels stayed where they are.
-
-    Attributes:
-        position: Where they are.
-    """
-
-    def __init__(self, position: Position) -> None:
-        self.position = position
-        self._answers: dict[Question, Kept] = {}
-        self._bytes = 0
-
-    def find(self, question: Question) -> Kept | None:
-        """Find the answer to a question that was asked before."""
-        return self._answers.get(question)
-
-    def keep(self, question: Question, answer: Kept) -> None:
-        """Remember an answer; when all together are too large, all are forgotten."""
-        body = answer.answer.body if answer.answer else b""
-        self._bytes += len(body) + sum(map(len, question))
-        if self._bytes > _MAX_KEPT_BYTES:
-            self._answers.clear()
-            self._bytes = 0
-            return
-        self._answers[question] = answer
-
-
 class Project:
     """One project of a server.
 
@@ -85,6 +44,7 @@ class Project:
     Attributes:
         settings: What the server was told about it.
         store: Its store.
+        answers: What was answered since the branch or a label moved.
         turn: Whose turn it is to write: who comes first writes first.
     """
 
@@ -93,8 +53,8 @@ class Project:
         self.store = PromptStore.open(
             settings.repository, root=settings.root, branch=settings.branch
         )
+        self.answers = AnswerCache()
         self.turn = asyncio.Lock()
-        self._moment: Moment | None = None
         self._store_id: UUID | None = None
         self._ids: tuple[str | None, dict[str, str]] = (None, {})
         self._file_ids: Mapping[tuple[str, str], FileId] = {}
@@ -104,16 +64,8 @@ class Project:
         """Its number in URLs."""
         return self.settings.id
 
-    def moment(self) -> Moment:
-        """Tell the present moment, with what was answered in it."""
-        position = self.store.position()
-        moment = self._moment
-        if moment is None or moment.position != position:
-            moment = self._moment = Moment(position)
-        return moment
-
     def history(self, snapshot: Snapshot) -> History:
-        """Give the history of a snapshot of this project.
+        """Return the history of a snapshot of this project.
 
         Raises:
             HistoryUnavailableError: The clone is shallow, or there is no commit.
@@ -125,41 +77,26 @@ class Project:
         return snapshot.history
 
     def id_of(self, snapshot: Snapshot, prompt: Prompt) -> str:
-        """Give the id of a prompt: the one in its file, or the one that follows from its name."""
+        """Return the id of a prompt: the one in its file, or the one that follows from its name."""
         if prompt.id is None:
             return self.derived_id(snapshot, prompt.name or "")
-        return ids.read_uuid(prompt.id) or prompt.id
+        return read_uuid(prompt.id) or prompt.id
 
     def derived_id(self, snapshot: Snapshot, name: str) -> str:
-        """Give the id that follows from a name."""
+        """Return the id that follows from a name."""
         if self._store_id is None:
             first = self.history(snapshot).timeline.first_commit()
-            self._store_id = ids.store_id(first, self.store.root)
-        return ids.prompt_id(self._store_id, name)
+            # All clones share the first commit, and so the ids.
+            self._store_id = uuid5(SPACE, f"store {first} {self.store.root}")
+        return str(uuid5(self._store_id, f"prompt {name}"))
 
     def names_by_id(self, snapshot: Snapshot) -> dict[str, str]:
-        """List the names of the prompts that are not deleted by id; an id in a file goes first."""
+        """Return the names of all prompts that are not deleted, by id; one in a file goes first."""
         commit, known = self._ids
         if commit is None or commit != snapshot.commit:
             known = self._read_ids(snapshot)
             self._ids = (snapshot.commit, known)
         return known
-
-    def note_made(self, snapshot: Snapshot, made: Prompt) -> None:
-        """Take note of a new prompt, so that the ids of all others need not be read again.
-
-        Args:
-            snapshot: The prompts that it was added to.
-            made: The prompt.
-        """
-        commit, known = self._ids
-        if commit is None or commit != snapshot.commit or made.snapshot_commit is None:
-            return
-        newest = next(self.store.repository.walk(made.snapshot_commit))
-        # Else somebody else's commit came in between.
-        if newest.parent == commit and made.name is not None:
-            now = self.store.snapshot(newest.id)
-            self._ids = (newest.id, {**known, self.id_of(now, made): made.name})
 
     def _read_ids(self, snapshot: Snapshot) -> dict[str, str]:
         if snapshot.commit is None:

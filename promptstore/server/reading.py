@@ -3,69 +3,54 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from promptstore.compare.diff import diff_prompts
 from promptstore.errors import (
+    InvalidNameError,
     LabelNotFoundError,
     NotFoundError,
     PromptNotFoundError,
+    VariableError,
     VersionNotFoundError,
 )
 from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import texts
-from promptstore.server import wire
-from promptstore.server.content import stored_size_of, value_of
-from promptstore.server.etags import make_etag
-from promptstore.server.fields import (
-    page_number,
-    query_choice,
-    query_integer,
-    query_label,
-    query_uuid,
-)
-from promptstore.server.ids import read_uuid, version_id
-from promptstore.server.paging import Page, page_links
-from promptstore.server.problems import (
-    RefusedError,
-    invalid,
-    no_such_prompt,
-    not_found,
-    only_detail,
-)
+from promptstore.model.rendering import render_prompt
+from promptstore.model.versions import PromptInfo
+from promptstore.posthog import requests
+from promptstore.posthog.fields import read_uuid
+from promptstore.posthog.models import PromptDiff, PromptList, Rendered, Resolved
+from promptstore.posthog.names import decode_name, encode_name
+from promptstore.server import views
+from promptstore.server.answers import Shown, make_etag
+from promptstore.server.errors import invalid, no_such_prompt, not_found
 from promptstore.server.projects import Project
-from promptstore.server.spelling import spell, unspell
+from promptstore.server.views import Row
 from promptstore.store.snapshot import Snapshot
 
 _log = logging.getLogger("promptstore.server")
 
-Query = Mapping[str, str]
-"""The parameters of a query."""
-
-_ORDER_CHOICES: Final = (*wire.ORDERS, *(f"-{order}" for order in wire.ORDERS))
-_PAGE: Final = 100
 _VERSIONS_PAGE: Final = 50
-_MAX_VERSIONS_PAGE: Final = 100
-_MAX_DIFF_LINES: Final = 20_000
 
 
-class Draft(NamedTuple):
-    """An answer before it is written.
+class Page(NamedTuple):
+    """Where a page of a list was asked for.
 
     Attributes:
-        etag: The state that it shows.
-        write: Makes its JSON, which may have to read files.
+        address: The absolute URL without its query.
+        query: The parameters of the query, in order.
     """
 
-    etag: str
-    write: Callable[[], Any]
+    address: str
+    query: tuple[tuple[str, str], ...]
 
 
 class Found(NamedTuple):
-    """A prompt that was found, before its file is read.
+    """A prompt that was found.
 
     Attributes:
         snapshot: The snapshot that it was found in.
@@ -82,19 +67,8 @@ class Found(NamedTuple):
     @property
     def etag(self) -> str:
         """The state of the prompt, which ``If-Match`` names."""
-        return make_etag(self.name, self.commit, self.latest, "")
-
-
-def check_format(query: Query) -> bool:
-    """Read ``format``, and tell whether the whole prompt is wanted.
-
-    Raises:
-        RefusedError: It is neither ``json`` nor ``native``.
-    """
-    wanted = query.get("format") or "json"
-    if wanted not in ("json", "native"):
-        raise not_found()
-    return wanted == "native"
+        prompt = self.snapshot.read(self.name, deleted=True)
+        return make_etag(self.name, self.commit, self.latest, prompt.digest)
 
 
 def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
@@ -102,17 +76,17 @@ def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
 
     Args:
         project: The project.
-        text: Its name as the API spells it, or as git does.
+        text: Its name as the API writes it, or as git does.
         ids: Whether its id is taken too.
 
     Raises:
-        RefusedError: There is none (404).
+        ApiError: There is none (404).
     """
     snapshot = project.store.snapshot()
-    found = find_file(project, snapshot, unspell(text))
+    found = find_file(project, snapshot, git_name(text))
     if found is None and ids and (wanted := read_uuid(text)):
         found = find_file(project, snapshot, project.names_by_id(snapshot).get(wanted, ""))
-    if found is None:
+    if found is None or found.name not in snapshot:
         raise no_such_prompt(text)
     return found
 
@@ -121,15 +95,24 @@ def find_by_id(project: Project, text: str) -> Found:
     """Find a prompt that is there and not deleted by its id.
 
     Raises:
-        RefusedError: There is none (404).
+        ApiError: There is none (404).
     """
     snapshot = project.store.snapshot()
-    wanted = read_uuid(text)
-    name = project.names_by_id(snapshot).get(wanted) if wanted else None
-    found = find_file(project, snapshot, name) if name else None
+    name = project.names_by_id(snapshot).get(read_uuid(text) or "")
+    found = find_file(project, snapshot, name or "")
     if found is None:
         raise not_found()
     return found
+
+
+def git_name(text: str) -> str:
+    """Return the name in git of a name as the API writes it, or as git does; else nothing."""
+    if "/" in text or "." in text:
+        return text
+    try:
+        return decode_name(text)
+    except InvalidNameError:
+        return ""
 
 
 def find_file(project: Project, snapshot: Snapshot, name: str) -> Found | None:
@@ -140,190 +123,161 @@ def find_file(project: Project, snapshot: Snapshot, name: str) -> Found | None:
     return Found(snapshot, name, latest.number, latest.commit) if latest else None
 
 
-def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = None) -> wire.Row:
-    """Gather what the API says about a version beside its content."""
-    history = project.history(found.snapshot)
-    message = history.commit(prompt.commit).message if prompt.commit else ""
+def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = None) -> Row:
+    """Return a version with what the API says about it."""
     # The id stays the same through all versions, so it is that of the newest one.
     newest = found.snapshot.read(found.name, deleted=True)
-    return wire.Row(prompt, project.id_of(found.snapshot, newest), found.latest, message, label)
+    info = found.snapshot.info(found.name, version=prompt.version)
+    message = _message(project, found.snapshot, prompt)
+    prompt_id = project.id_of(found.snapshot, newest)
+    return Row(prompt, prompt_id, found.latest, info, message, label)
 
 
-def current_row(project: Project, found: Found) -> wire.Row:
-    """Give the newest version of a prompt.
-
-    Raises:
-        PromptDeletedError: The prompt is deleted.
-    """
-    return row_of(project, found, found.snapshot.read(found.name))
-
-
-def read_alive(found: Found, text: str) -> Prompt:
-    """Read the newest version of a prompt.
-
-    Raises:
-        RefusedError: It is deleted (404).
-    """
-    try:
-        return found.snapshot.read(found.name)
-    except PromptNotFoundError:
-        raise no_such_prompt(text) from None
-
-
-def read_by_name(project: Project, text: str, query: Query) -> Draft:
+def read_by_name(project: Project, text: str, query: requests.ReadQuery) -> Shown:
     """Read one version of a prompt by name: the newest one, a number, or a label's."""
-    version = query_integer(query, "version", least=1)
-    label = query_label(query)
-    content = query_choice(query, "content", wire.CONTENT_MODES, "full")
-    if version is not None and label is not None:
-        raise invalid("invalid_input", "Use either version or label, not both.")
-    native = check_format(query)
     found = find_by_name(project, text, ids=True)
-    etag = found.etag
-    if version is not None:
-        etag = make_etag(found.name, found.commit, found.latest, f"version {version}")
-    if label is not None:
-        target = project.store.labels().targets.get(label, {}).get(found.name)
-        etag = make_etag(found.name, found.commit, found.latest, f"label {label} {target}")
-
-    def write() -> dict[str, Any]:
-        row = _selected(project, found, text, version, label)
-        return wire.native_object(row) if native else wire.public_object(row, content)
-
-    return Draft(etag, write)
+    prompt = _selected(project, found, text, query.version, query.label)
+    row = row_of(project, found, prompt, query.label)
+    if query.format == "native":
+        return Shown(views.native_prompt(row, project.store.labels()))
+    is_newest = query.version is None and query.label is None
+    is_plain = is_newest and query.content in ("full", "") and query.format in ("json", "")
+    shown = views.public_prompt(row, query.content, query.format)
+    return Shown(shown, found.etag if is_plain else None)
 
 
-def read_by_id(project: Project, text: str, query: Query) -> Draft:
+def read_by_id(project: Project, text: str, query: requests.FormatQuery) -> Shown:
     """Read a prompt by id, as the generation of ids does."""
-    native = check_format(query)
     found = find_by_id(project, text)
-    write = wire.native_object if native else wire.seed_object
-    return Draft(found.etag, lambda: write(current_row(project, found)))
+    row = row_of(project, found, found.snapshot.read(found.name))
+    if query.format == "native":
+        return Shown(views.native_prompt(row, project.store.labels()))
+    return Shown(views.by_id(row, query.format), None if query.format == "source" else found.etag)
 
 
-def read_list(project: Project, query: Query, page: Page) -> Draft:
+def read_list(project: Project, query: requests.ListQuery, page: Page) -> Shown:
     """List the prompts, each at its newest version or at that of a label."""
-    check_format(query)
-    label = query_label(query)
-    search = (query.get("search") or "").strip().replace("\0", "")
-    author = query_integer(query, "created_by_id")
-    content = query_choice(query, "content", wire.CONTENT_MODES, "full")
-    order = query_choice(query, "order_by", _ORDER_CHOICES, "-created_at")
-    # The ETag is asked first: a move meanwhile gives a newer list under an older ETag, which the
-    # next request mends. The other way round the older list would never be.
-    position = project.store.position()
     snapshot = project.store.snapshot()
     labels = project.store.labels()
-    etag = make_etag(position.tip, position.labels, page.url)
-
-    def write() -> dict[str, Any]:
-        chosen = _listed(project, snapshot, label, search)
-        rows = [row for row in chosen if not author or _is_by(row, author)]
-        if snapshot.commit is not None:
-            places = project.history(snapshot).timeline.places()
-            rows.sort(key=partial(_order_key, order.lstrip("-"), places), reverse=order[0] == "-")
-        limit = page_number(query, "limit", default=_PAGE, least=1)
-        offset = page_number(query, "offset", default=0, least=0)
-        following, previous = page_links(page, limit, offset, len(rows))
-        return {
-            "count": len(rows),
-            "next": following,
-            "previous": previous,
-            "results": [
-                wire.list_object(row, labels, content) for row in rows[offset : offset + limit]
-            ],
-        }
-
-    return Draft(etag, write)
-
-
-def resolve(project: Project, text: str, query: Query) -> Draft:
-    """Read one version of a prompt and a page of its history."""
-    version = query_integer(query, "version", least=1)
-    wanted_id = query_uuid(query, "version_id")
-    limit = query_integer(query, "limit", least=1, most=_MAX_VERSIONS_PAGE) or _VERSIONS_PAGE
-    offset = query_integer(query, "offset", least=0)
-    before = query_integer(query, "before_version", least=1)
-    if offset is not None and before is not None:
-        raise invalid("invalid_input", "Use either offset or before_version, not both.")
-    found = find_by_name(project, text)
-    position = project.store.position()
-    etag = make_etag(found.name, found.commit, found.latest, position.labels, sorted(query.items()))
-    return Draft(
-        etag,
-        lambda: _resolved(project, found, text, (version, wanted_id), (limit, offset or 0, before)),
+    search = query.search.strip().replace("\0", "")
+    rows = _listed(project, snapshot, query.label, search)
+    if query.created_by_id:
+        rows = [row for row in rows if views.is_by(row, query.created_by_id)]
+    if snapshot.commit is not None:
+        order = query.order_by
+        places = project.history(snapshot).timeline.places()
+        rows.sort(key=partial(_order_key, order.lstrip("-"), places), reverse=order[0] == "-")
+    start, end = query.offset, query.offset + query.limit
+    results = [
+        views.native_prompt(row, labels)
+        if query.format == "native"
+        else views.prompt_row(row, labels, query.content, query.format)
+        for row in rows[start:end]
+    ]
+    return Shown(
+        PromptList(
+            count=len(rows),
+            next=_link(page, query.limit, end) if end < len(rows) else None,
+            previous=_link(page, query.limit, start - query.limit) if start > 0 else None,
+            results=results,
+        )
     )
 
 
-def read_diff(project: Project, text: str, query: Query) -> Draft:
-    """Tell what changed between two versions of a prompt."""
-    after = query_integer(query, "to", least=1)
-    before = query_integer(query, "from", least=1)
+def resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
+    """Read one version of a prompt and a page of its history."""
+    found = find_by_name(project, text)
+    newest = found.snapshot.read(found.name)
+    prompt_id = project.id_of(found.snapshot, newest)
+    history = project.store.history(found.name)
+    versions = [version for version in history if version.number <= found.latest]
+    chosen = [
+        version
+        for version in versions
+        if query.version in (None, version.number)
+        and query.version_id in (None, views.version_id(prompt_id, version.commit))
+    ]
+    if not chosen:
+        raise no_such_prompt(text)
+    prompt = _selected(project, found, text, chosen[0].number, None)
+    older = [one for one in versions if one.number < (query.before_version or found.latest + 1)]
+    start = query.offset or 0
+    end = start + (query.limit or _VERSIONS_PAGE)
+    moves = project.store.label_history(name=found.name)
+    targets = project.store.labels().targets
+    return Shown(
+        Resolved(
+            prompt=views.full_prompt(row_of(project, found, prompt)),
+            versions=[
+                views.version_summary(prompt_id, found.name, version, found.latest)
+                for version in older[start:end]
+            ],
+            has_more=len(older) > end,
+            labels=[
+                views.label_row(prompt_id, found.name, label, names[found.name].version, moves)
+                for label, names in sorted(targets.items())
+                if found.name in names
+            ],
+        )
+    )
+
+
+def read_diff(project: Project, text: str, query: requests.DiffQuery) -> Shown:
+    """Compare two versions of a prompt."""
     found = find_by_name(project, text, ids=True)
-    after = found.latest if after is None else after
-    before = max(1, after - 1) if before is None else before
-    etag = make_etag(found.name, found.commit, found.latest, f"diff {before} {after}")
+    after = found.latest if query.after is None else query.after
+    before = max(1, after - 1) if query.before is None else query.before
+    old, new = (_selected(project, found, text, number, None) for number in (before, after))
+    changed = diff_prompts(old, new)
+    diffs = [{"title": item.title, "diff": item.diff} for item in changed.texts]
+    value = {"from": before, "to": after, "changes": list(changed.changes), "texts": diffs}
+    return Shown(PromptDiff.model_validate({"name": encode_name(found.name), **value}))
 
-    def write() -> dict[str, Any]:
-        read_alive(found, text)
-        old, new = (_version(project, found, text, number) for number in (before, after))
-        _refuse_long(old, new)
-        changed = diff_prompts(old, new)
-        return {
-            "name": spell(found.name),
-            "from": before,
-            "to": after,
-            "changes": list(changed.changes),
-            "texts": [{"title": item.title, "diff": item.diff} for item in changed.texts],
+
+def render(project: Project, text: str, request: requests.RenderRequest) -> Shown:
+    """Fill a version of a prompt with values.
+
+    Raises:
+        ApiError: Values are missing, unknown or wrong (400, all at once).
+    """
+    found = find_by_name(project, text, ids=True)
+    prompt = _selected(project, found, text, request.version, request.label)
+    try:
+        rendered = render_prompt(prompt, request.variables)
+    except VariableError as error:
+        refusal = invalid("invalid_variables", str(error), "variables")
+        refusal.body |= {
+            "missing": [*error.missing],
+            "unknown": [*error.unknown],
+            "invalid": dict(error.invalid),
         }
-
-    return Draft(etag, write)
-
-
-def _refuse_long(*prompts: Prompt) -> None:
-    """Refuse what takes a minute to compare: the time may grow with the square of the lines."""
-    lines = sum(text.count("\n") + 1 for prompt in prompts for _, text in texts(prompt))
-    if lines > _MAX_DIFF_LINES:
-        detail = f"More than {_MAX_DIFF_LINES} lines; compare them with `promptstore diff`."
-        raise invalid("too_large", detail)
+        raise refusal from None
+    return Shown(
+        Rendered(
+            name=encode_name(found.name),
+            version=prompt.version or found.latest,
+            digest=rendered.digest,
+            messages=rendered.messages,
+            text=None if rendered.is_chat else rendered.text,
+            config=dict(rendered.config),
+        )
+    )
 
 
 def _selected(
     project: Project, found: Found, text: str, version: int | None, label: str | None
-) -> wire.Row:
-    current = read_alive(found, text)
-    if version is not None:
-        return row_of(project, found, _version(project, found, text, version))
-    if label is None:
-        return row_of(project, found, current)
+) -> Prompt:
     try:
-        labelled = project.store.get(found.name, label=label)
-    except LabelNotFoundError:
-        detail = (
-            f"Prompt '{text}' has no label '{label}'. "
-            "Fetch without a label to get the latest version."
-        )
-        raise only_detail(404, detail) from None
-    return row_of(project, found, labelled, label)
+        if label is not None:
+            return project.store.get(found.name, label=label)
+        if version is not None:
+            return project.store.get(found.name, version=version)
+        return found.snapshot.read(found.name)
+    except (LabelNotFoundError, VersionNotFoundError, PromptNotFoundError):
+        raise no_such_prompt(text, version=version, label=label) from None
 
 
-def _version(project: Project, found: Found, text: str, number: int) -> Prompt:
-    try:
-        return project.store.get(found.name, version=number)
-    except (VersionNotFoundError, PromptNotFoundError):
-        raise no_such_version(text, number) from None
-
-
-def no_such_version(text: str, number: int) -> RefusedError:
-    """Say that a prompt has no such version (404)."""
-    detail = (
-        f"Prompt '{text}' has no version {number}. "
-        "Fetch without a version to get the latest version."
-    )
-    return only_detail(404, detail)
-
-
-def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str) -> list[wire.Row]:
+def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str) -> list[Row]:
     listed, broken = snapshot.list_readable(search=(search or None) if label is None else None)
     for error in broken:
         _log.warning("left out of a list: %s", error)
@@ -334,72 +288,42 @@ def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str
         except NotFoundError:
             return []
         listed = [prompt for prompt in labelled if prompt.name in alive]
-    return [_listed_row(project, snapshot, prompt) for prompt in listed]
+    infos = snapshot.infos([prompt.name or "" for prompt in listed]) if label is None else {}
+    return [_listed_row(project, snapshot, prompt, infos) for prompt in listed]
 
 
-def _listed_row(project: Project, snapshot: Snapshot, prompt: Prompt) -> wire.Row:
-    history = project.history(snapshot)
-    newest = snapshot.read(prompt.name or "")
-    message = history.commit(prompt.commit).message if prompt.commit else ""
-    return wire.Row(prompt, project.id_of(snapshot, newest), newest.version or 0, message)
+def _listed_row(
+    project: Project, snapshot: Snapshot, prompt: Prompt, infos: Mapping[str, PromptInfo]
+) -> Row:
+    name = prompt.name or ""
+    newest = snapshot.read(name)
+    info = infos.get(name) or snapshot.info(name, version=prompt.version)
+    message = _message(project, snapshot, prompt)
+    return Row(prompt, project.id_of(snapshot, newest), newest.version or 0, info, message)
 
 
-def _is_by(row: wire.Row, author: int) -> bool:
-    person = wire.user_object(row.prompt.updated_by)
-    return person is not None and person["id"] == author
+def _message(project: Project, snapshot: Snapshot, prompt: Prompt) -> str:
+    return project.history(snapshot).commit(prompt.commit).message if prompt.commit else ""
 
 
-def _order_key(order: str, places: Mapping[str, int], row: wire.Row) -> tuple[Any, ...]:
-    prompt = row.prompt
+def _order_key(order: str, places: Mapping[str, int], row: Row) -> tuple[Any, ...]:
     # Git counts whole seconds, so the place in the history orders what was written in one.
-    made = (prompt.updated_at, places.get(row.name, 0))
+    made = (row.info.updated_at, places.get(row.name, 0))
     if order == "name":
-        return (spell(row.name),)
+        return (encode_name(row.name),)
     if order == "version":
-        return (prompt.version, *made)
+        return (row.prompt.version, *made)
     if order in ("latest_version", "version_count"):
         return (row.latest, *made)
     if order == "first_version_created_at":
-        return (prompt.created_at, *made)
+        return (row.info.created_at, *made)
     if order == "prompt_size_bytes":
-        return (stored_size_of(value_of(prompt)), *made)
+        return (views.stored_size(row.content()), *made)
     return made
 
 
-def _resolved(
-    project: Project,
-    found: Found,
-    text: str,
-    wanted: tuple[int | None, str | None],
-    paging: tuple[int, int, int | None],
-) -> dict[str, Any]:
-    newest = read_alive(found, text)
-    prompt_id = project.id_of(found.snapshot, newest)
-    history = project.store.history(found.name)
-    versions = [version for version in history if version.number <= found.latest]
-    number, wanted_id = wanted
-    chosen = [
-        version
-        for version in versions
-        if number in (None, version.number)
-        and wanted_id in (None, version_id(prompt_id, version.commit))
-    ]
-    if not chosen:
-        raise no_such_prompt(text)
-    is_latest = chosen[0].number == found.latest
-    prompt = newest if is_latest else _version(project, found, text, chosen[0].number)
-    limit, offset, before = paging
-    older = [version for version in versions if before is None or version.number < before]
-    moves = project.store.label_history(name=found.name)
-    return {
-        "prompt": wire.full_object(row_of(project, found, prompt)),
-        "versions": _versions(prompt_id, found, older[offset : offset + limit]),
-        "has_more": len(older) > offset + limit,
-        "labels": wire.label_objects(prompt_id, found.name, project.store.labels(), moves),
-    }
-
-
-def _versions(prompt_id: str, found: Found, versions: Sequence[Any]) -> list[dict[str, Any]]:
-    return [
-        wire.version_object(prompt_id, found.name, version, found.latest) for version in versions
-    ]
+def _link(page: Page, limit: int, offset: int) -> str:
+    """Return the URL of another page, which carries every parameter."""
+    others = [pair for pair in page.query if pair[0] not in ("limit", "offset")]
+    start = [("offset", str(offset))] if offset > 0 else []
+    return f"{page.address}?{urlencode([*others, ('limit', str(limit)), *start])}"

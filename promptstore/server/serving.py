@@ -11,7 +11,7 @@ import uvicorn
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
-from promptstore.server.guard import LOOPBACK
+from promptstore.server.auth import LOOPBACK
 from promptstore.server.projects import Project, open_projects
 from promptstore.server.settings import Settings
 from promptstore.server.tokens import TokenFile

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
 from promptstore.git import Patience
 from promptstore.git.identity import parse_signature
 from promptstore.git.locks import exclusive
 
-SCOPES: Final = (
+Scope: TypeAlias = Literal[
     "llm_prompt:read",
     "llm_prompt:write",
     "llm_analytics:write",
     "logs:read",
     "logs:write",
-)
+]
 """What a key may do."""
+
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 _PREFIX: Final = "phx_"
 """The SDKs expect a personal key to begin like this."""
 
 _LOCK_SECONDS: Final = 10.0
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(BaseModel):
     """What is known of a key.
 
     Attributes:
@@ -47,12 +46,22 @@ class Token:
         created_at: When it was made, as ISO 8601.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
     id: str
-    digest: str
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
     user: str
-    scopes: tuple[str, ...]
-    projects: tuple[int, ...]
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+    projects: tuple[int, ...] = Field(min_length=1)
     created_at: str
+
+    def may(self, scope: str) -> bool:
+        """Return whether it has a scope; one to write is one to read, too."""
+        return scope in self.scopes or scope.replace(":read", ":write") in self.scopes
+
+
+class _Tokens(BaseModel):
+    tokens: tuple[Token, ...]
 
 
 class TokenFile:
@@ -115,7 +124,7 @@ class TokenFile:
             id=secrets.token_hex(4),
             digest=_digest(key),
             user=user.strip(),
-            scopes=tuple(dict.fromkeys(scopes)),
+            scopes=tuple(scope for scope in SCOPES if scope in scopes),
             projects=tuple(dict.fromkeys(projects)),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -164,33 +173,16 @@ def _digest(key: str) -> str:
 
 def _read(path: Path) -> tuple[Token, ...]:
     try:
-        text = path.read_text(encoding="utf-8")
+        return _Tokens.model_validate_json(path.read_bytes()).tokens
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise _unusable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise _no_tokens(path, error) from error
-    try:
-        return tuple(_token(values) for values in json.loads(text)["tokens"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _no_tokens(path, error) from error
-
-
-def _token(values: Mapping[str, Any]) -> Token:
-    token = Token(
-        **{**values, "scopes": tuple(values["scopes"]), "projects": tuple(values["projects"])}
-    )
-    if not _DIGEST.fullmatch(token.digest) or not set(token.scopes) <= set(SCOPES):
-        raise ValueError(token.id)
-    if not token.projects or any(type(number) is not int for number in token.projects):
-        raise ValueError(token.id)
-    return token
-
-
-def _no_tokens(path: Path, error: Exception) -> RepositoryError:
-    reason = f"this is no file of tokens ({error!r}). Name another one, or take it away."
-    return RepositoryError(path=str(path), reason=reason)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        reason = f"this is no file of tokens ({where}: {fault['msg']}). Name another one."
+        raise RepositoryError(path=str(path), reason=reason) from None
 
 
 def _unusable(path: Path, error: OSError) -> RepositoryError:
@@ -199,7 +191,7 @@ def _unusable(path: Path, error: OSError) -> RepositoryError:
 
 def _write(path: Path, tokens: Sequence[Token]) -> None:
     """Replace the file as a whole; nobody but its owner may read it."""
-    text = json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=2) + "\n"
+    text = _Tokens(tokens=tuple(tokens)).model_dump_json(indent=2) + "\n"
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.touch(mode=0o600, exist_ok=False)

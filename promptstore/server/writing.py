@@ -2,217 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from promptstore.errors import (
     ConflictError,
+    InvalidNameError,
     LabelNotFoundError,
     PromptNotFoundError,
     VersionNotFoundError,
 )
 from promptstore.history.labels import is_label
-from promptstore.model.prompt import Prompt
-from promptstore.server import wire
-from promptstore.server.content import apply_edits, check_size, value_of, with_value
-from promptstore.server.etags import is_expected
-from promptstore.server.fields import (
-    read_boolean,
-    read_config,
-    read_description,
-    read_edits,
-    read_integer,
-    read_json,
-    read_label,
-    read_name,
-    require,
+from promptstore.model.prompt import Prompt, parse_content
+from promptstore.model.values import MAX_DEPTH
+from promptstore.posthog import requests
+from promptstore.posthog.content import (
+    MAX_BYTES,
+    RemoteContent,
+    decode_content,
+    is_deep,
+    served_content,
+    set_content,
 )
-from promptstore.server.guard import Caller
-from promptstore.server.ids import read_uuid
-from promptstore.server.problems import (
-    RefusedError,
-    invalid,
-    invalid_name,
-    no_such_prompt,
-    only_detail,
-    precondition_failed,
-    stale,
-    taken_name,
-)
+from promptstore.posthog.fields import NAME_RULE, size_of
+from promptstore.posthog.names import decode_name, encode_name
+from promptstore.server import errors, views
+from promptstore.server.answers import Shown, check_match
+from promptstore.server.auth import Caller
 from promptstore.server.projects import Project
-from promptstore.server.reading import (
-    Found,
-    find_by_id,
-    find_by_name,
-    find_file,
-    read_alive,
-    row_of,
-)
-from promptstore.server.spelling import spell, unspell
-from promptstore.store.edits import Deletion, Edit
+from promptstore.server.reading import Found, find_by_id, find_by_name, find_file, git_name, row_of
+from promptstore.server.views import END_OF_DESCRIPTION
+from promptstore.store import edits as store_edits
+from promptstore.store.edits import Deletion
 from promptstore.store.snapshot import Snapshot
-
-Body = Mapping[str, Any]
-"""The fields of a request."""
 
 _MAX_LABELS: Final = 50
 _MAX_FILE_NAME: Final = 200
 """The longest segment of a name where prompts are files on disk, in characters."""
 
-_KEPT: Final = object()
+_TRAILER: Final = re.compile(r"[A-Za-z0-9-]+\s*:")
 
 
-class Written(NamedTuple):
-    """What a write made.
-
-    Attributes:
-        row: The prompt as it is now.
-        etag: Its state, or None for a tombstone, which no read shows.
-    """
-
-    row: wire.Row
-    etag: str | None
-
-
-def create(caller: Caller, body: Body) -> Written:
+def create(caller: Caller, request: requests.CreateRequest, form: str) -> Shown:
     """Make a prompt; the name of an archived one may be used again."""
-    name = read_name(require(body, "name"))
-    value = read_json(require(body, "prompt"), "prompt")
-    config = read_config(body.get("config"))
-    described = body.get("version_description")
-    message = None if described is None else read_description(described)
-    check_size(value)
     snapshot = caller.project.store.snapshot()
-    git_name = _free_name(caller.project, snapshot, name, "name")
-    content = with_value(Prompt(template="simple", config=config), value)
-    return _make(caller, snapshot, git_name, content, message, "name")
+    name = _free_name(caller.project, snapshot, request.name, "name")
+    if form == "native":
+        prompt = _native(request.prompt, request.config)
+    else:
+        prompt = set_content(
+            Prompt(prompt="", template="simple", config=request.config), request.prompt
+        )
+    prompt = replace(prompt, deleted=prompt.deleted or request.deleted)
+    return _make(caller, snapshot, name, prompt, request.version_description, "name")
 
 
-def publish(caller: Caller, text: str, body: Body, if_match: str | None) -> Written:
+def publish(
+    caller: Caller, text: str, request: requests.PublishRequest, form: str, if_match: str | None
+) -> Shown:
     """Make a new version of a prompt from a content, from edits, or from a config."""
-    project = caller.project
-    found = find_by_name(project, text, ids=True) if read_uuid(text) else None
-    value = read_json(body["prompt"], "prompt") if "prompt" in body else None
-    edits = read_edits(body["edits"]) if "edits" in body else None
-    config = read_config(body["config"]) if "config" in body else None
-    base = read_integer(require(body, "base_version"), "base_version", least=1)
-    message = None
-    if "version_description" in body:
-        message = read_description(body["version_description"])
-    if value is not None and edits is not None:
-        raise invalid("invalid_input", "Provide either 'prompt' or 'edits', not both.")
-    if value is None and edits is None and config is None:
-        raise invalid("invalid_input", "Either 'prompt', 'edits' or 'config' is required.")
-    if value is not None:
-        check_size(value)
-    found = found or find_by_name(project, text)
-    prompt = read_alive(found, text)
-    _check_match(found, if_match)
-    if base != found.latest:
-        raise stale(found.latest)
-    if edits is not None:
-        value = apply_edits(value_of(prompt), edits)
-    if value is not None:
-        prompt = with_value(prompt, value)
-    if config is not None:
-        prompt = replace(prompt, config=config)
-    return _save(caller, found, {found.name: prompt}, message)
+    found = find_by_name(caller.project, text, ids=True)
+    before = found.snapshot.read(found.name)
+    check_match(if_match, found.etag)
+    if request.base_version != found.latest:
+        raise errors.stale(found.latest)
+    if form == "native":
+        given = _native(request.prompt, request.config)
+        if given.deleted:
+            raise errors.invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
+        prompt = replace(given, id=given.id or before.id)
+    else:
+        prompt = _published(before, request)
+    written = _commit(caller, found, {found.name: prompt}, request.version_description)
+    return _written(caller.project, written[found.name])
 
 
 def archive(caller: Caller, text: str, if_match: str | None) -> None:
     """Set the tombstone of a prompt, and take its labels off."""
     found = find_by_name(caller.project, text)
-    read_alive(found, text)
-    _check_match(found, if_match)
+    check_match(if_match, found.etag)
     _refuse_included(found)
     _commit(caller, found, {found.name: Deletion()})
     _take_labels_off(caller, found.name)
 
 
-def unarchive(caller: Caller, text: str) -> Written:
+def unarchive(caller: Caller, text: str) -> Shown:
     """Take the tombstone off a prompt."""
     project = caller.project
-    found = find_file(project, project.store.snapshot(), unspell(text))
+    found = find_file(project, project.store.snapshot(), git_name(text))
     if found is None:
-        raise no_such_prompt(text)
+        raise errors.no_such_prompt(text)
     if not found.snapshot.read(found.name, deleted=True).deleted:
-        raise taken_name()
+        raise errors.taken_name()
     restored = project.store.restore(
         found.name, expected_version=found.latest, author=caller.author
     )
     return _written(project, restored)
 
 
-def duplicate(caller: Caller, text: str, body: Body, if_match: str | None) -> Written:
+def duplicate(
+    caller: Caller, text: str, request: requests.DuplicateRequest, if_match: str | None
+) -> Shown:
     """Make a prompt with the newest content of another one."""
-    new_name = read_name(require(body, "new_name"), "new_name")
     found = find_by_name(caller.project, text)
-    prompt = read_alive(found, text)
-    _check_match(found, if_match)
+    prompt = found.snapshot.read(found.name)
+    check_match(if_match, found.etag)
     try:
-        git_name = _free_name(caller.project, found.snapshot, new_name, "new_name")
-        return _make(caller, found.snapshot, git_name, replace(prompt, id=None), None, "new_name")
-    except RefusedError as refusal:
+        name = _free_name(caller.project, found.snapshot, request.new_name, "new_name")
+        return _make(caller, found.snapshot, name, replace(prompt, id=None), None, "new_name")
+    except errors.ApiError as refusal:
         if refusal.body.get("code") != "unique":
             raise
-        detail = refusal.body["detail"]
-        raise RefusedError(400, {"attr": "new_name", "detail": detail}) from None
+        raise errors.ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
 
 
 def update(
-    caller: Caller, text: str, body: Body, if_match: str | None, *, partial: bool
-) -> Written:
-    """Change a prompt by id, as the generation of ids does: name, content, tombstone.
-
-    Args:
-        caller: Who does it.
-        text: The id.
-        body: The fields.
-        if_match: The state that the prompt must be in, or None for any.
-        partial: Whether fields may be left out.
-    """
-    project = caller.project
-    name = _given(body, "name", partial)
-    wanted = None if name is _KEPT else read_name(name, reserved=False)
-    content = _given(body, "prompt", partial)
-    value = None if content is _KEPT else read_json(content, "prompt")
-    deleted = "deleted" in body and read_boolean(body["deleted"], "deleted")
-    found = find_by_id(project, text)
+    caller: Caller,
+    text: str,
+    request: requests.UpdateRequest | requests.ReplaceRequest,
+    if_match: str | None,
+) -> Shown:
+    """Change a prompt by id, as the generation of ids does: name, content, tombstone."""
+    found = find_by_id(caller.project, text)
     prompt = found.snapshot.read(found.name)
-    _check_match(found, if_match)
-    if value is not None:
-        check_size(value)
-        prompt = with_value(prompt, value)
-    if wanted is not None and wanted != spell(found.name):
-        return _rename(caller, found, wanted, replace(prompt, deleted=deleted))
-    if not deleted:
-        return _save(caller, found, {found.name: prompt}, None)
+    check_match(if_match, found.etag)
+    given = request.model_fields_set
+    if "prompt" in given:
+        content = RemoteContent(request.prompt, prompt.config)
+        prompt = decode_content(content, prompt, as_source=True)
+    if "name" in given and request.name != encode_name(found.name):
+        return _rename(caller, found, request.name, replace(prompt, deleted=request.deleted))
+    if not request.deleted:
+        written = _commit(caller, found, {found.name: prompt})
+        return _written(caller.project, written[found.name], by_id=True)
     _refuse_included(found)
-    edit = Deletion() if value is None else replace(prompt, deleted=True)
-    written = _save(caller, found, {found.name: edit}, None)
+    edit = replace(prompt, deleted=True) if "prompt" in given else Deletion()
+    written = _commit(caller, found, {found.name: edit})
     _take_labels_off(caller, found.name)
-    return written
+    return _written(caller.project, written[found.name], by_id=True)
 
 
 def set_label(
-    caller: Caller, text: str, label: str, body: Body, if_match: str | None
-) -> tuple[dict[str, Any], bool]:
+    caller: Caller, text: str, label: str, version: int, if_match: str | None
+) -> tuple[Shown, bool]:
     """Point a label at a version of a prompt.
 
     Returns:
         The label, and whether the prompt did not have it before.
     """
     project = caller.project
-    label = read_label(label)
-    version = read_integer(require(body, "version"), "version", least=1)
-    missing = only_detail(404, f"Prompt '{text}' has no version {version}.")
-    found = find_file(project, project.store.snapshot(), unspell(text))
+    missing = errors.only_detail(404, f"Prompt '{text}' has no version {version}.")
+    found = find_file(project, project.store.snapshot(), git_name(text))
     if found is None or found.name not in found.snapshot:
         raise missing
-    _check_match(found, if_match)
+    check_match(if_match, found.etag)
     targets = project.store.labels().targets
     is_new = found.name not in targets.get(label, {})
     if is_new and sum(found.name in names for names in targets.values()) >= _MAX_LABELS:
@@ -220,66 +168,108 @@ def set_label(
             f"This prompt has reached the maximum of {_MAX_LABELS} labels. "
             "Remove a label to add a new one."
         )
-        raise only_detail(400, detail)
+        raise errors.only_detail(400, detail)
     try:
         project.store.set_label(found.name, label, version=version, author=caller.author)
     except (VersionNotFoundError, PromptNotFoundError):
         raise missing from None
-    newest = found.snapshot.read(found.name)
+    own = project.id_of(found.snapshot, found.snapshot.read(found.name))
     moves = project.store.label_history(label, found.name)
-    own = project.id_of(found.snapshot, newest)
-    return wire.label_object(own, found.name, label, version, moves), is_new
+    return Shown(views.label_row(own, found.name, label, version, moves)), is_new
 
 
 def remove_label(caller: Caller, text: str, label: str, if_match: str | None) -> None:
     """Take a label off a prompt."""
     found = find_by_name(caller.project, text)
-    read_alive(found, text)
     label = label.strip()
-    missing = only_detail(404, f"Prompt '{text}' has no label '{label}'.")
+    missing = errors.only_detail(404, f"Prompt '{text}' has no label '{label}'.")
     if not is_label(label):
         raise missing
-    _check_match(found, if_match)
+    check_match(if_match, found.etag)
     try:
         caller.project.store.remove_label(found.name, label, author=caller.author)
     except LabelNotFoundError:
         raise missing from None
 
 
-def _given(body: Body, attr: str, partial: bool) -> Any:
-    return body.get(attr, _KEPT) if partial else require(body, attr)
+def _published(before: Prompt, request: requests.PublishRequest) -> Prompt:
+    given = request.model_fields_set
+    config = request.config if "config" in given else before.config
+    value = request.prompt
+    if "edits" in given:
+        value = _edited(served_content(before).value, request.edits)
+    elif "prompt" not in given:
+        return replace(before, config=config)
+    return decode_content(RemoteContent(value, config), before, as_source=True)
 
 
-def _check_match(found: Found, if_match: str | None) -> None:
-    if not is_expected(if_match, found.etag):
-        raise precondition_failed()
+def _native(value: Any, config: Mapping[str, Any]) -> Prompt:
+    """Return the prompt that the content of a file is."""
+    if config:
+        raise errors.invalid("invalid_input", "The config stands in the native content.", "config")
+    if not isinstance(value, dict):
+        raise errors.invalid("invalid_input", "A native content is the object of a file.", "prompt")
+    prompt = parse_content(value)
+    if not isinstance(prompt, Prompt):
+        raise errors.invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
+    return prompt
 
 
-def _free_name(project: Project, snapshot: Snapshot, name: str, attr: str) -> str:
-    """Give the name in git for a new prompt, once it is sure that no other one has it."""
-    git_name = unspell(name)
-    if git_name.startswith("-"):
-        # No file of a prompt begins so; the API's own spellings of other names do.
-        raise invalid_name(attr)
-    if snapshot.find(git_name) is not None and git_name in snapshot:
-        raise taken_name(attr)
-    longest = max(map(len, git_name.split("/")))
-    if project.store.has_files and longest > _MAX_FILE_NAME:
+def _edited(value: Any, edits: Sequence[requests.Edit]) -> Any:
+    """Apply edits in order: to a text, or to the indented JSON text of anything else."""
+    is_text = isinstance(value, str)
+    text = value if is_text else json.dumps(value, ensure_ascii=False, indent=2)
+    for index, edit in enumerate(edits):
+        text = _replaced(text, edit, index)
+    if is_text:
+        return text
+    last = len(edits) - 1
+    try:
+        edited = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise errors.only_detail(
+            400, f"Edits produced invalid JSON: {error}", edit_index=last
+        ) from None
+    if is_deep(edited):
+        detail = f"Edits produced JSON that is nested deeper than {MAX_DEPTH} levels."
+        raise errors.only_detail(400, detail, edit_index=last)
+    return edited
+
+
+def _replaced(text: str, edit: requests.Edit, index: int) -> str:
+    count = text.count(edit.old)
+    if count == 0:
+        detail = "Text to replace was not found in the prompt."
+        raise errors.only_detail(400, detail, edit_index=index)
+    if count > 1:
+        detail = f"Text to replace matches {count} times — provide more context to make it unique."
+        raise errors.only_detail(400, detail, edit_index=index)
+    edited = text.replace(edit.old, edit.new)
+    if size_of(edited) > MAX_BYTES:
+        detail = f"Resulting prompt exceeds the {MAX_BYTES} byte size limit."
+        raise errors.only_detail(400, detail, edit_index=index)
+    return edited
+
+
+def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> str:
+    """Return the name in git for a new prompt, once it is sure that no other one has it."""
+    try:
+        name = decode_name(text)
+    except InvalidNameError:
+        raise errors.invalid("invalid_name", NAME_RULE, attr) from None
+    if name in snapshot:
+        raise errors.taken_name(attr)
+    if project.store.has_files and max(map(len, name.split("/"))) > _MAX_FILE_NAME:
         detail = f"Ensure this field has no more than {_MAX_FILE_NAME} characters."
-        raise invalid("max_length", detail, attr)
-    return git_name
+        raise errors.invalid("max_length", detail, attr)
+    return name
 
 
 def _make(
-    caller: Caller,
-    snapshot: Snapshot,
-    name: str,
-    content: Prompt,
-    message: str | None,
-    attr: str,
-) -> Written:
+    caller: Caller, snapshot: Snapshot, name: str, content: Prompt, message: str | None, attr: str
+) -> Shown:
     project = caller.project
-    content = replace(content, id=_id_for(project, snapshot, name))
+    content = replace(content, id=content.id or _id_for(project, snapshot, name))
     latest = None
     if snapshot.commit is not None:
         latest = project.history(snapshot).timeline.latest(name)
@@ -288,24 +278,22 @@ def _make(
             name,
             content,
             expected_version=latest.number if latest else 0,
-            message=message,
+            message=_message(message),
             author=caller.author,
         )
     except ConflictError:
         if name in project.store.snapshot():
             # Somebody else was quicker.
-            raise taken_name(attr) from None
+            raise errors.taken_name(attr) from None
         raise
-    project.note_made(snapshot, made)
     return _written(project, made)
 
 
 def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
-    """Give the id that the file of a new prompt must hold, or None where its name tells it."""
+    """Return the id that the file of a new prompt must hold, or None where its name tells it."""
     if snapshot.commit is None:
         return None
-    file = find_file(project, snapshot, name)
-    if file is not None:
+    if snapshot.find(name) is not None:
         kept = snapshot.read(name, deleted=True).id
         if kept is not None:
             return kept
@@ -314,30 +302,22 @@ def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
     return str(uuid4()) if is_taken else None
 
 
-def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Written:
+def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Shown:
     project = caller.project
     name = _free_name(project, found.snapshot, wanted, "name")
     _refuse_included(found)
     renamed = replace(prompt, id=project.id_of(found.snapshot, prompt))
-    edits: dict[str, Edit] = {name: renamed, found.name: Deletion(replaced_by=name)}
-    written = _save(caller, found, edits, f"Rename {found.name} to {name}", name)
+    edits: dict[str, store_edits.Edit] = {name: renamed, found.name: Deletion(replaced_by=name)}
+    written = _commit(caller, found, edits, f"Rename {found.name} to {name}")
     _take_labels_off(caller, found.name)
-    return written
-
-
-def _save(
-    caller: Caller,
-    found: Found,
-    edits: Mapping[str, Edit],
-    message: str | None,
-    name: str | None = None,
-) -> Written:
-    written = _commit(caller, found, edits, message)
-    return _written(caller.project, written[name or found.name])
+    return _written(project, written[name], by_id=True)
 
 
 def _commit(
-    caller: Caller, found: Found, edits: Mapping[str, Edit], message: str | None = None
+    caller: Caller,
+    found: Found,
+    edits: Mapping[str, store_edits.Edit],
+    message: str | None = None,
 ) -> dict[str, Prompt]:
     """Make one commit, unless the prompt changed since it was found."""
     store = caller.project.store
@@ -346,32 +326,44 @@ def _commit(
             edits,
             expected_versions={found.name: found.latest},
             base=found.snapshot,
-            message=message,
+            message=_message(message),
             author=caller.author,
         )
     except ConflictError:
         now = find_file(caller.project, store.snapshot(), found.name)
         if now is not None and now.latest != found.latest:
-            raise stale(now.latest) from None
+            raise errors.stale(now.latest) from None
         raise
 
 
-def _written(project: Project, prompt: Prompt) -> Written:
-    """Give a prompt as of the commit that wrote it, whatever was written since."""
+def _message(text: str | None) -> str | None:
+    """Return a commit's message for a description, which may not bring trailers of git."""
+    lines = [line.strip() for line in (text or "").splitlines()]
+    paragraphs = "\n".join(lines).strip().rsplit("\n\n", 1)
+    if any(_TRAILER.match(line) for line in paragraphs[-1].split("\n") if len(paragraphs) > 1):
+        return f"{text}{END_OF_DESCRIPTION}"
+    return text or None
+
+
+def _written(project: Project, prompt: Prompt, *, by_id: bool = False) -> Shown:
+    """Return a prompt as of the commit that wrote it, whatever was written since."""
     snapshot = project.store.snapshot(prompt.snapshot_commit)
     found = Found(snapshot, prompt.name or "", prompt.version or 0, prompt.commit or "")
-    return Written(row_of(project, found, prompt), None if prompt.deleted else found.etag)
+    row = row_of(project, found, prompt)
+    shown = views.by_id(row, "json") if by_id else views.full_prompt(row)
+    # No read shows a tombstone, so nothing can have its state.
+    return Shown(shown, None if prompt.deleted else found.etag)
 
 
 def _refuse_included(found: Found) -> None:
     users = [
-        spell(prompt.name or "")
+        encode_name(prompt.name or "")
         for prompt in found.snapshot.list_readable()[0]
         if found.name in prompt.includes
     ]
     if users:
         detail = f"Other prompts include this one: {', '.join(users)}. Change them first."
-        raise only_detail(409, detail, referencing_prompts=users)
+        raise errors.only_detail(409, detail, referencing_prompts=users)
 
 
 def _take_labels_off(caller: Caller, name: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
 
-from promptstore import promptfile
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
@@ -17,8 +16,11 @@ from promptstore.errors import (
 from promptstore.git import blob_id
 from promptstore.history.sources import File
 from promptstore.model.names import SUFFIX, check_name
-from promptstore.model.prompt import Content, Prompt
+from promptstore.model.prompt import Prompt, PromptLike, to_prompt
 from promptstore.model.rendering import texts
+from promptstore.promptfile.editor import edit as edit_file
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Source, check_syntax
 
@@ -48,8 +50,11 @@ class Restoration:
     version: int | None = None
 
 
-Edit: TypeAlias = Prompt | bytes | Deletion | Restoration
+Edit: TypeAlias = PromptLike | bytes | Deletion | Restoration
 """What is to become of a prompt: its new content, the bytes of its file, a deletion or return."""
+
+Planned: TypeAlias = Prompt | bytes | Deletion | Restoration
+"""An edit, with what stands for a prompt made one."""
 
 _Step: TypeAlias = Prompt | File | Deletion | Restoration
 """An edit, with the given bytes of a file as one."""
@@ -83,7 +88,7 @@ class PlannedFile(NamedTuple):
         return self.before is None or self.before.blob != blob_id(self.data)
 
 
-def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Edit]) -> list[PlannedFile]:
+def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Planned]) -> list[PlannedFile]:
     """Work out what edits make of the files of a snapshot.
 
     Args:
@@ -107,10 +112,22 @@ def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Edit]) -> list[Pla
     steps = {name: _located(paths[name], edit) for name, edit in edits.items()}
     if len(steps) > 1:
         # Of one file the look takes a quarter of the time of parsing it, mostly for nothing.
-        base.foresee(step for step in steps.values() if isinstance(step, File))
+        base.prefetch(step for step in steps.values() if isinstance(step, File))
     planned = [_plan(base, name, paths[name], step) for name, step in steps.items()]
     _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
     return planned
+
+
+def to_edits(edits: Mapping[str, Edit]) -> dict[str, Planned]:
+    """Return edits in which what stands for a prompt is one.
+
+    Raises:
+        InvalidArgumentError: An edit is none, or no valid prompt.
+    """
+    return {
+        name: edit if isinstance(edit, (bytes, Deletion, Restoration)) else to_prompt(edit)
+        for name, edit in edits.items()
+    }
 
 
 def default_message(planned: list[PlannedFile]) -> str:
@@ -130,7 +147,7 @@ def _path(root: str, name: str) -> str:
     return f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
 
 
-def _located(path: str, edit: Edit) -> _Step:
+def _located(path: str, edit: Planned) -> _Step:
     return File(path, blob_id(edit), partial(bytes, edit)) if isinstance(edit, bytes) else edit
 
 
@@ -154,12 +171,12 @@ def _plan(base: Snapshot, name: str, path: str, edit: _Step) -> PlannedFile:
 
 def _saved(before: File | None, prompt: Prompt) -> bytes:
     if before is None:
-        return promptfile.dumps(prompt).encode()
+        return dumps(prompt).encode()
     try:
-        return promptfile.edit(before.read(), prompt, before.path)
+        return edit_file(before.read(), prompt, before.path)
     except PromptFileError:
         # The file is broken, and this mends it; what it said stays in history.
-        return promptfile.dumps(prompt).encode()
+        return dumps(prompt).encode()
 
 
 def _deleted(base: Snapshot, name: str, edit: Deletion) -> bytes:
@@ -171,7 +188,7 @@ def _deleted(base: Snapshot, name: str, edit: Deletion) -> bytes:
         replaced_by=edit.replaced_by or present.replaced_by,
     )
     file = base.file(name)
-    return promptfile.edit(file.read(), wanted, file.path)
+    return edit_file(file.read(), wanted, file.path)
 
 
 def _restored(base: Snapshot, name: str, path: str, edit: Restoration) -> bytes:
@@ -208,14 +225,14 @@ def _version_of(base: Snapshot, name: str, number: int) -> bytes:
 
 def _alive(data: bytes, path: str) -> bytes:
     """Take the tombstone out of a file."""
-    prompt = promptfile.loads(data, path)
+    prompt = loads(data, path)
     if not prompt.deleted:
         return data
     alive = replace(prompt, deleted=False, deleted_reason=None, replaced_by=None)
-    return promptfile.edit(data, alive, path)
+    return edit_file(data, alive, path)
 
 
-def _check_templates(name: str, content: Prompt | Content) -> None:
+def _check_templates(name: str, content: Prompt) -> None:
     for _, text in texts(content):
         check_syntax(Source(text=text, kind=content.template, name=name))
 

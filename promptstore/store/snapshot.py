@@ -3,105 +3,32 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import partial
-from typing import Any, NamedTuple
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any, Final
 
-from promptstore.errors import PromptDeletedError, PromptFileError, PromptNotFoundError
-from promptstore.git import Commit, Repository
+from promptstore.errors import (
+    InvalidNameError,
+    PromptDeletedError,
+    PromptFileError,
+    PromptNotFoundError,
+    RepositoryError,
+)
 from promptstore.history.contents import ContentCache, included_names
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
-from promptstore.history.versions import Change, Timeline
+from promptstore.history.versions import Change
 from promptstore.model.names import check_name, is_name, near_matches
-from promptstore.model.prompt import Content, Prompt, unread_prompt
-from promptstore.model.rendering import RenderedPrompt, render_prompt, texts
-from promptstore.model.values import FrozenDict
+from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.model.rendering import RenderedPrompt, texts
+from promptstore.model.versions import PromptInfo
+from promptstore.store.arguments import check_arguments
+from promptstore.store.history import History
 from promptstore.template import Limits
 
-
-class History(NamedTuple):
-    """What tells the versions of the prompts of a snapshot.
-
-    Attributes:
-        timeline: The versions as of the snapshot's commit.
-        repository: Where their commits and files are.
-        cache: Where their parsed files are kept.
-    """
-
-    timeline: Timeline
-    repository: Repository
-    cache: ContentCache
-
-    def commit(self, commit_id: str) -> Commit:
-        """Read one commit."""
-        return self.repository.commit(commit_id)
-
-    def is_tombstone(self, blob: str) -> bool:
-        """Tell whether a version's file says that the prompt is deleted; a broken one does not."""
-        try:
-            return self.cache.read(File(blob, blob, partial(self.repository.blob, blob))).deleted
-        except PromptFileError:
-            return False
-
-
-class _Reader:
-    """Reads what a snapshot's prompts leave for later; keeps nothing of the snapshot alive.
-
-    Args:
-        history: What tells the versions, or None where that is not known.
-        labels: The labels.
-        cache: Where parsed files are kept.
-    """
-
-    def __init__(self, history: History | None, labels: LabelTable, cache: ContentCache) -> None:
-        self._history = history
-        self._labels = labels
-        self._cache = cache
-        self._latest: Mapping[str, Change] | None = None
-        self._first: Mapping[str, Change] | None = None
-        self.expects_all = False
-        """Whether many prompts are likely to be asked for their facts."""
-
-    def read_content(self, blob: str, stored: bytes) -> Content:
-        """Give what the file of a blob says, from what was stored of it."""
-        return self._cache.rebuild(blob, stored)
-
-    def read_facts(self, name: str, blob: str) -> dict[str, Any]:
-        """Tell which version a prompt is, who made it and when."""
-        first, latest = self._ends(name) or (None, None)
-        if first is None or latest is None or latest.entry is None or latest.entry.id != blob:
-            # History is not known, or the file on disk differs from the newest commit.
-            version, made, born = None, None, None
-        else:
-            version, made = latest.number, self._commit(latest.commit)
-            born = self._commit(first.commit)
-        return {
-            "version": version,
-            "commit": made.id if made else None,
-            "created_at": born.committed_at if born else None,
-            "created_by": born.author if born else None,
-            "updated_at": made.committed_at if made else None,
-            "updated_by": made.author if made else None,
-            "labels": self._labels.of(name, version),
-        }
-
-    def _ends(self, name: str) -> tuple[Change, Change] | None:
-        """Find the first and the newest version."""
-        if self._history is None:
-            return None
-        timeline = self._history.timeline
-        if self.expects_all and self._latest is None:
-            # Asking the index once about all takes less than asking about each.
-            self._first = timeline.first_of_all()
-            self._latest = timeline.latest_of_all()
-        if self._latest is None or self._first is None:
-            return timeline.ends(name)
-        return (self._first[name], self._latest[name]) if name in self._latest else None
-
-    def _commit(self, commit_id: str) -> Commit | None:
-        return self._history.commit(commit_id) if self._history else None
+_LOADED_AT_ONCE: Final = 500
 
 
 class Snapshot(Mapping[str, Prompt]):
@@ -120,7 +47,7 @@ class Snapshot(Mapping[str, Prompt]):
         *,
         cache: ContentCache,
         history: History | None,
-        labels: LabelTable,
+        labels: Callable[[], LabelTable],
         limits: Limits,
     ) -> None:
         self._source = source
@@ -130,7 +57,7 @@ class Snapshot(Mapping[str, Prompt]):
         self._limits = limits
         self._prompts: dict[str, Prompt] = {}
         self._names: tuple[str, ...] | None = None
-        self._reader = _Reader(history, labels, cache)
+        self._changes: Mapping[str, Change] | None = None
 
     @property
     def commit(self) -> str | None:
@@ -143,13 +70,13 @@ class Snapshot(Mapping[str, Prompt]):
         return self._source.place
 
     def __getitem__(self, name: str) -> Prompt:
-        prompt = self._load(name)
-        if prompt.deleted:
-            raise self.deleted(prompt)
-        return prompt
+        try:
+            return self.read(name)
+        except InvalidNameError:
+            raise self.not_found(str(name)) from None  # a mapping raises KeyError
 
     def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str) or self._source.find(name) is None:
+        if not isinstance(name, str) or self.find(name) is None:
             return False
         try:
             return not self._load(name).deleted
@@ -181,8 +108,45 @@ class Snapshot(Mapping[str, Prompt]):
             PromptDeletedError: It is tombstoned.
             PromptFileError: The file (or one that it includes) is broken.
         """
+        return own_copy(self.load(name, deleted=deleted))
+
+    def load(self, name: str, *, deleted: bool = False) -> Prompt:
+        """Read one prompt as `read` does, but not as the caller's own copy."""
         check_name(name)
-        return self._load(name) if deleted else self[name]
+        check_arguments(deleted=deleted)
+        prompt = self._load(name)
+        if prompt.deleted and not deleted:
+            raise self.deleted(prompt)
+        return prompt
+
+    def info(self, name: str, *, version: int | None = None) -> PromptInfo:
+        """Return who made which version of a prompt when; it may be deleted, or broken.
+
+        Args:
+            name: The prompt's name.
+            version: The number of the version; None is that of the file.
+
+        Raises:
+            PromptNotFoundError: There is no such prompt.
+            VersionNotFoundError: It has no such version.
+        """
+        check_name(name)
+        check_arguments(version=version)
+        if version is None:
+            blob = self.file(name).blob
+            return self.history.info(name, blob, self._labels()) if self.history else _no_info(name)
+        if self.history is None or self.history.timeline.latest(name) is None:
+            raise self.not_found(name)
+        return self.history.version_info(name, version, self._labels())
+
+    def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
+        """Return `info` of many prompts by name, which takes less than asking about each."""
+        check_arguments(names=names)
+        blobs = self._source.blobs()
+        wanted = {name: blobs[name] for name in names if name in blobs}
+        if self.history is None:
+            return {name: _no_info(name) for name in wanted}
+        return self.history.infos(wanted, self._labels())
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.
@@ -193,6 +157,7 @@ class Snapshot(Mapping[str, Prompt]):
         Returns:
             The names, sorted.
         """
+        check_arguments(prefix=prefix)
         if self._names is None:
             self._names = tuple(self._source.names())
         if not prefix:
@@ -235,32 +200,37 @@ class Snapshot(Mapping[str, Prompt]):
         deleted: bool = False,
     ) -> tuple[builtins.list[Prompt], builtins.list[PromptFileError]]:
         """List prompts as `list` does, and the errors of broken files beside them."""
-        self._load_all()
+        check_arguments(prefix=prefix, tag=tag, search=search, deleted=deleted)
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
-        for name in self.names(prefix):
-            try:
-                prompt = self._load(name)
-            except PromptFileError as error:
-                broken.append(error)
-                continue
-            if (
-                (deleted or not prompt.deleted)
-                and (tag is None or tag in prompt.tags)
-                and (search is None or _mentions(prompt, search.casefold()))
-            ):
-                listed.append(prompt)
+        with _no_collection():
+            self._load_all()
+            for name in self.names(prefix):
+                try:
+                    prompt = self._load(name)
+                except PromptFileError as error:
+                    broken.append(error)
+                    continue
+                if (
+                    (deleted or not prompt.deleted)
+                    and (tag is None or tag in prompt.tags)
+                    and (search is None or _mentions(prompt, search.casefold()))
+                ):
+                    listed.append(own_copy(prompt))
         self._cache.save()
         return listed, broken
 
-    def render(self, name: str, variables: Mapping[str, Any] | None = None) -> RenderedPrompt:
+    def render(
+        self, name: str, variables: Mapping[str, Any] | None = None, /, **more: Any
+    ) -> RenderedPrompt:
         """Render one prompt; see `Prompt.render` for the errors.
 
         Args:
             name: The prompt's name.
             variables: The values by variable name.
+            more: Values by keyword, beside those in the mapping.
         """
-        return render_prompt(self.read(name), variables or {})
+        return self.read(name).render(variables, **more)
 
     def overlaid(self, files: Mapping[str, File]) -> Snapshot:
         """Give the same prompts with some files replaced.
@@ -295,16 +265,16 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptNotFoundError: There is no such file.
         """
-        file = self._source.find(name)
+        file = self.find(name)
         if file is None:
-            raise self.not_found(name)
+            raise self.not_found(str(name))
         return file
 
     def find(self, name: str) -> File | None:
         """Find the file of a prompt, be it broken or not; None where there is none."""
-        return self._source.find(name)
+        return self._source.find(name) if is_name(name) else None
 
-    def parse(self, file: File) -> Content:
+    def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
 
         Args:
@@ -316,13 +286,11 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptFileError: The file is broken.
         """
-        if self._cache.has(file.blob):
-            return self._cache.read(file)
-        return self._cache.prepare(file).content
+        return self._cache.read(file)
 
-    def foresee(self, files: Iterable[File]) -> None:
-        """Look at once for what many files were parsed to before; see `ContentCache.foresee`."""
-        self._cache.foresee(file.blob for file in files)
+    def prefetch(self, files: Iterable[File]) -> None:
+        """Look at once for what many files were parsed to; see `ContentCache.prefetch`."""
+        self._cache.prefetch(file.blob for file in files)
 
     def not_found(self, name: str) -> PromptNotFoundError:
         """Make the error that says that a prompt is not here, with what may help."""
@@ -330,47 +298,52 @@ class Snapshot(Mapping[str, Prompt]):
             name=name,
             place=self._source.place,
             near=near_matches(name, self.names()),
-            note=self._removal_note(name),
+            note=self.history.removal_note(name) if self.history and is_name(name) else "",
         )
 
     def _load(self, name: str) -> Prompt:
         prompt = self._prompts.get(name)
         if prompt is None:
             file = self.file(name)
-            prompt = self._prompts[name] = self._identified(name, file.blob, file)
+            content = self._cache.read(file)
+            prompt = self._prompts[name] = self._identified(name, file.blob, content)
         return prompt
 
     def _load_all(self) -> None:
         """Load every prompt whose file is sound, in a fraction of the time of one by one."""
-        if self._reader.expects_all:
+        if self._changes is not None:
             return
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self.history.timeline.latest_of_all() if self.history else {}
+        self._changes = changes
         blobs = self._source.blobs()
         self._names = tuple(blobs)
-        self._cache.foresee(blobs.values())
-        for name, blob in blobs.items():
-            if name not in self._prompts:
-                # A broken file is told when its prompt is asked for.
-                with suppress(PromptFileError):
-                    if not self._cache.has(blob):
-                        self._cache.prepare(self.file(name))
-                    self._prompts[name] = self._identified(name, blob, None)
-        self._reader.expects_all = True
+        pending = iter(blobs.items())
+        while chunk := list(islice(pending, _LOADED_AT_ONCE)):
+            self._cache.prefetch(blob for _, blob in chunk)
+            for name, blob in chunk:
+                content = self._cache.known(blob)
+                if content is not None and name not in self._prompts:
+                    self._prompts[name] = self._identified(name, blob, content)
 
-    def _identified(self, name: str, blob: str, file: File | None) -> Prompt:
-        content: Content | bytes | None = self._cache.waiting(blob)
-        rest: dict[str, Any] = {"deleted": False}
-        if content is None:
-            content = self._cache.read(file or self.file(name))
-            included = included_names(content)
-            rest = {"includes": FrozenDict(self._includes(included))} if included else {}
-        return unread_prompt(
-            self._reader,
+    def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
+        included = included_names(content)
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            change = self._change(name)
+        # The file on disk may differ from the newest commit.
+        known = change if change and change.blob == blob else None
+        return identified(
             content,
             name=name,
+            version=known.number if known else None,
+            commit=known.commit if known else None,
             snapshot_commit=self._source.commit,
             blob=blob,
+            includes=self._includes(included) if included else {},
             limits=self._limits,
-            **rest,
         )
 
     def _includes(self, included: builtins.list[str]) -> dict[str, Prompt]:
@@ -383,31 +356,18 @@ class Snapshot(Mapping[str, Prompt]):
                 continue
             file = self._source.find(name)
             if file is not None:
-                found[name] = self._cache.read_prompt(file)
+                found[name] = self._cache.read(file)
                 pending += included_names(found[name])
         return found
 
     def _change(self, name: str) -> Change | None:
-        if self.history is None:
-            return None
-        return self.history.timeline.latest(name)
-
-    def _commit(self, commit_id: str) -> Commit | None:
-        return self.history.commit(commit_id) if self.history else None
-
-    def _removal_note(self, name: str) -> str:
-        change = self._change(name)
-        commit = self._commit(change.commit) if change and change.entry is None else None
-        if change is None or commit is None:
-            return ""
-        return (
-            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
-            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
-        )
+        if self._changes is not None:
+            return self._changes.get(name)
+        return self.history.timeline.latest(name) if self.history else None
 
     def deleted(self, prompt: Prompt) -> PromptDeletedError:
         """Make the error that says that a prompt of this snapshot is tombstoned."""
-        commit = self._tombstone_commit(prompt.name or "")
+        commit = self.history.tombstone(prompt.name or "") if self.history else None
         return PromptDeletedError(
             name=prompt.name or "",
             place=self._source.place,
@@ -417,39 +377,21 @@ class Snapshot(Mapping[str, Prompt]):
             replaced_by=prompt.replaced_by,
         )
 
-    def _tombstone_commit(self, name: str) -> Commit | None:
-        """Find the commit that set the tombstone, which later edits may have followed."""
-        if self.history is None:
-            return None
-        tombstone: Change | None = None
-        for change in self.history.timeline.history(name):
-            if change.entry is None or not self.history.is_tombstone(change.entry.id):
-                break
-            tombstone = change
-        return self._commit(tombstone.commit) if tombstone else None
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let Python look for garbage later: among thousands of new prompts that takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
-class LabelledSnapshot(Snapshot):
-    """The prompts that have a label, each read as of the commit that the label points at."""
-
-    def __init__(
-        self,
-        source: Source,
-        *,
-        read: Callable[[str], Prompt],
-        cache: ContentCache,
-        labels: LabelTable,
-        limits: Limits,
-    ) -> None:
-        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
-        self._read = read
-
-    def _load(self, name: str) -> Prompt:
-        self.file(name)
-        return self._read(name)
-
-    def _load_all(self) -> None:
-        """Load nothing: each prompt is read as of a commit of its own."""
+def _no_info(name: str) -> PromptInfo:
+    return PromptInfo(name=name)
 
 
 def _mentions(prompt: Prompt, folded: str) -> bool:

@@ -17,7 +17,7 @@ from promptstore.git import (
 )
 from promptstore.git.message import compose_message
 from promptstore.history.labels import BRANCH, Target, labels_commit, plan_moves, read_labels
-from promptstore.store.edits import Edit, PlannedFile, default_message, plan_edits
+from promptstore.store.edits import Planned, PlannedFile, default_message, plan_edits
 from promptstore.store.snapshot import Snapshot
 
 
@@ -71,7 +71,7 @@ class Writer:
     def write(
         self,
         base: Snapshot,
-        edits: Mapping[str, Edit],
+        edits: Mapping[str, Planned],
         expected: Mapping[str, int],
         attribution: Attribution,
     ) -> Written:

@@ -5,83 +5,73 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from jinja2 import filters, pass_context, tests
 from jinja2.runtime import Context, Undefined
 
-from promptstore.template.base import Budget
-from promptstore.template.spending import CONTAINERS, budget_of, spend, spend_deep, write
-
-_PLAIN_FILTERS: Final = (
-    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "items",
-    "last", "length", "list", "lower", "max", "min", "reject", "rejectattr", "reverse",
-    "select", "selectattr", "sort", "string", "sum", "title", "trim", "unique",
-    "upper", "wordcount",
-)  # fmt: skip
-_CONSTANT_TIME: Final = frozenset({"count", "d", "default", "first", "last", "length"})
-_WALK_ALL: Final = frozenset({
-    "capitalize", "dictsort", "indent", "join", "lower", "max", "min", "replace", "sort", "string",
-    "title", "trim", "truncate", "unique", "upper", "wordcount",
-})  # fmt: skip
-"""Filters that write or compare what they are given, to the bottom."""
-_FOLLOW_PATHS: Final = frozenset({
-    "join", "map", "max", "min", "rejectattr", "selectattr", "sort", "sum", "unique",
-})  # fmt: skip
-"""Filters that follow a dotted path into every item."""
-
-_PLAIN_TESTS: Final = (
-    "boolean", "defined", "false", "float", "integer", "iterable", "mapping", "none", "number",
-    "sequence", "string", "true", "undefined",
-)  # fmt: skip
-_COMPARING_TESTS: Final = (
-    "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le",
-    "lessthan", "lt", "ne",
-)  # fmt: skip
-_NUMBER_TESTS: Final = ("divisibleby", "even", "odd")
-_TEXT_TESTS: Final = ("lower", "upper")
+from promptstore.template.sandbox import (
+    budget_of,
+    check_number,
+    is_in,
+    spend_search,
+    strip,
+    write,
+)
+from promptstore.template.source import Budget
 
 _MAX_DIGITS: Final = 300
 _MAX_INDENT: Final = 16
+_MAX_PATH: Final = 100
+
+_Cost: TypeAlias = Callable[[Budget, Any], None]
+_Function: TypeAlias = Callable[..., Any]
+_BUILTIN: Final[Mapping[str, Any]] = filters.FILTERS
+_BUILTIN_TESTS: Final[Mapping[str, Any]] = tests.TESTS
 
 
-def language_tests() -> dict[str, Callable[..., Any]]:
-    """Make the table of tests."""
-    builtin: Mapping[str, Any] = tests.TESTS
-    return (
-        {name: builtin[name] for name in _PLAIN_TESTS}
-        | {name: _counted_test(builtin[name]) for name in (*_COMPARING_TESTS, *_TEXT_TESTS)}
-        | {name: _number_test(name, builtin[name]) for name in _NUMBER_TESTS}
-    )
+def _nothing(_budget: Budget, _value: Any) -> None:
+    """Spend no step: the work does not grow with the value."""
 
 
-def language_filters() -> dict[str, Callable[..., Any]]:
-    """Make the table of filters."""
-    builtin: Mapping[str, Any] = filters.FILTERS
-    own: dict[str, Any] = {
-        "indent": _indent,
-        "int": _int,
-        "join": _join,
-        "map": _map,
-        "replace": _replace,
-        "round": _round,
-        "tojson": write_json,
-        "truncate": _truncate,
-    }
-    plain = {name: builtin[name] for name in _PLAIN_FILTERS}
-    return {name: _bounded(name, function) for name, function in (plain | own).items()}
+def _words(budget: Budget, value: Any) -> None:
+    """Spend the steps of taking a text apart."""
+    budget.spend_deep(value)
+    budget.spend(len(value) if isinstance(value, str) else 0)
+
+
+def _calls(budget: Budget, value: Any) -> None:
+    """Spend the steps of calling a filter or a test for each item."""
+    budget.spend_items(value, 3)
 
 
 @pass_context
-def write_json(context: Context, value: Any, indent: int | None = None) -> str:
-    """Write a value as plain JSON: letters as they are, keys in their order."""
-    if indent is not None and not 0 <= indent <= _MAX_INDENT:
+def write_json(context: Context, value: Any, indent: Any = None) -> str:
+    """Write a value as plain JSON: characters as they are, keys in their order.
+
+    Jinja2's own writes ``<``, ``>``, ``&`` and ``'`` as escapes, for HTML; a prompt is none.
+    """
+    budget = budget_of(context)
+    budget.spend_deep(value)
+    if indent is None:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_refuse_json)
+    if not isinstance(indent, int) or not 0 <= indent <= _MAX_INDENT:
         message = f"tojson takes an indent from 0 to {_MAX_INDENT}"
         raise ValueError(message)
-    spend_deep(budget_of(context), value, indent or 0)
-    return json.dumps(
-        value, ensure_ascii=False, indent=indent, allow_nan=False, default=_refuse_json
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, indent=indent, default=_refuse_json
     )
+    pieces: list[str] = []
+    for piece in encoder.iterencode(value):
+        budget.spend_text(len(piece))
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+@pass_context
+def write_flat(context: Context, value: Any) -> str:
+    """Write a value as the template language ``simple`` does."""
+    return value if isinstance(value, str) else write_json(context, value)
 
 
 def _refuse_json(value: Any) -> Any:
@@ -91,99 +81,44 @@ def _refuse_json(value: Any) -> Any:
     raise TypeError(message)
 
 
-def _counted_test(function: Callable[..., bool]) -> Callable[..., bool]:
-    """Let a test spend what it compares or writes."""
-
-    @functools.wraps(function)
-    def counted(context: Context, *values: Any) -> bool:
-        budget = budget_of(context)
-        for value in values:
-            spend_deep(budget, value)
-        return function(*values)
-
-    return pass_context(counted)
-
-
-def _number_test(name: str, function: Callable[..., bool]) -> Callable[..., bool]:
-    """Keep texts from a test that calculates: Python's ``%`` would fill them in as formats."""
-
-    @functools.wraps(function)
-    def numeric(*values: Any) -> bool:
-        for value in values:
-            if not isinstance(value, (int, float, Undefined)):
-                message = f"the test {name!r} takes numbers only"
-                raise TypeError(message)
-        return function(*values)
-
-    return numeric
-
-
-def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a filter spend what it reads and makes; one that gives an iterator gives a list."""
-    passed = getattr(function, "jinja_pass_arg", None)
-    spend_input = spend_deep if name in _WALK_ALL else spend
-
-    @functools.wraps(function)
-    def bounded(context: Context, value: Any, *arguments: Any, **options: Any) -> Any:
-        first = () if passed is None else (_passed(context)[passed.name],)
-        budget = budget_of(context)
-        if name not in _CONSTANT_TIME:
-            spend_input(budget, value)
-            for argument in (*arguments, *options.values()):
-                spend(budget, argument)
-                if name in _FOLLOW_PATHS:
-                    _spend_path(budget, value, argument)
-        result = function(*first, value, *arguments, **options)
-        if hasattr(result, "__next__"):
-            result = list(result)
-        return spend(budget, result)
-
-    return pass_context(bounded)
-
-
-def _passed(context: Context) -> dict[str, Any]:
-    return {
-        "context": context,
-        "eval_context": context.eval_ctx,
-        "environment": context.environment,
-    }
-
-
-def _spend_path(budget: Budget, values: Any, path: Any) -> None:
-    if isinstance(path, str) and isinstance(values, (str, *CONTAINERS)):
-        budget.spend_characters(path.count(".") * len(values))
-
-
 @pass_context
 def _indent(
     context: Context, text: Any, width: int | str = 4, first: bool = False, blank: bool = False
 ) -> str:
     # Jinja2's own would also make every kind of line end a plain one.
     budget = budget_of(context)
-    margin = width if isinstance(width, str) else _spaces(budget, width)
-    lines = write(budget, text).split("\n")
-    budget.spend_characters(len(margin) * len(lines))
+    length = len(width) if isinstance(width, str) else max(width, 0)
+    written = write(budget, text)
+    count = written.count("\n") + 1
+    budget.spend(count)
+    budget.spend_text(length * count)
+    margin = width if isinstance(width, str) else " " * width
+    lines = written.split("\n")
     indented = [margin + line if blank or line not in ("", "\r") else line for line in lines[1:]]
     return "\n".join([margin + lines[0] if first else lines[0], *indented])
 
 
-def _spaces(budget: Budget, width: int) -> str:
-    budget.spend_characters(max(width, 0))
-    return " " * width
+def _refuse_digits(name: str, value: Any) -> None:
+    if isinstance(value, str) and len(value) > _MAX_DIGITS:
+        message = f"{name} takes texts of up to {_MAX_DIGITS} characters"
+        raise ValueError(message)
 
 
 def _int(value: Any, default: int = 0, base: int = 10) -> int:
-    if isinstance(value, str) and len(value) > _MAX_DIGITS:
-        message = f"int takes texts of up to {_MAX_DIGITS} characters"
-        raise ValueError(message)
+    _refuse_digits("int", value)
     return filters.do_int(value, default, base)
+
+
+def _float(value: Any, default: float = 0.0) -> float:
+    _refuse_digits("float", value)
+    return filters.do_float(value, default)
 
 
 def _round(value: Any, precision: int = 0, method: Any = "common") -> float:
     if not -_MAX_DIGITS <= precision <= _MAX_DIGITS:
         message = f"round takes a precision from -{_MAX_DIGITS} to {_MAX_DIGITS}"
         raise ValueError(message)
-    return filters.do_round(value, precision, method)
+    return filters.do_round(check_number(value), precision, method)
 
 
 @pass_context
@@ -204,22 +139,20 @@ def _truncate(
 
 @pass_context
 def _map(context: Context, values: Any, *arguments: Any, **options: Any) -> Any:
-    # A name is looked up among all filters, and those of the compiler are not for templates.
-    if arguments and str(arguments[0]).startswith(" "):
-        message = f"there is no filter {arguments[0]!r}"
+    if arguments and arguments[0] not in FILTERS:  # the compiler's own are not for templates
+        message = f"there is no filter {str(arguments[0])[:_MAX_PATH]!r}"
         raise ValueError(message)
-    builtin: Any = filters.FILTERS["map"]
-    return builtin(context, values, *arguments, **options)
+    return _BUILTIN["map"](context, values, *arguments, **options)
 
 
 @pass_context
 def _join(context: Context, values: Any, separator: Any = "", attribute: str | None = None) -> str:
     if attribute is not None:
         values = map(filters.make_attrgetter(context.environment, attribute), values)
-    items = [str(value) for value in values]
     budget = budget_of(context)
+    items = [str(value) for value in values]
     between = write(budget, separator)
-    budget.spend_characters(sum(map(len, items)) + len(between) * len(items))
+    budget.spend_text(sum(map(len, items)) + len(between) * len(items))
     return between.join(items)
 
 
@@ -227,7 +160,176 @@ def _join(context: Context, values: Any, separator: Any = "", attribute: str | N
 def _replace(context: Context, text: Any, old: Any, new: Any, count: int | None = None) -> str:
     budget = budget_of(context)
     written, wanted, other = (write(budget, value) for value in (text, old, new))
-    found = written.count(wanted)
-    times = found if count is None or count < 0 else min(found, count)
-    budget.spend_characters(times * len(other))
-    return written.replace(wanted, other, -1 if count is None else count)
+    return replace(budget, written, wanted, other, -1 if count is None else count)
+
+
+def replace(budget: Budget, text: str, old: str, new: str, count: int = -1) -> str:
+    """Replace a part of a text; the steps for what is made are spent before."""
+    spend_search(budget, old, text)
+    found = text.count(old)
+    times = found if count < 0 else min(found, count)
+    budget.spend_text(times * len(new))
+    budget.spend_text(len(text))
+    return text.replace(old, new, count)
+
+
+@pass_context
+def _sum(context: Context, values: Any, attribute: str | None = None, start: Any = 0) -> Any:
+    if attribute is not None:
+        values = map(filters.make_attrgetter(context.environment, attribute), values)
+    numbers = [_number("the filter 'sum'", value) for value in (start, *values)]
+    return check_number(sum(numbers))
+
+
+@pass_context
+def _trim(context: Context, text: Any, characters: str | None = None) -> str:
+    return strip(budget_of(context), str.strip, write(budget_of(context), text), characters)
+
+
+@pass_context
+def _unique(
+    context: Context, values: Any, case_sensitive: bool = False, attribute: str | None = None
+) -> list[Any]:
+    # Hashing the items themselves would take a time that whoever gives them can choose.
+    fold = None if case_sensitive else filters.ignore_case
+    key = filters.make_attrgetter(context.environment, attribute, postprocess=fold)
+    seen: dict[str, Any] = {}
+    for value in values:
+        seen.setdefault(json.dumps(key(value), sort_keys=True, default=_refuse_json), value)
+    return list(seen.values())
+
+
+def _number(who: str, value: Any) -> Any:
+    if isinstance(value, Undefined):
+        return value + 0  # which tells that it is undefined
+    if not isinstance(value, (int, float)):
+        message = f"{who} takes numbers only"
+        raise TypeError(message)
+    return check_number(value)
+
+
+def _counted(name: str, function: _Function, cost: _Cost) -> _Function:
+    """Let a filter spend what it reads and makes; one that gives an iterator gives a list."""
+    passed = getattr(function, "jinja_pass_arg", None)
+    place = _PATHS.get(name)
+
+    @functools.wraps(function)
+    def counted(context: Context, value: Any, *arguments: Any, **options: Any) -> Any:
+        budget = budget_of(context)
+        cost(budget, value)
+        if place is not None:
+            path = arguments[place] if len(arguments) > place else options.get("attribute")
+            _spend_path(budget, value, path)
+        first = () if passed is None else (_passed(context, passed.name),)
+        result = function(*first, value, *arguments, **options)
+        return list(result) if hasattr(result, "__next__") else result
+
+    return pass_context(counted)
+
+
+def _passed(context: Context, name: str) -> Any:
+    """Return what a filter of Jinja2 asks for before its value."""
+    if name == "context":
+        return context
+    return context.eval_ctx if name == "eval_context" else context.environment
+
+
+def _spend_path(budget: Budget, values: Any, path: Any) -> None:
+    """Spend the steps of following a dotted path into every item."""
+    if not isinstance(path, str):
+        budget.spend_items(values)
+        return
+    if len(path) > _MAX_PATH:
+        message = f"a path into the items has at most {_MAX_PATH} characters"
+        raise ValueError(message)
+    budget.spend_items(values, 2 + path.count(".") + path.count(","))
+
+
+def _counted_test(function: _Function) -> _Function:
+    """Let a test spend what it compares or writes."""
+
+    @functools.wraps(function)
+    def counted(context: Context, *values: Any) -> bool:
+        budget = budget_of(context)
+        for value in values:
+            budget.spend_deep(value)
+        return bool(function(*values))
+
+    return pass_context(counted)
+
+
+def _number_test(name: str, function: _Function) -> _Function:
+    """Keep texts from a test that calculates: Python's ``%`` would fill them in as formats."""
+
+    @functools.wraps(function)
+    def numeric(*values: Any) -> bool:
+        return bool(function(*(_number(f"the test {name!r}", value) for value in values)))
+
+    return numeric
+
+
+@pass_context
+def _in_test(context: Context, value: Any, container: Any) -> bool:
+    return is_in(budget_of(context), value, container)
+
+
+_PATHS: Final = {
+    "join": 1, "map": 99, "max": 1, "min": 1, "rejectattr": 0, "selectattr": 0, "sort": 2,
+    "sum": 0, "unique": 1,
+}  # fmt: skip
+"""Filters that follow a path into every item, and which argument the path is."""
+
+_OWN: Final[dict[str, _Function]] = {
+    "float": _float, "indent": _indent, "int": _int, "join": _join, "map": _map,
+    "replace": _replace, "round": _round, "sum": _sum, "tojson": write_json, "trim": _trim,
+    "truncate": _truncate, "unique": _unique,
+}  # fmt: skip
+_COSTS: Final[dict[str, _Cost]] = {
+    **dict.fromkeys(
+        (
+            "count", "d", "default", "first", "float", "indent", "int", "last", "length",
+            "replace", "round", "tojson", "trim", "truncate",
+        ),
+        _nothing,
+    ),
+    **dict.fromkeys(("items", "list", "reverse"), Budget.spend_items),
+    **dict.fromkeys(("map", "reject", "rejectattr", "select", "selectattr", "sum"), _calls),
+    **dict.fromkeys(
+        (
+            "abs", "capitalize", "dictsort", "join", "lower", "max", "min", "sort", "string",
+            "unique", "upper",
+        ),
+        Budget.spend_deep,
+    ),
+    **dict.fromkeys(("title", "wordcount"), _words),
+}  # fmt: skip
+"""What each filter spends before it runs; those with nothing here spend it themselves."""
+
+FILTERS: Final[dict[str, _Function]] = {
+    name: _counted(name, _OWN[name] if name in _OWN else _BUILTIN[name], cost)
+    for name, cost in sorted(_COSTS.items())
+}
+"""The filters that there are."""
+
+TESTS: Final[dict[str, _Function]] = (
+    {
+        name: _BUILTIN_TESTS[name]
+        for name in (
+            "boolean", "defined", "false", "float", "integer", "iterable", "mapping", "none",
+            "number", "sequence", "string", "true", "undefined",
+        )
+    }
+    | {
+        name: _counted_test(_BUILTIN_TESTS[name])
+        for name in (
+            "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "le",
+            "lessthan", "lower", "lt", "ne", "upper",
+        )
+    }
+    | {
+        name: _number_test(name, _BUILTIN_TESTS[name])
+        for name in ("divisibleby", "even", "odd")
+    }
+    | {"in": _in_test}
+)  # fmt: skip
+"""The tests that there are."""

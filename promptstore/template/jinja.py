@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from types import CodeType, TracebackType
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from types import TracebackType
 from typing import Any, Final, NoReturn
 
 import jinja2
@@ -12,24 +13,32 @@ from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
 from promptstore.errors import IncludeError, RenderError, TemplateSyntaxError, VariableError
-from promptstore.template.base import (
-    Budget,
-    Limits,
-    Reference,
-    Source,
-    Template,
-    find_includes,
+from promptstore.template.filters import FILTERS, TESTS, write_flat
+from promptstore.template.language import (
+    MAX_PARTS,
+    TOO_LARGE,
+    add_limits,
+    all_nodes,
+    check_language,
+    count_steps,
+    filtered,
 )
-from promptstore.template.language import MAX_PARTS, TOO_LARGE, all_nodes, check_language
-from promptstore.template.limiter import add_limits, filtered
-from promptstore.template.lineends import find_quoted_line_end, restore_line_ends
+from promptstore.template.methods import METHOD_NAMES, call_method
 from promptstore.template.sandbox import (
+    BUDGET,
     Environment,
     MissingVariable,
     OptionalUndefined,
-    environment,
 )
-from promptstore.template.spending import BUDGET
+from promptstore.template.source import (
+    Budget,
+    Limits,
+    Reference,
+    References,
+    Source,
+    Template,
+    is_variable_name,
+)
 from promptstore.template.substitution import optional_message, split_simple
 
 _FILENAME: Final = "<promptstore template>"
@@ -37,7 +46,7 @@ _STRIDE: Final = 1 << 21
 _MAX_CHARACTERS: Final = _STRIDE - 1  # so that no text has more lines than a stride
 _MAX_INCLUDES: Final = 500
 _LONG_NUMBER: Final = re.compile(r"\d[\d_]{999}")
-_CONTEXT_NAMES: Final = frozenset({"loop", "range", "self"})
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TOO_DEEP: Final = "the template is nested too deeply; split it up"
 _RUNTIME_ERRORS: Final = (
     jinja2.TemplateError,
@@ -65,33 +74,37 @@ def compile_jinja(source: Source, includes: Mapping[str, Source], limits: Limits
         TemplateSyntaxError: The text is not a template of the language.
         IncludeError: An include is missing, cyclic or too deep.
     """
-    return _Compiler(environment(), includes, limits).compile(source)
+    return _Compiler(includes, limits).compile(source)
 
 
-def find_jinja_references(source: Source) -> tuple[list[Reference], list[Reference]]:
-    """Find the names and the includes of one template by its syntax tree.
+def find_jinja_references(source: Source) -> References:
+    """Return the names and the includes of one template by its syntax tree.
 
     Raises:
         TemplateSyntaxError: The text is not a template of the language.
     """
-    compiler = _Compiler(environment(), {}, Limits())
-    tree = compiler.parse(source)
+    tree = _Compiler({}, Limits()).parse(source)
     outer = meta.find_undeclared_variables(tree)
+    functions = {id(node.node) for node in all_nodes(tree) if isinstance(node, nodes.Call)}
     names = [
         Reference(node.name, node.lineno)
         for node in all_nodes(tree)
-        if isinstance(node, nodes.Name) and node.name in outer
+        if isinstance(node, nodes.Name) and node.name in outer and id(node) not in functions
     ]
-    return names, [Reference(_target(node), node.lineno) for node in _includes(tree)]
+    return References(names, [Reference(_target(node), node.lineno) for node in _includes(tree)])
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    """Return the one environment that compiles and runs all templates."""
+    return Environment(FILTERS | {" method": call_method, " text": write_flat}, TESTS)
 
 
 class _Compiler:
     """Compiles one template with all that it includes."""
 
-    def __init__(
-        self, environment: Environment, includes: Mapping[str, Source], limits: Limits
-    ) -> None:
-        self._environment = environment
+    def __init__(self, includes: Mapping[str, Source], limits: Limits) -> None:
+        self._environment = _environment()
         self._includes = includes
         self._limits = limits
         self._names: list[str | None] = []
@@ -105,13 +118,15 @@ class _Compiler:
         try:
             direct = tuple(dict.fromkeys(_target(node) for node in _includes(tree)))
             self._splice(tree, (source.name or "this prompt",))
+            steps = count_steps(tree)
             tree = add_limits(tree)
             variables = frozenset(meta.find_undeclared_variables(tree) | self._flat)
             code = self._environment.compile(tree, filename=_FILENAME)
         except (RecursionError, SyntaxError, MemoryError, OverflowError) as error:
             raise _fault(source, _TOO_DEEP) from error
         required = variables - self._guarded
-        return _Jinja(self._environment, code, variables, required, direct, tuple(self._names))
+        template = jinja2.Template.from_code(self._environment, code, {})
+        return _Jinja(template, steps, variables, required, direct, tuple(self._names))
 
     def parse(self, source: Source) -> nodes.Template:
         """Parse one text; its number among the texts goes into the line of each node."""
@@ -130,18 +145,12 @@ class _Compiler:
 
     def _parse_jinja(self, source: Source) -> nodes.Template:
         tree = self._parse_text(source)
-        check_language(
-            tree,
-            name=source.name,
-            filters=[name for name in self._environment.filters if name[0] != " "],
-            tests=self._environment.tests,
-            includes=find_includes(source),
-        )
+        check_language(tree, source, filters=FILTERS, tests=TESTS, methods=METHOD_NAMES)
         if "\r" in source.text:
-            line = find_quoted_line_end(self._environment.lex(source.text), source.text)
+            line = _find_quoted_line_end(self._environment.lex(source.text), source.text)
             if line is not None:
                 raise _fault(source, r"a line end within quotes is written as \r\n", line)
-            restore_line_ends(tree, source.text)
+            _restore_line_ends(tree, source.text)
         self._guarded |= set(_guarded_names(tree))
         return tree
 
@@ -171,7 +180,7 @@ class _Compiler:
         return tree
 
     def _flat_value(self, name: str) -> nodes.Expr:
-        if name.isascii() and name.isidentifier() and name not in _CONTEXT_NAMES:
+        if is_variable_name("jinja2", name):
             return filtered(nodes.Name(name, "load"), " text")
         # Jinja2 has no such names, so nothing in the text around it can have set one.
         self._flat.add(name)
@@ -211,15 +220,15 @@ class _Compiler:
         return None
 
 
-class _Jinja(Template):
+class _Jinja:
     """A compiled template with logic."""
 
-    __slots__ = ("_names", "_template")
+    __slots__ = ("_names", "_steps", "_template", "includes", "required", "variables")
 
     def __init__(
         self,
-        environment: Environment,
-        code: CodeType,
+        template: jinja2.Template,
+        steps: int,
         variables: frozenset[str],
         required: frozenset[str],
         includes: tuple[str, ...],
@@ -229,17 +238,18 @@ class _Jinja(Template):
         self.required = required
         self.includes = includes
         self._names = names
-        self._template = jinja2.Template.from_code(environment, code, environment.globals)
+        self._steps = steps
+        self._template = template
 
     def render(self, values: Mapping[str, Any], optional: Collection[str], budget: Budget) -> str:
         """Fill the template; see `Template.render`."""
         absent = {name: OptionalUndefined(name=name) for name in optional if name not in values}
-        seen = {**self._template.globals, **absent, **values, BUDGET: budget}
-        environment = self._template.environment
-        context = Context(environment, seen, self._template.name, self._template.blocks)
+        seen = {**absent, **values, BUDGET: budget}
+        context = Context(self._template.environment, seen, self._template.name, {})
         pieces: list[str] = []
         keep, spend_output = pieces.append, budget.spend_output
         try:
+            budget.spend(self._steps)
             for piece in self._template.root_render_func(context):
                 spend_output(len(piece))
                 keep(piece)
@@ -298,3 +308,25 @@ def _guarded_names(tree: nodes.Node) -> Iterator[str]:
         )
         if asks and isinstance(node.node, nodes.Name):  # type: ignore[attr-defined]
             yield node.node.name  # type: ignore[attr-defined]
+
+
+def _restore_line_ends(tree: nodes.Template, text: str) -> None:
+    """Put the line ends of the template back into the literal text of its syntax tree.
+
+    Jinja2 turns CR LF and CR into LF while it reads a template.
+    """
+    ends = _LINE_END.findall(text)
+    for node in all_nodes(tree):
+        if isinstance(node, nodes.TemplateData):
+            first, *others = node.data.split("\n")
+            own = ends[node.lineno - 1 : node.lineno - 1 + len(others)]
+            node.data = first + "".join(map("".join, zip(own, others, strict=True)))
+
+
+def _find_quoted_line_end(tokens: Iterable[tuple[int, str, str]], text: str) -> int | None:
+    """Return the line of a CR within quotes, where nothing tells it from an escaped one later."""
+    ends = _LINE_END.findall(text)
+    for line, kind, value in tokens:
+        if kind == "string" and "\r" in "".join(ends[line - 1 : line - 1 + value.count("\n")]):
+            return line
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final
 
 import jinja2
@@ -12,20 +12,28 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace as JinjaNamespace
 from jinja2.utils import missing
 
-from promptstore.template.filters import language_filters, language_tests, write_json
-from promptstore.template.language import LOOP_ATTRIBUTES, MAX_PARTS, TOO_LARGE
-from promptstore.template.spending import (
-    CONTAINERS,
+from promptstore.template.language import (
+    LOOP_ATTRIBUTES,
     MAX_INTEGER_BITS,
-    budget_of,
-    spend,
-    spend_deep,
-    write,
+    MAX_PARTS,
+    TOO_LARGE,
 )
+from promptstore.template.source import CONTAINERS, Budget
 
-_KINDS: Final = ((dict, "object"), (list, "list"), (str, "text"))
+BUDGET: Final = " budget"
+"""Where a context keeps its `Budget`: under a name that no template can spell."""
+
+LONG_SEARCH: Final = 100
+"""Up to so many characters, a string is looked for in a time that hardly grows with them."""
+
+_MAX_SHOWN: Final = 60
+_KINDS: Final = {
+    str: "the text", list: "the list", tuple: "the list", dict: "the object", bool: "the boolean",
+    int: "the number", float: "the number", type(None): "null",
+}  # fmt: skip
 
 
 class MissingVariable(jinja2.UndefinedError):
@@ -60,11 +68,11 @@ class _Undefined(StrictUndefined):
     def _undefined_message(self) -> str:
         if self._undefined_hint:
             return self._undefined_hint
-        kind = next((word for of, word in _KINDS if isinstance(self._undefined_obj, of)), "value")
+        kind = kind_of(self._undefined_obj)
         key: Any = self._undefined_name
         if isinstance(key, CONTAINERS):
-            return f"the {kind} has no item for a key that is a list or an object"
-        return f"the {kind} has no {key!r}"
+            return f"{kind} has no item for a key that is a list or an object"
+        return f"{kind} has no {(key[:_MAX_SHOWN] if isinstance(key, str) else key)!r}"
 
     def __repr__(self) -> str:
         # A list prints its items by their repr: what is not there must not pass as text.
@@ -80,6 +88,14 @@ class OptionalUndefined(_Undefined):
         return False
 
 
+class Namespace(JinjaNamespace):
+    """What `namespace()` makes: fields that a loop can set, and no value by itself."""
+
+    def __repr__(self) -> str:
+        message = "a namespace is no value; use its fields, as in ns.count"
+        raise TypeError(message)
+
+
 class _PartCounter(Extension):
     """Stops the reading of a template that has too many parts."""
 
@@ -91,18 +107,42 @@ class _PartCounter(Extension):
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    """A sandbox in which data has keys and items, and nothing else."""
+    """A sandbox in which data has keys and items, and nothing else.
+
+    Args:
+        filters: The filters of the language.
+        tests: The tests of the language.
+    """
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
+    intercepted_unops = frozenset({"+", "-"})
+
+    def __init__(
+        self, filters: dict[str, Callable[..., Any]], tests: dict[str, Callable[..., Any]]
+    ) -> None:
+        super().__init__(
+            undefined=_Undefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            optimized=False,
+            cache_size=0,
+            extensions=[_PartCounter],
+        )
+        self.globals = {}
+        # Jinja2's own annotations of the two tables are narrower than what it takes.
+        both: Any = (filters | _INTERNAL_FILTERS, tests)
+        self.filters, self.tests = both
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """Look up a key of an object, or a field of a loop."""
+        """Look up a key of an object, or a field of a loop or a namespace."""
         if isinstance(obj, dict):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
+        is_field = isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES
+        if is_field or isinstance(obj, Undefined):
             return getattr(obj, attribute)
-        if isinstance(obj, Undefined):
-            return getattr(obj, attribute)
+        if isinstance(obj, Namespace):
+            return getattr(obj, attribute, self.undefined(obj=obj, name=attribute))
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -121,101 +161,154 @@ class Environment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Calculate with numbers, or put two texts or lists together."""
         if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-            _refuse_large(left)
-            _refuse_large(right)
-            return _refuse_large(super().call_binop(context, operator, left, right))
+            check_number(left)
+            check_number(right)
+            return check_number(super().call_binop(context, operator, left, right))
         if isinstance(left, Undefined) or isinstance(right, Undefined):
             return left + right
-        texts = isinstance(left, str) and isinstance(right, str)
-        lists = isinstance(left, list) and isinstance(right, list)
-        if operator == "+" and (texts or lists):
-            spend(budget_of(context), left)
-            spend(budget_of(context), right)
-            return left + right
+        if operator == "+":
+            budget = budget_of(context)
+            if isinstance(left, str) and isinstance(right, str):
+                budget.spend_text(len(left) + len(right))
+                return left + right
+            if isinstance(left, list) and isinstance(right, list):
+                budget.spend(len(left) + len(right))
+                return left + right
         message = f"the operator {operator} works between numbers only"
         raise TypeError(message)
 
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
+        """Change the sign of a number."""
+        return super().call_unop(context, operator, check_number(arg))
+
     def is_safe_callable(self, obj: Any) -> bool:
-        """Allow `range`, and what a loop offers."""
-        return obj is _range or getattr(obj, "__self__", None).__class__ is LoopContext
+        """Allow what a loop offers."""
+        return getattr(obj, "__self__", None).__class__ is LoopContext
 
 
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """Make the one environment that compiles and runs all templates."""
-    made = Environment(
-        undefined=_Undefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        optimized=False,
-        cache_size=0,
-        extensions=[_PartCounter],
-    )
-    made.globals = {"range": _range}
-    # Jinja2's own annotations of the two tables are narrower than what it takes.
-    filters: Any = language_filters() | _INTERNAL_FILTERS
-    tests: Any = language_tests()
-    made.filters, made.tests = filters, tests
-    return made
+def budget_of(context: Context) -> Budget:
+    """Return the budget of the render that a context belongs to."""
+    budget: Budget = context.parent[BUDGET]
+    return budget
 
 
-def _refuse_large(number: Any) -> Any:
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words."""
+    return _KINDS.get(type(value), "the value")
+
+
+def write(budget: Budget, value: Any) -> str:
+    """Write a value as text; the steps are spent before it is made."""
+    budget.spend_deep(value)
+    return str(value)
+
+
+def check_number(number: Any) -> Any:
+    """Return a number unchanged when it may be calculated with.
+
+    Raises:
+        ValueError: It is a very large integer.
+    """
     if isinstance(number, int) and number.bit_length() > MAX_INTEGER_BITS:
         message = f"an integer of more than {MAX_INTEGER_BITS} bits"
         raise ValueError(message)
     return number
 
 
+def spend_search(budget: Budget, wanted: Any, container: Any) -> None:
+    """Spend the steps of looking for a value in a text or a list, before it is done."""
+    is_long = (
+        len(wanted) > LONG_SEARCH if isinstance(wanted, str) else isinstance(wanted, CONTAINERS)
+    )
+    if isinstance(container, str):
+        # Python looks for a long string that repeats itself in a time that grows with both lengths.
+        budget.spend_text(4 * len(container) if is_long else len(container))
+    elif is_long:
+        budget.spend_deep(wanted)
+        budget.spend_deep(container)
+    else:
+        budget.spend_items(container)
+
+
+def strip(budget: Budget, function: Callable[..., str], text: str, characters: str | None) -> str:
+    """Strip characters from the ends of a text; the steps are spent before.
+
+    Raises:
+        ValueError: There are very many different characters to strip.
+    """
+    if isinstance(characters, str) and len(characters) > LONG_SEARCH:
+        message = f"at most {LONG_SEARCH} characters can be stripped"
+        raise ValueError(message)
+    budget.spend_text(len(text))
+    return function(text, characters)
+
+
+def is_in(budget: Budget, value: Any, container: Any) -> bool:
+    """Return whether a list, an object or a text has an item, a key or a part."""
+    if isinstance(container, dict):
+        # A tuple would be hashed to the bottom; no object has such a key.
+        return not isinstance(value, CONTAINERS) and value in container
+    spend_search(budget, value, container)
+    return value in container
+
+
 @jinja2.pass_context
-def _range(context: Context, *bounds: int) -> list[int]:
+def _range(context: Context, _: None, *bounds: int) -> list[int]:
     numbers = range(*bounds)
     try:
         length = len(numbers)
     except OverflowError:
         length = sys.maxsize
-    budget_of(context).spend_rounds(length)
+    budget_of(context).spend(length)
     return list(numbers)
 
 
+def _namespace(_: None, **fields: Any) -> Namespace:
+    return Namespace(fields)
+
+
 @jinja2.pass_context
-def _count_rounds(context: Context, iterable: Any, weight: int) -> Any:
-    if isinstance(iterable, (str, *CONTAINERS)):
-        budget_of(context).spend_rounds(len(iterable) * weight)
+def _in(context: Context, value: Any, container: Any) -> bool:
+    return is_in(budget_of(context), value, container)
+
+
+@jinja2.pass_context
+def _rounds(context: Context, iterable: Any, steps: int) -> Any:
+    budget_of(context).spend_items(iterable, steps)
     return iterable
 
 
 @jinja2.pass_context
 def _print(context: Context, value: Any) -> Any:
     if isinstance(value, CONTAINERS):
-        spend_deep(budget_of(context), value)
+        budget_of(context).spend_deep(value)
     return value
 
 
 @jinja2.pass_context
 def _capture(context: Context, value: Any) -> str:
-    budget = budget_of(context)
-    text = write(budget, value)
-    budget.spend_characters(len(text))
-    return text
+    return write(budget_of(context), value)
 
 
 @jinja2.pass_context
 def _concatenate(context: Context, items: list[Any]) -> str:
     budget = budget_of(context)
-    texts = [write(budget, item) for item in items]
-    budget.spend_characters(sum(map(len, texts)))
-    return "".join(texts)
+    return "".join([write(budget, item) for item in items])
 
 
 @jinja2.pass_context
-def _spend(context: Context, value: Any) -> Any:
-    return spend(budget_of(context), value)
+def _sliced(context: Context, value: Any) -> Any:
+    budget = budget_of(context)
+    if isinstance(value, str):
+        budget.spend_text(len(value))
+    else:
+        budget.spend_items(value)
+    return value
 
 
 @jinja2.pass_context
 def _weigh(context: Context, value: Any) -> Any:
-    spend_deep(budget_of(context), value)
+    budget_of(context).spend_deep(value)
     return value
 
 
@@ -229,23 +322,19 @@ def _check_key(value: Any) -> Any:
 @jinja2.pass_context
 def _look_up(context: Context, name: str) -> Any:
     value = context.resolve_or_missing(name)
-    absent = value is missing or value is _range
-    return context.environment.undefined(name=name) if absent else value
-
-
-@jinja2.pass_context
-def _write_flat(context: Context, value: Any) -> str:
-    return value if isinstance(value, str) else write_json(context, value)
+    return context.environment.undefined(name=name) if value is missing else value
 
 
 _INTERNAL_FILTERS: Final[dict[str, Callable[..., Any]]] = {
     " capture": _capture,
-    " count": _count_rounds,
+    " in": _in,
     " join": _concatenate,
     " key": _check_key,
+    " namespace": _namespace,
     " print": _print,
-    " spend": _spend,
-    " text": _write_flat,
+    " range": _range,
+    " rounds": _rounds,
+    " sliced": _sliced,
     " variable": _look_up,
     " weigh": _weigh,
 }

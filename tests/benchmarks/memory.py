@@ -7,12 +7,11 @@ import tracemalloc
 from collections.abc import Callable
 
 import pygit2
-import yaml
 
 from promptstore import PromptStore
 from tests.benchmarks.harness import OURS, Goal, Report, Result
 from tests.benchmarks.places import Places
-from tests.benchmarks.repos import read_blob
+from tests.benchmarks.repos import load_yaml, read_blob
 
 
 def run(report: Report, places: Places) -> None:
@@ -23,7 +22,7 @@ def run(report: Report, places: Places) -> None:
     repository = pygit2.Repository(str(path))
 
     def dicts() -> object:
-        return [yaml.load(read_blob(repository, blob), yaml.CSafeLoader) for blob in ids]
+        return [load_yaml(read_blob(repository, blob)) for blob in ids]
 
     def prompts() -> object:
         store = PromptStore.open(path)
@@ -33,7 +32,7 @@ def run(report: Report, places: Places) -> None:
         return store, listed
 
     PromptStore.open(path).list()
-    plain = "plain dicts of PyYAML"
+    plain = "plain dicts of ruamel.yaml"
     kept = {OURS: _kept(prompts) / count, plain: _kept(dicts) / count}
     work = f"memory of each of {count:,} parsed prompts, trees and index included"
     report.add(Result(work, kept, (Goal(plain, 1.2),), unit="KiB"))

@@ -52,7 +52,7 @@ def _substitution(report: Report) -> None:
             **{name: rival.render for name, rival in ready.items()},
             "compiled Jinja2": lambda: template.render(**values),
         },
-        goals=[Goal("posthog", 0.5)],
+        goals=[Goal("posthog", 2), Goal("mlflow", 1)],
         missing=rivals.missing(ready),
     )
 

@@ -7,8 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pygit2
+from ruamel.yaml import YAML
+
+from promptstore.history.contents import contents_file
 
 PERSON = "Ada Example <ada@example.com>"
 START = 1_700_000_000
@@ -65,6 +69,13 @@ class Shape:
     def __str__(self) -> str:
         layout = ", one flat folder" if self.flat else ""
         return f"{self.prompts:,} prompts, {self.commits:,} commits{layout}"
+
+
+def forget_contents() -> None:
+    """Remove what was parsed on this machine before."""
+    file = contents_file()
+    if file is not None:
+        file.unlink(missing_ok=True)
 
 
 def prompt_name(number: int, *, flat: bool = False) -> str:
@@ -165,3 +176,11 @@ def _file(shape: Shape, number: int, edit: int) -> bytes:
 
 def _data(text: str) -> str:
     return f"data {len(text)}\n{text}\n"
+
+
+def load_yaml(data: bytes) -> Any:
+    """Read a file by ruamel.yaml's own safe loader, the quick one where it is there."""
+    return _YAML.load(data)
+
+
+_YAML = YAML(typ="safe")

@@ -107,17 +107,30 @@ class TestList:
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert "add --worktree" in result.stderr
 
+    def test_nothing_found(self, run: Run) -> None:
+        result = run("list", "--tag", "math")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert ") is like that\n" in result.stderr
+
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("root", "hint"),
         [
-            (["--root", "promts", "list"], "no prompts under 'promts' in main ("),
-            (["list", "--tag", "math"], ") is like that\n"),
+            ("promts", "did you mean --root prompts?"),
+            ("elsewhere", "`promptstore init` makes one"),
         ],
     )
-    def test_nothing_found(self, run: Run, arguments: list[str], said: str) -> None:
-        result = run(*arguments)
-        assert (result.exit_code, result.stdout) == (0, "")
-        assert said in result.stderr
+    def test_a_folder_that_is_not_there(self, run: Run, root: str, hint: str) -> None:
+        for arguments in (["--root", root, "list"], ["show", "greet", "--root", root]):
+            error = run(*arguments).exception
+            assert isinstance(error, PromptStoreError)
+            assert f"there is no folder '{root}' in main (" in str(error)
+            assert str(error).endswith(hint)
+
+    def test_a_folder_without_prompts(self, run: Run, clone: GitRepo) -> None:
+        (clone.path / "empty").mkdir()
+        result = run("list", "--root", "empty")
+        assert result.exit_code == 0
+        assert "no prompts under 'empty'" in result.stderr
 
 
 class TestShow:
@@ -229,7 +242,7 @@ class TestSelection:
         [
             ("@", "selects nothing"),
             ("@both", "write greet@label:both or greet@rev:both"),
-            ("@prd", "neither a label (there are: both, prod) nor a rev that git knows."),
+            ("@prd", "The labels are: both, prod. `promptstore label list` lists them."),
             ("@prd", "Did you mean greet@prod?"),
             ("@2026-11-01", "A time needs a zone, for example greet@2026-11-01T00:00Z."),
             ("@9", "its versions are 1 to 2"),
@@ -283,11 +296,11 @@ class TestRender:
         ("arguments", "sentence"),
         [
             (["chat"], "'n' is missing"),
-            (["chat", "--var", "n=three"], "'n' is of the type integer: write its value as JSON"),
+            (["chat", "--var", "n=three"], "'n' takes an integer, such as 3, not 'three'"),
             (["chat", "--var", 'n="3"'], "'n' is a text, but must be an integer"),
             (["chat", "--var", "m=1"], "'m' is not a variable of it"),
             (["chat", "--var", "n"], "--var takes NAME=VALUE, not 'n'"),
-            (["chat", "--var", f"xs={'[' * 100_000}"], "'xs' is of the type array"),
+            (["chat", "--var", f"xs={'[' * 100_000}"], "'xs' takes an array in JSON"),
             (["chat", "--vars", "nope.yaml"], "cannot read nope.yaml: No such file"),
             (["old"], "Use 'greet' instead"),
             (["grete"], "Did you mean 'greet'?"),
@@ -465,3 +478,86 @@ def test_a_shallow_clone(clone: GitRepo, tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["nonsense"], ["show"], ["list", "--nope"]])
 def test_a_call_that_is_not_understood(run: Run, arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+class TestPlace:
+    """The options that say where the store is, before a command and behind it."""
+
+    @pytest.mark.parametrize("command", [["list"], ["show", "greet"], ["label", "list"], ["check"]])
+    def test_the_place_may_stand_behind_the_command(
+        self, run: Run, clone: GitRepo, command: list[str]
+    ) -> None:
+        usual = run(*command)
+        behind = CliRunner().invoke(app, [*command, "-C", str(clone.path), "--root", "prompts"])
+        assert (behind.exit_code, behind.stdout) == (usual.exit_code, usual.stdout)
+
+    def test_the_branch_too(self, run: Run, clone: GitRepo) -> None:
+        clone.git("branch", "early", "HEAD~1")
+        assert "old" in out(run("list", "--branch", "early"))
+        assert "old" not in out(run("list"))
+
+    def test_behind_the_command_wins(self, run: Run, clone: GitRepo) -> None:
+        assert "greet" in out(
+            CliRunner().invoke(app, ["-C", "/", "list", "--repo", str(clone.path)])
+        )
+
+
+class TestNearMatches:
+    @pytest.mark.parametrize("command", ["show", "render", "log", "edit", "delete"])
+    @pytest.mark.parametrize("name", ["prompts/greet.yaml", "greet.yaml", "./greet"])
+    def test_the_path_of_a_file_suggests_its_name(self, run: Run, command: str, name: str) -> None:
+        result = run(command, name)
+        if name == "./greet":
+            fails_with(result, "starts with '.'")
+        else:
+            fails_with(result, "Did you mean 'greet'?")
+
+    def test_there_are_none_only_where_there_are_none(self, run: Run, clone: GitRepo) -> None:
+        fails_with(run("show", "greet@prodution"), "There are no labels; ")
+        fails_with(run("label", "list", "prod"), "There are none.")
+        label_branch(clone, {"prod.yaml": f"greet: {{version: 1, commit: {clone.head()}}}\n"})
+        fails_with(run("show", "chat@prod"), "No label does. `promptstore label list` lists them.")
+
+
+class TestDoctor:
+    def test_what_it_looks_at(self, run: Run, clone: GitRepo) -> None:
+        facts = {
+            (fact["topic"], fact["name"]): fact for fact in json.loads(out(run("doctor", "--json")))
+        }
+        assert {topic for topic, _ in facts} == {
+            "environment", "extras", "store", "caches", "settings"
+        }  # fmt: skip
+        assert facts["store", "folder"]["value"] == str(clone.path)
+        assert facts["store", "prompts"]["value"] == "2 and 1 deleted"
+        assert facts["store", "reads"]["value"].startswith("main (")
+        assert facts["store", "labels"]["value"] == "none"
+        assert facts["settings", "remotes"]["value"] == "none"
+        assert facts["environment", "pygit2"]["is_fine"]
+        assert all(fact["is_fine"] for fact in facts.values())
+
+    def test_a_shallow_clone(self, clone: GitRepo, tmp_path: Path) -> None:
+        clone.git("clone", "--quiet", "--depth=1", f"file://{clone.path}", str(tmp_path / "copy"))
+        done = CliRunner().invoke(app, ["doctor", "-C", str(tmp_path / "copy")])
+        assert done.exit_code == 1
+        assert "store, history: shallow. Versions cannot be counted; `git fetch" in done.stderr
+
+    def test_a_broken_setting_and_no_repository(
+        self, run: Run, clone: GitRepo, tmp_path: Path
+    ) -> None:
+        clone.write("pyproject.toml", "[tool.promptstore]\nselct = []\n")
+        result = run("doctor")
+        assert result.exit_code == 1
+        assert "has no key 'selct'" in result.stderr
+        nowhere = CliRunner().invoke(app, ["doctor", "-C", str(tmp_path / "nowhere")])
+        assert nowhere.exit_code == 1
+        assert "store, repository: " in nowhere.stderr
+
+    def test_a_remote(self, run: Run, clone: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("POSTHOG_PERSONAL_API_KEY", raising=False)
+        clone.write(
+            ".promptstore.toml", "[remotes.far]\nhost = 'https://posthog.example'\nproject = 1\n"
+        )
+        shown = out(run("doctor"))
+        assert (
+            "far at https://posthog.example, its key in POSTHOG_PERSONAL_API_KEY (not set)" in shown
+        )

@@ -313,29 +313,6 @@ class TestEditor:
         assert len([line for line in lines if line.startswith("error: ")]) == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["greet", "greet@1", "greet@9", "odd", "broken", "nobody", "greet@", "-", "", "--help"]
-)
-def test_show_without_options_is_show(
-    clone: GitRepo, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    clone.commit({"prompts/broken.yaml": "prompt: [\n"})
-    monkeypatch.chdir(clone.path)
-    quick, usual = run("show", name), run("--root", "prompts", "show", name)
-    assert quick.stdout == usual.stdout
-    assert quick.stderr == usual.stderr
-    assert quick.returncode == usual.returncode
-
-
-def test_show_without_options_loads_no_reader_of_options(
-    clone: GitRepo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(clone.path)
-    done = run("show", "greet", environment={"PYTHONPROFILEIMPORTTIME": "1"})
-    assert b"promptstore.cli.showing" in done.stderr
-    assert b"typer" not in done.stderr
-
-
 def test_a_command_loads_no_other(clone: GitRepo) -> None:
     code = (
         "import sys; from promptstore.cli.app import app; app(['list'], standalone_mode=False); "
@@ -354,16 +331,22 @@ def test_a_command_loads_no_other(clone: GitRepo) -> None:
         ("bash", "show gr", b"greet"),
         ("zsh", "delete gr", b"greet"),
         ("fish", "label remove pro", b"production"),
+        ("bash", "list gr", b"greet"),
+        ("bash", "render greet@", b"greet@production"),
     ],
 )
+@pytest.mark.parametrize("is_behind", [False, True])
 def test_completion_knows_names_and_labels(
-    clone: GitRepo, shell: str, line: str, found: bytes
+    clone: GitRepo, shell: str, line: str, found: bytes, is_behind: bool
 ) -> None:
     PromptStore.open(configure(clone).path).set_label("greet", "production")
     script = run("--show-completion", shell)
     assert script.returncode == 0
     variable = "_PROMPTSTORE_COMPLETE"
     words = f"promptstore -C {clone.path} {line}"
+    if is_behind:
+        command, last = line.rsplit(" ", 1)
+        words = f"promptstore {command} -C {clone.path} {last}"
     done = subprocess.run(
         [sys.executable, "-c", "from promptstore.cli.app import app; app(prog_name='promptstore')"],
         capture_output=True,

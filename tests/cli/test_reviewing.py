@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
-from promptstore.cli.forge import disarmed
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import RULES, Settings, all_pages, explain, read_settings
+from promptstore.lint.registry import RULES, all_pages, explain
+from promptstore.lint.settings import Settings, read_settings
 from tests.gitrepo import GitRepo
 
 TOP = Path(__file__).parents[2]
@@ -117,7 +117,7 @@ class TestCheck:
         changed.write("prompts/typo.yaml", "# why\npromt: 'Hello'\n")
         result = run(changed, "check", "--fix", "--ignore", "PS505")
         assert (result.exit_code, result.stdout) == (0, "")
-        assert "prompts/typo.yaml: mended" in result.stderr
+        assert "prompts/typo.yaml: fixed" in result.stderr
         assert (changed.path / "prompts/typo.yaml").read_text() == "# why\nprompt: Hello\n"
         assert (changed.path / "prompts/other.yaml").read_text() == 'prompt: "x "\n'
 
@@ -148,20 +148,6 @@ class TestCheck:
             "The line ends with spaces, which reach the model; remove them.\n"
         )
 
-    def test_a_text_cannot_command_the_runner(self, changed: GitRepo) -> None:
-        changed.write("prompts/evil.yaml", "prompt: |\n  ::set-output name=x::y\n")
-        shown = out(run(changed, "diff", "HEAD~1..HEAD", GITHUB_ACTIONS="true"))
-        first, *_, last = shown.splitlines()
-        token = first.removeprefix("::stop-commands::")
-        assert len(token) == 32
-        assert last == f"::{token}::"
-
-    def test_an_error_cannot_command_the_runner(self, changed: GitRepo) -> None:
-        changed.write("prompts/evil.yaml", "'a ##[set-output name=x;]y': 1\nprompt: x\n")
-        assert "##[set" in run(changed, "format", "--check").stderr
-        told = run(changed, "format", "--check", GITHUB_ACTIONS="true").stderr
-        assert "a \\x23#[set-output name=x;]y" in told
-
     def test_calls_in_code(self, changed: GitRepo) -> None:
         changed.write(
             "src/app.py", "from promptstore import PromptStore\nPromptStore.open().get('repl')\n"
@@ -181,14 +167,6 @@ class TestCheck:
     def test_a_call_that_means_nothing(self, changed: GitRepo, arguments: tuple[str, ...]) -> None:
         result = run(changed, "check", *arguments)
         assert isinstance(result.exception, InvalidArgumentError)
-
-
-def test_what_a_runner_would_obey_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "x ::y\n  ::warning::z\n::a\n##[b]"
-    monkeypatch.setenv("GITHUB_ACTIONS", "")
-    assert disarmed(text) == text
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert disarmed(text) == "x ::y\n  \\x3a:warning::z\n\\x3a:a\n\\x23#[b]"
 
 
 SETTINGS: dict[str, tuple[str, str]] = {

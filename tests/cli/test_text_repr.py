@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from promptstore import InvalidArgumentError, text_repr
+from promptstore import text_repr
 from promptstore.cli.app import app
+from promptstore.errors import InvalidArgumentError
 
 HI: dict[str, Any] = {
     "id": "g1",
@@ -30,8 +31,10 @@ def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
     return CliRunner().invoke(app, ["text-repr", *arguments], input=stdin)
 
 
-def shown(*events: dict[str, Any], **options: Any) -> str:
-    texts = [text_repr(event, **options).text + "\n" for event in events]
+def shown(*events: Any, **options: Any) -> str:
+    """Return what a person reads, unless options say otherwise."""
+    chosen = {"style": "complete", "include_markers": False, **options}
+    texts = [text_repr(event, **chosen).text + "\n" for event in events]
     return ("\n" + "#" * 80 + "\n\n").join(texts)
 
 
@@ -67,18 +70,31 @@ def test_a_file_in_every_form(tmp_path: Path, content: str, events: list[Any]) -
         assert result.stdout == shown(*events)
 
 
+POSTHOG = {"style": "posthog", "include_markers": True}
+
+
 @pytest.mark.parametrize(
     ("flags", "options"),
     [
-        (["--style", "complete"], {"style": "complete"}),
+        ([], {}),
+        (["--style", "complete"], {}),
+        (["--style", "posthog"], POSTHOG),
         (["--line-numbers"], {"include_line_numbers": True}),
-        (["--truncate-buffer", "4"], {"truncate_buffer": 4}),
+        (["--truncated", "--truncate-buffer", "4"], {"truncated": True, "truncate_buffer": 4}),
         (
-            ["--truncate-buffer", "4", "--no-markers"],
-            {"truncate_buffer": 4, "include_markers": False},
+            ["--truncated", "--truncate-buffer", "4", "--markers"],
+            {"truncated": True, "truncate_buffer": 4, "include_markers": True},
         ),
-        (["--truncate-buffer", "4", "--no-truncated"], {"truncated": False}),
-        (["--max-length", "95"], {"max_length": 95}),
+        (["--style", "posthog", "--truncate-buffer", "4"], {**POSTHOG, "truncate_buffer": 4}),
+        (
+            ["--style", "posthog", "--truncate-buffer", "4", "--no-markers"],
+            {**POSTHOG, "truncate_buffer": 4, "include_markers": False},
+        ),
+        (
+            ["--style", "posthog", "--truncate-buffer", "4", "--no-truncated"],
+            {**POSTHOG, "truncated": False},
+        ),
+        (["--max-length", "99"], {"max_length": 99}),
         (["--event-type", "$ai_generation"], {}),
     ],
 )
@@ -90,12 +106,12 @@ def test_json_gives_text_and_metadata() -> None:
     result = run("--json", "-", stdin=LINES)
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert [item["metadata"]["event_id"] for item in found] == ["g1", "g2"]
-    assert found[0]["text"] == text_repr(HI).text
+    assert found[0]["text"] + "\n" == shown(HI)
     assert found[0]["metadata"] == {
         "event_type": "$ai_generation",
         "event_id": "g1",
         "trace_id": "t",
-        "rendering": "detailed",
+        "rendering": "complete",
         "char_count": len(found[0]["text"]),
         "truncated": False,
     }
@@ -136,7 +152,19 @@ def test_a_broken_file_of_one_event() -> None:
 
 
 def test_all_events_as_one_trace() -> None:
+    result = run("--trace", "-", stdin=LINES)
+    assert result.stdout == shown([HI, BYE])
+    assert "<<<" not in result.stdout
+    assert "Grüß dich" in result.stdout
     result = run("--trace", "--collapsed", "-", stdin=LINES)
+    assert result.stdout.endswith("#1 GENERATION g1\n#2 GENERATION g2\n")
+
+
+def test_the_markers_of_a_trace_are_for_the_style_of_posthog() -> None:
+    result = run("--trace", "--style", "posthog", "-", stdin=LINES)
+    assert result.stdout == text_repr([HI, BYE]).text + "\n"
+    assert "<<<GEN_EXPANDABLE|g1|" in result.stdout
+    result = run("--trace", "--style", "posthog", "--collapsed", "-", stdin=LINES)
     assert result.stdout.endswith("├─ [GEN] generation\n└─ [GEN] generation\n")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from promptstore import EventError, InvalidArgumentError, TextReprOptions, text_repr
+from promptstore import TextReprOptions, text_repr
+from promptstore.errors import EventError, InvalidArgumentError
 
 SAID = [{"role": "user", "content": "Hi"}]
 
@@ -46,6 +47,114 @@ def complete(properties: dict[str, Any], **options: Any) -> str:
 )
 def test_a_fact_is_shown(properties: dict[str, Any], lines: list[str]) -> None:
     assert "\n" + "\n".join(lines) in complete(properties)
+
+
+RAW = [
+    '{"path": "/etc/first", "path": "/srv/second"}',
+    '{"a": [{"b": "one", "b": "two"}]}',
+    '{"price": 0.12345678901234567890123}',
+    "[1e400]",
+    "[1e-400, -0]",
+    "[" + "1" * 5_000 + "]",
+]
+"""JSON of which decoding loses something."""
+
+
+@pytest.mark.parametrize("text", RAW)
+def test_json_that_is_not_the_same_when_it_is_decoded_is_shown_as_it_is(text: str) -> None:
+    call = {"id": "c", "function": {"name": "f", "arguments": text}}
+    use = {"type": "tool_use", "id": "t", "name": "f", "input": {}, "partial_json": text}
+    for event in (
+        {"properties": {"$ai_input": [{"role": "assistant", "tool_calls": [call]}]}},
+        {"properties": {"$ai_input": [{"role": "assistant", "content": [use]}]}},
+        {"properties": {"$ai_input": text}},
+        {"properties": {"$ai_input_state": text}},
+        {"properties": {"$ai_error": text}},
+        {"properties": {"$ai_tools": text}},
+        {"properties": {"$ai_model_parameters": text}},
+        {"properties": f'{{"$ai_input": {text}}}'} if "1" * 99 not in text else {"input": text},
+        {"input": text},
+        {"output_choices": text},
+    ):
+        assert text in text_repr(event, style="complete").text
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 0.1}', '{"a": 1.50}', '{"a": 1e3}', '{"a": 12345678901234567890}']
+)
+def test_json_that_is_the_same_when_it_is_decoded_is_laid_out(text: str) -> None:
+    shown = complete({"$ai_input_state": text})
+    assert f"a: {json.loads(text)['a']}" in shown
+
+
+@pytest.mark.parametrize(
+    ("part", "lines"),
+    [
+        (
+            {"type": "tool-output-available", "toolCallId": "k1", "output": "sunny"},
+            "[tool result k1]\n\nsunny",
+        ),
+        (
+            {"type": "tool-output-error", "toolCallId": "k1", "errorText": "no"},
+            "[tool result k1 (error)]\n\nno",
+        ),
+        (
+            {
+                "type": "tool-input-available",
+                "toolCallId": "k1",
+                "toolName": "f",
+                "input": {"a": 1},
+            },
+            "[tool call k1]\n\nf(a=1)",
+        ),
+        ({"type": "thinking", "content": "hm"}, "[thinking]\n\nhm"),
+        ({"type": "reasoning", "content": "hm"}, "[thinking]\n\nhm"),
+        ({"part_kind": "thinking", "content": "hm"}, "[thinking]\n\nhm"),
+        (
+            {"part_kind": "tool-return", "tool_name": "f", "tool_call_id": "k1", "content": "ok"},
+            "[tool result k1 of f]\n\nok",
+        ),
+        (
+            {"part_kind": "tool-call", "tool_name": "f", "tool_call_id": "k1", "args": '{"a": 1}'},
+            "[tool call k1]\n\nf(a=1)",
+        ),
+    ],
+)
+def test_a_part_is_called_what_it_is(part: dict[str, Any], lines: str) -> None:
+    for said in ([part], [{"role": "assistant", "content": [part]}], [{"parts": [part]}]):
+        shown = complete({"$ai_output_choices": said})
+        assert lines in shown
+        assert shown.count("[tool ") <= 1
+
+
+def test_a_resource_with_a_text_shows_it() -> None:
+    part = {"type": "resource", "resource": {"uri": "file:///a", "text": "hello"}}
+    shown = complete({"$ai_input": [{"role": "user", "content": [part]}]})
+    assert "[file: file:///a]\n\nhello" in shown
+
+
+def test_the_states_of_a_trace_given_alone_are_shown() -> None:
+    states = {"$ai_input_state": [{"role": "user", "content": "Hi"}], "$ai_output_state": "Bye"}
+    event = {"event": "$ai_trace", "id": "t", "properties": states}
+    posthog, full = text_repr(event), text_repr(event, style="complete")
+    assert posthog.text.endswith(f"INPUT:\n\n[1] USER\n\nHi\n\n{'-' * 80}\n\nTRACE OUTPUT:\n\nBye")
+    assert "INPUT STATE:\n\n[1] user\n\nHi" in full.text
+    assert full.text.endswith("OUTPUT STATE:\n\nBye")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_trace_given_alone_is_shown_like_a_generation(alone: bool) -> None:
+    properties = {"$ai_input": "Meadow jasmine velvet lantern.", "$ai_output_state": "Bye"}
+    event: Any = {"event": "$ai_trace", "properties": properties}
+    shown = text_repr(event if alone else [event], include_line_numbers=True).text
+    assert shown.split("\n")[:5] == [
+        f"L01: {'-' * 80}", "L02: ", "L03: INPUT:", "L04: ", "L05: Meadow jasmine velvet lantern."
+    ]  # fmt: skip
+    assert shown.endswith("TRACE OUTPUT:\nL10: \nL11: Bye")
+    del properties["$ai_output_state"]
+    shown = text_repr(event, include_line_numbers=True).text
+    assert shown == (f"L1: {'-' * 80}\nL2: \nL3: INPUT:\nL4: \nL5: Meadow jasmine velvet lantern.")
+    assert "Meadow jasmine" in text_repr(event, style="complete").text
 
 
 @pytest.mark.parametrize(
@@ -191,7 +300,7 @@ def test_the_events_of_a_trace_are_nested(events: list[Any], tree: list[str]) ->
     ("value", "reason"),
     [
         (None, "it is null, not an object"),
-        ("text", "it is a text"),
+        ("text", "it is a string"),
         ([], "the list is empty"),
         ([5], "Item 0 of the list is not an event: it is a number"),
         ({}, "needs 'properties'"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptstore import EventError, text_repr
+from promptstore import text_repr
+from promptstore.errors import EventError
 from promptstore.formatters.complete.writing import escaped
 
 KEYS = [
@@ -161,13 +164,23 @@ SHAPE_KEYS = [
     "mimeType", "modality", "reasoning_content", "reasoningContent", "reasoningText",
     "redactedContent", "refusal", "response", "result", "s3Location", "signature", "source_type",
     "status", "system", "thinking_blocks", "title", "tool_call_id", "toolCallId", "toolResult",
-    "toolUseId", "transcript", "uri", "url", "value", "unheard-of",
+    "toolUseId", "transcript", "uri", "url", "value", "unheard-of", "args_delta", "chunk",
+    "content_block", "content_delta", "contentBlockDelta", "contentBlockStart", "data", "done",
+    "event_kind", "images", "item", "item_id", "kind", "messageStart", "part", "part_kind",
+    "reasoning", "reasoning_details", "resource", "start", "textDelta", "thought",
+    "tool_call_chunks",
+    "tool_name", "tool_name_delta", "usage", "signature",
 ]  # fmt: skip
 SHAPE_TYPES = [
     *TYPES, "audio", "base64", "content", "custom_tool_call", "document", "dynamic-tool",
     "error-text", "image_generation_call", "input_audio", "input_file", "input_image",
     "invalid_tool_call", "mcp_call", "message", "redacted_thinking", "server_tool_use", "text",
     "tool_call", "tool_call_response", "tool-sum", "uri", "url", "web_search_tool_result",
+    "AIMessageChunk", "binary", "content-delta", "content_block_delta", "content_block_start",
+    "message_delta", "message_start", "input_json_delta", "response.completed",
+    "response.output_item.added", "response.output_text.delta", "response.output_text.done",
+    "text-delta", "text-start", "text_delta", "tool-input-delta", "tool-output-available",
+    "tool-return", "reasoning.text", "resource", "input_image",
 ]  # fmt: skip
 TEXT = object()
 """Where a text of its own goes."""
@@ -187,10 +200,22 @@ shapes = st.recursive(
 )
 
 
+TOKENS = ["«a»", "«b»"]
+"""Few, so that they are repeated."""
+
+
 def numbered(given_texts: list[str]) -> Iterator[str]:
     """Make texts that are all different, and write them down."""
     for number in count():
         given_texts.append(f"«{number}»")
+        yield given_texts[-1]
+
+
+def repeated(given_texts: list[str], seed: int) -> Iterator[str]:
+    """Make texts many of which are the same, and write them down."""
+    chosen = random.Random(seed)
+    while True:
+        given_texts.append(chosen.choice(TOKENS))
         yield given_texts[-1]
 
 
@@ -205,14 +230,40 @@ def filled(shape: Any, texts: Iterator[str]) -> Any:
     return shape
 
 
-@given(
-    shapes, st.sampled_from(["$ai_input", "$ai_output", "$ai_output_choices", "$ai_input_state"])
-)
-def test_complete_loses_no_text_of_any_shape(shape: Any, key: str) -> None:
+def missing(given_texts: list[str], shown: str) -> dict[str, int]:
+    """Count the texts that are shown less often than they were given.
+
+    What names each piece of a stream is shown once, with the number of pieces.
+    """
+    times = Counter[str]()
+    for text, number in re.findall(r"(«\w+»)(?:\n *-)? \((\d+) times\)", shown):
+        times[text] += int(number) - 1
+    return {
+        text: number
+        for text, number in Counter(given_texts).items()
+        if shown.count(text) + times[text] < number
+    }
+
+
+AI_PROPERTIES = ["$ai_input", "$ai_output", "$ai_output_choices", "$ai_input_state"]
+
+
+@given(shapes, st.sampled_from(AI_PROPERTIES), st.none() | st.integers(0, 9))
+def test_complete_loses_no_text_of_any_shape(shape: Any, key: str, seed: int | None) -> None:
     given_texts: list[str] = []
-    value = filled(shape, numbered(given_texts))
+    texts = numbered(given_texts) if seed is None else repeated(given_texts, seed)
+    value = filled(shape, texts)
     shown = text_repr({"properties": {key: value}}, style="complete").text
-    assert [text for text in given_texts if text not in shown] == []
+    assert missing(given_texts, shown) == {}
+
+
+@given(st.lists(shapes, min_size=2, max_size=4), st.integers(0, 9))
+def test_complete_loses_no_text_of_lists_of_like_things(items: list[Any], seed: int) -> None:
+    given_texts: list[str] = []
+    texts = repeated(given_texts, seed)
+    value = [filled(item, texts) for item in items for _ in range(2)]
+    shown = text_repr({"properties": {"$ai_output_choices": value}}, style="complete").text
+    assert missing(given_texts, shown) == {}
 
 
 FIELDS = [
@@ -226,20 +277,22 @@ FIELDS = [
     st.dictionaries(st.sampled_from(FIELDS), shapes, max_size=4),
     st.sampled_from(KINDS),
     st.sampled_from(["alone", "in a list", "in a trace"]),
+    st.none() | st.integers(0, 9),
 )
 def test_complete_loses_no_text_of_an_event(
-    properties: dict[str, Any], fields: dict[str, Any], kind: str, where: str
+    properties: dict[str, Any], fields: dict[str, Any], kind: str, where: str, seed: int | None
 ) -> None:
     given_texts: list[str] = []
     shape = {**fields, "properties": properties}
-    event = {"event": kind, **filled(shape, numbered(given_texts))}
+    texts = numbered(given_texts) if seed is None else repeated(given_texts, seed)
+    event = {"event": kind, **filled(shape, texts)}
     value = {
         "alone": event,
         "in a list": [event],
         "in a trace": {"trace": {"id": "t"}, "hierarchy": [{"event": event}]},
     }[where]
     shown = text_repr(value, style="complete").text
-    assert [text for text in given_texts if text not in shown] == []
+    assert missing(given_texts, shown) == {}
 
 
 NASTY = [

@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 
 from promptstore import text_repr
-from promptstore.formatters import providers
 
 GOLDEN = Path(__file__).parent / "golden"
 EVENTS = sorted(path for path in GOLDEN.glob("*/*.json") if path.parent.name != "posthog")
-NOT_OF_A_PROVIDER = {"posthog"}
 
 
 @pytest.mark.parametrize("style", ["posthog", "complete"])
@@ -32,9 +30,3 @@ def test_the_shapes_of_a_provider(path: Path, style: str) -> None:
 def test_no_bytes_are_shown(path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
     assert "iVBORw0KGgo" not in text_repr(case["event"], style="complete").text
-
-
-def test_every_provider_has_a_folder() -> None:
-    names = {read.__module__.rsplit(".", 1)[1] for read in providers.PROVIDERS}
-    folders = {path.name for path in GOLDEN.iterdir()} - NOT_OF_A_PROVIDER
-    assert names == folders

@@ -13,7 +13,8 @@ from promptstore.errors import PromptFileError
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
-from promptstore.promptfile import edit, loads
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.reader import loads
 
 SOURCE = """\
 # yaml-language-server: $schema=prompt.schema.json
@@ -144,12 +145,12 @@ EDITS: dict[str, tuple[Callable[[Prompt], Prompt], list[str]]] = {
         lambda p: with_variables(p, tier=Variable("string", default="pro")),
         [
             "-    tier:   { type: string, default: free }",
-            "+    tier:   {type: string, default: pro}",
+            "+    tier:   { type: string, default: pro }",
         ],
     ),
     "tags": (
         lambda p: replace(p, tags=("support",)),
-        ["-tags: [ support, urgent ]", "+tags: [support]"],
+        ["-tags: [ support, urgent ]", "+tags: [ support ]"],
     ),
     "a tombstone": (
         lambda p: replace(p, deleted=True, deleted_reason="Old.", replaced_by="a/b"),
@@ -243,3 +244,131 @@ def test_what_stands_around_a_value(source: str, change: dict[str, Any], expecte
     wanted = replace(loads(source), **change)
     assert loads(expected) == wanted
     assert edit(source.encode(), wanted).decode() == expected
+
+
+WORDS = {
+    "a literal block": "prompt: |  # why\n  Be kind.\n  \n  So be it.\n",
+    "a folded block": "prompt: >-  # why\n  Be kind\n  and helpful.\n\n  So be it.\n",
+    "a folded block that keeps its end": "prompt: >+\n  Be\n  kind.\n\ntags: [a]\n",
+    "a block with an indicator": "prompt: |1-\n   Be kind.\n  So.\n",
+    "single quotes": "prompt: 'It''s so: be\n  kind.\n\n  So be it.'  # why\n",
+    "double quotes": 'prompt: "Caf\\u00e9, be\n  kind.\\n\\\n  So be it."  # why\n',
+    "a plain text": "prompt: Be\n  kind\n\n  and so.  # why\n",
+    "a plain text that starts oddly": "prompt: <b>kind</b>\n",
+    "flow style": "{prompt: 'Be\n  kind', tags: [a, # why\n  b]}\n",
+    "line ends of two kinds": "prompt: >\r\n  Be\n  kind\r\n  and so.\n",
+}
+
+
+@pytest.mark.parametrize("source", WORDS.values(), ids=list(WORDS))
+def test_one_word_changes_nothing_else(source: str) -> None:
+    present = loads(source)
+    assert "kind" in str(present.prompt)
+    wanted = replace(present, prompt=str(present.prompt).replace("kind", "brief"))
+    edited = edit(source.encode(), wanted).decode()
+    assert edited == source.replace("kind", "brief")
+    assert loads(edited) == wanted
+
+
+def test_words_far_apart_leave_the_lines_between_them() -> None:
+    source = "prompt: >\n  Be kind\n  and helpful\n  to the\n  customer.\n"
+    wanted = replace(loads(source), prompt="Be nice and helpful to the user.\n")
+    edited = edit(source.encode(), wanted).decode()
+    assert edited == source.replace("kind", "nice").replace("customer", "user")
+
+
+@pytest.mark.parametrize(
+    ("source", "change", "expected"),
+    [
+        pytest.param(
+            "prompt: |  # why\n  Be kind.\n",
+            {"prompt": "Be kind."},
+            "prompt: |-  # why\n  Be kind.\n",
+            id="behind a block that becomes one line",
+        ),
+        pytest.param(
+            "prompt: |  # why\n  Be kind.\ntags: [a]  # first\n",
+            {"prompt": ""},
+            'prompt: ""  # why\ntags: [a]  # first\n',
+            id="behind a block that becomes empty",
+        ),
+        pytest.param(
+            "prompt: |\n  Be kind.\n\n# second\ntags: [a]\n",
+            {"prompt": "Be kind.\n\n"},
+            "prompt: |+\n  Be kind.\n\n# second\ntags: [a]\n",
+            id="below a blank line that becomes text",
+        ),
+        pytest.param(
+            'prompt: x\nmetadata:\n  list:\n    - " /pid "  # why\n    - b\n',
+            {"metadata": {"list": [" /pid \nx", "b"]}},
+            "prompt: x\nmetadata:\n  list:\n    - |2-  # why\n       /pid \n      x\n    - b\n",
+            id="behind an item that becomes a block",
+        ),
+        pytest.param(
+            "prompt: x\n    # far in\ntags: [a]\n",
+            {"prompt": "one\ntwo"},
+            'prompt: "one\\ntwo"\n    # far in\ntags: [a]\n',
+            id="that a block would take for its text",
+        ),
+        pytest.param(
+            "prompt: x\nmetadata:\n  a: |\n    b\n  c: d\n      # far in\n  e: f\n",
+            {"metadata": {"a": "b\n", "e": "f"}},
+            "prompt: x\nmetadata:\n  a: |\n    b\n  # far in\n  e: f\n",
+            id="that came to stand below a block",
+        ),
+        pytest.param(
+            "prompt: x\nmetadata: [a, # one\n  b, # two\n  c] # three\n".replace(
+                "[", "{l: ["
+            ).replace("] #", "]} #"),
+            {"metadata": {"l": ["a", "c"]}},
+            "prompt: x\nmetadata: {l: [a, # one\n  c]} # three\n",
+            id="between brackets",
+        ),
+        pytest.param(
+            "prompt: x\nmetadata:\n  # above\n  a:  # behind\n    # within\n    old  # at the end"
+            "\n",
+            {"metadata": {"a": {"b": 1}}},
+            "prompt: x\nmetadata:\n  # above\n  a:  # behind\n    # within\n    # at the end\n"
+            "    b: 1\n",
+            id="around a text that becomes a mapping",
+        ),
+        pytest.param(
+            "prompt: x\nmetadata:\n  - - a  # one\n    # two\n    - b\n".replace(
+                "  - - ", "  l:\n  - - "
+            ),
+            {"metadata": {"l": [["b"]]}},
+            "prompt: x\nmetadata:\n  l:\n  -\n    # two\n    - b\n",
+            id="below an item that shared its line",
+        ),
+    ],
+)
+def test_comments_stay(source: str, change: dict[str, Any], expected: str) -> None:
+    wanted = replace(loads(source), **change)
+    assert loads(expected) == wanted
+    assert edit(source.encode(), wanted).decode() == expected
+
+
+def test_a_file_of_json_stays_in_its_lines() -> None:
+    source = (
+        '{\n    "prompt": "x",\n    "metadata": {\n        "a": 1,\n        "b": [1, 2]\n    }\n}\n'
+    )
+    wanted = replace(loads(source), metadata={"b": [1, 2, 3], "c": None})
+    assert diff_lines(source, edit(source.encode(), wanted).decode()) == [
+        '-        "a": 1,',
+        '-        "b": [1, 2]',
+        '+        "b": [1, 2, 3],',
+        "+        c: null",
+    ]
+
+
+def test_many_edits_of_a_large_file_take_one_pass_each() -> None:
+    """A list of which every second item goes, and a mapping of which each value changes."""
+    numbers = list(range(20_000))
+    source = f"prompt: x\nmetadata: {{l: {numbers}}}\nconfig:\n"
+    source += "".join(f"  k{number}: {number}\n" for number in range(500))
+    wanted = replace(
+        loads(source),
+        metadata={"l": numbers[::2]},
+        config={f"k{number}": number + 1 for number in range(500)},
+    )
+    assert loads(edit(source.encode(), wanted)) == wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,10 @@ from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
-from promptstore.promptfile import codes, dumps, edit, loads, parse, parse_yaml
+from promptstore.promptfile import codes
+from promptstore.promptfile.editor import edit
+from promptstore.promptfile.reader import loads, parse_yaml
+from promptstore.promptfile.writer import dumps
 
 DATA = Path(__file__).parent.parent / "data" / "promptfile"
 BROKEN = sorted((DATA / "broken").glob("*.yaml"))
@@ -130,38 +134,32 @@ x-acme: [1]
     )
 
 
-def test_a_document_tells_where_things_stand() -> None:
-    document = parse("prompt: |\n  one\n    two\nconfig:\n  b: {c: [1, 2]}\n")
-    assert document.position(("prompt",)) == (2, 3)
-    assert document.position(("prompt",), 2) == (3, 5)
-    assert document.position(("config", "b", "c", 1)) == (5, 14)
-    assert document.key_position(("config", "b", "c")) == (5, 7)
-
-
 @pytest.mark.parametrize(
-    ("prompt", "message"),
+    ("fields", "message"),
     [
-        (Prompt(), "Neither `prompt:`"),
-        (Prompt(description="x"), "Neither `prompt:`"),
-        (Prompt(prompt="x", messages=(Message("user", "y"),)), "exclude each other"),
-        (Prompt(prompt="half \ud800"), "half of a surrogate pair"),
-        (Prompt(prompt="x", config={"a": float("nan")}), "nan, which JSON does not have"),
-        (Prompt(prompt="x", config={"a": object()}), "holds a object"),
-        (Prompt(prompt="x", tags=("",)), "is empty"),
-        (Prompt(prompt="x", variables={"_a": Variable()}), "cannot be a variable"),
-        (Prompt(messages=(Message("boss", "x"),)), "'boss'"),
+        ({}, "Neither `prompt:`"),
+        ({"description": "x"}, "Neither `prompt:`"),
+        ({"prompt": "x", "messages": (Message("user", "y"),)}, "exclude each other"),
+        ({"prompt": "half \ud800"}, "half of a surrogate pair"),
+        ({"prompt": "x", "config": {"a": float("nan")}}, "nan, which JSON does not have"),
+        ({"prompt": "x", "config": {"a": object()}}, "holds a object"),
+        ({"prompt": "x", "config": {"a": 10**4300}}, "more than 4,300 digits"),
+        ({"prompt": "x", "tags": ("",)}, "is empty"),
+        ({"prompt": "x", "variables": {"a-b": Variable()}}, "cannot be a variable"),
+        ({"messages": [{"role": "boss", "content": "x"}]}, "'boss'"),
+        ({"promt": "x"}, "did you mean 'prompt'"),
     ],
 )
-def test_what_no_file_can_hold_is_not_written(prompt: Prompt, message: str) -> None:
+def test_what_no_file_can_hold_is_no_prompt(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        dumps(prompt)
+        Prompt(**fields)
 
 
-WITHOUT_LIBYAML = """
-import sys, pathlib, yaml
-yaml.__with_libyaml__ = False
+WITHOUT_C = """
+import sys, pathlib
+sys.modules["ruamel.yaml.cyaml"] = None
 from promptstore.errors import PromptFileError
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 for path in map(pathlib.Path, sys.argv[1:]):
     try:
         print(path.name, loads(path.read_bytes()).digest)
@@ -171,15 +169,35 @@ for path in map(pathlib.Path, sys.argv[1:]):
 
 
 def test_the_pure_python_parser_gives_the_same_answers() -> None:
-    """Some distributions build PyYAML without libyaml."""
+    """Some platforms have no wheel of the parser in C."""
     files = [str(file) for file in (*CANONICAL, *BROKEN)]
-    command = [sys.executable, "-c", WITHOUT_LIBYAML, *files]
+    command = [sys.executable, "-c", WITHOUT_C, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     expected = [f"{file.name} {loads(file.read_bytes()).digest}" for file in CANONICAL]
     for file in BROKEN:
         codes_told = {line.split()[1] for line in file.with_suffix(".txt").read_text().splitlines()}
         expected.append(f"{file.name} {sorted(codes_told)}")
     assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("config: {stop: [END, STOP]}", {"config": {"stop": ["END", "STOP"]}}),
+        ("enum: [x1, yy]", {"enum": ["x1", "yy"]}),
+        ("a: [?x]\nb: {?y: 1}", {"a": ["?x"], "b": {"?y": 1}}),
+        ("a: [http://x/y, ok?]", {"a": ["http://x/y", "ok?"]}),
+        ("a: [b:, {c:}]", {"a": [{"b": None}, {"c": None}]}),
+        ("a: b\t# c", {"a": "b"}),
+        ("%YAML 1.2\n---\na: b", {"a": "b"}),
+        ("a: |\n  x\n   ", {"a": "x\n \n"}),
+        ("a: |\n  x", {"a": "x\n"}),
+        ("a: |-\n  x", {"a": "x"}),
+        ("a: >+\n  x", {"a": "x\n"}),
+    ],
+)
+def test_what_yaml_1_2_says(text: str, value: Any) -> None:
+    assert parse_yaml(text) == value
 
 
 def test_parse_yaml_is_as_strict() -> None:

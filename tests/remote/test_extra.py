@@ -9,10 +9,10 @@ PROGRAM = """
 import importlib.util
 real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "httpx" else real(name, *rest)
-import promptstore
+from promptstore.errors import MissingExtraError
 try:
     import promptstore.posthog.remote
-except promptstore.MissingExtraError as error:
+except MissingExtraError as error:
     print(error)
 """
 

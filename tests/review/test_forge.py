@@ -13,16 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptstore.compare.texts import compare_words
 from promptstore.errors import Problem
-from promptstore.lint import Finding
 from promptstore.lint.check import check
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
+from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import dumps
-from promptstore.review import Judgement, PromptChange, RangeDiff, compare
+from promptstore.promptfile.writer import dumps
 from promptstore.review.annotations import annotation, change_annotation
+from promptstore.review.impact import Judgement
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment
+from promptstore.review.ranges import PromptChange, RangeDiff, compare
 from promptstore.review.sarif import sarif
-from promptstore.review.words import compare_words
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
@@ -92,6 +95,30 @@ def test_hostile_texts_stay_texts(before: str, after: str) -> None:
     assert "::set-output" not in written
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\U000e0041", "\u3164", "\u115f", "x\ufe0f", "\u202e", "\x9b", "\u200b", "\ufeff", "\r"],
+)
+def test_what_nobody_sees_is_shown_in_a_comment(text: str) -> None:
+    finding = Finding("prompts/a.yaml", Problem(1, 1, "PS505", f"a{text}b"))
+    change = change_of("before", f"a{text}b")
+    for written in (
+        comment(RangeDiff(None, None, (change,)), [finding]),
+        annotation(finding),
+        change_annotation(change),
+    ):
+        assert text[-1] not in written
+
+
+@pytest.mark.parametrize("text", ["/approve", "x\n/merge\ny", "  /close", "a\n\t/label ~x"])
+def test_no_line_of_a_comment_is_a_quick_action(text: str) -> None:
+    finding = Finding("prompts/a.yaml", Problem(1, 1, "PS505", text))
+    for before, after in (("before", text), (text, "after"), (f"same\n{text}\nx", f"same\n{text}")):
+        change = change_of(before, after)
+        written = comment(RangeDiff(None, None, (change,)), [finding])
+        assert [line for line in written.splitlines() if line.lstrip().startswith("/")] == []
+
+
 def test_a_table_row_stays_a_row() -> None:
     written = comment(RangeDiff(None, None, (change_of("x", HOSTILE),)))
     rows = [line for line in written.split("\n") if line.startswith("|")]
@@ -148,7 +175,7 @@ def test_sarif_is_valid(repo: GitRepo) -> None:
     })  # fmt: skip
     store = PromptStore.open(repo.path)
     changes = compare(store.snapshot(base), store.snapshot()).changes
-    findings = check(store.snapshot())
+    findings = check(LintContext(store.snapshot(), Settings()))
     assert len(findings) > 2
     log = sarif(findings, changes)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(log)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.promptfile import loads
-from promptstore.review import judge
+from promptstore.promptfile.reader import loads
+from promptstore.review.impact import judge
 
 CHAT = "messages:\n  - {role: system, content: Be kind.}\n  - {role: user, content: '{{ x }}'}\n"
 

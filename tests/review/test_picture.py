@@ -6,8 +6,8 @@ import html
 import re
 from pathlib import Path
 
-from promptstore.review import compare
 from promptstore.review.markdown import comment
+from promptstore.review.ranges import compare
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 

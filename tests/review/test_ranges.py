@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptstore.review import RangeDiff, compare
+from promptstore.review.ranges import RangeDiff, compare
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
@@ -54,7 +54,7 @@ RANGES: dict[str, tuple[Mapping[str, str | None], Mapping[str, str | None], list
         ["compatible a restored"],
     ),
     "a file that breaks": ({"a": "prompt: x\n"}, {"a": "prompt: [\n"}, ["breaking a broken"]),
-    "a file that is mended": ({"a": "prompt: [\n"}, {"a": "prompt: x\n"}, ["compatible a mended"]),
+    "a file that is fixed": ({"a": "prompt: [\n"}, {"a": "prompt: x\n"}, ["compatible a fixed"]),
     "what includes a changed prompt": (
         {
             "a": "prompt: \"{% include 'b' %}\"\n",
@@ -95,10 +95,10 @@ RANGES: dict[str, tuple[Mapping[str, str | None], Mapping[str, str | None], list
             "compatible d affected by c",
         ],
     ),
-    "what includes a file that is mended": (
+    "what includes a file that is fixed": (
         {"a": "prompt: \"{% include 'b' %}\"\n", "b": "prompt: [\n", "c": "prompt: [\n"},
         {"b": "prompt: x\n"},
-        ["compatible b mended", "compatible a affected by b"],
+        ["compatible b fixed", "compatible a affected by b"],
     ),
     "an edit that includes a broken file": (
         {"a": "prompt: x\n", "b": "prompt: [\n"},

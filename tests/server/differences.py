@@ -17,8 +17,10 @@ Scenario = dict[str, Any]
 RULES: Final = {
     "today-answers-the-list": (
         "The list, POST and reads by name are one route for both generations and answer as today's "
-        "does: more keys than the seed's, content always as a text, no created_by by name, other "
-        "words for 404."
+        "does: more keys than the seed's, content always as a text, other words for 404."
+    ),
+    "by-name-tells-who": (
+        "A read by name tells who made the version, as the seed's does; today's leaves that out."
     ),
     "id-is-of-the-prompt": (
         "An id belongs to a prompt and stays the same through its versions; the rows of a history "
@@ -35,6 +37,7 @@ ONE_405: Final = (
     "A method that a route does not have is 405, as HTTP says; the recorded 403 is how keys are "
     "checked there."
 )
+DELETED: Final = "Both generations share the route, and the seed's takes `deleted` of a POST."
 DASH: Final = "A file of a prompt cannot begin with '-'."
 TWINS: Final = "Names that differ in letter case only cannot both be files on every system."
 ANY: Final = {"$any": True}
@@ -85,12 +88,6 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
         },
     ),
     "seed/create-names-are-case-sensitive": Difference(TWINS, {2: _TWIN, 4: _missing()}),
-    "seed/create-deleted-invalid": Difference(
-        "Today's generation does not look at `deleted` of a POST.",
-        {1: {"status": 201, "replace": ANY}}
-        | {step: _refused(400, code="unique") for step in range(2, 7)}
-        | {7: {"response": {"count": 1, "results": {"$list": 1}}}},
-    ),
     "seed/by-name-ignores-version-label-and-content": Difference(
         LATER,
         {
@@ -108,7 +105,7 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
     "seed/patch-rename-case-only": Difference(TWINS, {2: _TWIN}, dropped=(3,)),
     "seed/patch-large-prompt": Difference(
         "A content is at most a megabyte, as in today's generation: larger files are not read.",
-        {2: _refused(400, code="max_size", attr="prompt"), 3: {"response": {"prompt": "small"}}},
+        {2: _refused(413, code="body_too_large"), 3: {"response": {"prompt": "small"}}},
     ),
     "seed/methods-post-on-an-id": Difference(ONE_405, {2: _405}),
     "seed/routes-of-the-later-api-do-not-exist": Difference(
@@ -117,6 +114,17 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
     "seed/lifecycle-name-freed-by-rename-is-reusable-and-clashes-again": Difference(
         COUNTS + " A rename leaves a tombstone, and a name that is used again goes on counting.",
         {3: _version(3), 5: {"response": {"results": {"$list": 2}}}},
+    ),
+    "current/create-ignores-read-only-and-deleted": Difference(
+        DELETED,
+        {
+            1: {"response": {"deleted": True}},
+            2: _missing(),
+            3: {"response": {"count": 0, "results": []}},
+        },
+    ),
+    "current/create-deleted-field-is-not-even-validated": Difference(
+        DELETED, {1: _refused(400, attr="deleted"), 2: _refused(400, attr="deleted")}
     ),
     "current/create-config-null-and-empty": Difference(
         "A file without a config and one with an empty one mean the same.",
@@ -157,6 +165,7 @@ def by_the_rules(scenario: Scenario) -> Scenario:
         _date_from_renames(result)
     else:
         _keep_ids(result)
+        _tell_who(result)
     return result
 
 
@@ -208,7 +217,6 @@ def _answer_as_today(step: dict[str, Any]) -> None:
         if not isinstance(prompt, str) and "$repeat" not in json.dumps(prompt):
             row["prompt"] = json.dumps(prompt, ensure_ascii=False)
         if is_by_name:
-            row.pop("created_by", None)
             # By name a version says when it was made, not when the prompt was.
             row["created_at"] = ANY
 
@@ -224,6 +232,15 @@ def _date_from_renames(scenario: Scenario) -> None:
         for row in rows if is_renamed and isinstance(rows, list) else []:
             if "created_at" in row:
                 row["created_at"] = ANY
+
+
+def _tell_who(scenario: Scenario) -> None:
+    """Expect who made the version in every read by name."""
+    for step in scenario["steps"]:
+        response = step.get("response")
+        is_read = step["method"] == "GET" and "/llm_prompts/name/" in step["path"]
+        if is_read and isinstance(response, dict) and "latest_version" in response:
+            response["created_by"] = "<user>"
 
 
 def _keep_ids(scenario: Scenario) -> None:

@@ -36,6 +36,7 @@ ROUTES = [
     ("PUT", "llm_prompts/name/a/labels/b/", "llm_prompt:write"),
     ("DELETE", "llm_prompts/name/a/labels/b/", "llm_prompt:write"),
     ("GET", "llm_prompts/name/a/diff/", "llm_prompt:read"),
+    ("POST", "llm_prompts/name/a/render/", "llm_prompt:read"),
     ("GET", "llm_prompts/resolve/name/a/", "llm_prompt:read"),
     ("POST", "llm_analytics/text_repr/", "llm_analytics:write"),
     ("POST", "llm_analytics/translate/", "llm_analytics:write"),
@@ -52,7 +53,7 @@ def test_each_route_needs_a_key_with_its_scope(
     url = f"{server.url}/api/projects/@current/{path}"
     with connect(server.url) as stranger:
         assert stranger.request(method, url).status_code == 401
-    others = [other for other in SCOPES if other != scope]
+    others = [other for other in SCOPES if other not in (scope, scope.replace("read", "write"))]
     with server.client(server.key_for(*others)) as client:
         refused = client.request(method, url)
     assert refused.status_code == 403
@@ -216,6 +217,7 @@ class TestProjects:
             assert hidden.json() == missing.json()
             assert hidden.json()["detail"] == "Project not found."
             by_token = client.get("/api/environments/1/llm_prompts/?token=phc_two")
+            assert by_token.json()["detail"] == "Incorrect authentication credentials."
             unknown = client.get("/api/environments/1/llm_prompts/?token=phc_none")
             assert by_token.status_code == unknown.status_code == 401
             assert by_token.json() == unknown.json()
@@ -244,10 +246,34 @@ class TestWithoutAuthentication:
         written = stranger.patch(READ, json=body).json()
         assert written["created_by"]["email"] == "ada@example.com"
 
+    @pytest.mark.parametrize("token", ["phc_project_1", "phc_of_another_app", ""])
+    def test_any_public_token_is_the_one_project(self, stranger: httpx.Client, token: str) -> None:
+        for segment in ("1", "@current"):
+            url = f"/api/environments/{segment}/llm_prompts/name/summarise/"
+            assert stranger.get(url, params={"token": token}).status_code == 200
+
+    def test_its_own_pages_may_ask(self, stranger: httpx.Client) -> None:
+        origin = str(stranger.base_url).rstrip("/")
+        headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+        assert stranger.get(READ, headers=headers).status_code == 200
+        port = stranger.base_url.port
+        other = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}
+        assert stranger.get(READ, headers=other).status_code == 200
+
     @pytest.mark.parametrize(
         "headers",
         [
             {"Host": "evil.example"},
+            {"Host": "localhost:80@evil.example"},
+            {"Host": "localhost.evil.example"},
+            {"Host": "localhost:99999999"},
+            {"Host": "u@localhost"},
+            {"Host": "[::1"},
+            {"Origin": "http://localhost:3000"},
+            {"Origin": "http://127.0.0.1"},
+            {"Origin": "https://127.0.0.1:{port}"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
             {"Origin": "http://localhost.evil.example"},
@@ -261,6 +287,8 @@ class TestWithoutAuthentication:
     def test_a_page_of_another_site_cannot_use_the_browser(
         self, stranger: httpx.Client, headers: dict[str, str]
     ) -> None:
+        port = str(stranger.base_url.port)
+        headers = {key: value.replace("{port}", port) for key, value in headers.items()}
         form = {"name": "planted", "prompt": '"x"'}
         refused = stranger.post("/api/environments/1/llm_prompts/", data=form, headers=headers)
         assert refused.status_code == 403

@@ -1,19 +1,13 @@
-"""Conditional requests: 304 without reading a file, 412 instead of a lost update."""
+"""Conditional requests: 304 for what the client has, 412 instead of a lost update."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
 
-from promptstore.server.etags import is_expected, is_unchanged
-from promptstore.server.projects import Project
-from promptstore.server.reading import Draft, read_by_name, resolve
-from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo
 
+INCLUDING = "prompt: '{% include \"tone\" %} Hi'\n"
 READS = [
     "",
     "?order_by=name",
@@ -22,6 +16,7 @@ READS = [
     "name/summarise?label=production",
     "name/summarise?content=none",
     "name/summarise?format=native",
+    "name/summarise?format=source",
     "name/summarise/diff",
     "resolve/name/summarise",
 ]
@@ -82,25 +77,13 @@ def test_nobody_keeps_an_error_or_what_a_write_made(client: httpx.Client) -> Non
     assert client.get("name/fresh").headers["cache-control"] == "private, no-cache"
 
 
-@pytest.mark.parametrize("read", [read_by_name, resolve])
-def test_an_answer_shows_the_state_of_its_etag(
-    client: httpx.Client, repo: GitRepo, read: Callable[..., Draft]
-) -> None:
-    draft = read(Project(ProjectSettings(1, repo.path)), "summarise", {})
-    client.patch("name/summarise", json={"base_version": 1, "prompt": "Meanwhile"})
-    answer = draft.write()
-    shown = answer.get("prompt") if read is resolve else answer
-    assert (shown["version"], shown["latest_version"], shown["is_latest"]) == (1, 1, True)
-    assert [version["version"] for version in answer.get("versions", [{"version": 1}])] == [1]
-
-
-def test_the_etag_is_known_before_any_file_is_read(repo: GitRepo, tmp_path: Path) -> None:
-    project = Project(ProjectSettings(1, repo.path))
-    blob = repo.git("rev-parse", "HEAD:prompts/summarise.yaml")
-    file = repo.path / ".git" / "objects" / blob[:2] / blob[2:]
-    file.rename(tmp_path / "taken")
-    assert read_by_name(project, "summarise", {}).etag
-    (tmp_path / "taken").rename(file)
+def test_what_an_include_says_is_part_of_the_state(client: httpx.Client, repo: GitRepo) -> None:
+    repo.commit({"prompts/tone.yaml": "prompt: Kind\n", "prompts/a.yaml": INCLUDING})
+    first = client.get("name/a")
+    assert first.json()["prompt"] == "Kind Hi"
+    repo.commit({"prompts/tone.yaml": "prompt: Terse\n"})
+    again = client.get("name/a", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.json()["prompt"]) == (200, "Terse Hi")
 
 
 WRITES = [
@@ -153,9 +136,11 @@ def test_the_etag_of_a_write_is_that_of_the_next_read(client: httpx.Client) -> N
     assert published.headers["etag"] == client.get("name/a").headers["etag"]
 
 
-def test_comparison_is_weak_for_reads_and_strong_for_writes() -> None:
-    assert is_unchanged('W/"a"', '"a"')
-    assert not is_expected('W/"a"', '"a"')
-    assert is_expected(None, '"a"')
-    assert is_expected("*", '"a"')
-    assert not is_unchanged(None, '"a"')
+def test_comparison_is_weak_for_reads_and_strong_for_writes(client: httpx.Client) -> None:
+    etag = client.get("name/summarise").headers["etag"]
+    assert client.get("name/summarise", headers={"If-None-Match": f"W/{etag}"}).status_code == 304
+    body = {"base_version": 1, "prompt": "New"}
+    weak = client.patch("name/summarise", json=body, headers={"If-Match": f"W/{etag}"})
+    assert weak.status_code == 412
+    done = client.patch("name/summarise", json=body, headers={"If-Match": "*"})
+    assert done.status_code == 200

@@ -58,6 +58,14 @@ def test_metadata(client: httpx.Client) -> None:
     }
 
 
+def test_a_state_that_cannot_be_written_as_json_is_shown(client: httpx.Client) -> None:
+    state = f"[0x{'f' * 3600}]"
+    event = {"id": "s1", "event": "$ai_span", "properties": {"$ai_input_state": state}}
+    answer = client.post(URL, json={"event_type": "$ai_span", "data": event})
+    assert answer.status_code == 200
+    assert state in answer.json()["text"]
+
+
 def test_words_for_options_and_options_that_there_are_not(client: httpx.Client) -> None:
     options = {"include_line_numbers": "yes", "truncate_buffer": "100", "max_depth": 3, "nope": 1}
     body = {"event_type": "$ai_generation", "data": EVENT, "options": options}

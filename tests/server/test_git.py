@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from promptstore.server.spelling import spell
+from promptstore.posthog.names import encode_name
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.server.listening import Server, rows_of
@@ -91,14 +91,15 @@ def test_a_name_that_is_used_again_gets_another_id(client: httpx.Client) -> None
 
 
 def test_ids_are_the_same_on_a_clone(client: httpx.Client, repo: GitRepo, tmp_path: Path) -> None:
+    from promptstore.posthog.requests import ReadQuery
     from promptstore.server.projects import Project
     from promptstore.server.reading import read_by_name
     from promptstore.server.settings import ProjectSettings
 
     repo.clone(tmp_path / "clone", "--bare")
     cloned = Project(ProjectSettings(7, tmp_path / "clone"))
-    there = read_by_name(cloned, "summarise", {}).write()
-    assert there == client.get("name/summarise").json()
+    there = read_by_name(cloned, "summarise", ReadQuery.model_validate({})).model
+    assert there.model_dump(mode="json", exclude_unset=True) == client.get("name/summarise").json()
 
 
 def test_the_id_in_a_file_is_the_id(client: httpx.Client, repo: GitRepo) -> None:
@@ -130,7 +131,10 @@ CHAT_JSON: list[dict[str, Any]] = [
 def test_a_chat_prompt_is_a_json_text_and_stays_one(client: httpx.Client, repo: GitRepo) -> None:
     repo.commit({"prompts/chat.yaml": CHAT})
     text = client.get("name/chat").json()["prompt"]
-    assert json.loads(text) == CHAT_JSON
+    assert json.loads(text) == [
+        {"role": "system", "content": "Be {{tone}}"},
+        *CHAT_JSON[1:],
+    ]
     body = {"base_version": 1, "prompt": text.replace("Be ", "Stay ")}
     assert client.patch("name/chat", json=body).json()["version"] == 2
     assert (repo.path / "prompts/chat.yaml").read_text() == CHAT.replace("Be ", "Stay ")
@@ -175,7 +179,7 @@ def test_a_text_that_is_no_template_of_the_file_is_refused(
 @pytest.mark.parametrize(
     ("name", "spelled"),
     [
-        ("support/triage", "-support__triage"),
+        ("support/triage", "support__triage"),
         ("v1.2", "-v1_d2"),
         ("snake_case/a.b", "-snake_ucase__a_db"),
         ("snake_case", "snake_case"),
@@ -194,7 +198,7 @@ def test_names_of_git_are_spelled_so_that_the_api_can_hold_them(
 
 
 def test_a_prompt_in_a_folder_is_made_by_its_spelling(client: httpx.Client, repo: GitRepo) -> None:
-    made = client.post("", json={"name": spell("team/new.one"), "prompt": "x"})
+    made = client.post("", json={"name": encode_name("team/new.one"), "prompt": "x"})
     assert made.json()["name"] == "-team__new_done"
     assert (repo.path / "prompts/team/new.one.yaml").is_file()
 
@@ -231,7 +235,7 @@ def test_an_included_prompt_is_not_taken_away(client: httpx.Client, repo: GitRep
         client.patch(own, json={"deleted": True}),
         client.patch(own, json={"name": "piece"}),
     ):
-        assert (refused.status_code, refused.json()["referencing_prompts"]) == (409, ["-a__b"])
+        assert (refused.status_code, refused.json()["referencing_prompts"]) == (409, ["a__b"])
 
 
 def test_a_tombstone_by_id_is_an_archive(client: httpx.Client, repo: GitRepo) -> None:
@@ -297,3 +301,102 @@ def test_diff_tells_what_changed(client: httpx.Client) -> None:
     assert client.get("name/summarise/diff").json() == change
     assert client.get("name/summarise/diff", params={"to": 9}).status_code == 404
     assert client.get("name/summarise/diff", params={"to": 0}).status_code == 400
+
+
+@pytest.mark.parametrize("deleted", [True, "true", "yes", 1])
+def test_a_prompt_can_be_made_as_a_tombstone(
+    client: httpx.Client, repo: GitRepo, deleted: object
+) -> None:
+    made = client.post("", json={"name": "a", "prompt": "Old", "deleted": deleted})
+    assert (made.status_code, made.json()["deleted"], made.json()["version"]) == (201, True, 1)
+    assert client.get("name/a").status_code == 404
+    assert PromptStore.open(repo.path).get("a", deleted=True).prompt == "Old"
+    assert client.post("", json={"name": "a", "prompt": "New"}).json()["version"] == 2
+    taken = client.post("", json={"name": "summarise", "prompt": "x", "deleted": deleted})
+    assert (taken.status_code, taken.json()["code"]) == (400, "unique")
+
+
+def test_nothing_is_deleted_for_good(client: httpx.Client) -> None:
+    own = client.get("name/summarise").json()["id"]
+    for text in (own, "0d1f7a52-3c52-4c5b-9f3c-6a2f0d3b7e10", "no-id"):
+        answer = client.delete(text)
+        assert (answer.status_code, answer.content) == (405, b"")
+        assert answer.headers["allow"] == "GET, HEAD, PATCH, PUT"
+    assert client.get(own).status_code == 200
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "null", '{"name": ""}', '{"deleted": "maybe"}'])
+def test_an_unknown_id_is_told_before_the_body_is_looked_at(
+    client: httpx.Client, body: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    for path in ("0d1f7a52-3c52-4c5b-9f3c-6a2f0d3b7e10", "no-id"):
+        assert client.patch(path, content=body, headers=headers).status_code == 404
+    known = client.get("name/summarise").json()["id"]
+    assert client.patch(known, content=body, headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        (
+            {"version": 2},
+            "No prompt matching 'summarise' at version 2. "
+            "Fetch without a version to get the latest version.",
+        ),
+        (
+            {"label": "staging"},
+            "No prompt matching 'summarise' with label 'staging'. "
+            "Fetch without a label to get the latest version.",
+        ),
+    ],
+)
+def test_a_missing_version_or_label_says_what_to_do(
+    client: httpx.Client, query: dict[str, Any], detail: str
+) -> None:
+    answer = client.get("name/summarise", params=query)
+    assert (answer.status_code, answer.json()) == (404, {"detail": detail})
+
+
+def test_a_double_underscore_makes_a_folder(client: httpx.Client, repo: GitRepo) -> None:
+    made = client.post("", json={"name": "a__b", "prompt": "x"}).json()
+    assert made["name"] == "a__b"
+    assert (repo.path / "prompts/a/b.yaml").is_file()
+    assert client.get("name/a%2Fb").json()["id"] == made["id"]
+
+
+def test_a_read_by_name_tells_who_made_the_version(client: httpx.Client) -> None:
+    person = client.get("name/summarise").json()["created_by"]
+    assert (person["first_name"], person["email"]) == ("Ada", "ada@example.com")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Shorter\n\nRemote-Id: 7",
+        "Shorter\n\nRemote-Id: 7\nand more",
+        "Shorter\n \t\nSigned-off-by: Eve <eve@example.com>",
+        "Shorter\u2028\u2028Remote-Id: 7",
+        "Shorter\r\rRemote-Id : 7",
+    ],
+)
+def test_a_description_brings_no_trailers(
+    client: httpx.Client, repo: GitRepo, description: str
+) -> None:
+    body = {"base_version": 1, "prompt": "New", "version_description": description}
+    made = client.patch("name/summarise", json=body)
+    assert made.status_code == 200
+    assert repo.git("log", "-1", "--format=%(trailers)") == ""
+    shown = made.json()["version_description"]
+    assert [line.split() for line in shown.splitlines() if line.strip()] == [
+        line.split() for line in description.splitlines() if line.strip()
+    ]
+
+
+def test_a_branch_in_the_way_of_the_labels_is_named(client: httpx.Client, repo: GitRepo) -> None:
+    repo.git("branch", "promptstore")
+    refused = client.put("name/summarise/labels/production", json={"version": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "'promptstore'" in refused.json()["detail"]
+    repo.git("branch", "-m", "promptstore", "other")
+    assert client.put("name/summarise/labels/production", json={"version": 1}).is_success

@@ -15,7 +15,7 @@ import pytest
 
 from promptstore.git import Patience
 from promptstore.git.locks import exclusive
-from promptstore.server.routes import asked
+from promptstore.server.routes import common as asked
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo

@@ -30,7 +30,7 @@ def written(shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPath
         name = f"{url}/name/summarise"
         assert client.patch(name, json=body).status_code == 200
         assert client.put(f"{name}/labels/production", json={"version": 1}).status_code == 201
-        assert client.post(url, json={"name": "-support__tone", "prompt": "Kind"}).is_success
+        assert client.post(url, json={"name": "support__tone", "prompt": "Kind"}).is_success
     return repo
 
 
@@ -69,13 +69,25 @@ class TestPython:
         compiled = make().compile(found.prompt, {"n": 3, "text": "All"})
         assert compiled == "Sum up in 3 words: All"
 
+    @pytest.mark.parametrize("spaces", ["", " ", "   ", "\t"])
+    @pytest.mark.parametrize("template", ["simple", "jinja2"])
+    def test_a_prompt_is_filled_whatever_spaces_its_file_has(
+        self, make: Callable[..., python_sdk.Prompts], repo: GitRepo, spaces: str, template: str
+    ) -> None:
+        text = json.dumps(f"Hi {{{{{spaces}name{spaces}}}}}!")
+        repo.commit({"prompts/greet.yaml": f"template: {template}\nprompt: {text}\n"})
+        found = make().get("greet", with_metadata=True)
+        assert make().compile(found.prompt, {"name": "Ada"}) == "Hi Ada!"
+        everything = make().get_all()
+        assert make().compile(everything["greet"].prompt, {"name": "Ada"}) == "Hi Ada!"
+
     def test_get_a_version_and_a_label(self, make: Callable[..., python_sdk.Prompts]) -> None:
         numbered = make().get("summarise", version=1, with_metadata=True)
         labelled = make().get("summarise", label="production", with_metadata=True)
         assert numbered.prompt == labelled.prompt == "Sum up: {{text}}"
         assert (labelled.version, labelled.label, numbered.config) == (1, "production", None)
 
-    @pytest.mark.parametrize("name", ["support/tone", "-support__tone"])
+    @pytest.mark.parametrize("name", ["support/tone", "support__tone"])
     def test_a_name_with_a_slash(self, make: Callable[..., python_sdk.Prompts], name: str) -> None:
         assert make().get(name, with_metadata=True).prompt == "Kind"
 
@@ -144,6 +156,15 @@ class TestJavaScript:
         answers: list[Any] = json.loads(done.stdout)
         return answers
 
+    def test_a_prompt_is_filled_whatever_spaces_its_file_has(
+        self, server: Server, repo: GitRepo
+    ) -> None:
+        text = "{% include 'support/tone' %}, {{   name }}!"
+        repo.commit({"prompts/greet.yaml": f'prompt: "{text}"\n'})
+        (found,) = self.ask(server, (server.key, ["get", "greet"]))
+        (filled,) = self.ask(server, (server.key, ["compile", found["prompt"], {"name": "Ada"}]))
+        assert filled == "Kind, Ada!"
+
     def test_reads_and_failures(self, server: Server) -> None:
         newest, numbered, labelled, nested, everything, by_label, *failures = self.ask(
             server,
@@ -168,7 +189,7 @@ class TestJavaScript:
         assert numbered["prompt"] == labelled["prompt"] == "Sum up: {{text}}"
         assert labelled["label"] == "production"
         assert nested["prompt"] == "Kind"
-        assert everything.keys() == {"summarise", "-support__tone"}
+        assert everything.keys() == {"summarise", "support__tone"}
         assert by_label["summarise"]["version"] == 1
 
         missing, fallback, unknown, denied, status, stale = failures

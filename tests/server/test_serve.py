@@ -128,7 +128,7 @@ def test_a_file_of_projects_excludes_what_is_about_one(repo: GitRepo, tmp_path: 
     assert json.loads(made.output)["projects"] == [3]
 
 
-@pytest.mark.parametrize("module", ["fastapi", "uvicorn"])
+@pytest.mark.parametrize("module", ["fastapi", "fastapi_swagger", "uvicorn"])
 def test_without_its_extra_it_says_what_to_install(
     repo: GitRepo, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:

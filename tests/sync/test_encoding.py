@@ -14,7 +14,8 @@ from promptstore.model.messages import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.posthog.sync.encoding import Wire, decode, encode
-from promptstore.promptfile import dumps, loads
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 
 
 def back(wire: Wire, onto: Prompt | None = None) -> Prompt:
@@ -40,6 +41,35 @@ def test_variables_are_written_without_spaces(kind: Any, text: str, sent: str) -
     assert encode(back(encode(prompt), prompt)).digest == encode(prompt).digest
 
 
+def test_what_a_message_says_beside_its_content_is_sent_too() -> None:
+    prompt = loads(
+        """\
+messages:
+  - role: user
+    content: "{{ a }}"
+    name: ada
+  - role: assistant
+    content: null
+    tool_calls:
+      - {id: "1", type: function, function: {name: look, arguments: "[{{ b }}]"}}
+  - {role: tool, content: "{{ c }}", tool_call_id: "{{ 1 }}"}
+  - {role: assistant, refusal: "No {{ way }}", cache_control: {type: ephemeral}}
+"""
+    )
+    sent = encode(prompt)
+    first, second, third, last = json.loads(sent.text)
+    assert first == {"role": "user", "content": "{{a}}", "name": "ada"}
+    assert second["content"] is None
+    assert second["tool_calls"][0]["function"] == {"name": "look", "arguments": "[{{b}}]"}
+    assert third == {"role": "tool", "content": "{{c}}", "tool_call_id": "{{ 1 }}"}
+    assert (last["refusal"], last["cache_control"]) == ("No {{ way }}", {"type": "ephemeral"})
+    for onto in (None, prompt):
+        again = back(sent, onto)
+        assert encode(again).digest == sent.digest
+        values = {"a": "A", "b": "B", "c": "C"}
+        assert again.render(values).messages == prompt.render(values).messages
+
+
 def test_includes_are_put_in_place() -> None:
     tone = Prompt(prompt="Be kind, {{ who }}.\n")
     prompt = Prompt(prompt='Hi.\n{% include "tone" %}\nBye {{ who }}', includes={"tone": tone})
@@ -62,7 +92,6 @@ def test_includes_are_put_in_place() -> None:
         ("{% if", "line 1"),
         ('{% include "literal" %}', "would be read as the variable 'name'"),
         ("a\0b", "NUL"),
-        ("a\ud800b", "half a character"),
         ('"' * 500_001, "1,000,004 bytes as JSON"),
     ],
 )

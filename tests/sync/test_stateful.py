@@ -152,7 +152,7 @@ class TwoSides(RuleBasedStateMachine):
         """Read every prompt file that any commit holds."""
         listed = self.repo.git("rev-list", "--objects", "--all")
         blobs = [line.split()[0] for line in listed.splitlines() if line.endswith(".yaml")]
-        from promptstore.promptfile import loads
+        from promptstore.promptfile.reader import loads
 
         return {
             encode(loads(self.store.repository.blob(blob)), as_source=True).digest for blob in blobs

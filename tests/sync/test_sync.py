@@ -351,15 +351,14 @@ class TestMerges:
         assert pair.store.get("a").tags == ("kept",)
         assert pair.plan() == []
 
-    def test_without_the_git_program_it_stays_a_conflict(
-        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_no_git_program_is_needed(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         pair.commit(a=file(LINES))
         pair.run()
         pair.commit(a=file(LINES.replace("one", "ONE")))
         pair.project.edit("a", LINES.replace("five", "FIVE"))
         monkeypatch.setenv("PATH", "")
-        assert pair.run(branch="theirs").of("conflict")
+        (merged,) = pair.run(branch="theirs").results
+        assert merged.note.startswith("merged")
 
     def test_a_pull_merges_and_leaves_a_push(self, pair: Pair) -> None:
         pair.commit(a=file(LINES))

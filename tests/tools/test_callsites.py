@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.lint import Library, Settings
 from promptstore.lint.callsite_rules import RULES
-from promptstore.lint.callsites import check_code
+from promptstore.lint.callsites.checking import check_code
+from promptstore.lint.context import LintContext
+from promptstore.lint.settings import Settings
 from promptstore.store.store import PromptStore
 
 PROMPTS = {
@@ -148,7 +149,7 @@ def checked(folder: Path, code: str, *, unused: bool = False) -> list[str]:
     source = folder / "src/app.py"
     source.parent.mkdir()
     source.write_text(code)
-    library = Library(PromptStore.open(folder).snapshot(), Settings())
+    library = LintContext(PromptStore.open(folder).snapshot(), Settings())
     return [
         f"{found.problem.line}:{found.problem.column} {found.problem.code}"
         if found.name is None
@@ -178,7 +179,7 @@ def test_folders_that_are_not_ones_own(tmp_path: Path) -> None:
         file.write_text("def")
     (tmp_path / "all/env/pyvenv.cfg").write_text("")
     checked(tmp_path, "")
-    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    library = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     assert check_code(library, [tmp_path / "all"]) == []
 
 
@@ -211,6 +212,6 @@ def test_every_rule_has_a_case() -> None:
 
 def test_a_near_match_is_told(tmp_path: Path) -> None:
     checked(tmp_path, OPEN + "store.get('great')\n")
-    library = Library(PromptStore.open(tmp_path).snapshot(), Settings())
+    library = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     (finding,) = check_code(library, [tmp_path / "src/app.py"])
     assert finding.problem.message == "There is no prompt 'great'. Did you mean 'greet'?"

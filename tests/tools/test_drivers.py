@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from promptstore.compare.merge import Sides, merge_files
-from promptstore.promptfile import loads
+from promptstore.promptfile.reader import loads
 from tests.gitrepo import GitRepo
 
 COMMAND = f"{sys.executable} -m promptstore"

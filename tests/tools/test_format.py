@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import PromptFileError
-from promptstore.lint.fixes import mend_keys
-from promptstore.promptfile import comments_of, dumps, format_file, loads
+from promptstore.lint.fixes import fix_keys
+from promptstore.promptfile.formatter import comments_of, format_file
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 
 FORMATTED: dict[str, tuple[str, str]] = {
     "quotes that nobody needs": ('prompt: "Hello"\n', "prompt: Hello\n"),
@@ -107,4 +109,4 @@ MENDED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("source", "expected"), MENDED.values(), ids=list(MENDED))
 def test_near_miss_keys_are_mended(source: str, expected: str) -> None:
-    assert mend_keys(source.encode(), "a.yaml").decode() == expected
+    assert fix_keys(source.encode(), "a.yaml").decode() == expected

@@ -6,9 +6,12 @@ import jsonschema
 from hypothesis import given, settings
 
 from promptstore.compare.merge import Sides, merge_files
+from promptstore.model.fileschema import file_schema
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import dumps, file_schema, format_file, loads
-from promptstore.review import judge
+from promptstore.promptfile.formatter import format_file
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
+from promptstore.review.impact import judge
 from tests.promptfile.strategies import prompts
 
 FEW = settings(max_examples=settings().max_examples // 4)

@@ -7,13 +7,14 @@ network otherwise, and tests use none.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from tests.gitrepo import GitRepo
 
@@ -25,7 +26,7 @@ HOOKS = TOP / ".pre-commit-hooks.yaml"
 def hooked(repo: GitRepo, tmp_path: Path) -> GitRepo:
     hooks = GitRepo.init(tmp_path / "hooks")
     rev = hooks.commit({".pre-commit-hooks.yaml": HOOKS.read_bytes()})
-    ids = [hook["id"] for hook in yaml.safe_load(HOOKS.read_text())]
+    ids = [hook["id"] for hook in YAML(typ="safe").load(HOOKS.read_text())]
     config = {
         "repos": [
             {
@@ -38,9 +39,7 @@ def hooked(repo: GitRepo, tmp_path: Path) -> GitRepo:
             }
         ]
     }
-    repo.commit(
-        {".pre-commit-config.yaml": yaml.safe_dump(config), "prompts/a.yaml": "prompt: x\n"}
-    )
+    repo.commit({".pre-commit-config.yaml": json.dumps(config), "prompts/a.yaml": "prompt: x\n"})
     return repo
 
 

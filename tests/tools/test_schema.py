@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 
 from promptstore.errors import PromptFileError
-from promptstore.promptfile import codes, file_schema, parse, parse_yaml
+from promptstore.model.fileschema import file_schema
+from promptstore.promptfile import codes
+from promptstore.promptfile.reader import parse, parse_yaml
 
 TOP = Path(__file__).parents[2]
 SCHEMA = file_schema()
@@ -27,6 +29,7 @@ ONLY_THE_READER: dict[str, str] = {
     "variable-names": "words that a template takes are many",
     "variable-names-of-simple": "and depend on the language",
     "variables-with-none": "template and variables stand apart",
+    "a-tool-result-of-a-broken-part": "a schema of parts that hold parts has no end",
     "a-number-too-large": "a number is a number",
 }
 

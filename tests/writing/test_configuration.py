@@ -19,8 +19,9 @@ NUMBERS = count()
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home folder of this process, with a file that git reads everywhere."""
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
     levels = {ConfigLevel.GLOBAL: tmp_path / "home", ConfigLevel.XDG: tmp_path / "xdg"}
     before = {level: pygit2.settings.search_path[level] for level in levels}
     for level, folder in levels.items():

@@ -42,7 +42,7 @@ class TestSet:
     def test_the_newest_version_at_the_tip(self, store: PromptStore, repo: GitRepo) -> None:
         repo.commit({"prompts/other.yaml": "prompt: changed\n"})
         labelled = store.set_label("greet", "production")
-        assert (labelled.version, labelled.labels) == (3, ("production",))
+        assert (labelled.version, labelled.label) == (3, "production")
         assert labelled.render().text == "three changed"
         assert (
             label_file(repo).replace(chr(34), "") == f"greet: {{version: 3, commit: {repo.head()}}}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptstore.history.labels import BRANCH
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile import dumps
+from promptstore.promptfile.writer import dumps
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from promptstore import promptfile
 from promptstore.errors import (
     LabelNotFoundError,
     PromptDeletedError,
@@ -26,6 +25,7 @@ from promptstore.errors import (
     VersionNotFoundError,
 )
 from promptstore.model.prompt import Prompt
+from promptstore.promptfile.writer import dumps
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure
@@ -176,7 +176,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(name=NAMES, text=TEXTS, comment=st.sampled_from(["", "# by hand"]))
     def commit_with_git(self, name: str, text: str, comment: str) -> None:
         first = f"{comment}\n" if comment else ""
-        data = first + promptfile.dumps(Prompt(prompt=text))
+        data = first + dumps(Prompt(prompt=text))
         self.repo.commit({f"prompts/{name}.yaml": data}, "By hand")
         self.model.put(name, File(text, comment))
 

@@ -99,7 +99,6 @@ class TestSave:
     @pytest.mark.parametrize(
         ("prompt", "error", "message"),
         [
-            (Prompt(), InvalidArgumentError, "Neither `prompt:`"),
             (Prompt(prompt="{% if %}"), TemplateSyntaxError, "greet: line 1 of the template"),
             (Prompt(messages=(Message("user", "{{"),)), TemplateSyntaxError, "greet: line 1"),
             (b"promt: x\n", PromptFileError, r"prompts/greet\.yaml:1:1: PS"),

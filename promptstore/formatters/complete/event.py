@@ -1,22 +1,26 @@
-"""One event as lines: what is known about it, its tools, what went in and out, its error."""
+"""An event or a trace as lines: what is known about it, its tools, what went in and out, its error.
+
+Nothing of the event is lost, and no content can be taken for what the layout adds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from promptstore.formatters.complete.conversation import write_messages
+from promptstore.formatters.complete.messages import MessageReader, holds_messages
 from promptstore.formatters.complete.writing import (
     DASH,
     RULE,
     Writer,
     decoded,
+    escaped,
     one_row,
-    outline,
     scalar_text,
 )
-from promptstore.formatters.events import Event
-from promptstore.formatters.providers import holds_messages, read_messages
+from promptstore.formatters.events import Event, Node, Trace
+from promptstore.formatters.jsontext import one_line
+from promptstore.formatters.options import TextReprOptions
 
 _FACTS: Final = (  # label, property, unit
     ("trace", "$ai_trace_id", ""),
@@ -54,55 +58,132 @@ _KNOWN: Final = {
     "$ai_tools", *_ERRORS, *(key for _, key, _ in _FACTS), *(key for _, key in _SECTIONS)
 }  # fmt: skip
 _OWN_FIELDS: Final = ("event", "id")
+_MOST: Final = 100_000  # events of a trace that are laid out; the others stand on one line
+_DEEPEST: Final = 20  # levels of a tree that get an indentation of their own
 
 
-def write_event(event: Event, writer: Writer) -> None:
-    """Lay out one event.
+def write(found: Event | Trace, options: TextReprOptions) -> tuple[list[str], bool]:
+    """Write an event or a trace.
 
     Args:
-        event: The event.
-        writer: Takes the lines.
+        found: The event or the trace.
+        options: The options.
+
+    Returns:
+        The lines, and whether something of it was taken out.
     """
-    properties = event.properties
-    facts = _facts(properties)
-    writer.add(event_title(event), RULE, *(["", *facts] if facts else []))
-    _write_tools(decoded(properties.get("$ai_tools")), writer)
-    for label, key in _SECTIONS:
-        _write_section(label, decoded(properties.get(key)), writer)
-    _write_error(properties, writer)
-    others = {key: value for key, value in properties.items() if key not in _KNOWN}
-    _write_outline("OTHER PROPERTIES", others, writer)
-    fields = {key: value for key, value in event.fields.items() if key not in _OWN_FIELDS}
-    _write_outline("OTHER FIELDS", fields, writer)
+    text = _EventText(options)
+    if isinstance(found, Event):
+        text.add_event(found)
+    else:
+        text.add_trace(found)
+    return text.lines, text.is_shortened
 
 
-def event_title(event: Event) -> str:
-    """Name an event's kind and id on one line."""
-    kind = (event.kind or "event").removeprefix("$ai_").upper()
-    shown = "" if event.id is None else f" {' '.join(outline(event.id))}"
-    return one_row(f"{scalar_text(kind)}{shown}")
+class _EventText(Writer):
+    """The text of events."""
 
+    def __init__(self, options: TextReprOptions) -> None:
+        super().__init__(options)
+        self._reader = MessageReader()
 
-def _facts(properties: Mapping[str, Any]) -> list[str]:
-    lines: list[str] = []
-    for label, key, unit in _FACTS:
-        value = decoded(properties.get(key))
+    def add_trace(self, trace: Trace) -> None:
+        root = Event({"event": "$ai_trace", **trace.root.fields}, trace.root.properties)
+        self.add_event(root)
+        if not trace.nodes:
+            return
+        self.add("", DASH, "", f"EVENTS: {len(trace.nodes)}", "")
+        shown, further = trace.nodes[:_MOST], trace.nodes[_MOST:]
+        for number, node in enumerate(shown, 1):
+            self.add(self._tree_line(number, node))
+        if not self.options.collapsed:
+            for number, node in enumerate(shown, 1):
+                self.add("", RULE, f"EVENT #{number}", "")
+                self.add_event(node.event)
+        if further:
+            events = [{**n.event.fields, "properties": n.event.properties} for n in further]
+            self.add("", RULE, f"FURTHER EVENTS: {len(further)}", "")
+            self.add(escaped(one_line(events, escaped=False)))
+
+    def add_event(self, event: Event) -> None:
+        properties = event.properties
+        facts = self._facts(properties)
+        self.add(self._title(event), RULE, *(["", *facts] if facts else []))
+        self._add_tools(decoded(properties.get("$ai_tools")))
+        for label, key in _SECTIONS:
+            self._add_section(label, decoded(properties.get(key)))
+        self._add_error(properties)
+        others = {key: value for key, value in properties.items() if key not in _KNOWN}
+        self._add_rest("OTHER PROPERTIES", others)
+        fields = {key: value for key, value in event.fields.items() if key not in _OWN_FIELDS}
+        self._add_rest("OTHER FIELDS", fields)
+
+    def _title(self, event: Event) -> str:
+        """Name an event's kind and id on one line."""
+        kind = event.kind or "EVENT"
+        if kind.startswith("$ai_"):
+            kind = kind.removeprefix("$ai_").upper()
+        shown = "" if event.id is None else f" {' '.join(self.outline(event.id))}"
+        return one_row(f"{scalar_text(kind)}{shown}")
+
+    def _facts(self, properties: Mapping[str, Any]) -> list[str]:
+        lines: list[str] = []
+        for label, key, unit in _FACTS:
+            if key not in properties:
+                continue
+            value = decoded(properties[key])
+            if value is None or value == "":
+                continue
+            if isinstance(value, dict | list):
+                lines += self.outline({label: value})
+            else:
+                lines.append(f"{label}: {scalar_text(value)}{unit}")
+        return lines
+
+    def _add_tools(self, tools: Any) -> None:
+        if not tools:
+            return
+        found = _read_tools(tools)
+        self.add("", DASH, "", f"TOOLS: {len(found)}")
+        for index, tool in enumerate(found):
+            if not self.has_room:
+                self.add("", *self.outline(found[index:]))
+                return
+            self.add("", *self.outline(tool))
+
+    def _add_section(self, label: str, value: Any) -> None:
         if value is None or value == "":
-            continue
-        if isinstance(value, dict | list):
-            lines += outline({label: value})
+            return
+        self.add("", DASH, "", f"{label}:")
+        if isinstance(value, str):
+            self.add("")
+            self.add_content(value)
+        elif not holds_messages(value):
+            self.add("")
+            self.add_outline(value)
         else:
-            lines.append(f"{label}: {scalar_text(value)}{unit}")
-    return lines
+            self.add_messages(self._reader.read(value))
 
+    def _add_error(self, properties: Mapping[str, Any]) -> None:
+        error, flag = decoded(properties.get("$ai_error")), properties.get("$ai_is_error")
+        if not error and not flag:
+            return
+        self.add("", DASH, "", "ERROR:", "")
+        if error:
+            self.add_outline(error)
+        else:
+            self.add("no details")
+        if flag and not isinstance(flag, int):
+            self.add(*self.outline({"$ai_is_error": flag}))
 
-def _write_tools(tools: Any, writer: Writer) -> None:
-    if not tools:
-        return
-    found = _read_tools(tools)
-    writer.add("", DASH, "", f"TOOLS: {len(found)}")
-    for tool in found:
-        writer.add("", *outline(tool))
+    def _add_rest(self, label: str, values: Mapping[str, Any]) -> None:
+        if values:
+            self.add("", DASH, "", f"{label}:", "", *self.outline(dict(values)))
+
+    def _tree_line(self, number: int, node: Node) -> str:
+        indent = "  " * min(node.depth, _DEEPEST)
+        deep = f" (level {node.depth})" if node.depth > _DEEPEST else ""
+        return f"{indent}#{number} {self._title(node.event)}{deep}{_summary(node.event)}"
 
 
 def _read_tools(tools: Any) -> Sequence[Any]:
@@ -129,33 +210,17 @@ def _unbundled(tool: Any) -> list[Any]:
     return [tool]
 
 
-def _write_section(label: str, value: Any, writer: Writer) -> None:
-    if value is None or value == "":
-        return
-    writer.add("", DASH, "", f"{label}:")
-    if isinstance(value, str):
-        writer.add("")
-        writer.add_content(value)
-    elif not holds_messages(value):
-        writer.add("")
-        writer.add_outline(value)
-    else:
-        write_messages(read_messages(value), writer)
+def _summary(event: Event) -> str:
+    properties = event.properties
+    parts: list[str] = [
+        f"{one_row(scalar_text(value))}{unit}"
+        for key, unit in (("$ai_span_name", ""), ("$ai_model", ""), ("$ai_latency", " s"))
+        if _is_shown(value := properties.get(key))
+    ]
+    if properties.get("$ai_is_error") or properties.get("$ai_error"):
+        parts.append("ERROR")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
-def _write_error(properties: Mapping[str, Any], writer: Writer) -> None:
-    error, flag = decoded(properties.get("$ai_error")), properties.get("$ai_is_error")
-    if not error and not flag:
-        return
-    writer.add("", DASH, "", "ERROR:", "")
-    if error:
-        writer.add_outline(error)
-    else:
-        writer.add("no details")
-    if flag and not isinstance(flag, int):
-        writer.add(*outline({"$ai_is_error": flag}))
-
-
-def _write_outline(label: str, values: Mapping[str, Any], writer: Writer) -> None:
-    if values:
-        writer.add("", DASH, "", f"{label}:", "", *outline(dict(values)))
+def _is_shown(value: Any) -> bool:
+    return value is not None and value != "" and not isinstance(value, dict | list)

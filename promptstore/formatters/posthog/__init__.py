@@ -5,6 +5,6 @@ Where PostHog's formatter fails, a reader gets what he would expect there.
 
 from __future__ import annotations
 
-from promptstore.formatters.posthog.tree import event_lines, trace_lines
+from promptstore.formatters.posthog.tree import write
 
-__all__ = ["event_lines", "trace_lines"]
+__all__ = ["write"]

@@ -2,150 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.formatters.events import Event, Node, Trace
+from promptstore.formatters.finishing import hidden
 from promptstore.formatters.jsontext import indented, python_text
 from promptstore.formatters.options import TextReprOptions
 from promptstore.formatters.posthog.content import UnreadableError
-from promptstore.formatters.posthog.messages import (
-    DASH,
-    content_lines,
-    strict_choice_messages,
-    strict_message_lines,
-)
-from promptstore.formatters.posthog.sections import (
-    embedding_lines,
-    evaluation_lines,
-    evaluation_result,
-    generation_lines,
-)
-from promptstore.formatters.posthog.span import (
+from promptstore.formatters.posthog.events import (
     RULE,
-    span_lines,
+    EventLayout,
+    evaluation_result,
     starts_with_message,
     title,
 )
-from promptstore.formatters.shortening import Piece, hidden
+from promptstore.formatters.posthog.messages import DASH, choice_messages
 
 _DEEPEST: Final = 10
 _Properties = Mapping[str, Any]
 
 
-def event_lines(event: Event, options: TextReprOptions) -> list[Piece]:
-    """Write one event as its kind asks; an unknown kind is written as a generation.
+def write(found: Event | Trace, options: TextReprOptions) -> tuple[list[str], bool]:
+    """Write an event or a trace.
 
     Args:
-        event: The event.
+        found: The event or the trace.
         options: The options.
 
     Returns:
-        The lines.
+        The lines, and False: PostHog does not tell whether something of it was taken out.
     """
-    if event.kind == "$ai_span":
-        return span_lines(event.properties, options)
-    if event.kind == "$ai_embedding":
-        return embedding_lines(event.properties, options)
-    if event.kind == "$ai_evaluation":
-        return evaluation_lines(event.properties)
-    return generation_lines(event.properties, options)
+    layout = _TraceLayout(options)
+    return layout.trace(found) if isinstance(found, Trace) else layout.event(found), False
 
 
-def trace_lines(trace: Trace, options: TextReprOptions) -> list[Piece]:
-    """Write a trace.
+class _TraceLayout(EventLayout):
+    """Lays out traces as PostHog does."""
 
-    Args:
-        trace: The trace.
-        options: The options.
+    def trace(self, trace: Trace) -> list[str]:
+        properties, fields = trace.root.properties, trace.root.fields
+        if trace.is_alone and (lines := self.generation(properties)):
+            return [*lines, *self._states(properties, fields)]
+        name = properties.get("$ai_span_name") or fields.get("traceName")
+        lines = [title(name or fields.get("trace_name") or "TRACE", "TRACE"), RULE]
+        if error := properties.get("$ai_error"):
+            text = error if isinstance(error, str) else indented(error)
+            lines += ["", DASH, "", "TRACE ERROR:", "", text]
+        if trace.nodes:
+            return [*lines, "", DASH, "", "TRACE HIERARCHY:", "", *self._tree(trace.nodes)]
+        return [*lines, *self._states(properties, fields)]
 
-    Returns:
-        The lines.
-    """
-    properties, fields = trace.root.properties, trace.root.fields
-    name = properties.get("$ai_span_name") or fields.get("traceName") or fields.get("trace_name")
-    lines: list[Piece] = [title(name or "TRACE", "TRACE"), RULE]
-    if error := properties.get("$ai_error"):
-        text = error if isinstance(error, str) else indented(error)
-        lines += ["", DASH, "", "TRACE ERROR:", "", text]
-    if trace.nodes:
-        lines += ["", DASH, "", "TRACE HIERARCHY:", "", *_tree_lines(trace.nodes, options)]
+    def _states(self, properties: _Properties, fields: Mapping[str, Any]) -> list[str]:
+        given = properties.get("$ai_input_state") or fields.get("inputState")
+        made = properties.get("$ai_output_state") or fields.get("outputState")
+        lines: list[str] = []
+        for label, state in (
+            ("INPUT", given or fields.get("input_state")),
+            ("OUTPUT", made or fields.get("output_state")),
+        ):
+            if state and (section := self._trace_state(label, state)):
+                lines += ["", DASH, *section]
         return lines
-    for section in _states(properties, fields, options):
-        if section:
-            lines += ["", DASH, *section]
-    return lines
 
-
-def _states(
-    properties: _Properties, fields: Mapping[str, Any], options: TextReprOptions
-) -> Iterator[list[Piece]]:
-    given = properties.get("$ai_input_state") or fields.get("inputState")
-    yield _state_lines("INPUT", given or fields.get("input_state"), list, options)
-    made = properties.get("$ai_output_state") or fields.get("outputState")
-    yield _state_lines(
-        "OUTPUT", made or fields.get("output_state"), strict_choice_messages, options
-    )
-
-
-def _state_lines(
-    label: str, state: Any, read: Callable[[Sequence[Any]], list[Any]], options: TextReprOptions
-) -> list[Piece]:
-    if not state:
-        return []
-    if isinstance(state, list) and starts_with_message(state):
-        try:
-            messages = read(state)
-            lines = strict_message_lines(messages, options)
+    def _trace_state(self, label: str, state: Any) -> list[str]:
+        shown = [python_text(state)]
+        if isinstance(state, list) and starts_with_message(state):
+            try:
+                messages = state if label == "INPUT" else choice_messages(state, is_strict=True)
+                lines = self.messages(messages, is_strict=True)
+            except UnreadableError:
+                return ["", f"TRACE {label}:", "", *shown]
             return ["", f"{label}:", *lines] if messages else []
-        except UnreadableError:
-            return ["", f"TRACE {label}:", "", python_text(state)]
-    if isinstance(state, str):
-        return ["", f"TRACE {label}:", "", *content_lines(state, options)]
-    if isinstance(state, dict | list):
-        return ["", f"TRACE {label}:", "", *content_lines(indented(state), options)]
-    return ["", f"TRACE {label}:", "", python_text(state)]
+        if isinstance(state, str | dict | list):
+            shown = self.content(state if isinstance(state, str) else indented(state))
+        return ["", f"TRACE {label}:", "", *shown]
 
+    def _tree(self, nodes: Sequence[Node]) -> list[str]:
+        lines: list[str] = []
+        pads: list[str] = []  # what stands before the connector, one piece for each level
+        above = -1
+        for node in nodes:
+            if node.depth <= _DEEPEST:
+                del pads[node.depth :]
+                pad = "   " if node.is_last else "│  "
+                lines += self._node(node, "".join(pads), pad)
+                pads.append(pad)
+            elif node.depth == _DEEPEST + 1 and above == _DEEPEST:
+                lines.append("".join(pads) + "  [... max depth reached]")
+            above = node.depth
+        return lines
 
-def _tree_lines(nodes: Sequence[Node], options: TextReprOptions) -> list[str]:
-    lines: list[str] = []
-    pads: list[str] = []  # what stands before the connector, one piece for each level
-    above = -1
-    for node in nodes:
-        if node.depth <= _DEEPEST:
-            del pads[node.depth :]
-            pad = "   " if node.is_last else "│  "
-            lines += _node_lines(node, "".join(pads), pad, options)
-            pads.append(pad)
-        elif node.depth == _DEEPEST + 1 and above == _DEEPEST:
-            lines.append("".join(pads) + "  [... max depth reached]")
-        above = node.depth
-    return lines
-
-
-def _node_lines(node: Node, prefix: str, pad: str, options: TextReprOptions) -> list[str]:
-    event = node.event
-    kind, summarise = _KINDS.get(event.kind or "", ("[EVENT]", None))
-    start = prefix + ("└─ " if node.is_last else "├─ ")
-    if summarise is None:
-        return [f"{start}{_link(event, options)} {_unknown_summary(event)}"]
-    head = f"{kind} {summarise(event.properties)}"
-    if options.collapsed:
-        return [start + head]
-    text = "\n".join(map(str, event_lines(event, options)))
-    if options.include_markers:
-        return [f"{start}<<<GEN_EXPANDABLE|{_id(event)}|{head}|{hidden(text)}>>>"]
-    return [f"{start}[+] {head}", *(f"{prefix}{pad}    {line}" for line in text.split("\n"))]
-
-
-def _link(event: Event, options: TextReprOptions) -> str:
-    if options.collapsed or not options.include_markers:
-        return "[EVENT]"
-    return f"<<<EVENT_LINK|{_id(event)}|[EVENT]>>>"
-
-
-def _id(event: Event) -> str:
-    return python_text(event.fields.get("id", "unknown"))
+    def _node(self, node: Node, prefix: str, pad: str) -> list[str]:
+        event, options = node.event, self.options
+        kind, summarise = _KINDS.get(event.kind or "", ("[EVENT]", None))
+        start = prefix + ("└─ " if node.is_last else "├─ ")
+        has_markers = options.include_markers and not options.collapsed
+        name = python_text(event.fields.get("id", "unknown"))
+        if summarise is None:
+            link = f"<<<EVENT_LINK|{name}|[EVENT]>>>" if has_markers else "[EVENT]"
+            return [f"{start}{link} {_unknown_summary(event)}"]
+        head = f"{kind} {summarise(event.properties)}"
+        if options.collapsed:
+            return [start + head]
+        text = "\n".join(self.event(event))
+        if has_markers:
+            return [f"{start}<<<GEN_EXPANDABLE|{name}|{head}|{hidden(text)}>>>"]
+        return [f"{start}[+] {head}", *(f"{prefix}{pad}    {line}" for line in text.split("\n"))]
 
 
 def _unknown_summary(event: Event) -> str:
@@ -153,54 +116,43 @@ def _unknown_summary(event: Event) -> str:
     return "unknown" if kind is None else python_text(kind)
 
 
-def _summary(name: Any, parts: Sequence[str | None]) -> str:
+def _summary(name: Any, *parts: str | None) -> str:
     shown = ", ".join(part for part in parts if part is not None)
     return f"{python_text(name)} ({shown})" if shown else python_text(name)
 
 
-def _generation_summary(properties: _Properties) -> str:
+def _model_summary(properties: _Properties, default: str, *between: str | None) -> str:
     model = properties.get("$ai_model")
+    is_error = properties.get("$ai_is_error") or properties.get("$ai_error")
     return _summary(
-        properties.get("$ai_span_name") or model or "generation",
-        [
-            _latency(properties.get("$ai_latency")),
-            _latency(properties.get("$ai_time_to_first_token"), "TTFT: "),
-            _cost(properties.get("$ai_total_cost_usd")),
-            python_text(model) if model else None,
-            "ERROR" if properties.get("$ai_is_error") or properties.get("$ai_error") else None,
-        ],
+        properties.get("$ai_span_name") or model or default,
+        _latency(properties.get("$ai_latency")),
+        *between,
+        _cost(properties.get("$ai_total_cost_usd")),
+        python_text(model) if model else None,
+        "ERROR" if is_error else None,
     )
 
 
-def _span_summary(properties: _Properties) -> str:
-    return _summary(
-        properties.get("$ai_span_name", "span"),
-        [
-            _latency(properties.get("$ai_latency")),
-            "ERROR" if properties.get("$ai_is_error") else None,
-        ],
-    )
+def _generation_summary(properties: _Properties) -> str:
+    first = _latency(properties.get("$ai_time_to_first_token"), "TTFT: ")
+    return _model_summary(properties, "generation", first)
 
 
 def _embedding_summary(properties: _Properties) -> str:
-    model = properties.get("$ai_model")
-    return _summary(
-        properties.get("$ai_span_name") or model or "embedding",
-        [
-            _latency(properties.get("$ai_latency")),
-            _cost(properties.get("$ai_total_cost_usd")),
-            python_text(model) if model else None,
-            "ERROR" if properties.get("$ai_is_error") or properties.get("$ai_error") else None,
-        ],
-    )
+    return _model_summary(properties, "embedding")
+
+
+def _span_summary(properties: _Properties) -> str:
+    error = "ERROR" if properties.get("$ai_is_error") else None
+    name = properties.get("$ai_span_name", "span")
+    return _summary(name, _latency(properties.get("$ai_latency")), error)
 
 
 def _evaluation_summary(properties: _Properties) -> str:
     runtime = properties.get("$ai_evaluation_runtime")
-    return _summary(
-        properties.get("$ai_evaluation_name", "evaluation"),
-        [python_text(runtime) if runtime else None, evaluation_result(properties)],
-    )
+    name = properties.get("$ai_evaluation_name", "evaluation")
+    return _summary(name, python_text(runtime) if runtime else None, evaluation_result(properties))
 
 
 def _latency(value: Any, label: str = "") -> str | None:

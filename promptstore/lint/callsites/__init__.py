@@ -2,9 +2,3 @@
 
 Only the syntax tree is read: nothing is imported and nothing is run.
 """
-
-from __future__ import annotations
-
-from promptstore.lint.callsites.checking import check_code
-
-__all__ = ["check_code"]

@@ -249,7 +249,7 @@ class Reader(ast.NodeVisitor):
 
 
 def _bound(node: ast.AST) -> str | None:
-    """Give the name that a part of the code gives a value to, if it is one that does."""
+    """Return the name that a part of the code gives a value to, if it is one that does."""
     if isinstance(node, ast.arg):
         return node.arg
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from promptstore.errors import Problem, PromptFileError, TemplateError
-from promptstore.lint import RULES, Finding, Library, severity_of
 from promptstore.lint import callsite_rules as rules
 from promptstore.lint.callsites.calls import UNKNOWN, Call, Reader
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
 from promptstore.lint.ignores import Ignores
-from promptstore.lint.library import hint
-from promptstore.model.binding import UnfitValueError, fit
+from promptstore.model.binding import fit
 from promptstore.model.rendering import Signature, signature
+from promptstore.model.values import UnfitValueError
 
 
 @dataclass(slots=True)
@@ -31,11 +32,13 @@ class _Code:
     ignores: dict[str, Ignores] = field(default_factory=dict)
 
 
-def check_code(library: Library, paths: Sequence[Path], *, unused: bool = False) -> list[Finding]:
+def check_code(
+    context: LintContext, paths: Sequence[Path], *, unused: bool = False
+) -> list[Finding]:
     """Check the calls in Python files.
 
     Args:
-        library: The prompts.
+        context: The prompts.
         paths: Python files, and folders of them.
         unused: Whether prompts that nothing uses are told too.
 
@@ -44,21 +47,21 @@ def check_code(library: Library, paths: Sequence[Path], *, unused: bool = False)
     """
     code = _read_code(paths)
     found = [*code.faults]
-    signature_of = cache(partial(_signature, library))
+    signature_of = cache(partial(_signature, context))
     for call in code.calls:
-        found += ((call.path, problem) for problem in _problems(library, call, signature_of))
+        found += ((call.path, problem) for problem in _problems(context, call, signature_of))
     findings = [
-        _finding(library, path, problem, None)
+        _finding(context, path, problem, None)
         for path, problem in found
         if not (path in code.ignores and code.ignores[path].hides(problem))
     ]
     if unused:
-        findings += _unused(library, code.words)
-    return sorted(set(findings), key=lambda one: (one.path, one.problem))
+        findings += _unused(context, code.words)
+    return sorted(set(findings))
 
 
-def _finding(library: Library, path: str, problem: Problem, name: str | None) -> Finding:
-    return Finding(path, problem, name, severity_of(problem.code, library.settings))
+def _finding(context: LintContext, path: str, problem: Problem, name: str | None) -> Finding:
+    return Finding(path, problem, name, context.settings.severity_of(problem.code))
 
 
 def _read_code(paths: Sequence[Path]) -> _Code:
@@ -103,32 +106,32 @@ def _python_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
 
 
-def _signature(library: Library, name: str) -> Signature | None:
-    """Tell what a prompt takes, or None where it cannot be rendered; that is told at its file."""
+def _signature(context: LintContext, name: str) -> Signature | None:
+    """Return what a prompt takes, or None where it cannot be rendered; that is told at its file."""
     try:
-        return signature(library.complete(name))
+        return signature(context.complete(name))
     except (TemplateError, PromptFileError):
         return None
 
 
 def _problems(
-    library: Library, call: Call, signature_of: Callable[[str], Signature | None]
+    context: LintContext, call: Call, signature_of: Callable[[str], Signature | None]
 ) -> Iterator[Problem]:
-    for code, message in _faults(library, call, signature_of):
-        if library.settings.wants(code, call.name, by_default=RULES[code].is_on):
+    for code, message in _faults(context, call, signature_of):
+        if context.settings.wants(code, call.name):
             yield Problem(call.line, call.column, code, message)
 
 
 def _faults(
-    library: Library, call: Call, signature_of: Callable[[str], Signature | None]
+    context: LintContext, call: Call, signature_of: Callable[[str], Signature | None]
 ) -> Iterator[tuple[str, str]]:
     if call.is_pinned:
         return  # What was there then cannot be told from what is there now.
-    if call.name not in library.known:
-        advice = hint(call.name, library.names)
+    if call.name not in context.known:
+        advice = context.hint(call.name, context.names)
         yield rules.UNKNOWN_NAME.code, f"There is no prompt {call.name!r}.{advice}"
         return
-    document = library.document(call.name)
+    document = context.document(call.name)
     if document is None:
         return  # The file's own problems are told at the file.
     if document.prompt.deleted:
@@ -140,11 +143,11 @@ def _faults(
         return
     called = signature_of(call.name) if call.values is not None else None
     if call.values is not None and called is not None:
-        yield from _value_faults(call, call.values, called)
+        yield from _value_faults(context, call, call.values, called)
 
 
 def _value_faults(
-    call: Call, values: dict[str, Any], called: Signature
+    context: LintContext, call: Call, values: dict[str, Any], called: Signature
 ) -> Iterator[tuple[str, str]]:
     for name in called.required:
         if name not in values:
@@ -153,7 +156,9 @@ def _value_faults(
     for name, value in values.items():
         variable = called.variables.get(name)
         if variable is None:
-            message = f"{call.name!r} has no variable {name!r}.{hint(name, called.variables)}"
+            message = (
+                f"{call.name!r} has no variable {name!r}.{context.hint(name, called.variables)}"
+            )
             yield rules.UNKNOWN_VALUE.code, message
         elif value is not UNKNOWN:
             try:
@@ -163,15 +168,15 @@ def _value_faults(
                 yield rules.WRONG_VALUE.code, message
 
 
-def _unused(library: Library, words: set[str]) -> Iterator[Finding]:
-    included = {name for found in library.raw_includes.values() for name in found}
-    for name in library.names:
-        document = library.document(name)
+def _unused(context: LintContext, words: set[str]) -> Iterator[Finding]:
+    included = {name for found in context.raw_includes.values() for name in found}
+    for name in context.names:
+        document = context.document(name)
         if name in words or name in included or document is None or document.prompt.deleted:
             continue
         code = rules.UNUSED_PROMPT.code
         message = f"Nothing in the code that was read uses {name!r}."
         problem = Problem(1, 1, code, message)
-        is_hidden = Ignores(library.source(name)).hides(problem)
-        if library.settings.wants(code, name, by_default=True) and not is_hidden:
-            yield _finding(library, document.path, problem, name)
+        is_hidden = Ignores(context.source(name)).hides(problem)
+        if context.settings.wants(code, name) and not is_hidden:
+            yield _finding(context, document.path, problem, name)

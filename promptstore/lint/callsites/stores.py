@@ -47,7 +47,7 @@ def find_stores(tree: ast.Module) -> Iterator[str]:
 
 
 def assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Give what is given a value by a part of the code, each with that value."""
+    """Return what is given a value by a part of the code, each with that value."""
     if isinstance(node, ast.Assign):
         yield from ((target, node.value) for target in node.targets)
     elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
@@ -57,7 +57,7 @@ def assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def makes_a_store(node: ast.expr) -> bool:
-    """Tell whether an expression makes a store: opens it, or takes a snapshot of it."""
+    """Return whether an expression makes a store: opens it, or takes a snapshot of it."""
     if not isinstance(node, ast.Call):
         return False
     spelled = spelled_as(node.func).split(".")
@@ -88,7 +88,7 @@ def _is_cast(node: ast.expr, types: Collection[str]) -> bool:
 
 
 def _is_of_posthog(node: ast.AST) -> bool:
-    """Tell whether `Prompts` is imported from PostHog's SDK here."""
+    """Return whether `Prompts` is imported from PostHog's SDK here."""
     return (
         isinstance(node, ast.ImportFrom)
         and (node.module or "").split(".")[0] == "posthog"
@@ -110,7 +110,7 @@ def spelled_as(node: ast.expr) -> str:
 
 
 def imports_promptstore(node: ast.AST) -> bool:
-    """Tell whether this is an import of promptstore."""
+    """Return whether this is an import of promptstore."""
     if isinstance(node, ast.ImportFrom):
         return (node.module or "").split(".")[0] == "promptstore"
     return isinstance(node, ast.Import) and any(

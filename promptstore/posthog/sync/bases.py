@@ -21,7 +21,8 @@ from promptstore.errors import (
     SyncRefusedError,
 )
 from promptstore.git import is_ancestor
-from promptstore.model.prompt import Prompt, Version
+from promptstore.model.prompt import Prompt
+from promptstore.model.versions import Version
 from promptstore.posthog.sync.encoding import Wire
 from promptstore.posthog.sync.planning import DELETED
 from promptstore.posthog.sync.state import Held, trailers_of

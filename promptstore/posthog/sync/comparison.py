@@ -9,8 +9,13 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final, Generic
 
-from promptstore.errors import PromptFileError, RepositoryError, SyncRefusedError
-from promptstore.git import merge_texts
+from promptstore.compare.merge import (
+    MergeConflictError,
+    merge_mappings,
+    merge_messages,
+    merge_text_values,
+)
+from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, freeze, thaw
 from promptstore.posthog.sync.bases import BranchPast, find_bases
@@ -22,8 +27,6 @@ from promptstore.posthog.sync.state import Held, RemoteState, refuse_unkeepable
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
-_TOUCHING: Final = object()
-_ABSENT: Final = object()
 _LARGE: Final = 100_000
 """From how many characters on a text may be too large for a file, however it is written."""
 
@@ -310,64 +313,19 @@ def _merged(
     if name not in here or here[name].prompt.deleted:
         return None
     was, ours, theirs = base[name].wire, here[name].wire, there[name].wire
-    text = _merged_text(was.text, ours.text, theirs.text)
-    config = _merged_value(thaw(was.config), thaw(ours.config), thaw(theirs.config))
-    if text is None or config is None:
+    try:
+        text = _merged_text(was.text, ours.text, theirs.text)
+        config = merge_mappings(thaw(was.config), thaw(ours.config), thaw(theirs.config))
+    except MergeConflictError:
         return None
     return Wire(text, freeze(config))
 
 
-def _merged_text(was: str, ours: str, theirs: str) -> str | None:
-    lists = [read_messages(text) for text in (was, ours, theirs)]
-    if not any(lists):
-        return _merged_lines(was, ours, theirs)
-    first, second, third = lists
-    if not (first and second and third and len(first) == len(second) == len(third)):
-        # Messages were added or taken away, so it is not known which belong together.
-        return None
-    items = [
-        _merged_message(before, mine, other)
-        for before, mine, other in zip(first, second, third, strict=True)
-    ]
-    if _TOUCHING in items:
-        return None
-    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
-
-
-def _merged_lines(was: str, ours: str, theirs: str) -> str | None:
-    try:
-        return merge_texts(was, ours, theirs)
-    except RepositoryError:
-        return None  # Without the git program a person settles it.
-
-
-def _merged_message(was: Any, ours: Any, theirs: Any) -> Any:
-    one = _changed_one(was, ours, theirs)
-    if one is not _TOUCHING:
-        return one
-    roles = {item.get("role") for item in (was, ours, theirs)}
-    texts = [item.get("content") for item in (was, ours, theirs)]
-    if len(roles) > 1 or not all(isinstance(text, str) for text in texts):
-        return _TOUCHING
-    content = _merged_lines(*texts)
-    return _TOUCHING if content is None else {"role": ours["role"], "content": content}
-
-
-def _merged_value(
-    was: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Merge two objects key by key; None where both changed one key."""
-    merged = {
-        key: _changed_one(*(side.get(key, _ABSENT) for side in (was, ours, theirs)))
-        for key in dict.fromkeys([*ours, *theirs])
-    }
-    if _TOUCHING in merged.values():
-        return None
-    return {key: value for key, value in merged.items() if value is not _ABSENT}
-
-
-def _changed_one(was: Any, ours: Any, theirs: Any) -> Any:
-    """Give the side that changed, where not both did."""
-    if theirs in (was, ours):
-        return ours
-    return theirs if ours == was else _TOUCHING
+def _merged_text(was: str, ours: str, theirs: str) -> str:
+    first, second, third = (read_messages(text) for text in (was, ours, theirs))
+    if first and second and third:
+        items = merge_messages(first, second, third)
+        return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+    if first or second or third:
+        raise MergeConflictError
+    return merge_text_values(was, ours, theirs)

@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from promptstore import promptfile
 from promptstore.errors import (
     InvalidArgumentError,
     SyncRefusedError,
     TemplateError,
 )
-from promptstore.model.messages import Insert, Message
+from promptstore.model.messages import MESSAGE_KEYS, Insert, Message, without_nulls
+from promptstore.model.parts import ARGUMENTS
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict, thaw
 from promptstore.model.variables import Variable
+from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.substitution import split_simple
 
@@ -102,18 +104,18 @@ def decode(wire: Wire, onto: Prompt | None, *, keeps_config: bool, as_source: bo
         The prompt: encoded again, it has the same digest.
     """
     alive = replace(
-        onto or Prompt(template="simple"),
+        onto or Prompt(prompt="", template="simple"),
         deleted=False,
         deleted_reason=None,
         replaced_by=None,
-        config=wire.config if keeps_config or onto is None else onto.config,
+        config=dict(wire.config) if keeps_config or onto is None else onto.config,
     )
-    kept = _with_text(alive, wire.text, as_chat=onto is None or onto.is_chat)
+    kept = _with_text(alive, onto, wire.text, as_chat=onto is None or onto.is_chat)
     if onto is not None and _encodes_to(kept, wire, keeps_config=keeps_config, as_source=as_source):
-        return _declared(kept, onto)
+        return kept
     read = read_messages(wire.text)
-    changed = _with_text(alive, wire.text, as_chat=read is not None)
-    return _declared(replace(changed, template="simple", includes=FrozenDict()), onto)
+    simple = replace(alive, template="simple", includes={})
+    return _with_text(simple, onto, wire.text, as_chat=read is not None)
 
 
 def read_messages(text: str) -> list[Any] | None:
@@ -122,14 +124,14 @@ def read_messages(text: str) -> list[Any] | None:
         return None
     try:
         value = json.loads(text)
-        prompt = promptfile.loads(_dumped({"template": "none", "messages": value}))
+        prompt = loads(_dumped({"template": "none", "messages": value}))
     except (ValueError, RecursionError):
         # A broken prompt file is a ValueError too.
         return None
     if not any(isinstance(item, Message) for item in prompt.messages or ()):
         return None
-    messages: list[Any] = thaw(prompt.content["messages"])
-    return messages if messages == value else None
+    messages: list[Any] = prompt.content["messages"]
+    return messages if messages == without_nulls(value) else None
 
 
 def checked_file(name: str, prompt: Prompt) -> str:
@@ -139,7 +141,7 @@ def checked_file(name: str, prompt: Prompt) -> str:
         SyncRefusedError: No file can hold it.
     """
     try:
-        return promptfile.dumps(prompt)
+        return dumps(prompt)
     except InvalidArgumentError as error:
         raise SyncRefusedError(name=name, reason=f"no file can hold it. {error}") from None
 
@@ -198,9 +200,23 @@ def _only_substitutes(source: Source) -> bool:
 def _message(item: Message | Insert, flat: Callable[[str], str]) -> dict[str, Any]:
     if isinstance(item, Insert):
         return {"insert": item.insert}
-    if isinstance(item.content, str):
-        return {"role": item.role, "content": flat(item.content)}
-    return {"role": item.role, "content": _mapped(thaw(item.content), flat)}
+    message = {"role": item.role, "content": _mapped(item.content, flat)}
+    for key in MESSAGE_KEYS[2:]:
+        value = getattr(item, key)
+        if key == "tool_calls":
+            value = [_call(call, flat) for call in value or ()] or None
+        if value is not None:
+            message[key] = value
+    return message
+
+
+def _call(call: Mapping[str, Any], flat: Callable[[str], str]) -> dict[str, Any]:
+    """Change the arguments of a tool call, which are all that is a template in it."""
+    made = dict(call)
+    for key, name in ARGUMENTS.items():
+        if isinstance(call.get(key), dict) and name in call[key]:
+            made[key] = {**call[key], name: _mapped(call[key][name], flat)}
+    return made
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
@@ -209,7 +225,7 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {k: item if k == "type" else _mapped(item, change) for k, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_mapped(item, change) for item in value]
     return value
 
@@ -220,37 +236,42 @@ def _with_plain_variables(text: str) -> str:
     return "".join(f"{{{{{x}}}}}" if at % 2 else x for at, x in enumerate(pieces))
 
 
-def _with_text(prompt: Prompt, text: str, *, as_chat: bool) -> Prompt:
+def _with_text(prompt: Prompt, before: Prompt | None, text: str, *, as_chat: bool) -> Prompt:
     read = read_messages(text) if as_chat else None
     if read is None:
-        return replace(prompt, prompt=text, messages=None)
-    messages = promptfile.loads(_dumped({"template": "none", "messages": read})).messages
-    return replace(prompt, prompt=None, messages=messages)
+        variables = _declared(prompt, before, (Message("user", text),))
+        return replace(prompt, prompt=text, messages=None, variables=variables)
+    messages = loads(_dumped({"template": "none", "messages": read})).messages
+    variables = _declared(prompt, before, messages or ())
+    return replace(prompt, prompt=None, messages=messages, variables=variables)
 
 
 def _encodes_to(prompt: Prompt, wire: Wire, *, keeps_config: bool, as_source: bool) -> bool:
     try:
         again = encode(prompt, keeps_config=keeps_config, as_source=as_source)
-        promptfile.dumps(prompt)
+        dumps(prompt)
     except (SyncRefusedError, InvalidArgumentError):
         return False
     return again.digest == replace(wire, config=again.config).digest
 
 
-def _declared(prompt: Prompt, before: Prompt | None) -> Prompt:
-    """Declare the variables that the text has and the contract lacks, where there is a contract."""
+def _declared(
+    prompt: Prompt, before: Prompt | None, items: Iterable[Message | Insert]
+) -> dict[str, Variable] | None:
+    """Return the contract with the variables of messages that it lacks, where there is one."""
     if prompt.variables is None:
-        return prompt
+        return None
     known = before.contract if before else {}
     found: dict[str, Variable] = {}
-    for item in prompt.messages or (Message("user", prompt.prompt or ""),):
+    for item in items:
         if isinstance(item, Insert):
             found[item.insert] = known.get(item.insert, Variable(type="messages"))
         elif prompt.template != "none":
-            content = item.content if isinstance(item.content, str) else _dumped(thaw(item.content))
+            content = item.content if isinstance(item.content, str) else _dumped(item.content)
+            content += _dumped(item.tool_calls or ())
             names = filter(_DECLARABLE.fullmatch, split_simple(content)[1::2])
             found |= {name: known.get(name, Variable(type="string")) for name in names}
-    return replace(prompt, variables={**found, **prompt.variables})
+    return {**found, **prompt.variables}
 
 
 def _refuse_unfit(prompt: Prompt, what: str, value: Any) -> None:

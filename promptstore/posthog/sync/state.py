@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import promptstore.promptfile as promptfile
 from promptstore.errors import (
     InvalidArgumentError,
     RepositoryError,
@@ -32,6 +31,7 @@ from promptstore.git import (
     Patience,
     Repository,
     choose_signatures,
+    common_ancestor,
     is_ancestor,
     join_ref,
     update_ref,
@@ -42,6 +42,7 @@ from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict
 from promptstore.posthog.sync.encoding import Wire, checked_file, decode, encode
 from promptstore.posthog.sync.planning import DELETED
+from promptstore.promptfile.reader import loads
 from promptstore.promptfile.yamlreader import MAX_BYTES as MAX_FILE_BYTES
 
 _KEY: Final = "x-remote"
@@ -234,7 +235,7 @@ class RemoteState:
             return sides[0] if sides else {}
         ours, theirs = sides
         with suppress(RevisionNotFoundError):
-            base = self._prompts_tree(self._repository.common_ancestor(*tips))
+            base = self._prompts_tree(common_ancestor(self._repository, *tips))
             was = dict(self._files(base))
             ours = {name: entry for name, entry in ours.items() if was.get(name) != entry}
             theirs = {name: entry for name, entry in theirs.items() if was.get(name) != entry}
@@ -287,7 +288,7 @@ class RemoteState:
         return found
 
     def _held(self, entry: Entry, *, keeps_config: bool) -> Held:
-        prompt = promptfile.loads(self._repository.blob(entry.id), self.ref)
+        prompt = loads(self._repository.blob(entry.id), self.ref)
         facts: Mapping[str, Any] = prompt.extensions.get(_KEY) or {}
         offered = facts.get("offered")
         return Held(
@@ -347,7 +348,7 @@ def _file(name: str, held: Held) -> bytes:
         prompt=read.prompt,
         messages=read.messages,
         template="simple",
-        config=held.wire.config,
+        config=dict(held.wire.config),
         deleted=held.deleted,
         extensions={_KEY: facts},
     )

@@ -1,1 +1,1 @@
-"""The routes: HTTP in, one call, JSON out."""
+"""The routes: HTTP in, one call, an answer out."""

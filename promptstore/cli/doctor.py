@@ -1,0 +1,171 @@
+"""``promptstore doctor``: what promptstore finds here, and what it would read.
+
+With ``--json`` one array of objects: `topic`, `name`, `value`, `is_fine` and `advice` (null where
+nothing is to be done).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from promptstore.cli.opening import opened, settings_of
+from promptstore.cli.output import print_error, print_json, print_table
+from promptstore.errors import PromptStoreError
+from promptstore.store.store import PromptStore
+
+_CORE: Final = ("git-promptstore", "pygit2", "pydantic", "jinja2", "ruamel.yaml")
+_EXTRAS: Final = {"cli": "typer", "remote": "httpx", "server": "fastapi", "mcp": "mcp"}
+
+
+class Fact(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes:
+        topic: What it is about.
+        name: What was looked at.
+        value: What was found.
+        is_fine: Whether it is as it should be.
+        advice: What to do, or None.
+    """
+
+    topic: str
+    name: str
+    value: str
+    is_fine: bool = True
+    advice: str | None = None
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at the environment, the repository, its caches and remotes, and say what would be read.
+
+    Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.
+    """
+    facts = [*_environment(), *_store(context)]
+    if as_json:
+        print_json([fact._asdict() for fact in facts])
+    else:
+        rows = [(fact.topic, fact.name, fact.value) for fact in facts]
+        print_table(("TOPIC", "WHAT", "FOUND"), rows)
+    wrong = [fact for fact in facts if not fact.is_fine]
+    for fact in wrong:
+        print_error(f"{fact.topic}, {fact.name}: {fact.value}. {fact.advice or ''}".rstrip())
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _environment() -> Iterator[Fact]:
+    yield Fact("environment", "python", f"{platform.python_version()} ({sys.executable})")
+    for package in _CORE:
+        found = _version(package)
+        yield Fact("environment", package, found or "not installed", found is not None)
+    for extra, package in _EXTRAS.items():
+        found = _version(package)
+        yield Fact("extras", extra, f"{package} {found}" if found else "not installed")
+    git = shutil.which("git")
+    yield Fact("environment", "git program", git or "not found; only `edit` and `difftool` need it")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _store(context: typer.Context) -> Iterator[Fact]:
+    try:
+        with opened(context) as store:
+            yield from _repository(store)
+            yield from _look("store", "prompts", lambda: _prompts(store))
+            yield from _look("store", "labels", lambda: _labels(store))
+            yield from _look("store", "versions", lambda: _versions(store))
+            yield from _look("settings", "check", lambda: _settings(store))
+            yield from _look("settings", "remotes", lambda: _remotes(store))
+    except PromptStoreError as error:
+        yield Fact("store", "repository", str(error), False)
+
+
+def _look(topic: str, name: str, find: Callable[[], str]) -> Iterator[Fact]:
+    try:
+        yield Fact(topic, name, find())
+    except PromptStoreError as error:
+        yield Fact(topic, name, str(error), False)
+
+
+def _repository(store: PromptStore) -> Iterator[Fact]:
+    yield Fact("store", "folder", str(store.path))
+    yield Fact("store", "root", store.root or "the top of the repository")
+    yield Fact("store", "reads", store.snapshot().place)
+    if not store.has_files:
+        yield Fact("store", "working tree", "none: a bare repository or a bundle")
+    try:
+        repository = store.repository
+    except PromptStoreError:
+        yield Fact("store", "repository", "none: a plain folder, which has no versions")
+        return
+    shallow = repository.is_shallow
+    yield Fact(
+        "store",
+        "history",
+        "shallow" if shallow else "whole",
+        not shallow,
+        "Versions cannot be counted; `git fetch --unshallow` fetches the rest."
+        if shallow
+        else None,
+    )
+    folder = Path(repository.git_dir) / "promptstore"
+    files = sorted(folder.glob("*.sqlite")) if folder.is_dir() else []
+    for file in files:
+        yield Fact("caches", file.name, f"{file.stat().st_size:,} bytes")
+    if not files:
+        yield Fact("caches", str(folder), "none yet")
+    is_writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK)
+    yield Fact("caches", "writable", "yes" if is_writable else "no; everything works, but slower")
+
+
+def _prompts(store: PromptStore) -> str:
+    prompts, broken = store.snapshot().list_readable(deleted=True)
+    deleted = sum(prompt.deleted for prompt in prompts)
+    told = f"{len(prompts) - deleted} and {deleted} deleted"
+    return f"{told}, {len(broken)} broken: `promptstore check`" if broken else told
+
+
+def _labels(store: PromptStore) -> str:
+    table = store.labels()
+    for error in table.broken.values():
+        raise error
+    return ", ".join(sorted(table.targets)) or "none"
+
+
+def _versions(store: PromptStore) -> str:
+    names = store.names()
+    return f"{names[0]} has {len(store.history(names[0]))}" if names else "no prompt has one"
+
+
+def _settings(store: PromptStore) -> str:
+    settings = settings_of(store)
+    return "all rules that are on by default" if settings.select is None else str(settings.select)
+
+
+def _remotes(store: PromptStore) -> str:
+    from promptstore.posthog.sync.settings import load_remotes
+
+    remotes = load_remotes(store.path) if store.has_files else {}
+    told = (
+        f"{name} at {remote.host}, its key in {remote.key_env} "
+        f"({'set' if os.environ.get(remote.key_env) else 'not set'})"
+        for name, remote in remotes.items()
+    )
+    return "; ".join(told) or "none"

@@ -1,0 +1,194 @@
+"""Rules about templates: their syntax, their variables and what they include."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from promptstore.errors import TemplateSyntaxError
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Breach, Rule
+from promptstore.model.messages import Insert
+from promptstore.template import Limits
+
+TEMPLATE_SYNTAX: Final = Rule(
+    "PS201",
+    "A text is not a template of its language.",
+    "The prompt cannot be rendered at all. The message says what the template language refuses. A "
+    "text that is full of braces but is no template wants `template: none`, or `raw` around it.",
+    bad='prompt: "{% if x %}Hello"',
+    good='prompt: "{% if x %}Hello{% endif %}"',
+)
+UNDECLARED_VARIABLE: Final = Rule(
+    "PS202",
+    "A text uses a variable that the prompt does not declare.",
+    "Once `variables:` is there it is a contract: a render that needs a variable outside of it "
+    "fails. Declare the variable, or fix its name.",
+    bad='variables:\n  name: {}\nprompt: "{{ name }}, {{ nmae }}"',
+    good='variables:\n  name: {}\nprompt: "{{ name }}, {{ name }}"',
+)
+UNUSED_VARIABLE: Final = Rule(
+    "PS203",
+    "A declared variable is used nowhere.",
+    "Every caller has to give a value that no text reads, or believes that it does something. "
+    "Remove the declaration, or use the variable.",
+    bad='variables:\n  name: {}\n  tone: {}\nprompt: "{{ name }}"',
+    good='variables:\n  name: {}\nprompt: "{{ name }}"',
+    severity="warning",
+)
+_FIXED: Final = "prompt: \"{% include 'shared/tone' %}\""
+
+MISSING_INCLUDE: Final = Rule(
+    "PS301",
+    "A text includes a prompt that does not exist.",
+    "The render fails. An include names a prompt from the root of the prompts' folder, without "
+    "`.yaml`, whatever folder the including prompt is in.",
+    bad="prompt: \"{% include 'shared/tune' %}\"",
+    good=_FIXED,
+)
+DELETED_INCLUDE: Final = Rule(
+    "PS302",
+    "A text includes a prompt that is deleted.",
+    "The render fails as long as the tombstone is there. Include the replacement that it names, or "
+    "restore the prompt.",
+    bad="prompt: \"{% include 'old/tone' %}\"",
+    good=_FIXED,
+)
+CYCLIC_INCLUDE: Final = Rule(
+    "PS303",
+    "A text includes itself, directly or not.",
+    "Such a text would never end, so the render is refused. Move what both need into a third "
+    "prompt.",
+    bad="# the prompt a\nprompt: \"{% include 'a' %}\"",
+    good=_FIXED,
+)
+DEEP_INCLUDE: Final = Rule(
+    "PS304",
+    "Includes are nested too deeply.",
+    "A render follows includes ten deep by default. Such a chain is hard to review, too: include "
+    "the pieces side by side.",
+)
+CHAT_INCLUDE: Final = Rule(
+    "PS305",
+    "A text includes a chat prompt; only a text prompt can be included.",
+    "An include puts one text into another; a list of messages has no place there. Make the common "
+    "part a text prompt and include it from both.",
+)
+BROKEN_INCLUDE: Final = Rule(
+    "PS306",
+    "A text includes a prompt whose file is broken.",
+    "The including prompt fails for the fault of another file. Fix that file; its own problems "
+    "are reported there.",
+)
+
+INCLUDE_RULES: Final = (
+    MISSING_INCLUDE,
+    DELETED_INCLUDE,
+    CYCLIC_INCLUDE,
+    DEEP_INCLUDE,
+    CHAT_INCLUDE,
+    BROKEN_INCLUDE,
+)
+
+
+def template_syntax(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find texts that are no templates."""
+    for text in context.texts(name):
+        error = text.references
+        if isinstance(error, TemplateSyntaxError):
+            message = error.message[:1].upper() + error.message[1:]
+            yield Breach(TEMPLATE_SYNTAX, message, text.keys, error.line)
+
+
+def undeclared_variables(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find variables that a text uses and nobody declares."""
+    prompt = context.prompt(name)
+    if prompt.variables is None or prompt.deleted:
+        return
+    declared = _declared(context, name)
+    for text, references in context.references(name):
+        for variable, line in references.variables:
+            if variable not in declared:
+                advice = context.hint(variable, declared) or f" Add `{variable}:` there."
+                message = f"The variable {variable!r} is not declared in `variables:`.{advice}"
+                yield Breach(UNDECLARED_VARIABLE, message, text.keys, line)
+    for text, include in context.includes(name):
+        for variable in sorted(_used(context, include.name) - declared):
+            message = (
+                f"The included prompt {include.name!r} uses the variable {variable!r}, "
+                "which neither of the two declares."
+            )
+            yield Breach(UNDECLARED_VARIABLE, message, text.keys, include.line)
+
+
+def unused_variables(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find variables that are declared and never used."""
+    prompt = context.prompt(name)
+    if prompt.deleted or not prompt.variables or not _is_whole(context, name):
+        return
+    used = _used(context, name)
+    for variable in prompt.variables:
+        if variable not in used:
+            message = f"The variable {variable!r} is declared but used nowhere; remove it."
+            yield Breach(UNUSED_VARIABLE, message, ("variables", variable), is_key=True)
+
+
+def _is_whole(context: LintContext, name: str) -> bool:
+    """Return whether all texts that a prompt is put together from can be read."""
+    reached = context.closure(name)
+    return all(
+        not isinstance(text.references, TemplateSyntaxError)
+        and all(include.name in reached for include in text.references.includes)
+        for at in reached
+        for text in context.texts(at)
+    )
+
+
+def _declared(context: LintContext, name: str) -> set[str]:
+    """Return what a prompt and its includes declare."""
+    found: set[str] = set()
+    for reached in context.closure(name):
+        found.update(context.prompt(reached).variables or {})
+    prompt = context.prompt(name)
+    return found | {item.insert for item in prompt.messages or () if isinstance(item, Insert)}
+
+
+def _used(context: LintContext, name: str) -> set[str]:
+    """Return what a prompt and its includes use."""
+    used: set[str] = set()
+    for reached in context.closure(name):
+        for _, references in context.references(reached):
+            used.update(reference.name for reference in references.variables)
+        messages = context.prompt(reached).messages or ()
+        used.update(item.insert for item in messages if isinstance(item, Insert))
+    return used
+
+
+def unfit_includes(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find includes that cannot be followed."""
+    if context.prompt(name).deleted:
+        return
+    for text, include in context.includes(name):
+        fault = _fault(context, name, include.name)
+        if fault:
+            yield Breach(*fault, text.keys, include.line)
+
+
+def _fault(context: LintContext, name: str, target: str) -> tuple[Rule, str] | None:
+    if target not in context.known:
+        advice = context.hint(target, context.names)
+        return MISSING_INCLUDE, f"There is no prompt {target!r} to include.{advice}"
+    if context.document(target) is None:
+        return BROKEN_INCLUDE, f"The included prompt {target!r} has a broken file."
+    included = context.prompt(target)
+    if included.deleted:
+        instead = f" Use {included.replaced_by!r} instead." if included.replaced_by else ""
+        return DELETED_INCLUDE, f"The included prompt {target!r} is deleted.{instead}"
+    if included.is_chat:
+        return CHAT_INCLUDE, f"{target!r} is a chat prompt; only a text prompt can be included."
+    if name in context.closure(target):
+        return CYCLIC_INCLUDE, f"{target!r} includes {name!r} in turn; includes cannot go round."
+    depth = Limits().max_include_depth
+    if 1 + context.include_depth(target, depth) > depth:
+        return DEEP_INCLUDE, f"Includes are nested deeper than {depth} from here on."
+    return None
