@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from promptstore.errors import ProviderError
-from promptstore.providers.conversation import (
-    Block,
-    Foreign,
-    Media,
-    Refusal,
-    Text,
-    ToolCall,
-    ToolResult,
-    merge_turns,
-    read_conversation,
-    refuse_names,
-    split_system,
-)
+from promptstore.providers.blocks import Block, Foreign, Media, Text, ToolCall, ToolResult
+from promptstore.providers.conversation import read_dialogue
 from promptstore.providers.parameters import Parameters, Tool, ToolChoice
 
 if TYPE_CHECKING:
@@ -32,23 +21,18 @@ if TYPE_CHECKING:
 
 PROVIDER: Final = "Anthropic's Messages API"
 
-_NAMES: Final = {
-    "max_tokens": "max_tokens", "thinking": "thinking", "service_tier": "service_tier",
-    "container": "container",
-}  # fmt: skip
-_UNTYPED: Final = {name: name for name in ("temperature", "top_p", "top_k")}
-"""What older models take and the SDK's arguments no longer name."""
-
 _OWN_PARTS: Final = frozenset({
-    "thinking", "redacted_thinking", "search_result", "server_tool_use", "container_upload",
-    "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
-    "bash_code_execution_tool_result", "text_editor_code_execution_tool_result",
+    "document", "thinking", "redacted_thinking", "search_result", "server_tool_use",
+    "container_upload", "tool_reference", "web_search_tool_result", "web_fetch_tool_result",
+    "tool_search_tool_result", "code_execution_tool_result", "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
 })  # fmt: skip
-_REFUSED: Final = {
-    name: f"has no `{name}`"
-    for name in ("seed", "frequency_penalty", "presence_penalty", "n", "logit_bias", "logprobs",
-                 "top_logprobs", "prediction", "modalities", "store", "verbosity")
-}  # fmt: skip
+_OWN_KEYS: Final = frozenset({"caller", "citations", "toolset_name", "transformations"})
+_TOOL_KEYS: Final = frozenset({
+    "allowed_callers", "defer_loading", "eager_input_streaming", "input_examples",
+})  # fmt: skip
+_OWN_TOOL: Final = re.compile(r".*_\d{8}")
+_IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -72,26 +56,16 @@ def anthropic(
     """
     parameters = Parameters(PROVIDER, "anthropic", config, overrides)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    turns = merge_turns(read_conversation(PROVIDER, messages))
-    instructions, turns = split_system(turns)
+    instructions, turns = read_dialogue(PROVIDER, messages, _OWN_KEYS)
     if instructions:
         request["system"] = _write_content(instructions)
-    if not turns:
-        raise ProviderError(
-            provider=PROVIDER,
-            path="messages",
-            reason="needs a message of the user, and none is here",
-        )
-    refuse_names(PROVIDER, turns)
     request["messages"] = [
-        {
-            "role": "system" if turn.role == "developer" else turn.role,
-            "content": _write_content(turn.blocks),
-        }
-        for turn in turns
+        {"role": turn.role, "content": _write_content(turn.blocks)} for turn in turns
     ]
-    if tools := parameters.take_tools():
-        request["tools"] = [_write_tool(tool) for tool in tools]
+    if tools := parameters.take_tools(_TOOL_KEYS):
+        request["tools"] = [
+            _write_tool(parameters, tool, index) for index, tool in enumerate(tools)
+        ]
     if choice := parameters.take_tool_choice():
         request["tool_choice"] = _write_choice(choice)
     if output := _take_output(parameters):
@@ -100,10 +74,11 @@ def anthropic(
         request["metadata"] = metadata
     if stop := parameters.take_stop():
         request["stop_sequences"] = stop
-    request |= parameters.take_all(_NAMES)
-    if untyped := parameters.take_all(_UNTYPED):
+    request |= parameters.take_all("max_tokens", "thinking", "service_tier", "container")
+    # Older models take these, and the SDK's arguments no longer name them.
+    if untyped := parameters.take_all("temperature", "top_p", "top_k"):
         request["extra_body"] = untyped
-    request |= parameters.finish(_REFUSED)
+    request |= parameters.finish()
     if "max_tokens" not in request:
         raise parameters.error(
             "max_tokens", "needs it; add it to the prompt's config, or pass `max_tokens=`"
@@ -112,38 +87,34 @@ def anthropic(
 
 
 def _take_output(parameters: Parameters) -> dict[str, Any]:
-    output: dict[str, Any] = {}
-    answer, effort = parameters.take_answer_format(), parameters.take("effort")
-    if answer is not None and answer.kind == "json_object":
-        raise parameters.error(
-            "response_format", "has no `json_object`; give a schema with `json_schema`"
-        )
-    if answer is not None and answer.schema is not None:
-        # The schema's name is only a title that OpenAI asks for.
-        output["format"] = {"type": "json_schema", "schema": dict(answer.schema)}
-    if effort is not None:
-        if effort not in _EFFORTS:
-            raise parameters.error("reasoning_effort", f"takes one of {', '.join(_EFFORTS)}")
-        output["effort"] = effort
-    return output
+    answer, effort = parameters.take_answer_format(), parameters.take("reasoning_effort")
+    if effort not in (None, *_EFFORTS):
+        raise parameters.error("reasoning_effort", f"takes one of {', '.join(_EFFORTS)}")
+    output: dict[str, Any] = {} if effort is None else {"effort": effort}
+    if answer is None or answer.kind == "text":
+        return output
+    if answer.schema is None:
+        raise parameters.error("response_format", "takes no JSON without a schema; give one")
+    return {**output, "format": {"type": "json_schema", "schema": answer.described_schema()}}
 
 
 def _take_metadata(parameters: Parameters) -> dict[str, Any]:
-    metadata, user = parameters.take("metadata"), parameters.take("user")
-    if metadata is not None and set(metadata) - {"user_id"}:
+    metadata, user = dict(parameters.take("metadata") or {}), parameters.take("user")
+    if set(metadata) - {"user_id"}:
         raise parameters.error("metadata", "takes nothing but a `user_id` there")
-    return {"user_id": user} if user is not None else dict(metadata or {})
+    return metadata if user is None else {**metadata, "user_id": user}
 
 
 def _write_content(blocks: Sequence[Block]) -> str | list[dict[str, Any]]:
-    if len(blocks) == 1 and isinstance(blocks[0], Text) and blocks[0].cache is None:
-        return blocks[0].text
-    return [_write_part(block) for block in blocks]
+    parts = [_write_part(block) for block in blocks]
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
+        return str(parts[0]["text"])
+    return parts
 
 
 def _write_part(block: Block) -> dict[str, Any]:
-    part = _write_block(block)
-    return part if block.cache is None else {**part, "cache_control": dict(block.cache)}
+    marker = {} if block.cache is None else {"cache_control": block.cache}
+    return {**_write_block(block), **block.own, **marker}
 
 
 def _write_block(block: Block) -> dict[str, Any]:
@@ -151,62 +122,62 @@ def _write_block(block: Block) -> dict[str, Any]:
         case Text():
             return {"type": "text", "text": block.text}
         case Media(kind="image"):
-            return {"type": "image", "source": _write_source(block, "base64")}
+            block.refuse_extras(PROVIDER)
+            if block.data is not None and block.media_type not in _IMAGES:
+                raise block.refuse(PROVIDER, f"takes {', '.join(_IMAGES)}, not {block.media_type}")
+            return {"type": "image", "source": _write_source(block)}
         case Media(kind="document"):
             return _write_document(block)
-        case Media(kind="audio"):
-            raise block.refuse(PROVIDER, "takes no sound")
         case ToolCall():
             arguments = block.parsed_arguments(PROVIDER)
             return {"type": "tool_use", "id": block.id, "name": block.name, "input": arguments}
         case ToolResult():
-            result = {"type": "tool_result", "tool_use_id": block.call_id}
-            content = _write_content(block.content) if block.content else ""
-            return {**result, "content": content} | ({"is_error": True} if block.is_error else {})
-        case Foreign() if block.part.get("type") in _OWN_PARTS and ".audio" not in block.path:
-            return {key: value for key, value in block.part.items() if key != "cache_control"}
-        case Foreign():
-            raise block.refuse(PROVIDER, f"has no part of the type {block.part.get('type')!r}")
-        case Refusal():
-            raise block.refuse(PROVIDER, "has no place for a refusal; write it as a text part")
-    raise block.refuse(PROVIDER, "cannot take this part")
+            error = {"is_error": True} if block.is_error else {}
+            content = _write_content(block.content) or ""
+            return {
+                "type": "tool_result", "tool_use_id": block.call.id, "content": content, **error,
+            }  # fmt: skip
+        case Foreign() if block.kind in _OWN_PARTS:
+            return dict(block.part)
+    raise block.refuse_kind(PROVIDER)
 
 
 def _write_document(document: Media) -> dict[str, Any]:
-    part: dict[str, Any] = {"type": "document"}
-    if document.media_type == "text/plain" and document.data is not None:
-        text = document.as_bytes.decode("utf-8", "replace")
-        part["source"] = {"type": "text", "media_type": "text/plain", "data": text}
-    elif document.media_type not in (None, "application/pdf", "text/plain"):
-        raise document.refuse(PROVIDER, f"takes PDF and plain text, not {document.media_type}")
-    else:
-        part["source"] = _write_source(document, "base64")
+    document.refuse_extras(PROVIDER, "context")
+    part: dict[str, Any] = {"type": "document", "source": _write_source(document)}
     if document.name is not None:
         part["title"] = document.name
     return part if document.context is None else {**part, "context": document.context}
 
 
-def _write_source(media: Media, kind: str) -> dict[str, Any]:
-    if media.detail not in (None, "auto"):
-        raise media.refuse(PROVIDER, "has no `detail` of images")
-    if media.text is not None:
-        return {"type": "text", "media_type": "text/plain", "data": media.text}
+def _write_source(media: Media) -> dict[str, Any]:
+    text = media.text
+    if media.media_type == "text/plain" and media.data is not None:
+        try:
+            text = media.as_bytes.decode()
+        except UnicodeDecodeError:
+            raise media.refuse(PROVIDER, "takes plain text in UTF-8 only") from None
+    if text is not None:
+        return {"type": "text", "media_type": "text/plain", "data": text}
     if media.url is not None:
         return {"type": "url", "url": media.url}
     if media.file_id is not None:
         return {"type": "file", "file_id": media.file_id}
-    return {"type": kind, "media_type": media.media_type, "data": media.data}
+    if media.kind == "document" and media.media_type != "application/pdf":
+        raise media.refuse(PROVIDER, f"takes PDF and plain text, not {media.media_type}")
+    return {"type": "base64", "media_type": media.media_type, "data": media.data}
 
 
-def _write_tool(tool: Tool | Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(tool, Tool):
-        return dict(tool)
-    written: dict[str, Any] = {"name": tool.name, "input_schema": dict(tool.schema)}
-    if tool.description is not None:
-        written["description"] = tool.description
-    if tool.strict is not None:
-        written["strict"] = tool.strict
-    return written if tool.cache is None else {**written, "cache_control": dict(tool.cache)}
+def _write_tool(
+    parameters: Parameters, tool: Tool | Mapping[str, Any], index: int
+) -> dict[str, Any]:
+    if isinstance(tool, Tool):
+        marker = {} if tool.cache is None else {"cache_control": tool.cache}
+        return {**tool.written("input_schema"), **marker}
+    kind = str(tool.get("type"))
+    if not _OWN_TOOL.fullmatch(kind):
+        raise parameters.error(f"tools[{index}]", f"has no tool of the type {kind!r}")
+    return dict(tool)
 
 
 def _write_choice(choice: ToolChoice) -> dict[str, Any]:

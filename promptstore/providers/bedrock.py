@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import json
-import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from promptstore.providers.conversation import (
+from promptstore.providers.blocks import (
     Block,
     Foreign,
     Media,
-    Refusal,
     Text,
     ToolCall,
     ToolResult,
-    merge_turns,
-    read_conversation,
-    refuse_names,
-    split_system,
+    guess_media_type,
 )
+from promptstore.providers.conversation import read_dialogue
 from promptstore.providers.parameters import Parameters, Tool, ToolChoice, ToolList
 
 PROVIDER: Final = "Bedrock's Converse API"
 
-_INFERENCE: Final = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
-_REFUSED: Final = {
-    name: f"has no `{name}` for all models; what this model takes goes into "
-    "`config.bedrock.additionalModelRequestFields`"
-    for name in ("top_k", "seed", "frequency_penalty", "presence_penalty", "n", "logit_bias",
-                 "logprobs", "thinking")
+_ADVICE: Final = dict.fromkeys(
+    ("top_k", "seed", "frequency_penalty", "presence_penalty", "n", "logit_bias", "logprobs",
+     "thinking"),
+    "what this model takes goes into `config.bedrock.additionalModelRequestFields`",
+)  # fmt: skip
+_FORMATS: Final = {
+    "image": ("png", "jpeg", "gif", "webp"),
+    "audio": ("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a",
+              "mpeg", "mpga", "pcm", "webm"),
+    "document": ("pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"),
 }  # fmt: skip
-_DOCUMENTS: Final = ("pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md")
+_DOCUMENTS: Final = {guess_media_type(f"x.{form}"): form for form in _FORMATS["document"]}
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9\s\-()\[\]]|\s\s")
 
 
 def bedrock(
@@ -54,18 +56,13 @@ def bedrock(
     """
     parameters = Parameters(PROVIDER, "bedrock", config, overrides)
     request: dict[str, Any] = {"modelId": parameters.take_model()}
-    instructions, turns = split_system(merge_turns(read_conversation(PROVIDER, messages)))
+    instructions, turns = read_dialogue(PROVIDER, messages)
     if instructions:
         request["system"] = _write_content(instructions)
-    refuse_names(PROVIDER, turns)
     request["messages"] = [
-        {
-            "role": "system" if turn.role == "developer" else turn.role,
-            "content": _write_content(turn.blocks),
-        }
-        for turn in turns
+        {"role": turn.role, "content": _write_content(turn.blocks)} for turn in turns
     ]
-    inference = parameters.take_all(_INFERENCE)
+    inference = parameters.take_all("temperature", max_tokens="maxTokens", top_p="topP")
     if stop := parameters.take_stop():
         inference["stopSequences"] = stop
     if inference:
@@ -74,22 +71,16 @@ def bedrock(
         request["toolConfig"] = tools
     if output := _take_output(parameters):
         request["outputConfig"] = output
-    if metadata := parameters.take("metadata"):
-        request["requestMetadata"] = {key: str(value) for key, value in metadata.items()}
-    own = parameters.finish(_REFUSED)
-    own.pop("model", None)
-    return request | own
+    request |= parameters.take_all(metadata="requestMetadata")
+    return request | parameters.finish(_ADVICE)
 
 
 def _take_output(parameters: Parameters) -> dict[str, Any]:
-    answer, effort = parameters.take_answer_format(), parameters.take("effort")
-    output: dict[str, Any] = {} if effort is None else {"effort": effort}
+    output, answer = parameters.take_all(reasoning_effort="effort"), parameters.take_answer_format()
     if answer is None or answer.kind == "text":
         return output
     if answer.schema is None:
-        raise parameters.error(
-            "response_format", "has no `json_object`; give a schema with `json_schema`"
-        )
+        raise parameters.error("response_format", "takes no JSON without a schema; give one")
     schema: dict[str, Any] = {"schema": json.dumps(answer.schema), "name": answer.name}
     if answer.description is not None:
         schema["description"] = answer.description
@@ -99,25 +90,17 @@ def _take_output(parameters: Parameters) -> dict[str, Any]:
 
 def _take_tools(parameters: Parameters) -> dict[str, Any]:
     tools, choice = parameters.take_tools(), parameters.take_tool_choice()
-    written: dict[str, Any] = {}
-    if tools:
-        written["tools"] = [*_write_tools(parameters, tools)]
-    if choice is not None:
-        written |= _write_choice(parameters, choice)
-    return written
+    written: dict[str, Any] = {"tools": [*_write_tools(parameters, tools)]} if tools else {}
+    return written if choice is None else written | _write_choice(parameters, choice)
 
 
-def _write_tools(parameters: Parameters, tools: ToolList) -> Iterable[dict[str, Any]]:
+def _write_tools(parameters: Parameters, tools: ToolList) -> Iterator[dict[str, Any]]:
     for index, tool in enumerate(tools):
         if not isinstance(tool, Tool):
             reason = f"has no tool of the type {tool.get('type')!r}"
             raise parameters.error(f"tools[{index}]", reason)
-        spec: dict[str, Any] = {"name": tool.name, "inputSchema": {"json": dict(tool.schema)}}
-        if tool.description is not None:
-            spec["description"] = tool.description
-        if tool.strict is not None:
-            spec["strict"] = tool.strict
-        yield {"toolSpec": spec}
+        spec = tool.written("inputSchema")
+        yield {"toolSpec": {**spec, "inputSchema": {"json": spec["inputSchema"]}}}
         if tool.cache is not None:
             yield _cache_point(tool.cache)
 
@@ -129,9 +112,7 @@ def _write_choice(parameters: Parameters, choice: ToolChoice) -> dict[str, Any]:
         case None:
             return {}
         case "none":
-            raise parameters.error(
-                "tool_choice", "cannot forbid tools; render a prompt that has none"
-            )
+            raise parameters.error("tool_choice", "cannot forbid tools; pass `tools=None` instead")
         case "tool":
             return {"toolChoice": {"tool": {"name": choice.name}}}
         case "required":
@@ -157,57 +138,49 @@ def _write_block(block: Block) -> dict[str, Any]:
     match block:
         case Text():
             return {"text": block.text}
-        case Media(kind="image"):
-            return {"image": {"format": _format_of(block), "source": _write_source(block)}}
-        case Media(kind="audio"):
-            return {"audio": {"format": _format_of(block), "source": _write_source(block)}}
-        case Media():
+        case Media(kind="document"):
             return {"document": _write_document(block)}
+        case Media():
+            block.refuse_extras(PROVIDER)
+            form = (block.media_type or guess_media_type(block.url or "") or "").partition("/")[2]
+            return {block.kind: _write_source(block, form)}
         case ToolCall():
             arguments = block.parsed_arguments(PROVIDER)
             return {"toolUse": {"toolUseId": block.id, "name": block.name, "input": arguments}}
         case ToolResult():
             status = {"status": "error"} if block.is_error else {}
             content = _write_content(block.content)
-            return {"toolResult": {"toolUseId": block.call_id, "content": content, **status}}
-        case Foreign():
-            raise block.refuse(PROVIDER, f"has no part of the type {block.part.get('type')!r}")
-        case Refusal():
-            raise block.refuse(PROVIDER, "has no place for a refusal; write it as a text part")
-    raise block.refuse(PROVIDER, "cannot take this part")
+            return {"toolResult": {"toolUseId": block.call.id, "content": content, **status}}
+        case Foreign(kind="thinking", part={"thinking": str(text), "signature": str(signature)}):
+            thought = {"text": text, "signature": signature}
+            return {"reasoningContent": {"reasoningText": thought}}
+    raise block.refuse_kind(PROVIDER)
 
 
 def _write_document(document: Media) -> dict[str, Any]:
-    if document.name is None:
-        raise document.refuse(PROVIDER, "needs the name of a document; add a `title` or `filename`")
-    form = _format_of(document)
-    if form not in _DOCUMENTS:
+    document.refuse_extras(PROVIDER, "context")
+    media_type = document.media_type or guess_media_type(document.url or document.name or "")
+    written = _write_source(document, _DOCUMENTS.get(media_type, str(media_type)))
+    # The format says the same as the end of a file's name, which no name may have.
+    name = (document.name or "").removesuffix(f".{written['format']}")
+    if not name or _NOT_IN_A_NAME.search(name):
         raise document.refuse(
-            PROVIDER, f"takes documents as {', '.join(_DOCUMENTS)}, not as {form}"
+            PROVIDER,
+            "needs the `title` or `filename` of a document, of letters, digits, single spaces, "
+            "hyphens and brackets",
         )
-    written: dict[str, Any] = {
-        "format": form, "name": document.name, "source": _write_source(document),
-    }  # fmt: skip
-    return written if document.context is None else {**written, "context": document.context}
+    context = {} if document.context is None else {"context": document.context}
+    return {**written, "name": name, **context}
 
 
-def _format_of(media: Media) -> str:
-    media_type = media.media_type or mimetypes.guess_type(media.url or media.name or "")[0]
-    if media_type is None:
-        raise media.refuse(PROVIDER, "needs the media type, and none is known here")
-    kind, _, form = media_type.partition("/")
-    if kind in ("image", "audio"):
-        return form
-    return (mimetypes.guess_extension(media_type) or f".{form}").removeprefix(".")
-
-
-def _write_source(media: Media) -> dict[str, Any]:
-    if media.detail not in (None, "auto"):
-        raise media.refuse(PROVIDER, "has no `detail` of images")
+def _write_source(media: Media, form: str) -> dict[str, Any]:
+    if form not in _FORMATS[media.kind]:
+        known = ", ".join(_FORMATS[media.kind])
+        raise media.refuse(PROVIDER, f"takes a media type of {known}, not {form or 'none'}")
     if media.text is not None:
-        return {"text": media.text}
+        return {"format": form, "source": {"text": media.text}}
     if media.data is not None:
-        return {"bytes": media.as_bytes}
+        return {"format": form, "source": {"bytes": media.as_bytes}}
     if media.url is not None and media.url.startswith("s3://"):
-        return {"s3Location": {"uri": media.url}}
+        return {"format": form, "source": {"s3Location": {"uri": media.url}}}
     raise media.refuse(PROVIDER, "takes data or an `s3://` URL, no other URL and no id of a file")

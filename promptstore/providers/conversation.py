@@ -5,153 +5,32 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from promptstore.errors import ProviderError
+from promptstore.providers.blocks import (
+    Block,
+    Foreign,
+    Media,
+    MediaKind,
+    PastAudio,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    guess_media_type,
+    texts_only,
+)
+from promptstore.providers.fields import Fields
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
-MediaKind: TypeAlias = Literal["image", "audio", "document"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One piece of a turn.
-
-    Attributes:
-        path: Where it stands in the rendered messages, such as ``messages[1].content[0]``.
-        cache: The cache marker behind it, as Anthropic writes it, or None.
-    """
-
-    path: str
-    cache: Mapping[str, Any] | None = None
-
-    def refuse(self, provider: str, reason: str) -> ProviderError:
-        """Make the error that says why a vendor cannot take it."""
-        return ProviderError(provider=provider, path=self.path, reason=reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text(Block):
-    """A piece of text.
-
-    Attributes:
-        text: The text.
-    """
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Media(Block):
-    """An image, a sound or a document; exactly one of data, url, file_id and text is set.
-
-    Attributes:
-        kind: What it is.
-        media_type: Its media type, such as ``image/png``, where it is known.
-        data: Its bytes in base64.
-        url: Where it is.
-        file_id: Its id at the vendor.
-        text: The text of a plain document.
-        name: Its file name or title.
-        context: What a document is about, as Anthropic takes it.
-        detail: How closely an image is looked at, as OpenAI takes it.
-    """
-
-    kind: MediaKind
-    media_type: str | None = None
-    data: str | None = None
-    url: str | None = None
-    file_id: str | None = None
-    text: str | None = None
-    name: str | None = None
-    context: str | None = None
-    detail: str | None = None
-
-    @property
-    def as_data_url(self) -> str:
-        """The data as a ``data:`` URL."""
-        return f"data:{self.media_type};base64,{self.data}"
-
-    @property
-    def as_bytes(self) -> bytes:
-        """The data as bytes."""
-        return base64.b64decode(self.data or "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall(Block):
-    """A call of a tool by the model.
-
-    Attributes:
-        id: The call's id.
-        name: The tool's name.
-        arguments: The arguments as JSON text.
-    """
-
-    id: str
-    name: str
-    arguments: str
-
-    def parsed_arguments(self, provider: str) -> dict[str, Any]:
-        """Return the arguments as an object.
-
-        Args:
-            provider: Who wants them, for the error.
-
-        Raises:
-            ProviderError: They are no JSON object.
-        """
-        try:
-            value = json.loads(self.arguments or "{}")
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise self.refuse(
-                provider,
-                f"wants the arguments of {self.name!r} as a JSON object, and these are none",
-            )
-        return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult(Block):
-    """What a tool answered.
-
-    Attributes:
-        call_id: The id of the call.
-        name: The tool's name, where it is known.
-        content: The answer.
-        is_error: Whether the tool failed.
-    """
-
-    call_id: str
-    name: str | None
-    content: tuple[Block, ...]
-    is_error: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(Block):
-    """A refusal of the model.
-
-    Attributes:
-        text: What it said.
-    """
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign(Block):
-    """A part that only one vendor knows.
-
-    Attributes:
-        part: The part as it was given.
-    """
-
-    part: Mapping[str, Any]
+_ROLES: Final[Mapping[str, Role]] = {
+    "system": "system", "developer": "developer", "user": "user", "assistant": "assistant",
+    "tool": "user", "function": "user",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,228 +50,293 @@ class Turn:
     name: str | None = None
 
 
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system", "developer": "developer", "user": "user", "assistant": "assistant",
-    "tool": "user", "function": "user",
-}  # fmt: skip
-
-
-def read_conversation(provider: str, messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
+def read_conversation(
+    provider: str,
+    messages: Sequence[Mapping[str, Any]],
+    own: frozenset[str] = frozenset(),
+) -> list[Turn]:
     """Read rendered messages.
 
     Args:
         provider: Who wants them, for errors.
         messages: Messages in the shape of OpenAI's or Anthropic's chat API.
+        own: Keys of parts that this vendor takes as they are.
 
     Returns:
         One turn for each message.
 
     Raises:
-        ProviderError: A message is none of these.
+        ProviderError: A message is none of these, or says what nobody knows.
     """
-    reader = _Reader(provider)
-    turns: list[Turn] = []
-    for index, message in enumerate(messages):
-        path = f"messages[{index}]"
-        try:
-            turns.append(reader.turn(message, path))
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ProviderError(
-                provider=provider,
-                path=path,
-                reason=f"takes messages as the chat APIs do, and this one is none ({error!r})",
-            ) from error
-    return turns
+    reader = _Reader(own)
+    return [
+        reader.turn(Fields(provider, message, f"messages[{index}]"))
+        for index, message in enumerate(messages)
+    ]
 
 
-def refuse_names(provider: str, turns: Sequence[Turn]) -> None:
-    """Refuse names of speakers, for vendors that have none.
+def read_dialogue(
+    provider: str,
+    messages: Sequence[Mapping[str, Any]],
+    own: frozenset[str] = frozenset(),
+) -> tuple[list[Text], list[Turn]]:
+    """Read rendered messages for a vendor that keeps instructions apart and whose roles alternate.
 
-    Raises:
-        ProviderError: A turn has a name.
-    """
-    for turn in turns:
-        if turn.name is not None:
-            raise ProviderError(
-                provider=provider, path=f"{turn.path}.name", reason="has no names of speakers"
-            )
-
-
-def merge_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Join turns of one role that follow each other, for vendors whose roles alternate."""
-    merged: list[Turn] = []
-    for turn in turns:
-        if merged and merged[-1].role == turn.role and merged[-1].name == turn.name:
-            merged[-1] = replace(merged[-1], blocks=merged[-1].blocks + turn.blocks)
-        else:
-            merged.append(turn)
-    return merged
-
-
-def split_system(turns: Sequence[Turn]) -> tuple[list[Block], list[Turn]]:
-    """Split off the blocks of the instructions at the beginning.
+    Empty texts, which these vendors refuse, are left out; turns of one role are joined.
 
     Args:
-        turns: The turns.
+        provider: Who wants them, for errors.
+        messages: Messages in the shape of OpenAI's or Anthropic's chat API.
+        own: Keys of parts that this vendor takes as they are.
 
     Returns:
-        The blocks of the leading system and developer turns, and the other turns.
+        The texts of the system and developer messages at the beginning, and the other turns, in
+        which a developer is called system.
+
+    Raises:
+        ProviderError: There is nothing but instructions, or a speaker has a name.
     """
-    count = next((i for i, t in enumerate(turns) if t.role in ("user", "assistant")), len(turns))
-    return [block for turn in turns[:count] for block in turn.blocks], list(turns[count:])
+    turns: list[Turn] = []
+    for turn in read_conversation(provider, messages, own):
+        refuse_name(provider, turn)
+        role: Role = "system" if turn.role == "developer" else turn.role
+        blocks = tuple(block for block in turn.blocks if block != Text(path=block.path, text=""))
+        if role == "system":
+            blocks = tuple(texts_only(provider, blocks))
+        if turns and turns[-1].role == role:
+            turns[-1] = replace(turns[-1], blocks=turns[-1].blocks + blocks)
+        elif blocks:
+            turns.append(replace(turn, role=role, blocks=blocks))
+    instructions = turns.pop(0).blocks if turns and turns[0].role == "system" else ()
+    if not turns:
+        raise ProviderError(
+            provider=provider,
+            path="messages",
+            reason="needs a message of the user that says something",
+        )
+    return texts_only(provider, instructions), turns
+
+
+def refuse_name(provider: str, turn: Turn) -> None:
+    """Refuse the name of a speaker, for a vendor that has none.
+
+    Raises:
+        ProviderError: The turn has a name.
+    """
+    if turn.name is not None:
+        raise ProviderError(
+            provider=provider,
+            path=f"{turn.path}.name",
+            reason="has no names of speakers; say in the text who speaks",
+        )
 
 
 class _Reader:
-    """Reads messages one after the other; remembers which tool a call was for."""
+    """Reads messages one after the other; remembers the calls, which results answer."""
 
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
-        self._tools: dict[str, str] = {}
+    def __init__(self, own: frozenset[str]) -> None:
+        self._own = own
+        self._calls: dict[str, ToolCall] = {}
 
-    def turn(self, message: Mapping[str, Any], path: str) -> Turn:
-        role = message["role"]
+    def turn(self, fields: Fields) -> Turn:
+        role = fields.require("role")
         if role not in _ROLES:
-            raise self._error(path, f"has no place for the role {role!r}")
-        blocks = [*self._content(message.get("content"), f"{path}.content")]
+            raise fields.error(f"has no place for the role {role!r}", "role")
+        content = self._content(fields)
         if role in ("tool", "function"):
-            blocks = [self._result(message, tuple(blocks), path)]
-        elif refusal := message.get("refusal"):
-            blocks.append(Refusal(path=f"{path}.refusal", text=refusal))
-        if audio := message.get("audio"):
-            blocks.append(Foreign(path=f"{path}.audio", part={"type": "audio", **audio}))
-        blocks += self._calls(message, path)
-        if blocks and (cache := message.get("cache_control")):
-            blocks[-1] = replace(blocks[-1], cache=cache)
-        name = message.get("name") if role not in ("tool", "function") else None
-        return Turn(_ROLES[role], tuple(blocks), path, name)
-
-    def _content(self, content: Any, path: str) -> Iterator[Block]:
-        if isinstance(content, str):
-            yield Text(path=path, text=content)
-            return
-        for index, part in enumerate(content or ()):
-            yield self._part(part, f"{path}[{index}]")
-
-    def _part(self, part: Mapping[str, Any], path: str) -> Block:
-        read = _PARTS.get(part.get("type", ""))
-        cache = part.get("cache_control")
-        if read is not None:
-            return replace(read(self, part, path), cache=cache)
-        return Foreign(path=path, cache=cache, part=part)
-
-    def _calls(self, message: Mapping[str, Any], path: str) -> Iterator[Block]:
-        for index, call in enumerate(message.get("tool_calls") or ()):
-            function = call.get("function")
-            if not isinstance(function, Mapping):
-                yield Foreign(path=f"{path}.tool_calls[{index}]", part=call)
-                continue
-            name, arguments = function["name"], function.get("arguments", "")
-            yield self._call(f"{path}.tool_calls[{index}]", call["id"], name, arguments)
-        if function := message.get("function_call"):
+            return Turn("user", (self._result(fields, content),), fields.path)
+        blocks = [*content]
+        if (refusal := fields.string("refusal")) is not None:
+            blocks.append(Refusal(path=f"{fields.path}.refusal", text=refusal))
+        if "audio" in fields:
+            audio = fields.inner("audio")
+            blocks.append(PastAudio(path=audio.path, id=audio.require("id")))
+            audio.finish()
+        for item, path in fields.items("tool_calls"):
+            blocks.append(self._tool_call(Fields(fields.provider, item, path)))
+        if "function_call" in fields:
             # The older form has no ids; its answer names the function.
-            name, arguments = function["name"], function.get("arguments", "")
-            yield self._call(f"{path}.function_call", f"call_{name}", name, arguments)
+            function = fields.inner("function_call")
+            blocks.append(self._function(function, function.path, f"call_{len(self._calls) + 1}"))
+        if role != "assistant" and len(blocks) > len(content):
+            raise blocks[-1].refuse(fields.provider, "takes this from the assistant only")
+        name, cache = fields.string("name"), _cache(fields)
+        if cache is not None and blocks:
+            blocks[-1] = replace(blocks[-1], cache=cache)
+        fields.finish()
+        return Turn(_ROLES[role], tuple(blocks), fields.path, name)
 
-    def _call(self, path: str, call_id: str, name: str, arguments: str) -> ToolCall:
-        self._tools[call_id] = name
-        return ToolCall(path=path, id=call_id, name=name, arguments=arguments)
-
-    def _result(
-        self, message: Mapping[str, Any], content: tuple[Block, ...], path: str
-    ) -> ToolResult:
-        name = message.get("name")
-        call_id = message.get("tool_call_id") or f"call_{name}"
-        return ToolResult(
-            path=path, call_id=call_id, name=name or self._tools.get(call_id), content=content
+    def _content(self, fields: Fields) -> tuple[Block, ...]:
+        path = f"{fields.path}.content"
+        content = fields.take("content")
+        if isinstance(content, str):
+            return (Text(path=path, text=content),)
+        if content is not None and not isinstance(content, list | tuple):
+            raise fields.error("needs a string or a list of parts here", "content")
+        return tuple(
+            self._part(Fields(fields.provider, part, f"{path}[{index}]"), part)
+            for index, part in enumerate(content or ())
         )
 
-    def read_text(self, part: Mapping[str, Any], path: str) -> Block:
-        return Text(path=path, text=part["text"])
+    def _part(self, fields: Fields, part: Mapping[str, Any]) -> Block:
+        kind, source = fields.require("type"), part.get("source")
+        read = _PARTS.get(kind)
+        if read is None or (isinstance(source, Mapping) and source.get("type") == "content"):
+            return Foreign(path=fields.path, kind=kind, part=part)
+        return replace(read(self, fields), cache=_cache(fields), own=fields.finish(self._own))
 
-    def read_refusal(self, part: Mapping[str, Any], path: str) -> Block:
-        return Refusal(path=path, text=part["refusal"])
+    def _tool_call(self, fields: Fields) -> ToolCall:
+        kind, call_id = fields.string("type") or "function", fields.require("id")
+        if kind not in ("function", "custom"):
+            raise fields.error(f"has no call of the type {kind!r}", "type")
+        call = self._function(fields.inner(kind), fields.path, call_id, is_custom=kind == "custom")
+        fields.finish()
+        return call
 
-    def read_image_url(self, part: Mapping[str, Any], path: str) -> Block:
-        image = part["image_url"]
-        url, detail = (
-            (image, None) if isinstance(image, str) else (image["url"], image.get("detail"))
-        )
-        return replace(self._from_url("image", url, path), detail=detail)
+    def _function(
+        self, fields: Fields, path: str, call_id: str, *, is_custom: bool = False
+    ) -> ToolCall:
+        name = fields.require("name")
+        arguments = fields.string("input" if is_custom else "arguments") or ""
+        fields.finish()
+        return self._call(path, call_id, name, arguments, is_custom=is_custom)
 
-    def read_input_audio(self, part: Mapping[str, Any], path: str) -> Block:
-        audio = part["input_audio"]
-        media_type = f"audio/{audio.get('format', 'wav')}"
-        return self._from_data("audio", audio["data"], media_type, path)
+    def _call(
+        self, path: str, call_id: str, name: str, arguments: str, *, is_custom: bool = False
+    ) -> ToolCall:
+        call = ToolCall(path=path, id=call_id, name=name, arguments=arguments, is_custom=is_custom)
+        self._calls[call_id] = call
+        return call
 
-    def read_file(self, part: Mapping[str, Any], path: str) -> Block:
-        file = part["file"]
-        name, data, file_id = file.get("filename"), file.get("file_data"), file.get("file_id")
+    def _result(self, fields: Fields, content: tuple[Block, ...]) -> ToolResult:
+        name, call_id, cache = fields.string("name"), fields.string("tool_call_id"), _cache(fields)
+        fields.finish()
+        if call_id is None:
+            ids = [key for key, call in self._calls.items() if call.name == name]
+            if not ids:
+                raise fields.error("needs the `tool_call_id` of a result, or its call before it")
+            call_id = ids[-1]
+        call = self._answered(fields.path, call_id, name or "")
+        if name is not None and call.name != name:
+            raise fields.error(f"needs the name of the call, which is {call.name!r}", "name")
+        return ToolResult(path=fields.path, call=call, content=content, cache=cache)
+
+    def _answered(self, path: str, call_id: str, name: str = "") -> ToolCall:
+        unknown = ToolCall(path=path, id=call_id, name=name, arguments="")
+        return self._calls.get(call_id, unknown)
+
+    def text(self, fields: Fields) -> Block:
+        return Text(path=fields.path, text=fields.require("text"))
+
+    def refusal(self, fields: Fields) -> Block:
+        return Refusal(path=fields.path, text=fields.require("refusal"))
+
+    def image_url(self, fields: Fields) -> Block:
+        image = fields.inner("image_url")
+        url, detail = image.require("url"), image.string("detail")
+        image.finish()
+        return replace(_from_url(fields, "image", url), detail=detail)
+
+    def input_audio(self, fields: Fields) -> Block:
+        audio = fields.inner("input_audio")
+        data, form = audio.require("data"), audio.require("format")
+        audio.finish()
+        return _from_data(fields, "audio", data, f"audio/{form}")
+
+    def file(self, fields: Fields) -> Block:
+        file = fields.inner("file")
+        name, file_id = file.string("filename"), file.string("file_id")
         if file_id is not None:
-            return Media(path=path, kind="document", file_id=file_id, name=name)
-        if data is None:
-            raise self._error(path, "needs the file's file_id or file_data, and there is neither")
-        return replace(self._from_url("document", data, path), name=name)
+            file.finish()
+            return Media(path=fields.path, kind="document", file_id=file_id, name=name)
+        data = file.require("file_data")
+        file.finish()
+        if data.startswith("data:"):
+            return replace(_from_url(fields, "document", data), name=name)
+        media_type = guess_media_type(name or "")
+        if media_type is None:
+            raise file.error("needs a data URL, or a `filename` that ends in its type")
+        return replace(_from_data(fields, "document", data, media_type), name=name)
 
-    def read_source(self, part: Mapping[str, Any], path: str) -> Block:
-        source, kind = part["source"], part["type"]
-        media = self._sourced(source, kind, path)
-        return replace(media, name=part.get("title"), context=part.get("context"))
+    def image(self, fields: Fields) -> Block:
+        return _sourced(fields, "image")
 
-    def _sourced(self, source: Mapping[str, Any], kind: MediaKind, path: str) -> Media:
-        match source.get("type"):
-            case "base64":
-                return self._from_data(kind, source["data"], source["media_type"], path)
-            case "url":
-                return self._from_url(kind, source["url"], path)
-            case "file":
-                return Media(path=path, kind=kind, file_id=source["file_id"])
-            case "text":
-                return Media(path=path, kind=kind, media_type="text/plain", text=source["data"])
-        raise self._error(f"{path}.source", f"has no place for the type {source.get('type')!r}")
+    def document(self, fields: Fields) -> Block:
+        title, context = fields.string("title"), fields.string("context")
+        return replace(_sourced(fields, "document"), name=title, context=context)
 
-    def read_tool_use(self, part: Mapping[str, Any], path: str) -> Block:
-        given = part.get("input", {})
+    def tool_use(self, fields: Fields) -> Block:
+        given = fields.take("input") or {}
         arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-        return self._call(path, part["id"], part["name"], arguments)
+        return self._call(fields.path, fields.require("id"), fields.require("name"), arguments)
 
-    def read_tool_result(self, part: Mapping[str, Any], path: str) -> Block:
-        call_id = part["tool_use_id"]
+    def tool_result(self, fields: Fields) -> Block:
         return ToolResult(
-            path=path,
-            call_id=call_id,
-            name=self._tools.get(call_id),
-            content=tuple(self._content(part.get("content"), f"{path}.content")),
-            is_error=bool(part.get("is_error")),
+            path=fields.path,
+            call=self._answered(fields.path, fields.require("tool_use_id")),
+            content=self._content(fields),
+            is_error=bool(fields.take("is_error")),
         )
 
-    def _from_url(self, kind: MediaKind, url: str, path: str) -> Media:
-        if not url.startswith("data:"):
-            return Media(path=path, kind=kind, url=url)
-        head, _, data = url[5:].partition(",")
-        media_type, *words = head.split(";")
-        if "base64" not in words:
-            raise self._error(path, "takes a data URL in base64 only")
-        return self._from_data(kind, data, media_type, path)
 
-    def _from_data(self, kind: MediaKind, data: str, media_type: str, path: str) -> Media:
-        try:
-            base64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError):
-            raise self._error(path, "takes base64 data, and this is none") from None
-        return Media(path=path, kind=kind, media_type=media_type, data=data)
-
-    def _error(self, path: str, reason: str) -> ProviderError:
-        return ProviderError(provider=self._provider, path=path, reason=reason)
+def _cache(fields: Fields) -> Mapping[str, Any] | None:
+    if "cache_control" not in fields:
+        return None
+    marker = fields.inner("cache_control")
+    kind, lifetime = marker.require("type"), marker.string("ttl")
+    marker.finish()
+    if kind != "ephemeral" or lifetime not in (None, "5m", "1h"):
+        raise marker.error("takes {type: ephemeral} with a `ttl` of 5m or 1h, or none")
+    return {"type": kind} if lifetime is None else {"type": kind, "ttl": lifetime}
 
 
-_PARTS: Final[Mapping[str, Callable[[_Reader, Mapping[str, Any], str], Block]]] = {
-    "text": _Reader.read_text,
-    "refusal": _Reader.read_refusal,
-    "image_url": _Reader.read_image_url,
-    "input_audio": _Reader.read_input_audio,
-    "file": _Reader.read_file,
-    "image": _Reader.read_source,
-    "document": _Reader.read_source,
-    "tool_use": _Reader.read_tool_use,
-    "tool_result": _Reader.read_tool_result,
+def _sourced(fields: Fields, kind: MediaKind) -> Media:
+    source = fields.inner("source")
+    form = source.require("type")
+    match form:
+        case "base64":
+            media = _from_data(fields, kind, source.require("data"), source.require("media_type"))
+        case "url":
+            media = _from_url(fields, kind, source.require("url"))
+        case "file":
+            media = Media(path=fields.path, kind=kind, file_id=source.require("file_id"))
+        case "text" if kind == "document":
+            media_type = source.string("media_type")
+            text = source.require("data")
+            media = Media(path=fields.path, kind=kind, media_type=media_type, text=text)
+        case _:
+            raise source.error(f"has no place for the type {form!r}")
+    source.finish()
+    return media
+
+
+def _from_url(fields: Fields, kind: MediaKind, url: str) -> Media:
+    if not url.startswith("data:"):
+        return Media(path=fields.path, kind=kind, url=url)
+    head, _, data = url[5:].partition(",")
+    media_type, *words = head.split(";")
+    if words != ["base64"]:
+        raise fields.error("takes a data URL in base64 only, as data:TYPE;base64,DATA")
+    return _from_data(fields, kind, data, media_type)
+
+
+def _from_data(fields: Fields, kind: MediaKind, data: str, media_type: str) -> Media:
+    try:
+        base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise fields.error("takes data in base64 only") from None
+    return Media(path=fields.path, kind=kind, media_type=media_type, data=data)
+
+
+_PARTS: Final[Mapping[str, Callable[[_Reader, Fields], Block]]] = {
+    "text": _Reader.text,
+    "refusal": _Reader.refusal,
+    "image_url": _Reader.image_url,
+    "input_audio": _Reader.input_audio,
+    "file": _Reader.file,
+    "image": _Reader.image,
+    "document": _Reader.document,
+    "tool_use": _Reader.tool_use,
+    "tool_result": _Reader.tool_result,
 }
+"""How parts are read by their type; any other is known to one vendor only."""

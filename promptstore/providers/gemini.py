@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
-from promptstore.errors import ProviderError
-from promptstore.providers.conversation import (
+from promptstore.providers.blocks import (
     Block,
-    Foreign,
     Media,
-    Refusal,
     Text,
     ToolCall,
     ToolResult,
-    merge_turns,
-    read_conversation,
-    refuse_names,
-    split_system,
+    guess_media_type,
 )
+from promptstore.providers.conversation import read_dialogue
 from promptstore.providers.parameters import Parameters, Tool, ToolChoice, ToolList
 
 if TYPE_CHECKING:
@@ -35,19 +29,7 @@ if TYPE_CHECKING:
 
 PROVIDER: Final = "Gemini's API"
 
-_SAME: Final = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
-_NAMES: Final = {
-    **{name: name for name in _SAME},
-    "max_tokens": "max_output_tokens",
-    "n": "candidate_count",
-    "logprobs": "response_logprobs",
-    "top_logprobs": "logprobs",
-}
-_MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
-_REFUSED: Final = {
-    name: f"has no `{name}`"
-    for name in ("logit_bias", "prediction", "metadata", "user", "verbosity", "store")
-}
+_EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh")
 
 
 def gemini(
@@ -56,9 +38,6 @@ def gemini(
     overrides: Mapping[str, Any],
 ) -> GeminiArguments:
     """Make the arguments of ``client.models.generate_content``.
-
-    Cache markers are left out: Gemini caches what prompts begin with by itself, and has no place
-    for a marker.
 
     Args:
         messages: The rendered messages.
@@ -73,30 +52,27 @@ def gemini(
     """
     parameters = Parameters(PROVIDER, "gemini", config, overrides)
     model = parameters.take_model()
-    instructions, turns = split_system(merge_turns(read_conversation(PROVIDER, messages)))
+    instructions, turns = read_dialogue(PROVIDER, messages)
     settings: dict[str, Any] = {}
     if instructions:
         settings["system_instruction"] = {"parts": [_write_part(block) for block in instructions]}
     contents: list[dict[str, Any]] = []
-    refuse_names(PROVIDER, turns)
     for turn in turns:
-        if turn.role in ("system", "developer"):
-            raise ProviderError(
-                provider=PROVIDER,
-                path=turn.path,
-                reason="takes instructions only at the beginning; move them there",
-            )
+        if turn.role == "system":
+            reason = "takes instructions only at the beginning; move them there"
+            raise turn.blocks[0].refuse(PROVIDER, reason)
         role = "model" if turn.role == "assistant" else "user"
         contents.append({"role": role, "parts": [_write_part(block) for block in turn.blocks]})
-    if tools := parameters.take_tools():
-        settings["tools"] = _write_tools(parameters, tools)
-    if choice := parameters.take_tool_choice():
-        settings |= _write_choice(parameters, choice)
+    settings |= _take_tools(parameters)
     if stop := parameters.take_stop():
         settings["stop_sequences"] = stop
     settings |= _take_format(parameters) | _take_thinking(parameters)
-    settings |= parameters.take_all(_NAMES) | parameters.finish(_REFUSED)
-    settings.pop("model", None)
+    settings |= parameters.take_all(
+        "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty",
+        max_tokens="max_output_tokens", n="candidate_count", logprobs="response_logprobs",
+        top_logprobs="logprobs",
+    )  # fmt: skip
+    settings |= parameters.finish()
     return cast("GeminiArguments", {"model": model, "contents": contents, "config": settings})
 
 
@@ -106,17 +82,28 @@ def _take_format(parameters: Parameters) -> dict[str, Any]:
         return {}
     written: dict[str, Any] = {"response_mime_type": "application/json"}
     if answer.schema is not None:
-        written["response_json_schema"] = dict(answer.schema)
+        written["response_json_schema"] = answer.described_schema()
     return written
 
 
 def _take_thinking(parameters: Parameters) -> dict[str, Any]:
-    effort = parameters.take("effort")
+    effort = parameters.take("reasoning_effort")
     if effort is None:
         return {}
-    if effort not in ("minimal", "low", "medium", "high"):
-        raise parameters.error("reasoning_effort", "takes one of minimal, low, medium, high")
+    if effort not in _EFFORTS:
+        raise parameters.error("reasoning_effort", f"takes one of {', '.join(_EFFORTS)}")
     return {"thinking_config": {"thinking_level": effort.upper()}}
+
+
+def _take_tools(parameters: Parameters) -> dict[str, Any]:
+    tools, choice = parameters.take_tools(), parameters.take_tool_choice()
+    written: dict[str, Any] = {}
+    if tools:
+        written["tools"] = _write_tools(parameters, tools)
+    strict = any(isinstance(tool, Tool) and tool.strict for tool in tools)
+    if calling := _write_choice(parameters, choice or ToolChoice(None), strict=strict):
+        written["tool_config"] = {"function_calling_config": calling}
+    return written
 
 
 def _write_part(block: Block) -> dict[str, Any]:
@@ -130,63 +117,67 @@ def _write_part(block: Block) -> dict[str, Any]:
             return {"function_call": {"id": block.id, "name": block.name, "args": arguments}}
         case ToolResult():
             return {"function_response": _write_result(block)}
-        case Foreign():
-            raise block.refuse(PROVIDER, f"has no part of the type {block.part.get('type')!r}")
-        case Refusal():
-            raise block.refuse(PROVIDER, "has no place for a refusal; write it as a text part")
-    raise block.refuse(PROVIDER, "cannot take this part")
+    raise block.refuse_kind(PROVIDER)
 
 
 def _write_media(media: Media) -> dict[str, Any]:
-    if media.detail not in (None, "auto"):
-        raise media.refuse(PROVIDER, "has no `detail` of images")
-    if media.context is not None:
-        raise media.refuse(PROVIDER, "has no place for the `context` of a document")
+    media.refuse_extras(PROVIDER)
     if media.text is not None:
+        if media.name is not None:
+            raise media.refuse(PROVIDER, "has no place for the `title` of a plain text")
         return {"text": media.text}
+    name = {} if media.name is None else {"display_name": media.name}
     if media.data is not None:
-        return {"inline_data": {"mime_type": media.media_type, "data": media.as_bytes}}
+        blob = {"mime_type": media.media_type, "data": media.as_bytes}
+        return {"inline_data": {**blob, **name}}
     uri = media.url or media.file_id or ""
-    media_type = media.media_type or mimetypes.guess_type(uri)[0]
+    media_type = media.media_type or guess_media_type(uri)
     if media_type is None:
         raise media.refuse(PROVIDER, f"needs the media type of {uri}, and it does not end in one")
-    return {"file_data": {"file_uri": uri, "mime_type": media_type}}
+    return {"file_data": {"file_uri": uri, "mime_type": media_type, **name}}
 
 
 def _write_result(result: ToolResult) -> dict[str, Any]:
-    if result.name is None:
+    if not result.call.name:
         raise result.refuse(PROVIDER, "needs the name of the tool; give the call before its result")
+    texts = [block.text for block in result.content if isinstance(block, Text)]
+    media = [_write_part(block) for block in result.content if isinstance(block, Media)]
     for block in result.content:
-        if not isinstance(block, Text):
-            raise block.refuse(PROVIDER, "takes nothing but text as the result of a tool")
-    text = "".join(block.text for block in result.content if isinstance(block, Text))
-    response = {"error" if result.is_error else "output": text}
-    return {"id": result.call_id, "name": result.name, "response": response}
+        if not isinstance(block, Text | Media):
+            raise block.refuse_kind(PROVIDER)
+    response = {"error" if result.is_error else "output": "".join(texts)}
+    written: dict[str, Any] = {
+        "id": result.call.id, "name": result.call.name, "response": response,
+    }  # fmt: skip
+    return {**written, "parts": media} if media else written
 
 
 def _write_tools(parameters: Parameters, tools: ToolList) -> list[dict[str, Any]]:
     functions: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
     for index, tool in enumerate(tools):
-        if not isinstance(tool, Tool):
-            if "type" in tool:
-                reason = f"has no tool of the type {tool['type']!r}"
-                raise parameters.error(f"tools[{index}]", reason)
+        if isinstance(tool, Tool):
+            function = tool.written("parameters_json_schema")
+            function.pop("strict", None)  # is said for all tools at once, by the mode
+            functions.append(function)
+        elif "type" in tool:
+            reason = f"has no tool of the type {tool['type']!r}"
+            raise parameters.error(f"tools[{index}]", reason)
+        else:
             others.append(dict(tool))
-            continue
-        function: dict[str, Any] = {"name": tool.name, "parameters_json_schema": dict(tool.schema)}
-        if tool.description is not None:
-            function["description"] = tool.description
-        functions.append(function)
     return [*([{"function_declarations": functions}] if functions else []), *others]
 
 
-def _write_choice(parameters: Parameters, choice: ToolChoice) -> dict[str, Any]:
+def _write_choice(parameters: Parameters, choice: ToolChoice, *, strict: bool) -> dict[str, Any]:
     if choice.parallel is False:
         raise parameters.error("parallel_tool_calls", "cannot forbid several calls at once")
-    if choice.mode is None:
-        return {}
-    calling: dict[str, Any] = {"mode": _MODES[choice.mode]}
-    if choice.mode == "tool":
-        calling["allowed_function_names"] = [choice.name]
-    return {"tool_config": {"function_calling_config": calling}}
+    match choice.mode:
+        case "none":
+            return {"mode": "NONE"}
+        case "required":
+            return {"mode": "ANY"}
+        case "tool":
+            return {"mode": "ANY", "allowed_function_names": [choice.name]}
+    if strict:
+        return {"mode": "VALIDATED"}
+    return {} if choice.mode is None else {"mode": "AUTO"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from promptstore.errors import ProviderError
+from promptstore.providers.fields import Fields
 
 SECTIONS: Final = ("openai", "anthropic", "gemini", "bedrock")
 """Keys of a config that hold parameters for one vendor only, passed as they are."""
@@ -14,7 +15,6 @@ SECTIONS: Final = ("openai", "anthropic", "gemini", "bedrock")
 SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "max_tokens": ("max_tokens", "max_completion_tokens", "max_output_tokens"),
     "stop": ("stop", "stop_sequences"),
-    "effort": ("reasoning_effort",),
 }
 """The ways in which people write a parameter; one that is not here has one way."""
 
@@ -29,6 +29,7 @@ class Tool:
         schema: The JSON Schema of its arguments.
         strict: Whether arguments must fit the schema, or None where that is not said.
         cache: The cache marker behind it, or None.
+        own: Keys that only the vendor knows, as they are.
     """
 
     name: str
@@ -36,6 +37,20 @@ class Tool:
     schema: Mapping[str, Any]
     strict: bool | None = None
     cache: Mapping[str, Any] | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def written(self, schema_key: str) -> dict[str, Any]:
+        """Return what most vendors write, with the schema under this key."""
+        written: dict[str, Any] = {"name": self.name, schema_key: self.schema}
+        if self.description is not None:
+            written["description"] = self.description
+        if self.strict is not None:
+            written["strict"] = self.strict
+        return {**written, **self.own}
+
+
+ToolList: TypeAlias = list[Tool | Mapping[str, Any]]
+"""Functions, and tools that only the vendor knows, as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,12 @@ class ToolChoice:
     mode: Literal["auto", "none", "required", "tool"] | None
     name: str | None = None
     parallel: bool | None = None
+
+
+_MODES: Final[Mapping[str | None, Literal["auto", "none", "required", "tool"]]] = {
+    "auto": "auto", "none": "none", "required": "required", "any": "required",
+    "function": "tool", "tool": "tool",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +93,33 @@ class AnswerFormat:
     description: str | None = None
     strict: bool | None = None
 
+    def written(self) -> dict[str, Any]:
+        """Return the schema with its name, as both of OpenAI's APIs take it."""
+        written: dict[str, Any] = {"name": self.name, "schema": self.schema}
+        if self.description is not None:
+            written["description"] = self.description
+        return written if self.strict is None else {**written, "strict": self.strict}
 
-ToolList: TypeAlias = list[Tool | Mapping[str, Any]]
-"""Functions, and tools that only the vendor knows, as they are."""
+    def described_schema(self) -> dict[str, Any]:
+        """Return the schema with the description in it, for vendors that take nothing beside it."""
+        outer = {} if self.description is None else {"description": self.description}
+        return {**outer, **(self.schema or {})}
 
 
 class Parameters:
     """The config of a prompt, from which a vendor takes what it knows.
 
+    What is given for one call replaces what the vendor's own section says, and that the rest of the
+    config; None takes a parameter away.
+
     Args:
         provider: The vendor as people call it, for errors.
         section: The key of this vendor's own parameters; see `SECTIONS`.
         config: The prompt's config.
-        overrides: Parameters of this call, which replace those of the config.
+        overrides: Parameters of this call.
+
+    Raises:
+        ProviderError: The section is no object.
     """
 
     def __init__(
@@ -92,15 +127,16 @@ class Parameters:
     ) -> None:
         self.provider = provider
         self._section = section
-        left = {key: value for key, value in config.items() if key not in SECTIONS}
-        for key in overrides:
-            for spelling in _spellings_of(key):
-                left.pop(spelling, None)
-        self._left = {**left, **overrides}
         own = config.get(section, {})
         if not isinstance(own, Mapping):
-            raise self.error(section, "must hold parameters by name")
-        self.own: dict[str, Any] = dict(own)
+            raise self.error(section, "needs an object here")
+        replaced = {name for key in overrides for name in _spellings_of(key)}
+        self.own = {key: value for key, value in own.items() if key not in replaced}
+        replaced |= {name for key in self.own for name in _spellings_of(key)}
+        left = {**config, **overrides}
+        for name in {*SECTIONS, *(replaced - overrides.keys())}:
+            left.pop(name, None)
+        self._left = {key: value for key, value in left.items() if value is not None}
 
     def error(self, key: str, reason: str) -> ProviderError:
         """Make the error about a key of the config."""
@@ -108,7 +144,7 @@ class Parameters:
 
     def has(self, name: str) -> bool:
         """Return whether a parameter is given in just this spelling."""
-        return self._left.get(name) is not None
+        return name in self._left
 
     def take(self, key: str) -> Any:
         """Take a parameter.
@@ -122,14 +158,23 @@ class Parameters:
         Raises:
             ProviderError: It is given in two spellings.
         """
-        given = [name for name in SPELLINGS.get(key, (key,)) if self._left.get(name) is not None]
+        given = [name for name in SPELLINGS.get(key, (key,)) if name in self._left]
         if len(given) > 1:
-            raise self.error(given[1], f"says the same as `{given[0]}`; keep one of them")
+            raise self.error(given[1], f"takes this once, and `{given[0]}` says the same")
         return self._left.pop(given[0]) if given else None
 
-    def take_all(self, names: Mapping[str, str]) -> dict[str, Any]:
-        """Take parameters by a table from their name here to their name at the vendor."""
-        taken = {theirs: self.take(ours) for ours, theirs in names.items()}
+    def take_all(self, *same: str, **names: str) -> dict[str, Any]:
+        """Take parameters.
+
+        Args:
+            *same: Names that the vendor uses too.
+            **names: The vendor's names by ours.
+
+        Returns:
+            What is given, by the vendor's names.
+        """
+        ours = {**{name: name for name in same}, **names}
+        taken = {theirs: self.take(name) for name, theirs in ours.items()}
         return {name: value for name, value in taken.items() if value is not None}
 
     def take_model(self) -> str:
@@ -138,40 +183,52 @@ class Parameters:
         Raises:
             ProviderError: There is none.
         """
-        model = self.own.get("model") or self.take("model")
-        self._left.pop("model", None)
+        model = self.own.pop("model", None) or self.take("model")
         if not isinstance(model, str) or not model:
             raise self.error(
                 "model", "needs a model; name one in the prompt's config, or pass `model=`"
             )
         return model
 
-    def take_tools(self) -> ToolList:
-        """Take the tools, in the shape of OpenAI's or Anthropic's APIs."""
-        return [self._tool(tool, index) for index, tool in enumerate(self.take("tools") or ())]
+    def take_tools(self, own: frozenset[str] = frozenset()) -> ToolList:
+        """Take the tools, in the shape of OpenAI's or Anthropic's APIs.
+
+        Args:
+            own: Keys of functions that this vendor takes as they are.
+
+        Raises:
+            ProviderError: One is no tool.
+        """
+        config = Fields(self.provider, {"tools": self.take("tools")}, "config")
+        return [
+            _read_tool(Fields(self.provider, tool, path), tool, own)
+            for tool, path in config.items("tools")
+        ]
 
     def take_tool_choice(self) -> ToolChoice | None:
-        """Take which tool must be called, in the shape of OpenAI's or Anthropic's APIs."""
+        """Take which tool must be called, in the shape of OpenAI's or Anthropic's APIs.
+
+        Raises:
+            ProviderError: It is nothing that is known.
+        """
         choice, parallel = self.take("tool_choice"), self.take("parallel_tool_calls")
         if choice is None:
             return None if parallel is None else ToolChoice(None, parallel=parallel)
-        if isinstance(choice, str):
-            choice = {"type": choice}
-        if not isinstance(choice, Mapping):
-            raise self.error("tool_choice", "must be a word or an object")
-        if choice.get("disable_parallel_tool_use") is not None:
-            parallel = not choice["disable_parallel_tool_use"]
-        match choice.get("type"):
-            case "auto":
-                return ToolChoice("auto", parallel=parallel)
-            case "none":
-                return ToolChoice("none", parallel=parallel)
-            case "required" | "any":
-                return ToolChoice("required", parallel=parallel)
-            case "function" | "tool":
-                name = choice.get("name") or choice.get("function", {}).get("name")
-                return ToolChoice("tool", name, parallel)
-        raise self.error("tool_choice", f"has no place for the type {choice.get('type')!r}")
+        fields = Fields(
+            self.provider,
+            {"type": choice} if isinstance(choice, str) else choice,
+            "config.tool_choice",
+        )
+        if "disable_parallel_tool_use" in fields:
+            parallel = not fields.take("disable_parallel_tool_use")
+        kind = fields.require("type")
+        if kind not in _MODES:
+            raise fields.error(f"has no choice of the type {kind!r}; {self._elsewhere}")
+        name = None
+        if _MODES[kind] == "tool":
+            name = (fields.inner("function") if "function" in fields else fields).require("name")
+        fields.finish()
+        return ToolChoice(_MODES[kind], name, parallel)
 
     def take_stop(self) -> list[str]:
         """Take the texts at which the model stops, one or several."""
@@ -179,32 +236,40 @@ class Parameters:
         return [stop] if isinstance(stop, str) else list(stop or ())
 
     def take_answer_format(self) -> AnswerFormat | None:
-        """Take what the answer must look like, in the shape of either of OpenAI's APIs."""
+        """Take what the answer must look like, in the shape of either of OpenAI's APIs.
+
+        Raises:
+            ProviderError: It is nothing that is known.
+        """
         given = self.take("response_format")
         if given is None:
             return None
-        kind = given.get("type") if isinstance(given, Mapping) else None
-        if kind in ("text", "json_object"):
-            return AnswerFormat(kind)
-        inner = given.get("json_schema", given) if kind == "json_schema" else {}
-        if not isinstance(inner.get("schema"), Mapping):
-            raise self.error(
-                "response_format",
-                "wants one of `text`, `json_object` and `json_schema`, this one with a `schema`",
-            )
-        return AnswerFormat(
-            "json_schema",
-            inner["schema"],
-            inner.get("name", "answer"),
-            inner.get("description"),
-            inner.get("strict"),
-        )
+        fields = Fields(self.provider, given, "config.response_format")
+        match fields.require("type"):
+            case "text":
+                answer = AnswerFormat("text")
+            case "json_object":
+                answer = AnswerFormat("json_object")
+            case "json_schema":
+                inner = fields.inner("json_schema") if "json_schema" in fields else fields
+                schema = inner.take("schema")
+                if not isinstance(schema, Mapping):
+                    raise inner.error("needs a JSON Schema here", "schema")
+                name, description = inner.string("name"), inner.string("description")
+                answer = AnswerFormat(
+                    "json_schema", schema, name or "answer", description, inner.take("strict")
+                )
+                inner.finish()
+            case kind:
+                raise fields.error(f"takes text, json_object or json_schema, not {kind!r}", "type")
+        fields.finish()
+        return answer
 
-    def finish(self, refused: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def finish(self, reasons: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Refuse what nobody took.
 
         Args:
-            refused: Why parameters that other vendors know cannot be taken, by name.
+            reasons: What to do about parameters that other vendors have, by name.
 
         Returns:
             The vendor's own parameters, passed as they are.
@@ -212,32 +277,30 @@ class Parameters:
         Raises:
             ProviderError: Something is left.
         """
-        left = [key for key, value in self._left.items() if value is not None]
-        if left:
-            reason = (refused or {}).get(
-                left[0],
-                f"has no such parameter; what is for this vendor alone goes into "
-                f"`config.{self._section}`, what is no parameter into `metadata`",
-            )
-            raise self.error(left[0], reason)
+        for key in self._left:
+            advice = (reasons or {}).get(key, f"leave it out; {self._elsewhere}")
+            raise self.error(key, f"has no parameter `{key}`; {advice}")
         return self.own
 
-    def _tool(self, tool: Any, index: int) -> Tool | Mapping[str, Any]:
-        if not isinstance(tool, Mapping):
-            raise self.error(f"tools[{index}]", "takes a tool as an object")
-        inner = tool.get("function") if tool.get("type") == "function" else tool
-        inner = tool if inner is None else inner
-        schema = inner.get("parameters", inner.get("input_schema"))
-        is_function = tool.get("type") in ("function", "custom", None) and "name" in inner
-        if not is_function or (schema is None and tool.get("type") == "custom"):
-            return tool
-        return Tool(
-            inner["name"],
-            inner.get("description"),
-            schema or {"type": "object", "properties": {}},
-            inner.get("strict"),
-            tool.get("cache_control"),
-        )
+    @property
+    def _elsewhere(self) -> str:
+        return f"what only this vendor takes goes into `config.{self._section}`"
+
+
+def _read_tool(
+    fields: Fields, tool: Mapping[str, Any], own: frozenset[str]
+) -> Tool | Mapping[str, Any]:
+    kind = fields.string("type")
+    inner = fields.inner("function") if kind == "function" and "function" in fields else fields
+    schema = inner.take("parameters") or inner.take("input_schema")
+    is_function = kind in ("function", None) or (kind == "custom" and schema is not None)
+    if not is_function or "name" not in inner:
+        return tool
+    cache = fields.take("cache_control")
+    name, description = inner.require("name"), inner.string("description")
+    schema, strict = schema or {"type": "object", "properties": {}}, inner.take("strict")
+    left = fields.finish(own) if inner is fields else {**fields.finish(own), **inner.finish(own)}
+    return Tool(name, description, schema, strict, cache, left)
 
 
 def _spellings_of(key: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from promptstore.errors import InvalidArgumentError
@@ -43,7 +44,7 @@ def trace_attributes(identity: PromptIdentity, form: TraceFormat) -> dict[str, s
     Raises:
         InvalidArgumentError: There is no such form.
     """
-    found: dict[str, str | int | bool | None]
+    found: Mapping[str, str | int | bool | None]
     own = {
         "promptstore.prompt.digest": identity.digest,
         "promptstore.prompt.label": identity.label,
@@ -61,6 +62,8 @@ def trace_attributes(identity: PromptIdentity, form: TraceFormat) -> dict[str, s
                 "promptstore_prompt_label": identity.label,
                 "promptstore_prompt_is_fallback": identity.is_fallback or None,
             }
+        case "langfuse" if identity.is_fallback:
+            found = own  # as Langfuse does with a fallback of its own
         case "langfuse":
             found = {
                 "langfuse.observation.prompt.name": identity.name,

@@ -18,6 +18,9 @@ HOMES = {
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
     "httpx": "promptstore.posthog.remote",
+    "openai": "promptstore.providers",
+    "anthropic": "promptstore.providers",
+    "google": "promptstore.providers",
 }
 
 IN_MANY_ROOMS = {"pydantic", "pydantic_core"}
