@@ -81,7 +81,10 @@ def _take_output(parameters: Parameters) -> dict[str, Any]:
         return output
     if answer.schema is None:
         raise parameters.error("response_format", "takes no JSON without a schema; give one")
-    schema: dict[str, Any] = {"schema": json.dumps(answer.schema), "name": answer.name}
+    schema: dict[str, Any] = {
+        "schema": json.dumps(answer.schema, ensure_ascii=False),
+        "name": answer.name,
+    }
     if answer.description is not None:
         schema["description"] = answer.description
     output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
@@ -160,7 +163,7 @@ def _write_block(block: Block) -> dict[str, Any]:
 def _write_document(document: Media) -> dict[str, Any]:
     document.refuse_extras(PROVIDER, "context")
     media_type = document.media_type or guess_media_type(document.url or document.name or "")
-    written = _write_source(document, _DOCUMENTS.get(media_type, str(media_type)))
+    written = _write_source(document, _DOCUMENTS.get(media_type))
     # The format says the same as the end of a file's name, which no name may have.
     name = (document.name or "").removesuffix(f".{written['format']}")
     if not name or _NOT_IN_A_NAME.search(name):
@@ -173,14 +176,16 @@ def _write_document(document: Media) -> dict[str, Any]:
     return {**written, "name": name, **context}
 
 
-def _write_source(media: Media, form: str) -> dict[str, Any]:
-    if form not in _FORMATS[media.kind]:
-        known = ", ".join(_FORMATS[media.kind])
-        raise media.refuse(PROVIDER, f"takes a media type of {known}, not {form or 'none'}")
+def _write_source(media: Media, form: str | None) -> dict[str, Any]:
+    source: dict[str, Any]
     if media.text is not None:
-        return {"format": form, "source": {"text": media.text}}
-    if media.data is not None:
-        return {"format": form, "source": {"bytes": media.as_bytes}}
-    if media.url is not None and media.url.startswith("s3://"):
-        return {"format": form, "source": {"s3Location": {"uri": media.url}}}
-    raise media.refuse(PROVIDER, "takes data or an `s3://` URL, no other URL and no id of a file")
+        source = {"text": media.text}
+    elif media.data is not None:
+        source = {"bytes": media.as_bytes}
+    elif media.url is not None and media.url.startswith("s3://"):
+        source = {"s3Location": {"uri": media.url}}
+    else:
+        raise media.refuse(PROVIDER, "takes data or an `s3://` URL, no other URL and no id")
+    if form not in _FORMATS[media.kind]:
+        raise media.refuse(PROVIDER, f"takes {', '.join(_FORMATS[media.kind])} only")
+    return {"format": form, "source": source}

@@ -95,8 +95,8 @@ class Media(Block):
 
     def refuse_kind(self, provider: str) -> ProviderError:
         """Make the error that says that a vendor takes nothing of this kind here."""
-        article = "a" if self.kind == "document" else "an"
-        return self.refuse(provider, f"cannot take {article} {self.kind} here")
+        what = {"image": "an image", "audio": "a sound", "document": "a document"}[self.kind]
+        return self.refuse(provider, f"cannot take {what} here")
 
     def refuse_extras(self, provider: str, *known: str) -> None:
         """Refuse what is said about it besides what it holds.

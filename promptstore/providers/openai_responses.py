@@ -10,7 +10,6 @@ from promptstore.providers.blocks import (
     Block,
     Foreign,
     Media,
-    Refusal,
     Text,
     ToolCall,
     ToolResult,
@@ -127,8 +126,6 @@ def _write_part(block: Block) -> dict[str, Any]:
             raise block.refuse(PROVIDER, "takes no sound; the Chat Completions API does")
         case Foreign() if block.kind in _OWN_PARTS:
             return dict(block.part)
-        case Refusal():
-            raise block.refuse(PROVIDER, "has no place for a refusal without its answer's id")
     raise block.refuse_kind(PROVIDER)
 
 

@@ -278,13 +278,13 @@ class Parameters:
             ProviderError: Something is left.
         """
         for key in self._left:
-            advice = (reasons or {}).get(key, f"leave it out; {self._elsewhere}")
+            advice = (reasons or {}).get(key, f"leave it out, or {self._elsewhere}")
             raise self.error(key, f"has no parameter `{key}`; {advice}")
         return self.own
 
     @property
     def _elsewhere(self) -> str:
-        return f"what only this vendor takes goes into `config.{self._section}`"
+        return f"put what only this vendor takes into `config.{self._section}`"
 
 
 def _read_tool(
