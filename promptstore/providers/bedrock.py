@@ -152,11 +152,17 @@ def _write_block(block: Block) -> dict[str, Any]:
             return {"toolUse": {"toolUseId": block.id, "name": block.name, "input": arguments}}
         case ToolResult():
             status = {"status": "error"} if block.is_error else {}
-            content = _write_content(block.content)
+            content = [_write_answer(part) for part in block.content]
             return {"toolResult": {"toolUseId": block.call.id, "content": content, **status}}
         case Foreign(kind="thinking", part={"thinking": str(text), "signature": str(signature)}):
             thought = {"text": text, "signature": signature}
             return {"reasoningContent": {"reasoningText": thought}}
+    raise block.refuse_kind(PROVIDER)
+
+
+def _write_answer(block: Block) -> dict[str, Any]:
+    if isinstance(block, Text) or (isinstance(block, Media) and block.kind != "audio"):
+        return _write_block(block)  # a cache marker has no place within a result
     raise block.refuse_kind(PROVIDER)
 
 

@@ -94,13 +94,14 @@ def read_dialogue(
         which a developer is called system.
 
     Raises:
-        ProviderError: There is nothing but instructions, or a speaker has a name.
+        ProviderError: There is nothing but instructions, a speaker has a name, or an empty text has
+            a cache marker.
     """
     turns: list[Turn] = []
     for turn in read_conversation(provider, messages, own):
         refuse_name(provider, turn)
         role: Role = "system" if turn.role == "developer" else turn.role
-        blocks = tuple(block for block in turn.blocks if block != Text(path=block.path, text=""))
+        blocks = tuple(block for block in turn.blocks if not _is_empty(provider, block))
         if role == "system":
             blocks = tuple(texts_only(provider, blocks))
         if turns and turns[-1].role == role:
@@ -115,6 +116,14 @@ def read_dialogue(
             reason="needs a message of the user that says something",
         )
     return texts_only(provider, instructions), turns
+
+
+def _is_empty(provider: str, block: Block) -> bool:
+    if not isinstance(block, Text) or block.text:
+        return False
+    if block.cache is not None:
+        raise block.refuse(provider, "cannot set a cache marker on an empty text")
+    return True
 
 
 def refuse_name(provider: str, turn: Turn) -> None:
@@ -158,8 +167,7 @@ class _Reader:
             # The older form has no ids; its answer names the function.
             function = fields.inner("function_call")
             blocks.append(self._function(function, function.path, f"call_{len(self._calls) + 1}"))
-        if role != "assistant" and len(blocks) > len(content):
-            raise blocks[-1].refuse(fields.provider, "takes this from the assistant only")
+        _refuse_misplaced(fields.provider, role, blocks)
         name, cache = fields.string("name"), _cache(fields)
         if cache is not None and blocks:
             blocks[-1] = replace(blocks[-1], cache=cache)
@@ -211,6 +219,7 @@ class _Reader:
     def _result(self, fields: Fields, content: tuple[Block, ...]) -> ToolResult:
         name, call_id, cache = fields.string("name"), fields.string("tool_call_id"), _cache(fields)
         fields.finish()
+        _refuse_misplaced(fields.provider, "tool", content)
         if call_id is None:
             ids = [key for key, call in self._calls.items() if call.name == name]
             if not ids:
@@ -271,12 +280,22 @@ class _Reader:
         return self._call(fields.path, fields.require("id"), fields.require("name"), arguments)
 
     def tool_result(self, fields: Fields) -> Block:
+        content = self._content(fields)
+        _refuse_misplaced(fields.provider, "tool", content)
         return ToolResult(
             path=fields.path,
             call=self._answered(fields.path, fields.require("tool_use_id")),
-            content=self._content(fields),
+            content=content,
             is_error=bool(fields.take("is_error")),
         )
+
+
+def _refuse_misplaced(provider: str, role: str, blocks: Sequence[Block]) -> None:
+    for block in blocks:
+        if isinstance(block, ToolCall | Refusal | PastAudio) and role != "assistant":
+            raise block.refuse(provider, "takes this from the assistant only")
+        if isinstance(block, ToolResult) and role != "user":
+            raise block.refuse(provider, "takes the result of a tool from the user only")
 
 
 def _cache(fields: Fields) -> Mapping[str, Any] | None:

@@ -136,8 +136,6 @@ def _write_turn(turn: Turn) -> Iterator[dict[str, Any]]:
                 message.setdefault("tool_calls", []).append(_write_call(block))
             case PastAudio():
                 message["audio"] = {"id": block.id}
-            case Refusal() if turn.role != "assistant":
-                raise block.refuse_kind(PROVIDER)
             case Refusal() if len(turn.blocks) == 1:
                 message["refusal"] = block.text
             case ToolResult():

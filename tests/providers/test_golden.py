@@ -26,6 +26,16 @@ def rendered(messages: list[dict[str, Any]], config: dict[str, Any]) -> Rendered
     return prompt.render(history=messages)
 
 
+def arguments_for(
+    vendor: str, messages: list[dict[str, Any]], config: dict[str, Any]
+) -> tuple[dict[str, Any], ProviderError | None]:
+    """Return the arguments for a vendor, and the error if it refuses."""
+    try:
+        return getattr(rendered(messages, config), vendor)(), None
+    except ProviderError as error:
+        return {}, error
+
+
 def read(folder: str, name: str) -> Any:
     return json.loads((HERE / folder / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -34,14 +44,12 @@ def read(folder: str, name: str) -> Any:
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_for_a_vendor(name: str, vendor: str) -> None:
     case, expected = read("cases", name), read("golden", f"{name}.{vendor}")
-    prompt = rendered(case["messages"], case["config"])
-    try:
-        arguments = getattr(prompt, vendor)()
-    except ProviderError as error:
+    arguments, error = arguments_for(vendor, case["messages"], case["config"])
+    if error is not None:
         assert {"path": error.path, "refused": str(error)} == expected
-        return
-    assert as_json(arguments) == expected
-    CHECKS[vendor](arguments)
+    else:
+        assert as_json(arguments) == expected
+        CHECKS[vendor](arguments)
 
 
 def test_every_golden_file_belongs_to_a_case() -> None:
