@@ -20,6 +20,7 @@
     │   └── RenderError                            a template that failed while it was rendered
     │       └── LimitError                         a render that grew past a limit
     ├── EventError                  (ValueError)   what was given is no event
+    ├── ProviderError               (ValueError)   what a vendor's API cannot take
     ├── ConflictError               (RuntimeError) somebody else's work stands in the way
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
@@ -438,6 +439,24 @@ class EventError(PromptStoreError, ValueError):
             f"{what} is not an event: {self.reason}. Give an object with 'event' and 'properties', "
             "a row with $ai_… columns, an object with 'trace' and 'hierarchy', or a list of events."
         )
+
+
+class ProviderError(PromptStoreError, ValueError):
+    """Something in a rendered prompt or its config that a vendor's API cannot take.
+
+    Attributes:
+        provider: The vendor's API as people call it.
+        path: Where it stands, such as ``messages[1].content[0]`` or ``config.seed``.
+        reason: Why it cannot be taken and what to do, as a sentence whose subject is the vendor.
+    """
+
+    def __init__(self, *, provider: str, path: str, reason: str) -> None:
+        self.provider = provider
+        self.path = path
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.path}: {self.provider} {self.reason}."
 
 
 class ConflictError(PromptStoreError, RuntimeError):

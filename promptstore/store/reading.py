@@ -31,7 +31,8 @@ from promptstore.model.prompt import (
     own_copy,
     to_prompt,
 )
-from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
+from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import merge_values, render_prompt
 from promptstore.store.arguments import (
     check_arguments,
     check_at,
