@@ -4,6 +4,7 @@ A mark is an HTML comment on the line before a block:
 
 - ``<!-- file: PATH -->`` writes the block to a file of the scratch repository;
 - ``<!-- output -->`` says that the block is what the Python block before it printed;
+- ``<!-- tested: TEST WORD -->`` names the test that uses the block, and the block's name there;
 - ``<!-- not run: REASON -->`` says why a block is not run.
 """
 
@@ -65,6 +66,16 @@ def blocks_of(page: Path) -> list[Block]:
             )
         )
     return blocks
+
+
+def tested_block(page: Path, word: str) -> Block:
+    """Return the block of a page that a test of its own uses, by its name."""
+    (found,) = [
+        block
+        for block in blocks_of(page)
+        if block.mark == "tested" and block.value.split(" ")[1] == word
+    ]
+    return found
 
 
 def without_blocks(text: str) -> str:

@@ -61,6 +61,9 @@ class Reader:
     def do(self, block: Block) -> None:
         if block.mark == "not run":
             assert block.value, f"{block.place}: say why it is not run"
+        elif block.mark == "tested":
+            test = TOP / block.value.partition(" ")[0]
+            assert block.page.name in test.read_text(encoding="utf-8"), block.place
         elif block.mark == "file":
             file = self.folder / block.value
             file.parent.mkdir(parents=True, exist_ok=True)
