@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from typer.main import get_command
@@ -18,6 +18,8 @@ from promptstore.server.app import create_app
 
 EVERYWHERE: Final = frozenset({"repo", "root", "branch", "help"})
 """Options that every command of a store takes; the page explains them once."""
+
+PREFIX: Final = "/api/environments/{project_id}"
 
 TOP: Final = Path(__file__).parent.parent
 
@@ -82,19 +84,30 @@ def _cell(text: str) -> str:
 
 
 def http_api() -> str:
-    """Return the table of the HTTP API's operations, made from its OpenAPI document."""
+    """Return the operations of the HTTP API, made from its OpenAPI document."""
     document = create_app({}, None).openapi()
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            tag = operation.get("tags", ["server"])[0]
-            summary = _cell(operation.get("summary", ""))
-            row = f"| `{method.upper()}` | `{path}` | {summary} |"
-            groups.setdefault(tag, []).append(row)
-    lines: list[str] = []
-    for tag, rows in groups.items():
-        lines += [f"## {tag}", "", "| method | path | what it does |", "|---|---|---|", *rows, ""]
-    return "\n".join(lines)
+            rows = groups.setdefault(operation.get("tags", ["server"])[0], [])
+            rows += _operation(path.removeprefix(PREFIX), method, operation)
+    return "\n".join(line for tag, rows in groups.items() for line in [f"## {tag}", "", *rows])
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> list[str]:
+    summary = operation.get("description") or operation["summary"]
+    lines = [f"### {method.upper()} {path}", "", _prose(summary), ""]
+    scopes = {scope for rule in operation.get("security", []) for of in rule.values() for scope in of}
+    if scopes:
+        lines += [f"Scope: {', '.join(f'`{scope}`' for scope in sorted(scopes))}.", ""]
+    rows = [
+        f"| `{given['name']}` | {given['in']} | {_cell(given.get('description', ''))} |"
+        for given in operation.get("parameters", [])
+        if given["name"] != "project_id"
+    ]
+    if rows:
+        lines += ["| parameter | in | meaning |", "|---|---|---|", *rows, ""]
+    return lines
 
 
 def error_classes() -> str:

@@ -68,7 +68,7 @@ def blocks_of(page: Path) -> list[Block]:
     return blocks
 
 
-def tested_block(page: Path, word: str) -> Block:
+def named_block(page: Path, word: str) -> Block:
     """Return the block of a page that a test of its own uses, by its name."""
     (found,) = [
         block

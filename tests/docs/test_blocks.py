@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,11 @@ class Reader:
     def run_python(self, block: Block) -> None:
         printed = io.StringIO()
         code = compile("\n" * block.line + block.text, str(block.page), "exec")
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(printed):
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(printed),
+            warnings.catch_warnings(action="ignore"),  # those of other libraries
+        ):
             exec(code, self.names)
         self.printed = printed.getvalue()
 
