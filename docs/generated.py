@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import click
+from typer import Context
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from promptstore import errors
@@ -42,8 +43,8 @@ def write(folder: Path) -> None:
 def command_line() -> str:
     """Return the reference of the command line, made from its commands."""
     group = get_command(app)
-    context = click.Context(group, info_name="promptstore")
-    assert isinstance(group, click.Group)
+    assert isinstance(group, TyperGroup)
+    context = Context(group, info_name="promptstore")
     sections = []
     for name in COMMANDS:
         command = group.commands[name]
@@ -52,16 +53,16 @@ def command_line() -> str:
     return "\n".join(sections)
 
 
-def _commands(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    if isinstance(command, click.Group):
+def _commands(words: str, command: Any) -> Iterator[tuple[str, TyperCommand]]:
+    if isinstance(command, TyperGroup):
         for name, inner in command.commands.items():
             yield from _commands(f"{words} {name}", inner)
     else:
         yield words, command
 
 
-def _command(words: str, command: click.Command, parent: click.Context) -> str:
-    context = click.Context(command, parent=parent, info_name=words)
+def _command(words: str, command: TyperCommand, parent: Context) -> str:
+    context = Context(command, parent=parent, info_name=words)
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f"## {words}", "", f"`promptstore {words} {usage}`", ""]
     lines += [_prose(inspect.cleandoc(command.help or "")), ""]
