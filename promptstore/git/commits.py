@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import pygit2
@@ -60,11 +61,13 @@ class CommitNote:
         author: Who wrote the change.
         committer: Who committed it.
         message: The whole message.
+        authored_at: When the change was written, with a time zone; None is this moment.
     """
 
     author: Signature
     committer: Signature
     message: str
+    authored_at: datetime | None = None
 
 
 class Move(NamedTuple):
@@ -208,8 +211,8 @@ def _commit_data(tree: str, parents: Sequence[str], note: CommitNote) -> bytes:
     libgit2 would read the tree and the parents once more, which takes three times as long.
     """
     # What git cannot write in a name is left out, as libgit2 does.
-    author = pygit2.Signature(*note.author)
-    committer = pygit2.Signature(*note.committer, author.time, author.offset)
+    committer = pygit2.Signature(*note.committer)
+    author = pygit2.Signature(*note.author, *(_moment(note.authored_at) or _time_of(committer)))
     lines = [
         f"tree {tree}",
         *(f"parent {parent}" for parent in parents),
@@ -219,6 +222,18 @@ def _commit_data(tree: str, parents: Sequence[str], note: CommitNote) -> bytes:
         note.message,
     ]
     return "\n".join(lines).encode()
+
+
+def _time_of(person: pygit2.Signature) -> tuple[int, int]:
+    return person.time, person.offset
+
+
+def _moment(time: datetime | None) -> tuple[int, int] | None:
+    """Return seconds and the minutes of the zone, as git keeps a time."""
+    if time is None:
+        return None
+    zone = time.utcoffset() or timedelta()
+    return int(time.timestamp()), int(zone.total_seconds()) // 60
 
 
 def _attributed(person: pygit2.Signature) -> str:
