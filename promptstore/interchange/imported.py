@@ -24,6 +24,7 @@ ROLES: Final = {"model": "assistant", "bot": "assistant", "ai": "assistant", "hu
 NOT_TRANSLATED: Final = "NOT TRANSLATED, kept as source with `template: none`: "
 """How the loss of a template begins that renders nothing here."""
 
+_TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _OUTSIDE: Final = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
 
@@ -305,6 +306,25 @@ def with_unique_names(found: Iterable[Imported]) -> list[Imported]:
         taken.add(name.casefold())
         made.append(one if name == one.name else replace(one, name=name))
     return made
+
+
+def without_trailing_spaces(imported: Imported) -> Imported:
+    """Return a prompt without the spaces and tabs at the ends of the lines of its texts."""
+    versions = []
+    for version in imported.versions:
+        content = version.prompt.content
+        shown = {key: _stripped(content[key]) for key in ("prompt", "messages") if key in content}
+        made = parse_content({**content, **shown})
+        versions.append(version if isinstance(made, list) else replace(version, prompt=made))
+    return replace(imported, versions=tuple(versions))
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, str):
+        return _TRAILING.sub("", value)
+    if isinstance(value, dict):
+        return {key: _stripped(item) for key, item in value.items()}
+    return [_stripped(item) for item in value] if isinstance(value, list) else value
 
 
 def single(draft: Draft, losses: Sequence[str] = ()) -> Imported:

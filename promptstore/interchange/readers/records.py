@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
 from promptstore.git.identity import parse_signature
+from promptstore.history.labels import is_label
 from promptstore.interchange.imported import (
     Draft,
     Imported,
@@ -21,7 +22,6 @@ from promptstore.interchange.imported import (
 from promptstore.interchange.readers.chat import add_messages, chat_of
 from promptstore.interchange.templates.common import UntranslatableError
 from promptstore.interchange.templates.flat import read_f_string
-from promptstore.history.labels import is_label
 from promptstore.template import split_simple
 
 Record = Mapping[str, Any]
