@@ -40,6 +40,7 @@
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
     ├── ImportRefusedError          (ValueError)   a source of another tool that cannot come in
+    ├── ExportRefusedError          (ValueError)   a prompt that another format cannot say
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -661,6 +662,27 @@ class ImportRefusedError(PromptStoreError, ValueError):
     def _sentence(self) -> str:
         place = f"{self.source}: " if self.source else ""
         return f"{place}{self.reason}. Nothing of it was imported; bring it over by hand."
+
+
+class ExportRefusedError(PromptStoreError, ValueError):
+    """A prompt that would mean something else in another format.
+
+    Attributes:
+        name: The prompt's name.
+        format: The format.
+        reason: What stands in the way.
+    """
+
+    def __init__(self, *, name: str, format: str, reason: str) -> None:  # noqa: A002
+        self.name = name
+        self.format = format
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.name!r} cannot be exported to {self.format}: {self.reason}. "
+            "Export it to another format, or change the prompt."
+        )
 
 
 class MissingExtraError(PromptStoreError, ImportError):

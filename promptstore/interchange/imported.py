@@ -327,10 +327,15 @@ def _stripped(value: Any) -> Any:
     return [_stripped(item) for item in value] if isinstance(value, list) else value
 
 
+def short_key(prompt: Prompt) -> str:
+    """Return what names a version that its source gives no number."""
+    return prompt.digest[:16]
+
+
 def single(draft: Draft, losses: Sequence[str] = ()) -> Imported:
     """Return a finished draft as a prompt with one version."""
     prompt = draft.finish()
-    version = ImportedVersion(prompt, prompt.digest)
+    version = ImportedVersion(prompt, short_key(prompt))
     told = tuple(dict.fromkeys([*losses, *draft.losses]))
     return Imported(spell_name(draft.name), (version,), told, draft.format)
 

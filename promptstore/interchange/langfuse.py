@@ -11,7 +11,7 @@ from promptstore.errors import (
     InvalidArgumentError,
     MissingExtraError,
     RemoteAnswerError,
-    RemoteKeyError,
+    RemoteRejectedError,
     RemoteUnreachableError,
 )
 from promptstore.interchange.imported import Imported, Refused
@@ -20,7 +20,7 @@ from promptstore.interchange.readers.records import read_langfuse
 try:
     import httpx
 except ImportError as error:
-    raise MissingExtraError(extra="remote", feature="Langfuse's API") from error
+    raise MissingExtraError(extra="remote", purpose="Reading Langfuse's API") from error
 
 _PAGE: Final = 100
 _TIMEOUT: Final = 30.0
@@ -71,17 +71,20 @@ def _records(client: httpx.Client) -> Iterator[Mapping[str, Any]]:
 
 
 def _get(client: httpx.Client, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    facts = {"method": "GET", "url": str(client.base_url.join(path))}
+    request = f"GET {path}"
     try:
         answer = client.get(path, params=dict(query))
     except httpx.HTTPError as error:
-        raise RemoteUnreachableError(**facts, reason=str(error)) from error
-    if answer.status_code in (401, 403):
-        raise RemoteKeyError(**facts, status=answer.status_code, reason="the keys are not accepted")
+        raise RemoteUnreachableError(request=request, detail=str(error)) from error
+    status = answer.status_code
+    if status in (401, 403):
+        detail = "the keys are not accepted; look at LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
+        raise RemoteRejectedError(request=request, detail=detail, status=status)
     try:
         found = answer.raise_for_status().json()
     except (httpx.HTTPStatusError, ValueError) as error:
-        raise RemoteAnswerError(**facts, status=answer.status_code, reason=str(error)) from error
+        detail = "this is no answer of Langfuse"
+        raise RemoteAnswerError(request=request, detail=detail, status=status) from error
     if not isinstance(found, dict):
-        raise RemoteAnswerError(**facts, status=answer.status_code, reason="no JSON object")
+        raise RemoteAnswerError(request=request, detail="no JSON object", status=status)
     return found

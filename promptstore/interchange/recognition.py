@@ -65,6 +65,10 @@ _PYYAML: Final = {"langchain", "llm", "semantic-kernel", "mlflow"}
 _LISTS: Final = ("data", "results", "prompts", "items", "versions")
 _MAX_BYTES: Final = 16 << 20
 _ROLE_FILE: Final = {"system", "skill"}
+_NO_PROMPTS: Final = re.compile(
+    r"(?:readme|license|licence|changelog|contributing|code_of_conduct|security|notice)\b", re.I
+)
+"""Files of text that lie in every repository."""
 
 
 def list_files(path: Path) -> Iterator[tuple[Path, str]]:
@@ -86,7 +90,9 @@ def list_files(path: Path) -> Iterator[tuple[Path, str]]:
                             and one not in ("node_modules", "__pycache__"))  # fmt: skip
         for file in sorted(files):
             found = Path(folder, file)
-            if file.lower().endswith(known) and not file.startswith(".") and found.is_file():
+            if file.startswith(".") or _NO_PROMPTS.match(file) or not found.is_file():
+                continue
+            if file.lower().endswith(known):
                 yield found, found.relative_to(path).as_posix()
 
 
@@ -184,6 +190,8 @@ def _form_of(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     keys = value.keys()
+    if _is_own(value):
+        return None
     if "lc" in keys or (isinstance(value.get("manifest"), dict) and "lc" in value["manifest"]):
         return "langsmith"
     if "_type" in keys:
@@ -196,11 +204,21 @@ def _form_of(value: Any) -> str | None:
     if record:
         return record
     if isinstance(value.get("messages"), list):
-        return "github" if "x-promptstore" not in keys else None
+        return "github"
     texts = [value.get(key) for key in ("prompt", "system")]
     if any(isinstance(text, str) for text in texts):
         return "llm"
     return None
+
+
+def _is_own(value: Mapping[str, Any]) -> bool:
+    """Return whether this is a prompt file of promptstore, which needs no import."""
+    kinds = ("jinja2", "simple", "none")
+    messages = value.get("messages")
+    has_insert = isinstance(messages, list) and any(
+        isinstance(one, dict) and "insert" in one for one in messages
+    )
+    return has_insert or ("template" in value and value["template"] in kinds)
 
 
 def _record_form(value: Any) -> str | None:

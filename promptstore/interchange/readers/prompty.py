@@ -15,7 +15,7 @@ from promptstore.model.variables import VARIABLE_TYPES
 
 FORMAT: Final = "prompty"
 CONFIG: Final = ("model", "tools", "outputs")
-_ROLE: Final = re.compile(
+ROLE_LINE: Final = re.compile(
     r"^[ \t]*#?[ \t]*(system|user|assistant|developer|function|tool)(?:\[[^\]\n]*\])?[ \t]*:[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -108,7 +108,7 @@ def _split(draft: Draft, body: str, language: str) -> None:
     role = "system"
     pieces: list[tuple[str, str]] = []
     end = 0
-    for found in _ROLE.finditer(body):
+    for found in ROLE_LINE.finditer(body):
         pieces.append((role, body[end : found.start()]))
         role, end = found[1].lower(), found.end()
     pieces.append((role, body[end:]))

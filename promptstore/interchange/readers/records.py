@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
 from promptstore.git.identity import parse_signature
@@ -17,14 +16,15 @@ from promptstore.interchange.imported import (
     ImportedVersion,
     Refused,
     rest_of,
+    short_key,
     spell_name,
 )
 from promptstore.interchange.readers.chat import add_messages, chat_of
-from promptstore.interchange.templates.common import UntranslatableError
-from promptstore.interchange.templates.flat import read_f_string
-from promptstore.template import split_simple
 
-Record = Mapping[str, Any]
+Record: TypeAlias = Mapping[str, Any]
+"""One version of a prompt, as the server has it."""
+
+_Reader: TypeAlias = Callable[[Draft, Record], None]
 
 _REFERENCE: Final = "@@@langfusePrompt"
 _LANGFUSE: Final = (
@@ -61,9 +61,6 @@ def read_mlflow(records: Iterable[Record], name: str) -> list[Imported | Refused
 def read_openai(records: Iterable[Record], name: str) -> list[Imported | Refused]:
     """Read prompt objects of OpenAI, as they are pasted."""
     return _grouped(records, name, "openai", _openai)
-
-
-_Reader = Callable[[Draft, Record], None]
 
 
 def _grouped(
@@ -113,7 +110,7 @@ def _version(draft: Draft, prompt: Any, record: Record) -> ImportedVersion:
         ),
         None,
     )
-    key = f"{draft.format} {number}" if isinstance(number, (int, str)) else prompt.digest
+    key = f"{draft.format} {number}" if isinstance(number, (int, str)) else short_key(prompt)
     return ImportedVersion(
         prompt,
         key,
