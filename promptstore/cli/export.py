@@ -32,14 +32,16 @@ def export(
         ),
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", help=f"The format: {', '.join(EXPORT_FORMATS)}.", metavar="FORMAT")
+        str,
+        typer.Option("--to", help=f"The format: {', '.join(EXPORT_FORMATS)}.", metavar="FORMAT"),
     ] = ...,  # type: ignore[assignment]
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The folder to write; stdout for one prompt."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost.")
+        bool,
+        typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -80,7 +82,7 @@ def _get(store: PromptStore, text: str) -> Prompt:
 
 
 def _export(store: PromptStore, prompt: Prompt, form: str) -> Exported | ExportRefusedError:
-    labels = ()
+    labels: tuple[str, ...] = ()
     if form == "langfuse" and prompt.name and prompt.version:
         labels = tuple(store.labels().of(prompt.name, prompt.version))
     try:
@@ -106,7 +108,9 @@ def _write(found: list[Exported], output: Path | None, *, force: bool, prints: b
     for one in found:
         path = output / one.path
         if not force and path.exists() and path.read_bytes() != one.text.encode():
-            raise InvalidArgumentError(message=f"{path} is there and differs; --force overwrites it")
+            raise InvalidArgumentError(
+                message=f"{path} is there and differs; --force overwrites it"
+            )
     for one in found:
         path = output / one.path
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,9 @@ def scan(
             raise InvalidArgumentError(message=f"--name: nothing of the name {name!r} was found")
     if write:
         chosen = [
-            one.imported for one in found if one.imported and (not only or one.imported.name in only)
+            one.imported
+            for one in found
+            if one.imported and (not only or one.imported.name in only)
         ]
         with opened_to_write(context) as (store, _):
             plan = plan_import(store, chosen)
@@ -57,9 +59,13 @@ def scan(
     for one in found:
         name = one.imported.name if one.imported else "-"
         print_lines(f"{one.path}:{one.line}: {name}")
-        print_lines(f"    write there: {one.call}" + (f"\n    look at: {one.note}" if one.note else ""))
+        print_lines(
+            f"    write there: {one.call}" + (f"\n    look at: {one.note}" if one.note else "")
+        )
         if one.imported and not write:
-            print_lines("".join(f"    | {line}\n" for line in dumps(one.imported.prompt).splitlines()))
+            print_lines(
+                "".join(f"    | {line}\n" for line in dumps(one.imported.prompt).splitlines())
+            )
     if write:
         for refused in plan.refused:
             print_lines(f"{refused.source}: {refused.reason}")

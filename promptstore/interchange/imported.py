@@ -34,13 +34,11 @@ class Source:
 
     Attributes:
         path: Its path, from the folder that is imported.
-        text: Its text, line ends as ``\\n``, without a byte order mark.
-        is_exact: Whether the text is the file's, line ends included.
+        text: Its text, every line end a line feed, without a byte order mark.
     """
 
     path: str
     text: str
-    is_exact: bool = True
 
     @classmethod
     def decode(cls, path: str, data: bytes) -> Source:
@@ -56,8 +54,7 @@ class Source:
             raise ImportRefusedError(reason=f"not UTF-8 at byte {error.start}") from None
         if "\0" in text:
             raise ImportRefusedError(reason="no text: it holds a NUL character")
-        plain = text.replace("\r\n", "\n").replace("\r", "\n")
-        return cls(path, plain, plain.encode() == data)
+        return cls(path, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 @dataclass(frozen=True)
@@ -194,8 +191,9 @@ class Draft:
         if self.prompt is None and not self.messages:
             raise ImportRefusedError(reason="it has no text and no messages")
         self._tell_references()
-        for unfit in [key for key in self.variables if not self._can_use(key)]:
-            self.losses.append(f"the variable {unfit!r} is no name here; its declaration is left out")
+        unfit_names = [key for key in self.variables if not self._can_use(key)]
+        for unfit in unfit_names:
+            self.losses.append(f"the variable {unfit!r} is no name here and stays in metadata")
             self.metadata.setdefault("variables", {})[unfit] = self.variables.pop(unfit)
         content = self._content()
         try:
@@ -313,7 +311,9 @@ def without_trailing_spaces(imported: Imported) -> Imported:
     versions = []
     for version in imported.versions:
         content = version.prompt.content
-        shown = {key: _stripped(content[key]) for key in ("prompt", "messages") if key in content}
+        shown: dict[str, Any] = {
+            key: _stripped(content[key]) for key in ("prompt", "messages") if key in content
+        }
         made = parse_content({**content, **shown})
         versions.append(version if isinstance(made, list) else replace(version, prompt=made))
     return replace(imported, versions=tuple(versions))

@@ -1,7 +1,7 @@
 """Writing what was imported: versions become commits, labels become labels, once.
 
 Each commit says which versions of which source it holds (``Imported:`` at the end of its message),
-so that a second import goes on after the last of them, and makes nothing where there is nothing new.
+so that a second import goes on after the last of them, and makes nothing where nothing is new.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ class Plan:
         new: Prompts with the versions that are new here.
         unchanged: The names of those that have nothing new.
         refused: What stays out.
-        moves: By label and name the number of the source's version (from 0) that it points at.
     """
 
     new: tuple[tuple[Imported, tuple[ImportedVersion, ...]], ...]
@@ -79,7 +78,10 @@ def plan_import(
         if not versions:
             unchanged.append(one)
         elif here.prompt is not None and not here.is_imported and not replace:
-            reason = f"there is a prompt {one.name} that was written here; --replace gives it a new version"
+            reason = (
+                f"there is a prompt {one.name} that was written here; "
+                "--replace gives it a new version"
+            )
             refused.append(Refused(one.source or one.name, reason))
         else:
             new.append((one, versions))
@@ -234,8 +236,8 @@ def _point_labels(
             if is_free and (target is None or target.version != number):
                 wanted.setdefault(label, {})[one.name] = number
     for label, versions in wanted.items():
-        message = f"Point {label} as {source} does"
-        store.set_labels(label, versions, **{**given, "message": message})  # type: ignore[misc]
+        noted: Attribution = {**given, "message": f"Point {label} as {source} does"}
+        store.set_labels(label, versions, **noted)
     return tuple((label, name) for label, versions in wanted.items() for name in versions)
 
 

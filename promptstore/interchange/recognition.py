@@ -66,7 +66,8 @@ _LISTS: Final = ("data", "results", "prompts", "items", "versions")
 _MAX_BYTES: Final = 16 << 20
 _ROLE_FILE: Final = {"system", "skill"}
 _NO_PROMPTS: Final = re.compile(
-    r"(?:readme|license|licence|changelog|contributing|code_of_conduct|security|notice)\b", re.I
+    r"(?:readme|license|licence|changelog|contributing|code_of_conduct|security|notice)\b",
+    re.IGNORECASE,
 )
 """Files of text that lie in every repository."""
 

@@ -106,7 +106,9 @@ def _imported(found: Found) -> Imported | None:
 def _proposal(found: Found, imported: Imported | None) -> Proposal:
     note = found.note
     if imported is None:
-        return Proposal(found.path, found.line, None, found.call, note or "not a text that is known")
+        return Proposal(
+            found.path, found.line, None, found.call, note or "not a text that is known"
+        )
     values = "".join(f", {variable}={source}" for variable, source in found.values.items())
     if found.language == "python":
         field = "messages" if imported.prompt.is_chat else "text"
@@ -116,5 +118,7 @@ def _proposal(found: Found, imported: Imported | None) -> Proposal:
             variable if variable == source else f"{variable}: {source}"
             for variable, source in found.values.items()
         )
-        call = f'await prompts.get("{imported.name}")' + (f", then fill {{{given}}}" if given else "")
+        call = f'await prompts.get("{imported.name}")' + (
+            f", then fill {{{given}}}" if given else ""
+        )
     return Proposal(found.path, found.line, imported, call, note)

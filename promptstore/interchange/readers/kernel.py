@@ -90,7 +90,8 @@ def _fill_flat(draft: Draft, template: str) -> None:
     found = list(_MESSAGE.finditer(template))
     if found and _MESSAGE.sub("", template).strip():
         raise UntranslatableError("messages within a loop or beside other text")
-    pieces = [read_kernel(unescape(one[2]) if found else one) for one in found or [template]]  # type: ignore[index]
+    texts = [unescape(one[2]) for one in found] or [template]
+    pieces = [read_kernel(text) for text in texts]
     draft.template = kind = choose_kind(pieces)
     if not found:
         draft.prompt = write_flat(pieces[0], kind)

@@ -1,8 +1,9 @@
-"""LangChain's prompt files and the manifests of LangSmith; read as JSON, never loaded as objects."""
+"""LangChain's prompt files and LangSmith's manifests; read as JSON, never loaded as objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
@@ -98,7 +99,9 @@ def _sequence(draft: Draft, inner: Mapping[str, Any]) -> tuple[str, Mapping[str,
         plain = _plain(model.get("kwargs") if isinstance(model, Mapping) else {})
         more = _plain(bound.get("kwargs")) if "bound" in bound else {}
         draft.config |= {**plain, **more}
-        draft.losses.append(f"{(step.get('id') or ['a step'])[-1]} becomes config; it is not called")
+        draft.losses.append(
+            f"{(step.get('id') or ['a step'])[-1]} becomes config; it is not called"
+        )
     return kind, prompt
 
 
@@ -127,7 +130,8 @@ def _message(draft: Draft, value: Any) -> tuple[Any, Any, str]:
     role = _ROLES[kind] or str(inner.get("role"))
     template = inner.get("prompt")
     if isinstance(template, list):
-        parts, form = [], "f-string"
+        parts: list[dict[str, Any]] = []
+        form = "f-string"
         for one in template:
             what, made = _object(one)
             form = str(made.get("template_format", form))
@@ -151,7 +155,9 @@ def _declare(draft: Draft, value: Mapping[str, Any]) -> None:
             draft.variables.setdefault(str(name), {})
         for name, given in partial.items():
             if _is_object(given):
-                draft.losses.append(f"the value of {name!r} is made by a program; it is required here")
+                draft.losses.append(
+                    f"the value of {name!r} is made by a program; it is required here"
+                )
                 draft.variables[name] = {}
             else:
                 draft.variables[name] = {"default": given}
@@ -178,8 +184,12 @@ def _fill_flat(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:
     def split(text: str, form: str) -> list[str]:
         return [text] if form == "literal" else read_f_string(text)
 
+    def note(text: str, form: str) -> str:
+        pieces.append(split(text, form))
+        return text
+
     for _, content, form in found:
-        translated(content, lambda text, form=form: pieces.append(split(text, form)) or "")
+        translated(content, partial(note, form=form))
     draft.template = kind = choose_kind(pieces)
     for role, content, form in found:
         _put(draft, role, content, lambda text, form=form: write_flat(split(text, form), kind))

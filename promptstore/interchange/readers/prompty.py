@@ -16,7 +16,8 @@ from promptstore.model.variables import VARIABLE_TYPES
 FORMAT: Final = "prompty"
 CONFIG: Final = ("model", "tools", "outputs")
 ROLE_LINE: Final = re.compile(
-    r"^[ \t]*#?[ \t]*(system|user|assistant|developer|function|tool)(?:\[[^\]\n]*\])?[ \t]*:[ \t]*$",
+    r"^[ \t]*#?[ \t]*(system|user|assistant|developer|function|tool)"
+    r"(?:\[[^\]\n]*\])?[ \t]*:[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LOOP: Final = re.compile(

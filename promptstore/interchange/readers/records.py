@@ -88,7 +88,9 @@ def _one(name: str, records: list[Record], form: str, read: _Reader) -> Imported
         losses += [f"{title}{loss}" for loss in draft.losses]
         versions.append(_version(draft, prompt, record))
         spare = [label for label in _labels(record) if not is_label(label)]
-        losses += [f"{title}the label {label!r} is none here" for label in spare if label != "latest"]
+        losses += [
+            f"{title}the label {label!r} is none here" for label in spare if label != "latest"
+        ]
     return Imported(spell_name(name), tuple(versions), tuple(dict.fromkeys(losses)), form)
 
 
@@ -115,9 +117,7 @@ def _version(draft: Draft, prompt: Any, record: Record) -> ImportedVersion:
         prompt,
         key,
         _person(by),
-        _time(
-            record.get("createdAt", record.get("created_at", record.get("creation_timestamp")))
-        ),
+        _time(record.get("createdAt", record.get("created_at", record.get("creation_timestamp")))),
         message,
         tuple(label for label in _labels(record) if is_label(label)),
     )
@@ -217,7 +217,7 @@ def _openai(draft: Draft, record: Record) -> None:
     body: dict[str, Any] = {**record, **inner} if isinstance(inner, dict) else dict(record)
     if isinstance(body.get("instructions"), str) and body["instructions"]:
         draft.say("developer", body["instructions"])
-    given = next((body[k] for k in ("messages", "input") if body.get(k)), [])
+    given: Any = next((body[k] for k in ("messages", "input") if body.get(k)), [])
     if isinstance(given, str):
         given = [{"role": "user", "content": given}]
     add_messages(draft, [_openai_message(one) for one in given])

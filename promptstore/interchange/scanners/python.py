@@ -45,13 +45,13 @@ class _Scanner(ast.NodeVisitor):
         self._inside: list[str] = []
         self._taken: set[int] = set()
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._within(node.name, node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:  # noqa: N802
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self._within(node.name, node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._within(node.name, node)
 
     def _within(self, name: str, node: ast.AST) -> None:
@@ -59,13 +59,13 @@ class _Scanner(ast.NodeVisitor):
         self.generic_visit(node)
         self._inside.pop()
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             if isinstance(target, ast.Name):
                 self._named(target.id, node.value)
         self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if isinstance(node.target, ast.Name) and node.value is not None:
             self._named(node.target.id, node.value)
         self.generic_visit(node)
@@ -74,17 +74,17 @@ class _Scanner(ast.NodeVisitor):
         self._argument(node.arg or "", node.value)
         self.generic_visit(node)
 
-    def visit_Dict(self, node: ast.Dict) -> None:  # noqa: N802
+    def visit_Dict(self, node: ast.Dict) -> None:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 self._argument(key.value, value)
         self.generic_visit(node)
 
-    def visit_List(self, node: ast.List) -> None:  # noqa: N802
+    def visit_List(self, node: ast.List) -> None:
         self._messages(node)
         self.generic_visit(node)
 
-    def visit_Constant(self, node: ast.Constant) -> None:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and PROMPT_ID.fullmatch(node.value):
             self.found.append(prompt_object(self._path, node.lineno, node.value, "python"))
 
@@ -131,7 +131,11 @@ class _Scanner(ast.NodeVisitor):
         spoken = "".join("".join(pieces[::2]) for _, pieces in messages)
         if not messages or not looks_like_prose(spoken):
             return
-        note = f"{left_out} items of the list are made at run time: add them as inserts" if left_out else ""
+        note = (
+            f"{left_out} items of the list are made at run time: add them as inserts"
+            if left_out
+            else ""
+        )
         where = name or (self._inside[-1] if self._inside else "messages")
         self._add(where, node, messages, values, note)
 

@@ -27,7 +27,9 @@ _TOKEN: Final = re.compile(
 _KEY: Final = re.compile(r"""["']?([A-Za-z_$][\w$]*)["']?\s*:\s*$""")
 _CONSTANT: Final = re.compile(r"\b(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::\s*[^=\n]+)?=\s*$")
 _ROLE: Final = re.compile(r"""["']?role["']?\s*:\s*["'](\w+)["']\s*,\s*["']?content["']?\s*:\s*$""")
-_ESCAPE: Final = re.compile(r"\\(u\{[0-9A-Fa-f]+\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|\n|.)", re.DOTALL)
+_ESCAPE: Final = re.compile(
+    r"\\(u\{[0-9A-Fa-f]+\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|\n|.)", re.DOTALL
+)
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0",
                   "\n": ""}  # fmt: skip
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")

@@ -52,7 +52,7 @@ def tokenize(text: str) -> list[Token]:
         pending += before
         end = found.end()
         strip_next = strips[1]
-        is_block = token.kind not in ("value",)
+        is_block = token.kind != "value"
         after = _AFTER.match(text, end)
         starts_line = _BEFORE.search(text[: found.start()])
         if is_block and starts_line and after and not any(strips):

@@ -65,7 +65,9 @@ def translate_nunjucks(text: str) -> str:
         tag = re.sub(r"\|\s*dump\b", "|tojson", tag)
         return re.sub(r"\belseif\b", "elif", tag)
 
-    return translate_jinja(re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", change, text, flags=re.DOTALL))
+    return translate_jinja(
+        re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", change, text, flags=re.DOTALL)
+    )
 
 
 def _check(text: str) -> None:

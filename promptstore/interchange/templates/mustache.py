@@ -61,7 +61,9 @@ def _section(
     if kind in ("boolean", "string", "integer", "number"):
         opened.append((over, "if"))
         return f"{{%+ if {over} +%}}"
-    raise UntranslatableError(f"mustache: {{{{#{name}}}}} is a loop or a condition, none says which")
+    raise UntranslatableError(
+        f"mustache: {{{{#{name}}}}} is a loop or a condition, none says which"
+    )
 
 
 def _value(name: str, opened: list[tuple[str, str]]) -> str:
@@ -73,5 +75,7 @@ def _value(name: str, opened: list[tuple[str, str]]) -> str:
     if not _NAME.fullmatch(name):
         raise UntranslatableError(f"mustache: {name}")
     if loops:
-        raise UntranslatableError(f"mustache: {{{{{name}}}}} within a loop is looked for in two places")
+        raise UntranslatableError(
+            f"mustache: {{{{{name}}}}} within a loop is looked for in two places"
+        )
     return name

@@ -13,8 +13,8 @@ from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import texts
 from promptstore.posthog.content import encode_content
 from promptstore.promptfile.yamlwriter import write_entry
-from promptstore.template import find_includes, is_variable_name, split_simple
 from promptstore.template import Source as Template
+from promptstore.template import find_includes, is_variable_name, split_simple
 
 TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", re.DOTALL)
 _LINE_START: Final = re.compile(r"(?:\A|\n)([ \t]*)\Z")
@@ -124,10 +124,9 @@ def to_plain_jinja(prompt: Prompt, text: str, losses: Losses) -> str:
         except SyncRefusedError:
             reason = "it includes a prompt beside logic"
             raise ExportRefusedError(name=name, format=losses.format, reason=reason) from None
-        flattened = [found for found, (_, one) in zip(_strings(flat.value), texts(prompt), strict=True)
-                     if one == text]  # fmt: skip
         losses.tell("what it includes is put in its place")
-        return flattened[0]
+        whole = zip(_strings(flat.value), texts(prompt), strict=True)
+        return next(found for found, (_, one) in whole if one == text)
     return untrimmed(text)
 
 
