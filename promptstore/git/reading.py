@@ -280,6 +280,11 @@ class Repository:
             # libgit2 reads the content only now.
             return blob.data
 
+    def settings(self, key: str) -> list[str]:
+        """List the values of a key of git's configuration, the environment's too."""
+        with translated(self.git_dir):
+            return [value for value in self.handle.config.get_multivar(key) if value]
+
     @property
     def handle(self) -> pygit2.Repository:
         """libgit2's own object, one for each thread of each process; for this package only."""

@@ -17,14 +17,10 @@ HOMES = {
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
-<<<<<<< HEAD
     "httpx": "promptstore.posthog.client",
-=======
-    "httpx": "promptstore.posthog.remote",
     "openai": "promptstore.providers",
     "anthropic": "promptstore.providers",
     "google": "promptstore.providers",
->>>>>>> prov
 }
 
 IN_MANY_ROOMS = {"pydantic", "pydantic_core"}
