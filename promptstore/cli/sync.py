@@ -199,8 +199,7 @@ def _session(
 
     with opened(context) as store:
         settings = choose_remote(load_remotes(store.path), name)
-        configured = store.repository.configuration.settings()
-        check_allowed(settings.host, configured.get_all(ALLOWED_SETTING))
+        check_allowed(settings.host, store.repository.configured(ALLOWED_SETTING))
         rules = replace(
             settings.rules,
             only=tuple(only or settings.rules.only),

@@ -123,6 +123,11 @@ class Repository:
         """Whether older commits were left out when it was cloned."""
         return bool(self.handle.is_shallow)
 
+    def configured(self, key: str) -> list[str]:
+        """Return all values of a key in git's configuration, such as ``user.name``."""
+        with translated(self.git_dir):
+            return [value or "" for value in self.handle.config.get_multivar(key)]
+
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
         if self._is_linked and _identity(self._path) != self._path_stamp:
