@@ -199,7 +199,7 @@ def _session(
 
     with opened(context) as store:
         settings = choose_remote(load_remotes(store.path), name)
-        check_allowed(settings.host, store.repository.settings(ALLOWED_SETTING))
+        check_allowed(settings.host, store.repository.configured(ALLOWED_SETTING))
         rules = replace(
             settings.rules,
             only=tuple(only or settings.rules.only),

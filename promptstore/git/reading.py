@@ -121,6 +121,11 @@ class Repository:
         """Whether older commits were left out when it was cloned."""
         return bool(self.handle.is_shallow)
 
+    def configured(self, key: str) -> list[str]:
+        """Return all values of a key in git's configuration, such as ``user.name``."""
+        with translated(self.git_dir):
+            return [value or "" for value in self.handle.config.get_multivar(key)]
+
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
         if self._is_linked and _identity(self._path) != self._path_stamp:
@@ -279,11 +284,6 @@ class Repository:
         with translated(self.git_dir):
             # libgit2 reads the content only now.
             return blob.data
-
-    def settings(self, key: str) -> list[str]:
-        """List the values of a key of git's configuration, the environment's too."""
-        with translated(self.git_dir):
-            return [value for value in self.handle.config.get_multivar(key) if value]
 
     @property
     def handle(self) -> pygit2.Repository:

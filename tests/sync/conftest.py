@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.posthog.sync import Comparison, Remote, Report, Sync, SyncOptions, SyncRules
+from promptstore.posthog.sync import Comparison, RemotePrompts, Report, Sync, SyncOptions, SyncRules
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
@@ -22,7 +22,7 @@ class Pair:
     repo: GitRepo
     store: PromptStore
     project: FakeProject
-    remote: Remote
+    remote: RemotePrompts
     rules: SyncRules
 
     @property

@@ -1,4 +1,4 @@
-"""A remote in memory, without HTTP, which satisfies what a sync needs by its shape."""
+"""A remote in memory, without HTTP."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from promptstore.errors import (
 )
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.sync import RemotePrompts
 from tests.sync.project import FakeProject, RefusalError
 
 _T = TypeVar("_T")
@@ -21,7 +22,7 @@ _KINDS = {400: RemoteRejectedError, 404: RemoteNotFoundError, 409: RemoteConflic
 
 
 @dataclass
-class MemoryRemote:
+class MemoryRemote(RemotePrompts):
     """The prompts of a project, with faults at chosen calls.
 
     Attributes:

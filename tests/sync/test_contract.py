@@ -17,7 +17,7 @@ import pytest
 from promptstore.errors import RemoteConflictError, RemoteRejectedError
 from promptstore.posthog.client import PostHogClient, RemotePrompt
 from promptstore.posthog.content import RemoteContent
-from promptstore.posthog.sync import Remote, RemotePrompts
+from promptstore.posthog.sync import RemotePrompts
 from promptstore.posthog.sync.codec import FileContent
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
@@ -33,12 +33,12 @@ PAGE = 5
 
 
 @contextmanager
-def in_memory(dialect: Dialect) -> Iterator[Remote]:
+def in_memory(dialect: Dialect) -> Iterator[RemotePrompts]:
     yield MemoryRemote(FakeProject(dialect))
 
 
 @contextmanager
-def over_http(dialect: Dialect) -> Iterator[Remote]:
+def over_http(dialect: Dialect) -> Iterator[RemotePrompts]:
     with listening(FakeProject(dialect)) as server, server.client() as client:
         yield RemotePrompts(client, page_size=PAGE)
 
@@ -67,7 +67,7 @@ def _without_versions(row: RemotePrompt) -> RemotePrompt:
 
 
 @contextmanager
-def our_own_server(dialect: Dialect) -> Iterator[Remote]:
+def our_own_server(dialect: Dialect) -> Iterator[RemotePrompts]:
     with tempfile.TemporaryDirectory() as folder:
         repo = configure(GitRepo.init(Path(folder) / "repo"))
         settings = {1: ProjectSettings(1, repo.path, branch="main")}
@@ -81,7 +81,7 @@ def our_own_server(dialect: Dialect) -> Iterator[Remote]:
             yield found
 
 
-REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[Remote]]] = {
+REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[RemotePrompts]]] = {
     "in memory": in_memory,
     "over http": over_http,
     "our own server": our_own_server,
@@ -95,7 +95,7 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 
 @pytest.fixture(params=list(REMOTES))
-def remote(dialect: Dialect, request: pytest.FixtureRequest) -> Iterator[Remote]:
+def remote(dialect: Dialect, request: pytest.FixtureRequest) -> Iterator[RemotePrompts]:
     with REMOTES[request.param](dialect) as made:
         yield made
 
@@ -105,7 +105,9 @@ def _moves(row: RemotePrompt) -> tuple[Any, ...]:
     return row.id, row.version, row.updated_at
 
 
-def content(remote: Remote, text: str, config: dict[str, Any] | None = None) -> RemoteContent:
+def content(
+    remote: RemotePrompts, text: str, config: dict[str, Any] | None = None
+) -> RemoteContent:
     if remote.is_native:
         return FileContent({"prompt": text, **({"config": config} if config else {})})
     return RemoteContent(text, config or {})
@@ -119,16 +121,16 @@ def config_of(row: RemotePrompt) -> Any:
     return row.config if row.content is None else row.content.get("config")
 
 
-def contents(remote: Remote) -> dict[str, Any]:
+def contents(remote: RemotePrompts) -> dict[str, Any]:
     return {row.name: text_of(row) for row in remote.fetch()}
 
 
-def test_an_empty_remote_has_nothing(remote: Remote) -> None:
+def test_an_empty_remote_has_nothing(remote: RemotePrompts) -> None:
     assert list(remote.fetch()) == []
     assert remote.read("a") is None
 
 
-def test_what_is_created_is_there(remote: Remote) -> None:
+def test_what_is_created_is_there(remote: RemotePrompts) -> None:
     made = remote.create("a", content(remote, "Hi {{name}}"), "From git")
     assert (made.name, text_of(made), made.version) == ("a", "Hi {{name}}", 1)
     found = remote.read("a")
@@ -140,7 +142,7 @@ def test_what_is_created_is_there(remote: Remote) -> None:
     assert listed.created_by.email
 
 
-def test_a_text_comes_back_to_the_character(remote: Remote) -> None:
+def test_a_text_comes_back_to_the_character(remote: RemotePrompts) -> None:
     texts = [
         "",
         " x ",
@@ -154,7 +156,7 @@ def test_a_text_comes_back_to_the_character(remote: Remote) -> None:
     assert list(contents(remote).values()) == texts
 
 
-def test_a_name_that_is_taken_is_refused(remote: Remote) -> None:
+def test_a_name_that_is_taken_is_refused(remote: RemotePrompts) -> None:
     remote.create("a", content(remote, "One"), "d")
     with pytest.raises(RemoteRejectedError) as caught:
         remote.create("a", content(remote, "Two"), "d")
@@ -162,7 +164,7 @@ def test_a_name_that_is_taken_is_refused(remote: Remote) -> None:
     assert contents(remote) == {"a": "One"}
 
 
-def test_a_change_is_seen(remote: Remote) -> None:
+def test_a_change_is_seen(remote: RemotePrompts) -> None:
     first = remote.create("a", content(remote, "One"), "d")
     second = remote.publish(first, content(remote, "Two"), "d")
     assert text_of(second) == "Two"
@@ -170,7 +172,7 @@ def test_a_change_is_seen(remote: Remote) -> None:
     assert _moves(second) != _moves(first)
 
 
-def test_a_change_of_what_has_moved_is_a_conflict(remote: Remote) -> None:
+def test_a_change_of_what_has_moved_is_a_conflict(remote: RemotePrompts) -> None:
     first = remote.create("a", content(remote, "One"), "d")
     remote.publish(first, content(remote, "Two"), "d")
     with pytest.raises(RemoteConflictError):
@@ -180,7 +182,7 @@ def test_a_change_of_what_has_moved_is_a_conflict(remote: Remote) -> None:
     assert contents(remote) == {"a": "Two"}
 
 
-def test_what_is_archived_is_gone_and_its_name_free(remote: Remote) -> None:
+def test_what_is_archived_is_gone_and_its_name_free(remote: RemotePrompts) -> None:
     made = remote.create("a", content(remote, "One"), "d")
     remote.archive(made)
     assert remote.read("a") is None
@@ -191,14 +193,14 @@ def test_what_is_archived_is_gone_and_its_name_free(remote: Remote) -> None:
     assert contents(remote) == {"a": "Two"}
 
 
-def test_a_config_is_kept_where_the_remote_says_so(remote: Remote) -> None:
+def test_a_config_is_kept_where_the_remote_says_so(remote: RemotePrompts) -> None:
     made = remote.create("a", content(remote, "One", {"n": 1}), "d")
     assert config_of(made) == ({"n": 1} if remote.keeps_config else None)
     cleared = remote.publish(made, content(remote, "One"), "d")
     assert not config_of(cleared)
 
 
-def test_all_pages_are_read(remote: Remote) -> None:
+def test_all_pages_are_read(remote: RemotePrompts) -> None:
     for number in range(2 * PAGE + 1):
         remote.create(f"p{number:03}", content(remote, str(number)), "d")
     assert contents(remote) == {f"p{number:03}": str(number) for number in range(2 * PAGE + 1)}
@@ -206,7 +208,7 @@ def test_all_pages_are_read(remote: Remote) -> None:
 
 @pytest.mark.parametrize("dialect", ["current"], indirect=True)
 class TestWithVersions:
-    def test_an_old_version_can_be_read(self, remote: Remote) -> None:
+    def test_an_old_version_can_be_read(self, remote: RemotePrompts) -> None:
         first = remote.create("a", content(remote, "One"), "d")
         remote.publish(first, content(remote, "Two"), "d")
         found = remote.read("a", 1)
@@ -214,7 +216,7 @@ class TestWithVersions:
         assert (text_of(found), found.version) == ("One", 1)
         assert remote.read("a", 3) is None
 
-    def test_what_was_archived_comes_back_with_its_versions(self, remote: Remote) -> None:
+    def test_what_was_archived_comes_back_with_its_versions(self, remote: RemotePrompts) -> None:
         first = remote.create("a", content(remote, "One"), "d")
         second = remote.publish(first, content(remote, "Two"), "d")
         remote.archive(second)
@@ -226,11 +228,11 @@ class TestWithVersions:
         assert old is not None
         assert text_of(old) == "One"
 
-    def test_what_never_was_does_not_come_back(self, remote: Remote) -> None:
+    def test_what_never_was_does_not_come_back(self, remote: RemotePrompts) -> None:
         assert remote.unarchive("a") is None
         assert contents(remote) == {}
 
-    def test_a_label_is_set_moved_and_taken_off(self, remote: Remote) -> None:
+    def test_a_label_is_set_moved_and_taken_off(self, remote: RemotePrompts) -> None:
         first = remote.create("a", content(remote, "One"), "d")
         remote.publish(first, content(remote, "Two"), "d")
         for number in (1, 2, 2):

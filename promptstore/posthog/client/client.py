@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Literal, Self
-from urllib.parse import parse_qsl, quote, urlsplit
-
-import httpx
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from promptstore.errors import RemoteAnswerError
-from promptstore.posthog.client.answers import (
-    LogAttributes,
-    LogExplanation,
-    PromptHistory,
-    PromptPage,
-    Translation,
-)
-from promptstore.posthog.client.connection import Connection, RetryPolicy
-from promptstore.posthog.hosts import is_cloud
-from promptstore.posthog.models import Dialect, RemotePrompt, TextRepresentation
-from promptstore.posthog.requests import ContentMode, EventType
+from promptstore.posthog.client.answers import PromptHistory, PromptPage
+from promptstore.posthog.client.events import EventsClient
+from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.requests import ContentMode
 
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 10_000
-PUBLISHES_PER_MINUTE: Final = 30
 _UNSET: Final[Any] = object()
 
 
-class PostHogClient:
+class PostHogClient(EventsClient):
     """A client of PostHog's prompts API, in the cloud, self-hosted or by ``promptstore serve``.
 
     Use it in a ``with`` statement, or call `close` at the end.
@@ -52,60 +38,6 @@ class PostHogClient:
     Attributes:
         dialect: The generation of the API, or None until an answer told it.
     """
-
-    def __init__(
-        self,
-        host: str,
-        personal_api_key: str | None = None,
-        project_id: str | int = "@current",
-        *,
-        policy: RetryPolicy | None = None,
-        publishes_per_minute: int | None = None,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.dialect: Dialect | None = None
-        self._project = str(project_id)
-        self._connection = Connection(
-            host,
-            personal_api_key,
-            policy=policy or RetryPolicy(),
-            transport=transport,
-            sleep=sleep,
-            clock=clock,
-        )
-        if publishes_per_minute is None:
-            publishes_per_minute = PUBLISHES_PER_MINUTE if is_cloud(host) else 0
-        self._limiter = RateLimiter(publishes_per_minute, clock=clock, sleep=sleep)
-
-    def __repr__(self) -> str:
-        return f"PostHogClient(host={self._connection.host!r}, project_id={self._project!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._connection.close()
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent so far, repeats included."""
-        return self._connection.requests
-
-    @property
-    def is_promptstore(self) -> bool:
-        """Whether the last answer came from a promptstore server."""
-        return self._connection.is_promptstore
 
     def list_prompts(
         self,
@@ -368,88 +300,6 @@ class PostHogClient:
         """Take a label off a prompt; dialect ``current`` only."""
         self._connection.send("DELETE", self._labelled(name, label))
 
-    def text_repr(
-        self,
-        event_type: EventType,
-        data: Mapping[str, Any],
-        options: Mapping[str, Any] | None = None,
-    ) -> TextRepresentation:
-        """Turn an event into readable text.
-
-        Args:
-            event_type: ``$ai_generation``, ``$ai_span``, ``$ai_embedding`` or ``$ai_trace``.
-            data: The event: its ``id`` and ``properties``, or its ``trace`` and ``hierarchy``.
-            options: What `promptstore.posthog.requests.TextReprOptions` has, such as
-                ``{"max_length": 1000}``.
-        """
-        path = self._path("llm_analytics", "text_repr")
-        body = {"event_type": event_type, "data": dict(data)}
-        if options is not None:
-            body["options"] = dict(options)
-        # Nothing is stored there, so it may be asked again.
-        return self._connection.read(TextRepresentation, "POST", path, body=body, is_read=True)
-
-    def translate(self, text: str, target_language: str | None = None) -> Translation:
-        """Translate a text by a model; it costs, so it is not repeated after a fault.
-
-        Args:
-            text: The text, at most 10,000 characters.
-            target_language: A code such as ``fr``; None is the server's ``en``.
-        """
-        path = self._path("llm_analytics", "translate")
-        body = {"text": text}
-        if target_language is not None:
-            body["target_language"] = target_language
-        return self._connection.read(Translation, "POST", path, body=body)
-
-    def log_attributes(
-        self,
-        *,
-        search: str | None = None,
-        attribute_type: Literal["log", "resource"] | None = None,
-        date_range: Mapping[str, Any] | None = None,
-        service_names: Sequence[str] | None = None,
-        filter_group: Mapping[str, Any] | None = None,
-        limit: int | None = None,
-        offset: int | None = None,
-    ) -> LogAttributes:
-        """List the keys that log records have.
-
-        Args:
-            search: Only keys that hold it.
-            attribute_type: Whether keys of records or of resources are listed; None is records.
-            date_range: For example ``{"date_from": "-1h"}``.
-            service_names: Only records of these services.
-            filter_group: Only records that fit this group of filters.
-            limit: How many to list; None is the server's 100.
-            offset: How many to skip.
-        """
-        path = self._path("logs", "attributes")
-        query = {
-            "search": search,
-            "attribute_type": attribute_type,
-            "dateRange": _json_or_none(date_range),
-            "serviceNames": _json_or_none(service_names),
-            "filterGroup": _json_or_none(filter_group),
-            "limit": limit,
-            "offset": offset,
-        }
-        return self._connection.read(LogAttributes, "GET", path, query=query, is_read=True)
-
-    def explain_log(
-        self, uuid: str, timestamp: str, *, force_refresh: bool = False
-    ) -> LogExplanation:
-        """Let a model explain one log record; it costs, so it is not repeated after a fault.
-
-        Args:
-            uuid: The record's id.
-            timestamp: Its time as ISO 8601.
-            force_refresh: Whether to ask the model even where an answer is stored.
-        """
-        path = self._path("logs", "explainLogWithAI")
-        body = {"uuid": uuid, "timestamp": timestamp, "force_refresh": force_refresh}
-        return self._connection.read(LogExplanation, "POST", path, body=body)
-
     def _prompt(
         self,
         method: str,
@@ -475,36 +325,3 @@ class PostHogClient:
 
     def _labelled(self, name: str, label: str) -> str:
         return self._path("llm_prompts", "name", name, "labels", label)
-
-    def _path(self, *segments: str) -> str:
-        below = "/".join(quote(segment, safe="") for segment in segments)
-        return f"/api/environments/{quote(self._project, safe='@')}/{below}/"
-
-
-class RateLimiter:
-    """Lets at most so many requests happen in any minute.
-
-    Args:
-        per_minute: How many; 0 sets no bound.
-        clock: Returns the time in seconds.
-        sleep: Makes a pause.
-    """
-
-    def __init__(
-        self, per_minute: int, *, clock: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
-        self._clock = clock
-        self._sleep = sleep
-        self._times: deque[float] = deque(maxlen=per_minute)
-
-    def wait(self) -> None:
-        """Wait until one more request may be sent, and count it."""
-        if self._times and len(self._times) == self._times.maxlen:
-            wait = self._times[0] + 60 - self._clock()
-            if wait > 0:
-                self._sleep(wait)
-        self._times.append(self._clock())
-
-
-def _json_or_none(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -10,13 +10,12 @@ from promptstore.posthog.sync.codec import SyncRules
 from promptstore.posthog.sync.comparison import Comparison
 from promptstore.posthog.sync.engine import Report, Result, Sync, SyncOptions, chosen, is_held
 from promptstore.posthog.sync.plan import DELETED, Digests, Step, plan
-from promptstore.posthog.sync.remote import Remote, RemotePrompts
+from promptstore.posthog.sync.remote import RemotePrompts
 
 __all__ = [
     "DELETED",
     "Comparison",
     "Digests",
-    "Remote",
     "RemotePrompts",
     "Report",
     "Result",

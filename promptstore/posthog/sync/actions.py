@@ -16,7 +16,7 @@ from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt
 from promptstore.posthog.sync.codec import SyncRules
 from promptstore.posthog.sync.comparison import Comparison, SeenPrompt, archived
-from promptstore.posthog.sync.remote import Remote
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync.state import PendingReview, RemoteRecord, RemoteState, trailers_of
 from promptstore.store.edits import Deletion, Edit
 from promptstore.store.store import PromptStore
@@ -41,7 +41,7 @@ class Actions:
     """
 
     store: PromptStore
-    remote: Remote
+    remote: RemotePrompts
     rules: SyncRules
     comparison: Comparison
     state: RemoteState

@@ -15,7 +15,7 @@ from promptstore.posthog.models import RemotePrompt
 from promptstore.posthog.sync.bases import BranchHistory, find_bases
 from promptstore.posthog.sync.codec import Codec, SyncRules, content_lines
 from promptstore.posthog.sync.plan import DELETED, Step, plan
-from promptstore.posthog.sync.remote import Remote
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync.state import RemoteRecord, RemoteState, refuse_unkeepable
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
@@ -149,7 +149,9 @@ def archived(record: RemoteRecord, synced: str | None) -> RemoteRecord:
     return replace(record, deleted=True, synced=synced, pending=None, labels={})
 
 
-def compare(store: PromptStore, state: RemoteState, remote: Remote, rules: SyncRules) -> Comparison:
+def compare(
+    store: PromptStore, state: RemoteState, remote: RemotePrompts, rules: SyncRules
+) -> Comparison:
     """Look at both sides and at the state of the last sync, and plan.
 
     Args:

@@ -22,7 +22,7 @@ from promptstore.posthog.sync.codec import SyncRules
 from promptstore.posthog.sync.comparison import Comparison, compare
 from promptstore.posthog.sync.labels import LabelOf, LabelSync, compare_labels
 from promptstore.posthog.sync.plan import Direction, Step
-from promptstore.posthog.sync.remote import Remote
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync.state import RemoteState
 from promptstore.store.store import PromptStore
 
@@ -110,7 +110,7 @@ class Sync:
     def __init__(
         self,
         store: PromptStore,
-        remote: Remote,
+        remote: RemotePrompts,
         name: str,
         rules: SyncRules | None = None,
     ) -> None:

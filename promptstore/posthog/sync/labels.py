@@ -15,7 +15,7 @@ from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.history.labels import is_label
 from promptstore.posthog.sync.comparison import Comparison
 from promptstore.posthog.sync.plan import Step, plan
-from promptstore.posthog.sync.remote import Remote
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync.state import RemoteRecord, RemoteState
 from promptstore.store.store import PromptStore
 
@@ -53,7 +53,7 @@ class LabelSync:
     """
 
     store: PromptStore
-    remote: Remote
+    remote: RemotePrompts
     state: RemoteState
     comparison: Comparison
     here: Mapping[LabelOf, str]
@@ -113,7 +113,7 @@ class LabelSync:
 
 def compare_labels(
     store: PromptStore,
-    remote: Remote,
+    remote: RemotePrompts,
     state: RemoteState,
     comparison: Comparison,
 ) -> LabelSync:
@@ -169,7 +169,7 @@ def _labels_here(
 
 
 def _labels_there(
-    remote: Remote, comparison: Comparison, numbers: Mapping[str, dict[str, int]]
+    remote: RemotePrompts, comparison: Comparison, numbers: Mapping[str, dict[str, int]]
 ) -> Iterator[tuple[LabelOf, str]]:
     for name, known in numbers.items():
         row = comparison.remote[name].row

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from promptstore.errors import (
     RemoteConflictError,
@@ -19,54 +18,8 @@ if TYPE_CHECKING:
     from promptstore.posthog.client import PostHogClient
 
 
-class Remote(Protocol):
-    """The prompts of a remote. Each method raises `promptstore.errors.RemoteError`."""
-
-    @property
-    def keeps_config(self) -> bool:
-        """Whether it has a place for configs; settled once `fetch` or a write gave a prompt."""
-        ...
-
-    @property
-    def is_native(self) -> bool:
-        """Whether it is a promptstore server, which holds whole files; settled by `fetch`."""
-        ...
-
-    def fetch(self) -> Sequence[RemotePrompt]:
-        """Read all active prompts."""
-        ...
-
-    def read(self, name: str, version: int | None = None) -> RemotePrompt | None:
-        """Read one prompt, by default at its newest version; None where there is none."""
-        ...
-
-    def create(self, name: str, content: RemoteContent, description: str) -> RemotePrompt:
-        """Create a prompt; refused where there is one."""
-        ...
-
-    def publish(self, seen: RemotePrompt, content: RemoteContent, description: str) -> RemotePrompt:
-        """Change a prompt; a conflict where it is not as it was seen."""
-        ...
-
-    def archive(self, seen: RemotePrompt) -> None:
-        """Archive a prompt; a conflict where it is not as it was seen."""
-        ...
-
-    def unarchive(self, name: str) -> RemotePrompt | None:
-        """Bring an archived prompt back as it was; None where the remote cannot do that."""
-        ...
-
-    def set_label(self, name: str, label: str, version: int) -> None:
-        """Point a label at a version."""
-        ...
-
-    def remove_label(self, name: str, label: str) -> None:
-        """Take a label off a prompt."""
-        ...
-
-
 class RemotePrompts:
-    """The prompts of one project, by a client of it.
+    """The prompts of one project. Each method raises `promptstore.errors.RemoteError`.
 
     Args:
         client: The client of the project.
