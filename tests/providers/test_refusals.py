@@ -86,7 +86,8 @@ MESSAGES: list[tuple[tuple[str, ...], list[Any], str, str]] = [
         "messages[0].content[0]", "takes this from the assistant only",
     ),
     (
-        EVERY, [HI, {"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "1"}]}],
+        EVERY,
+        [HI, {"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "1"}]}],
         "messages[1].content[0]", "takes the result of a tool from the user only",
     ),
     (
