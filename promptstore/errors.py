@@ -40,6 +40,8 @@
     │   └── RemoteServerError                      5xx: the remote failed
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
+    ├── ImportRefusedError          (ValueError)   a source of another tool that cannot come in
+    ├── ExportRefusedError          (ValueError)   a prompt that another format cannot say
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -235,21 +237,32 @@ class LabelNotFoundError(NotFoundError):
         label: The label that was asked for.
         name: The prompt's name, or None where only the label was asked for.
         near: Labels that there are for the prompt (or at all).
+        replaced_by: The name of the prompt to use instead, where this one was renamed or deleted.
     """
 
-    def __init__(self, *, label: str, name: str | None = None, near: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        label: str,
+        name: str | None = None,
+        near: Sequence[str] = (),
+        replaced_by: str | None = None,
+    ) -> None:
         self.label = label
         self.name = name
         self.near = tuple(near)
+        self.replaced_by = replaced_by
 
     def _sentence(self) -> str:
         listed = "`promptstore label list` lists them."
         there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
             return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
+        instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
         none = f"No label does. {listed}"
         return (
-            f"The label {self.label!r} does not point {self.name!r} anywhere. {there_are or none}"
+            f"The label {self.label!r} does not point {self.name!r} anywhere. "
+            f"{instead or there_are or none}"
         )
 
 
@@ -662,6 +675,44 @@ class MassDeletionError(PromptStoreError, RuntimeError):
 def _as_sentence(text: str) -> str:
     stripped = text.strip() or "no reason was given"
     return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
+
+
+class ImportRefusedError(PromptStoreError, ValueError):
+    """A source of another tool that cannot become a prompt and mean the same.
+
+    Attributes:
+        reason: What stands in the way.
+        source: The source's path, where it is known.
+    """
+
+    def __init__(self, *, reason: str, source: str = "") -> None:
+        self.reason = reason
+        self.source = source
+
+    def _sentence(self) -> str:
+        place = f"{self.source}: " if self.source else ""
+        return f"{place}{self.reason}. Nothing of it was imported; bring it over by hand."
+
+
+class ExportRefusedError(PromptStoreError, ValueError):
+    """A prompt that would mean something else in another format.
+
+    Attributes:
+        name: The prompt's name.
+        format: The format.
+        reason: What stands in the way.
+    """
+
+    def __init__(self, *, name: str, format: str, reason: str) -> None:  # noqa: A002
+        self.name = name
+        self.format = format
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.name!r} cannot be exported to {self.format}: {self.reason}. "
+            "Export it to another format, or change the prompt."
+        )
 
 
 class MissingExtraError(PromptStoreError, ImportError):
