@@ -98,7 +98,9 @@ def http_api() -> str:
 def _operation(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     summary = operation.get("description") or operation["summary"]
     lines = [f"### {method.upper()} {path}", "", _prose(summary), ""]
-    scopes = {scope for rule in operation.get("security", []) for of in rule.values() for scope in of}
+    scopes = {
+        scope for rule in operation.get("security", []) for of in rule.values() for scope in of
+    }
     if scopes:
         lines += [f"Scope: {', '.join(f'`{scope}`' for scope in sorted(scopes))}.", ""]
     rows = [

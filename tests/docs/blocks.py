@@ -24,7 +24,8 @@ OTHERS: Final = sorted([TOP / "README.md", TOP / "CHANGELOG.md", *(TOP / ".githu
 """Pages that are no part of the site."""
 
 _FENCE: Final = re.compile(
-    r"^(?P<indent> *)(?P<fence>```+)(?P<language>[\w{}-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=fence)$",
+    r"^(?P<indent> *)(?P<fence>```+)(?P<language>[\w{}-]*)[^\n]*\n"
+    r"(?P<text>.*?)^(?P=indent)(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
 _MARK: Final = re.compile(r"<!-- (?P<kind>[a-z -]+?)(?:: (?P<value>[^>]*?))? -->\n\s*\Z")

@@ -106,7 +106,9 @@ class Reader:
             if shown:
                 assert agrees(printed, shown), message
             else:
-                assert not re.search("^(error|fatal|Traceback|Usage)", printed, re.M), message
+                assert not re.search("^(error|fatal|Traceback|Usage)", printed, re.MULTILINE), (
+                    message
+                )
         self.folder = Path(self.where.read_text(encoding="utf-8").strip())
 
     @property

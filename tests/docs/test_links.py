@@ -49,7 +49,9 @@ def test_nothing_is_left_for_the_reader_to_fill_in(page: Path) -> None:
 def test_every_page_of_the_site_can_be_reached() -> None:
     listed = set()
     for page in PAGES:
-        for block in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        for block in re.findall(
+            r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+        ):
             for line in block.splitlines():
                 if line and not line.startswith(":"):
                     listed.add((page.parent / f"{line.split('<')[-1].rstrip('>')}.md").resolve())

@@ -184,7 +184,9 @@ def test_several_projects_from_a_file(repo: GitRepo, tmp_path: Path) -> None:
 def test_what_the_guide_shows_is_so(tmp_path: Path) -> None:
     page = DOCS / "guides" / "server.md"
     command = named_block(page, "command").text.strip().partition(" && .venv/bin/promptstore ")[2]
-    paths = re.findall(r"http://127\.0\.0\.1:8000(.*)'$", named_block(page, "reads").text, re.M)
+    paths = re.findall(
+        r"http://127\.0\.0\.1:8000(.*)'$", named_block(page, "reads").text, re.MULTILINE
+    )
     assert len(paths) == 2
     with served(GitRepo(TOP), *command.split()[1:]) as (_, url):
         for path in paths:
