@@ -1,4 +1,4 @@
-"""A writer in a clone, people at the remote, and a mirror that reads, as server.md says."""
+"""A writer in a clone, people at the remote, and a mirror that reads, as the guide says."""
 
 from __future__ import annotations
 
