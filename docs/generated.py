@@ -129,7 +129,7 @@ def error_classes() -> str:
         bases = [base.__name__ for base in value.__mro__[1:] if base not in (object, BaseException)]
         summary, _, rest = inspect.cleandoc(value.__doc__ or "").partition("\n")
         inherited = ", ".join(f"`{base}`" for base in bases if base != "Exception")
-        lines += [f"## {name}", "", _code(summary), ""]
+        lines += [f"### {name}", "", _code(summary), ""]
         if inherited:
             lines += [f"Also caught as: {inherited}.", ""]
         attributes = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", rest, re.MULTILINE)

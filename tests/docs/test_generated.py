@@ -56,6 +56,18 @@ def test_every_exception_is_in_the_reference(generated: ModuleType) -> None:
     assert set(headings(generated.error_classes())) == set(named) - builtins
 
 
+def test_the_page_says_what_to_do_for_every_exception() -> None:
+    page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\|.*", page, re.MULTILINE))
+    named = set(re.findall(r"`(\w+Error)`", " ".join(told)))
+    leaves = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception) and not value.__subclasses__()
+    }
+    assert leaves - named == set()
+
+
 def test_every_operation_is_in_the_reference(generated: ModuleType) -> None:
     found = headings(generated.http_api())
     assert "GET /llm_prompts/name/{prompt_name}" in found
