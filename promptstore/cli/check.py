@@ -16,13 +16,12 @@ from promptstore.cli.files import Named, write_back
 from promptstore.cli.opening import Worktree, opened, settings_of
 from promptstore.cli.output import print_command, print_error, print_json, print_lines
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint.callsites.checking import check_code
+from promptstore.lint.callsites import check_code
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.check import check_labels, check_unrecognized_files
 from promptstore.lint.context import LintContext
-from promptstore.lint.files import NOT_CANONICAL
+from promptstore.lint.files import NOT_CANONICAL, canonical, fix_keys
 from promptstore.lint.findings import SEVERITIES, Finding
-from promptstore.lint.fixes import canonical, fix_keys
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot

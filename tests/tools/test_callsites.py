@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.lint.callsite_rules import RULES
-from promptstore.lint.callsites.checking import check_code
+from promptstore.lint.callsites import RULES, check_code
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
 from promptstore.store.store import PromptStore
