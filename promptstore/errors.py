@@ -234,21 +234,32 @@ class LabelNotFoundError(NotFoundError):
         label: The label that was asked for.
         name: The prompt's name, or None where only the label was asked for.
         near: Labels that there are for the prompt (or at all).
+        replaced_by: The name of the prompt to use instead, where this one was renamed or deleted.
     """
 
-    def __init__(self, *, label: str, name: str | None = None, near: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        label: str,
+        name: str | None = None,
+        near: Sequence[str] = (),
+        replaced_by: str | None = None,
+    ) -> None:
         self.label = label
         self.name = name
         self.near = tuple(near)
+        self.replaced_by = replaced_by
 
     def _sentence(self) -> str:
         listed = "`promptstore label list` lists them."
         there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
             return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
+        instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
         none = f"No label does. {listed}"
         return (
-            f"The label {self.label!r} does not point {self.name!r} anywhere. {there_are or none}"
+            f"The label {self.label!r} does not point {self.name!r} anywhere. "
+            f"{instead or there_are or none}"
         )
 
 

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "edit": "edit:edit",
     "save": "save:save",
     "delete": "delete:delete",
+    "rename": "rename:rename",
     "restore": "restore:restore",
     "label": "label:label_app",
     "diff": "diff:diff",

@@ -19,12 +19,11 @@ from promptstore.git.trees import EMPTY_TREE, Difference, Entry
 from promptstore.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from promptstore.git.commits import CommitNote, FileChange
-    from promptstore.git.identity import Signature, choose_signatures
-    from promptstore.git.locks import Patience
-    from promptstore.git.refs import join_ref, start_branch, update_ref
+    from promptstore.git.commits import FileChange
+    from promptstore.git.identity import CommitNote, Signature, choose_signatures
+    from promptstore.git.refs import join_ref, start_branch
     from promptstore.git.revs import common_ancestor, is_ancestor, resolve_rev
-    from promptstore.git.writing import update_branch
+    from promptstore.git.writing import update_ref
 
 __all__ = [
     "EMPTY_TREE",
@@ -34,7 +33,6 @@ __all__ = [
     "Entry",
     "FileChange",
     "Link",
-    "Patience",
     "Repository",
     "Signature",
     "blob_id",
@@ -46,14 +44,12 @@ __all__ = [
     "join_ref",
     "resolve_rev",
     "start_branch",
-    "update_branch",
     "update_ref",
 ]
 
 _HOME_OF: Final = {
-    "CommitNote": "commits",
+    "CommitNote": "identity",
     "FileChange": "commits",
-    "Patience": "locks",
     "Signature": "identity",
     "choose_signatures": "identity",
     "common_ancestor": "revs",
@@ -61,8 +57,7 @@ _HOME_OF: Final = {
     "resolve_rev": "revs",
     "join_ref": "refs",
     "start_branch": "refs",
-    "update_branch": "writing",
-    "update_ref": "refs",
+    "update_ref": "writing",
 }
 
 __getattr__ = lazy_names(__name__, _HOME_OF)

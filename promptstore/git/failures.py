@@ -38,6 +38,22 @@ _ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
             "`git fast-export --all | git -C NEW fast-import`.",
         ),
     ),
+    (
+        "extension: 'link'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is split, which libgit2 cannot read. Join it with "
+            "`git config core.splitIndex false && git update-index --no-split-index`.",
+        ),
+    ),
+    (
+        "extension: 'sdir'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is sparse, which libgit2 cannot read. Make it whole with "
+            "`git sparse-checkout reapply --no-sparse-index`.",
+        ),
+    ),
 )
 
 _DAMAGED: Final = ("corrupt", "malformed", "mismatch", "invalid")

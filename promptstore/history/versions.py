@@ -372,4 +372,5 @@ def _answer(
     question: Callable[[Connection, Sequence[Span]], _T],
 ) -> tuple[_T] | None:
     """Ask a question, unless the spans are those of another file."""
-    return (question(connection, spans),) if find_commit(connection, tip) == spans[0] else None
+    is_known = bool(spans) and find_commit(connection, tip) == spans[0]
+    return (question(connection, spans),) if is_known else None

@@ -10,6 +10,7 @@ from typing import Final, Self, TypeAlias
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
+    LabelNotFoundError,
     PromptNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -226,7 +227,13 @@ class StoreLookup:
         return self._snapshot(state, change.commit, title).load(name, deleted=True)
 
     def _get_labelled(self, state: RefState, name: str, label: str) -> Prompt:
-        target = self._labels_at(state).find(label, name)
+        try:
+            target = self._labels_at(state).find(label, name)
+        except LabelNotFoundError as error:
+            newest = self._tip_snapshot(state)
+            if newest.find(name):
+                error.replaced_by = newest.load(name, deleted=True).replaced_by
+            raise
         prompt = self._snapshot(state, target.commit, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic
 
 from promptstore.errors import ConflictError, RemoteError
-from promptstore.git import is_ancestor, start_branch
+from promptstore.git.locks import Deadline
+from promptstore.git.refs import start_branch
+from promptstore.git.revs import is_ancestor
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.sync.comparison import Comparison, Seen, SyncRules, archived, wire_of
 from promptstore.posthog.sync.encoding import Wire, decode, encode
@@ -18,6 +20,7 @@ from promptstore.store.edits import Deletion, Edit
 from promptstore.store.store import PromptStore
 
 MAX_DESCRIPTION: Final = 400
+_LOCK_SECONDS: Final = 10.0
 _NOT_IN_A_PERSON: Final = re.compile(r"[<>\s\0]+")
 
 
@@ -87,7 +90,7 @@ class Actions(Generic[AnyRow]):
             raise ConflictError(names=[name], reason="there is no commit to begin a branch from.")
         if self._is_offered(name, branch):
             return f"the remote's side is on the branch {branch} already"
-        start_branch(self.store.repository, branch, tip)
+        start_branch(self.store.repository, branch, tip, deadline=Deadline(_LOCK_SECONDS))
         store = PromptStore.open(self.store.path, root=self.store.root, branch=branch)
         prompt = self._commit(name, self._decoded(name, seen.wire), seen, store)
         # Where there is no base, this one says that there was nothing.
@@ -186,6 +189,7 @@ class Actions(Generic[AnyRow]):
         done = self.store.commit(
             {name: Deletion(reason=f"Archived on {self.state.remote}.")},
             base=self.comparison.snapshot,
+            force=True,
             message=f"Delete {name}, which is gone from {self.state.remote}",
             trailers={"Remote-Version": f"{self.state.remote} {held.spelling} archived"},
         )
@@ -207,6 +211,7 @@ class Actions(Generic[AnyRow]):
         return store.commit(
             {name: prompt},
             base=self.comparison.snapshot if store is self.store else None,
+            force=True,
             message=f"{verb} {name} from {self.state.remote}, version {row.version}",
             author=_person(row),
             trailers=trailers_of(self.state.remote, seen.held()),

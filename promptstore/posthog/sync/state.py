@@ -25,18 +25,15 @@ from promptstore.errors import (
     SyncRefusedError,
 )
 from promptstore.git import (
-    CommitNote,
     Entry,
-    FileChange,
-    Patience,
     Repository,
-    choose_signatures,
-    common_ancestor,
-    is_ancestor,
-    join_ref,
-    update_ref,
 )
-from promptstore.git.message import compose_message
+from promptstore.git.commits import FileChange
+from promptstore.git.identity import CommitNote, choose_signatures, compose_message
+from promptstore.git.locks import Deadline
+from promptstore.git.refs import join_ref
+from promptstore.git.revs import common_ancestor, is_ancestor
+from promptstore.git.writing import update_ref
 from promptstore.model.names import SUFFIX, is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import FrozenDict
@@ -187,7 +184,7 @@ class RemoteState:
             tips[-1],
             files,
             self._note(f"Join what {self.remote} held", held),
-            patience=Patience(self._lock_timeout),
+            deadline=Deadline(self._lock_timeout),
         )
 
     def record(self, moves: Mapping[str, Held]) -> None:
@@ -208,7 +205,7 @@ class RemoteState:
             self.ref,
             lambda _tip: files,
             self._note(f"Sync {title} with {self.remote}", moves),
-            patience=Patience(self._lock_timeout),
+            deadline=Deadline(self._lock_timeout),
         )
 
     def _note(self, title: str, moves: Mapping[str, Held]) -> CommitNote:

@@ -1,4 +1,4 @@
-"""Each fast way gives the answers of the slow one beside it, or none."""
+"""Trees and commits are read as git itself reads them, whatever is in them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from hypothesis import strategies as st
 from pygit2.enums import ObjectType
 
 from promptstore.git import Difference, Entry, Repository
-from promptstore.history.labels import Target, read_plain_file
 from promptstore.history.sources import CommitSource
 from promptstore.model.names import is_name
-from promptstore.promptfile.reader import parse_yaml
-from promptstore.promptfile.yamlwriter import write_flow, write_key
 from tests.gitrepo import GitRepo
 
 ODD_NAMES = [b"a.yaml", b"b\nc.yaml", b"\xff.yaml", b".d.yaml", b"e.yml", b"f g.yaml", b"h\n.yaml"]
@@ -149,46 +146,6 @@ def test_ids_of_any_bytes_make_no_names(
     expected = {name: stems[name] for name in sorted(stems) if is_name(name)}
     assert source.names() == list(expected)
     assert list(source.blobs().items()) == list(expected.items())
-
-
-keys = st.sampled_from([
-    "a", "a/b-c.d", "null", "True", "1", "1e5", "0x1f", ".inf", "-a", '"1"', '"a"', "_", "a b", "é",
-])  # fmt: skip
-hexes = st.text("0123456789abcdef", min_size=40, max_size=40) | st.sampled_from(
-    ["1" * 40, "1e" + "0" * 38, "0" * 39, "ab" * 20, "1" * 38 + "e1", "0" * 38 + "af"]
-)
-quotes = st.sampled_from(["", '"'])
-label_lines = st.builds(
-    "{}: {{version: {}, commit: {}{}{}}}{}".format,
-    keys,
-    st.sampled_from(["1", "12", "0", "01", "-1", "1.0", "9" * 16]),
-    quotes,
-    hexes,
-    quotes,
-    st.sampled_from(["\n", "\n", "\n", " # why\n", "", "\n\n"]),
-)
-
-
-@given(st.lists(label_lines, max_size=3).map("".join))
-def test_a_plain_file_of_a_label_is_read_as_yaml_reads_it(text: str) -> None:
-    plain = read_plain_file(text.encode())
-    if plain is not None:
-        read = parse_yaml(text)
-        assert plain == {name: Target(**target) for name, target in read.items()}
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["a", "b/c", "true", "12"]), hexes.map(lambda text: text.ljust(40, "0"))
-    )
-)
-def test_what_the_store_writes_of_a_label_is_plain(commits: dict[str, str]) -> None:
-    lines = [
-        f"{write_key(name)}: {write_flow({'version': 3, 'commit': commit})}\n"
-        for name, commit in commits.items()
-    ]
-    expected = {name: Target(3, commit) for name, commit in commits.items()}
-    assert read_plain_file("".join(lines).encode()) == (expected or None)
 
 
 PERSON = "Ada Example <ada@example.com> 1700000000 +0100"
