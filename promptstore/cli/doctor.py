@@ -13,11 +13,12 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import typer
 
-from promptstore.cli.opening import opened, settings_of
+from promptstore.cli.app import AsJson, opened
+from promptstore.cli.check import settings_of
 from promptstore.cli.output import print_error, print_json, print_table
 from promptstore.errors import PromptStoreError
 from promptstore.store.store import PromptStore
@@ -46,7 +47,7 @@ class Fact(NamedTuple):
 
 def doctor(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at the environment, the repository, its caches and remotes, and say what would be read.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.opening import Place
+from promptstore.cli.app import Place
 from promptstore.cli.output import print_lines
 from promptstore.errors import (
     InvalidArgumentError,

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.differences import print_prompt_diff
-from promptstore.cli.output import print_diff, print_error, print_lines
+from promptstore.cli.output import print_diff, print_error, print_lines, print_prompt_diff
 from promptstore.compare.diff import diff_prompts
 from promptstore.compare.merge import Sides, merge_files
-from promptstore.compare.texts import unified
+from promptstore.compare.sequences import unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.reader import loads

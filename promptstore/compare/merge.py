@@ -11,9 +11,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from promptstore.compare.equality import as_key, equal_as_json
-from promptstore.compare.sequences import opcodes
-from promptstore.compare.texts import MARKER_SIZE, MergedLines, merge_lines, merge_texts
+from promptstore.compare.diff import as_key, equal_as_json
+from promptstore.compare.sequences import (
+    MARKER_SIZE,
+    MergedLines,
+    merge_lines,
+    merge_texts,
+    opcodes,
+)
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.model.prompt import parse_content
 from promptstore.promptfile.editor import edit

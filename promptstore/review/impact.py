@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from promptstore.compare.equality import equal_as_json
+from promptstore.compare.diff import equal_as_json
 from promptstore.errors import TemplateError
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from promptstore.compare.texts import Piece, compare_words
+from promptstore.compare.sequences import Piece, compare_words
 from promptstore.lint.findings import Finding
-from promptstore.review.escaping import code, plain
+from promptstore.lint.unseen import show_unseen
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange, RangeDiff
 
@@ -19,6 +20,11 @@ MAX_LENGTH: Final = 60_000
 """How many characters a comment may have; GitHub takes 65,536."""
 
 _SIGNS: Final[dict[Impact, str]] = {"breaking": "🔴", "behaviour": "🟡", "compatible": "🟢"}
+_SPECIAL: Final = re.compile(r"[!-/:-@\[-`{-~]")
+# GitLab takes a line that begins with a slash for one of its commands, such as /approve.
+_SPECIAL_IN_BLOCK: Final = re.compile("[&<>@#:!`/]")
+_MAX_INLINE: Final = 300
+"""How many characters of a text are shown inline."""
 _MAX_PART: Final = 15_000
 _MAX_REASONS: Final = 3
 _AROUND: Final = 2
@@ -195,3 +201,26 @@ def _footer(found: RangeDiff) -> list[str]:
     if found.base is None or found.head is None:
         return []
     return [f"<sub>{found.base[:7]} → {found.head[:7]}, by promptstore review</sub>"]
+
+
+def code(text: str) -> str:
+    """Return a text as inline code that holds on one line of Markdown, in a table too.
+
+    It is HTML rather than backticks, since no number of backticks survives a cell, and forges
+    make no mention or link of what stands in it.
+    """
+    text = text if len(text) <= _MAX_INLINE else f"{text[:_MAX_INLINE]}…"
+    return f"<code>{_escaped(show_unseen(text).replace(chr(10), '⏎'))}</code>"
+
+
+def plain(text: str) -> str:
+    """Return a text for the inside of ``<pre>``, where it keeps its lines.
+
+    Markdown means nothing there; what is escaped is HTML, and what a forge or a runner might find
+    in any text: mentions, references and commands.
+    """
+    return _escaped(show_unseen(text), _SPECIAL_IN_BLOCK)
+
+
+def _escaped(text: str, special: re.Pattern[str] = _SPECIAL) -> str:
+    return special.sub(lambda match: f"&#{ord(match[0])};", text)

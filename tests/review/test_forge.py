@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.compare.texts import compare_words
+from promptstore.compare.sequences import compare_words
 from promptstore.errors import Problem
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
@@ -21,11 +21,10 @@ from promptstore.lint.findings import Finding
 from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.writer import dumps
-from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.impact import Judgement
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment
 from promptstore.review.ranges import PromptChange, RangeDiff, compare
-from promptstore.review.sarif import sarif
+from promptstore.review.reports import annotation, change_annotation, sarif
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 

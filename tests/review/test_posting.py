@@ -15,10 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from promptstore.cli.app import app
-from promptstore.cli.review import find_pull_request
 from promptstore.errors import ForgeError, InvalidArgumentError
 from promptstore.review.markdown import MARKER
-from promptstore.review.posting import PullRequest, post
+from promptstore.review.posting import PullRequest, find_pull_request, post
 from tests.gitrepo import GitRepo
 
 TOKEN = "token-that-nobody-may-see"
