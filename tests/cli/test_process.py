@@ -321,7 +321,7 @@ def test_a_command_loads_no_other(clone: GitRepo) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, cwd=clone.path, text=True
     )
-    assert "'promptstore.cli.listing'" in done.stdout
+    assert "'promptstore.cli.reading'" in done.stdout
     assert "'promptstore.cli.check'" not in done.stdout
 
 
