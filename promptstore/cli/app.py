@@ -53,6 +53,9 @@ COMMANDS: Final = {
     "stubs": "files:stubs",
     "difftool": "merging:difftool",
     "merge-driver": "merging:merge_driver",
+    "import": "import_:import_",
+    "export": "export:export",
+    "scan": "scan:scan",
     "text-repr": "text_repr:show_events",
     "serve": "serve:serve",
     "token": "token:token_app",
@@ -194,11 +197,19 @@ def common(
 
 
 @contextmanager
-def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[PromptStore]:
+def opened(
+    context: typer.Context, *, worktree: bool = False, write: bool = False
+) -> Iterator[PromptStore]:
     """Open the store for one command.
+
+    Args:
+        context: The command's context.
+        worktree: Whether the files on disk are read.
+        write: Whether the command writes; that it cannot is better said before a person has typed.
 
     Raises:
         InvalidArgumentError: The prompts' folder was named, and there is none of that name.
+        ReadOnlyError: There is no branch to write to.
     """
     place: Place = context.obj
     bar = _Bar()
@@ -211,6 +222,8 @@ def opened(context: typer.Context, *, worktree: bool = False) -> Iterator[Prompt
             progress=bar.show if sys.stderr.isatty() else None,
         )
         _refuse_missing_root(store, place)
+        if write:
+            _ = store.writable_branch
         yield store
     finally:
         bar.stop()

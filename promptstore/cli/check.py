@@ -38,7 +38,7 @@ from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 if TYPE_CHECKING:
-    from promptstore.posthog.sync.comparison import SyncRules
+    from promptstore.posthog.sync.codec import SyncRules
 
 _FORMATS = ("text", "json", "github", "sarif")
 
@@ -269,4 +269,4 @@ def settings_of(
 
 def _spelling(rules: SyncRules) -> Callable[[str], object]:
     """Return what spells the names that take part in a sync; the others need no spelling."""
-    return lambda name: rules.naming.to_remote(name) if rules.takes(name) else name
+    return lambda name: rules.to_remote(name) if rules.takes(name) else name

@@ -23,7 +23,7 @@ from promptstore.errors import (
     PromptStoreError,
     RepositoryError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.model.names import SUFFIX, check_name
 from promptstore.promptfile.reader import loads
 from promptstore.store.snapshot import Snapshot
@@ -76,7 +76,7 @@ def new(
     if from_ is not None and (chat or no_edit):
         raise InvalidArgumentError(message="--from takes the whole file: leave the skeleton's out")
     skeleton = _CHAT if chat else _TEXT
-    with opened(context) as store:
+    with opened(context, write=True) as store:
         write = Write(store, order)
         _refuse_present(write.base, check_name(name))
         write.refuse_uncommitted(name)
@@ -116,7 +116,7 @@ def edit(
     checked before it is committed; where it is wrong, it is kept, and the same command goes on
     with it. Nothing is committed when nothing was changed.
     """
-    with opened(context) as store:
+    with opened(context, write=True) as store:
         write = Write(store, order)
         file = write.base.file(check_name(name))
         write.refuse_uncommitted(name)

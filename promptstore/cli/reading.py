@@ -35,7 +35,8 @@ from promptstore.errors import VariableError, VersionNotFoundError
 from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import render_prompt
 from promptstore.model.variables import Variable
 from promptstore.model.versions import PromptInfo
 from promptstore.store.snapshot import Snapshot

@@ -54,7 +54,7 @@ def save(
     Any other file needs --name. Paths start where you are, whatever -C says. All files are checked
     first; where one is wrong, none is committed.
     """
-    with opened(context) as store:
+    with opened(context, write=True) as store:
         write = Write(store, order)
         found = _named(store, files, name)
         contents = {name: read_input(files[0])} if name else _read_committable(store, found)
@@ -153,7 +153,7 @@ def delete(
     terminal you are asked first; elsewhere add --yes.
     """
     edits = dict.fromkeys(names, Deletion(reason, replaced_by))
-    with opened(context) as store:
+    with opened(context, write=True) as store:
         write = Write(store, order)
         after = store.draft(edits)
         problems = write.new_problems(after, edits)
@@ -181,7 +181,7 @@ def rename(
     The old name says from then on where the prompt went. Labels that point at the newest version
     come along; those that point at an older one are named and stay.
     """
-    with opened(context) as store:
+    with opened(context, write=True) as store:
         write = Write(store, order)
         write.refuse_uncommitted(old)
         if order.dry_run:
@@ -216,7 +216,7 @@ def restore(
 
     This is an ordinary commit: nothing of the history is lost.
     """
-    with opened(context) as store:
+    with opened(context, write=True) as store:
         write = Write(store, order)
         selected = select(store, name)
         edits = {selected.name: Restoration(_version(store, selected, version))}

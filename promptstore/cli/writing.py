@@ -29,7 +29,7 @@ from promptstore.cli.output import (
 )
 from promptstore.compare.sequences import unified_lines
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
-from promptstore.git import blob_id
+from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.context import LintContext
@@ -148,8 +148,7 @@ class Write:
     """One write of prompts: their checks, the commit and what is printed of it.
 
     Args:
-        store: The store; its branch must be one that can be written to, which is better said
-            before a person has typed.
+        store: The store, opened to write.
         order: How to write.
 
     Attributes:
@@ -157,7 +156,6 @@ class Write:
     """
 
     def __init__(self, store: PromptStore, order: Order) -> None:
-        _ = store.writable_branch
         self.store = store
         self.order = order
         self.base = store.snapshot()

@@ -17,7 +17,10 @@ HOMES = {
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
-    "httpx": "promptstore.posthog.remote",
+    "httpx": "promptstore.posthog.client",
+    "openai": "promptstore.providers",
+    "anthropic": "promptstore.providers",
+    "google": "promptstore.providers",
 }
 
 IN_MANY_ROOMS = {"pydantic", "pydantic_core"}
