@@ -477,7 +477,7 @@ def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
     ]
 
 
-def test_near_misses_are_told(tmp_path: Path) -> None:
+def test_near_misses_are_reported(tmp_path: Path) -> None:
     found(
         tmp_path,
         {

@@ -30,8 +30,8 @@ def format_files(
 ) -> None:
     """Write every prompt file in canonical form.
 
-    Keys get one order and values one style; comments and meaning stay. A broken file is told and
-    left alone.
+    Keys get one order and values one style; comments and meaning stay. A broken file is reported
+    and left alone.
     """
     named = Named(paths) if paths else None
     with opened(context) as store:

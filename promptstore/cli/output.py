@@ -50,7 +50,7 @@ def print_json(value: Any) -> None:
 
 
 def print_exactly(text: str) -> None:
-    """Print a text without changing a character; a terminal gets it as `print_lines` does."""
+    """Print a string without changing a character; a terminal gets it as `print_lines` does."""
     if on_terminal():
         print_lines(text.removesuffix("\n"))
     else:
@@ -68,7 +68,7 @@ def print_file(data: bytes) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Print a text for reading; on a terminal, what is not seen is shown as an escape."""
+    """Print a string for reading; on a terminal, what is not seen is shown as an escape."""
     _write(visible(text, sys.stdout) + "\n")
 
 
@@ -86,7 +86,7 @@ def print_error(text: str) -> None:
 
 
 def visible(text: str, stream: TextIO) -> str:
-    """Return a text as it may be written: for a terminal, what is not seen as escapes.
+    """Return a string as it may be written: for a terminal, what is not seen as escapes.
 
     Args:
         text: What is to be written.

@@ -72,13 +72,13 @@ ExpectedVersion = Annotated[
 
 
 class Order(NamedTuple):
-    """How a command was told to write.
+    """How a command writes.
 
     Attributes:
         attribution: Who commits, and what the commit says.
         dry_run: Whether the diff is shown instead.
         as_json: Whether JSON is printed.
-        force: Whether errors of a prompt are told, and do not stop it.
+        force: Whether errors of a prompt are reported, and do not stop it.
     """
 
     attribution: Attribution

@@ -13,6 +13,9 @@ from promptstore.git.linediff import Span, changed_spans
 Opcode: TypeAlias = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 Item = TypeVar("Item")
 
+_AROUND: Final = 3
+"""How many lines that stayed are shown around a change."""
+
 MARKER_SIZE: Final = 7
 """How long conflict markers are, where nobody wants something else."""
 
@@ -55,17 +58,17 @@ def _spans(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Span]:
     return changed_spans(as_lines(old), as_lines(new))
 
 
-def unified_lines(old: Sequence[str], new: Sequence[str], context: int = 3) -> Iterator[str]:
-    """Yield the lines of a unified diff, without the two lines of file names.
-
-    Args:
-        old: The older lines.
-        new: The newer lines.
-        context: How many lines that stayed are shown around a change.
-    """
-    for hunk in _hunks(_spans(old, new), 2 * context):
-        i1, i2 = max(0, hunk[0].old_start - context), min(len(old), hunk[-1].old_end + context)
-        j1, j2 = max(0, hunk[0].new_start - context), min(len(new), hunk[-1].new_end + context)
+def unified_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a unified diff, without the two lines of file names."""
+    hunks: list[list[Span]] = []
+    for span in _spans(old, new):
+        if hunks and span.old_start - hunks[-1][-1].old_end <= 2 * _AROUND:
+            hunks[-1].append(span)
+        else:
+            hunks.append([span])
+    for hunk in hunks:
+        i1, i2 = max(0, hunk[0].old_start - _AROUND), min(len(old), hunk[-1].old_end + _AROUND)
+        j1, j2 = max(0, hunk[0].new_start - _AROUND), min(len(new), hunk[-1].new_end + _AROUND)
         yield f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@"
         for span in hunk:
             yield from (f" {line}" for line in old[i1 : span.old_start])
@@ -73,16 +76,6 @@ def unified_lines(old: Sequence[str], new: Sequence[str], context: int = 3) -> I
             yield from (f"+{line}" for line in new[span.new_start : span.new_end])
             i1 = span.old_end
         yield from (f" {line}" for line in old[i1:i2])
-
-
-def _hunks(spans: Sequence[Span], gap: int) -> list[list[Span]]:
-    hunks: list[list[Span]] = []
-    for span in spans:
-        if hunks and span.old_start - hunks[-1][-1].old_end <= gap:
-            hunks[-1].append(span)
-        else:
-            hunks.append([span])
-    return hunks
 
 
 def _range(start: int, end: int) -> str:
@@ -199,7 +192,7 @@ class Piece(NamedTuple):
 
 
 def unified(before: str, after: str) -> str:
-    """Return the unified diff of two texts; a last line end is told only where it changed."""
+    """Return the unified diff of two texts; a last line end is shown only where it changed."""
     old, new = _lines(before), _lines(after)
     if before and after and before.endswith("\n") != after.endswith("\n"):
         marked = old if after.endswith("\n") else new
@@ -233,21 +226,6 @@ def compare_words(before: str, after: str) -> list[Piece]:
         if j2 > j1:
             pieces.append(Piece("added", "".join(new[j1:j2])))
     return pieces
-
-
-def merge_texts(base: str, ours: str, theirs: str) -> str | None:
-    """Merge two texts that grew from one, line by line.
-
-    Args:
-        base: What both grew from.
-        ours: One of them.
-        theirs: The other.
-
-    Returns:
-        The merged text, or None where both changed the same lines.
-    """
-    merged = merge_lines(base.encode(), ours.encode(), theirs.encode())
-    return merged.data.decode() if merged.is_clean else None
 
 
 def merge_lines(

@@ -15,7 +15,7 @@ UNKNOWN: Final = object()
 """Stands for a value that is no literal."""
 
 _STORE_NAMES: Final = ("store", "prompts", "prompt_store", "promptstore")
-"""What a store is called where nothing else tells what a name holds."""
+"""What a store is called, where nothing else shows what a name holds."""
 
 _STORE_CLASSES: Final = ("PromptStore", "Snapshot")
 _STUB_CLASS: Final = "Prompts"

@@ -144,7 +144,7 @@ class _Checker:
             return
         document = context.document(name)
         if document is None:
-            return  # The file's own problems are told at the file.
+            return  # The file's own problems are reported at the file.
         if document.prompt.deleted:
             instead = document.prompt.replaced_by
             if not call.takes_deleted:
@@ -177,7 +177,7 @@ class _Checker:
 
 
 def _signature(context: LintContext, name: str) -> Signature | None:
-    """Return what a prompt takes, or None where it cannot be rendered; that is told at its file."""
+    """Return what a prompt takes, or None where it cannot be rendered; its file reports that."""
     try:
         return signature(context.complete(name))
     except (TemplateError, PromptFileError):

@@ -96,7 +96,7 @@ def _of_prompt(context: LintContext, name: str) -> Iterator[Finding]:
 
 
 def _problems(context: LintContext, name: str, ignores: Ignores | None) -> Iterator[Problem]:
-    """Locate the breaches of a prompt, at most so many of each code, and say how many more."""
+    """Locate the breaches of a prompt, at most so many of each code, and how many more."""
     shown, located, left_out = Counter[str](), Counter[str](), Counter[str]()
     last: dict[str, Problem] = {}
     for breach in _breaches(context, name):

@@ -139,7 +139,7 @@ def test_the_words_that_changed_are_marked() -> None:
     assert html.unescape(found[1]) == "Be<del> very</del> kind<ins> to all</ins>."
 
 
-def test_a_long_comment_says_what_it_leaves_out() -> None:
+def test_a_long_comment_names_what_it_leaves_out() -> None:
     changes = tuple(change_of("", "word " * 4_000) for _ in range(10))
     written = comment(RangeDiff(None, None, changes))
     assert len(written) <= MAX_LENGTH + 200

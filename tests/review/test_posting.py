@@ -209,7 +209,7 @@ def test_it_is_found_on_a_later_page(forge: Forge, target: PullRequest) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 500])
-def test_a_refusal_is_told_without_the_token(
+def test_a_refusal_is_reported_without_the_token(
     forge: Forge, target: PullRequest, status: int
 ) -> None:
     forge.status = status
@@ -287,7 +287,7 @@ UNKNOWN: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("environment", "message"), UNKNOWN.values(), ids=list(UNKNOWN))
-def test_what_is_not_known_is_told(environment: dict[str, str], message: str) -> None:
+def test_what_is_not_known_is_reported(environment: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         find_pull_request(environment, None)
 

@@ -209,7 +209,7 @@ def test_every_rule_has_a_case() -> None:
     assert fired | {"PS606"} == {rule.code for rule in RULES}
 
 
-def test_a_near_match_is_told(tmp_path: Path) -> None:
+def test_a_near_match_is_reported(tmp_path: Path) -> None:
     checked(tmp_path, OPEN + "store.get('great')\n")
     library = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     (finding,) = check_code(library, [tmp_path / "src/app.py"])

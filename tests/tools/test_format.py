@@ -108,5 +108,5 @@ MENDED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("source", "expected"), MENDED.values(), ids=list(MENDED))
-def test_near_miss_keys_are_mended(source: str, expected: str) -> None:
+def test_near_miss_keys_are_fixed(source: str, expected: str) -> None:
     assert fix_keys(source.encode(), "a.yaml").decode() == expected
