@@ -13,7 +13,7 @@ from tests.gitrepo import GitRepo
 INCLUDES = 'prompt: {% include "shared/tone" %}\n'.replace("{%", "'{%").replace("%}", "%}'")
 
 
-def test_rename_says_what_stays(write: Run, written: GitRepo) -> None:
+def test_rename_names_what_stays(write: Run, written: GitRepo) -> None:
     store = PromptStore.open(written.path)
     store.set_label("greet", "staging")
     store.save("greet", b"prompt: newer\n")

@@ -228,7 +228,7 @@ class TestExplain:
 
 
 class TestFormat:
-    def test_writes_and_tells(self, changed: GitRepo) -> None:
+    def test_writes_and_reports(self, changed: GitRepo) -> None:
         assert run(changed, "format", "--check").exit_code == 1
         assert out(run(changed, "format")) == "changed prompts/other.yaml\n"
         assert run(changed, "format", "--check").exit_code == 0
@@ -242,7 +242,7 @@ class TestFormat:
         assert "needs files on disk" in str(run(bare, "check", "--fix").exception)
         assert run(bare, "check").exit_code == 1
 
-    def test_a_broken_file_is_told(self, changed: GitRepo) -> None:
+    def test_a_broken_file_is_reported(self, changed: GitRepo) -> None:
         changed.write("prompts/bad.yaml", "prompt: [\n")
         result = run(changed, "format")
         assert result.exit_code == 1
@@ -341,7 +341,7 @@ class TestRange:
         result = run(changed, "diff", "main...lonely")
         assert "no history in common" in str(result.exception)
 
-    def test_a_shallow_clone_says_what_it_lacks(self, changed: GitRepo, tmp_path: Path) -> None:
+    def test_a_shallow_clone_names_what_it_lacks(self, changed: GitRepo, tmp_path: Path) -> None:
         base = changed.git("rev-parse", "HEAD~1")
         shallow = changed.clone(tmp_path / "shallow", "--depth=1")
         result = run(shallow, "review", f"{base}..HEAD")

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from promptstore.compare.equality import as_key
+from promptstore.compare.diff import as_key
 from promptstore.compare.merge import (
     MergeConflictError,
     merge_mappings,
