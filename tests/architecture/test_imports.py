@@ -18,6 +18,7 @@ HOMES = {
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
     "httpx": "promptstore.posthog.client",
+    "tenacity": "promptstore.posthog.client",
 }
 
 IN_MANY_ROOMS = {"pydantic", "pydantic_core"}
