@@ -28,7 +28,7 @@ from promptstore.cli.output import (
 )
 from promptstore.compare.sequences import unified_lines
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
-from promptstore.git import blob_id
+from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.context import LintContext

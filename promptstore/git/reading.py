@@ -18,9 +18,7 @@ import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
 
 from promptstore.errors import RepositoryError, RevisionNotFoundError
-from promptstore.git.failures import explain, translated
-from promptstore.git.loose import LooseObjects
-from promptstore.git.odb import Commit, Link, ObjectDatabase
+from promptstore.git.objects import Commit, Link, LooseObjects, ObjectDatabase, explain, translated
 from promptstore.git.opening import find_repository, open_repository
 from promptstore.git.trees import EMPTY_TREE, Entry
 

@@ -21,7 +21,7 @@ from promptstore.errors import (
     Problem,
     PromptFileError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
 

@@ -19,6 +19,9 @@ HOMES = {
     "uvicorn": "promptstore.server",
     "httpx": "promptstore.posthog.client",
     "tenacity": "promptstore.posthog.client",
+    "openai": "promptstore.providers",
+    "anthropic": "promptstore.providers",
+    "google": "promptstore.providers",
 }
 
 IN_MANY_ROOMS = {"pydantic", "pydantic_core"}

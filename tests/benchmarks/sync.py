@@ -19,7 +19,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress
 
-from promptstore.git import create_repository
+from promptstore.git.reading import create_repository
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.client import PostHogClient
 from promptstore.posthog.sync import Sync, SyncOptions, chosen

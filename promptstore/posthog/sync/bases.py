@@ -22,7 +22,7 @@ from promptstore.errors import (
     RepositoryError,
     SyncRefusedError,
 )
-from promptstore.git import is_ancestor
+from promptstore.git.revs import is_ancestor
 from promptstore.model.versions import Version
 from promptstore.posthog.sync.codec import Codec
 from promptstore.posthog.sync.plan import DELETED
