@@ -256,7 +256,7 @@ class PostHogClient(EventsClient):
         Raises:
             RemoteConflictError: There is a newer version by now; the error tells which.
         """
-        body = _given(base_version=base_version, version_description=version_description)
+        body = {"base_version": base_version, **_given(version_description=version_description)}
         if prompt is not _UNSET:
             body["prompt"] = prompt
         if edits is not None:
