@@ -18,6 +18,7 @@ HOMES = {
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
     "httpx": "promptstore.posthog.client",
+    "tenacity": "promptstore.posthog.client",
     "openai": "promptstore.providers",
     "anthropic": "promptstore.providers",
     "google": "promptstore.providers",
