@@ -39,6 +39,7 @@
     │   └── RemoteServerError                      5xx: the remote failed
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
+    ├── ModelError                  (OSError)      a language model gave no whole answer
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -643,6 +644,22 @@ class MassDeletionError(PromptStoreError, RuntimeError):
 def _as_sentence(text: str) -> str:
     stripped = text.strip() or "no reason was given"
     return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
+
+
+class ModelError(PromptStoreError, OSError):
+    """A language model gave no whole answer.
+
+    Attributes:
+        model: Which model, and where it is.
+        reason: What went wrong, without the text that it was asked about.
+    """
+
+    def __init__(self, *, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"The model {self.model} {self.reason}."
 
 
 class MissingExtraError(PromptStoreError, ImportError):

@@ -19,6 +19,7 @@ from promptstore.errors import (
     LimitError,
     MassDeletionError,
     MissingExtraError,
+    ModelError,
     Problem,
     PromptDeletedError,
     PromptFileError,
@@ -132,6 +133,11 @@ SAMPLES = [
         ForgeError(forge="GitHub", address="https://api.github.com", reason="answered 403: no"),
         OSError,
         "GitHub at https://api.github.com answered 403: no. Look at the address",
+    ),
+    (
+        ModelError(model="m at http://127.0.0.1/v1", reason="refused to answer"),
+        OSError,
+        "The model m at http://127.0.0.1/v1 refused to answer.",
     ),
     (
         RemoteUnreachableError(request="GET /x", detail="refused", may_have_written=True),

@@ -127,6 +127,7 @@ VERDICTS: Final[Mapping[type[errors.PromptStoreError], _Verdict]] = {
     errors.ReadOnlyError: _Verdict(
         503, "read_only", detail="The repository of this project cannot be written."
     ),
+    errors.ModelError: _Verdict(500, "model_error", detail="The model gave no answer."),
     errors.MissingExtraError: _Verdict(501, "not_implemented"),
 }
 """How each error of the library is answered, by its nearest class here."""

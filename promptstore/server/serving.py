@@ -12,6 +12,7 @@ import uvicorn
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
 from promptstore.server.auth import LOOPBACK
+from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project, open_projects
 from promptstore.server.settings import Settings
 from promptstore.server.tokens import TokenFile
@@ -21,7 +22,14 @@ _STOP_SECONDS: Final = 30
 """How long requests in flight may take to finish when the server stops."""
 
 
-def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    no_auth: bool,
+    model: ChatModel | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are finished.
 
     Args:
@@ -29,6 +37,7 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         no_auth: Whether nobody is asked for a key, which only this machine may use.
+        model: The language model, or None where there is none.
 
     Raises:
         InvalidArgumentError: Nobody could get in, or everybody.
@@ -48,7 +57,7 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
     projects = open_projects(settings.projects)
     _log_to_stderr()
     config = uvicorn.Config(
-        create_app(projects, tokens),
+        create_app(projects, tokens, model=model),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -58,6 +67,7 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
     with listen(host, port) as listener:
         for project in projects.values():
             _say(_about(project))
+        _say(f"model: {model or 'none, so nothing is translated or explained (--model-url)'}")
         name = f"[{host}]" if ":" in host else host
         _say(f"serving on http://{name}:{listener.getsockname()[1]} (Ctrl+C stops)")
         uvicorn.Server(config).run([listener])

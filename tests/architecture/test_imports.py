@@ -17,6 +17,7 @@ HOMES = {
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
+    "openai": "promptstore.server.models",
     "httpx": "promptstore.posthog.remote",
 }
 

@@ -33,12 +33,6 @@ async def text_repr(_caller: Analyst, body: TextReprRequest) -> Response:
     return answer_json(await run_in_threadpool(show_event, body))
 
 
-@unbuilt.post("/llm_analytics/translate", status_code=501)
-async def translate(_caller: Analyst) -> None:
-    """Translate a text. Not built yet."""
-    raise _not_built("translate")
-
-
 @unbuilt.get("/logs/attributes", status_code=501)
 async def log_attributes(
     _caller: Annotated[Caller, Security(authorize, scopes=["logs:read"])],
