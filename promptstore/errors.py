@@ -40,6 +40,8 @@
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
     ├── ModelError                  (OSError)      a language model gave no whole answer
+    ├── LogStoreError               (OSError)      log entries cannot be kept or asked for
+    │   └── LogStoreBusyError                      more came than are written; send them again
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -660,6 +662,26 @@ class ModelError(PromptStoreError, OSError):
 
     def _sentence(self) -> str:
         return f"The model {self.model} {self.reason}."
+
+
+class LogStoreError(PromptStoreError, OSError):
+    """Log entries cannot be kept or asked for.
+
+    Attributes:
+        place: The folder or the server that keeps them, without a password.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.place}: {_as_sentence(self.reason)}"
+
+
+class LogStoreBusyError(LogStoreError):
+    """More entries came than are written; to send them again later helps."""
 
 
 class MissingExtraError(PromptStoreError, ImportError):

@@ -47,6 +47,16 @@ def serve(
         str | None,
         typer.Option(help="The model's name, if not that in the prompt's config.", metavar="NAME"),
     ] = None,
+    logs: Annotated[
+        str | None,
+        typer.Option(
+            help="Where log entries are kept: a folder, or clickhouse://USER@HOST/DATABASE.",
+            metavar="PLACE",
+        ),
+    ] = None,
+    logs_retention: Annotated[
+        int, typer.Option(help="For how many days entries are kept.", min=1, max=3650)
+    ] = 15,
 ) -> None:
     """Serve PostHog's prompt API over this repository."""
     if not all(map(find_spec, ("fastapi", "fastapi_swagger", "uvicorn"))):
@@ -62,7 +72,15 @@ def serve(
         raise InvalidArgumentError(message="--model names a model at a --model-url; give that too")
     asked = None if model_url is None else model_from_environment(model_url, model)
     settings = chosen_settings(context.obj, projects, public_url)
-    serve_settings(settings, host=host, port=port, no_auth=no_auth, model=asked)
+    serve_settings(
+        settings,
+        host=host,
+        port=port,
+        no_auth=no_auth,
+        model=asked,
+        logs=logs,
+        retention=logs_retention,
+    )
 
 
 def chosen_settings(place: Place, projects: Path | None, public_url: str | None = None) -> Settings:

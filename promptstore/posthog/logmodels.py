@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from promptstore.posthog.fields import Text
+from promptstore.posthog.fields import Limit, Offset, Text
 
 MAX_TEXT: Final = 10_000
 """How many characters a text to translate may have."""
@@ -37,3 +38,169 @@ class Translation(BaseModel):
     translation: str
     detected_language: None = None
     provider: Literal["openai"] = "openai"
+
+
+class DateRange(BaseModel):
+    """A stretch of time: moments in ISO 8601, or such as `-1h` and `-30M` before now."""
+
+    model_config = _example({"date_from": "-1h", "date_to": None})
+
+    date_from: str | None = None
+    date_to: str | None = None
+
+
+class Filter(BaseModel):
+    """A condition on entries."""
+
+    model_config = _example(
+        {"key": "http.route", "type": "log_attribute", "operator": "exact", "value": ["/pay"]}
+    )
+
+    key: str
+    type: str
+    operator: str = "exact"
+    value: Any = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The values, as attributes hold them."""
+        values = self.value if isinstance(self.value, list) else [self.value]
+        return [
+            one if isinstance(one, str) else json.dumps(one) for one in values if one is not None
+        ]
+
+
+class FilterGroup(BaseModel):
+    """Conditions that must all hold; a group may hold groups."""
+
+    model_config = _example({"type": "AND", "values": []})
+
+    type: Literal["AND"] = "AND"
+    values: list[Filter | FilterGroup] = Field(default=[], max_length=100)
+
+
+class LogAttribute(BaseModel):
+    """A key that entries have."""
+
+    model_config = _example(
+        {"name": "http.route", "propertyFilterType": "log_attribute", "matchedOn": "key"}
+    )
+
+    name: str
+    property_filter_type: Literal["log_attribute", "log_resource_attribute"] = Field(
+        alias="propertyFilterType"
+    )
+    matched_on: Literal["key", "value"] = Field(alias="matchedOn")
+    matched_value: str | None = Field(None, alias="matchedValue")
+
+
+class LogAttributes(BaseModel):
+    """A page of keys, and how many there are."""
+
+    model_config = _example({"results": [], "count": 0})
+
+    results: list[LogAttribute]
+    count: int
+
+
+class LogValue(BaseModel):
+    """A value that an attribute has."""
+
+    model_config = _example({"id": "/pay", "name": "/pay"})
+
+    id: str
+    name: str
+
+
+class LogValues(BaseModel):
+    """The values of an attribute, the most frequent first."""
+
+    model_config = _example({"results": [{"id": "/pay", "name": "/pay"}], "refreshing": False})
+
+    results: list[LogValue]
+    refreshing: bool = False
+
+
+class LogsQuery(BaseModel):
+    """Which entries are listed."""
+
+    model_config = _example({"dateRange": {"date_from": "-1h"}, "searchTerm": "timeout"})
+
+    date_range: DateRange | None = Field(None, alias="dateRange")
+    severity_levels: list[str] = Field([], alias="severityLevels", max_length=100)
+    service_names: list[str] = Field([], alias="serviceNames", max_length=1000)
+    search_term: str = Field("", alias="searchTerm", max_length=10_000)
+    filter_group: FilterGroup | None = Field(None, alias="filterGroup")
+    order_by: Literal["latest", "earliest"] = Field("latest", alias="orderBy")
+    limit: int = Field(100, ge=1, le=1000)
+    after: str | None = Field(None, max_length=1000)
+    exclude_attributes: bool = Field(False, alias="excludeAttributes")
+
+
+class LogsQueryRequest(BaseModel):
+    """A question about entries."""
+
+    model_config = _example({"query": {"searchTerm": "timeout", "limit": 10}})
+
+    query: LogsQuery | None = None
+
+
+class LogKeysQuery(BaseModel):
+    """Which keys, or which values of one, are listed; anything odd counts as left out."""
+
+    search: str = Field("", description="What the key holds.")
+    limit: Limit = Field(100, description="How many are given.")
+    offset: Offset = Field(0, description="How many are left out before them.")
+    date_range: str = Field("", alias="dateRange", description='JSON: `{"date_from": "-1h"}`.')
+    service_names: str = Field("", alias="serviceNames", description='JSON: `["checkout"]`.')
+    filter_group: str = Field("", alias="filterGroup", description="A group of filters in JSON.")
+    attribute_type: str = Field("log", description="`log` or `resource`.")
+    search_values: str = Field("", description="`true`: values that hold it count too.")
+
+
+class LogValuesQuery(LogKeysQuery):
+    """Which values of a key are listed."""
+
+    key: str = Field("", description="The key.")
+    value: str = Field("", description="What the value holds.")
+
+
+class LogEntry(BaseModel):
+    """A log entry."""
+
+    uuid: str
+    timestamp: str
+    observed_timestamp: str
+    body: str
+    severity_text: str
+    severity_number: int
+    level: str
+    trace_id: str
+    span_id: str
+    trace_flags: int
+    attributes: dict[str, str]
+    resource_attributes: dict[str, str]
+    event_name: str
+    service: str = Field(exclude=True)
+
+
+class LogPage(BaseModel):
+    """A page of entries."""
+
+    model_config = _example(
+        {
+            "query": {},
+            "results": [],
+            "hasMore": False,
+            "nextCursor": None,
+            "maxExportableLogs": 10_000,
+            "columns": [],
+        }
+    )
+
+    query: dict[str, Any]
+    results: list[LogEntry]
+    has_more: bool = Field(alias="hasMore")
+    next_cursor: str | None = Field(alias="nextCursor")
+    max_exportable_logs: int = Field(alias="maxExportableLogs")
+    columns: list[str]

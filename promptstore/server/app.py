@@ -29,9 +29,10 @@ from promptstore.server.errors import (
     invalid_request,
     not_found,
 )
+from promptstore.server.logs.service import LogService
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
-from promptstore.server.routes import by_name, events, prompts, system, translate
+from promptstore.server.routes import by_name, events, logs, otlp, prompts, system, translate
 from promptstore.server.tokens import TokenFile
 
 _log = logging.getLogger("promptstore.server")
@@ -53,6 +54,8 @@ _ROUTERS: Final = (
     prompts.router,
     events.router,
     translate.router,
+    logs.router,
+    otlp.router,
     events.unbuilt,
     system.router,
     system.docs,
@@ -71,6 +74,7 @@ def create_app(
     tokens: TokenFile | None,
     *,
     model: ChatModel | None = None,
+    log_service: LogService | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -78,6 +82,7 @@ def create_app(
         projects: The projects by id.
         tokens: The tokens, or None to ask nobody for a key.
         model: The language model, or None where there is none.
+        log_service: What keeps logs, or None where nothing does.
 
     Returns:
         The application.
@@ -93,6 +98,7 @@ def create_app(
     app.state.projects = projects
     app.state.tokens = tokens
     app.state.model = model
+    app.state.logs = log_service
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)

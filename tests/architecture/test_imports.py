@@ -18,6 +18,9 @@ HOMES = {
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
     "openai": "promptstore.server.models",
+    "clickhouse_connect": "promptstore.server.logs.engine",
+    "google": "promptstore.server.logs.otlp",
+    "opentelemetry": "promptstore.server.logs.otlp",
     "httpx": "promptstore.posthog.remote",
 }
 

@@ -33,14 +33,6 @@ async def text_repr(_caller: Analyst, body: TextReprRequest) -> Response:
     return answer_json(await run_in_threadpool(show_event, body))
 
 
-@unbuilt.get("/logs/attributes", status_code=501)
-async def log_attributes(
-    _caller: Annotated[Caller, Security(authorize, scopes=["logs:read"])],
-) -> None:
-    """List the attributes of logs. Not built yet."""
-    raise _not_built("logs/attributes")
-
-
 @unbuilt.post("/logs/explainLogWithAI", status_code=501)
 async def explain_log(
     _caller: Annotated[Caller, Security(authorize, scopes=["logs:write"])],
