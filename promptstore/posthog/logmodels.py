@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from promptstore.posthog.fields import Limit, Offset, Text
+from promptstore.posthog.fields import Boolean, Limit, Offset, Text
 
 MAX_TEXT: Final = 10_000
 """How many characters a text to translate may have."""
@@ -204,3 +205,72 @@ class LogPage(BaseModel):
     next_cursor: str | None = Field(alias="nextCursor")
     max_exportable_logs: int = Field(alias="maxExportableLogs")
     columns: list[str]
+
+
+class ExplainRequest(BaseModel):
+    """Which entry is explained."""
+
+    model_config = _example(
+        {
+            "uuid": "01a227c1-fb3f-750d-a713-49f1e96b87f8",
+            "timestamp": "2026-08-24T14:15:22.123456Z",
+            "force_refresh": False,
+        }
+    )
+
+    uuid: Text
+    timestamp: datetime
+    force_refresh: Boolean = False
+
+
+class Cause(BaseModel):
+    """What may have led to an entry."""
+
+    hypothesis: str
+    confidence: Literal["high", "medium", "low"]
+    reasoning: str
+
+
+class Action(BaseModel):
+    """What may be done."""
+
+    action: str
+    priority: Literal["now", "soon", "later"]
+    why: str
+
+
+class KeyField(BaseModel):
+    """A field of the entry that its explanation rests on."""
+
+    field: str
+    value: str
+    significance: str
+    attribute_type: Literal["log", "resource"]
+
+
+class LogExplanation(BaseModel):
+    """What an entry means, as a model sees it."""
+
+    model_config = _example(
+        {
+            "headline": "Database pool of checkout is exhausted",
+            "severity_assessment": "error",
+            "impact_summary": "Payments probably fail.",
+            "probable_causes": [
+                {"hypothesis": "Slow queries", "confidence": "medium", "reasoning": "50/50 in use"}
+            ],
+            "immediate_actions": [
+                {"action": "Look at running queries", "priority": "now", "why": "They hold it"}
+            ],
+            "technical_explanation": "- The pool has `50` connections.",
+            "key_fields": [],
+        }
+    )
+
+    headline: str
+    severity_assessment: Literal["ok", "warning", "error", "critical"]
+    impact_summary: str
+    probable_causes: list[Cause] = Field(min_length=1)
+    immediate_actions: list[Action] = Field(min_length=1)
+    technical_explanation: str
+    key_fields: list[KeyField]

@@ -29,10 +29,20 @@ from promptstore.server.errors import (
     invalid_request,
     not_found,
 )
+from promptstore.server.explaining import ExplanationCache
 from promptstore.server.logs.service import LogService
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
-from promptstore.server.routes import by_name, events, logs, otlp, prompts, system, translate
+from promptstore.server.routes import (
+    by_name,
+    events,
+    explain,
+    logs,
+    otlp,
+    prompts,
+    system,
+    translate,
+)
 from promptstore.server.tokens import TokenFile
 
 _log = logging.getLogger("promptstore.server")
@@ -55,8 +65,8 @@ _ROUTERS: Final = (
     events.router,
     translate.router,
     logs.router,
+    explain.router,
     otlp.router,
-    events.unbuilt,
     system.router,
     system.docs,
 )
@@ -99,6 +109,7 @@ def create_app(
     app.state.tokens = tokens
     app.state.model = model
     app.state.logs = log_service
+    app.state.explanations = ExplanationCache()
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)

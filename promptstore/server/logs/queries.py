@@ -24,7 +24,7 @@ _DAY: Final = timedelta(days=1)
 _BUCKET: Final = timedelta(minutes=10)
 _HOUR: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2106, 1, 1, tzinfo=UTC)
 _RELATIVE: Final = re.compile(r"-(\d{1,6})([sMhdwmy])")
 _SECONDS: Final = {
     "s": 1, "M": 60, "h": 3_600, "d": 86_400, "w": 604_800, "m": 2_592_000, "y": 31_536_000,
@@ -86,8 +86,17 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
         found = now - timedelta(seconds=int(relative[1]) * _SECONDS[relative[2]])
     else:
         found = datetime.fromisoformat(text)
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    return min(max(found, _EPOCH), _LATEST)
+    return to_utc(found)
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC, which it is in unless it says otherwise; 1970 to 2106 is kept.
+
+    Raises:
+        OverflowError: It lies before the year 1 or after 9999.
+    """
+    known = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(known, _EPOCH + _HOUR), _LATEST)
 
 
 def read_filters(given: Any) -> list[Filter] | None:

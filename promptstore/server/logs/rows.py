@@ -30,8 +30,8 @@ _WORDS: Final = {
     "emergency": "fatal", "panic": "fatal", "fatal": "fatal",
 }  # fmt: skip
 _LEVEL_KEYS: Final = ("level", "severity", "log.level", "config.log_level")
-_LATEST: Final = 7_258_118_400_000_000
-"""The year 2200, in microseconds: what is later is a mistake, and would not fit."""
+_LATEST: Final = 4_291_747_200_000_000
+"""The year 2106, in microseconds: what is later is a mistake, and does not fit."""
 
 _DAY: Final = 86_400
 _MAX_PARSED: Final = 65_536

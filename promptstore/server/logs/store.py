@@ -30,6 +30,7 @@ from promptstore.server.logs.queries import (
     read_filters,
     read_span,
     seconds,
+    to_utc,
 )
 from promptstore.server.logs.rows import level_of
 
@@ -264,7 +265,7 @@ def _cursor(entry: LogEntry) -> str:
 def _read_cursor(text: str) -> tuple[str, str]:
     try:
         found = json.loads(base64.b64decode(text, validate=True))
-        moment = datetime.fromisoformat(found["timestamp"]).astimezone(UTC)
+        moment = to_utc(datetime.fromisoformat(found["timestamp"]))
         return seconds(moment, 6), str(UUID(found["uuid"]))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         message = "`after` is no cursor; take `nextCursor` of the page before"
