@@ -42,6 +42,8 @@
     ├── ModelError                  (OSError)      a language model gave no whole answer
     ├── LogStoreError               (OSError)      log entries cannot be kept or asked for
     │   └── LogStoreBusyError                      more came than are written; send them again
+    ├── LogFormatError              (ValueError)   log entries that nobody can read
+    │   └── LogsTooLargeError                      more than is taken at once
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -682,6 +684,24 @@ class LogStoreError(PromptStoreError, OSError):
 
 class LogStoreBusyError(LogStoreError):
     """More entries came than are written; to send them again later helps."""
+
+
+class LogFormatError(PromptStoreError, ValueError):
+    """Log entries that were sent can never be read.
+
+    Attributes:
+        reason: What is wrong with them.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return _as_sentence(self.reason)
+
+
+class LogsTooLargeError(LogFormatError):
+    """More was sent at once than is taken."""
 
 
 class MissingExtraError(PromptStoreError, ImportError):

@@ -134,6 +134,8 @@ VERDICTS: Final[Mapping[type[errors.PromptStoreError], _Verdict]] = {
     errors.LogStoreBusyError: _Verdict(
         429, "throttled", detail="Too much is under way. Send it again later."
     ),
+    errors.LogFormatError: _Verdict(400, "parse_error", "invalid_request"),
+    errors.LogsTooLargeError: _Verdict(413, "body_too_large", "invalid_request"),
     errors.MissingExtraError: _Verdict(501, "not_implemented"),
 }
 """How each error of the library is answered, by its nearest class here."""

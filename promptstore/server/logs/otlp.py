@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from promptstore.errors import LogFormatError, LogsTooLargeError
+
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -22,14 +24,6 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 _MAX_DEPTH: Final = 64
 _TRACE_LENGTH: Final = 32
 _SPAN_LENGTH: Final = 16
-
-
-class OtlpError(ValueError):
-    """A request that can never be read."""
-
-
-class TooLargeError(OtlpError):
-    """A request that unpacks to too many bytes."""
 
 
 @dataclass(slots=True)
@@ -82,22 +76,22 @@ def unpack(data: bytes, encoding: str) -> bytes:
     """Return the body of a request as it was before it was packed.
 
     Raises:
-        OtlpError: It is packed otherwise than said, or by what is not known.
-        TooLargeError: It unpacks to more than `MAX_BYTES`.
+        LogFormatError: It is packed otherwise than said, or by what is not known.
+        LogsTooLargeError: It unpacks to more than `MAX_BYTES`.
     """
     if encoding in ("", "identity"):
         return data
     if encoding != "gzip":
-        raise OtlpError(f"the encoding {encoding!r} is not known; send gzip, or none")
+        raise LogFormatError(reason=f"the encoding {encoding!r} is not known; send gzip, or none")
     inflater = zlib.decompressobj(wbits=31)
     try:
         whole = inflater.decompress(data, MAX_BYTES + 1)
     except zlib.error:
-        raise OtlpError("the body is not gzip") from None
+        raise LogFormatError(reason="the body is not gzip") from None
     if len(whole) > MAX_BYTES:
-        raise TooLargeError(f"the body unpacks to more than {MAX_BYTES} bytes")
+        raise LogsTooLargeError(reason=f"the body unpacks to more than {MAX_BYTES} bytes")
     if not inflater.eof or inflater.unused_data:
-        raise OtlpError("the body is not one whole gzip stream")
+        raise LogFormatError(reason="the body is not one whole gzip stream")
     return whole
 
 
@@ -105,7 +99,7 @@ def read_protobuf(data: bytes) -> Batch:
     """Read an ``ExportLogsServiceRequest`` in protobuf.
 
     Raises:
-        OtlpError: It is none.
+        LogFormatError: It is none.
     """
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -113,7 +107,7 @@ def read_protobuf(data: bytes) -> Batch:
     try:
         request = ExportLogsServiceRequest.FromString(data)
     except DecodeError:
-        raise OtlpError("the body is no ExportLogsServiceRequest in protobuf") from None
+        raise LogFormatError(reason="the body is no ExportLogsServiceRequest in protobuf") from None
     batch = Batch()
     for resource_logs in request.resource_logs:
         resource = _mapping(resource_logs.resource.attributes)
@@ -161,13 +155,15 @@ def read_json(data: bytes) -> Batch:
     """Read an ``ExportLogsServiceRequest`` in OTLP's JSON, whose ids are hex.
 
     Raises:
-        OtlpError: It is none.
+        LogFormatError: It is none.
     """
     try:
         content = json.loads(data)
         places = list(_places(content))
     except (ValueError, RecursionError) as error:
-        raise OtlpError(f"the body is no ExportLogsServiceRequest in JSON: {error}") from None
+        raise LogFormatError(
+            reason=f"the body is no ExportLogsServiceRequest in JSON: {error}"
+        ) from None
     batch = Batch()
     for record, scope, resource in places:
         try:
@@ -220,10 +216,10 @@ def _json_value(value: Any, depth: int) -> Any:
     if value is None or value == {}:
         return None
     if depth > _MAX_DEPTH:
-        raise OtlpError(f"a value is nested deeper than {_MAX_DEPTH} levels")
+        raise LogFormatError(reason=f"a value is nested deeper than {_MAX_DEPTH} levels")
     (kind, given), *others = _object(value, "a value").items()
     if others:
-        raise OtlpError("a value has more than one kind")
+        raise LogFormatError(reason="a value has more than one kind")
     if kind == "arrayValue":
         items = _list(_object(given, "`arrayValue`"), "values")
         return [_json_value(one, depth + 1) for one in items]
@@ -235,26 +231,26 @@ def _json_value(value: Any, depth: int) -> Any:
         return None
     if isinstance(given, (str, int, float)):
         return _clean(given) if isinstance(given, str) else given
-    raise OtlpError(f"`{kind}` holds something else")
+    raise LogFormatError(reason=f"`{kind}` holds something else")
 
 
 def _object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise OtlpError(f"{what} is no object")
+        raise LogFormatError(reason=f"{what} is no object")
     return value
 
 
 def _list(value: Mapping[str, Any], key: str) -> Sequence[Any]:
     found = value.get(key) or []
     if not isinstance(found, list):
-        raise OtlpError(f"`{key}` is no list")
+        raise LogFormatError(reason=f"`{key}` is no list")
     return found
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:
     found = value.get(key) or ""
     if not isinstance(found, str):
-        raise OtlpError(f"`{key}` is no string")
+        raise LogFormatError(reason=f"`{key}` is no string")
     return _clean(found)
 
 
@@ -270,7 +266,7 @@ def _number(value: Mapping[str, Any], key: str) -> int:
     except ValueError:
         number = None
     if number is None:
-        raise OtlpError(f"`{key}` is no integer")
+        raise LogFormatError(reason=f"`{key}` is no integer")
     return number
 
 

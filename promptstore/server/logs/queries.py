@@ -96,7 +96,7 @@ def to_utc(moment: datetime) -> datetime:
         OverflowError: It lies before the year 1 or after 9999.
     """
     known = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(known, _EPOCH + _HOUR), _LATEST)
+    return min(max(known, _EPOCH), _LATEST)
 
 
 def read_filters(given: Any) -> list[Filter] | None:
@@ -161,10 +161,10 @@ class Conditions:
         """Add that the entry is of a stretch of time."""
         self.add(
             "hour >= ? AND hour <= ? AND time >= ? AND time <= ?",
-            (seconds(_floor(span.start, _HOUR)), "DateTime('UTC')"),
-            (seconds(span.end), "DateTime('UTC')"),
-            (seconds(span.start, 6), "DateTime64(6, 'UTC')"),
-            (seconds(span.end, 6), "DateTime64(6, 'UTC')"),
+            (written(_floor(span.start, _HOUR)), "DateTime('UTC')"),
+            (written(span.end), "DateTime('UTC')"),
+            (written(span.start, 6), "DateTime64(6, 'UTC')"),
+            (written(span.end, 6), "DateTime64(6, 'UTC')"),
         )
 
     def __str__(self) -> str:
@@ -220,8 +220,8 @@ def key_conditions(
     step = _BUCKET if is_short else _HOUR
     found.add(
         "bucket >= ? AND bucket <= ?",
-        (seconds(_floor(span.start, step)), "DateTime('UTC')"),
-        (seconds(_floor(span.end, step)), "DateTime('UTC')"),
+        (written(_floor(span.start, step)), "DateTime('UTC')"),
+        (written(_floor(span.end, step)), "DateTime('UTC')"),
     )
     found.add_services(services)
     known = [one for one in filters if one.type == "log" and _FIELDS.get(one.key) in _NARROWING]
@@ -234,11 +234,9 @@ def key_conditions(
     return ("keys_10m" if is_short else "keys_1h"), found
 
 
-def seconds(moment: datetime, digits: int = 0) -> str:
-    """Return a moment as the engine reads it: seconds since 1970."""
-    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
-    whole, rest = divmod(microseconds, 1_000_000)
-    return f"{whole}.{rest:06d}" if digits else str(whole)
+def written(moment: datetime, digits: int = 0) -> str:
+    """Return a moment as the engine reads it, with or without the digits of microseconds."""
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}" if digits else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _floor(moment: datetime, step: timedelta) -> datetime:

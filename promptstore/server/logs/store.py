@@ -29,8 +29,8 @@ from promptstore.server.logs.queries import (
     key_conditions,
     read_filters,
     read_span,
-    seconds,
     to_utc,
+    written,
 )
 from promptstore.server.logs.rows import level_of
 
@@ -206,7 +206,7 @@ class LogStore:
             conditions.add("trace_id = ?", (entry.trace_id, "String"))
         else:
             conditions.add("service = ?", (entry.service, "String"))
-        at = conditions.bind(seconds(moment, 6), "DateTime64(6, 'UTC')")
+        at = conditions.bind(written(moment, 6), "DateTime64(6, 'UTC')")
         rows = self._engine.ask(
             f"""SELECT {_COLUMNS} FROM entries WHERE {conditions}
             ORDER BY abs(toUnixTimestamp64Micro(time) - toUnixTimestamp64Micro({at})), id
@@ -266,7 +266,7 @@ def _read_cursor(text: str) -> tuple[str, str]:
     try:
         found = json.loads(base64.b64decode(text, validate=True))
         moment = to_utc(datetime.fromisoformat(found["timestamp"]))
-        return seconds(moment, 6), str(UUID(found["uuid"]))
+        return written(moment, 6), str(UUID(found["uuid"]))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         message = "`after` is no cursor; take `nextCursor` of the page before"
         raise InvalidArgumentError(message=message) from error

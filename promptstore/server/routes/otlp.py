@@ -20,8 +20,6 @@ from promptstore.server.logs.otlp import (
     MAX_BYTES,
     PROTOBUF,
     Batch,
-    OtlpError,
-    TooLargeError,
     read_json,
     read_protobuf,
     unpack,
@@ -49,12 +47,7 @@ async def export_logs(request: Request) -> Response:
         raise api_error(415, "unsupported_media_type", detail)
     data = await LimitedRequest(request.scope, request.receive, MAX_BYTES).sent()
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    try:
-        batch, kept = await run_in_threadpool(_take, logs, data, encoding, kind, project.id)
-    except TooLargeError as error:
-        raise api_error(413, "body_too_large", str(error)) from None
-    except OtlpError as error:
-        raise api_error(400, "parse_error", str(error)) from None
+    batch, kept = await run_in_threadpool(_take, logs, data, encoding, kind, project.id)
     try:
         async with asyncio.timeout(MAX_SECONDS):
             await asyncio.wrap_future(kept)

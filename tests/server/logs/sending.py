@@ -40,9 +40,7 @@ def record(body: str = "", *, time: Any = None, **attributes: Any) -> dict[str, 
     return made
 
 
-def export(
-    records: Sequence[Mapping[str, Any]], service: str = "checkout", **resource: str
-) -> dict[str, Any]:
+def export(records: Sequence[Any], service: str = "checkout", **resource: str) -> dict[str, Any]:
     """Write a request as OTLP's JSON does."""
     attributes = [attribute(key, value) for key, value in resource.items()]
     attributes.append(attribute("service.name", service))
