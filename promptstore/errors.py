@@ -20,6 +20,7 @@
     │   └── RenderError                            a template that failed while it was rendered
     │       └── LimitError                         a render that grew past a limit
     ├── EventError                  (ValueError)   what was given is no event
+    ├── ProviderError               (ValueError)   what a vendor's API cannot take
     ├── ConflictError               (RuntimeError) somebody else's work stands in the way
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
@@ -44,6 +45,8 @@
     │   └── LogStoreBusyError                      more came than are written; send them again
     ├── LogFormatError              (ValueError)   log entries that nobody can read
     │   └── LogsTooLargeError                      more than is taken at once
+    ├── ImportRefusedError          (ValueError)   a source of another tool that cannot come in
+    ├── ExportRefusedError          (ValueError)   a prompt that another format cannot say
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -239,21 +242,32 @@ class LabelNotFoundError(NotFoundError):
         label: The label that was asked for.
         name: The prompt's name, or None where only the label was asked for.
         near: Labels that there are for the prompt (or at all).
+        replaced_by: The name of the prompt to use instead, where this one was renamed or deleted.
     """
 
-    def __init__(self, *, label: str, name: str | None = None, near: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        label: str,
+        name: str | None = None,
+        near: Sequence[str] = (),
+        replaced_by: str | None = None,
+    ) -> None:
         self.label = label
         self.name = name
         self.near = tuple(near)
+        self.replaced_by = replaced_by
 
     def _sentence(self) -> str:
         listed = "`promptstore label list` lists them."
         there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
             return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
+        instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
         none = f"No label does. {listed}"
         return (
-            f"The label {self.label!r} does not point {self.name!r} anywhere. {there_are or none}"
+            f"The label {self.label!r} does not point {self.name!r} anywhere. "
+            f"{instead or there_are or none}"
         )
 
 
@@ -432,6 +446,24 @@ class EventError(PromptStoreError, ValueError):
             f"{what} is not an event: {self.reason}. Give an object with 'event' and 'properties', "
             "a row with $ai_… columns, an object with 'trace' and 'hierarchy', or a list of events."
         )
+
+
+class ProviderError(PromptStoreError, ValueError):
+    """Something in a rendered prompt or its config that a vendor's API cannot take.
+
+    Attributes:
+        provider: The vendor's API as people call it.
+        path: Where it stands, such as ``messages[1].content[0]`` or ``config.seed``.
+        reason: Why it cannot be taken and what to do, as a sentence whose subject is the vendor.
+    """
+
+    def __init__(self, *, provider: str, path: str, reason: str) -> None:
+        self.provider = provider
+        self.path = path
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.path}: {self.provider} {self.reason}."
 
 
 class ConflictError(PromptStoreError, RuntimeError):
@@ -702,6 +734,44 @@ class LogFormatError(PromptStoreError, ValueError):
 
 class LogsTooLargeError(LogFormatError):
     """More was sent at once than is taken."""
+
+
+class ImportRefusedError(PromptStoreError, ValueError):
+    """A source of another tool that cannot become a prompt and mean the same.
+
+    Attributes:
+        reason: What stands in the way.
+        source: The source's path, where it is known.
+    """
+
+    def __init__(self, *, reason: str, source: str = "") -> None:
+        self.reason = reason
+        self.source = source
+
+    def _sentence(self) -> str:
+        place = f"{self.source}: " if self.source else ""
+        return f"{place}{self.reason}. Nothing of it was imported; bring it over by hand."
+
+
+class ExportRefusedError(PromptStoreError, ValueError):
+    """A prompt that would mean something else in another format.
+
+    Attributes:
+        name: The prompt's name.
+        format: The format.
+        reason: What stands in the way.
+    """
+
+    def __init__(self, *, name: str, format: str, reason: str) -> None:  # noqa: A002
+        self.name = name
+        self.format = format
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.name!r} cannot be exported to {self.format}: {self.reason}. "
+            "Export it to another format, or change the prompt."
+        )
 
 
 class MissingExtraError(PromptStoreError, ImportError):

@@ -56,8 +56,8 @@ def delete(
     with opened_to_write(context) as (store, base):
         after = store.draft(edits)
         problems = new_problems(store, base, after, edits)
-        refuse([found for found in problems if found.name in edits])
-        warn(found for found in problems if found.name not in edits)
+        refuse([found for found in problems if found.name in edits and not order.force])
+        warn(found for found in problems if found.name not in edits or order.force)
         changed = changes(base, after, edits)
         if changed and not order.dry_run:
             confirm(f"Delete {', '.join(changed)}?", yes=yes)

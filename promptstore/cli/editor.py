@@ -13,7 +13,7 @@ from typing import Final
 from promptstore.cli.inputs import somebody_is_there
 from promptstore.cli.output import print_error
 from promptstore.errors import InvalidArgumentError, PromptStoreError, RepositoryError
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.model.names import SUFFIX
 from promptstore.store.store import PromptStore
 

@@ -18,7 +18,7 @@ from promptstore.errors import (
     RepositoryError,
     RepositoryNotFoundError,
 )
-from promptstore.git import Repository, create_repository
+from promptstore.git.reading import Repository, create_repository
 from promptstore.model.fileschema import file_schema
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
 

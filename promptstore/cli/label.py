@@ -1,9 +1,9 @@
 """``promptstore label``: movable names that point prompts at versions.
 
-With ``--json`` one array of objects. `set` and `remove`: `label`, `name`, `before` and `after`
-(each `version` and `commit`, or null), `changed`, and with ``--dry-run`` `diff`. `list`: `label`,
-`name`, `version` and `commit`. `log`: `label`, `name`, `before`, `after`, `commit`, `author`,
-`moved_at` (ISO 8601 with a zone) and `message`.
+With ``--json`` one array of objects. `set`, `remove` and `rollback`: `label`, `name`, `before` and
+`after` (each `version` and `commit`, or null), `changed`, and with ``--dry-run`` `diff`. `list`:
+`label`, `name`, `version` and `commit`. `log`: `label`, `name`, `before`, `after`, `commit`,
+`author`, `moved_at` (ISO 8601 with a zone) and `message`.
 """
 
 from __future__ import annotations
@@ -167,6 +167,34 @@ def remove_label(
         expecting = _confirm(label, steps, yes=yes) | expect_all(names, expected)
         store.remove_labels(label, names, expected=expecting, **attribution)
     _print_steps(label, steps, as_json=as_json)
+
+
+@label_app.command("rollback")
+def rollback_label(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="The prompt.", metavar="NAME", autocompletion=complete_name)
+    ],
+    label: Label,
+    message: Message = None,
+    author: Author = None,
+    trailer: Trailers = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Point a label back at what it pointed at before it was last moved.
+
+    Asks as `promptstore label set` does.
+    """
+    attribution = read_attribution(message, author, trailer)
+    with opened(context) as store:
+        now = store.labels().find(check_label(label), name)
+        before = next((move.before for move in store.label_history(label, name)), None)
+        step = _Step(name, now, before)
+        if before is not None:
+            _confirm(label, [step], yes=yes)
+        store.rollback_label(name, label, **attribution)
+    _print_steps(label, [step], as_json=as_json)
 
 
 @label_app.command("list")

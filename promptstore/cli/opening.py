@@ -22,7 +22,7 @@ from promptstore.store.store import DEFAULT_ROOT, PromptStore
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from promptstore.posthog.sync.comparison import SyncRules
+    from promptstore.posthog.sync.codec import SyncRules
 
 _WORTH_SHOWING = 1_000
 _REMOTES_FILE = ".promptstore.toml"
@@ -245,4 +245,4 @@ def settings_of(
 
 def _spelling(rules: SyncRules) -> Callable[[str], object]:
     """Return what spells the names that take part in a sync; the others need no spelling."""
-    return lambda name: rules.naming.to_remote(name) if rules.takes(name) else name
+    return lambda name: rules.to_remote(name) if rules.takes(name) else name

@@ -18,7 +18,8 @@ from promptstore.cli.selection import select
 from promptstore.cli.show import Name
 from promptstore.errors import VariableError
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import render_prompt
 
 
 def render(

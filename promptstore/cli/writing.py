@@ -28,7 +28,7 @@ from promptstore.cli.output import (
 )
 from promptstore.compare.sequences import unified_lines
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
-from promptstore.git import blob_id
+from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.context import LintContext
@@ -61,6 +61,10 @@ DryRun = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Do it though an include is left without what it names."),
+]
 ExpectedVersion = Annotated[
     int | None,
     typer.Option(help="The version that you have seen; another one is an error.", min=0),
@@ -74,11 +78,13 @@ class Order(NamedTuple):
         attribution: Who commits, and what the commit says.
         dry_run: Whether the diff is shown instead.
         as_json: Whether JSON is printed.
+        force: Whether errors of a prompt are told, and do not stop it.
     """
 
     attribution: Attribution
     dry_run: bool
     as_json: bool
+    force: bool = False
 
 
 def read_attribution(
@@ -106,8 +112,9 @@ def _order(
     trailer: Trailers = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
+    force: Force = False,
 ) -> Order:
-    return Order(read_attribution(message, author, trailer), dry_run, as_json)
+    return Order(read_attribution(message, author, trailer), dry_run, as_json, force)
 
 
 def takes_order(command: Callable[..., None]) -> Callable[..., None]:
@@ -248,7 +255,11 @@ def write_files(
         PromptStoreError: As for `PromptStore.commit`.
     """
     after = overlay(store, base, files)
-    refuse(new_problems(store, base, after, files))
+    problems = new_problems(store, base, after, files)
+    if order.force:
+        warn(problems)
+    else:
+        refuse(problems)
     carry_out(store, base, after, files, expected, order)
 
 
@@ -273,11 +284,20 @@ def carry_out(
     if order.dry_run:
         show_changes(base, after, edits, as_json=order.as_json)
         return
-    written = store.commit(edits, expected_versions=expected, base=base, **order.attribution)
-    if order.as_json:
-        print_json([_row(store, prompt) for prompt in written.values()])
+    written = store.commit(
+        edits, expected_versions=expected, base=base, force=order.force, **order.attribution
+    )
+    print_written(store, list(written.values()), as_json=order.as_json)
+
+
+def print_written(store: PromptStore, prompts: Sequence[Prompt], *, as_json: bool) -> None:
+    """Print what came of a write, and on stderr what could not be done after its commit."""
+    for warning in dict.fromkeys(warning for prompt in prompts for warning in prompt.warnings):
+        print_error(f"warning: {warning}")
+    if as_json:
+        print_json([_row(store, prompt) for prompt in prompts])
         return
-    for prompt in written.values():
+    for prompt in prompts:
         print_lines(_sentence(prompt))
 
 

@@ -10,22 +10,17 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
 
 from promptstore.errors import RepositoryError, RevisionNotFoundError
-from promptstore.git.failures import explain, translated
-from promptstore.git.loose import LooseObjects
-from promptstore.git.odb import Commit, Link, ObjectDatabase
+from promptstore.git.objects import Commit, Link, LooseObjects, ObjectDatabase, explain, translated
 from promptstore.git.opening import find_repository, open_repository
 from promptstore.git.trees import EMPTY_TREE, Entry
-
-if TYPE_CHECKING:
-    from promptstore.git.configuration import Configuration
 
 __all__ = [
     "Head",
@@ -121,18 +116,15 @@ class Repository:
         """
         return cls(find_repository(path), path)
 
-    @cached_property
-    def configuration(self) -> Configuration:
-        """What git is told."""
-        # Loaded here, as only who writes asks for it.
-        from promptstore.git.configuration import Configuration
-
-        return Configuration(lambda: self.handle.config)
-
     @property
     def is_shallow(self) -> bool:
         """Whether older commits were left out when it was cloned."""
         return bool(self.handle.is_shallow)
+
+    def configured(self, key: str) -> list[str]:
+        """Return all values of a key in git's configuration, such as ``user.name``."""
+        with translated(self.git_dir):
+            return [value or "" for value in self.handle.config.get_multivar(key)]
 
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
@@ -288,7 +280,10 @@ class Repository:
         Raises:
             RepositoryError: The object is damaged or not there, for example in a partial clone.
         """
-        return self.objects.read(blob_id, pygit2.Blob).data
+        blob = self.objects.read(blob_id, pygit2.Blob)
+        with translated(self.git_dir):
+            # libgit2 reads the content only now.
+            return blob.data
 
     @property
     def handle(self) -> pygit2.Repository:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
@@ -81,27 +81,18 @@ class LimitedRequest(Request):
         declared = self.headers.get("content-length", "")
         size = int(declared) if declared.isdigit() else 0
         pieces: list[bytes] = []
+        stream = self.stream()
         if size <= self._limit:
             size = 0
-            async for piece in self.stream():
+            async for piece in stream:
                 pieces.append(piece)
                 size += len(piece)
                 if size > self._limit:
                     break
         if size > self._limit:
-            await self._drop_rest()
+            await _drop_rest(stream)
             raise _cut_off(413, "body_too_large", f"The body is larger than {self._limit} bytes.")
         return b"".join(pieces)
-
-    async def _drop_rest(self) -> None:
-        """Take in what is under way for a moment: who still sends does not hear the answer."""
-        dropped = 0
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS):
-                async for piece in self.stream():
-                    dropped += len(piece)
-                    if dropped > _MAX_DROPPED:
-                        break
 
     def _parse(self, data: bytes) -> Any:
         bare = self._kind.partition(";")[0].strip().lower()
@@ -138,6 +129,17 @@ class EventRoute(ApiRoute):
     """A route that takes an event; it lists the errors of all fields at once."""
 
     max_body = 5 * 1024 * 1024
+
+
+async def _drop_rest(stream: AsyncIterable[bytes]) -> None:
+    """Take in what is under way for a moment: who still sends does not hear the answer."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            async for piece in stream:
+                dropped += len(piece)
+                if dropped > _MAX_DROPPED:
+                    break
 
 
 def _cut_off(status: int, code: str, detail: str) -> ApiError:

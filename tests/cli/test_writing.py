@@ -541,7 +541,8 @@ class TestDelete:
 
     def test_prompts_that_include_it_are_told(self, write: Run, written: GitRepo) -> None:
         written.commit({"prompts/user.yaml": "prompt: '{% include \"other\" %}'\n"})
-        result = write("delete", "other", "--yes")
+        fails_with(write("delete", "other", "--yes"), "it is included by 'user'")
+        result = write("delete", "other", "--yes", "--force")
         assert out(result).startswith("other@2: deleted")
         assert "warning: prompts/user.yaml:1:9: PS302" in result.stderr
 
@@ -595,7 +596,8 @@ class TestRestore:
     def test_an_include_that_is_gone_is_told(self, write: Run, written: GitRepo) -> None:
         old = "prompt: '{% include \"other\" %}'\ndeleted: true\n"
         written.commit({"prompts/user.yaml": old})
-        result = write("restore", "user")
+        fails_with(write("restore", "user"), "Cannot include 'other': it is deleted")
+        result = write("restore", "user", "--force")
         assert out(result).startswith("user@2: ")
         assert "warning: prompts/user.yaml:1:9: PS302" in result.stderr
 
