@@ -125,17 +125,22 @@ class LogValues(BaseModel):
 class LogsQuery(BaseModel):
     """Which entries are listed."""
 
-    model_config = _example({"dateRange": {"date_from": "-1h"}, "searchTerm": "timeout"})
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={
+            "examples": [{"dateRange": {"date_from": "-1h"}, "searchTerm": "timeout"}]
+        },
+    )
 
-    date_range: DateRange | None = Field(None, alias="dateRange")
-    severity_levels: list[str] = Field([], alias="severityLevels", max_length=100)
-    service_names: list[str] = Field([], alias="serviceNames", max_length=1000)
-    search_term: str = Field("", alias="searchTerm", max_length=10_000)
-    filter_group: FilterGroup | None = Field(None, alias="filterGroup")
-    order_by: Literal["latest", "earliest"] = Field("latest", alias="orderBy")
-    limit: int = Field(100, ge=1, le=1000)
-    after: str | None = Field(None, max_length=1000)
-    exclude_attributes: bool = Field(False, alias="excludeAttributes")
+    date_range: Annotated[DateRange | None, Field(alias="dateRange")] = None
+    severity_levels: Annotated[list[str], Field(alias="severityLevels", max_length=100)] = []
+    service_names: Annotated[list[str], Field(alias="serviceNames", max_length=1000)] = []
+    search_term: Annotated[str, Field(alias="searchTerm", max_length=10_000)] = ""
+    filter_group: Annotated[FilterGroup | None, Field(alias="filterGroup")] = None
+    order_by: Annotated[Literal["latest", "earliest"], Field(alias="orderBy")] = "latest"
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    after: Annotated[str | None, Field(max_length=1000)] = None
+    exclude_attributes: Annotated[bool, Field(alias="excludeAttributes")] = False
 
 
 class LogsQueryRequest(BaseModel):
@@ -182,7 +187,7 @@ class LogEntry(BaseModel):
     attributes: dict[str, str]
     resource_attributes: dict[str, str]
     event_name: str
-    service: str = Field(exclude=True)
+    service: str = Field("", exclude=True)
 
 
 class LogPage(BaseModel):
