@@ -17,7 +17,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
-    "httpx": "promptstore.posthog.client",
+    "httpx": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
     "tenacity": "promptstore.posthog.client",
     "clickhouse_connect": "promptstore.server.logs.engine",
     "opentelemetry": "promptstore.server.logs.otlp",
