@@ -216,6 +216,6 @@ def test_a_kill_at_any_call(tmp_path: Path, calls: str, options: tuple[str, ...]
 def test_a_folder_of_objects_that_git_gc_removes_meanwhile(repo: GitRepo, number: int) -> None:
     """Git removes empty folders of objects, so one may go just before an object comes into it."""
     repo.commit({FILE: "prompt: x\n"})
-    outcome = disturbed(save(repo, number), "rename", "error=ENOENT", number)
+    outcome = disturbed(save(repo, number), "link", "error=ENOENT", number)
     assert outcome == ((2, ()), True)
     assert_tidy(repo)
