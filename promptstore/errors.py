@@ -20,6 +20,7 @@
     │   └── RenderError                            a template that failed while it was rendered
     │       └── LimitError                         a render that grew past a limit
     ├── EventError                  (ValueError)   what was given is no event
+    ├── ProviderError               (ValueError)   what a vendor's API cannot take
     ├── ConflictError               (RuntimeError) somebody else's work stands in the way
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
@@ -39,6 +40,13 @@
     │   └── RemoteServerError                      5xx: the remote failed
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
+    ├── ModelError                  (OSError)      a language model gave no whole answer
+    ├── LogStoreError               (OSError)      log entries cannot be kept or asked for
+    │   └── LogStoreBusyError                      more came than are written; send them again
+    ├── LogFormatError              (ValueError)   log entries that nobody can read
+    │   └── LogsTooLargeError                      more than is taken at once
+    ├── ImportRefusedError          (ValueError)   a source of another tool that cannot come in
+    ├── ExportRefusedError          (ValueError)   a prompt that another format cannot say
     └── MissingExtraError           (ImportError)  an optional part is not installed
 
 The facts are attributes; each class makes its own sentence from them. Every exception pickles.
@@ -440,6 +448,24 @@ class EventError(PromptStoreError, ValueError):
         )
 
 
+class ProviderError(PromptStoreError, ValueError):
+    """Something in a rendered prompt or its config that a vendor's API cannot take.
+
+    Attributes:
+        provider: The vendor's API as people call it.
+        path: Where it stands, such as ``messages[1].content[0]`` or ``config.seed``.
+        reason: Why it cannot be taken and what to do, as a sentence whose subject is the vendor.
+    """
+
+    def __init__(self, *, provider: str, path: str, reason: str) -> None:
+        self.provider = provider
+        self.path = path
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.path}: {self.provider} {self.reason}."
+
+
 class ConflictError(PromptStoreError, RuntimeError):
     """A write that would lose work of somebody else; nothing was changed.
 
@@ -654,6 +680,98 @@ class MassDeletionError(PromptStoreError, RuntimeError):
 def _as_sentence(text: str) -> str:
     stripped = text.strip() or "no reason was given"
     return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
+
+
+class ModelError(PromptStoreError, OSError):
+    """A language model gave no whole answer.
+
+    Attributes:
+        model: Which model, and where it is.
+        reason: What went wrong, without the text that it was asked about.
+    """
+
+    def __init__(self, *, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"The model {self.model} {self.reason}."
+
+
+class LogStoreError(PromptStoreError, OSError):
+    """Log entries cannot be kept or asked for.
+
+    Attributes:
+        place: The folder or the server that keeps them, without a password.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.place}: {_as_sentence(self.reason)}"
+
+
+class LogStoreBusyError(LogStoreError):
+    """More entries came than are written; to send them again later helps."""
+
+
+class LogFormatError(PromptStoreError, ValueError):
+    """Log entries that were sent can never be read.
+
+    Attributes:
+        reason: What is wrong with them.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return _as_sentence(self.reason)
+
+
+class LogsTooLargeError(LogFormatError):
+    """More was sent at once than is taken."""
+
+
+class ImportRefusedError(PromptStoreError, ValueError):
+    """A source of another tool that cannot become a prompt and mean the same.
+
+    Attributes:
+        reason: What stands in the way.
+        source: The source's path, where it is known.
+    """
+
+    def __init__(self, *, reason: str, source: str = "") -> None:
+        self.reason = reason
+        self.source = source
+
+    def _sentence(self) -> str:
+        place = f"{self.source}: " if self.source else ""
+        return f"{place}{self.reason}. Nothing of it was imported; bring it over by hand."
+
+
+class ExportRefusedError(PromptStoreError, ValueError):
+    """A prompt that would mean something else in another format.
+
+    Attributes:
+        name: The prompt's name.
+        format: The format.
+        reason: What stands in the way.
+    """
+
+    def __init__(self, *, name: str, format: str, reason: str) -> None:  # noqa: A002
+        self.name = name
+        self.format = format
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.name!r} cannot be exported to {self.format}: {self.reason}. "
+            "Export it to another format, or change the prompt."
+        )
 
 
 class MissingExtraError(PromptStoreError, ImportError):

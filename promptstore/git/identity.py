@@ -39,6 +39,12 @@ class Signature(NamedTuple):
     time: int | None = None
     offset: int = 0
 
+    def at(self, time: datetime) -> Signature:
+        """Return the same person doing it at a time; one without a zone is local."""
+        time = time if time.tzinfo else time.astimezone()
+        offset = int((time.utcoffset() or timedelta()).total_seconds() // 60)
+        return self._replace(time=int(time.timestamp()), offset=offset)
+
     def to_git(self) -> pygit2.Signature:
         """Return it as libgit2 takes it."""
         if self.time is None:
@@ -137,10 +143,7 @@ def _dated(person: Signature, role: Role) -> Signature:
         return person._replace(time=int(raw[1]), offset=-minutes if raw[2] == "-" else minutes)
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         with suppress(ValueError):
-            date = parse(text)
-            date = date if date.tzinfo else date.astimezone()
-            offset = int((date.utcoffset() or timedelta()).total_seconds() // 60)
-            return person._replace(time=int(date.timestamp()), offset=offset)
+            return person.at(parse(text))
     raise InvalidArgumentError(
         message=f"the environment variable {variable} holds no date: {text!r}; write it as "
         "2026-01-31T12:00:00+01:00 or as seconds and zone, 1769857200 +0100"

@@ -19,7 +19,7 @@ import pygit2
 from pygit2.enums import ConfigLevel
 
 from promptstore.errors import InvalidArgumentError, RepositoryError, RepositoryNotFoundError
-from promptstore.git.failures import explain, translated
+from promptstore.git.objects import explain, translated
 
 _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current user")
 _PARTS: Final = ("HEAD", "objects", "refs")

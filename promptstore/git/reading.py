@@ -18,9 +18,7 @@ import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
 
 from promptstore.errors import RepositoryError, RevisionNotFoundError
-from promptstore.git.failures import explain, translated
-from promptstore.git.loose import LooseObjects
-from promptstore.git.odb import Commit, Link, ObjectDatabase
+from promptstore.git.objects import Commit, Link, LooseObjects, ObjectDatabase, explain, translated
 from promptstore.git.opening import find_repository, open_repository
 from promptstore.git.trees import EMPTY_TREE, Entry
 
@@ -122,6 +120,11 @@ class Repository:
     def is_shallow(self) -> bool:
         """Whether older commits were left out when it was cloned."""
         return bool(self.handle.is_shallow)
+
+    def configured(self, key: str) -> list[str]:
+        """Return all values of a key in git's configuration, such as ``user.name``."""
+        with translated(self.git_dir):
+            return [value or "" for value in self.handle.config.get_multivar(key)]
 
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""

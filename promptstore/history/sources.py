@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Entry, Repository, blob_id, clean_content
+from promptstore.git.reading import Repository, blob_id, clean_content
+from promptstore.git.trees import Entry
 from promptstore.model.names import SUFFIX, is_name
 
 

@@ -33,8 +33,8 @@ from promptstore.model.faults import (
 from promptstore.model.messages import Insert, Item, Message
 from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
 from promptstore.model.parts import JsonObject, String
+from promptstore.model.rendered import RenderedPrompt
 from promptstore.model.rendering import (
-    RenderedPrompt,
     _Program,
     contract_of,
     merge_values,

@@ -48,6 +48,8 @@ def check_attribution(given: Mapping[str, Any]) -> None:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_ATTRIBUTION)}"
             raise InvalidArgumentError(message=f"the argument {name} is not known; {hint}")
     check_arguments(**given)
+    if given.get("authored_at") is not None:
+        check_zone(given["authored_at"])
 
 
 def check_one_of(**given: Any) -> None:
@@ -149,7 +151,7 @@ _A_STRING: Final = "a string"
 _A_NUMBER: Final = "a number, such as 3"
 _A_REV: Final = "a string that git resolves, such as a branch or a commit, or a datetime"
 _TRUE_OR_FALSE: Final = "True or False"
-_ATTRIBUTION: Final = ("message", "author", "committer", "trailers")
+_ATTRIBUTION: Final = ("message", "author", "committer", "authored_at", "trailers")
 _WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "path": (lambda value: isinstance(value, (str, os.PathLike)), "a string or a path"),
     "root": (_is_string, _A_STRING),
@@ -185,6 +187,7 @@ _WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "message": (_may_be_string, _A_STRING),
     "author": (_may_be_string, "a string, as `Name <email>`"),
     "committer": (_may_be_string, "a string, as `Name <email>`"),
+    "authored_at": (lambda value: value is None or isinstance(value, datetime), "a datetime"),
     "trailers": (_maps_strings, "a mapping of strings to strings"),
 }
 

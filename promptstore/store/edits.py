@@ -15,7 +15,7 @@ from promptstore.errors import (
     PromptFileError,
     VersionNotFoundError,
 )
-from promptstore.git import blob_id
+from promptstore.git.reading import blob_id
 from promptstore.history.contents import included_names
 from promptstore.history.sources import File
 from promptstore.model.names import SUFFIX, check_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,8 @@ from promptstore.errors import (
     RevisionNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.git import Repository, resolve_rev
+from promptstore.git.reading import Repository
+from promptstore.git.revs import resolve_rev
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import (
     LabelTable,
@@ -44,7 +46,6 @@ from promptstore.store.arguments import (
     check_zone,
 )
 from promptstore.store.history import History
-from promptstore.store.labelled import LabelledSnapshot
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Limits
 
@@ -55,6 +56,29 @@ DEFAULT_ROOT: Final = "prompts"
 DEFAULT_LOCK_TIMEOUT: Final = 10.0
 _KEPT_SNAPSHOTS: Final = 16
 NOWHERE: Final = RefState(tip=None, title="", labels=None, is_shallow=False)
+
+
+class LabelledSnapshot(Snapshot):
+    """The prompts that have a label, each read as of the commit that the label points at."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        read: Callable[[str], Prompt],
+        cache: ContentCache,
+        labels: Callable[[], LabelTable],
+        limits: Limits,
+    ) -> None:
+        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
+        self._read = read
+
+    def _load(self, name: str) -> Prompt:
+        self.file(name)
+        return self._read(name)
+
+    def _load_all(self) -> None:
+        """Load nothing: each prompt is read as of a commit of its own."""
 
 
 class StoreLookup:

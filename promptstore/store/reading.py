@@ -18,7 +18,7 @@ from promptstore.errors import (
     RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.history.sources import (
     FolderSource,
 )
@@ -31,7 +31,8 @@ from promptstore.model.prompt import (
     own_copy,
     to_prompt,
 )
-from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
+from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import merge_values, render_prompt
 from promptstore.store.arguments import (
     check_arguments,
     check_at,

@@ -10,7 +10,7 @@ from promptstore.errors import (
     ReadOnlyError,
     RepositoryError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.history.watcher import RefWatcher
 from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, PromptLike, identified

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypedDict
 
 from promptstore.errors import (
@@ -33,12 +34,14 @@ class Attribution(TypedDict, total=False):
         message: The commit's message. By default one line that says what happened.
         author: Who wrote the change, as ``Name <email>``. By default whom git knows.
         committer: Who commits it. By default whom git knows, else the author.
+        authored_at: When it was written, with a time zone. By default this moment.
         trailers: Facts for programs at the end of the message, such as ``{"Ticket": "PRM-7"}``.
     """
 
     message: str | None
     author: str | None
     committer: str | None
+    authored_at: datetime | None
     trailers: Mapping[str, str] | None
 
 
@@ -224,7 +227,8 @@ def _note(repository: Repository, attribution: Attribution, default: str) -> Com
     )
     text = attribution.get("message")
     message = compose_message(default if text is None else text, attribution.get("trailers") or {})
-    return CommitNote(author, committer, message)
+    authored_at = attribution.get("authored_at")
+    return CommitNote(author.at(authored_at) if authored_at else author, committer, message)
 
 
 def _check_base(

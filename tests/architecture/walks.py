@@ -136,12 +136,31 @@ def walk_request(folder: Path, method: str, body: object = None) -> list[str]:
     return walk(lambda: asyncio.run(ask(method, "greeting", body)))
 
 
+def walk_push(folder: Path) -> list[str]:
+    """Return the walk of a sync that pushes one prompt."""
+    from promptstore.posthog.sync import RemotePrompts, Sync, SyncOptions, SyncRules
+    from tests.sync.listening import listening
+    from tests.sync.project import FakeProject
+
+    store = promptstore.PromptStore.open(make_repository(folder).path)
+    rules = SyncRules(only=("greeting",))
+    with listening(FakeProject()) as server, server.client() as client:
+
+        def action() -> None:
+            sync = Sync(store, RemotePrompts(client), "posthog", rules)
+            report = sync.apply(sync.compare(), SyncOptions(directions=["push"]))
+            assert [result.outcome for result in report.results] == ["done"]
+
+        return walk(action)
+
+
 WALKS: dict[str, Callable[[Path], list[str]]] = {
     "open and first get": walk_get,
     "first render with logic": walk_render,
     "save in a checked-out clone": walk_save,
     "check of two files": walk_check,
     "HTTP read by name": lambda folder: walk_request(folder, "GET"),
+    "sync push of one prompt": walk_push,
     "PATCH": lambda folder: walk_request(
         folder, "PATCH", {"base_version": 1, "prompt": "Good day {{name}}"}
     ),

@@ -13,7 +13,7 @@ import pytest
 from pygit2.enums import ConfigLevel
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo

@@ -1,0 +1,260 @@
+"""Writing what was imported: versions become commits, labels become labels, once.
+
+Each commit says which versions of which source it holds (``Imported:`` at the end of its message),
+so that a second import goes on after the last of them, and makes nothing where nothing is new.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from promptstore.errors import HistoryUnavailableError, PromptNotFoundError
+from promptstore.interchange.imported import Imported, ImportedVersion, Refused
+from promptstore.model.prompt import Prompt
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
+from promptstore.store.writing import Attribution
+
+_TRAILER: Final = re.compile(r"^Imported: (\S+) (.+)$", re.MULTILINE)
+_START: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an import would write.
+
+    Attributes:
+        new: Prompts with the versions that are new here.
+        unchanged: The names of those that have nothing new.
+        refused: What stays out.
+    """
+
+    new: tuple[tuple[Imported, tuple[ImportedVersion, ...]], ...]
+    unchanged: tuple[Imported, ...]
+    refused: tuple[Refused, ...]
+
+
+class Written(NamedTuple):
+    """What an import wrote.
+
+    Attributes:
+        prompts: The names of the prompts that have a new version.
+        commits: How many commits were made.
+        labels: Pairs of a label and a name that were pointed somewhere.
+    """
+
+    prompts: tuple[str, ...]
+    commits: int
+    labels: tuple[tuple[str, str], ...]
+
+
+def plan_import(
+    store: PromptStore, found: Iterable[Imported | Refused], *, replace: bool = False
+) -> Plan:
+    """Compare what was read with what is here.
+
+    Args:
+        store: The store.
+        found: What was read.
+        replace: Whether a prompt that was written or edited here gets a new version.
+
+    Returns:
+        What is new, what is not, and what stays out.
+    """
+    snapshot = store.snapshot()
+    new: list[tuple[Imported, tuple[ImportedVersion, ...]]] = []
+    unchanged: list[Imported] = []
+    refused: list[Refused] = []
+    for one in found:
+        if isinstance(one, Refused):
+            refused.append(one)
+            continue
+        here = _Here.look(store, snapshot, one.name)
+        versions = _versions_after(one, here)
+        if not versions:
+            unchanged.append(one)
+        elif here.prompt is not None and not here.is_imported and not replace:
+            reason = (
+                f"there is a prompt {one.name} that was written here; "
+                "--replace gives it a new version"
+            )
+            refused.append(Refused(one.source or one.name, reason))
+        else:
+            new.append((one, versions))
+    return Plan(tuple(new), tuple(unchanged), tuple(refused))
+
+
+@dataclass(frozen=True)
+class _Here:
+    """What is known of a prompt in the store.
+
+    Attributes:
+        prompt: Its newest version, or None.
+        keys: The keys of the imported versions by version number, oldest first.
+        is_imported: Whether the newest version is an imported one.
+    """
+
+    prompt: Prompt | None = None
+    keys: dict[int, str] = field(default_factory=dict)
+    is_imported: bool = False
+
+    @classmethod
+    def look(cls, store: PromptStore, snapshot: Snapshot, name: str) -> _Here:
+        """Look at a prompt and its history."""
+        prompt = snapshot.read(name, deleted=True) if snapshot.find(name) else None
+        try:
+            history = store.history(name)[::-1]
+        except (PromptNotFoundError, HistoryUnavailableError):
+            return cls(prompt)
+        keys = {
+            version.number: key
+            for version in history
+            for of, key in _TRAILER.findall(version.message)
+            if of == name
+        }
+        return cls(prompt, keys, bool(history) and history[-1].number in keys)
+
+
+def _versions_after(one: Imported, here: _Here) -> tuple[ImportedVersion, ...]:
+    """Return the versions of a source behind the last one that is here."""
+    keys = [version.key for version in one.versions]
+    last = list(here.keys.values())[-1:]
+    start = keys.index(last[0]) + 1 if last and last[0] in keys else 0
+    left = one.versions[start:]
+    # What says the same needs no commit, wherever it is from.
+    if here.prompt is not None and all(_same(v.prompt, here.prompt) for v in left):
+        return ()
+    return left
+
+
+def _same(one: Prompt, other: Prompt) -> bool:
+    return one.content == other.content
+
+
+class _Step(NamedTuple):
+    """One commit.
+
+    Attributes:
+        when: The time to sort it by.
+        prompts: The prompts by name.
+        keys: The keys of the versions by name.
+        version: The version that says who wrote it, in a commit of one version.
+    """
+
+    when: datetime
+    prompts: dict[str, Prompt]
+    keys: dict[str, str]
+    version: ImportedVersion | None
+
+
+def write_import(
+    store: PromptStore, plan: Plan, *, source: str, attribution: Attribution | None = None
+) -> Written:
+    """Write what is new, and point the labels.
+
+    Args:
+        store: The store.
+        plan: See `plan_import`.
+        source: What the prompts come from, for the messages.
+        attribution: Who commits.
+
+    Returns:
+        What was written.
+
+    Raises:
+        PromptStoreError: As for `PromptStore.commit` and `PromptStore.set_labels`.
+    """
+    given: Attribution = attribution or {}
+    changed: dict[str, None] = {}
+    commits = 0
+    for step in _steps(plan):
+        written = store.commit(step.prompts, **_noted(step, source, given))
+        names = [name for name, prompt in written.items() if not prompt.is_unchanged]
+        changed |= dict.fromkeys(names)
+        commits += bool(names)
+    labels = _point_labels(store, [*plan.unchanged, *(one for one, _ in plan.new)], source, given)
+    return Written(tuple(changed), commits, labels)
+
+
+def _steps(plan: Plan) -> list[_Step]:
+    """Return the commits in the order of their times; plain files go into one."""
+    plain = [(one, new[0]) for one, new in plan.new if len(one.versions) == 1
+             and not (new[0].author or new[0].authored_at or new[0].message)]  # fmt: skip
+    together = {id(one) for one, _ in plain}
+    steps = []
+    for one, versions in plan.new:
+        if id(one) in together:
+            continue
+        when = _START
+        for version in versions:
+            when = max(when, version.authored_at or _START)
+            steps.append(_Step(when, {one.name: version.prompt}, {one.name: version.key}, version))
+    steps.sort(key=lambda step: step.when)
+    if plain:
+        prompts = {one.name: version.prompt for one, version in plain}
+        keys = {one.name: version.key for one, version in plain}
+        steps.append(_Step(_START, prompts, keys, None))
+    return steps
+
+
+def _noted(step: _Step, source: str, given: Attribution) -> Attribution:
+    """Return who commits a step, and what its message says."""
+    count = len(step.prompts)
+    what = next(iter(step.prompts)) if count == 1 else f"{count} prompts"
+    text = given.get("message") or f"Import {what} from {source}"
+    version = step.version
+    if version and version.message:
+        text = version.message
+    trailers = "\n".join(f"Imported: {name} {key}" for name, key in step.keys.items())
+    noted: Attribution = {**given, "message": f"{text.strip()}\n\n{trailers}"}
+    if version and version.author:
+        noted["author"] = version.author
+    if version and version.authored_at:
+        noted["authored_at"] = version.authored_at
+    return noted
+
+
+def _point_labels(
+    store: PromptStore, imported: Sequence[Imported], source: str, given: Attribution
+) -> tuple[tuple[str, str], ...]:
+    """Point each label where the source has it, unless somebody here pointed it elsewhere."""
+    wanted: dict[str, dict[str, int]] = {}
+    table = store.labels()
+    snapshot = store.snapshot()
+    for one in imported:
+        if not any(version.labels for version in one.versions):
+            continue
+        here = _Here.look(store, snapshot, one.name)
+        numbers = _numbers(one, here)
+        for label, number in _targets(one, numbers):
+            target = table.targets.get(label, {}).get(one.name)
+            is_free = target is None or target.version in numbers.values()
+            if is_free and (target is None or target.version != number):
+                wanted.setdefault(label, {})[one.name] = number
+    for label, versions in wanted.items():
+        noted: Attribution = {**given, "message": f"Point {label} as {source} does"}
+        store.set_labels(label, versions, **noted)
+    return tuple((label, name) for label, versions in wanted.items() for name in versions)
+
+
+def _numbers(one: Imported, here: _Here) -> dict[str, int]:
+    """Return the version here for each key; one that changed nothing is the one before it."""
+    by_key = {key: number for number, key in here.keys.items()}
+    numbers: dict[str, int] = {}
+    last: int | None = None
+    for version in one.versions:
+        last = by_key.get(version.key, last)
+        if last is not None:
+            numbers[version.key] = last
+    return numbers
+
+
+def _targets(one: Imported, numbers: dict[str, int]) -> Iterator[tuple[str, int]]:
+    for version in one.versions:
+        for label in version.labels:
+            if version.key in numbers:
+                yield label, numbers[version.key]

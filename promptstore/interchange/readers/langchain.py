@@ -1,0 +1,213 @@
+"""LangChain's prompt files and LangSmith's manifests; read as JSON, never loaded as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from promptstore.errors import ImportRefusedError
+from promptstore.interchange.imported import Draft, Imported, rest_of, single
+from promptstore.interchange.readers.chat import translated
+from promptstore.interchange.templates.common import UntranslatableError
+from promptstore.interchange.templates.flat import choose_kind, read_f_string, write_flat
+from promptstore.interchange.templates.jinja import translate_jinja
+from promptstore.interchange.templates.mustache import translate_mustache
+
+_ROLES: Final = {
+    "SystemMessagePromptTemplate": "system", "HumanMessagePromptTemplate": "user",
+    "AIMessagePromptTemplate": "assistant", "SystemMessage": "system", "HumanMessage": "user",
+    "AIMessage": "assistant", "ChatMessagePromptTemplate": "", "ChatMessage": "",
+}  # fmt: skip
+_CHAT: Final = {"ChatPromptTemplate", "StructuredPrompt"}
+
+
+def read_langchain(value: Mapping[str, Any], name: str) -> list[Imported]:
+    """Read a file with ``_type``.
+
+    Raises:
+        ImportRefusedError: It is of another kind, or points at other files.
+    """
+    kind = value.get("_type", "prompt")
+    if kind == "few_shot":
+        raise ImportRefusedError(reason="few-shot examples and example prompt")
+    if kind != "prompt" or not isinstance(value.get("template"), str):
+        raise ImportRefusedError(reason=f"langchain: a prompt of the type {kind} without template")
+    draft = Draft(name, "langchain")
+    taken = ("_type", "template", "template_format", "input_variables", "partial_variables",
+             "validate_template", "input_types", "output_parser", "metadata", "tags")  # fmt: skip
+    _declare(draft, value)
+    draft.set_tags(value.get("tags"))
+    draft.metadata |= value["metadata"] if isinstance(value.get("metadata"), dict) else {}
+    draft.extra = rest_of(value, *taken)
+    if value.get("output_parser"):
+        draft.extra["output_parser"] = value["output_parser"]
+    form = str(value.get("template_format", "f-string"))
+    _fill(draft, [(None, value["template"], form)])
+    return [single(draft)]
+
+
+def read_langsmith(value: Mapping[str, Any], name: str) -> list[Imported]:
+    """Read a manifest (``lc``), alone or within a commit of the hub.
+
+    Raises:
+        ImportRefusedError: It is no prompt, or holds a secret or an object that only code makes.
+    """
+    commit = value if "manifest" in value else {}
+    manifest = value.get("manifest", value)
+    kind, inner = _object(manifest)
+    draft = Draft(str(commit.get("repo") or commit.get("name") or name), "langsmith")
+    if kind == "RunnableSequence":
+        kind, inner = _sequence(draft, inner)
+    found: list[tuple[Any, Any, str]] = []
+    if kind == "PromptTemplate":
+        found = [(None, inner.get("template"), str(inner.get("template_format", "f-string")))]
+    elif kind in _CHAT:
+        found = [_message(draft, one) for one in inner.get("messages") or []]
+    else:
+        raise ImportRefusedError(reason=f"langsmith: a {kind} is no prompt")
+    _declare(draft, inner)
+    schema = inner.get("schema_") or inner.get("schema")
+    if schema:
+        draft.config["response_format"] = {"type": "json_schema", "json_schema": schema}
+    draft.describe(commit.get("description"))
+    draft.extra |= {
+        key: commit[key] for key in ("commit_hash", "owner") if isinstance(commit.get(key), str)
+    }
+    _fill(draft, found)
+    return [single(draft)]
+
+
+def _object(value: Any) -> tuple[str, Mapping[str, Any]]:
+    """Return the class and the arguments of a serialised object, which is never made."""
+    if not isinstance(value, Mapping) or value.get("type") != "constructor":
+        raise ImportRefusedError(reason="langsmith: an object that only its program can load")
+    names = value.get("id") or [""]
+    inner = value.get("kwargs")
+    return str(names[-1]), inner if isinstance(inner, Mapping) else {}
+
+
+def _sequence(draft: Draft, inner: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Take a prompt with the model behind it."""
+    steps = [inner.get("first"), *(inner.get("middle") or []), inner.get("last")]
+    kind, prompt = _object(steps[0])
+    for step in steps[1:]:
+        if not isinstance(step, Mapping):
+            continue
+        bound = step.get("kwargs") or {}
+        model = bound.get("bound", step) if isinstance(bound, Mapping) else step
+        plain = _plain(model.get("kwargs") if isinstance(model, Mapping) else {})
+        more = _plain(bound.get("kwargs")) if "bound" in bound else {}
+        draft.config |= {**plain, **more}
+        draft.losses.append(
+            f"{(step.get('id') or ['a step'])[-1]} becomes config; it is not called"
+        )
+    return kind, prompt
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return arguments without what only a program can make, secrets among it."""
+    found = value if isinstance(value, Mapping) else {}
+    return {key: item for key, item in found.items() if not _is_object(item)}
+
+
+def _is_object(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "lc" in value or any(map(_is_object, value.values()))
+    return isinstance(value, list) and any(map(_is_object, value))
+
+
+def _message(draft: Draft, value: Any) -> tuple[Any, Any, str]:
+    kind, inner = _object(value)
+    if kind == "MessagesPlaceholder":
+        name = str(inner.get("variable_name"))
+        draft.variables[name] = {"type": "messages"}
+        if inner.get("optional"):
+            draft.variables[name]["default"] = []
+        return ("insert", name, "")
+    if kind not in _ROLES:
+        raise ImportRefusedError(reason=f"langsmith: a message of the kind {kind}")
+    role = _ROLES[kind] or str(inner.get("role"))
+    template = inner.get("prompt")
+    if isinstance(template, list):
+        parts: list[dict[str, Any]] = []
+        form = "f-string"
+        for one in template:
+            what, made = _object(one)
+            form = str(made.get("template_format", form))
+            text = made.get("template")
+            if what == "ImagePromptTemplate" and isinstance(text, dict):
+                parts.append({"type": "image_url", "image_url": dict(text)})
+            else:
+                parts.append({"type": "text", "text": text})
+        return role, parts, form
+    if template is None:
+        return role, inner.get("content"), "literal"
+    _, made = _object(template)
+    return role, made.get("template"), str(made.get("template_format", "f-string"))
+
+
+def _declare(draft: Draft, value: Mapping[str, Any]) -> None:
+    """Declare the variables, where the source says anything of them but their names."""
+    partial = value.get("partial_variables")
+    if isinstance(partial, Mapping) and partial:
+        for name in value.get("input_variables") or []:
+            draft.variables.setdefault(str(name), {})
+        for name, given in partial.items():
+            if _is_object(given):
+                draft.losses.append(
+                    f"the value of {name!r} is made by a program; it is required here"
+                )
+                draft.variables[name] = {}
+            else:
+                draft.variables[name] = {"default": given}
+
+
+def _fill(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:
+    """Translate all texts into one language, the plainest that they fit."""
+    source = "\n\n".join(str(content) for _, content, _ in found)
+    try:
+        forms = {form for _, _, form in found if form not in ("", "literal")}
+        if forms <= {"f-string"}:
+            _fill_flat(draft, found)
+        else:
+            draft.template = "jinja2"
+            for role, content, form in found:
+                _put(draft, role, content, lambda text, form=form: _logic(draft, text, form))
+    except UntranslatableError as error:
+        draft.keep_source(str(error), source)
+
+
+def _fill_flat(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:
+    pieces: list[list[str]] = []
+
+    def split(text: str, form: str) -> list[str]:
+        return [text] if form == "literal" else read_f_string(text)
+
+    def note(text: str, form: str) -> str:
+        pieces.append(split(text, form))
+        return text
+
+    for _, content, form in found:
+        translated(content, partial(note, form=form))
+    draft.template = kind = choose_kind(pieces)
+    for role, content, form in found:
+        _put(draft, role, content, lambda text, form=form: write_flat(split(text, form), kind))
+
+
+def _logic(draft: Draft, text: str, form: str) -> str:
+    if form == "mustache":
+        return translate_mustache(text, draft.variables)
+    if form == "jinja2":
+        return translate_jinja(text)
+    kept = [text] if form == "literal" else read_f_string(text)
+    return write_flat(kept, "jinja2")
+
+
+def _put(draft: Draft, role: Any, content: Any, translate: Any) -> None:
+    if role == "insert":
+        draft.messages.append({"insert": content})
+    elif role is None:
+        draft.prompt = translate(content)
+    else:
+        draft.say(role, translated(content, translate))

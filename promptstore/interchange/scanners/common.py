@@ -1,0 +1,58 @@
+"""What the scanners share: what they find, and which words say that a string is a prompt."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+KEYWORDS: Final = {
+    "system": "system", "system_prompt": "system", "instructions": "system",
+    "system_instruction": "system", "systemPrompt": "system", "systemInstruction": "system",
+    "prompt": None, "input": None,
+}  # fmt: skip
+"""Arguments that take a prompt, by the role that its text has."""
+
+PROMPT_ID: Final = re.compile(r"pmpt_[A-Za-z0-9]+")
+NAMED: Final = re.compile(r"(?:^|_)(?:prompt|instructions?|system_message)(?:$|_)", re.IGNORECASE)
+"""A constant of such a name is a prompt."""
+
+SHORTEST: Final = 40
+"""How long a string must be to be taken for a prompt by the name of its argument alone."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A prompt in source code.
+
+    Attributes:
+        path: The file.
+        line: The line where it begins.
+        name: A name for it, from the code around it.
+        language: ``python`` or ``typescript``.
+        messages: Its texts in pieces (literal text and names in turn) with their roles; a role of
+            None is a text prompt.
+        values: The code that gives each variable its value.
+        call: What to write instead where it is no text.
+        note: What a person has to look at.
+    """
+
+    path: str
+    line: int
+    name: str
+    language: str
+    messages: tuple[tuple[str | None, tuple[str, ...]], ...] = ()
+    values: dict[str, str] = field(default_factory=dict)
+    call: str = ""
+    note: str = ""
+
+
+def prompt_object(path: str, line: int, identity: str, language: str) -> Found:
+    """Return what is found where the code names a prompt object of OpenAI."""
+    note = f"{identity} is a prompt object of OpenAI: import it, then name the prompt here"
+    return Found(path, line, identity, language, call='store.render("NAME", ...)', note=note)
+
+
+def looks_like_prose(text: str) -> bool:
+    """Return whether a string is long enough, and made of words."""
+    return len(text) >= SHORTEST and text.count(" ") >= 5

@@ -1,0 +1,138 @@
+"""Jinja2 and nunjucks of other tools → the Jinja2 of a prompt file.
+
+A prompt file trims the line end behind a block, Jinja2 as it comes does not: so every tag says
+``+``. The rest stays as it is where our part of the language has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from promptstore.errors import TemplateError
+from promptstore.interchange.templates.common import UntranslatableError, literal
+from promptstore.template import Source, check_syntax
+
+_TOKEN: Final = re.compile(
+    r"\{%[-+]?\s*(?:raw|verbatim)\s*([-+]?)%\}(.*?)\{%([-+]?)\s*end(?:raw|verbatim)\s*[-+]?%\}"
+    r"|(\{%.*?%\}|\{\#.*?\#\}|\{\{.*?\}\})",
+    re.DOTALL,
+)
+_JOIN: Final = re.compile(r"""((?:'[^'\\]*')|(?:"[^"\\]*"))\.join\(([\w.]+)\)""")
+_METHOD: Final = re.compile(r"(?<=[\w\])])\.(items|lower|upper|strip|title|capitalize)\(\)")
+_AS_FILTER: Final = {"strip": "trim"}
+_ENVIRONMENT: Final = re.compile(r"\benv\.\w")
+_MESSAGE: Final = re.compile(
+    r"""\{%[-+]?\s*(?P<tag>message|chat)\s+role\s*=\s*(["'])(?P<role>\w+)\2\s*[-+]?%\}"""
+    r"(?P<text>.*?)\{%[-+]?\s*end(?P=tag)\s*[-+]?%\}",
+    re.DOTALL,
+)
+_BLOCK: Final = re.compile(r"\{%[-+]?\s*(end)?(if|for|with|set|call|filter|macro|block)\b([^%]*)")
+
+
+def translate_jinja(text: str) -> str:
+    """Translate a template of Jinja2 with its own defaults.
+
+    Args:
+        text: The template.
+
+    Returns:
+        A template that renders the same here.
+
+    Raises:
+        UntranslatableError: It uses what a prompt file has not.
+    """
+    translated = "".join(_written(text))
+    _check(translated)
+    return translated
+
+
+def translate_nunjucks(text: str) -> str:
+    """Translate a template of nunjucks, which is much like Jinja2.
+
+    Raises:
+        UntranslatableError: It uses what a prompt file has not, or the environment.
+    """
+    if any(_ENVIRONMENT.search(found) for found in re.findall(r"\{[{%].*?[%}]\}", text)):
+        raise UntranslatableError("nunjucks: env.… reads the environment")
+
+    def change(found: re.Match[str]) -> str:
+        tag = found[0]
+        if tag.startswith("{#"):
+            return tag
+        tag = tag.replace("===", "==").replace("!==", "!=").replace("!=:", "!=")
+        tag = re.sub(r"\|\s*dump\b", "|tojson", tag)
+        return re.sub(r"\belseif\b", "elif", tag)
+
+    return translate_jinja(
+        re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", change, text, flags=re.DOTALL)
+    )
+
+
+def _check(text: str) -> None:
+    try:
+        check_syntax(Source(text))
+    except TemplateError as error:
+        raise UntranslatableError(f"jinja2: {error}".rstrip(".")) from error
+
+
+def _written(text: str) -> Iterator[str]:
+    end = 0
+    for found in _TOKEN.finditer(text):
+        yield text[end : found.start()]
+        end = found.end()
+        if found[4] is None:
+            if found[1] == "-" or found[3] == "-":
+                raise UntranslatableError("jinja2: raw that strips the space around it")
+            yield literal(found[2])
+        elif found[4].startswith("{{"):
+            yield _methods(found[4])
+        else:
+            yield _kept(_methods(found[4]) if found[4][1] == "%" else found[4])
+    yield text[end:]
+
+
+def _kept(tag: str) -> str:
+    """Write a tag so that it takes no line end or space away."""
+    head = tag[:2] if tag[2] in "-+" else f"{tag[:2]}+"
+    tail = tag[-2:] if tag[-3] in "-+" else f"+{tag[-2:]}"
+    return head + tag[2:-2] + tail
+
+
+def _methods(tag: str) -> str:
+    """Write methods as filters, as a prompt file prefers."""
+    tag = _JOIN.sub(lambda found: f"{found[2]}|join({found[1]})", tag)
+    return _METHOD.sub(lambda found: f"|{_AS_FILTER.get(found[1], found[1])}", tag)
+
+
+def split_message_tags(text: str) -> list[tuple[str, str]] | None:
+    """Split a template at the tags that make messages.
+
+    Args:
+        text: The template, as its tool has it.
+
+    Returns:
+        Pairs of role and text, or None where there are no such tags.
+
+    Raises:
+        UntranslatableError: There is other text beside the messages.
+    """
+    found = list(_MESSAGE.finditer(text))
+    if not found:
+        return None
+    if _MESSAGE.sub("", text).strip():
+        raise UntranslatableError("messages within a loop or beside other text")
+    return [(one["role"], one["text"]) for one in found]
+
+
+def is_balanced(text: str) -> bool:
+    """Return whether every block that begins in a text ends in it."""
+    depth: list[str] = []
+    for end, name, rest in _BLOCK.findall(text):
+        if end:
+            if not depth or depth.pop() != name:
+                return False
+        elif name != "set" or "=" not in rest:
+            depth.append(name)
+    return not depth
