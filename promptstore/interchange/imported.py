@@ -24,6 +24,7 @@ ROLES: Final = {"model": "assistant", "bot": "assistant", "ai": "assistant", "hu
 NOT_TRANSLATED: Final = "NOT TRANSLATED, kept as source with `template: none`: "
 """How the loss of a template begins that renders nothing here."""
 
+_COMPACT_JSON: Final = {"dotprompt", "promptfoo", "semantic-kernel"}
 _TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _OUTSIDE: Final = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
@@ -237,6 +238,9 @@ class Draft:
         return found
 
     def _tell_references(self) -> None:
+        written = f"{self.prompt}{self.messages}"
+        if self.format in _COMPACT_JSON and self.template == "jinja2" and "|tojson" in written:
+            self.losses.append("JSON that a template writes has a space behind each `:` and `,` here")
         for key, value in (("config", self.config), ("metadata", self.metadata)):
             for found in sorted(set(_OUTSIDE.findall(repr(value)))):
                 self.losses.append(f"{found} in {key} is not followed and stays a string")
