@@ -151,6 +151,8 @@ class Draft:
         """Keep a text that could not be translated, as it is, and say so."""
         self.losses.append(NOT_TRANSLATED + reason)
         self.template, self.messages, self.prompt = "none", [], source
+        if self.variables:
+            self.metadata["variables"], self.variables = self.variables, {}
 
     def say(self, role: str, content: Any, **more: Any) -> None:
         """Add a message; one that says nothing is dropped and told."""
@@ -211,7 +213,7 @@ class Draft:
 
     def _can_use(self, name: str) -> bool:
         is_insert = any(message.get("insert") == name for message in self.messages)
-        return self.template == "none" or is_insert or is_variable_name(self.template, name)
+        return is_insert or is_variable_name(self.template, name)
 
     def _content(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -240,7 +242,9 @@ class Draft:
     def _tell_references(self) -> None:
         written = f"{self.prompt}{self.messages}"
         if self.format in _COMPACT_JSON and self.template == "jinja2" and "|tojson" in written:
-            self.losses.append("JSON that a template writes has a space behind each `:` and `,` here")
+            self.losses.append(
+                "JSON that a template writes has a space behind each `:` and `,` here"
+            )
         for key, value in (("config", self.config), ("metadata", self.metadata)):
             for found in sorted(set(_OUTSIDE.findall(repr(value)))):
                 self.losses.append(f"{found} in {key} is not followed and stays a string")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,7 @@ class TestVersions:
         assert store.get("support/greet").template == "simple"
         assert_tidy(repo)
 
-    def test_a_second_import_changes_nothing(
-        self, run: Run, repo: GitRepo, sources: Path
-    ) -> None:
+    def test_a_second_import_changes_nothing(self, run: Run, repo: GitRepo, sources: Path) -> None:
         path = write_versions(sources)
         run("import", path)
         before = repo.git("for-each-ref")
@@ -122,11 +121,15 @@ class TestVersions:
 
 
 class TestFolder:
-    def test_all_cases_come_in_and_render_after_a_check(self, run: Run, repo: GitRepo) -> None:
-        found = rows(run, *(str(path) for path in sorted(CASES.iterdir()) if path.is_dir()))
+    def test_all_cases_come_in_as_one_commit_and_pass_the_check(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        left_out = shutil.ignore_patterns("*.expected.yaml", "*.refused.txt", "rendered.json")
+        shutil.copytree(CASES, sources / "all", ignore=left_out)
+        found = rows(run, str(sources / "all"))
         assert repo.git("rev-list", "--count", "HEAD") == "1"
         by_name = {row["name"]: row for row in found}
-        assert by_name["roles"]["losses"] == []
+        assert by_name["dotprompt/roles"]["losses"] == []
         assert run("check").exit_code == 0
 
     def test_a_dry_run_writes_nothing(self, run: Run, repo: GitRepo) -> None:
@@ -146,24 +149,21 @@ class TestFolder:
         assert whole.exit_code == 0
         assert repo.git("rev-list", "--count", "HEAD") == "1"
 
-    def test_names_that_would_be_the_same_get_numbers(
-        self, run: Run, sources: Path
-    ) -> None:
+    def test_names_that_would_be_the_same_get_numbers(self, run: Run, sources: Path) -> None:
         for name in ("a b.prompt", "a-b.prompt", "A-B.prompt.yml"):
             text = "messages: [{role: user, content: hi}]" if name.endswith("yml") else "hi"
             (sources / name).write_text(text)
         names = [row["name"] for row in rows(run, str(sources))]
         assert names == ["A-B", "a-b-2", "a-b-3"]
 
-    def test_a_prefix_and_spaces_at_line_ends(
-        self, run: Run, repo: GitRepo, sources: Path
-    ) -> None:
+    def test_a_prefix_and_spaces_at_line_ends(self, run: Run, repo: GitRepo, sources: Path) -> None:
         (sources / "x.md").write_text("one  \ntwo\t\n")
         run("import", "--prefix", "old", "--strip-trailing-spaces", str(sources))
         assert PromptStore.open(repo.path).get("old/x").prompt == "one\ntwo\n"
-        assert rows(run, "--prefix", "old", "--strip-trailing-spaces", str(sources))[0][
-            "result"
-        ] == "unchanged"
+        assert (
+            rows(run, "--prefix", "old", "--strip-trailing-spaces", str(sources))[0]["result"]
+            == "unchanged"
+        )
 
     def test_what_every_repository_has_is_passed_over(self, run: Run, sources: Path) -> None:
         for name in ("README.md", "LICENSE.txt", "package.json", ".hidden.md", "ours.yaml"):

@@ -126,7 +126,9 @@ def test_a_template_of_ours_renders_the_same_in_plain_jinja2(text: str, value: s
     assert environment.from_string(untrimmed(text)).render(values) == expected
 
 
-PIECES = st.lists(st.sampled_from(["{", "}", "{{", "}}", "$", "$$", "x", " ", "\n", "%", "#", "a b"]))
+PIECES = st.lists(
+    st.sampled_from(["{", "}", "{{", "}}", "$", "$$", "x", " ", "\n", "%", "#", "a b"])
+)
 
 
 def fill_flat(pieces: list[str]) -> str:
