@@ -79,7 +79,7 @@ def test_any_chat_means_the_same_after_export_and_import(
 ) -> None:
     messages = [{**messages[0], "content": f"{messages[0]['content']} {{{{name}}}}"}, *messages[1:]]
     names = ["name"] if kind == "simple" else []
-    variables = {"name": {}} if names else None
+    variables: dict[str, Any] | None = {"name": {}} if names else None
     prompt = Prompt(template=kind, messages=messages, variables=variables)  # type: ignore[arg-type]
     try:
         exported = export_prompt(prompt, form)

@@ -189,7 +189,7 @@ class TestFolder:
 def test_a_time_of_a_commit_needs_a_zone(store: PromptStore) -> None:
     from datetime import datetime
 
-    naive = datetime(2024, 1, 1)  # noqa: DTZ001
+    naive = datetime(2024, 1, 1)
     with pytest.raises(InvalidArgumentError, match="has no time zone"):
         store.save("x", "Hi", authored_at=naive)
 

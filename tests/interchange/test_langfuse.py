@@ -25,7 +25,7 @@ from tests.cli.conftest import Run
 from tests.gitrepo import GitRepo
 
 KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
-PROMPTS = {
+PROMPTS: dict[str, dict[int, dict[str, Any]]] = {
     "folder/greet": {
         1: {"type": "text", "prompt": "Hi {{name}}", "labels": []},
         2: {"type": "text", "prompt": "Hello {{name}}", "labels": ["production"]},

@@ -125,7 +125,8 @@ class TestRecords:
         found = read(
             "m.json",
             {"name": "greet", "version": 3, "template": "Hi {{ name }}",
-             "model_config": {"model_name": "m", "top_k": None}, "response_format": {"type": "object"},
+             "model_config": {"model_name": "m", "top_k": None},
+             "response_format": {"type": "object"},
              "commit_message": "Shorter", "tags": {"team": "x"}, "aliases": ["production"],
              "creation_timestamp": 1_700_000_000_000, "user_id": "ann@example.com"},
         )  # fmt: skip

@@ -49,7 +49,7 @@ def translate(language: str, text: str, values: dict[str, Any]) -> str:
 
 
 def rendered(text: str, values: dict[str, Any]) -> str:
-    prompt = Prompt(prompt=text, variables=dict.fromkeys(values, {}))
+    prompt = Prompt(prompt=text, variables={name: {} for name in values})
     return prompt.render(values).text
 
 
