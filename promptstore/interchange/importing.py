@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from promptstore.errors import HistoryUnavailableError, PromptNotFoundError
+from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
 from promptstore.interchange.imported import Imported, ImportedVersion, Refused
 from promptstore.model.prompt import Prompt
 from promptstore.store.snapshot import Snapshot
@@ -73,7 +73,11 @@ def plan_import(
         if isinstance(one, Refused):
             refused.append(one)
             continue
-        here = _Here.look(store, snapshot, one.name)
+        try:
+            here = _Here.look(store, snapshot, one.name)
+        except PromptFileError as error:
+            refused.append(Refused(one.source or one.name, f"the prompt here is broken: {error}"))
+            continue
         versions = _versions_after(one, here)
         if not versions:
             unchanged.append(one)

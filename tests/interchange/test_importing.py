@@ -119,6 +119,12 @@ class TestVersions:
         assert rows(run, "--replace", path)[0]["result"] == "imported"
         assert PromptStore.open(repo.path).get("support/greet").prompt == "Dear {{name}}"
 
+    def test_a_broken_file_here_is_left_alone(self, run: Run, repo: GitRepo, sources: Path) -> None:
+        repo.commit({"prompts/support/greet.yaml": "promt: x\n"})
+        [row] = json.loads(run("import", "--json", write_versions(sources)).stdout)
+        assert row["result"] == "refused"
+        assert row["reason"].startswith("the prompt here is broken: ")
+
 
 class TestFolder:
     def test_all_cases_come_in_as_one_commit_and_pass_the_check(

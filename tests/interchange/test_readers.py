@@ -288,6 +288,21 @@ class TestOthers:
             {"role": "user", "content": "{{ q }}"},
         ]
 
+    def test_a_transcript_on_one_line_stays_a_string(self) -> None:
+        body = "{% for m in turns %}\n{{m.role}}: {{m.content}}\n{% endfor %}"
+        found = read("t.prompty", f"---\nname: t\n---\nsystem:\n{body}\n")
+        assert found.prompt.content["messages"] == [
+            {
+                "role": "system",
+                "content": "{%+ for m in turns +%}\n{{m.role}}: {{m.content}}\n{%+ endfor +%}",
+            }
+        ]
+
+    def test_roles_of_other_tools(self) -> None:
+        text = "messages: [{role: model, content: a}, {role: bot, content: b}]\n"
+        messages = read("t.prompt.yml", text).prompt.content["messages"]
+        assert [message["role"] for message in messages] == ["assistant", "assistant"]
+
     def test_media_of_dotprompt_and_a_partial(self) -> None:
         found = read("a/p.prompt", "Look:\n{{media url=photo}}\n{{>tone}}\n")
         [only] = found.prompt.content["messages"]
