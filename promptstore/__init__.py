@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptstore.model.messages import Insert as Insert
     from promptstore.model.messages import Message as Message
     from promptstore.model.prompt import Prompt as Prompt
-    from promptstore.model.rendering import RenderedPrompt as RenderedPrompt
+    from promptstore.model.rendered import RenderedPrompt as RenderedPrompt
     from promptstore.model.variables import Variable as Variable
     from promptstore.model.versions import PromptInfo as PromptInfo
     from promptstore.model.versions import Version as Version
@@ -48,7 +48,7 @@ _HOME_OF = {
     "PromptInfo": "promptstore.model.versions",
     "PromptStore": "promptstore.store.store",
     "PromptStoreError": "promptstore.errors",
-    "RenderedPrompt": "promptstore.model.rendering",
+    "RenderedPrompt": "promptstore.model.rendered",
     "Restoration": "promptstore.store.edits",
     "Snapshot": "promptstore.store.snapshot",
     "TextRepr": "promptstore.formatters",

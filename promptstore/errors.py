@@ -20,6 +20,7 @@
     │   └── RenderError                            a template that failed while it was rendered
     │       └── LimitError                         a render that grew past a limit
     ├── EventError                  (ValueError)   what was given is no event
+    ├── ProviderError               (ValueError)   what a vendor's API cannot take
     ├── ConflictError               (RuntimeError) somebody else's work stands in the way
     ├── RepositoryError             (OSError)      git could not do it
     │   ├── RepositoryNotFoundError
@@ -39,6 +40,11 @@
     │   └── RemoteServerError                      5xx: the remote failed
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
+    ├── ModelError                  (OSError)      a language model gave no whole answer
+    ├── LogStoreError               (OSError)      log entries cannot be kept or asked for
+    │   └── LogStoreBusyError                      more came than are written; send them again
+    ├── LogFormatError              (ValueError)   log entries that nobody can read
+    │   └── LogsTooLargeError                      more than is taken at once
     ├── ImportRefusedError          (ValueError)   a source of another tool that cannot come in
     ├── ExportRefusedError          (ValueError)   a prompt that another format cannot say
     └── MissingExtraError           (ImportError)  an optional part is not installed
@@ -236,21 +242,32 @@ class LabelNotFoundError(NotFoundError):
         label: The label that was asked for.
         name: The prompt's name, or None where only the label was asked for.
         near: Labels that there are for the prompt (or at all).
+        replaced_by: The name of the prompt to use instead, where this one was renamed or deleted.
     """
 
-    def __init__(self, *, label: str, name: str | None = None, near: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        label: str,
+        name: str | None = None,
+        near: Sequence[str] = (),
+        replaced_by: str | None = None,
+    ) -> None:
         self.label = label
         self.name = name
         self.near = tuple(near)
+        self.replaced_by = replaced_by
 
     def _sentence(self) -> str:
         listed = "`promptstore label list` lists them."
         there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
             return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
+        instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
         none = f"No label does. {listed}"
         return (
-            f"The label {self.label!r} does not point {self.name!r} anywhere. {there_are or none}"
+            f"The label {self.label!r} does not point {self.name!r} anywhere. "
+            f"{instead or there_are or none}"
         )
 
 
@@ -429,6 +446,24 @@ class EventError(PromptStoreError, ValueError):
             f"{what} is not an event: {self.reason}. Give an object with 'event' and 'properties', "
             "a row with $ai_… columns, an object with 'trace' and 'hierarchy', or a list of events."
         )
+
+
+class ProviderError(PromptStoreError, ValueError):
+    """Something in a rendered prompt or its config that a vendor's API cannot take.
+
+    Attributes:
+        provider: The vendor's API as people call it.
+        path: Where it stands, such as ``messages[1].content[0]`` or ``config.seed``.
+        reason: Why it cannot be taken and what to do, as a sentence whose subject is the vendor.
+    """
+
+    def __init__(self, *, provider: str, path: str, reason: str) -> None:
+        self.provider = provider
+        self.path = path
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.path}: {self.provider} {self.reason}."
 
 
 class ConflictError(PromptStoreError, RuntimeError):
@@ -645,6 +680,60 @@ class MassDeletionError(PromptStoreError, RuntimeError):
 def _as_sentence(text: str) -> str:
     stripped = text.strip() or "no reason was given"
     return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
+
+
+class ModelError(PromptStoreError, OSError):
+    """A language model gave no whole answer.
+
+    Attributes:
+        model: Which model, and where it is.
+        reason: What went wrong, without the text that it was asked about.
+    """
+
+    def __init__(self, *, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"The model {self.model} {self.reason}."
+
+
+class LogStoreError(PromptStoreError, OSError):
+    """Log entries cannot be kept or asked for.
+
+    Attributes:
+        place: The folder or the server that keeps them, without a password.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.place}: {_as_sentence(self.reason)}"
+
+
+class LogStoreBusyError(LogStoreError):
+    """More entries came than are written; to send them again later helps."""
+
+
+class LogFormatError(PromptStoreError, ValueError):
+    """Log entries that were sent can never be read.
+
+    Attributes:
+        reason: What is wrong with them.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return _as_sentence(self.reason)
+
+
+class LogsTooLargeError(LogFormatError):
+    """More was sent at once than is taken."""
 
 
 class ImportRefusedError(PromptStoreError, ValueError):

@@ -20,7 +20,7 @@ from hypothesis import given
 
 from promptstore import Prompt, PromptStore
 from promptstore.errors import PromptFileError
-from promptstore.git import blob_id
+from promptstore.git.reading import blob_id
 from promptstore.history.cachefile import private_folder
 from promptstore.history.contents import ContentCache, contents_file
 from promptstore.history.sources import File

@@ -16,7 +16,8 @@ import pytest
 
 from promptstore import PromptStore
 from promptstore.errors import PromptStoreError, RepositoryError, RevisionNotFoundError
-from promptstore.git import Repository, is_ancestor
+from promptstore.git.reading import Repository
+from promptstore.git.revs import is_ancestor
 from promptstore.history.labels import BRANCH
 from promptstore.history.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Link, Repository
+from promptstore.git.objects import Link
+from promptstore.git.reading import Repository
 from promptstore.history.versions import Change, VersionIndex, index_file
 from tests.gitrepo import GitRepo
 

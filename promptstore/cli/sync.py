@@ -14,20 +14,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from promptstore.cli.opening import opened
+from promptstore.cli.app import opened
 from promptstore.cli.output import print_error, print_json, print_lines, print_table
 from promptstore.errors import InvalidArgumentError, MassDeletionError
 
 if TYPE_CHECKING:
-    from promptstore.posthog.remote import PostHogClient, RemotePrompt
+    from promptstore.posthog.client import PostHogClient
     from promptstore.posthog.sync import Comparison, Report, Result, Step, Sync, SyncOptions
     from promptstore.posthog.sync.settings import RemoteSettings
-
-    Both: TypeAlias = Comparison[RemotePrompt]
 
 app = typer.Typer(
     name="sync",
@@ -92,11 +90,11 @@ class _Session:
         client: The client underneath.
     """
 
-    sync: Sync[RemotePrompt]
+    sync: Sync
     client: PostHogClient
 
 
-def _looking(show: Callable[[_Session, Both], None]) -> Callable[..., None]:
+def _looking(show: Callable[[_Session, Comparison], None]) -> Callable[..., None]:
     """Make a command that compares both sides and shows it in some way."""
 
     def look(
@@ -113,7 +111,7 @@ def _looking(show: Callable[[_Session, Both], None]) -> Callable[..., None]:
 
 
 def _show(
-    session: _Session, both: Both, show: Callable[[_Session, Both], None], as_json: bool
+    session: _Session, both: Comparison, show: Callable[[_Session, Comparison], None], as_json: bool
 ) -> None:
     """Show a plan; a conflict in it that no pull merges is a failure."""
     if as_json:
@@ -194,13 +192,14 @@ def _session(
     context: typer.Context, name: str | None, only: Sequence[str] | None, *, as_source: bool
 ) -> Iterator[_Session]:
     """Open the store and the remote for one command."""
-    from promptstore.posthog.remote import Patience, PostHogClient
-    from promptstore.posthog.remote.prompts import PromptsOfRemote
-    from promptstore.posthog.sync import Sync
+    from promptstore.posthog.client import PostHogClient, RetryPolicy
+    from promptstore.posthog.hosts import ALLOWED_SETTING, check_allowed
+    from promptstore.posthog.sync import RemotePrompts, Sync
     from promptstore.posthog.sync.settings import choose_remote, load_remotes
 
     with opened(context) as store:
         settings = choose_remote(load_remotes(store.path), name)
+        check_allowed(settings.host, store.repository.configured(ALLOWED_SETTING))
         rules = replace(
             settings.rules,
             only=tuple(only or settings.rules.only),
@@ -210,10 +209,10 @@ def _session(
             settings.host,
             _key(settings),
             settings.project,
-            patience=Patience(timeout=settings.timeout),
+            policy=RetryPolicy(timeout=settings.timeout),
             publishes_per_minute=settings.publishes_per_minute,
         ) as client:
-            yield _Session(Sync(store, PromptsOfRemote(client), settings.name, rules), client)
+            yield _Session(Sync(store, RemotePrompts(client), settings.name, rules), client)
 
 
 def _key(settings: RemoteSettings) -> str:
@@ -259,7 +258,7 @@ def _run(
     _fail_on(not (report.is_clean and Report(labels).is_clean))
 
 
-def _applied(session: _Session, both: Both, options: SyncOptions) -> Report:
+def _applied(session: _Session, both: Comparison, options: SyncOptions) -> Report:
     try:
         with _progress(both, options) as advance:
             return session.sync.apply(both, options, advance)
@@ -273,7 +272,7 @@ def _applied(session: _Session, both: Both, options: SyncOptions) -> Report:
 
 
 @contextmanager
-def _progress(both: Both, options: SyncOptions) -> Iterator[Callable[[Result], None]]:
+def _progress(both: Comparison, options: SyncOptions) -> Iterator[Callable[[Result], None]]:
     """Show a bar on stderr while much is done; else nothing."""
     from promptstore.posthog.sync import chosen
 
@@ -289,12 +288,12 @@ def _progress(both: Both, options: SyncOptions) -> Iterator[Callable[[Result], N
         yield lambda _result: bar.advance(task)
 
 
-def _is_open(both: Both, step: Step) -> bool:
+def _is_open(both: Comparison, step: Step) -> bool:
     """Tell whether a step is a conflict that a pull does not merge by itself."""
     return step.direction == "conflict" and step.name not in both.merges
 
 
-def _planned(session: _Session, both: Both) -> dict[str, Any]:
+def _planned(session: _Session, both: Comparison) -> dict[str, Any]:
     return {
         "remote": session.sync.name,
         "steps": [_row(step) | {"merges": step.name in both.merges} for step in both.steps],
@@ -317,12 +316,12 @@ def _row(step: Step) -> dict[str, Any]:
     }
 
 
-def _print_status(session: _Session, both: Both) -> None:
+def _print_status(session: _Session, both: Comparison) -> None:
     print_lines(f"{session.sync.name}: {_counted(both)}")
     _print_left_out(session, both)
 
 
-def _print_plan(session: _Session, both: Both) -> None:
+def _print_plan(session: _Session, both: Comparison) -> None:
     from promptstore.posthog.sync import SyncOptions, is_held
 
     rows = [
@@ -341,7 +340,7 @@ def _print_plan(session: _Session, both: Both) -> None:
     print_error(f"{session.sync.name}: {_counted(both)}")
 
 
-def _print_report(session: _Session, both: Both, results: Sequence[Result]) -> None:
+def _print_report(session: _Session, both: Comparison, results: Sequence[Result]) -> None:
     rows = [(found.outcome, found.step.name, found.note) for found in results]
     if rows:
         print_table(["", "Prompt", "What"], rows)
@@ -353,7 +352,7 @@ def _print_report(session: _Session, both: Both, results: Sequence[Result]) -> N
     print_error(f"{session.sync.name}: {', '.join(told) or 'nothing to do'}")
 
 
-def _print_left_out(session: _Session, both: Both) -> None:
+def _print_left_out(session: _Session, both: Comparison) -> None:
     """Say which prompts take no part, and of which the remote takes only a part."""
     for name, reason in sorted(both.refused.items()):
         print_error(f"left out: {name}: {reason}")
@@ -363,7 +362,7 @@ def _print_left_out(session: _Session, both: Both) -> None:
         print_error(f"{session.sync.name} has no place for configs; these stay in git: {shown}")
 
 
-def _configs_kept(session: _Session, both: Both) -> list[str]:
+def _configs_kept(session: _Session, both: Comparison) -> list[str]:
     """List the prompts whose config the remote cannot hold."""
     if session.client.dialect != "seed":
         return []
@@ -371,19 +370,18 @@ def _configs_kept(session: _Session, both: Both) -> list[str]:
     return sorted(name for name, prompt in alive.items() if prompt.config)
 
 
-def _print_conflicts(both: Both, names: set[str] | None = None) -> None:
+def _print_conflicts(both: Comparison, names: set[str] | None = None) -> None:
     """Show both sides of each conflict, as a diff from git's to the remote's."""
     from promptstore.cli.output import print_diff
-    from promptstore.posthog.sync.showing import side_by_side
 
     for step in both.steps:
         is_asked = names is None or step.name in names
         if is_asked and _is_open(both, step):
             print_lines(f"\n{step.name}: {step.reason}")
-            print_diff(side_by_side(both, step.name))
+            print_diff(both.show(step.name))
 
 
-def _counted(both: Both) -> str:
+def _counted(both: Comparison) -> str:
     merges = [step for step in both.steps if step.name in both.merges]
     counts = [
         (sum(step.direction == "push" for step in both.steps), "to push"),

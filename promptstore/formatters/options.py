@@ -26,7 +26,7 @@ class TextReprOptions:
             each end.
         include_markers: Whether what is taken out stays in the text as base64 inside of
             ``<<<…>>>``, for a program that can show it again. Else only its length is told.
-        include_line_numbers: Whether each line starts with its number, such as ``L07: ``.
+        include_line_numbers: Whether each line starts with its number, such as ``L07:``.
         tools_collapse_threshold: With more tools than this, only their number is shown (the style
             ``posthog`` only).
         collapsed: Whether a trace shows one line for each event and no more.

@@ -15,11 +15,14 @@ from promptstore.errors import ReadOnlyError, RepositoryLockedError
 if sys.platform != "win32":
     import fcntl
 
+OTHERS: Final = "another process, perhaps git,"
+"""Who holds a lock of git's, in words."""
+
 _FIRST_PAUSE: Final = 0.0005
 _LONGEST_PAUSE: Final = 0.01
 
 
-class Patience:
+class Deadline:
     """How long one write may still wait for others.
 
     Args:
@@ -53,14 +56,14 @@ class Patience:
 
 
 @contextmanager
-def exclusive(path: Path | str, patience: Patience) -> Iterator[None]:
+def exclusive(path: Path | str, deadline: Deadline) -> Iterator[None]:
     """Keep all other writers of this library out, in this process and in others.
 
     The operating system takes the lock away from a process that dies.
 
     Args:
         path: The lock's file, which is made and stays.
-        patience: How long may be waited.
+        deadline: How long may be waited.
 
     Raises:
         RepositoryLockedError: Another writer held it for too long.
@@ -74,7 +77,7 @@ def exclusive(path: Path | str, patience: Patience) -> Iterator[None]:
         raise ReadOnlyError(path=str(path), reason="this user may not write here.") from error
     try:
         while not _try_lock(descriptor):
-            patience.wait(path, "another writer of promptstore")
+            deadline.wait(path, "another writer of promptstore")
         yield
     finally:
         # A process forked meanwhile holds a copy of the descriptor: closing would not be enough.
@@ -99,65 +102,45 @@ class LinkedLock:
     Args:
         path: The lock's path.
         token: The token's path, on the same file system.
-        content: What the lock holds from the moment when it is there.
     """
 
-    def __init__(self, path: str, token: str, content: bytes = b"") -> None:
+    def __init__(self, path: Path, token: Path) -> None:
         self._path = path
         self._token = token
-        self._content = content
 
-    def acquire(self, patience: Patience) -> None:
+    def acquire(self, deadline: Deadline) -> None:
         """Take the lock, or do nothing where it is taken already.
 
         Raises:
             RepositoryLockedError: Another process held it for too long.
         """
-        with suppress(FileExistsError):
-            # A token that is there may be a name of something else by now: it is not written to.
-            write_new(self._token, self._content, 0o666)
+        self._token.touch()
         while True:
             try:
-                os.link(self._token, self._path)
+                self._path.hardlink_to(self._token)
             except FileExistsError:
                 if self.is_held:
                     return
-                patience.wait(self._path, "another process, perhaps git,")
+                deadline.wait(self._path, OTHERS)
             else:
                 return
 
     @property
+    def is_taken(self) -> bool:
+        """Whether anybody has the lock."""
+        return self._path.exists()
+
+    @property
     def is_held(self) -> bool:
-        """Tell whether the lock is there and has this token."""
+        """Whether the lock is there and has this token."""
         try:
-            return os.path.samestat(os.stat(self._token), os.stat(self._path))  # noqa: PTH116
+            return self._token.samefile(self._path)
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
         """Give the lock back; one that somebody else holds stays."""
-        if not os.path.exists(self._token):  # noqa: PTH110
-            return
         if self.is_held:
-            os.unlink(self._path)  # noqa: PTH108
+            self._path.unlink()
         with suppress(FileNotFoundError):
-            os.unlink(self._token)  # noqa: PTH108
-
-
-def write_new(file: str, content: bytes, mode: int) -> None:
-    """Write a file that is not there yet.
-
-    Args:
-        file: Its path.
-        content: What it is to hold.
-        mode: Its mode, from which the process's mask is taken.
-
-    Raises:
-        FileExistsError: It is there.
-    """
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        while content:
-            content = content[os.write(descriptor, content) :]
-    finally:
-        os.close(descriptor)
+            self._token.unlink()

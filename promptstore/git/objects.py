@@ -1,218 +1,351 @@
-"""New objects: collected in memory, then stored together, a few as loose files and many as a pack.
-
-libgit2 stores one object at a time: before each it looks through all packs, and afterwards through
-the new file. It packs only what is stored already. So both kinds of files are written here, as
-gitformat-pack(5) and gitrepository-layout(5) describe them; reading them is left to libgit2.
-"""
+"""The objects of a repository, read with care, and what libgit2 says when it fails."""
 
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Mapping
-from hashlib import sha1
-from itertools import accumulate
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
-from zlib import DEFLATED, adler32, compress, compressobj, crc32
+from typing import Final, NamedTuple, TypeVar
 
-from promptstore.git.locks import write_new
+import pygit2
+from pygit2.enums import ObjectType
 
-Kind: TypeAlias = Literal["commit", "tree", "blob"]
+from promptstore.errors import (
+    PromptStoreError,
+    ReadOnlyError,
+    RepositoryError,
+    UnsupportedRepositoryError,
+)
+from promptstore.git.trees import EMPTY_TREE, Difference, compare_along
 
-_PACKED_KIND: Final[Mapping[Kind, int]] = {"commit": 1, "tree": 2, "blob": 3}
-_WORTH_A_PACK: Final = 100
-"""From how many objects on git, too, keeps what it is sent as a pack (transfer.unpackLimit)."""
+_ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
+    (
+        "read-only file system",
+        lambda path: ReadOnlyError(path=path, reason="the file system is read-only."),
+    ),
+    (
+        "refstorage",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its references are kept as a reftable, which libgit2 cannot read. "
+            "Convert it with `git refs migrate --ref-format=files`.",
+        ),
+    ),
+    (
+        "objectformat",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
+            "`git init --object-format=sha1 NEW` and "
+            "`git fast-export --all | git -C NEW fast-import`.",
+        ),
+    ),
+    (
+        "extension: 'link'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is split, which libgit2 cannot read. Join it with "
+            "`git config core.splitIndex false && git update-index --no-split-index`.",
+        ),
+    ),
+    (
+        "extension: 'sdir'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is sparse, which libgit2 cannot read. Make it whole with "
+            "`git sparse-checkout reapply --no-sparse-index`.",
+        ),
+    ),
+)
 
-_COMPRESSION: Final = 1
-"""Git's own level for loose objects; a pack of prompts is hardly larger than with the default."""
-
-_SMALL: Final = 1 << 13
-_SMALL_WINDOW: Final = 13
-_SMALL_MEMORY: Final = 6
-"""Zlib's usual buffers are far larger than most objects, and making them takes four fifths of the
-time of compressing one. A window (two to this power) that holds the whole object leaves out none of
-its repetitions."""
-
-_BLOCK: Final = 4096
-"""What a file takes on the disk at least, on most file systems."""
-
-_FRAME: Final = 11
-"""How many bytes zlib puts around what it does not compress."""
-
-_MODE: Final = 0o444
-
-_TEMPORARY: Final = "tmp_"
-"""How files begin that ``git prune`` removes when they are old."""
-
-_LARGE_OFFSET: Final = 1 << 31
+_DAMAGED: Final = ("corrupt", "malformed", "mismatch", "invalid")
 
 
-class NewObjects:
-    """Objects that are not stored yet.
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of libgit2 and of the operating system into ours.
 
     Args:
-        folder: The folder of a repository's objects.
+        path: The repository that they are about.
+
+    Raises:
+        RepositoryError: With what git says, and what helps.
+    """
+    try:
+        yield
+    except PromptStoreError:
+        raise
+    except (pygit2.GitError, OSError) as error:
+        raise explain(path, error) from error
+
+
+def explain(path: Path, error: Exception) -> RepositoryError:
+    """Return the error of ours for one of libgit2 or of the operating system."""
+    text = str(error).rstrip(".")
+    folded = text.lower().replace(" ", "")
+    for sign, make in _ADVICE:
+        if sign.replace(" ", "") in folded:
+            return make(str(path))
+    damage = any(word in folded for word in _DAMAGED)
+    advice = " Check the repository with `git fsck`." if damage else ""
+    return RepositoryError(path=str(path), reason=f"git says: {text}.{advice}")
+
+
+_MAX_DEPTH: Final = 5
+"""How many repositories may borrow objects in a row, as in git."""
+
+
+class LooseObjects:
+    """The loose objects of a repository and of those that it borrows from.
+
+    Args:
+        folder: The repository's folder of objects.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._pending: dict[str, tuple[Kind, bytes]] = {}
+        self._folders = [str(path) for path in _with_alternates(folder, _MAX_DEPTH)]
 
-    def add(self, kind: Kind, data: bytes) -> str:
-        """Take an object in, and give its id."""
-        name = sha1(_head(kind, data) + data, usedforsecurity=False).hexdigest()
-        self._pending[name] = kind, data
-        return name
+    def is_sound(self, object_id: str) -> bool:
+        """Return whether an object is whole, or is not loose at all."""
+        name = f"{object_id[:2]}/{object_id[2:]}"
+        return all(_is_whole(f"{folder}/{name}") for folder in self._folders)
 
-    def store(self) -> None:
-        """Store all objects.
+    def checker(self) -> Callable[[str], bool]:
+        """Return `is_sound` for very many objects, which lists each folder once."""
+        listed: dict[str, set[str]] = {}
 
-        A process that dies in between leaves objects that nothing refers to, or files that
-        ``git prune`` knows as temporary by their names. Objects that are there already are stored
-        once more, as git may be about to remove old ones that nothing refers to.
+        def is_sound(object_id: str) -> bool:
+            start, rest = object_id[:2], object_id[2:]
+            if start not in listed:
+                listed[start] = self._list(start)
+            return rest not in listed[start] or self.is_sound(object_id)
 
-        Raises:
-            OSError: The folder cannot be written.
-        """
-        if len(self._pending) < _WORTH_A_PACK:
-            token = _token()
-            for name, (kind, data) in self._pending.items():
-                _store_loose(self._folder, name, _head(kind, data) + data, token)
-        else:
-            _store_pack(self._folder / "pack", self._pending)
-        self._pending = {}
+        return is_sound
+
+    def find_damaged(self) -> str | None:
+        """Return the id of a loose object that is cut off, or None; every one is read."""
+        for number in range(256):
+            start = f"{number:02x}"
+            for rest in self._list(start):
+                if not self.is_sound(start + rest):
+                    return start + rest
+        return None
+
+    def _list(self, start: str) -> set[str]:
+        found: set[str] = set()
+        for folder in self._folders:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found.update(os.listdir(f"{folder}/{start}"))  # noqa: PTH208 - an id a name
+        return found
 
 
-class PackedObject(NamedTuple):
-    """Where an object is in a pack.
+def _is_whole(file: str) -> bool:
+    try:
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - Path takes twice as long
+            data = stream.readall()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    inflate = zlib.decompressobj()
+    try:
+        inflate.decompress(data)
+    except zlib.error:
+        return False
+    return inflate.eof
+
+
+def _with_alternates(folder: Path, depth: int) -> list[Path]:
+    """List a folder of objects and those that it names (gitrepository-layout(5))."""
+    found = [folder]
+    with suppress(FileNotFoundError, NotADirectoryError):
+        lines = os.fsdecode((folder / "info/alternates").read_bytes()).splitlines()
+        for line in lines if depth else ():
+            if line and not line.startswith("#"):
+                found += _with_alternates(folder / line, depth - 1)
+    return found
+
+
+_Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
+_T = TypeVar("_T")
+
+
+class Commit(NamedTuple):
+    """What promptstore needs to know of a commit.
 
     Attributes:
-        name: The twenty bytes of its id.
-        check_sum: The CRC-32 of its record.
-        offset: Where its record begins.
+        id: Its id.
+        tree: The id of its root tree.
+        author: Its author, as ``name <email>``.
+        committed_at: When it was committed, in the committer's time zone.
+        message: Its whole message.
     """
 
-    name: bytes
-    check_sum: int
-    offset: int
+    id: str
+    tree: str
+    author: str
+    committed_at: datetime
+    message: str
 
 
-def pack_index(packed: list[PackedObject], pack_name: bytes) -> bytes:
-    """Write the index of a pack, in version 2 of its format.
+class Link(NamedTuple):
+    """One step of a first-parent history: just enough to walk it quickly.
+
+    Attributes:
+        id: The commit's id.
+        tree: The id of its root tree.
+        parent: The id of its first parent, or None for a root commit.
+        time: When it was committed, in seconds since 1970.
+    """
+
+    id: str
+    tree: str
+    parent: str | None
+    time: int
+
+
+class ObjectDatabase:
+    """The objects of a repository.
+
+    Every method raises `RepositoryError` for an object that is missing or damaged, or is of another
+    type than it must be.
 
     Args:
-        packed: The objects, sorted.
-        pack_name: The twenty bytes at the pack's end.
+        git_dir: The git directory, for errors.
+        handle: Returns libgit2's own object for the running thread.
+        loose: The loose objects.
+        is_sound: Returns whether an object is not a loose one that is cut off.
     """
-    counts = [0] * 256
-    for entry in packed:
-        counts[entry.name[0]] += 1
-    large = [entry.offset for entry in packed if entry.offset >= _LARGE_OFFSET]
-    places = {offset: _LARGE_OFFSET + number for number, offset in enumerate(large)}
-    content = b"".join(
-        [
-            b"\xfftOc",
-            _numbers([2]),
-            _numbers([*accumulate(counts)]),
-            *(entry.name for entry in packed),
-            _numbers([entry.check_sum for entry in packed]),
-            _numbers([places.get(entry.offset, entry.offset) for entry in packed]),
-            struct.pack(f">{len(large)}Q", *large),
-            pack_name,
-        ]
-    )
-    return content + sha1(content, usedforsecurity=False).digest()
+
+    def __init__(
+        self,
+        git_dir: Path,
+        handle: Callable[[], pygit2.Repository],
+        loose: LooseObjects,
+        is_sound: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._git_dir = git_dir
+        self._handle = handle
+        self._loose = loose
+        self._is_sound = is_sound or loose.is_sound
+
+    def for_history(self) -> ObjectDatabase:
+        """Return the same for reading one long history, which lists loose objects only once."""
+        handle = self._handle()
+        return ObjectDatabase(self._git_dir, lambda: handle, self._loose, self._loose.checker())
+
+    def find(self, object_id: str) -> pygit2.Object:
+        """Read an object of any type."""
+        return self._checked(object_id, lambda: self._handle()[object_id])
+
+    def read(self, object_id: str, kind: type[_Object]) -> _Object:
+        """Read an object that must be of one type."""
+        found = self.find(object_id)
+        if not isinstance(found, kind):
+            raise self._wrong(object_id, kind.__name__)
+        return found
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read a commit."""
+        found = self.read(commit_id, pygit2.Commit)
+        author, committer = found.author, found.committer
+        return Commit(
+            id=commit_id,
+            tree=str(found.tree_id),
+            author=f"{author.name} <{author.email}>",
+            committed_at=_datetime(committer.time, committer.offset),
+            message=found.message,
+        )
+
+    def tree(self, tree_id: str) -> pygit2.Tree:
+        """Read a tree."""
+        return self.read(tree_id, pygit2.Tree)
+
+    def tree_data(self, tree_id: str) -> bytes:
+        """Read the bytes of a tree, which need not be stored if it is the empty one."""
+        if tree_id == EMPTY_TREE:
+            return b""
+        kind, data = self._checked(tree_id, lambda: self._handle().read(tree_id))
+        if kind != ObjectType.TREE:
+            raise self._wrong(tree_id, "tree")
+        return data
+
+    def walk(self, tip: str) -> Iterator[Link]:
+        """Walk a first-parent history from its newest commit to its first."""
+        current: str | None = tip
+        while current is not None:
+            found = self.read(current, pygit2.Commit)
+            parents = found.parent_ids
+            parent = str(parents[0]) if parents else None
+            yield Link(current, str(found.tree_id), parent, found.commit_time)
+            current = parent
+
+    def subtrees(self, tree_ids: Iterable[str], path: str) -> Iterator[str]:
+        """Return the id of the folder at a path in each of many trees, the empty tree for none."""
+        for tree_id in tree_ids:
+            found = tree_id
+            for segment in path.split("/") if path else ():
+                if found == EMPTY_TREE:
+                    break
+                tree = self.tree(found)
+                below = tree[segment] if segment in tree else None  # noqa: SIM401 - it has no get
+                found = str(below.id) if isinstance(below, pygit2.Tree) else EMPTY_TREE
+            yield found
+
+    def compare(self, pairs: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, Difference]]:
+        """Compare the trees of one folder along a history; see `compare_along`."""
+        return compare_along(pairs, self)
+
+    def check_loose(self) -> None:
+        """See that no loose object is cut off, before libgit2 reads some that are not known."""
+        damaged = self._loose.find_damaged()
+        if damaged is not None:
+            raise self._damaged(damaged)
+
+    def _checked(self, object_id: str, read: Callable[[], _T]) -> _T:
+        try:
+            found = read() if self._is_sound(object_id) else None
+        except KeyError:
+            raise self._missing(object_id) from None
+        except pygit2.GitError as error:
+            raise self._damaged(object_id) from error
+        except (ValueError, OSError) as error:
+            raise explain(self._git_dir, error) from error
+        if found is None:
+            raise self._damaged(object_id)
+        return found
+
+    def _missing(self, object_id: str) -> RepositoryError:
+        names = (entry.name for entry in self._handle().config)
+        if any(name == "extensions.partialclone" or name.endswith(".promisor") for name in names):
+            return self._problem(
+                f"the object {object_id} was left out of this partial clone. Fetch all that is "
+                "missing with `git fetch --refetch --no-filter`."
+            )
+        return self._problem(
+            f"the object {object_id} is missing. Check the repository with `git fsck`."
+        )
+
+    def _damaged(self, object_id: str) -> RepositoryError:
+        return self._problem(
+            f"the object {object_id} is damaged. Check the repository with `git fsck`; if a pack "
+            "or another clone holds the object too, remove "
+            f"objects/{object_id[:2]}/{object_id[2:]} and fetch."
+        )
+
+    def _wrong(self, object_id: str, kind: str) -> RepositoryError:
+        return self._problem(
+            f"the object {object_id} is no {kind.lower()}. Check the repository with `git fsck`."
+        )
+
+    def _problem(self, reason: str) -> RepositoryError:
+        return RepositoryError(path=str(self._git_dir), reason=reason)
 
 
-def _store_pack(folder: Path, objects: Mapping[str, tuple[Kind, bytes]]) -> None:
-    records = [b"PACK" + _numbers([2, len(objects)])]
-    packed: list[PackedObject] = []
-    offset = len(records[0])
-    for name, (kind, data) in objects.items():
-        record = _packed_head(kind, len(data)) + _compressed(data)
-        packed.append(PackedObject(bytes.fromhex(name), crc32(record), offset))
-        records.append(record)
-        offset += len(record)
-    content = b"".join(records)
-    pack_name = sha1(content, usedforsecurity=False).digest()
-    packed.sort()
-    folder.mkdir(exist_ok=True)
-    fresh_pack = f"{folder}/{_TEMPORARY}pack_{_token()}"
-    fresh_index = f"{folder}/{_TEMPORARY}idx_{_token()}"
-    write_new(fresh_pack, content + pack_name, _MODE)
-    write_new(fresh_index, pack_index(packed, pack_name), _MODE)
-    # Git forces packs to the disk, and loose objects not: a pack holds more that can be lost.
-    for file in (fresh_pack, fresh_index):
-        _force_to_disk(file)
-    # It looks for packs by their index, so that comes last.
-    _rename(fresh_pack, f"{folder}/pack-{pack_name.hex()}.pack")
-    _rename(fresh_index, f"{folder}/pack-{pack_name.hex()}.idx")
-
-
-def _store_loose(folder: Path, name: str, content: bytes, token: str) -> None:
-    inside = f"{folder}/{name[:2]}"
-    fresh = f"{inside}/{_TEMPORARY}obj_{token}"
-    compressed = _fitted(content)
+def _datetime(seconds: int, offset: int) -> datetime:
     try:
-        write_new(fresh, compressed, _MODE)
-    except FileNotFoundError:
-        Path(inside).mkdir(exist_ok=True)
-        write_new(fresh, compressed, _MODE)
-    _rename(fresh, f"{inside}/{name[2:]}")
-
-
-def _fitted(content: bytes) -> bytes:
-    """Write content as a loose object holds it, compressed where that saves a block of the disk.
-
-    Compressing takes ten times as long as the frame alone; git compresses what it packs.
-    """
-    size = len(content)
-    if size + _FRAME > _BLOCK:
-        return _compressed(content)
-    # RFC 1950 and RFC 1951: a window of 32 KiB, and one block as it is, which is the last one.
-    head = struct.pack("<2sBHH", b"\x78\x01", 1, size, size ^ 0xFFFF)
-    return head + content + struct.pack(">I", adler32(content))
-
-
-def _compressed(content: bytes) -> bytes:
-    if len(content) > _SMALL:
-        return compress(content, _COMPRESSION)
-    small = compressobj(_COMPRESSION, DEFLATED, _SMALL_WINDOW, _SMALL_MEMORY)
-    return small.compress(content) + small.flush()
-
-
-def _force_to_disk(file: str) -> None:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _rename(fresh: str, target: str) -> None:
-    # Paths as objects would take half as long as the file system for a small object.
-    os.rename(fresh, target)  # noqa: PTH104
-
-
-def _head(kind: Kind, data: bytes) -> bytes:
-    return f"{kind} {len(data)}\0".encode()
-
-
-def _packed_head(kind: Kind, size: int) -> bytes:
-    """Write what stands before an object in a pack: its kind and its size, seven bits a byte."""
-    head = bytearray([_PACKED_KIND[kind] << 4 | size & 15])
-    size >>= 4
-    while size:
-        head[-1] |= 128
-        head.append(size & 127)
-        size >>= 7
-    return bytes(head)
-
-
-def _numbers(values: list[int]) -> bytes:
-    return struct.pack(f">{len(values)}I", *values)
-
-
-def _token() -> str:
-    return os.urandom(8).hex()
+        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset)))
+    except (OverflowError, ValueError, OSError):
+        # A hand-made commit may carry a time that no calendar holds.
+        return datetime.fromtimestamp(0, UTC)

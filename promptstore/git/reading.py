@@ -10,27 +10,23 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pygit2
 from pygit2.enums import FileMode, FilterMode, ObjectType
 
 from promptstore.errors import RepositoryError, RevisionNotFoundError
-from promptstore.git.failures import explain, translated
-from promptstore.git.loose import LooseObjects
-from promptstore.git.odb import Commit, Link, ObjectDatabase
+from promptstore.git.objects import Commit, Link, LooseObjects, ObjectDatabase, explain, translated
 from promptstore.git.opening import find_repository, open_repository
 from promptstore.git.trees import EMPTY_TREE, Entry
-
-if TYPE_CHECKING:
-    from promptstore.git.configuration import Configuration
 
 __all__ = [
     "Head",
     "Repository",
     "blob_id",
+    "clean_content",
     "create_repository",
     "translated",
 ]
@@ -93,7 +89,8 @@ class Repository:
     """
 
     def __init__(self, git_dir: Path, path: Path | None = None) -> None:
-        self._path = str(path or git_dir)
+        self._path = os.path.abspath(path or git_dir)  # noqa: PTH100 - links are kept
+        self._is_linked = os.path.realpath(self._path) != self._path
         self._handles = threading.local()
         self._generation = 0
         self._stamps: list[tuple[int, int, int] | None] = []
@@ -119,22 +116,19 @@ class Repository:
         """
         return cls(find_repository(path), path)
 
-    @cached_property
-    def configuration(self) -> Configuration:
-        """What git is told."""
-        # Loaded here, as only who writes asks for it.
-        from promptstore.git.configuration import Configuration
-
-        return Configuration(lambda: self.handle.config)
-
     @property
     def is_shallow(self) -> bool:
         """Whether older commits were left out when it was cloned."""
         return bool(self.handle.is_shallow)
 
+    def configured(self, key: str) -> list[str]:
+        """Return all values of a key in git's configuration, such as ``user.name``."""
+        with translated(self.git_dir):
+            return [value or "" for value in self.handle.config.get_multivar(key)]
+
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
-        if _identity(self._path) != self._path_stamp:
+        if self._is_linked and _identity(self._path) != self._path_stamp:
             with suppress(RepositoryError):  # while a link is swapped there may be nothing
                 self._settle(find_repository(Path(self._path)))
         stamps = self._read_stamps()
@@ -286,18 +280,10 @@ class Repository:
         Raises:
             RepositoryError: The object is damaged or not there, for example in a partial clone.
         """
-        return self.objects.read(blob_id, pygit2.Blob).data
-
-    def clean(self, path: str, data: bytes) -> bytes:
-        """Return the content of a file on disk as git would commit it, with git's own line ends.
-
-        Args:
-            path: Its path in the repository, by which its attributes are found.
-            data: Its content on disk.
-        """
+        blob = self.objects.read(blob_id, pygit2.Blob)
         with translated(self.git_dir):
-            filters = self.handle.load_filter_list(path, FilterMode.TO_ODB)
-            return filters.apply_to_buffer(data) if filters else data
+            # libgit2 reads the content only now.
+            return blob.data
 
     @property
     def handle(self) -> pygit2.Repository:
@@ -353,6 +339,19 @@ def create_repository(path: Path) -> Repository:
     with translated(path):
         pygit2.init_repository(str(path), initial_head="main")
     return Repository.discover(path)
+
+
+def clean_content(repository: Repository, path: str, data: bytes) -> bytes:
+    """Return the content of a file on disk as git would commit it, with git's own line ends.
+
+    Args:
+        repository: The repository.
+        path: The file's path in it, by which its attributes are found.
+        data: Its content on disk.
+    """
+    with translated(repository.git_dir):
+        filters = repository.handle.load_filter_list(path, FilterMode.TO_ODB)
+        return filters.apply_to_buffer(data) if filters else data
 
 
 def blob_id(data: bytes) -> str:

@@ -10,7 +10,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from promptstore.errors import RevisionNotFoundError
-from promptstore.git.failures import explain, translated
+from promptstore.git.objects import explain, translated
 from promptstore.git.reading import Repository
 
 _ID: Final = re.compile(r"[0-9a-f]{40}")
@@ -114,7 +114,7 @@ def _remote_tip(repository: Repository, rev: str) -> str | None:
 
 
 def _shallowness(repository: Repository) -> str:
-    """Say that older commits may be missing, where they may."""
+    """Return that older commits may be missing, where they may."""
     if not repository.is_shallow:
         return ""
     return "the clone is shallow; `git fetch --unshallow` brings the older commits"

@@ -14,7 +14,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from promptstore import git
 from promptstore.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -22,12 +21,12 @@ from promptstore.errors import (
     Problem,
     PromptFileError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.model.names import SUFFIX
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
-    from promptstore.git import FileChange
+    from promptstore.git.commits import FileChange
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
@@ -37,14 +36,6 @@ LABEL_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-_PLAIN_LINE: Final = re.compile(
-    r'("?)([A-Za-z0-9_][A-Za-z0-9_./-]*)\1: '
-    r'\{version: ([1-9][0-9]{0,15}), commit: ("?)([0-9a-f]{40})\4\}\n'
-)
-_HAS_LETTER: Final = re.compile(r"[a-df]")
-_NO_TEXT: Final = re.compile(r"[0-9._-]|(?:true|false|null)\Z", re.IGNORECASE)
-"""What YAML may take for a number or a word of its own, where it is not quoted."""
-
 _WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
 _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
@@ -92,7 +83,7 @@ class LabelTable(NamedTuple):
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
-        """Give where a label points, by prompt name.
+        """Return where a label points, by prompt name.
 
         Raises:
             LabelNotFoundError: There is no such label.
@@ -116,7 +107,7 @@ class LabelTable(NamedTuple):
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
-    """Make the error for a label whose commit holds another version than it says."""
+    """Return the error for a label whose commit holds another version than it says."""
     message = (
         f"{name!r} says version {target.version}, but its commit {target.commit[:7]} holds "
         f"version {version}. Set both to the version that is meant."
@@ -126,7 +117,7 @@ def contradiction(label: str, name: str, target: Target, version: int | None) ->
 
 
 def is_label(text: object) -> bool:
-    """Tell whether a text can be a label's name; digits alone and ``latest`` cannot."""
+    """Return whether a value can be a label's name; digits alone and ``latest`` cannot."""
     return (
         isinstance(text, str)
         and len(text) <= _MAX_LENGTH
@@ -249,8 +240,11 @@ def plan_moves(
             raise LabelNotFoundError(label=label, name=name, near=there_are)
     if all(present.get(name) == target for name, target in targets.items()):
         return []
+    # Who only reads need not wait until the writing part is loaded.
+    from promptstore.git.commits import FileChange
+
     data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
-    return [git.FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
+    return [FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
 
 
 def _expect(label: str, name: str, target: Target | None, number: int) -> None:
@@ -324,35 +318,7 @@ def _write_line(name: str, target: Any) -> str:
 def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
     from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
 
-    plain = read_plain_file(data)
-    return _targets(parse_yaml(data, path)) if plain is None else plain
-
-
-def read_plain_file(data: bytes) -> dict[str, Target] | None:
-    """Read the file of a label as this library writes it, in a fiftieth of the time of YAML.
-
-    Args:
-        data: The file.
-
-    Returns:
-        The targets by prompt name, or None where a line is not plainly one of ours.
-    """
-    if not data.isascii():
-        return None
-    text = data.decode()
-    found: dict[str, Target] = {}
-    end = 0
-    for match in _PLAIN_LINE.finditer(text):
-        key_quote, name, version, quote, commit = match.groups()
-        if match.start() != end or name in found:
-            return None
-        if not key_quote and _NO_TEXT.match(name):
-            return None
-        if not quote and not _HAS_LETTER.search(commit):
-            return None
-        found[name] = Target(int(version), commit)
-        end = match.end()
-    return found if found and end == len(text) else None
+    return _targets(parse_yaml(data, path))
 
 
 def _targets(content: Any) -> dict[str, Target]:

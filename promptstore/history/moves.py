@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from promptstore.git import Link, Repository
+from promptstore.git.objects import Link
+from promptstore.git.reading import Repository
 from promptstore.history.labels import Target, read_labels
 
 _Table: TypeAlias = Mapping[str, Mapping[str, Target]]

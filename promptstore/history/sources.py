@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
-from promptstore.git import Entry, Repository, blob_id
+from promptstore.git.reading import Repository, blob_id, clean_content
+from promptstore.git.trees import Entry
 from promptstore.model.names import SUFFIX, is_name
 
 
@@ -220,7 +221,7 @@ class FolderSource(Source):
             raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
         shown = self._path(name + SUFFIX)
         if self._repository is not None:
-            data = self._repository.clean(shown, data)
+            data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
 
     def strays(self) -> list[str]:

@@ -23,7 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
-from promptstore.git import EMPTY_TREE, Entry, Link, Repository, blob_id
+from promptstore.git.objects import Link
+from promptstore.git.reading import Repository, blob_id
+from promptstore.git.trees import EMPTY_TREE, Entry
 from promptstore.history.cachefile import CacheFile, Connection
 from promptstore.history.versiontables import (
     CHANGES,
@@ -372,4 +374,5 @@ def _answer(
     question: Callable[[Connection, Sequence[Span]], _T],
 ) -> tuple[_T] | None:
     """Ask a question, unless the spans are those of another file."""
-    return (question(connection, spans),) if find_commit(connection, tip) == spans[0] else None
+    is_known = bool(spans) and find_commit(connection, tip) == spans[0]
+    return (question(connection, spans),) if is_known else None

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.history.labels import labels_commit
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import Final
 
-from promptstore.lint.context import LintContext, Text
+from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Rule
 from promptstore.model.messages import Insert, Message
 
@@ -180,7 +180,8 @@ def duplicate_texts(context: LintContext, name: str) -> Iterator[Breach]:
     if context.prompt(name).deleted:
         return
     for text in context.texts(name):
-        others = context.duplicates(name, text.text) if _is_worth_sharing(text.text) else []
+        is_long = len(text.text.strip()) >= _WORTH_SHARING
+        others = context.duplicates(name, text.text) if is_long else []
         if others:
             message = f"{_listed(others)} the same text; make it a prompt and include it in each."
             yield Breach(DUPLICATE_TEXT, message, text.keys)
@@ -202,7 +203,7 @@ def role_order(context: LintContext, name: str) -> Iterator[Breach]:
 def empty_messages(context: LintContext, name: str) -> Iterator[Breach]:
     """Find texts without a character to read."""
     for text in context.texts(name):
-        if not text.text.strip() and _is_content(text):
+        if not text.text.strip() and text.keys[-1] in ("prompt", "content", "text"):
             yield Breach(EMPTY_MESSAGE, "The text is empty; fill it or remove it.", text.keys)
 
 
@@ -247,15 +248,7 @@ def _without_tags(text: str) -> str:
     return "".join([*pieces, text[at:]])
 
 
-def _is_worth_sharing(text: str) -> bool:
-    return len(text.strip()) >= _WORTH_SHARING
-
-
 def _listed(names: Sequence[str]) -> str:
     shown = " and ".join(map(repr, names[:_NAMED]))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{shown}{more} {'holds' if len(names) == 1 else 'hold'}"
-
-
-def _is_content(text: Text) -> bool:
-    return text.keys[-1] in ("prompt", "content", "text")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from promptstore.errors import VariableError
@@ -30,7 +30,11 @@ def fit(variable: Variable, value: Any) -> Any:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
     plain = value if type(value) is str and value.isascii() else plain_json(value)
-    _CHECKS[variable.type](plain)
+    wanted, types = _TYPES[variable.type]
+    if type(plain) not in types:
+        raise UnfitValueError(f"is {_kind(plain)}, but must be {wanted}")
+    if variable.type == "messages":
+        _check_messages(plain)
     if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
         choices = ", ".join(repr(allowed) for allowed in variable.enum)
         raise UnfitValueError(f"is {_shown(plain)}, which is none of {choices}")
@@ -107,17 +111,7 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "an object")
 
 
-def _expect(wanted: str, *types: type) -> Callable[[Any], None]:
-    def check(value: Any) -> None:
-        if type(value) not in types:
-            raise UnfitValueError(f"is {_kind(value)}, but must be {wanted}")
-
-    return check
-
-
-def _expect_messages(value: Any) -> None:
-    if not isinstance(value, list):
-        raise UnfitValueError(f"is {_kind(value)}, but must be a list of messages")
+def _check_messages(value: Any) -> None:
     for number, message in enumerate(value, 1):
         fault = _message_fault(message)
         if fault:
@@ -155,17 +149,14 @@ def _is_part(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("type"), str)
 
 
-def _anything(_value: Any) -> None:
-    pass
-
-
-_CHECKS: Final[dict[VariableType, Callable[[Any], None]]] = {
-    "string": _expect("a text", str),
-    "integer": _expect("an integer", int),
-    "number": _expect("a number", int, float),
-    "boolean": _expect("a boolean", bool),
-    "array": _expect("a list", list),
-    "object": _expect("an object", dict),
-    "messages": _expect_messages,
-    "any": _anything,
+_TYPES: Final[dict[VariableType, tuple[str, frozenset[type]]]] = {
+    "string": ("a text", frozenset({str})),
+    "integer": ("an integer", frozenset({int})),
+    "number": ("a number", frozenset({int, float})),
+    "boolean": ("a boolean", frozenset({bool})),
+    "array": ("a list", frozenset({list})),
+    "object": ("an object", frozenset({dict})),
+    "messages": ("a list of messages", frozenset({list})),
+    "any": ("JSON", frozenset({str, int, float, bool, list, dict, type(None)})),
 }
+"""What a value of each type must be, in words and in Python."""

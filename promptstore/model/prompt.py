@@ -33,8 +33,8 @@ from promptstore.model.faults import (
 from promptstore.model.messages import Insert, Item, Message
 from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
 from promptstore.model.parts import JsonObject, String
+from promptstore.model.rendered import RenderedPrompt
 from promptstore.model.rendering import (
-    RenderedPrompt,
     _Program,
     contract_of,
     merge_values,
@@ -102,6 +102,7 @@ class Prompt:
         is_fallback: Whether this is the caller's own fallback, not a prompt of the store.
         is_unchanged: Whether the write that gave this prompt had nothing to change, and so made no
             commit for it.
+        warnings: What the write that gave this prompt could not do after its commit, as sentences.
         includes: Every prompt that it includes, directly or not, by name.
         limits: The limits of its renders.
     """
@@ -152,6 +153,7 @@ class Prompt:
     label: SkipJsonSchema[str | None] = field(default=None, compare=False)
     is_fallback: SkipJsonSchema[StrictBool] = False
     is_unchanged: SkipJsonSchema[StrictBool] = field(default=False, compare=False)
+    warnings: SkipJsonSchema[tuple[str, ...]] = field(default=(), compare=False)
     includes: SkipJsonSchema[Annotated[Any, BeforeValidator(_included)]] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.model.binding import bind
 from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.parts import ARGUMENTS
-from promptstore.model.values import plain_json
+from promptstore.model.rendered import RenderedPrompt
 from promptstore.model.variables import MISSING, Variable
 from promptstore.template import Budget, Source, Template, compile_template
 
@@ -28,88 +26,6 @@ _ARGUMENTS: Final = frozenset(ARGUMENTS.items())
 
 _LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
 """Keys in a part whose strings are no templates."""
-
-
-@dataclass(slots=True)
-class RenderedPrompt:
-    """What a render made, and which prompt it was made from.
-
-    Attributes:
-        messages: The messages, as the chat APIs take them: dicts with ``role`` and ``content``. A
-            text prompt gives one message of the user. The list belongs to the caller.
-        prompt: The prompt that was rendered.
-    """
-
-    messages: list[dict[str, Any]]
-    prompt: Prompt = field(repr=False)
-    _config: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The prompt's config, passed through: a copy that belongs to the caller."""
-        if self._config is None:
-            self._config = plain_json(self.prompt.config)
-        return self._config
-
-    @property
-    def name(self) -> str | None:
-        """The prompt's name."""
-        return self.prompt.name
-
-    @property
-    def version(self) -> int | None:
-        """The prompt's version, or None where history is not known."""
-        return self.prompt.version
-
-    @property
-    def label(self) -> str | None:
-        """The label that was asked for, or None."""
-        return self.prompt.label
-
-    @property
-    def commit(self) -> str | None:
-        """The commit that made this version, or None where history is not known."""
-        return self.prompt.commit
-
-    @property
-    def snapshot_commit(self) -> str | None:
-        """The commit whose tree the prompt and its includes were read from."""
-        return self.prompt.snapshot_commit
-
-    @property
-    def digest(self) -> str:
-        """The identity of meaning of what was rendered."""
-        return self.prompt.digest
-
-    @property
-    def is_fallback(self) -> bool:
-        """Whether the caller's own fallback was rendered."""
-        return self.prompt.is_fallback
-
-    @property
-    def is_chat(self) -> bool:
-        """Whether it was a chat prompt."""
-        return self.prompt.is_chat
-
-    @property
-    def text(self) -> str:
-        """The text of a rendered text prompt.
-
-        Raises:
-            InvalidArgumentError: It was a chat prompt.
-        """
-        if self.is_chat:
-            subject = f"{self.name!r} is" if self.name else "This is"
-            raise InvalidArgumentError(
-                message=f"{subject} a chat prompt, which has no single text; use .messages"
-            )
-        text: str = self.messages[0]["content"]
-        return text
-
-    def __str__(self) -> str:
-        if not self.is_chat:
-            return self.text
-        return "\n".join(_shown(message) for message in self.messages)
 
 
 def merge_values(given: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -367,9 +283,3 @@ def _refuse_unfit_includes(prompt: Prompt) -> None:
         raise IncludeError(
             target=name, chain=[prompt.name or "this prompt"], reason=reason, code=code
         )
-
-
-def _shown(message: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    return f"[{message.get('role')}]\n{text}"

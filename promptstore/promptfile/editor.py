@@ -60,7 +60,10 @@ def _merged(written: Any, present: Any, wanted: Any) -> Any:
     """Work out what a file shall say: what is written out at its default stays."""
     if same(present, wanted):
         return written
-    if not (isinstance(written, dict) and isinstance(present, dict) and isinstance(wanted, dict)):
+    three = (written, present, wanted)
+    if all(isinstance(value, list) for value in three) and len(set(map(len, three))) == 1:
+        return [_merged(*items) for items in zip(*three, strict=True)]
+    if not all(isinstance(value, dict) for value in three):
         return wanted
     merged = {
         key: _merged(value, present.get(key), wanted[key]) if key in wanted else value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,8 @@ MAX_SECONDS: Final = 60.0
 """How long a body may take to arrive, in seconds."""
 
 _BIG: Final = 64 * 1024
+_LINGER_SECONDS: Final = 1.0
+_MAX_DROPPED: Final = 16 * 1024 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
 _JSON_FIELDS: Final = ("prompt", "config", "edits", "variables", "data", "options")
@@ -43,7 +46,11 @@ class LimitedRequest(Request):
         self._headers["content-type"] = _JSON
 
     async def body(self) -> bytes:
-        """Return the body; an empty one is an empty object.
+        """Return the body; an empty one is an empty object."""
+        return await self.sent() or b"{}"
+
+    async def sent(self) -> bytes:
+        """Return the body as it was sent.
 
         Raises:
             ApiError: 408 for one that does not arrive, 413 for one that is too large.
@@ -55,7 +62,7 @@ class LimitedRequest(Request):
             except TimeoutError:
                 detail = f"The body did not arrive within {MAX_SECONDS:g} seconds."
                 raise _cut_off(408, "request_timeout", detail) from None
-        return self._body or b"{}"
+        return self._body
 
     async def json(self) -> Any:
         """Return what the body says; or a list of the error of one that cannot be understood.
@@ -74,14 +81,16 @@ class LimitedRequest(Request):
         declared = self.headers.get("content-length", "")
         size = int(declared) if declared.isdigit() else 0
         pieces: list[bytes] = []
+        stream = self.stream()
         if size <= self._limit:
             size = 0
-            async for piece in self.stream():
+            async for piece in stream:
                 pieces.append(piece)
                 size += len(piece)
                 if size > self._limit:
                     break
         if size > self._limit:
+            await _drop_rest(stream)
             raise _cut_off(413, "body_too_large", f"The body is larger than {self._limit} bytes.")
         return b"".join(pieces)
 
@@ -120,6 +129,17 @@ class EventRoute(ApiRoute):
     """A route that takes an event; it lists the errors of all fields at once."""
 
     max_body = 5 * 1024 * 1024
+
+
+async def _drop_rest(stream: AsyncIterable[bytes]) -> None:
+    """Take in what is under way for a moment: who still sends does not hear the answer."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            async for piece in stream:
+                dropped += len(piece)
+                if dropped > _MAX_DROPPED:
+                    break
 
 
 def _cut_off(status: int, code: str, detail: str) -> ApiError:

@@ -19,7 +19,7 @@ from promptstore.errors import (
 )
 from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import render_prompt, texts
+from promptstore.model.rendering import render_prompt
 from promptstore.model.versions import PromptInfo
 from promptstore.posthog import requests
 from promptstore.posthog.fields import read_uuid
@@ -35,7 +35,6 @@ from promptstore.store.snapshot import Snapshot
 _log = logging.getLogger("promptstore.server")
 
 _VERSIONS_PAGE: Final = 50
-_MAX_DIFF_LINES: Final = 20_000
 
 
 class Page(NamedTuple):
@@ -229,12 +228,6 @@ def read_diff(project: Project, text: str, query: requests.DiffQuery) -> Shown:
     after = found.latest if query.after is None else query.after
     before = max(1, after - 1) if query.before is None else query.before
     old, new = (_selected(project, found, text, number, None) for number in (before, after))
-    if (
-        sum(one.count("\n") + 1 for prompt in (old, new) for _, one in texts(prompt))
-        > _MAX_DIFF_LINES
-    ):
-        detail = f"More than {_MAX_DIFF_LINES} lines; compare them with `promptstore diff`."
-        raise invalid("too_large", detail)
     changed = diff_prompts(old, new)
     diffs = [{"title": item.title, "diff": item.diff} for item in changed.texts]
     value = {"from": before, "to": after, "changes": list(changed.changes), "texts": diffs}

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.model.names import near_matches
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
 from promptstore.promptfile.yamlreader import Tree, read_yaml

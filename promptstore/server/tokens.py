@@ -13,9 +13,8 @@ from typing import Final, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.git import Patience
 from promptstore.git.identity import parse_signature
-from promptstore.git.locks import exclusive
+from promptstore.git.locks import Deadline, exclusive
 
 Scope: TypeAlias = Literal[
     "llm_prompt:read",
@@ -159,7 +158,7 @@ class TokenFile:
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with exclusive(folder / f"{self.path.name}.lock", Patience(_LOCK_SECONDS)):
+            with exclusive(folder / f"{self.path.name}.lock", Deadline(_LOCK_SECONDS)):
                 _write(self.path, change(_read(self.path)))
         except RepositoryError:
             raise

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, assert_never, get_args
 
 from promptstore.errors import (
+    ConflictError,
     HistoryUnavailableError,
+    IncludeError,
     InvalidArgumentError,
     PromptFileError,
     VersionNotFoundError,
 )
-from promptstore.git import blob_id
+from promptstore.git.reading import blob_id
+from promptstore.history.contents import included_names
 from promptstore.history.sources import File
 from promptstore.model.names import SUFFIX, check_name
 from promptstore.model.prompt import Prompt, PromptLike, to_prompt
@@ -22,7 +25,7 @@ from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from promptstore.store.snapshot import Snapshot
-from promptstore.template import Source, check_syntax
+from promptstore.template import Reference, Source, check_syntax, find_references
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,12 @@ class Deletion:
     Attributes:
         reason: Why, for people who ask for the prompt later. None keeps what is there.
         replaced_by: The name of the prompt to use instead. None keeps what is there.
+        keeps_id: Whether the file keeps its id; one that was renamed takes it along.
     """
 
     reason: str | None = None
     replaced_by: str | None = None
+    keeps_id: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ Planned: TypeAlias = Prompt | bytes | Deletion | Restoration
 
 _Step: TypeAlias = Prompt | File | Deletion | Restoration
 """An edit, with the given bytes of a file as one."""
+
+_MISSING_INCLUDE: Final = "PS301"
 
 Verb: TypeAlias = Literal["Create", "Update", "Delete", "Restore"]
 
@@ -82,19 +89,27 @@ class PlannedFile(NamedTuple):
     note: str = ""
 
     @property
+    def after(self) -> File:
+        """The file as it is to be."""
+        return File(self.path, blob_id(self.data), partial(bytes, self.data))
+
+    @property
     def changes(self) -> bool:
-        """Tell whether the file changes at all."""
+        """Whether the file changes at all."""
         # The same content has the same id, so the file before need not be read.
         return self.before is None or self.before.blob != blob_id(self.data)
 
 
-def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Planned]) -> list[PlannedFile]:
+def plan_edits(
+    base: Snapshot, root: str, edits: Mapping[str, Planned], *, force: bool = False
+) -> list[PlannedFile]:
     """Work out what edits make of the files of a snapshot.
 
     Args:
         base: The prompts as they are.
         root: The prompts' folder in the repository; empty for its top.
         edits: The edits by prompt name.
+        force: Whether includes may be left without what they name.
 
     Returns:
         One file for each edit.
@@ -104,6 +119,8 @@ def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Planned]) -> list[
         InvalidArgumentError: A prompt is no valid one, or nothing that can be saved.
         PromptFileError: Given bytes, or the file to change, are no prompt file.
         TemplateSyntaxError: A text of a saved prompt is not a template of its language.
+        IncludeError: A saved prompt includes what is not there.
+        ConflictError: A deleted prompt is included by others.
         PromptNotFoundError: There is no prompt to delete or to restore.
         VersionNotFoundError: There is no such version to restore.
         HistoryUnavailableError: Old versions cannot be found here.
@@ -115,6 +132,10 @@ def plan_edits(base: Snapshot, root: str, edits: Mapping[str, Planned]) -> list[
         base.prefetch(step for step in steps.values() if isinstance(step, File))
     planned = [_plan(base, name, paths[name], step) for name, step in steps.items()]
     _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
+    if not force:
+        changed = [file for file in planned if file.changes]
+        after = base.overlaid({file.name: file.after for file in changed})
+        _refuse_lost_includes(after, [file.name for file in changed])
     return planned
 
 
@@ -128,6 +149,25 @@ def to_edits(edits: Mapping[str, Edit]) -> dict[str, Planned]:
         name: edit if isinstance(edit, (bytes, Deletion, Restoration)) else to_prompt(edit)
         for name, edit in edits.items()
     }
+
+
+def rename_edits(base: Snapshot, old: str, new: str) -> dict[str, Planned]:
+    """Return the edits that give a prompt another name.
+
+    Args:
+        base: The prompts as they are.
+        old: The prompt's name.
+        new: Its new name.
+
+    Raises:
+        PromptNotFoundError: There is no such prompt.
+        InvalidNameError: The new name cannot be a prompt's name.
+        ConflictError: There is a prompt of the new name.
+    """
+    base.read(old)
+    if base.find(check_name(new)) is not None:
+        raise ConflictError(names=[new], reason="there is a prompt of this name already.")
+    return {new: base.file(old).read(), old: Deletion(replaced_by=new, keeps_id=False)}
 
 
 def default_message(planned: list[PlannedFile]) -> str:
@@ -183,6 +223,7 @@ def _deleted(base: Snapshot, name: str, edit: Deletion) -> bytes:
     present = base.read(name, deleted=True)
     wanted = replace(
         present,
+        id=present.id if edit.keeps_id else None,
         deleted=True,
         deleted_reason=edit.reason or present.deleted_reason,
         replaced_by=edit.replaced_by or present.replaced_by,
@@ -235,6 +276,55 @@ def _alive(data: bytes, path: str) -> bytes:
 def _check_templates(name: str, content: Prompt) -> None:
     for _, text in texts(content):
         check_syntax(Source(text=text, kind=content.template, name=name))
+
+
+def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:
+    """Refuse changes after which an include names what is not there."""
+    prompts = {name: after.read(name, deleted=True) for name in changed}
+    for name, prompt in prompts.items():
+        for target, line in () if prompt.deleted else _includes(prompt):
+            reason = _absence(after, target)
+            if reason:
+                raise IncludeError(
+                    target=target,
+                    chain=[name],
+                    reason=f"{reason}; save it before or in the same commit, or force this",
+                    code=_MISSING_INCLUDE,
+                    line=line,
+                )
+    deleted = {name for name, prompt in prompts.items() if prompt.deleted}
+    listed = after.list_readable()[0] if deleted else []
+    for target in sorted(deleted):
+        users = [
+            str(prompt.name)
+            for prompt in listed
+            if target in included_names(prompt) and target in dict(_includes(prompt))
+        ]
+        if users:
+            raise ConflictError(
+                names=[target],
+                reason=f"it is included by {', '.join(map(repr, users))}. Change what includes it "
+                "first, or force this (force=True, --force).",
+            )
+
+
+def _includes(prompt: Prompt) -> list[Reference]:
+    """List what the texts of a prompt include, with the lines."""
+    return [
+        include
+        for _, text in texts(prompt)
+        for include in find_references(Source(text=text, kind=prompt.template)).includes
+    ]
+
+
+def _absence(after: Snapshot, target: str) -> str:
+    if after.find(target) is None:
+        return "there is no such prompt"
+    try:
+        return "it is deleted" if after.read(target, deleted=True).deleted else ""
+    except PromptFileError:
+        # The other file is broken, which is not this one's fault.
+        return ""
 
 
 def _refuse_twins(base: Snapshot, new: list[str]) -> None:

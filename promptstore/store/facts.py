@@ -10,7 +10,7 @@ from typing import NamedTuple
 from promptstore.errors import (
     PromptFileError,
 )
-from promptstore.git import common_ancestor, resolve_rev
+from promptstore.git.revs import common_ancestor, resolve_rev
 from promptstore.history.labels import (
     LabelTable,
     labels_commit,

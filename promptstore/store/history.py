@@ -7,7 +7,8 @@ from functools import partial
 from typing import NamedTuple
 
 from promptstore.errors import PromptFileError, VersionNotFoundError
-from promptstore.git import Commit, Repository
+from promptstore.git.objects import Commit
+from promptstore.git.reading import Repository
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File

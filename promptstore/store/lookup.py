@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -10,12 +11,14 @@ from typing import Final, Self, TypeAlias
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
+    LabelNotFoundError,
     PromptNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
     VersionNotFoundError,
 )
-from promptstore.git import Repository, resolve_rev
+from promptstore.git.reading import Repository
+from promptstore.git.revs import resolve_rev
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import (
     LabelTable,
@@ -43,7 +46,6 @@ from promptstore.store.arguments import (
     check_zone,
 )
 from promptstore.store.history import History
-from promptstore.store.labelled import LabelledSnapshot
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Limits
 
@@ -54,6 +56,29 @@ DEFAULT_ROOT: Final = "prompts"
 DEFAULT_LOCK_TIMEOUT: Final = 10.0
 _KEPT_SNAPSHOTS: Final = 16
 NOWHERE: Final = RefState(tip=None, title="", labels=None, is_shallow=False)
+
+
+class LabelledSnapshot(Snapshot):
+    """The prompts that have a label, each read as of the commit that the label points at."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        read: Callable[[str], Prompt],
+        cache: ContentCache,
+        labels: Callable[[], LabelTable],
+        limits: Limits,
+    ) -> None:
+        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
+        self._read = read
+
+    def _load(self, name: str) -> Prompt:
+        self.file(name)
+        return self._read(name)
+
+    def _load_all(self) -> None:
+        """Load nothing: each prompt is read as of a commit of its own."""
 
 
 class StoreLookup:
@@ -226,7 +251,13 @@ class StoreLookup:
         return self._snapshot(state, change.commit, title).load(name, deleted=True)
 
     def _get_labelled(self, state: RefState, name: str, label: str) -> Prompt:
-        target = self._labels_at(state).find(label, name)
+        try:
+            target = self._labels_at(state).find(label, name)
+        except LabelNotFoundError as error:
+            newest = self._tip_snapshot(state)
+            if newest.find(name):
+                error.replaced_by = newest.load(name, deleted=True).replaced_by
+            raise
         prompt = self._snapshot(state, target.commit, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)

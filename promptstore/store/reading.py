@@ -14,15 +14,16 @@ from promptstore.errors import (
     InvalidArgumentError,
     NotFoundError,
     PromptFileError,
+    PromptNotFoundError,
     RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.history.sources import (
     FolderSource,
 )
 from promptstore.history.watcher import CachedState, QueryKey
-from promptstore.model.names import check_name
+from promptstore.model.names import SUFFIX, check_name
 from promptstore.model.prompt import (
     Prompt,
     PromptLike,
@@ -30,7 +31,8 @@ from promptstore.model.prompt import (
     own_copy,
     to_prompt,
 )
-from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
+from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import merge_values, render_prompt
 from promptstore.store.arguments import (
     check_arguments,
     check_at,
@@ -258,11 +260,25 @@ class StoreReader(StoreLookup):
         elif rev is None and self._reads_files:
             return self.working_snapshot().load(name, deleted=deleted)
         else:
-            prompt = self._snapshot_of(state, rev).load(name, deleted=deleted)
+            try:
+                prompt = self._snapshot_of(state, rev).load(name, deleted=deleted)
+            except PromptNotFoundError as error:
+                error.note = error.note or self._uncommitted_note(name)
+                raise
         if cached and (rev is None or _fixes_a_commit(rev)):
             # Nothing but the state, and objects that never change, went into it.
             cached.keep(key, prompt)
         return prompt
+
+    def _uncommitted_note(self, name: str) -> str:
+        """Say so where the file of a prompt is there, but not committed."""
+        path = f"{self.root}/{name}{SUFFIX}".removeprefix("/")
+        if not self.has_files or not (self.path / path).is_file():
+            return ""
+        return (
+            f"The file {path} is there, but not committed: `promptstore save {path}` commits it, "
+            "and --worktree (worktree=True) reads it as it is."
+        )
 
     def _fall_back(self, name: str, fallback: Prompt, error: Exception) -> Prompt:
         if name not in self._announced:

@@ -22,7 +22,8 @@ from promptstore.history.sources import File, OverlaidSource, Source
 from promptstore.history.versions import Change
 from promptstore.model.names import check_name, is_name, near_matches
 from promptstore.model.prompt import Prompt, identified, own_copy
-from promptstore.model.rendering import RenderedPrompt, texts
+from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import texts
 from promptstore.model.versions import PromptInfo
 from promptstore.store.arguments import check_arguments
 from promptstore.store.history import History

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Unpack
 
 from promptstore.errors import (
     HistoryUnavailableError,
     ReadOnlyError,
+    RepositoryError,
 )
-from promptstore.git import Repository, blob_id
-from promptstore.history.labels import (
-    Target,
-    check_label,
-)
-from promptstore.history.sources import (
-    File,
-)
+from promptstore.git.reading import Repository
 from promptstore.history.watcher import RefWatcher
 from promptstore.model.names import check_name
-from promptstore.model.prompt import (
-    Prompt,
-    PromptLike,
-    identified,
-    own_copy,
-)
-from promptstore.store.arguments import (
-    check_arguments,
-    check_attribution,
-    check_one_of,
-)
-from promptstore.store.facts import Position, StoreFacts
+from promptstore.model.prompt import Prompt, PromptLike, identified
+from promptstore.store.arguments import check_arguments, check_attribution
+from promptstore.store.facts import Position
+from promptstore.store.labelling import StoreLabels
 from promptstore.store.lookup import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT, Rev
 from promptstore.store.snapshot import Snapshot
 
@@ -42,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LOCK_TIMEOUT", "DEFAULT_ROOT", "Position", "PromptStore", "Rev"]
 
 
-class PromptStore(StoreFacts):
+class PromptStore(StoreLabels):
     """The prompts under one folder of a git repository.
 
     Make one with `PromptStore.open`. Each call asks git anew where the branch is, so a commit by
@@ -85,13 +70,8 @@ class PromptStore(StoreFacts):
         edits = to_edits(edits)
         self._require_writable()
         base = self._tip_snapshot(self._require_state())
-        planned = plan_edits(base, self.root, edits)
-        files = {
-            file.name: File(file.path, blob_id(file.data), partial(bytes, file.data))
-            for file in planned
-            if file.changes
-        }
-        return base.overlaid(files)
+        planned = plan_edits(base, self.root, edits, force=True)
+        return base.overlaid({file.name: file.after for file in planned if file.changes})
 
     def save(
         self,
@@ -99,6 +79,7 @@ class PromptStore(StoreFacts):
         prompt: PromptLike | bytes,
         *,
         expected_version: int | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
         """Create a prompt, or make a new version of it.
@@ -110,11 +91,13 @@ class PromptStore(StoreFacts):
             prompt: Its new content: a prompt, the text of a text prompt, or the messages of a chat
                 prompt; or the bytes of a prompt file, which are kept as they are.
             expected_version: The version that the caller has seen; 0 for a prompt that is new.
+            force: Whether it may include what is not there.
             attribution: See `Attribution`: message, author, committer, authored_at, trailers.
 
         Returns:
             The prompt with its version and commit; `Prompt.is_unchanged` where it said that
-            already, so that there is no commit.
+            already, so that there is no commit. `Prompt.warnings` tells what could not be done
+            after the commit.
 
         Raises:
             ConflictError: The prompt changed meanwhile or is not at the expected version, or its
@@ -122,10 +105,11 @@ class PromptStore(StoreFacts):
             InvalidArgumentError: It is no valid prompt.
             PromptFileError: The bytes are no prompt file.
             TemplateSyntaxError: A text is not a template of its language.
+            IncludeError: It includes what is not there.
             ReadOnlyError: There is no branch to write to.
             RepositoryLockedError: Another process held a lock for too long.
         """
-        return self._commit_one(name, prompt, expected_version, attribution)
+        return self._commit_one(name, prompt, expected_version, attribution, force=force)
 
     def delete(
         self,
@@ -134,6 +118,7 @@ class PromptStore(StoreFacts):
         reason: str | None = None,
         replaced_by: str | None = None,
         expected_version: int | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
         """Set the tombstone of a prompt; its text stays in the file and in history.
@@ -143,6 +128,7 @@ class PromptStore(StoreFacts):
             reason: Why, for people who ask for the prompt later.
             replaced_by: The name of the prompt to use instead.
             expected_version: The version that the caller has seen.
+            force: Whether other prompts may still include it.
             attribution: See `Attribution`.
 
         Returns:
@@ -150,13 +136,14 @@ class PromptStore(StoreFacts):
 
         Raises:
             PromptNotFoundError: There is no such prompt.
+            ConflictError: Other prompts include it.
             PromptStoreError: As for `save`.
         """
         from promptstore.store.edits import Deletion
 
         check_arguments(reason=reason, replaced_by=replaced_by)
         edit = Deletion(reason, replaced_by)
-        return self._commit_one(name, edit, expected_version, attribution)
+        return self._commit_one(name, edit, expected_version, attribution, force=force)
 
     def restore(
         self,
@@ -164,6 +151,7 @@ class PromptStore(StoreFacts):
         *,
         version: int | None = None,
         expected_version: int | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
         """Bring a deleted prompt back, or make an old text the newest version.
@@ -173,6 +161,7 @@ class PromptStore(StoreFacts):
             version: The version whose file becomes the newest one, to the byte but for a
                 tombstone. None takes off the tombstone.
             expected_version: The version that the caller has seen.
+            force: Whether it may include what is not there.
             attribution: See `Attribution`.
 
         Returns:
@@ -188,7 +177,50 @@ class PromptStore(StoreFacts):
 
         check_arguments(version=version)
         edit = Restoration(version)
-        return self._commit_one(name, edit, expected_version, attribution)
+        return self._commit_one(name, edit, expected_version, attribution, force=force)
+
+    def rename(
+        self,
+        old: str,
+        new: str,
+        *,
+        expected_version: int | None = None,
+        force: bool = False,
+        **attribution: Unpack[Attribution],
+    ) -> Prompt:
+        """Give a prompt another name, in one commit.
+
+        The old name keeps a tombstone that says where it went. Labels that point at the newest
+        version come along; those that point at an older one stay, and `Prompt.warnings` names them.
+
+        Args:
+            old: The prompt's name.
+            new: Its new name.
+            expected_version: The version that the caller has seen.
+            force: Whether other prompts may still include the old name.
+            attribution: See `Attribution`.
+
+        Returns:
+            The prompt under its new name.
+
+        Raises:
+            PromptNotFoundError: There is no such prompt.
+            ConflictError: There is a prompt of the new name, or others include the old one.
+            PromptStoreError: As for `save`.
+        """
+        from promptstore.store.edits import rename_edits
+
+        check_arguments(expected_version=expected_version)
+        check_attribution(attribution)
+        _, watcher = self._require_writable()
+        base = self._tip_snapshot(watcher.refresh().state)
+        edits = rename_edits(base, check_name(old), new)
+        if not attribution.get("message"):
+            attribution["message"] = f"Rename {old} to {new}"
+        expected = {} if expected_version is None else {old: expected_version}
+        done = self.commit(edits, expected_versions=expected, base=base, force=force, **attribution)
+        warnings = self._take_labels_along(base.read(old), done[new], attribution)
+        return identified(done[new], warnings=(*done[new].warnings, *warnings))
 
     def commit(
         self,
@@ -196,6 +228,7 @@ class PromptStore(StoreFacts):
         *,
         expected_versions: Mapping[str, int] | None = None,
         base: Snapshot | None = None,
+        force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> dict[str, Prompt]:
         """Edit many prompts in one commit, or none of them.
@@ -205,6 +238,7 @@ class PromptStore(StoreFacts):
             expected_versions: See `save`, by prompt name.
             base: The snapshot that the edits were made for: a prompt that changed since is a
                 conflict. None is the branch as it is now.
+            force: Whether includes may be left without what they name.
             attribution: See `Attribution`.
 
         Returns:
@@ -233,146 +267,36 @@ class PromptStore(StoreFacts):
             return self._tip_snapshot(state._replace(tip=tip))
 
         writer = Writer(repository, branch, self.root, self._lock_timeout, snapshot_at)
-        written = writer.write(base, edits, expected_versions or {}, attribution)
-        watcher.invalidate()
-        result = self._tip_snapshot(state._replace(tip=written.commit))
-        prompts = {name: result.read(name, deleted=True) for name in edits}
+        written = writer.write(base, edits, expected_versions or {}, attribution, force=force)
+        warnings = written.warnings
+        try:
+            watcher.invalidate()
+            result = self._tip_snapshot(state._replace(tip=written.commit))
+            prompts = {name: result.read(name, deleted=True) for name in edits}
+        except (RepositoryError, HistoryUnavailableError) as error:
+            # It is committed, whatever cannot be read afterwards.
+            warnings = (*warnings, f"the commit {written.commit} was made, but then: {error}")
+            after = base.overlaid(written.changed)
+            prompts = {name: after.read(name, deleted=True) for name in edits}
         return {
-            name: prompt if name in written.changed else identified(prompt, is_unchanged=True)
+            name: identified(prompt, is_unchanged=name not in written.changed, warnings=warnings)
             for name, prompt in prompts.items()
         }
 
-    def set_label(
-        self,
-        name: str,
-        label: str,
-        *,
-        version: int | None = None,
-        rev: Rev | None = None,
-        expected: int | None = None,
-        **attribution: Unpack[Attribution],
-    ) -> Prompt:
-        """Point a label at a version of a prompt; see `set_labels`.
-
-        Args:
-            name: The prompt's name.
-            label: The label, such as ``production``.
-            version: The version; None is the newest one.
-            rev: The rev or time to take the newest version of instead. Not with a version.
-            expected: The version that the label must point at now; 0 for none.
-            attribution: See `Attribution`.
-
-        Returns:
-            The prompt as the label gives it from now on.
-
-        Raises:
-            ConflictError: The label points at another version by now. Nothing was changed.
-            PromptStoreError: As for `set_labels`.
-        """
-        check_name(name)
-        check_arguments(label=label, version=version, rev=rev, expected=expected)
-        check_one_of(version=version, rev=rev)
-        wanted = {} if expected is None else {name: expected}
-        target = rev if version is None else version
-        return self.set_labels(label, {name: target}, expected=wanted, **attribution)[name]
-
-    def set_labels(
-        self,
-        label: str,
-        versions: Mapping[str, int | Rev | None],
-        *,
-        expected: Mapping[str, int] | None = None,
-        **attribution: Unpack[Attribution],
-    ) -> dict[str, Prompt]:
-        """Point a label at versions of many prompts in one commit.
-
-        A version named by number is read at the commit that made it, the newest one at the tip of
-        the branch (or the rev) as it is now, includes too.
-
-        Args:
-            label: The label.
-            versions: By prompt name the version's number; or a rev or time, whose newest version
-                it is; or None for the newest one of the branch.
-            expected: The version that the label must point at now, by prompt name; 0 for none.
-            attribution: See `Attribution`.
-
-        Returns:
-            The prompts as the label gives them from now on.
-
-        Raises:
-            InvalidArgumentError: The label's name cannot be one.
-            PromptNotFoundError: There is no such prompt, or it is deleted.
-            VersionNotFoundError: It has no such version.
-            HistoryUnavailableError: Versions cannot be counted here.
-            ConflictError: The label was moved meanwhile, or is not at the expected version.
-            RepositoryError: As for `save`.
-        """
-        check_label(label)
-        check_arguments(versions=versions, expected_by_name=expected)
-        check_attribution(attribution)
-        self._require_history(self._require_state())
-        targets = {name: self._target(name, wanted) for name, wanted in versions.items()}
-        self._move_label(label, targets, expected, attribution)
-        state = self._require_state()
-        return {name: own_copy(self._get_labelled(state, name, label)) for name in targets}
-
-    def remove_label(
-        self,
-        name: str,
-        label: str,
-        *,
-        expected: int | None = None,
-        **attribution: Unpack[Attribution],
-    ) -> None:
-        """Take a label off a prompt; see `remove_labels`.
-
-        Args:
-            name: The prompt's name.
-            label: The label.
-            expected: The version that the label must point at now.
-            attribution: See `Attribution`.
-
-        Raises:
-            PromptStoreError: As for `remove_labels`.
-        """
-        check_name(name)
-        check_arguments(label=label, expected=expected)
-        wanted = {} if expected is None else {name: expected}
-        self.remove_labels(label, [name], expected=wanted, **attribution)
-
-    def remove_labels(
-        self,
-        label: str,
-        names: Sequence[str],
-        *,
-        expected: Mapping[str, int] | None = None,
-        **attribution: Unpack[Attribution],
-    ) -> None:
-        """Take a label off many prompts in one commit.
-
-        Args:
-            label: The label.
-            names: The prompts' names; they may be deleted.
-            expected: The version that the label must point at now, by prompt name.
-            attribution: See `Attribution`.
-
-        Raises:
-            LabelNotFoundError: A prompt does not have the label.
-            ConflictError: The label was moved meanwhile.
-            RepositoryError: As for `save`.
-        """
-        check_label(label)
-        check_arguments(names=names, expected_by_name=expected)
-        check_attribution(attribution)
-        self._move_label(label, dict.fromkeys(names), expected, attribution)
-
     def _commit_one(
-        self, name: str, edit: Edit, expected_version: int | None, attribution: Attribution
+        self,
+        name: str,
+        edit: Edit,
+        expected_version: int | None,
+        attribution: Attribution,
+        *,
+        force: bool,
     ) -> Prompt:
         check_name(name)
         check_arguments(expected_version=expected_version)
         expected = {} if expected_version is None else {name: expected_version}
-        return self.commit({name: edit}, expected_versions=expected, **attribution)[name]
+        done = self.commit({name: edit}, expected_versions=expected, force=force, **attribution)
+        return done[name]
 
     def _require_writable(self) -> tuple[Repository, RefWatcher]:
         if self._repository is None or self._watcher is None:
@@ -380,31 +304,3 @@ class PromptStore(StoreFacts):
                 path=str(self.path), reason="this is a plain folder. Run `git init` in it."
             )
         return self._repository, self._watcher
-
-    def _target(self, name: str, wanted: int | Rev | None) -> Target:
-        """Find what a label is to point at."""
-        if isinstance(wanted, int):
-            prompt = self._get_version(self._require_state(), check_name(name), wanted)
-            if prompt.deleted:
-                raise self.snapshot(prompt.snapshot_commit).deleted(prompt)
-        else:
-            commit = None if wanted is None else self._resolve(wanted)
-            prompt = self._at(commit or self._require_state().tip).read(name)
-        if prompt.version is None or prompt.snapshot_commit is None:
-            raise HistoryUnavailableError(reason="so a label has no version to point at.")
-        return Target(prompt.version, prompt.snapshot_commit)
-
-    def _move_label(
-        self,
-        label: str,
-        targets: Mapping[str, Target | None],
-        expected: Mapping[str, int] | None,
-        attribution: Attribution,
-    ) -> None:
-        from promptstore.store.writing import LabelWriter
-
-        repository = self._require_repository()
-        writer = LabelWriter(repository, self._lock_timeout)
-        writer.move(label, targets, expected or {}, attribution)
-        if self._watcher:
-            self._watcher.invalidate()

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
-from promptstore.errors import ConflictError, HistoryUnavailableError, InvalidArgumentError
-from promptstore.git import (
-    CommitNote,
-    FileChange,
-    Patience,
-    Repository,
-    choose_signatures,
-    update_branch,
+from promptstore.errors import (
+    ConflictError,
+    HistoryUnavailableError,
+    InvalidArgumentError,
+    PromptFileError,
+    RepositoryError,
 )
-from promptstore.git.message import compose_message
+from promptstore.git.commits import FileChange
+from promptstore.git.filters import Filters
+from promptstore.git.identity import CommitNote, choose_signatures, compose_message
+from promptstore.git.locks import Deadline
+from promptstore.git.reading import Repository, translated
+from promptstore.git.writing import Update, update_ref
 from promptstore.history.labels import BRANCH, Target, labels_commit, plan_moves, read_labels
+from promptstore.history.sources import File
+from promptstore.promptfile.reader import loads
 from promptstore.store.edits import Planned, PlannedFile, default_message, plan_edits
 from promptstore.store.snapshot import Snapshot
 
@@ -46,11 +51,13 @@ class Written:
 
     Attributes:
         commit: The commit whose tree holds the result: the new one, or the one that held it before.
-        changed: The names of the prompts that changed.
+        changed: The files that changed, by prompt name.
+        warnings: What could not be done after the commit.
     """
 
     commit: str
-    changed: frozenset[str]
+    changed: Mapping[str, File]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class Writer:
         edits: Mapping[str, Planned],
         expected: Mapping[str, int],
         attribution: Attribution,
+        *,
+        force: bool = False,
     ) -> Written:
         """Make one commit of edits.
 
@@ -85,6 +94,7 @@ class Writer:
             edits: The edits by prompt name.
             expected: The version that a prompt must be at, by name; 0 for one that never was.
             attribution: Who commits, and what the commit says.
+            force: Whether includes may be left without what they name.
 
         Raises:
             ConflictError: A prompt changed since the base, or is at another version than expected,
@@ -93,8 +103,8 @@ class Writer:
         """
         if not edits:
             raise InvalidArgumentError(message="there is nothing to commit: no edits are given")
-        planned = plan_edits(base, self.root, edits)
-        changed = [file for file in planned if file.changes]
+        planned = plan_edits(base, self.root, edits, force=force)
+        changed = self._cleaned([file for file in planned if file.changes], base.commit)
         note = _note(self.repository, attribution, default_message(changed or planned))
         for name in expected:
             # It brings the index of versions up, for which no other writer shall wait.
@@ -105,11 +115,34 @@ class Writer:
             _check_base(planned, base, now, expected)
             return [FileChange(file.name, file.path, file.data) for file in changed]
 
-        commit = update_branch(
-            self.repository, self.branch, plan, note, patience=Patience(self.lock_timeout)
+        update = update_ref(
+            self.repository,
+            f"refs/heads/{self.branch}",
+            plan,
+            note,
+            deadline=Deadline(self.lock_timeout),
         )
-        names = frozenset(file.name for file in changed)
-        return Written(commit or base.commit or "", names)
+        files = {file.name: file.after for file in changed}
+        return Written(update.commit or base.commit or "", files, update.warnings)
+
+    def _cleaned(self, files: Sequence[PlannedFile], commit: str | None) -> list[PlannedFile]:
+        """Apply the content filters of .gitattributes, unless git would then hold no prompts."""
+        with translated(self.repository.git_dir):
+            filters = Filters(self.repository.handle, commit)
+            cleaned = [file._replace(data=filters.clean(file.path, file.data)) for file in files]
+        for before, after in zip(files, cleaned, strict=True):
+            try:
+                if after.data != before.data:
+                    loads(after.data, after.path)
+            except PromptFileError as error:
+                raise RepositoryError(
+                    path=after.path,
+                    reason="the content filter that .gitattributes names for it leaves git with "
+                    "what is no prompt file, and promptstore reads what git has. Take it out of "
+                    f"the filter with the line `{after.path} -filter` at the end of "
+                    ".gitattributes.",
+                ) from error
+        return cleaned
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,55 +159,66 @@ class LabelWriter:
 
     def move(
         self,
-        label: str,
-        targets: Mapping[str, Target | None],
-        expected: Mapping[str, int],
+        moves: Mapping[str, Mapping[str, Target | None]],
+        expected: Mapping[str, Mapping[str, int]],
         attribution: Attribution,
-    ) -> str | None:
-        """Make one commit of moves of a label.
+    ) -> Update:
+        """Make one commit of moves of labels.
 
         Args:
-            label: The label.
-            targets: Where it is to point, by prompt name; None takes it away.
-            expected: The version that it must point at now, by prompt name; 0 for none.
+            moves: Where a label is to point, by label and prompt name; None takes it away.
+            expected: The version that it must point at now, by label and prompt name; 0 for none.
             attribution: Who commits, and what the commit says.
 
         Returns:
-            The commit on the labels branch, or None where nothing changed.
+            What came of it.
 
         Raises:
-            PromptStoreError: As for `plan_moves` and `update_branch`.
+            PromptStoreError: As for `plan_moves` and `update_ref`.
         """
         start = labels_commit(self.repository)
-        note = _note(self.repository, attribution, _label_message(label, targets))
+        note = _note(self.repository, attribution, _label_message(moves))
 
         def plan(tip: str | None) -> Sequence[FileChange]:
             if tip not in (None, start):
-                self._check(label, targets, start, tip)
-            return plan_moves(self.repository, tip or start, label, targets, expected)
+                self._check(moves, start, tip)
+            return [
+                change
+                for label, targets in moves.items()
+                for change in plan_moves(
+                    self.repository, tip or start, label, targets, expected.get(label, {})
+                )
+            ]
 
-        return update_branch(
+        return update_ref(
             self.repository,
-            BRANCH,
+            f"refs/heads/{BRANCH}",
             plan,
             note,
-            patience=Patience(self.lock_timeout),
+            deadline=Deadline(self.lock_timeout),
             start=start,
         )
 
-    def _check(self, label: str, names: Iterable[str], start: str | None, tip: str | None) -> None:
-        """See that nobody else moved the label of the same prompts meanwhile."""
-        before, now = (self._targets(commit, label) for commit in (start, tip))
-        moved = [name for name in names if before.get(name) != now.get(name)]
-        if moved:
-            raise ConflictError(
-                names=moved,
-                reason=f"somebody else moved the label {label!r} meanwhile. Look again, then "
-                "move it.",
-            )
-
-    def _targets(self, commit: str | None, label: str) -> Mapping[str, Target]:
-        return read_labels(self.repository, commit).targets.get(label, {}) if commit else {}
+    def _check(
+        self,
+        moves: Mapping[str, Mapping[str, Target | None]],
+        start: str | None,
+        tip: str | None,
+    ) -> None:
+        """See that nobody else moved the same labels of the same prompts meanwhile."""
+        before, now = (
+            read_labels(self.repository, commit).targets if commit else {}
+            for commit in (start, tip)
+        )
+        for label, targets in moves.items():
+            old, new = before.get(label, {}), now.get(label, {})
+            moved = [name for name in targets if old.get(name) != new.get(name)]
+            if moved:
+                raise ConflictError(
+                    names=moved,
+                    reason=f"somebody else moved the label {label!r} meanwhile. Look again, then "
+                    "move it.",
+                )
 
 
 def _note(repository: Repository, attribution: Attribution, default: str) -> CommitNote:
@@ -183,7 +227,8 @@ def _note(repository: Repository, attribution: Attribution, default: str) -> Com
     )
     text = attribution.get("message")
     message = compose_message(default if text is None else text, attribution.get("trailers") or {})
-    return CommitNote(author, committer, message, attribution.get("authored_at"))
+    authored_at = attribution.get("authored_at")
+    return CommitNote(author.at(authored_at) if authored_at else author, committer, message)
 
 
 def _check_base(
@@ -226,12 +271,17 @@ def _blob(snapshot: Snapshot, name: str) -> str | None:
     return file.blob if file else None
 
 
-def _label_message(label: str, targets: Mapping[str, Target | None]) -> str:
-    lines = [_move_sentence(label, name, target) for name, target in targets.items()]
+def _label_message(moves: Mapping[str, Mapping[str, Target | None]]) -> str:
+    lines = [
+        _move_sentence(label, name, target)
+        for label, targets in moves.items()
+        for name, target in targets.items()
+    ]
     if len(lines) == 1:
         return lines[0]
-    listed = (f"- {line}" for line in lines)
-    return "\n".join([f"Move {label} of {len(lines)} prompts", "", *listed])
+    names = {name for targets in moves.values() for name in targets}
+    title = f"Move {', '.join(moves)} of {len(names)} prompts"
+    return "\n".join([title, "", *(f"- {line}" for line in lines)])
 
 
 def _move_sentence(label: str, name: str, target: Target | None) -> str:

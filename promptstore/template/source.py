@@ -146,19 +146,22 @@ class Budget:
 
     Args:
         limits: The limits to start from.
+
+    Attributes:
+        output: How many characters the result may still have.
     """
 
-    __slots__ = ("_limits", "_output", "_steps")
+    __slots__ = ("_limits", "_steps", "output")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._output = limits.max_output
+        self.output = limits.max_output
         self._steps = limits.max_steps
 
     def spend_output(self, characters: int) -> None:
         """Spend characters of the result."""
-        self._output -= characters
-        if self._output < 0:
+        self.output -= characters
+        if self.output < 0:
             self._fail("max_output", f"{self._limits.max_output:,} characters of text")
 
     def spend(self, steps: int) -> None:

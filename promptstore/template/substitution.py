@@ -122,14 +122,17 @@ class Substitution:
 
     def render(self, values: Mapping[str, Any], optional: Collection[str], budget: Budget) -> str:
         """Fill the template; see `Template.render`."""
-        pieces, write, spend_output = self._pieces.copy(), self._write, budget.spend_output
-        spend_output(self._length)
+        pieces, write, left = self._pieces.copy(), self._write, budget.output
+        length = self._length
         try:
             for place, name in self._places:
                 pieces[place] = text = write(values[name])
-                spend_output(len(text))
+                length += len(text)
+                if length > left:
+                    break
         except KeyError:
             raise self._missing(values, optional) from None
+        budget.spend_output(length)
         return "".join(pieces)
 
     def _missing(

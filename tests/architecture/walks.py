@@ -108,11 +108,62 @@ def walk_check(folder: Path) -> list[str]:
     return walk(action)
 
 
-WALKS = {
+def walk_request(folder: Path, method: str, body: object = None) -> list[str]:
+    """Return the walk of one request by name to a server that was asked for another one before."""
+    import asyncio
+
+    import httpx
+
+    from promptstore.server.app import create_app
+    from promptstore.server.projects import open_projects
+    from promptstore.server.settings import ProjectSettings
+    from promptstore.server.tokens import TokenFile
+
+    tokens = TokenFile(folder / "tokens.json")
+    scopes = ["llm_prompt:read", "llm_prompt:write"]
+    _, key = tokens.create("Ada Example <ada@example.com>", scopes, [1])
+    app = create_app(open_projects([ProjectSettings(1, make_repository(folder).path)]), tokens)
+    names = "/api/environments/@current/llm_prompts/name"
+
+    async def ask(method: str, name: str, body: object = None) -> None:
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+            answer = await client.request(method, f"http://localhost{names}/{name}/", json=body)
+            assert answer.status_code == 200, answer.text
+
+    asyncio.run(ask("GET", "support__reply"))
+    return walk(lambda: asyncio.run(ask(method, "greeting", body)))
+
+
+def walk_push(folder: Path) -> list[str]:
+    """Return the walk of a sync that pushes one prompt."""
+    from promptstore.posthog.sync import RemotePrompts, Sync, SyncOptions, SyncRules
+    from tests.sync.listening import listening
+    from tests.sync.project import FakeProject
+
+    store = promptstore.PromptStore.open(make_repository(folder).path)
+    rules = SyncRules(only=("greeting",))
+    with listening(FakeProject()) as server, server.client() as client:
+
+        def action() -> None:
+            sync = Sync(store, RemotePrompts(client), "posthog", rules)
+            report = sync.apply(sync.compare(), SyncOptions(directions=["push"]))
+            assert [result.outcome for result in report.results] == ["done"]
+
+        return walk(action)
+
+
+WALKS: dict[str, Callable[[Path], list[str]]] = {
     "open and first get": walk_get,
     "first render with logic": walk_render,
     "save in a checked-out clone": walk_save,
     "check of two files": walk_check,
+    "HTTP read by name": lambda folder: walk_request(folder, "GET"),
+    "sync push of one prompt": walk_push,
+    "PATCH": lambda folder: walk_request(
+        folder, "PATCH", {"base_version": 1, "prompt": "Good day {{name}}"}
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from promptstore import PromptStore
-from promptstore.git import Repository
+from promptstore.git.reading import Repository
 from promptstore.history.versions import VersionIndex, index_file
 from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places

@@ -29,7 +29,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from promptstore.git import create_repository
+from promptstore.git.reading import create_repository
 from promptstore.model.prompt import Prompt
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects

@@ -19,11 +19,11 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress
 
-from promptstore.git import create_repository
+from promptstore.git.reading import create_repository
 from promptstore.model.prompt import Prompt
-from promptstore.posthog.remote import PostHogClient
-from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.client import PostHogClient
 from promptstore.posthog.sync import Sync, SyncOptions, chosen
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.server.app import create_app
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
@@ -108,7 +108,7 @@ def new_store(path: Path) -> PromptStore:
 
 def synced(store: PromptStore, client: PostHogClient, title: str) -> Run:
     """Sync once, with a progress bar."""
-    sync = Sync(store, PromptsOfRemote(client), "own")
+    sync = Sync(store, RemotePrompts(client), "own")
     began, computed = time.perf_counter(), time.process_time()
     comparison, options = sync.compare(), SyncOptions()
     steps = chosen(comparison, options)

@@ -42,6 +42,7 @@ def clone(repo: GitRepo, server: Listening) -> GitRepo:
 @pytest.fixture
 def run(clone: GitRepo, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("POSTHOG_PERSONAL_API_KEY", KEY)
+    monkeypatch.setenv("PROMPTSTORE_ALLOWED_HOSTS", "127.0.0.1")
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["-C", str(clone.path), "sync", *arguments])
@@ -168,7 +169,8 @@ def test_a_remote_without_configs_is_told_and_loses_none(
     assert json.loads(run("plan", "--json").stdout)["configs_kept"] == ["mine"]
     server.project.edit("mine", "Theirs")
     assert run("pull").exit_code == 0
-    assert "Theirs\nconfig:\n  model: gpt-x" in clone.git("show", "HEAD:prompts/mine.yaml")
+    kept = json.loads(clone.git("show", "HEAD:prompts/mine.yaml"))
+    assert (kept["prompt"], kept["config"]) == ("Theirs", {"model": "gpt-x"})
 
 
 def test_many_deletions_need_a_yes(run: Run, clone: GitRepo, server: Listening) -> None:
@@ -263,3 +265,54 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(run: Run, clone: GitRepo) -> No
     assert code == 0
     assert b"Syncing" in shown
     assert b"posthog: 14 done" in shown
+
+
+class TestWhereTheKeyGoes:
+    """A pull request may edit the configuration, and somebody looks at it with ``sync plan``."""
+
+    def attack(self, clone: GitRepo, **values: str) -> None:
+        lines = [f'{key} = "{value}"' for key, value in values.items()]
+        clone.commit({".promptstore.toml": "\n".join(["[remotes.posthog]", *lines, ""])})
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "https://evil.example",
+            "https://us.posthog.com.evil.example",
+            "https://evilposthog.com",
+            "https://evil.example#.posthog.com",
+            "https://evil.example\\\\.posthog.com",
+            "https://us.posthog.com@evil.example",
+            "http://us.posthog.com",
+            "http://127.0.0.2",
+        ],
+    )
+    def test_a_pull_request_sends_it_nowhere(
+        self, run: Run, clone: GitRepo, monkeypatch: pytest.MonkeyPatch, host: str
+    ) -> None:
+        monkeypatch.setattr("socket.getaddrinfo", _refuse_network)
+        self.attack(clone, host=host)
+        assert isinstance(run("plan").exception, InvalidArgumentError)
+
+    @pytest.mark.parametrize("variable", ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "HOME"])
+    def test_a_pull_request_sends_no_other_secret(
+        self, run: Run, clone: GitRepo, server: Listening, variable: str
+    ) -> None:
+        self.attack(clone, host=server.url, key_env=variable)
+        assert "key_env names a variable POSTHOG_… or PROMPTSTORE_…" in str(run("plan").exception)
+        assert server.requests == []
+
+    def test_the_user_allows_a_host(
+        self, run: Run, clone: GitRepo, server: Listening, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("PROMPTSTORE_ALLOWED_HOSTS")
+        refused = str(run("plan").exception)
+        hint = "git config --global --add promptstore.allowedHost 127.0.0.1"
+        assert f"If you trust that host: `{hint}`" in refused
+        assert server.requests == []
+        clone.git("config", *hint.split()[3:])
+        assert run("plan").exit_code == 0
+
+
+def _refuse_network(*_arguments: object, **_named: object) -> None:
+    pytest.fail("the network was asked")

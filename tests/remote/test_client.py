@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -25,9 +26,9 @@ from promptstore.errors import (
     RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.posthog.remote import LogAttribute, Patience, PostHogClient
-from promptstore.posthog.remote.pace import Pace
-from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.posthog.client import LogAttribute, PostHogClient, RetryPolicy
+from promptstore.posthog.client.project import RateLimiter
+from promptstore.posthog.sync.remote import RemotePrompts
 
 KEY = "phx_a_secret_key"
 ROW = {
@@ -108,7 +109,21 @@ def test_what_is_no_key_is_refused_unshown(key: str) -> None:
     assert not key or key not in str(caught.value).replace("no key", "")
 
 
-@pytest.mark.parametrize("host", ["us.posthog.com", "ftp://x", "https://", "https://me:pw@x"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "us.posthog.com",
+        "ftp://x",
+        "https://",
+        "https://me:pw@x",
+        "https://x:port",
+        "https://[::1",
+        "https://evil.example\\.posthog.com",
+        "http://us.posthog.com",
+        "http://192.168.1.2",
+        "http://127.0.0.1.evil.example",
+    ],
+)
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         PostHogClient(host, KEY)
@@ -144,7 +159,7 @@ def test_an_error_has_the_servers_words(
         answer = httpx.Response(status, headers={"Location": "https://other.example/x?token=1"})
     else:
         answer = httpx.Response(status, json=body)
-    client = Script(answer).client(patience=Patience(attempts=1))
+    client = Script(answer).client(policy=RetryPolicy(attempts=1))
     with client, pytest.raises(kind) as caught:
         client.get_prompt("a")
     assert said in str(caught.value)
@@ -161,7 +176,7 @@ def test_an_error_has_the_servers_words(
 )
 def test_an_answer_that_is_none_of_the_api(body: bytes) -> None:
     answer = httpx.Response(200, content=body)
-    client = Script(answer).client(patience=Patience(attempts=1))
+    client = Script(answer).client(policy=RetryPolicy(attempts=1))
     with client, pytest.raises(RemoteAnswerError):
         client.get_prompt("a")
 
@@ -221,11 +236,11 @@ def test_a_refusal_is_not_repeated(status: int) -> None:
 
 def test_repeats_are_bounded_and_spread() -> None:
     script = Script(*[REFUSED] * 9)
-    patience = Patience(attempts=4, first_pause=1, longest_pause=3)
-    with script.client(patience=patience) as client, pytest.raises(RemoteUnreachableError):
+    policy = RetryPolicy(attempts=4, first_pause=1, longest_pause=3)
+    with script.client(policy=policy) as client, pytest.raises(RemoteUnreachableError):
         read(client)
     assert len(script.asked) == 4
-    bounds = [(0.5, 1), (1, 2), (1.5, 3)]
+    bounds = [(0, 1), (0, 2), (0, 3)]
     assert all(
         low <= pause <= high for (low, high), pause in zip(bounds, script.pauses, strict=True)
     )
@@ -268,10 +283,10 @@ def test_how_long_to_wait_is_seconds_or_a_date(header: str, least: float, most: 
 @pytest.mark.parametrize("header", ["soon", "", "nan", "inf", "Fri, 99 Dec 1999 23:59:59 GMT"])
 def test_what_is_no_time_counts_as_none(header: str) -> None:
     script = Script(httpx.Response(429, json={}, headers={"Retry-After": header}), ok())
-    patience = Patience(first_pause=1)
-    with script.client(patience=patience) as client:
+    policy = RetryPolicy(first_pause=1)
+    with script.client(policy=policy) as client:
         read(client)
-    assert 0.5 <= script.pauses[0] <= 1
+    assert 0 <= script.pauses[0] <= 1
 
 
 def test_a_date_far_away_is_not_waited_for() -> None:
@@ -301,7 +316,7 @@ def test_pages_are_followed_on_the_same_host() -> None:
 def test_pages_that_never_end_are_noticed() -> None:
     again = "https://host.example/?offset=2"
     script = Script(page(["a"], again), page(["b"], again), page(["b"], again))
-    with script.client() as client, pytest.raises(RemoteAnswerError, match="in circles"):
+    with script.client() as client, pytest.raises(RemoteAnswerError, match="never end"):
         list(client.list_prompts())
 
 
@@ -379,6 +394,91 @@ def body_of(script: Script) -> Any:
     return json.loads(script.asked[-1].content)
 
 
+def bomb(pulled: list[int]) -> Iterator[bytes]:
+    """Yield gzip that unpacks to 4.7 GB of zeros: one packed megabyte, again and again."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    yield packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(4_700):
+        pulled.append(len(piece))
+        yield piece
+
+
+@pytest.mark.parametrize("act", [read, write])
+def test_a_small_answer_does_not_unpack_to_gigabytes(act: Act) -> None:
+    pulled: list[int] = []
+    answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=bomb(pulled))
+    script = Script(answer)
+    client = script.client(policy=RetryPolicy(attempts=1))
+    with client, pytest.raises(RemoteAnswerError, match="more than 67,108,864 bytes") as caught:
+        act(client)
+    assert len(pulled) == 65
+    assert caught.value.may_have_written == (act is write)
+    assert script.asked[0].headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate", "br", "zstd"])
+def test_only_one_layer_of_gzip_is_unpacked(encoding: str) -> None:
+    pulled: list[int] = []
+    answer = httpx.Response(200, headers={"Content-Encoding": encoding}, content=bomb(pulled))
+    client = Script(answer).client(policy=RetryPolicy(attempts=1))
+    with client, pytest.raises(RemoteAnswerError, match="an encoding that was not asked for"):
+        read(client)
+    assert pulled == []
+
+
+def test_an_answer_that_drips_ends_at_the_deadline() -> None:
+    now = [0.0]
+
+    def drip() -> Iterator[bytes]:
+        while True:
+            now[0] += 9.0
+            yield b" "
+
+    script = Script(httpx.Response(200, content=drip()), ok())
+    policy = RetryPolicy(timeout=10, deadline=60)
+    client = script.client(policy=policy, clock=lambda: now[0])
+    with client, pytest.raises(RemoteUnreachableError, match="more than 60 seconds"):
+        read(client)
+    assert now == [63.0]
+    assert script.pauses == []
+
+
+def test_retries_and_pauses_end_at_the_deadline() -> None:
+    now = [0.0]
+    slow = httpx.Response(429, json={}, headers={"Retry-After": "40"})
+    script = Script(slow, slow, ok())
+    transport = httpx.MockTransport(script)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    policy = RetryPolicy(deadline=60)
+    with (
+        PostHogClient(
+            "https://host.example",
+            KEY,
+            transport=transport,
+            policy=policy,
+            sleep=sleep,
+            clock=lambda: now[0],
+        ) as client,
+        pytest.raises(RemoteThrottledError),
+    ):
+        read(client)
+    assert now == [40.0]
+    assert script.asked[1].extensions["timeout"]["read"] == 20.0
+
+
+def test_pages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptstore.posthog.client.client.MAX_PAGES", 3)
+    pages = [page(["a"], f"https://host.example/?offset={number}") for number in range(1, 9)]
+    script = Script(*pages)
+    with script.client() as client, pytest.raises(RemoteAnswerError, match="never end"):
+        list(client.list_prompts())
+    assert len(script.asked) == 3
+
+
 def test_text_repr() -> None:
     script = Script(ok({"text": "INPUT:\n", "metadata": {"char_count": 7, "truncated": False}}))
     with script.client() as client:
@@ -403,7 +503,10 @@ def test_log_attributes() -> None:
     with script.client() as client:
         found = client.log_attributes(search="lev", date_range={"date_from": "-1h"}, limit=1)
         oldest = client.log_attributes()
-    assert (found.results, found.count) == ((LogAttribute("level", "log_attribute"),), 5)
+    assert (found.results, found.count) == (
+        [LogAttribute.model_validate(rows[0])],
+        5,
+    )
     assert oldest.count == 1
     query = dict(script.asked[0].url.params)
     assert query == {"search": "lev", "dateRange": '{"date_from": "-1h"}', "limit": "1"}
@@ -434,16 +537,16 @@ def test_publishing_keeps_a_pace() -> None:
         pauses.append(seconds)
         now[0] += seconds
 
-    pace = Pace(30, clock=lambda: now[0], sleep=sleep)
+    pace = RateLimiter(30, clock=lambda: now[0], sleep=sleep)
     for _ in range(30):
-        pace.keep()
+        pace.wait()
     assert pauses == []
     now[0] = 20.0
-    pace.keep()
+    pace.wait()
     assert pauses == [40.0]
-    unbound = Pace(0, clock=lambda: now[0], sleep=sleep)
+    unbound = RateLimiter(0, clock=lambda: now[0], sleep=sleep)
     for _ in range(100):
-        unbound.keep()
+        unbound.wait()
     assert pauses == [40.0]
 
 
@@ -451,11 +554,11 @@ def test_publishing_keeps_a_pace() -> None:
 def test_a_server_that_refuses_to_bring_a_prompt_back_cannot(status: int) -> None:
     script = Script(httpx.Response(status, json={"detail": "No."}))
     with script.client() as client:
-        assert PromptsOfRemote(client).unarchive("a") is None
+        assert RemotePrompts(client).unarchive("a") is None
 
 
 def test_reading_for_a_sync_puts_no_reference_in_place() -> None:
     script = Script(ok())
     with script.client() as client:
-        PromptsOfRemote(client).read("a")
+        RemotePrompts(client).read("a")
     assert dict(script.asked[0].url.params) == {"resolve": "false"}

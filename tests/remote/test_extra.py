@@ -11,7 +11,7 @@ real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "httpx" else real(name, *rest)
 from promptstore.errors import MissingExtraError
 try:
-    import promptstore.posthog.remote
+    import promptstore.posthog.client
 except MissingExtraError as error:
     print(error)
 """

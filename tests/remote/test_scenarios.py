@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from promptstore.errors import RemoteError
-from promptstore.posthog.remote import Patience, PostHogClient, PromptHistory, RemotePrompt
+from promptstore.posthog.client import PostHogClient, PromptHistory, RemotePrompt, RetryPolicy
 
 FOLDER = Path(__file__).parent.parent / "data" / "posthog_api"
 USER = {
@@ -215,8 +215,8 @@ def server() -> Iterator[_Server]:
 @pytest.fixture(scope="module")
 def client(server: _Server) -> Iterator[PostHogClient]:
     host = f"http://127.0.0.1:{server.server_address[1]}"
-    patience = Patience(attempts=1)
-    with PostHogClient(host, "phx_x", 1, patience=patience, publishes_per_minute=0) as made:
+    policy = RetryPolicy(attempts=1)
+    with PostHogClient(host, "phx_x", 1, policy=policy, publishes_per_minute=0) as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""The picture of a comment in the README is what `review` writes about that change today."""
+"""The picture of a comment in the guide team.md is what `review` writes about that change today."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CHANGE = {
 
 
 def pictured() -> str:
-    readme = (TOP / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- review -->\n(.*?)<!-- end -->", readme, re.DOTALL)
+    page = (TOP / "docs" / "guides" / "team.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- review -->\n(.*?)<!-- end -->", page, re.DOTALL)
     assert block
     return block[1]
 

@@ -1,8 +1,7 @@
-"""A writer in a clone, people at the remote, and a mirror that reads, as the README says."""
+"""A writer in a clone, people at the remote, and a mirror that reads, as the guide says."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -10,18 +9,19 @@ import pytest
 
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
+from tests.docs.blocks import DOCS, named_block
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import assert_tidy, configure
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+PAGE = DOCS / "guides" / "server.md"
 
 
-def lines(mark: str, remote: Path) -> list[str]:
-    """Give the commands of a block of the README, but those of promptstore itself."""
-    block = re.search(rf"<!-- {mark} -->\n  ```\n(.*?)\n  ```", README, re.DOTALL)
-    assert block
-    text = block[1].replace("https://git.example.com/team/prompts.git", remote.as_uri())
-    return [line for line in text.replace("\n  ", "\n").strip().split("\n") if "serve" not in line]
+def lines(word: str, remote: Path) -> list[str]:
+    """Return the commands of a block of the guide, but those of promptstore itself."""
+    text = named_block(PAGE, word).text
+    text = text.replace("https://git.example.com/team/prompts.git", remote.as_uri())
+    commands = [line.removeprefix("$ ") for line in text.splitlines()]
+    return [command for command in commands if "serve" not in command]
 
 
 def shell(folder: Path, *commands: str) -> subprocess.CompletedProcess[str]:
@@ -34,10 +34,10 @@ def remote(repo: GitRepo, tmp_path: Path) -> GitRepo:
     return repo.clone(tmp_path / "remote" / "prompts.git", "--bare")
 
 
-def test_what_the_readme_says_about_several_machines(
+def test_what_the_guide_says_about_several_machines(
     remote: GitRepo, repo: GitRepo, tmp_path: Path
 ) -> None:
-    clone, *push = lines("serve-clone", remote.path)
+    clone, *push = lines("clone", remote.path)
     assert shell(tmp_path, clone, push[0]).returncode == 0
     writer = configure(GitRepo(tmp_path / "prompts.git"))
     store = PromptStore.open(writer.path, branch="api")
@@ -48,7 +48,7 @@ def test_what_the_readme_says_about_several_machines(
     repo.commit({"prompts/people.yaml": "prompt: Written by people\n"})
     repo.git("push", "--quiet", "origin", "main")
 
-    done = shell(tmp_path, *lines("serve-merge", remote.path))
+    done = shell(tmp_path, *lines("merge", remote.path))
     assert done.returncode == 0, done.stderr
     assert shell(tmp_path, push[1]).returncode == 0
 
@@ -64,10 +64,10 @@ def test_what_the_readme_says_about_several_machines(
 def test_a_merge_does_not_take_back_what_the_server_wrote_meanwhile(
     remote: GitRepo, repo: GitRepo, tmp_path: Path
 ) -> None:
-    shell(tmp_path, *lines("serve-clone", remote.path))
+    shell(tmp_path, *lines("clone", remote.path))
     writer = configure(GitRepo(tmp_path / "prompts.git"))
     store = PromptStore.open(writer.path, branch="api")
-    *before, update, remove = lines("serve-merge", remote.path)
+    *before, update, remove = lines("merge", remote.path)
     assert shell(tmp_path, *before).returncode == 0
     old = writer.git("rev-parse", "api")
     repo.git("remote", "add", "origin", remote.path.as_uri())
@@ -79,6 +79,6 @@ def test_a_merge_does_not_take_back_what_the_server_wrote_meanwhile(
     assert shell(writer.path, f"old={old}", update).returncode != 0
     assert store.get("summarise").prompt == "Written meanwhile"
     assert shell(writer.path, remove).returncode == 0
-    assert shell(tmp_path, *lines("serve-merge", remote.path)).returncode == 0
+    assert shell(tmp_path, *lines("merge", remote.path)).returncode == 0
     assert store.get("summarise").version == 2
     assert store.get("people").version == 1

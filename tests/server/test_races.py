@@ -13,8 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from promptstore.git import Patience
-from promptstore.git.locks import exclusive
+from promptstore.git.locks import Deadline, exclusive
 from promptstore.server.routes import common as asked
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
@@ -101,7 +100,7 @@ def test_writers_who_wait_do_not_keep_readers_waiting(server: Server, repo: GitR
         reader, *writers = [stack.enter_context(server.client()) for _ in range(WAITING + 1)]
         assert publish(reader, 1) == 200
         pool = stack.enter_context(ThreadPoolExecutor(WAITING))
-        with exclusive(lock, Patience(5)):
+        with exclusive(lock, Deadline(5)):
             written = [pool.submit(publish, writer, 2) for writer in writers]
             for number in range(1, 21):
                 # Each asks what was not asked before, so that it takes a thread.
@@ -121,7 +120,7 @@ def test_a_write_does_not_wait_for_its_turn_for_ever(
         one, other = (stack.enter_context(server.client()) for _ in range(2))
         assert one.patch(name, json={"base_version": 1, "prompt": "two"}).status_code == 200
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        with exclusive(repo.path / ".git" / "promptstore" / "write.lock", Patience(5)):
+        with exclusive(repo.path / ".git" / "promptstore" / "write.lock", Deadline(5)):
             body = {"base_version": 2, "prompt": "three"}
             answers = [pool.submit(client.patch, name, json=body) for client in (one, other)]
             done, _ = wait(answers, return_when=FIRST_COMPLETED)

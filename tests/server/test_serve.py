@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import PromptStoreError
+from tests.docs.blocks import DOCS, TOP, named_block
 from tests.gitrepo import GitRepo
 
 READ = "/api/environments/@current/llm_prompts/name/summarise/"
@@ -180,17 +181,19 @@ def test_several_projects_from_a_file(repo: GitRepo, tmp_path: Path) -> None:
         )
 
 
-def test_what_the_readme_shows_is_so(tmp_path: Path) -> None:
-    top = Path(__file__).parent.parent.parent
-    readme = (top / "README.md").read_text(encoding="utf-8")
-    example = re.search(r"<!-- serve-example -->\n```python\n(.*?)```", readme, re.DOTALL)
-    paths = re.findall(r"^curl 'http://127.0.0.1:8000(.*)'$", readme, re.MULTILINE)
-    assert example
+def test_what_the_guide_shows_is_so(tmp_path: Path) -> None:
+    page = DOCS / "guides" / "server.md"
+    command = named_block(page, "command").text.strip().partition(" && .venv/bin/promptstore ")[2]
+    paths = re.findall(
+        r"http://127\.0\.0\.1:8000(.*)'$", named_block(page, "reads").text, re.MULTILINE
+    )
     assert len(paths) == 2
-    with served(GitRepo(top), "--no-auth") as (_, url):
+    with served(GitRepo(TOP), *command.split()[1:]) as (_, url):
         for path in paths:
             assert httpx.get(url + path).status_code == 200
-        program = example[1].replace("http://127.0.0.1:8000", url) + "\nprint(found.source)"
-        command = [sys.executable, "-c", program]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        program = named_block(page, "sdk").text.replace("http://127.0.0.1:8000", url)
+        done = subprocess.run(
+            [sys.executable, "-c", f"{program}\nprint(found.source)"],
+            capture_output=True, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
     assert (done.stdout, done.stderr) == ("api\n", "")

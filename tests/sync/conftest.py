@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.posthog.sync import Comparison, Report, Sync, SyncOptions, SyncRules
-from promptstore.posthog.sync.sides import Remote
+from promptstore.posthog.sync import Comparison, RemotePrompts, Report, Sync, SyncOptions, SyncRules
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
@@ -23,14 +22,14 @@ class Pair:
     repo: GitRepo
     store: PromptStore
     project: FakeProject
-    remote: Remote  # type: ignore[type-arg]
+    remote: RemotePrompts
     rules: SyncRules
 
     @property
-    def sync(self) -> Sync:  # type: ignore[type-arg]
+    def sync(self) -> Sync:
         return Sync(self.store, self.remote, "posthog", self.rules)
 
-    def compare(self) -> Comparison:  # type: ignore[type-arg]
+    def compare(self) -> Comparison:
         return self.sync.compare()
 
     def plan(self) -> list[str]:

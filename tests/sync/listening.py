@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from promptstore.posthog.remote import Patience, PostHogClient
+from promptstore.posthog.client import PostHogClient, RetryPolicy
 from tests.sync.project import FakeProject
 
 KEY = "phx_key_of_the_tests"
@@ -60,11 +60,11 @@ class Listening:
 
     def client(self, attempts: int = 1, timeout: float = 30) -> PostHogClient:
         """Make a client that does not pause."""
-        patience = Patience(timeout=timeout, attempts=attempts)
+        policy = RetryPolicy(timeout=timeout, attempts=attempts)
         # Certificates are not asked for here, and take long to load.
         transport = httpx.HTTPTransport(verify=False)
         return PostHogClient(
-            self.url, KEY, 1, patience=patience, transport=transport, sleep=lambda _seconds: None
+            self.url, KEY, 1, policy=policy, transport=transport, sleep=lambda _seconds: None
         )
 
 

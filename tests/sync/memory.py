@@ -1,8 +1,8 @@
-"""A remote in memory, without HTTP, which satisfies what a sync needs by its shape."""
+"""A remote in memory, without HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,8 +12,9 @@ from promptstore.errors import (
     RemoteRejectedError,
     RemoteUnreachableError,
 )
-from promptstore.posthog.remote import RemotePrompt
-from promptstore.posthog.remote.answers import read_prompt
+from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.sync import RemotePrompts
 from tests.sync.project import FakeProject, RefusalError
 
 _T = TypeVar("_T")
@@ -21,18 +22,20 @@ _KINDS = {400: RemoteRejectedError, 404: RemoteNotFoundError, 409: RemoteConflic
 
 
 @dataclass
-class MemoryRemote:
+class MemoryRemote(RemotePrompts):
     """The prompts of a project, with faults at chosen calls.
 
     Attributes:
         project: The project.
         faults: At which call, counted from 1, the answer is lost: ``before`` or ``after`` the work.
         calls: How many calls there were.
+        is_native: False, since PostHog holds no files.
     """
 
     project: FakeProject
     faults: dict[int, str] = field(default_factory=dict)
     calls: int = 0
+    is_native: bool = False
 
     @property
     def keeps_config(self) -> bool:
@@ -50,32 +53,34 @@ class MemoryRemote:
 
         return self._call(look)
 
-    def create(
-        self, name: str, text: str, config: Mapping[str, Any], description: str
-    ) -> RemotePrompt:
+    def create(self, name: str, content: RemoteContent, description: str) -> RemotePrompt:
         body: dict[str, Any] = {
             "name": name,
-            "prompt": text,
+            "prompt": content.text,
             "version_description": description,
         }
-        if config:
-            body["config"] = dict(config)
-        return self._call(lambda: read_prompt(self.project.create(body)), writes=True)
+        if content.config:
+            body["config"] = content.config
+        return self._call(
+            lambda: RemotePrompt.model_validate(self.project.create(body)), writes=True
+        )
 
-    def publish(
-        self, seen: RemotePrompt, text: str, config: Mapping[str, Any], description: str
-    ) -> RemotePrompt:
+    def publish(self, seen: RemotePrompt, content: RemoteContent, description: str) -> RemotePrompt:
         if self.project.dialect == "seed":
             self._check_unchanged(seen)
-            body: dict[str, Any] = {"prompt": text}
-            return self._call(lambda: read_prompt(self.project.patch(seen.id, body)), writes=True)
+            body: dict[str, Any] = {"prompt": content.text}
+            return self._call(
+                lambda: RemotePrompt.model_validate(self.project.patch(seen.id, body)), writes=True
+            )
         body = {
             "base_version": seen.version,
-            "prompt": text,
-            "config": dict(config) or None,
+            "prompt": content.text,
+            "config": content.config or None,
             "version_description": description,
         }
-        return self._call(lambda: read_prompt(self.project.publish(seen.name, body)), writes=True)
+        return self._call(
+            lambda: RemotePrompt.model_validate(self.project.publish(seen.name, body)), writes=True
+        )
 
     def archive(self, seen: RemotePrompt) -> None:
         self._check_unchanged(seen)
@@ -85,7 +90,9 @@ class MemoryRemote:
         if self.project.dialect == "seed" or not self.project.unarchives:
             return None
         try:
-            return self._call(lambda: read_prompt(self.project.unarchive(name)), writes=True)
+            return self._call(
+                lambda: RemotePrompt.model_validate(self.project.unarchive(name)), writes=True
+            )
         except RemoteNotFoundError:
             return None
 
@@ -100,7 +107,7 @@ class MemoryRemote:
             raise RemoteConflictError(request="reading", detail="it moved")
 
     def _row(self, name: str, version: int | None = None) -> RemotePrompt:
-        return read_prompt(self.project.row(name, version))
+        return RemotePrompt.model_validate(self.project.row(name, version))
 
     def _call(self, work: Callable[[], _T], *, writes: bool = False) -> _T:
         self.calls += 1

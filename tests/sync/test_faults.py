@@ -7,20 +7,24 @@ import os
 import random
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from promptstore.errors import PromptStoreError
-from promptstore.posthog.remote import Patience, PostHogClient
-from promptstore.posthog.remote.prompts import PromptsOfRemote
+from promptstore.errors import PromptStoreError, RepositoryLockedError
+from promptstore.posthog.client import PostHogClient, RetryPolicy
+from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.sync import SyncRules
+from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.state import RemoteRecord, RemoteState
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import die_at, fork
-from tests.sync.conftest import Pair, file
+from tests.sync.conftest import Pair, begin, file
 from tests.sync.listening import FAULTS, KEY, KILLS, Listening, RefusingTransport, listening
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
@@ -35,6 +39,7 @@ COMING_BACK: dict[str, list[set[tuple[str, str]]]] = {
     # A server that says 404 seems to be one that cannot bring prompts back.
     "current": [{("unarchive", "back"), ("publish", "back")}, {("create", "back")}],
 }
+STATE = "refs/promptstore/remotes/posthog"
 TEXTS = {
     "back": "back 2", "up": "up 2", "mine": "mine 1", "down": "down 2", "theirs": "theirs 1",
     "kept1": "kept1 1", "kept2": "kept2 1",
@@ -110,7 +115,7 @@ def server() -> Iterator[Listening]:
 
 def attempt(pair: Pair, client: PostHogClient) -> None:
     """Sync once; whatever a fault brings is an error of ours or a failed step."""
-    pair.remote = PromptsOfRemote(client)
+    pair.remote = RemotePrompts(client)
     said = ""
     with client:
         try:
@@ -180,8 +185,8 @@ def test_a_connection_refused_at_every_request(scene: Scene, server: Listening) 
         pair = scene.again()
         server.project = pair.project
         transport = RefusingTransport(number)
-        patience = Patience(attempts=1)
-        attempt(pair, PostHogClient(server.url, KEY, 1, patience=patience, transport=transport))
+        policy = RetryPolicy(attempts=1)
+        attempt(pair, PostHogClient(server.url, KEY, 1, policy=policy, transport=transport))
         attempt(pair, server.client())
         assert_settled(pair)
         if transport.left > 0:
@@ -196,7 +201,7 @@ def test_faults_that_pass_are_not_even_noticed(scene: Scene, server: Listening) 
     server.requests.clear()
     server.faults = {1: "500", 2: "reset", 4: "429"}
     with server.client(attempts=4) as client:
-        pair.remote = PromptsOfRemote(client)
+        pair.remote = RemotePrompts(client)
         assert pair.run().is_clean
     assert_settled(pair)
 
@@ -262,7 +267,7 @@ def test_a_process_killed_while_it_writes_files(
 
     def work(_output: int) -> None:
         pair.store = PromptStore.open(pair.repo.path)
-        pair.remote = PromptsOfRemote(server.client())
+        pair.remote = RemotePrompts(server.client())
         die_at(event)
         pair.run()
 
@@ -270,3 +275,113 @@ def test_a_process_killed_while_it_writes_files(
     attempt(pair, server.client())
     assert_settled(pair)
     assert pair.repo.git("fsck", "--strict", "--no-dangling") == ""
+
+
+def test_a_process_killed_while_it_holds_the_lock_of_the_state(repo: GitRepo) -> None:
+    pair = begin(repo, "current")
+    pair.commit(a=file("One"))
+    lock = repo.path / ".git" / f"{STATE}.lock"
+
+    def kill(_frame: FrameType, _event: str, _argument: object) -> None:
+        if lock.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work(_output: int) -> None:
+        pair.store = PromptStore.open(repo.path)
+        sys.setprofile(kill)
+        pair.run()
+
+    assert fork(work).wait() == -signal.SIGKILL
+    assert lock.exists()
+    assert pair.run().is_clean
+    assert set(pair.compare().known) == {"a"}
+    assert not lock.exists()
+
+
+def test_a_lock_that_is_not_ours_stays(repo: GitRepo) -> None:
+    pair = begin(repo, "current")
+    pair.commit(a=file("One"))
+    lock = repo.path / ".git" / f"{STATE}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    os.utime(lock, (0, 0))
+    state = RemoteState(pair.store.repository, "posthog", "prompts", lock_timeout=0.05)
+    record = RemoteRecord(RemoteContent("x"), False, "a", "id", 1)
+    with pytest.raises(RepositoryLockedError):
+        state.record({"a": record})
+    assert lock.exists()
+
+
+class TestASyncThatWasKilledBeforeItRecorded:
+    """The other side has what was brought over, and nobody knows: then somebody edits again."""
+
+    @pytest.fixture(params=["seed", "current"])
+    def pair(self, repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
+        pair = begin(repo, request.param)
+        pair.commit(a=file("One"), b=file("B"), c=file("C"), d=file("D"))
+        pair.run()
+        return pair
+
+    def run_killed(self, pair: Pair) -> None:
+        """Sync, and forget what was recorded of it."""
+        state = pair.repo.git("rev-parse", STATE)
+        assert pair.run().is_clean
+        pair.repo.git("update-ref", STATE, state)
+
+    def test_an_edit_in_git_after_a_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        self.run_killed(pair)
+        pair.commit(a=file("Three"))
+        assert pair.plan() == ["push update a"]
+        assert pair.run().is_clean
+        assert pair.project.texts()["a"] == "Three"
+
+    @pytest.mark.parametrize("pair", ["current"], indirect=True)
+    def test_a_text_in_git_that_came_back_after_a_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        self.run_killed(pair)
+        pair.commit(a=file("One"))
+        assert pair.plan() == ["push update a"]
+
+    def test_a_text_that_git_had_in_between_may_come_from_the_remote(self, pair: Pair) -> None:
+        for text in ("Two", "One"):
+            pair.commit(a=file(text))
+        pair.project.edit("a", "Two")
+        assert pair.plan() == ["pull update a"]
+
+    def test_an_edit_in_git_after_a_first_push(self, pair: Pair) -> None:
+        pair.commit(new=file("New"))
+        self.run_killed(pair)
+        pair.commit(new=file("Newer"))
+        assert pair.plan() == ["push update new"]
+
+    def test_an_edit_in_git_after_a_pull(self, pair: Pair) -> None:
+        pair.project.edit("a", "Two")
+        self.run_killed(pair)
+        pair.commit(a=file("Three"))
+        assert pair.plan() == ["push update a"]
+
+    def test_a_prompt_that_comes_back_after_it_was_archived(self, pair: Pair) -> None:
+        pair.commit(a=file("One", deleted=True))
+        self.run_killed(pair)
+        pair.commit(a=file("Two"))
+        assert pair.plan() == ["push restore a"]
+        assert pair.run().is_clean
+        assert pair.project.texts()["a"] == "Two"
+
+    @pytest.mark.parametrize("pair", ["current"], indirect=True)
+    def test_an_edit_on_the_remote_after_a_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        self.run_killed(pair)
+        for text in ("Three", "Four"):
+            pair.project.edit("a", text)
+        assert pair.plan() == ["pull update a"]
+        pair.commit(a=file("Ours"))
+        assert pair.plan() == ["conflict settle a"]
+
+    def test_an_old_text_that_came_back_there_is_no_push(self, pair: Pair) -> None:
+        pair.commit(a=file("Two"))
+        pair.run()
+        pair.commit(a=file("Three"))
+        pair.project.edit("a", "One")
+        assert pair.plan() == ["conflict settle a"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.posthog.remote.prompts import PromptsOfRemote
 from promptstore.posthog.sync import SyncRules
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.sync.conftest import Pair, file
@@ -26,7 +26,7 @@ def test_no_more_requests_than_there_are_pages_and_changes(
             repo,
             PromptStore.open(repo.path),
             server.project,
-            PromptsOfRemote(client),
+            RemotePrompts(client),
             SyncRules(),
         )
         assert pair.run().is_clean

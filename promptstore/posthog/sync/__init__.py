@@ -1,28 +1,24 @@
 """Two-way sync of a store with a remote prompts API, planned before it is applied.
 
-`plan` is a pure function of three mappings from name to digest; `Sync` compares both sides with
-what they were at the last sync (a commit on ``refs/promptstore/remotes/NAME``) and does the steps
-one by one.
+`plan` is a pure function of three mappings from name to digest: base, local and remote. `Sync`
+finds them (the base is a commit on ``refs/promptstore/remotes/NAME``) and does the steps.
 """
 
 from __future__ import annotations
 
-from promptstore.posthog.sync.comparison import Comparison, SyncRules
+from promptstore.posthog.sync.codec import SyncRules
+from promptstore.posthog.sync.comparison import Comparison
 from promptstore.posthog.sync.engine import Report, Result, Sync, SyncOptions, chosen, is_held
-from promptstore.posthog.sync.naming import NameRule
-from promptstore.posthog.sync.planning import DELETED, Digests, Step, plan
-from promptstore.posthog.sync.sides import Person, Remote, Row
+from promptstore.posthog.sync.plan import DELETED, Digests, Step, plan
+from promptstore.posthog.sync.remote import RemotePrompts
 
 __all__ = [
     "DELETED",
     "Comparison",
     "Digests",
-    "NameRule",
-    "Person",
-    "Remote",
+    "RemotePrompts",
     "Report",
     "Result",
-    "Row",
     "Step",
     "Sync",
     "SyncOptions",

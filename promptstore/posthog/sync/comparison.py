@@ -1,104 +1,88 @@
-"""Both sides and what they were at the last sync, laid beside each other."""
+"""The base, the local and the remote side of every prompt, and the plan that follows."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import partial
-from typing import Any, Final, Generic
+import difflib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Final
 
-from promptstore.compare.merge import (
-    MergeConflictError,
-    merge_mappings,
-    merge_messages,
-    merge_text_values,
-)
 from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.model.prompt import Prompt
-from promptstore.model.values import FrozenDict, freeze, thaw
-from promptstore.posthog.sync.bases import BranchPast, find_bases
-from promptstore.posthog.sync.encoding import Wire, encode, read_messages
-from promptstore.posthog.sync.naming import NameRule
-from promptstore.posthog.sync.planning import DELETED, Step, plan
-from promptstore.posthog.sync.sides import AnyRow, Remote
-from promptstore.posthog.sync.state import Held, RemoteState, refuse_unkeepable
+from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.sync.bases import BranchHistory, find_bases
+from promptstore.posthog.sync.codec import Codec, SyncRules, content_lines
+from promptstore.posthog.sync.plan import DELETED, Step, plan
+from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.state import RemoteRecord, RemoteState, refuse_unkeepable
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 _LARGE: Final = 100_000
 """From how many characters on a text may be too large for a file, however it is written."""
 
-
-@dataclass(frozen=True, slots=True)
-class SyncRules:
-    """How the prompts of one remote are kept in step.
-
-    Attributes:
-        naming: How names are spelled there.
-        only: Patterns such as ``support/*``; empty takes all prompts.
-        as_source: Whether templates go out as they are, logic and includes too.
-    """
-
-    naming: NameRule = field(default_factory=NameRule)
-    only: tuple[str, ...] = ()
-    as_source: bool = False
-
-    def takes(self, name: str) -> bool:
-        """Tell whether a prompt takes part."""
-        return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
+_MAX_MISSED: Final = 20
+"""How many versions of a remote are looked at for one that was pushed and not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalPrompt:
     """One prompt in git.
 
     Attributes:
         prompt: The prompt.
-        wire: What a remote would hold of it.
+        content: What the remote would hold of it.
     """
 
     prompt: Prompt
-    wire: Wire
+    content: RemoteContent
 
     @property
     def digest(self) -> str:
         """The digest, or `DELETED`."""
-        return DELETED if self.prompt.deleted else self.wire.digest
+        return DELETED if self.prompt.deleted else self.content.digest
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Generic[AnyRow]):
+class SeenPrompt:
     """One prompt on the remote.
 
     Attributes:
         row: What the remote said.
-        wire: What it holds.
+        content: What it holds.
     """
 
-    row: AnyRow
-    wire: Wire
+    row: RemotePrompt
+    content: RemoteContent
 
-    def held(self, taken_in: str | None = None, before: Held | None = None) -> Held:
-        """Give it as a state to remember.
+    @property
+    def digest(self) -> str:
+        """The digest."""
+        return self.content.digest
+
+    def record(self, synced: str | None = None, before: RemoteRecord | None = None) -> RemoteRecord:
+        """Return it as a record to remember.
 
         Args:
-            taken_in: The commit with which git's side has seen it.
+            synced: The commit at which git's side is in step with it.
             before: What was remembered so far, of which the labels are kept.
         """
-        row, labels = self.row, before.labels if before else FrozenDict()
-        return Held(self.wire, False, row.name, row.id, row.version, taken_in, labels=labels)
+        row, labels = self.row, before.labels if before else {}
+        return RemoteRecord(
+            self.content, False, row.name, row.id, row.version, synced, labels=labels
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison(Generic[AnyRow]):
-    """Both sides, and what is to be done.
+class Comparison:
+    """The three sides of each prompt, and what is to be done.
 
     Attributes:
         snapshot: The store's side as of one commit.
         branch: What the store's branch has held.
-        keeps_config: Whether the remote has a place for configs.
+        codec: How the remote holds prompts.
         known: What the remote held at the last sync, by name in git.
         base: What both sides were at the last sync that this branch has taken in.
         local: The prompts in git.
@@ -109,70 +93,65 @@ class Comparison(Generic[AnyRow]):
     """
 
     snapshot: Snapshot
-    branch: BranchPast
-    keeps_config: bool
-    known: Mapping[str, Held]
-    base: Mapping[str, Held]
-    local: Mapping[str, Local]
-    remote: Mapping[str, Seen[AnyRow]]
+    branch: BranchHistory
+    codec: Codec
+    known: Mapping[str, RemoteRecord]
+    base: Mapping[str, RemoteRecord]
+    local: Mapping[str, LocalPrompt]
+    remote: Mapping[str, SeenPrompt]
     refused: Mapping[str, str]
     steps: tuple[Step, ...]
-    merges: Mapping[str, Wire]
+    merges: Mapping[str, RemoteContent]
 
     @property
-    def agreed(self) -> dict[str, Held]:
+    def agreed(self) -> dict[str, RemoteRecord]:
         """What both sides hold alike, where the last sync does not know it yet."""
         open_names = {step.name for step in self.steps} | self.refused.keys()
-        agreed: dict[str, Held] = {}
+        agreed: dict[str, RemoteRecord] = {}
         for name in self.remote.keys() - open_names:
-            held = self.seen(name)
+            record = self.record(name)
             before = self.known.get(name)
-            if before is None or before.identity != held.identity:
-                agreed[name] = held
+            if before is None or before.identity != record.identity:
+                agreed[name] = record
         for name in self.known.keys() - self.remote.keys() - open_names:
             if not self.known[name].deleted:
                 agreed[name] = archived(self.known[name], self.snapshot.commit)
         return agreed
 
-    def wire_of(self, row: AnyRow) -> Wire:
-        """Give what the remote holds of a prompt."""
-        return wire_of(row, keeps_config=self.keeps_config)
+    def seen(self, row: RemotePrompt) -> SeenPrompt:
+        """Return an answer of the remote with what it holds."""
+        return SeenPrompt(row, self.codec.read(row))
 
-    def seen(self, name: str, taken_in: str | None = None) -> Held:
-        """Give what the remote holds as a state that git's side has seen.
+    def record(self, name: str, synced: str | None = None) -> RemoteRecord:
+        """Return what the remote holds as a record that git's side is in step with.
 
         Args:
             name: The prompt's name.
-            taken_in: The commit with which it has; None for that of the snapshot.
+            synced: The commit at which it is; None for that of the snapshot.
         """
-        commit = taken_in or self.snapshot.commit
-        return self.remote[name].held(commit, self.known.get(name))
+        return self.remote[name].record(synced or self.snapshot.commit, self.known.get(name))
+
+    def show(self, name: str) -> str:
+        """Return what differs between git and the remote, as a unified diff of their lines."""
+        local, seen = self.local.get(name), self.remote.get(name)
+        here = content_lines(local.content) if local and not local.prompt.deleted else []
+        there = content_lines(seen.content) if seen else []
+        return "\n".join(difflib.unified_diff(here, there, "git", "remote", lineterm=""))
 
 
-def archived(held: Held, taken_in: str | None) -> Held:
-    """Give the state of a prompt that the remote holds no more.
+def archived(record: RemoteRecord, synced: str | None) -> RemoteRecord:
+    """Return the record of a prompt that the remote holds no more.
 
     Args:
-        held: What it held last.
-        taken_in: The commit with which git's side has seen that.
+        record: What it held last.
+        synced: The commit at which git's side is in step with that.
     """
-    return Held(held.wire, True, held.spelling, held.id, held.version, taken_in)
-
-
-def wire_of(row: AnyRow, *, keeps_config: bool) -> Wire:
-    """Give what a remote holds of a prompt; JSON content as its JSON text."""
-    content: Any = thaw(row.prompt)
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    config = (row.config or FrozenDict()) if keeps_config else FrozenDict()
-    return Wire(text, config)
+    return replace(record, deleted=True, synced=synced, pending=None, labels={})
 
 
 def compare(
-    store: PromptStore,
-    state: RemoteState,
-    remote: Remote[AnyRow],
-    rules: SyncRules,
-) -> Comparison[AnyRow]:
+    store: PromptStore, state: RemoteState, remote: RemotePrompts, rules: SyncRules
+) -> Comparison:
     """Look at both sides and at the state of the last sync, and plan.
 
     Args:
@@ -186,112 +165,95 @@ def compare(
     """
     snapshot = store.snapshot()
     rows = remote.fetch()
-    keeps_config = remote.keeps_config
+    codec = Codec(rules.as_source, remote.keeps_config, remote.is_native)
+    records = state.read(codec)
+    known = {name: record for name, record in records.items() if rules.takes(name)}
     refused: dict[str, str] = {}
-    known = {
-        name: held
-        for name, held in state.read(keeps_config=keeps_config).items()
-        if rules.takes(name)
-    }
-    there: dict[str, Seen[AnyRow]] = {}
+    there: dict[str, SeenPrompt] = {}
     for row in rows:
-        with _noting(refused, row.name, rules.naming.to_local) as name:
-            if name is None or not rules.takes(name):
-                continue
-            seen = there[name] = Seen(row, wire_of(row, keeps_config=keeps_config))
-            if name not in known or known[name].wire.digest != seen.wire.digest:
-                refuse_unkeepable(name, seen.wire)
-    here: dict[str, Local] = {}
+        with _noting(refused, row.name):
+            name = rules.to_local(row.name)
+            with _noting(refused, name):
+                if rules.takes(name):
+                    seen = there[name] = SeenPrompt(row, codec.read(row))
+                    if name not in known or known[name].content.digest != seen.digest:
+                        refuse_unkeepable(name, seen.content)
+    here: dict[str, LocalPrompt] = {}
     for name in filter(rules.takes, snapshot.names()):
-        with _noting(refused, name, lambda name: name):
-            prompt = snapshot.read(name, deleted=True)
-            wire = _encoded(prompt, rules, keeps_config=keeps_config)
-            if not prompt.deleted:
-                rules.naming.to_remote(name)
-                if len(wire.text) + len(str(wire.config)) > _LARGE:
-                    refuse_unkeepable(name, wire)
-            here[name] = Local(prompt, wire)
-    branch = BranchPast(
-        store,
-        state.remote,
-        snapshot.commit or store.position().tip,
-        partial(encode, keeps_config=keeps_config, as_source=rules.as_source),
-    )
+        with _noting(refused, name):
+            here[name] = _local(name, snapshot.read(name, deleted=True), codec, rules)
+    branch = BranchHistory(store, state.remote, snapshot.commit or store.position().tip, codec)
+
+    def missed(name: str, after: int) -> Iterator[RemoteRecord]:
+        newest = there[name].row
+        first = max(after, newest.version - 1 - _MAX_MISSED)
+        for number in range(newest.version - 1, first, -1):
+            found = remote.read(newest.name, number)
+            if found is not None:
+                yield SeenPrompt(found, codec.read(found)).record()
+
     base = find_bases(
         known,
-        {name: item.digest for name, item in here.items()},
-        {name: seen.held() for name, seen in there.items()},
+        {name: local.digest for name, local in here.items()},
+        {name: seen.record() for name, seen in there.items()},
         branch,
-        partial(state.past, keeps_config=keeps_config),
+        sources={
+            name: (seen.row.version_description or "").partition(" ")[0]
+            for name, seen in there.items()
+        },
+        past=lambda names: state.past(names, codec),
+        missed=missed,
     )
     _refuse_twins(refused, here, there)
-    steps = plan(*(_digests(side, refused) for side in (base, here, there)))
-    merges = {
-        step.name: merged
-        for step in steps
-        if step.direction == "conflict"
-        and (merged := _merged(step.name, base, here, there)) is not None
-    }
+    steps = plan(
+        *(
+            {name: item.digest for name, item in side.items() if name not in refused}
+            for side in (base, here, there)
+        )
+    )
     return Comparison(
         snapshot=snapshot,
         branch=branch,
-        keeps_config=keeps_config,
+        codec=codec,
         known=known,
         base=base,
         local=here,
         remote=there,
         refused=refused,
         steps=steps,
-        merges=merges,
+        merges={
+            step.name: merged
+            for step in steps
+            if step.direction == "conflict"
+            and (merged := _merged(step.name, codec, base, here, there)) is not None
+        },
     )
 
 
-class _noting:  # noqa: N801 - it is used like a function
-    """Notes why a prompt takes no part, and goes on with the next one."""
-
-    def __init__(self, refused: dict[str, str], name: str, translate: Callable[[str], str]) -> None:
-        self._refused = refused
-        self._name = name
-        self._translate = translate
-
-    def __enter__(self) -> str | None:
-        try:
-            self._name = self._translate(self._name)
-        except SyncRefusedError as error:
-            self._refused[self._name] = error.reason
-            return None
-        return self._name
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if isinstance(error, SyncRefusedError):
-            self._refused[self._name] = error.reason
-            return True
-        if isinstance(error, PromptFileError):
-            self._refused[self._name] = str(error)
-            return True
-        return False
+@contextmanager
+def _noting(refused: dict[str, str], name: str) -> Iterator[None]:
+    """Note why a prompt takes no part, and go on with the next one."""
+    try:
+        yield
+    except SyncRefusedError as error:
+        refused[name] = error.reason
+    except PromptFileError as error:
+        refused[name] = str(error)
 
 
-def _encoded(prompt: Prompt, rules: SyncRules, *, keeps_config: bool) -> Wire:
+def _local(name: str, prompt: Prompt, codec: Codec, rules: SyncRules) -> LocalPrompt:
     if prompt.deleted:
         # Its text goes nowhere, so it may be what it likes.
-        return Wire("")
-    return encode(prompt, keeps_config=keeps_config, as_source=rules.as_source)
-
-
-def _digests(
-    side: Mapping[str, Held] | Mapping[str, Local] | Mapping[str, Seen[AnyRow]],
-    refused: Mapping[str, str],
-) -> dict[str, str]:
-    return {
-        name: item.wire.digest if isinstance(item, Seen) else item.digest
-        for name, item in side.items()
-        if name not in refused
-    }
+        return LocalPrompt(prompt, RemoteContent(""))
+    rules.to_remote(name)
+    content = codec.encode(prompt)
+    if len(content.text) + len(str(content.config)) > _LARGE:
+        refuse_unkeepable(name, content)
+    return LocalPrompt(prompt, content)
 
 
 def _refuse_twins(
-    refused: dict[str, str], here: Mapping[str, Local], there: Mapping[str, Seen[AnyRow]]
+    refused: dict[str, str], here: Mapping[str, LocalPrompt], there: Mapping[str, SeenPrompt]
 ) -> None:
     """Refuse names that some file systems could not tell apart."""
     folded: dict[str, str] = {name.casefold(): name for name in here}
@@ -303,29 +265,14 @@ def _refuse_twins(
 
 def _merged(
     name: str,
-    base: Mapping[str, Held],
-    here: Mapping[str, Local],
-    there: Mapping[str, Seen[AnyRow]],
-) -> Wire | None:
+    codec: Codec,
+    base: Mapping[str, RemoteRecord],
+    here: Mapping[str, LocalPrompt],
+    there: Mapping[str, SeenPrompt],
+) -> RemoteContent | None:
     """Merge both sides of a conflict; None where their changes touch."""
     if name not in base or base[name].deleted or name not in there:
         return None
     if name not in here or here[name].prompt.deleted:
         return None
-    was, ours, theirs = base[name].wire, here[name].wire, there[name].wire
-    try:
-        text = _merged_text(was.text, ours.text, theirs.text)
-        config = merge_mappings(thaw(was.config), thaw(ours.config), thaw(theirs.config))
-    except MergeConflictError:
-        return None
-    return Wire(text, freeze(config))
-
-
-def _merged_text(was: str, ours: str, theirs: str) -> str:
-    first, second, third = (read_messages(text) for text in (was, ours, theirs))
-    if first and second and third:
-        items = merge_messages(first, second, third)
-        return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
-    if first or second or third:
-        raise MergeConflictError
-    return merge_text_values(was, ours, theirs)
+    return codec.merge(base[name].content, here[name].content, there[name].content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Final, Generic, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from promptstore.errors import (
     ConflictError,
@@ -18,10 +18,11 @@ from promptstore.errors import (
     TemplateError,
 )
 from promptstore.posthog.sync.actions import Actions
-from promptstore.posthog.sync.comparison import Comparison, SyncRules, compare
+from promptstore.posthog.sync.codec import SyncRules
+from promptstore.posthog.sync.comparison import Comparison, compare
 from promptstore.posthog.sync.labels import LabelOf, LabelSync, compare_labels
-from promptstore.posthog.sync.planning import Direction, Step
-from promptstore.posthog.sync.sides import AnyRow, Remote
+from promptstore.posthog.sync.plan import Direction, Step
+from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync.state import RemoteState
 from promptstore.store.store import PromptStore
 
@@ -92,11 +93,11 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether nothing was left as a conflict and nothing failed."""
+        """Return whether nothing was left as a conflict and nothing failed."""
         return not self.of("conflict") and not self.of("failed")
 
 
-class Sync(Generic[AnyRow]):
+class Sync:
     """Keeps a store and one remote in step.
 
     Args:
@@ -109,7 +110,7 @@ class Sync(Generic[AnyRow]):
     def __init__(
         self,
         store: PromptStore,
-        remote: Remote[AnyRow],
+        remote: RemotePrompts,
         name: str,
         rules: SyncRules | None = None,
     ) -> None:
@@ -119,7 +120,7 @@ class Sync(Generic[AnyRow]):
         self._remote = remote
         self._state = RemoteState(store.repository, name, store.root)
 
-    def compare(self) -> Comparison[AnyRow]:
+    def compare(self) -> Comparison:
         """Look at both sides and plan; nothing is written.
 
         Raises:
@@ -129,7 +130,7 @@ class Sync(Generic[AnyRow]):
 
     def apply(
         self,
-        comparison: Comparison[AnyRow],
+        comparison: Comparison,
         options: SyncOptions,
         on_result: Callable[[Result], None] = lambda _result: None,
     ) -> Report:
@@ -199,19 +200,19 @@ class Sync(Generic[AnyRow]):
             )
 
     def _refuse_mass_deletion(
-        self, steps: Collection[Step], comparison: Comparison[AnyRow], options: SyncOptions
+        self, steps: Collection[Step], comparison: Comparison, options: SyncOptions
     ) -> None:
         names = [
             step.name
             for step in steps
             if step.verb == "archive" and not is_held(step, comparison, options)
         ]
-        total = sum(not held.deleted for held in comparison.base.values())
+        total = sum(not record.deleted for record in comparison.base.values())
         if len(names) * 3 > total and not options.confirmed:
             raise MassDeletionError(remote=self.name, names=names, total=total)
 
 
-def chosen(comparison: Comparison[AnyRow], options: SyncOptions) -> list[Step]:
+def chosen(comparison: Comparison, options: SyncOptions) -> list[Step]:
     """List the steps that a sync takes up, pulls first: those of its directions, and conflicts."""
     wanted = [
         step
@@ -221,8 +222,8 @@ def chosen(comparison: Comparison[AnyRow], options: SyncOptions) -> list[Step]:
     return sorted(wanted, key=lambda step: (step.direction == "push", step.name))
 
 
-def is_held(step: Step, comparison: Comparison[AnyRow], options: SyncOptions) -> bool:
-    """Tell whether a step would delete what nobody has said is to be deleted.
+def is_held(step: Step, comparison: Comparison, options: SyncOptions) -> bool:
+    """Return whether a step would delete what nobody has said is to be deleted.
 
     A tombstone in git says so. That a prompt is gone from the remote, or its file from git, does
     not: it may be an accident.
@@ -234,7 +235,7 @@ def is_held(step: Step, comparison: Comparison[AnyRow], options: SyncOptions) ->
     )
 
 
-def _done(step: Step, actions: Actions[AnyRow], options: SyncOptions) -> Result:
+def _done(step: Step, actions: Actions, options: SyncOptions) -> Result:
     if is_held(step, actions.comparison, options):
         return Result(step, "held", "left alone; --allow-delete deletes it on this side too")
     try:
@@ -247,7 +248,7 @@ def _done(step: Step, actions: Actions[AnyRow], options: SyncOptions) -> Result:
         return Result(step, "failed", str(error))
 
 
-def _settled(step: Step, actions: Actions[AnyRow], options: SyncOptions) -> Result:
+def _settled(step: Step, actions: Actions, options: SyncOptions) -> Result:
     """Settle a conflict by what was chosen, or leave it."""
     name, comparison = step.name, actions.comparison
     pulls, pushes = "pull" in options.directions, "push" in options.directions
@@ -264,7 +265,7 @@ def _settled(step: Step, actions: Actions[AnyRow], options: SyncOptions) -> Resu
     return Result(step, "conflict", _advice(step, comparison, options))
 
 
-def _advice(step: Step, comparison: Comparison[AnyRow], options: SyncOptions) -> str:
+def _advice(step: Step, comparison: Comparison, options: SyncOptions) -> str:
     if step.name in comparison.merges:
         return f"{step.reason}, in different lines: `sync pull` merges them"
     is_deletion = step.name not in comparison.remote or step.name not in comparison.local
@@ -276,7 +277,7 @@ def _advice(step: Step, comparison: Comparison[AnyRow], options: SyncOptions) ->
     )
 
 
-def _labelled(key: LabelOf, step: Step, labels: LabelSync[AnyRow], options: SyncOptions) -> Result:
+def _labelled(key: LabelOf, step: Step, labels: LabelSync, options: SyncOptions) -> Result:
     """Bring one label over; of one that both sides moved the preferred side wins."""
     direction = step.direction
     if direction == "conflict" and options.prefer is not None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, NamedTuple
+from typing import NamedTuple
 
 from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.history.labels import is_label
-from promptstore.model.values import freeze
 from promptstore.posthog.sync.comparison import Comparison
-from promptstore.posthog.sync.planning import Step, plan
-from promptstore.posthog.sync.sides import AnyRow, Remote
-from promptstore.posthog.sync.state import Held, RemoteState
+from promptstore.posthog.sync.plan import Step, plan
+from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.state import RemoteRecord, RemoteState
 from promptstore.store.store import PromptStore
 
 
@@ -37,7 +36,7 @@ class LabelOf(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSync(Generic[AnyRow]):
+class LabelSync:
     """The labels of both sides, and the acts that bring them over.
 
     Attributes:
@@ -54,37 +53,37 @@ class LabelSync(Generic[AnyRow]):
     """
 
     store: PromptStore
-    remote: Remote[AnyRow]
+    remote: RemotePrompts
     state: RemoteState
-    comparison: Comparison[AnyRow]
+    comparison: Comparison
     here: Mapping[LabelOf, str]
     there: Mapping[LabelOf, str]
-    past: Mapping[str, list[Held]]
+    past: Mapping[str, list[RemoteRecord]]
     numbers: Mapping[str, Mapping[str, int]]
     steps: Mapping[LabelOf, Step]
     agreed: dict[LabelOf, str | None] = field(default_factory=dict)
 
     def push(self, key: LabelOf) -> str | None:
         """Bring git's label to the remote; None where what it points at was never there."""
-        spelling, digest = self.comparison.remote[key.name].row.name, self.here.get(key)
+        remote_name, digest = self.comparison.remote[key.name].row.name, self.here.get(key)
         if digest is None:
-            self.remote.remove_label(spelling, key.label)
+            self.remote.remove_label(remote_name, key.label)
             self.agreed[key] = None
             return "taken off on the remote"
         number = self.numbers[key.name].get(digest) or self._older_number(key.name, digest)
         if number is None:
             return None
-        self.remote.set_label(spelling, key.label, number)
+        self.remote.set_label(remote_name, key.label, number)
         self.agreed[key] = digest
         return f"version {number} on the remote"
 
     def _older_number(self, name: str, digest: str) -> int | None:
         """Find a version from before the prompt was archived, which the remote may still have."""
-        for held in self.past[name]:
-            if held.wire.digest == digest:
-                found = self.remote.read(self.comparison.remote[name].row.name, held.version)
-                if found is not None and self.comparison.wire_of(found).digest == digest:
-                    return held.version
+        for record in self.past[name]:
+            if record.content.digest == digest:
+                found = self.remote.read(self.comparison.remote[name].row.name, record.version)
+                if found is not None and self.comparison.seen(found).digest == digest:
+                    return record.version
         return None
 
     def pull(self, key: LabelOf) -> str | None:
@@ -108,16 +107,16 @@ class LabelSync(Generic[AnyRow]):
         for key, digest in self.agreed.items():
             moved[key.name][key.label] = digest
         known = self.comparison.known
-        held = {name: _with_labels(known[name], labels) for name, labels in moved.items()}
-        self.state.record({name: one for name, one in held.items() if one != known[name]})
+        records = {name: _with_labels(known[name], labels) for name, labels in moved.items()}
+        self.state.record({name: one for name, one in records.items() if one != known[name]})
 
 
 def compare_labels(
     store: PromptStore,
-    remote: Remote[AnyRow],
+    remote: RemotePrompts,
     state: RemoteState,
-    comparison: Comparison[AnyRow],
-) -> LabelSync[AnyRow]:
+    comparison: Comparison,
+) -> LabelSync:
     """Look at the labels of all prompts that both sides have, and plan.
 
     Args:
@@ -130,7 +129,7 @@ def compare_labels(
         RemoteError: A version that only a label points at cannot be read.
     """
     names = set(_labelled(store, comparison))
-    past = state.past(names, keeps_config=comparison.keeps_config)
+    past = state.past(names, comparison.codec)
     numbers = {name: _numbers(comparison, name, past[name]) for name in names}
     here = dict(_labels_here(store, comparison, names))
     there = dict(_labels_there(remote, comparison, numbers))
@@ -146,7 +145,7 @@ def compare_labels(
     return LabelSync(store, remote, state, comparison, here, there, past, numbers, steps, alike)
 
 
-def _labelled(store: PromptStore, comparison: Comparison[AnyRow]) -> Iterator[str]:
+def _labelled(store: PromptStore, comparison: Comparison) -> Iterator[str]:
     """Name the prompts that both sides have and at least one knows a label of."""
     in_git = {name for targets in store.labels().targets.values() for name in targets}
     for name in comparison.remote.keys() & comparison.local.keys() & comparison.known.keys():
@@ -156,21 +155,21 @@ def _labelled(store: PromptStore, comparison: Comparison[AnyRow]) -> Iterator[st
 
 
 def _labels_here(
-    store: PromptStore, comparison: Comparison[AnyRow], names: set[str]
+    store: PromptStore, comparison: Comparison, names: set[str]
 ) -> Iterator[tuple[LabelOf, str]]:
     for label, targets in store.labels().targets.items():
         for name in names & targets.keys():
             try:
-                wire = comparison.branch.encode(store.get(name, label=label))
+                content = comparison.codec.encode(store.get(name, label=label))
             except (PromptFileError, SyncRefusedError):
                 # Nothing can be said of it, so it looks like what was never on the remote.
                 yield LabelOf(label, name), f"unreadable version {targets[name].version}"
                 continue
-            yield LabelOf(label, name), wire.digest
+            yield LabelOf(label, name), content.digest
 
 
 def _labels_there(
-    remote: Remote[AnyRow], comparison: Comparison[AnyRow], numbers: Mapping[str, dict[str, int]]
+    remote: RemotePrompts, comparison: Comparison, numbers: Mapping[str, dict[str, int]]
 ) -> Iterator[tuple[LabelOf, str]]:
     for name, known in numbers.items():
         row = comparison.remote[name].row
@@ -181,23 +180,23 @@ def _labels_there(
                 found = remote.read(row.name, number)
                 if found is None:
                     continue
-                known[comparison.wire_of(found).digest] = number
+                known[comparison.seen(found).digest] = number
             yield LabelOf(label, name), next(key for key, one in known.items() if one == number)
 
 
-def _numbers(comparison: Comparison[AnyRow], name: str, past: list[Held]) -> dict[str, int]:
+def _numbers(comparison: Comparison, name: str, past: list[RemoteRecord]) -> dict[str, int]:
     """Number what the remote held; numbers begin anew where a prompt was archived and made anew."""
     seen = comparison.remote[name]
-    found = {seen.wire.digest: seen.row.version}
+    found = {seen.content.digest: seen.row.version}
     lowest = seen.row.version
-    for held in past:
-        if held.deleted or held.version > lowest:
+    for record in past:
+        if record.deleted or record.version > lowest:
             break
-        lowest = held.version
-        found.setdefault(held.wire.digest, held.version)
+        lowest = record.version
+        found.setdefault(record.content.digest, record.version)
     return found
 
 
-def _with_labels(held: Held, moved: Mapping[str, str | None]) -> Held:
-    labels = {**held.labels, **moved}
-    return replace(held, labels=freeze({key: x for key, x in labels.items() if x is not None}))
+def _with_labels(record: RemoteRecord, moved: Mapping[str, str | None]) -> RemoteRecord:
+    labels = {**record.labels, **moved}
+    return replace(record, labels={key: x for key, x in labels.items() if x is not None})

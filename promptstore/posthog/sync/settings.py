@@ -6,6 +6,7 @@ They are the tables ``[tool.promptstore.remotes.NAME]`` of ``pyproject.toml`` an
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,18 +15,20 @@ from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.model.names import near_matches
-from promptstore.posthog.sync.comparison import SyncRules
-from promptstore.posthog.sync.naming import NameRule
+from promptstore.posthog.sync.codec import SyncRules
 
 OWN_FILE: Final = ".promptstore.toml"
 PROJECT_FILE: Final = "pyproject.toml"
 DEFAULT_KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
 
+_PREFIXES: Final = ("POSTHOG_…", "PROMPTSTORE_…")
+_KEY_VARIABLE: Final = re.compile(r"(POSTHOG|PROMPTSTORE)_[A-Z0-9_]+")
+"""Which variables may be sent to a remote: a file must not send any other secret."""
+
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "host": (str,),
     "project": (str, int),
     "key_env": (str,),
-    "separator": (str,),
     "names": (dict,),
     "only": (list,),
     "as_source": (bool,),
@@ -122,7 +125,7 @@ def _remote(file: str, name: str, values: Any) -> RemoteSettings:
         project=str(values.get("project", "@current")),
         key_env=values.get("key_env", DEFAULT_KEY_VARIABLE),
         rules=SyncRules(
-            naming=NameRule(values.get("separator", "__"), names),
+            names=names,
             only=tuple(only),
             as_source=values.get("as_source", False),
         ),
@@ -138,6 +141,10 @@ def _check(file: str, name: str, key: str, value: Any) -> None:
             name,
             f"{key!r} does not belong into a file. Put the key into the environment variable "
             f"{DEFAULT_KEY_VARIABLE}, or name another one by key_env",
+        )
+    if key == "key_env" and not _KEY_VARIABLE.fullmatch(str(value)):
+        raise _wrong(
+            file, name, f"key_env names a variable {' or '.join(_PREFIXES)}, not {value!r}"
         )
     kinds = _KINDS.get(key)
     if kinds is None:

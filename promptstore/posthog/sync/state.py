@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from promptstore.errors import (
@@ -24,25 +24,20 @@ from promptstore.errors import (
     RevisionNotFoundError,
     SyncRefusedError,
 )
-from promptstore.git import (
-    CommitNote,
-    Entry,
-    FileChange,
-    Patience,
-    Repository,
-    choose_signatures,
-    common_ancestor,
-    is_ancestor,
-    join_ref,
-    update_ref,
-)
-from promptstore.git.message import compose_message
+from promptstore.git.commits import FileChange
+from promptstore.git.identity import CommitNote, choose_signatures, compose_message
+from promptstore.git.locks import Deadline
+from promptstore.git.reading import Repository
+from promptstore.git.refs import join_ref
+from promptstore.git.revs import common_ancestor, is_ancestor
+from promptstore.git.trees import Entry
+from promptstore.git.writing import update_ref
 from promptstore.model.names import SUFFIX, is_name
-from promptstore.model.prompt import Prompt
-from promptstore.model.values import FrozenDict
-from promptstore.posthog.sync.encoding import Wire, checked_file, decode, encode
-from promptstore.posthog.sync.planning import DELETED
+from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.sync.codec import Codec
+from promptstore.posthog.sync.plan import DELETED
 from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from promptstore.promptfile.yamlreader import MAX_BYTES as MAX_FILE_BYTES
 
 _KEY: Final = "x-remote"
@@ -50,10 +45,11 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _ROOM_FOR_FACTS: Final = 32_768
 """What ids, commits and labels may take in a file, in bytes."""
 
+_WHOLE: Final = Codec()
 _MOVED: Final = re.compile(r"^Remote-Version: (\S+) \d+ ", re.MULTILINE)
 
 
-class Offer(NamedTuple):
+class PendingReview(NamedTuple):
     """A change of the remote that was committed on a branch for review.
 
     Attributes:
@@ -66,41 +62,41 @@ class Offer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RemoteRecord:
     """One prompt as a remote held it.
 
     Attributes:
-        wire: What it held; for an archived prompt what it held last.
+        content: What it held; for an archived prompt what it held last.
         deleted: Whether it was archived.
-        spelling: Its name on the remote.
+        remote_name: Its name on the remote.
         id: The remote's id of the version.
         version: The version's number there.
-        taken_in: The commit of the store with which git's side had seen it, or None where that is
-            not known. A branch without that commit may be behind.
-        offered: A newer change of the remote that waits on a branch; once that is merged, it counts
-            as seen.
+        synced: The commit of the store that git's side was in step at, or None where that is not
+            known. A branch without that commit may be behind.
+        pending: A newer change of the remote that waits on a branch for review; once that is
+            merged, it counts as synced.
         labels: What the labels of both sides pointed at when they were last in step: digests by
             label.
     """
 
-    wire: Wire
+    content: RemoteContent
     deleted: bool
-    spelling: str
+    remote_name: str
     id: str
     version: int
-    taken_in: str | None = None
-    offered: Offer | None = None
-    labels: Mapping[str, str] = field(default_factory=FrozenDict)
+    synced: str | None = None
+    pending: PendingReview | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """The digest, or `DELETED`."""
-        return DELETED if self.deleted else self.wire.digest
+        return DELETED if self.deleted else self.content.digest
 
     @property
     def identity(self) -> tuple[str, str, str, int]:
-        """What tells it from other states: digest, spelling, id and version."""
-        return self.digest, self.spelling, self.id, self.version
+        """What tells it from other states: digest, remote_name, id and version."""
+        return self.digest, self.remote_name, self.id, self.version
 
 
 class RemoteState:
@@ -140,28 +136,26 @@ class RemoteState:
         """
         choose_signatures(self._repository, None, None)
 
-    def read(self, *, keeps_config: bool) -> dict[str, Held]:
+    def read(self, codec: Codec) -> dict[str, RemoteRecord]:
         """Read what the remote held, by name in git.
 
         Args:
-            keeps_config: Whether the remote has a place for configs; else they are left out.
+            codec: Reads what it held.
         """
         entries = self._entries(self._tips())
-        return {
-            name: self._held(entry, keeps_config=keeps_config) for name, entry in entries.items()
-        }
+        return {name: self._record(entry, codec) for name, entry in entries.items()}
 
-    def past(self, names: Collection[str], *, keeps_config: bool) -> dict[str, list[Held]]:
+    def past(self, names: Collection[str], codec: Codec) -> dict[str, list[RemoteRecord]]:
         """Read what the remote ever held of some prompts, newest first, as far as is known.
 
         Args:
             names: The prompts.
-            keeps_config: Whether the remote has a place for configs; else they are left out.
+            codec: Reads what it held.
         """
-        found: dict[str, list[Held]] = {name: [] for name in names}
+        found: dict[str, list[RemoteRecord]] = {name: [] for name in names}
         for name, entry in self._moves():
             if name in found:
-                found[name].append(self._held(entry, keeps_config=keeps_config))
+                found[name].append(self._record(entry, codec))
         return found
 
     def join(self) -> None:
@@ -179,18 +173,18 @@ class RemoteState:
             FileChange(name, self._path(name), self._repository.blob(entry.id))
             for name, entry in sorted(moves.items())
         ]
-        held = {name: self._held(entry, keeps_config=True) for name, entry in moves.items()}
+        records = {name: self._record(entry, _WHOLE) for name, entry in moves.items()}
         join_ref(
             self._repository,
             self.ref,
             own,
             tips[-1],
             files,
-            self._note(f"Join what {self.remote} held", held),
-            patience=Patience(self._lock_timeout),
+            self._note(f"Join what {self.remote} held", records),
+            deadline=Deadline(self._lock_timeout),
         )
 
-    def record(self, moves: Mapping[str, Held]) -> None:
+    def record(self, moves: Mapping[str, RemoteRecord]) -> None:
         """Move the state of some prompts, in one commit.
 
         Args:
@@ -199,8 +193,8 @@ class RemoteState:
         if not moves:
             return
         files = [
-            FileChange(name, self._path(name), _file(name, held))
-            for name, held in sorted(moves.items())
+            FileChange(name, self._path(name), _file(name, record))
+            for name, record in sorted(moves.items())
         ]
         title = next(iter(moves)) if len(moves) == 1 else str(len(moves))
         update_ref(
@@ -208,13 +202,13 @@ class RemoteState:
             self.ref,
             lambda _tip: files,
             self._note(f"Sync {title} with {self.remote}", moves),
-            patience=Patience(self._lock_timeout),
+            deadline=Deadline(self._lock_timeout),
         )
 
-    def _note(self, title: str, moves: Mapping[str, Held]) -> CommitNote:
+    def _note(self, title: str, moves: Mapping[str, RemoteRecord]) -> CommitNote:
         lines = [
-            f"Remote-Version: {name} {held.version} {held.id}{' archived' if held.deleted else ''}"
-            for name, held in sorted(moves.items())
+            f"Remote-Version: {name} {one.version} {one.id}{' archived' if one.deleted else ''}"
+            for name, one in sorted(moves.items())
         ]
         message = compose_message("\n".join([title, "", *lines]), {})
         return CommitNote(*choose_signatures(self._repository, None, None), message)
@@ -245,7 +239,7 @@ class RemoteState:
         return {name: entry for side in [*sides, newest] for name, entry in side.items()}
 
     def _newer(self, one: Entry, other: Entry, tips: Sequence[str]) -> Entry:
-        first, second = (self._held(entry, keeps_config=True) for entry in (one, other))
+        first, second = (self._record(entry, _WHOLE) for entry in (one, other))
         if first.version != second.version:
             return one if first.version > second.version else other
         times = [self._repository.commit(tip).committed_at for tip in tips]
@@ -287,33 +281,34 @@ class RemoteState:
                     found.append((folder + file.removesuffix(SUFFIX), entry))
         return found
 
-    def _held(self, entry: Entry, *, keeps_config: bool) -> Held:
+    def _record(self, entry: Entry, codec: Codec) -> RemoteRecord:
         prompt = loads(self._repository.blob(entry.id), self.ref)
         facts: Mapping[str, Any] = prompt.extensions.get(_KEY) or {}
-        offered = facts.get("offered")
-        return Held(
-            wire=encode(prompt, keeps_config=keeps_config, as_source=True),
+        pending = facts.get("pending")
+        rest = {key: item for key, item in prompt.extensions.items() if key != _KEY}
+        return RemoteRecord(
+            content=replace(codec, as_source=True).encode(replace(prompt, extensions=rest)),
             deleted=prompt.deleted,
-            spelling=str(facts.get("name", "")),
+            remote_name=str(facts.get("name", "")),
             id=str(facts.get("id", "")),
             version=int(facts.get("version", 0)),
-            taken_in=facts.get("taken_in"),
-            offered=Offer(offered["commit"], offered["digest"]) if offered else None,
-            labels=facts.get("labels") or FrozenDict(),
+            synced=facts.get("synced"),
+            pending=PendingReview(pending["commit"], pending["digest"]) if pending else None,
+            labels=facts.get("labels") or {},
         )
 
 
-def refuse_unkeepable(name: str, wire: Wire) -> None:
+def refuse_unkeepable(name: str, content: RemoteContent) -> None:
     """Refuse what no file can hold, with the facts about the remote, before it is brought over.
 
     Args:
         name: The prompt's name.
-        wire: What a remote holds of it.
+        content: What a remote holds of it.
 
     Raises:
         SyncRefusedError: No file can hold it.
     """
-    size = len(_file(name, Held(wire, False, name, "", 0)))
+    size = len(_file(name, RemoteRecord(content, False, name, "", 0)))
     if size > MAX_FILE_BYTES - _ROOM_FOR_FACTS:
         raise SyncRefusedError(
             name=name,
@@ -321,35 +316,31 @@ def refuse_unkeepable(name: str, wire: Wire) -> None:
         )
 
 
-def trailers_of(remote: str, held: Held) -> dict[str, str]:
-    """Give the trailers of a commit that takes in what a remote held.
+def trailers_of(remote: str, record: RemoteRecord) -> dict[str, str]:
+    """Return the trailers of a commit that takes in what a remote held.
 
     Args:
         remote: The remote's name in the configuration.
-        held: What it held.
+        record: What it held.
     """
     return {
-        "Remote-Version": f"{remote} {held.spelling} {held.version}",
-        "Remote-Id": held.id,
-        "Remote-Digest": held.digest,
+        "Remote-Version": f"{remote} {record.remote_name} {record.version}",
+        "Remote-Id": record.id,
+        "Remote-Digest": record.digest,
     }
 
 
-def _file(name: str, held: Held) -> bytes:
-    facts: dict[str, Any] = {"name": held.spelling, "id": held.id, "version": held.version}
-    if held.taken_in:
-        facts["taken_in"] = held.taken_in
-    if held.offered:
-        facts["offered"] = held.offered._asdict()
-    if held.labels:
-        facts["labels"] = dict(sorted(held.labels.items()))
-    read = decode(held.wire, None, keeps_config=True, as_source=True)
-    prompt = Prompt(
-        prompt=read.prompt,
-        messages=read.messages,
-        template="simple",
-        config=dict(held.wire.config),
-        deleted=held.deleted,
-        extensions={_KEY: facts},
-    )
-    return checked_file(name, prompt).encode()
+def _file(name: str, record: RemoteRecord) -> bytes:
+    facts: dict[str, Any] = {"name": record.remote_name, "id": record.id, "version": record.version}
+    if record.synced:
+        facts["synced"] = record.synced
+    if record.pending:
+        facts["pending"] = record.pending._asdict()
+    if record.labels:
+        facts["labels"] = dict(sorted(record.labels.items()))
+    prompt = _WHOLE.decode(record.content, None)
+    extensions = {**prompt.extensions, _KEY: facts}
+    try:
+        return dumps(replace(prompt, deleted=record.deleted, extensions=extensions)).encode()
+    except InvalidArgumentError as error:
+        raise SyncRefusedError(name=name, reason=f"no file can hold it. {error}") from None

@@ -1,0 +1,43 @@
+"""A typed client of PostHog's prompts API (``pip install 'git-promptstore[remote]'``).
+
+::
+
+    from promptstore.posthog.client import PostHogClient
+
+    with PostHogClient("https://us.posthog.com", project_id=1) as client:
+        for prompt in client.list_prompts():
+            print(prompt.name, prompt.version)
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from promptstore.errors import MissingExtraError
+
+if find_spec("httpx") is None or find_spec("tenacity") is None:
+    raise MissingExtraError(extra="remote", purpose="Talking to a remote")
+
+from promptstore.posthog.client.answers import (
+    LogAttribute,
+    LogAttributes,
+    LogExplanation,
+    PromptHistory,
+    Translation,
+)
+from promptstore.posthog.client.client import PostHogClient
+from promptstore.posthog.client.connection import KEY_VARIABLE, RetryPolicy
+from promptstore.posthog.models import RemotePrompt, TextRepresentation
+
+__all__ = [
+    "KEY_VARIABLE",
+    "LogAttribute",
+    "LogAttributes",
+    "LogExplanation",
+    "PostHogClient",
+    "PromptHistory",
+    "RemotePrompt",
+    "RetryPolicy",
+    "TextRepresentation",
+    "Translation",
+]

@@ -1,0 +1,80 @@
+"""Where a key may be sent: PostHog's cloud, this machine, and what the user allows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from promptstore.errors import InvalidArgumentError
+
+ALLOWED_VARIABLE: Final = "PROMPTSTORE_ALLOWED_HOSTS"
+"""The environment variable with the hosts that a repository's files may name, by commas."""
+
+ALLOWED_SETTING: Final = "promptstore.allowedHost"
+"""The same as a setting of git, which may be there several times."""
+
+_CLOUD: Final = "posthog.com"
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+
+
+def split_host(host: str) -> SplitResult:
+    """Return the parts of a host's URL.
+
+    Raises:
+        InvalidArgumentError: It is none, or the key would leave this machine unencrypted.
+    """
+    try:
+        parts = urlsplit(host)
+        is_url = parts.scheme in ("http", "https") and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        is_url = False
+    if not is_url or not _NAME.fullmatch(parts.hostname or ""):
+        raise InvalidArgumentError(
+            message="the host is a URL such as https://us.posthog.com, without a name or password"
+        )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise InvalidArgumentError(
+            message=f"the key would go to {parts.hostname} unencrypted; write https:// "
+            "(http:// is for this machine only)"
+        )
+    return parts
+
+
+def is_cloud(host: str) -> bool:
+    """Return whether the URL of a host is one of PostHog's cloud."""
+    name = split_host(host).hostname or ""
+    return name == _CLOUD or name.endswith(f".{_CLOUD}")
+
+
+def check_allowed(host: str, allowed: Collection[str]) -> None:
+    """Refuse a host that a repository names and its user does not know.
+
+    A file of the repository can be changed by anybody whose change is merged, or only looked at: it
+    must not decide where a key goes.
+
+    Args:
+        host: The host's URL.
+        allowed: The names of hosts that the user allows, beside those of the environment.
+
+    Raises:
+        InvalidArgumentError: It is no host of PostHog's cloud, and is not allowed.
+    """
+    name = split_host(host).hostname or ""
+    given = re.split(r"[,\s]+", os.environ.get(ALLOWED_VARIABLE, ""))
+    if not is_cloud(host) and name not in {one.lower() for one in (*allowed, *given)}:
+        raise InvalidArgumentError(
+            message=f"the repository's configuration would send your key to {name}, which is not "
+            f"PostHog's cloud. If you trust that host: `git config --global --add "
+            f"{ALLOWED_SETTING} {name}`, or name it in the environment variable {ALLOWED_VARIABLE}"
+        )
+
+
+def _is_loopback(name: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(name).is_loopback
+    return name == "localhost"

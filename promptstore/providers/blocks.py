@@ -1,0 +1,241 @@
+"""What turns are made of: neutral blocks, which each vendor writes in its own way."""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from promptstore.errors import ProviderError
+
+MediaKind: TypeAlias = Literal["image", "audio", "document"]
+
+_MEDIA_TYPES: Final = {
+    "csv": "text/csv",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "md": "text/markdown",
+    "webp": "image/webp",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""What Python knows on some machines only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One piece of a turn.
+
+    Attributes:
+        path: Where it stands in the rendered messages, such as ``messages[1].content[0]``.
+        cache: The cache marker behind it, as Anthropic writes it, or None.
+        own: Keys that only the vendor knows, as they are.
+    """
+
+    path: str
+    cache: Mapping[str, Any] | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def refuse(self, provider: str, reason: str) -> ProviderError:
+        """Make the error that says why a vendor cannot take it."""
+        return ProviderError(provider=provider, path=self.path, reason=reason)
+
+    def refuse_kind(self, provider: str) -> ProviderError:
+        """Make the error that says that a vendor takes nothing of this kind here."""
+        return self.refuse(provider, "cannot take a call or a result of a tool here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Block):
+    """A piece of text.
+
+    Attributes:
+        text: The text.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media(Block):
+    """An image, a sound or a document; exactly one of data, url, file_id and text is set.
+
+    Attributes:
+        kind: What it is.
+        media_type: Its media type, such as ``image/png``, where it is known.
+        data: Its bytes in base64.
+        url: Where it is.
+        file_id: Its id at the vendor.
+        text: The text of a plain document.
+        name: Its file name or title.
+        context: What a document is about, as Anthropic takes it.
+        detail: How closely an image is looked at, as OpenAI takes it.
+    """
+
+    kind: MediaKind
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+    text: str | None = None
+    name: str | None = None
+    context: str | None = None
+    detail: str | None = None
+
+    @property
+    def as_data_url(self) -> str:
+        """The data as a ``data:`` URL."""
+        return f"data:{self.media_type};base64,{self.data}"
+
+    @property
+    def as_bytes(self) -> bytes:
+        """The data as bytes."""
+        return base64.b64decode(self.data or "")
+
+    def refuse_kind(self, provider: str) -> ProviderError:
+        """Make the error that says that a vendor takes nothing of this kind here."""
+        what = {"image": "an image", "audio": "a sound", "document": "a document"}[self.kind]
+        return self.refuse(provider, f"cannot take {what} here")
+
+    def refuse_extras(self, provider: str, *known: str) -> None:
+        """Refuse what is said about it besides what it holds.
+
+        Args:
+            provider: The vendor.
+            *known: What the vendor takes of ``context`` and ``detail``.
+
+        Raises:
+            ProviderError: More is said.
+        """
+        detail = None if self.detail == "auto" else self.detail
+        for key, value in (("context", self.context), ("detail", detail)):
+            if value is not None and key not in known:
+                raise self.refuse(provider, f"has no place for `{key}`; leave it out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall(Block):
+    """A call of a tool by the model.
+
+    Attributes:
+        id: The call's id.
+        name: The tool's name.
+        arguments: The arguments as JSON text, or any text for a custom tool.
+        is_custom: Whether the tool is one of OpenAI's custom tools.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    is_custom: bool = False
+
+    def parsed_arguments(self, provider: str) -> dict[str, Any]:
+        """Return the arguments as an object.
+
+        Args:
+            provider: Who wants them, for the error.
+
+        Raises:
+            ProviderError: They are no JSON object, or name something twice.
+        """
+        if self.is_custom:
+            raise self.refuse(provider, "has no custom tools, only functions")
+        try:
+            value = json.loads(self.arguments or "{}", object_pairs_hook=_distinct)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise self.refuse(
+                provider,
+                f"needs the arguments of {self.name!r} as a JSON object, with each key once",
+            )
+        return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult(Block):
+    """What a tool answered.
+
+    Attributes:
+        call: The call that it answers; only its id is known where the call is not here.
+        content: The answer.
+        is_error: Whether the tool failed.
+    """
+
+    call: ToolCall
+    content: tuple[Block, ...]
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Block):
+    """A refusal of the model.
+
+    Attributes:
+        text: What it said.
+    """
+
+    text: str
+
+    def refuse_kind(self, provider: str) -> ProviderError:
+        """Make the error that says that a vendor takes nothing of this kind here."""
+        return self.refuse(provider, "has no place for a refusal; write it as a text part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAudio(Block):
+    """A sound that the model made earlier.
+
+    Attributes:
+        id: Its id at the vendor.
+    """
+
+    id: str
+
+    def refuse_kind(self, provider: str) -> ProviderError:
+        """Make the error that says that a vendor takes nothing of this kind here."""
+        return self.refuse(provider, "cannot take the id of a sound; write its text as a text part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign(Block):
+    """A part that only one vendor knows.
+
+    Attributes:
+        kind: Its type.
+        part: The part as it was given.
+    """
+
+    kind: str
+    part: Mapping[str, Any]
+
+    def refuse_kind(self, provider: str) -> ProviderError:
+        """Make the error that says that a vendor takes nothing of this kind here."""
+        return self.refuse(provider, f"has no part of the type {self.kind!r} here")
+
+
+def guess_media_type(name: str) -> str | None:
+    """Return the media type that the end of a URL or a file's name stands for, or None."""
+    ending = name.rpartition(".")[2].lower()
+    return _MEDIA_TYPES.get(ending) or mimetypes.guess_type(name)[0]
+
+
+def texts_only(provider: str, blocks: Sequence[Block]) -> list[Text]:
+    """Return the blocks where a vendor takes nothing but text.
+
+    Raises:
+        ProviderError: One is no text.
+    """
+    texts = [block for block in blocks if isinstance(block, Text)]
+    for block in blocks:
+        if not isinstance(block, Text):
+            raise block.refuse_kind(provider)
+    return texts

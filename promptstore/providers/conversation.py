@@ -1,0 +1,361 @@
+"""Messages of the chat APIs → turns made of neutral blocks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
+
+from promptstore.errors import ProviderError
+from promptstore.providers.blocks import (
+    Block,
+    Foreign,
+    Media,
+    MediaKind,
+    PastAudio,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    guess_media_type,
+    texts_only,
+)
+from promptstore.providers.fields import Fields
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
+
+_ROLES: Final[Mapping[str, Role]] = {
+    "system": "system", "developer": "developer", "user": "user", "assistant": "assistant",
+    "tool": "user", "function": "user",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message.
+
+    Attributes:
+        role: Who speaks.
+        blocks: What is said. Results of tools stand in turns of the user.
+        path: Where it stands, such as ``messages[1]``.
+        name: The speaker's name, or None.
+    """
+
+    role: Role
+    blocks: tuple[Block, ...]
+    path: str
+    name: str | None = None
+
+
+def read_conversation(
+    provider: str,
+    messages: Sequence[Mapping[str, Any]],
+    own: frozenset[str] = frozenset(),
+) -> list[Turn]:
+    """Read rendered messages.
+
+    Args:
+        provider: Who wants them, for errors.
+        messages: Messages in the shape of OpenAI's or Anthropic's chat API.
+        own: Keys of parts that this vendor takes as they are.
+
+    Returns:
+        One turn for each message.
+
+    Raises:
+        ProviderError: A message is none of these, or says what nobody knows.
+    """
+    reader = _Reader(own)
+    return [
+        reader.turn(Fields(provider, message, f"messages[{index}]"))
+        for index, message in enumerate(messages)
+    ]
+
+
+def read_dialogue(
+    provider: str,
+    messages: Sequence[Mapping[str, Any]],
+    own: frozenset[str] = frozenset(),
+) -> tuple[list[Text], list[Turn]]:
+    """Read rendered messages for a vendor that keeps instructions apart and whose roles alternate.
+
+    Empty texts, which these vendors refuse, are left out; turns of one role are joined.
+
+    Args:
+        provider: Who wants them, for errors.
+        messages: Messages in the shape of OpenAI's or Anthropic's chat API.
+        own: Keys of parts that this vendor takes as they are.
+
+    Returns:
+        The texts of the system and developer messages at the beginning, and the other turns, in
+        which a developer is called system.
+
+    Raises:
+        ProviderError: There is nothing but instructions, a speaker has a name, or an empty text has
+            a cache marker.
+    """
+    turns: list[Turn] = []
+    for turn in read_conversation(provider, messages, own):
+        refuse_name(provider, turn)
+        role: Role = "system" if turn.role == "developer" else turn.role
+        blocks = tuple(block for block in turn.blocks if not _is_empty(provider, block))
+        if role == "system":
+            blocks = tuple(texts_only(provider, blocks))
+        if turns and turns[-1].role == role:
+            turns[-1] = replace(turns[-1], blocks=turns[-1].blocks + blocks)
+        elif blocks:
+            turns.append(replace(turn, role=role, blocks=blocks))
+    instructions = turns.pop(0).blocks if turns and turns[0].role == "system" else ()
+    if not turns:
+        raise ProviderError(
+            provider=provider,
+            path="messages",
+            reason="needs a message of the user that says something",
+        )
+    return texts_only(provider, instructions), turns
+
+
+def _is_empty(provider: str, block: Block) -> bool:
+    if not isinstance(block, Text) or block.text:
+        return False
+    if block.cache is not None:
+        raise block.refuse(provider, "cannot set a cache marker on an empty text")
+    return True
+
+
+def refuse_name(provider: str, turn: Turn) -> None:
+    """Refuse the name of a speaker, for a vendor that has none.
+
+    Raises:
+        ProviderError: The turn has a name.
+    """
+    if turn.name is not None:
+        raise ProviderError(
+            provider=provider,
+            path=f"{turn.path}.name",
+            reason="has no names of speakers; say in the text who speaks",
+        )
+
+
+class _Reader:
+    """Reads messages one after the other; remembers the calls, which results answer."""
+
+    def __init__(self, own: frozenset[str]) -> None:
+        self._own = own
+        self._calls: dict[str, ToolCall] = {}
+
+    def turn(self, fields: Fields) -> Turn:
+        role = fields.require("role")
+        if role not in _ROLES:
+            raise fields.error(f"has no place for the role {role!r}", "role")
+        content = self._content(fields)
+        if role in ("tool", "function"):
+            return Turn("user", (self._result(fields, content),), fields.path)
+        blocks = [*content]
+        if (refusal := fields.string("refusal")) is not None:
+            blocks.append(Refusal(path=f"{fields.path}.refusal", text=refusal))
+        if "audio" in fields:
+            audio = fields.inner("audio")
+            blocks.append(PastAudio(path=audio.path, id=audio.require("id")))
+            audio.finish()
+        for item, path in fields.items("tool_calls"):
+            blocks.append(self._tool_call(Fields(fields.provider, item, path)))
+        if "function_call" in fields:
+            # The older form has no ids; its answer names the function.
+            function = fields.inner("function_call")
+            blocks.append(self._function(function, function.path, f"call_{len(self._calls) + 1}"))
+        _refuse_misplaced(fields.provider, role, blocks)
+        name, cache = fields.string("name"), _cache(fields)
+        if cache is not None and blocks:
+            blocks[-1] = replace(blocks[-1], cache=cache)
+        fields.finish()
+        return Turn(_ROLES[role], tuple(blocks), fields.path, name)
+
+    def _content(self, fields: Fields) -> tuple[Block, ...]:
+        path = f"{fields.path}.content"
+        content = fields.take("content")
+        if isinstance(content, str):
+            return (Text(path=path, text=content),)
+        if content is not None and not isinstance(content, list | tuple):
+            raise fields.error("needs a string or a list of parts here", "content")
+        return tuple(
+            self._part(Fields(fields.provider, part, f"{path}[{index}]"), part)
+            for index, part in enumerate(content or ())
+        )
+
+    def _part(self, fields: Fields, part: Mapping[str, Any]) -> Block:
+        kind, source = fields.require("type"), part.get("source")
+        read = _PARTS.get(kind)
+        if read is None or (isinstance(source, Mapping) and source.get("type") == "content"):
+            return Foreign(path=fields.path, kind=kind, part=part)
+        return replace(read(self, fields), cache=_cache(fields), own=fields.finish(self._own))
+
+    def _tool_call(self, fields: Fields) -> ToolCall:
+        kind, call_id = fields.string("type") or "function", fields.require("id")
+        if kind not in ("function", "custom"):
+            raise fields.error(f"has no call of the type {kind!r}", "type")
+        call = self._function(fields.inner(kind), fields.path, call_id, is_custom=kind == "custom")
+        fields.finish()
+        return call
+
+    def _function(
+        self, fields: Fields, path: str, call_id: str, *, is_custom: bool = False
+    ) -> ToolCall:
+        name = fields.require("name")
+        arguments = fields.string("input" if is_custom else "arguments") or ""
+        fields.finish()
+        return self._call(path, call_id, name, arguments, is_custom=is_custom)
+
+    def _call(
+        self, path: str, call_id: str, name: str, arguments: str, *, is_custom: bool = False
+    ) -> ToolCall:
+        call = ToolCall(path=path, id=call_id, name=name, arguments=arguments, is_custom=is_custom)
+        self._calls[call_id] = call
+        return call
+
+    def _result(self, fields: Fields, content: tuple[Block, ...]) -> ToolResult:
+        name, call_id, cache = fields.string("name"), fields.string("tool_call_id"), _cache(fields)
+        fields.finish()
+        _refuse_misplaced(fields.provider, "tool", content)
+        if call_id is None:
+            ids = [key for key, call in self._calls.items() if call.name == name]
+            if not ids:
+                raise fields.error("needs the `tool_call_id` of a result, or its call before it")
+            call_id = ids[-1]
+        call = self._answered(fields.path, call_id, name or "")
+        if name is not None and call.name != name:
+            raise fields.error(f"needs the name of the call, which is {call.name!r}", "name")
+        return ToolResult(path=fields.path, call=call, content=content, cache=cache)
+
+    def _answered(self, path: str, call_id: str, name: str = "") -> ToolCall:
+        unknown = ToolCall(path=path, id=call_id, name=name, arguments="")
+        return self._calls.get(call_id, unknown)
+
+    def text(self, fields: Fields) -> Block:
+        return Text(path=fields.path, text=fields.require("text"))
+
+    def refusal(self, fields: Fields) -> Block:
+        return Refusal(path=fields.path, text=fields.require("refusal"))
+
+    def image_url(self, fields: Fields) -> Block:
+        image = fields.inner("image_url")
+        url, detail = image.require("url"), image.string("detail")
+        image.finish()
+        return replace(_from_url(fields, "image", url), detail=detail)
+
+    def input_audio(self, fields: Fields) -> Block:
+        audio = fields.inner("input_audio")
+        data, form = audio.require("data"), audio.require("format")
+        audio.finish()
+        return _from_data(fields, "audio", data, f"audio/{form}")
+
+    def file(self, fields: Fields) -> Block:
+        file = fields.inner("file")
+        name, file_id = file.string("filename"), file.string("file_id")
+        if file_id is not None:
+            file.finish()
+            return Media(path=fields.path, kind="document", file_id=file_id, name=name)
+        data = file.require("file_data")
+        file.finish()
+        if data.startswith("data:"):
+            return replace(_from_url(fields, "document", data), name=name)
+        media_type = guess_media_type(name or "")
+        if media_type is None:
+            raise file.error("needs a data URL, or a `filename` that ends in its type")
+        return replace(_from_data(fields, "document", data, media_type), name=name)
+
+    def image(self, fields: Fields) -> Block:
+        return _sourced(fields, "image")
+
+    def document(self, fields: Fields) -> Block:
+        title, context = fields.string("title"), fields.string("context")
+        return replace(_sourced(fields, "document"), name=title, context=context)
+
+    def tool_use(self, fields: Fields) -> Block:
+        given = fields.take("input") or {}
+        arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        return self._call(fields.path, fields.require("id"), fields.require("name"), arguments)
+
+    def tool_result(self, fields: Fields) -> Block:
+        content = self._content(fields)
+        _refuse_misplaced(fields.provider, "tool", content)
+        return ToolResult(
+            path=fields.path,
+            call=self._answered(fields.path, fields.require("tool_use_id")),
+            content=content,
+            is_error=bool(fields.take("is_error")),
+        )
+
+
+def _refuse_misplaced(provider: str, role: str, blocks: Sequence[Block]) -> None:
+    for block in blocks:
+        if isinstance(block, ToolCall | Refusal | PastAudio) and role != "assistant":
+            raise block.refuse(provider, "takes this from the assistant only")
+        if isinstance(block, ToolResult) and role != "user":
+            raise block.refuse(provider, "takes the result of a tool from the user only")
+
+
+def _cache(fields: Fields) -> Mapping[str, Any] | None:
+    if "cache_control" not in fields:
+        return None
+    marker = fields.inner("cache_control")
+    kind, lifetime = marker.require("type"), marker.string("ttl")
+    marker.finish()
+    if kind != "ephemeral" or lifetime not in (None, "5m", "1h"):
+        raise marker.error("takes {type: ephemeral} with a `ttl` of 5m or 1h, or none")
+    return {"type": kind} if lifetime is None else {"type": kind, "ttl": lifetime}
+
+
+def _sourced(fields: Fields, kind: MediaKind) -> Media:
+    source = fields.inner("source")
+    form = source.require("type")
+    match form:
+        case "base64":
+            media = _from_data(fields, kind, source.require("data"), source.require("media_type"))
+        case "url":
+            media = _from_url(fields, kind, source.require("url"))
+        case "file":
+            media = Media(path=fields.path, kind=kind, file_id=source.require("file_id"))
+        case "text" if kind == "document":
+            media_type = source.string("media_type")
+            text = source.require("data")
+            media = Media(path=fields.path, kind=kind, media_type=media_type, text=text)
+        case _:
+            raise source.error(f"has no place for the type {form!r}")
+    source.finish()
+    return media
+
+
+def _from_url(fields: Fields, kind: MediaKind, url: str) -> Media:
+    if not url.startswith("data:"):
+        return Media(path=fields.path, kind=kind, url=url)
+    head, _, data = url[5:].partition(",")
+    media_type, *words = head.split(";")
+    if words != ["base64"]:
+        raise fields.error("takes a data URL in base64 only, as data:TYPE;base64,DATA")
+    return _from_data(fields, kind, data, media_type)
+
+
+def _from_data(fields: Fields, kind: MediaKind, data: str, media_type: str) -> Media:
+    try:
+        base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise fields.error("takes data in base64 only") from None
+    return Media(path=fields.path, kind=kind, media_type=media_type, data=data)
+
+
+_PARTS: Final[Mapping[str, Callable[[_Reader, Fields], Block]]] = {
+    "text": _Reader.text,
+    "refusal": _Reader.refusal,
+    "image_url": _Reader.image_url,
+    "input_audio": _Reader.input_audio,
+    "file": _Reader.file,
+    "image": _Reader.image,
+    "document": _Reader.document,
+    "tool_use": _Reader.tool_use,
+    "tool_result": _Reader.tool_result,
+}
+"""How parts are read by their type; any other is known to one vendor only."""
