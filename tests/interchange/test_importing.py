@@ -178,6 +178,17 @@ class TestFolder:
         (sources / "node_modules" / "x.prompt").write_text("hi")
         assert rows(run, str(sources)) == []
 
+    def test_a_partial_that_is_nowhere_keeps_its_prompt_out(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        (sources / "p.prompt").write_text("Hi {{>tone}}")
+        [row] = json.loads(run("import", "--json", str(sources)).stdout)
+        assert row["reason"] == "it includes _tone, which is neither here nor imported"
+        (sources / "_tone.prompt").write_text("kind {{name}}")
+        assert [row["result"] for row in rows(run, str(sources))] == ["imported", "imported"]
+        prompt = PromptStore.open(repo.path).get("p")
+        assert prompt.render(name="N").messages == [{"role": "user", "content": "Hi kind N"}]
+
     def test_a_loud_line_for_what_is_not_translated(self, run: Run, repo: GitRepo) -> None:
         result = run("import", str(CASES / "dotprompt" / "state.prompt"))
         assert "warning: state: NOT TRANSLATED" in result.stderr
