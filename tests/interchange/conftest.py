@@ -4,21 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.gitrepo import GitRepo
-from tests.writing.conftest import configure
+from tests.writing.conftest import repo, store
 
-
-@pytest.fixture
-def repo(repo: GitRepo) -> GitRepo:
-    """A repository on the branch main, without commits, that knows who commits."""
-    return configure(repo)
-
-
-@pytest.fixture
-def store(repo: GitRepo) -> PromptStore:
-    return PromptStore.open(repo.path)
+__all__ = ["repo", "store"]
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from promptstore.errors import (
     InvalidArgumentError,
     RemoteAnswerError,
     RemoteRejectedError,
+    RemoteThrottledError,
     RemoteUnreachableError,
 )
+from promptstore.interchange import langfuse
 from promptstore.interchange.imported import Imported
 from promptstore.interchange.langfuse import fetch_langfuse
 from promptstore.store.store import PromptStore
@@ -65,6 +67,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Busy(Handler):
+    refusals: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        if not self.refusals:
+            return super().do_GET()
+        self.send_response(self.refusals.pop())
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return None
+
+
 class Page(Handler):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -93,6 +108,11 @@ def page() -> Iterator[str]:
     yield from serve(Page)
 
 
+@pytest.fixture(autouse=True)
+def _never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(langfuse._get.retry, "sleep", lambda _seconds: None)
+
+
 def test_all_versions_come_in(address: str) -> None:
     greet, other = fetch_langfuse(address, KEYS)
     assert isinstance(greet, Imported)
@@ -115,6 +135,20 @@ def test_by_the_command(
     before = repo.git("for-each-ref")
     assert run("import", address).exit_code == 0
     assert repo.git("for-each-ref") == before
+
+
+@pytest.fixture
+def busy() -> Iterator[str]:
+    yield from serve(Busy)
+
+
+def test_a_busy_server_is_asked_again(busy: str) -> None:
+    Busy.refusals[:] = [429, 503, 429]
+    assert len(fetch_langfuse(busy, KEYS)) == 2
+    assert Busy.refusals == []
+    Busy.refusals[:] = [429] * 5
+    with pytest.raises(RemoteThrottledError, match="too many requests"):
+        fetch_langfuse(busy, KEYS)
 
 
 def test_faults(address: str, page: str) -> None:
