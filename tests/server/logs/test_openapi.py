@@ -37,6 +37,8 @@ def test_the_server_does_what_the_document_says(
         "--checks=all",
         f"--max-examples={examples}",
         "--seed=1",
+        "--phases=examples,coverage,fuzzing",
+        "--request-timeout=60",
         f"--include-path-regex={UNBUILT}",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
