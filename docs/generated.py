@@ -22,6 +22,13 @@ EVERYWHERE: Final = frozenset({"repo", "root", "branch", "help"})
 
 PREFIX: Final = "/api/environments/{project_id}"
 
+SHOWN_WALKS: Final = (
+    "open and first get",
+    "first render with logic",
+    "save in a checked-out clone",
+    "HTTP read by name",
+)
+
 TOP: Final = Path(__file__).parent.parent
 
 
@@ -122,7 +129,7 @@ def error_classes() -> str:
         bases = [base.__name__ for base in value.__mro__[1:] if base not in (object, BaseException)]
         summary, _, rest = inspect.cleandoc(value.__doc__ or "").partition("\n")
         inherited = ", ".join(f"`{base}`" for base in bases if base != "Exception")
-        lines += [f"## {name}", "", _code(summary), ""]
+        lines += [f"### {name}", "", _code(summary), ""]
         if inherited:
             lines += [f"Also caught as: {inherited}.", ""]
         attributes = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", rest, re.MULTILINE)
@@ -147,10 +154,10 @@ def walks() -> str:
     from tests.architecture.walks import WALKS
 
     lines = []
-    for title, measure in WALKS.items():
+    for title in SHOWN_WALKS:
         with tempfile.TemporaryDirectory() as folder:
-            files = measure(Path(folder))
-        lines += [f"### {title.capitalize()}: {len(files)} files", ""]
+            files = WALKS[title](Path(folder))
+        lines += [f"### {title[0].upper()}{title[1:]}: {len(files)} files", ""]
         lines += [f"- `{file}`: {_first_line(file)}" for file in files]
         lines.append("")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ import pytest
 
 from promptstore.errors import SyncRefusedError
 from promptstore.lint import context as context_module
-from promptstore.lint.callsite_rules import RULES as CALL_SITE_RULES
+from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.lint.check import MAX_SHOWN, check, check_labels
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Finding
@@ -477,7 +477,7 @@ def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:
     ]
 
 
-def test_near_misses_are_told(tmp_path: Path) -> None:
+def test_near_misses_are_reported(tmp_path: Path) -> None:
     found(
         tmp_path,
         {
@@ -507,6 +507,26 @@ def test_canonical_form_is_looked_for_on_request(tmp_path: Path) -> None:
     files = {"a": 'prompt: "Hello"\n', "b": "prompt: Hello\n"}
     assert found(tmp_path, files) == []
     assert found(tmp_path, files, Settings(extend_select=("PS112",))) == ["a.yaml:1:1 PS112"]
+
+
+EATEN = """\
+variables: {x: {}}
+prompt: |
+  one{% if x %} two{% endif %}
+  {% if x %}
+  three{% if x %} four{% endif +%}
+  {% endif %}{# alone #}
+  five {# six #}
+  seven{% raw %}{% endraw -%}
+  {{ x }}
+"""
+
+
+def test_eaten_line_ends_are_looked_for_on_request(tmp_path: Path) -> None:
+    files = {"a": EATEN, "b": EATEN.replace("prompt", "template: none\nprompt")}
+    settings = Settings(select=("PS204",))
+    assert found(tmp_path, files, settings) == ["a.yaml:3:3 PS204", "a.yaml:7:3 PS204"]
+    assert "PS204" not in "".join(found(tmp_path, files))
 
 
 IGNORED: dict[str, tuple[str, list[str]]] = {
@@ -645,7 +665,14 @@ def test_labels_that_point_nowhere(repo: GitRepo) -> None:
 
 def test_every_rule_has_a_page_and_a_case() -> None:
     fired = {line.split()[-1] for _, lines in FIRES.values() for line in lines}
-    elsewhere = {"PS112", "PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
+    elsewhere = {
+        "PS112",
+        "PS204",
+        "PS402",
+        "PS404",
+        "PS405",
+        *(rule.code for rule in CALL_SITE_RULES),
+    }
     assert fired >= RULES.keys() - elsewhere - codes.MEANINGS.keys()
     assert RULES.keys() >= codes.MEANINGS.keys()
     assert all(rule.title.endswith(".") and rule.page for rule in RULES.values())
@@ -673,7 +700,7 @@ def test_the_examples_of_a_page_are_true(tmp_path: Path, code: str) -> None:
 CHAT = "messages:\n  - {role: user, content: x}\n"
 INCLUDES_B = "prompt: \"{% include 'b' %}\"\n"
 
-MENDED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+FIXED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "PS101": ({"a": 'prompt: "\x1b[2J"\n'}, {"a": 'prompt: "\\x1b[2J"\n'}),
     "PS106": ({"a": "prompt: |\n" + "  0123456789abcde\n" * 60_000}, {"a": "prompt: x\n"}),
     "PS301": ({"a": INCLUDES_B}, {"a": INCLUDES_B, "b": "prompt: x\n"}),
@@ -706,12 +733,12 @@ MENDED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"a": "prompt: \"{% include 'b' %}\"\n", "b": f"prompt: {'word ' * 20}\n"},
     ),
 }
-"""Rules whose page has no pair of files to try: the files that break them, and the same mended."""
+"""Rules whose page has no pair of files to try: the files that break them, and the same fixed."""
 
 
-@pytest.mark.parametrize("code", MENDED)
-def test_a_finding_goes_when_it_is_mended(tmp_path: Path, code: str) -> None:
-    before, after = MENDED[code]
+@pytest.mark.parametrize("code", FIXED)
+def test_a_finding_goes_when_it_is_fixed(tmp_path: Path, code: str) -> None:
+    before, after = FIXED[code]
     assert code in {line.split()[-1] for line in found(tmp_path / "before", before)}
     assert found(tmp_path / "after", after) == []
 
@@ -738,4 +765,4 @@ def test_every_rule_has_a_case_in_which_it_stays_silent() -> None:
     # Tests of their own: unrecognized files, labels, names of a remote, and the calls in code.
     others = {"PS402", "PS404", "PS405", *(rule.code for rule in CALL_SITE_RULES)}
     assert EXAMPLES.keys() | SILENT_ELSEWHERE.keys() | others == RULES.keys()
-    assert EXAMPLES.keys() | MENDED.keys() | others == RULES.keys()
+    assert EXAMPLES.keys() | FIXED.keys() | others == RULES.keys()

@@ -83,7 +83,7 @@ def test_a_change_in_words(change: dict[str, Any], said: list[str]) -> None:
         pytest.param({}, None, "variables are not declared any more", id="opened"),
     ],
 )
-def test_variables_to_the_letter(
+def test_variables_word_for_word(
     before: dict[str, Variable] | None, after: dict[str, Variable] | None, said: str
 ) -> None:
     found = diff_prompts(Prompt(prompt="x", variables=before), Prompt(prompt="x", variables=after))
@@ -129,7 +129,7 @@ def test_a_changed_text() -> None:
     assert text.diff == "@@ -1,2 +1,2 @@\n You help.\n-Be kind.\n+Be brief."
 
 
-def test_a_last_line_end_is_told() -> None:
+def test_a_last_line_end_is_reported() -> None:
     (text,) = diff_prompts(Prompt(prompt="a\n"), Prompt(prompt="a")).texts
     assert text.title == "the text"
     assert text.diff == "@@ -1 +1 @@\n-a\n+a\n\\ No newline at end"

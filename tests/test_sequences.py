@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from promptstore.compare.diff import diff_prompts
 from promptstore.compare.merge import merge_messages
-from promptstore.compare.sequences import opcodes
-from promptstore.compare.texts import compare_words, merge_lines, unified
+from promptstore.compare.sequences import compare_words, merge_lines, opcodes, unified
 from promptstore.model.messages import Message
 from promptstore.model.prompt import Prompt
 

@@ -1,42 +1,56 @@
-"""The commands put together; each is loaded when it is asked for."""
+"""The command line: its commands, the options that they share, and the store that they open.
+
+Each command is loaded when it is asked for.
+"""
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections import UserDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any, Final
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from promptstore import __version__
-from promptstore.cli.opening import Place, placed
 from promptstore.cli.output import make_output_exact
-from promptstore.store.store import DEFAULT_ROOT
+from promptstore.errors import InvalidArgumentError, PromptStoreError
+from promptstore.model.names import near_matches
+from promptstore.store.store import DEFAULT_ROOT, PromptStore
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_WORTH_SHOWING: Final = 1_000
 
 COMMANDS: Final = {
     "init": "init:init",
-    "list": "listing:list_prompts",
-    "show": "show:show",
-    "render": "render:render",
-    "log": "log:log",
-    "new": "new:new",
+    "list": "reading:list_prompts",
+    "show": "reading:show",
+    "render": "reading:render",
+    "log": "reading:log",
+    "new": "edit:new",
     "edit": "edit:edit",
     "save": "save:save",
-    "delete": "delete:delete",
-    "rename": "rename:rename",
-    "restore": "restore:restore",
+    "delete": "save:delete",
+    "rename": "save:rename",
+    "restore": "save:restore",
     "label": "label:label_app",
     "diff": "diff:diff",
-    "review": "review:review",
+    "review": "diff:review",
     "check": "check:check",
-    "explain": "explain:explain",
+    "explain": "check:explain",
     "doctor": "doctor:doctor",
-    "format": "formatting:format_files",
-    "schema": "typed:schema",
-    "stubs": "typed:stubs",
+    "format": "files:format_files",
+    "schema": "files:schema",
+    "stubs": "files:stubs",
     "difftool": "merging:difftool",
     "merge-driver": "merging:merge_driver",
     "import": "import_:import_",
@@ -87,6 +101,65 @@ def _load(name: str, place: str) -> Any:
     return group.commands[name]
 
 
+class Place(NamedTuple):
+    """Where the store is: options that stand before the command or behind it.
+
+    Attributes:
+        repo: A folder in the repository.
+        root: The prompts' folder in the repository.
+        branch: The branch to read and write, or None for HEAD.
+    """
+
+    repo: Path = Path()
+    root: str = DEFAULT_ROOT
+    branch: str | None = None
+
+
+def with_options(
+    command: Callable[..., Any], block: Callable[..., Any], name: str = ""
+) -> Callable[..., Any]:
+    """Return a command that takes the options of a block besides its own.
+
+    Args:
+        command: The command.
+        block: A function whose parameters are options, as typer reads them. It is called first;
+            parameters that the command has too, such as its context, are shared.
+        name: The parameter of the command that gets what the block returns, if it wants it.
+    """
+    own = inspect.signature(command, eval_str=True).parameters
+    added = inspect.signature(block, eval_str=True).parameters
+
+    @wraps(command)
+    def extended(**given: Any) -> Any:
+        made = block(**{key: given[key] for key in added})
+        kept = {key: value for key, value in given.items() if key in own}
+        return command(**kept, **({name: made} if name else {}))
+
+    parameters = {**own, **added}
+    parameters.pop(name, None)
+    extended.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    return extended
+
+
+def placed(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes the options of a place behind its name, too."""
+    own = inspect.signature(command).parameters.keys()
+    # Without a context it needs no place; one option of `sync` has the name of a place's.
+    is_placed = "context" in own and own.isdisjoint(Place._fields)
+    return with_options(command, _move) if is_placed else command
+
+
+def _move(
+    context: typer.Context,
+    *,
+    repo: Annotated[Path | None, typer.Option("--repo", "-C", hidden=True)] = None,
+    root: Annotated[str | None, typer.Option(hidden=True)] = None,
+    branch: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    given = {"repo": repo, "root": root, "branch": branch}
+    context.obj = context.obj._replace(**{key: value for key, value in given.items() if value})
+
+
 app = typer.Typer(
     name="promptstore",
     cls=_Group,
@@ -123,3 +196,134 @@ def common(
     """Keep LLM prompts as reviewed, versioned YAML files in a git repository."""
     make_output_exact()
     context.obj = Place(repo, root, branch)
+
+
+@contextmanager
+def opened(
+    context: typer.Context, *, worktree: bool = False, write: bool = False
+) -> Iterator[PromptStore]:
+    """Open the store for one command.
+
+    Args:
+        context: The command's context.
+        worktree: Whether the files on disk are read.
+        write: Whether the command writes; that it cannot is better said before a person has typed.
+
+    Raises:
+        InvalidArgumentError: The prompts' folder was named, and there is none of that name.
+        ReadOnlyError: There is no branch to write to.
+    """
+    place: Place = context.obj
+    bar = _Bar()
+    try:
+        store = PromptStore.open(
+            place.repo,
+            root=place.root,
+            branch=place.branch,
+            worktree=worktree,
+            progress=bar.show if sys.stderr.isatty() else None,
+        )
+        _refuse_missing_root(store, place)
+        if write:
+            _ = store.writable_branch
+        yield store
+    finally:
+        bar.stop()
+
+
+def _refuse_missing_root(store: PromptStore, place: Place) -> None:
+    if place.root == DEFAULT_ROOT or not store.root or store.names():
+        return
+    if store.has_files and (store.path / store.root).is_dir():
+        return
+    top = PromptStore.open(place.repo, root="", branch=place.branch)
+    names = [*top.names(), *(top.working_snapshot().names() if top.has_files else ())]
+    folders = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
+    if store.root in folders:
+        return
+    near = near_matches(store.root, sorted(folders - {"."}))
+    advice = f"did you mean --root {near[0]}?" if near else "`promptstore init` makes one"
+    raise InvalidArgumentError(
+        message=f"--root: there is no folder {store.root!r} in {top.snapshot().place}; {advice}"
+    )
+
+
+class _Bar:
+    """A progress bar on stderr, which appears only when there is much to do."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._is_over = False
+
+    def show(self, done: int, total: int) -> None:
+        """Show how many commits are indexed."""
+        if total < _WORTH_SHOWING or self._is_over:
+            return
+        if self._bar is None:
+            self._bar = self._started(total)
+        self._bar.update(self._bar.task_ids[0], completed=done)
+
+    def stop(self) -> None:
+        """Take the bar away, and show none any more."""
+        self._is_over = True
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _started(self, total: int) -> Progress:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        bar = Progress(console=Console(stderr=True), transient=True)
+        bar.add_task("Indexing the history", total=total)
+        bar.start()
+        return bar
+
+
+def complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a prompt, and what may stand behind its ``@``."""
+    place = _place_of(context)
+    try:
+        store = PromptStore.open(place.repo, root=place.root, branch=place.branch)
+        name, at, _ = incomplete.partition("@")
+        if not at:
+            return store.names(incomplete)
+        numbers = [str(version.number) for version in store.history(name)]
+        labels = sorted(label for label, names in store.labels().targets.items() if name in names)
+        return [f"{name}@{selector}" for selector in [*labels, *numbers]]
+    except PromptStoreError:
+        return []
+
+
+def complete_label(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a label."""
+    place = _place_of(context)
+    try:
+        labels = PromptStore.open(place.repo, root=place.root).labels().targets
+    except PromptStoreError:
+        return []
+    return [label for label in sorted(labels) if label.startswith(incomplete)]
+
+
+def _place_of(context: typer.Context) -> Place:
+    """Return the place that was typed so far; the shell asks before the command runs."""
+    typed = {**_typed(context.find_root().params), **_typed(context.params)}
+    return Place()._replace(**typed)
+
+
+def _typed(params: Mapping[str, Any]) -> dict[str, Any]:
+    given = {key: params.get(key) for key in Place._fields}
+    return {key: Path(value) if key == "repo" else value for key, value in given.items() if value}
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="NAME, NAME@3 (version), NAME@production (label) or NAME@main~2 (rev).",
+        metavar="NAME[@SEL]",
+        autocompletion=complete_name,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Worktree = Annotated[
+    bool, typer.Option("--worktree", help="Read the files on disk, uncommitted edits included.")
+]

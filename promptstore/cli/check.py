@@ -1,4 +1,4 @@
-"""``promptstore check``: the problems of all prompts.
+"""``promptstore check`` and ``explain``: the problems of prompts, and what their codes mean.
 
 With ``--format json`` (or ``--json``) one array of objects: `path`, `name` (null for a file that
 has none), `line`, `column`, `code`, `severity` and `message`.
@@ -6,27 +6,39 @@ has none), `line`, `column`, `code`, `severity` and `message`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptstore.cli.files import Named, write_back
-from promptstore.cli.opening import Worktree, opened, settings_of
-from promptstore.cli.output import print_command, print_error, print_json, print_lines
+from promptstore.cli.app import AsJson, Worktree, opened
+from promptstore.cli.inputs import Named, write_back
+from promptstore.cli.output import (
+    print_command,
+    print_error,
+    print_exactly,
+    print_json,
+    print_lines,
+    print_table,
+)
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint.callsites.checking import check_code
+from promptstore.lint.callsites import check_code
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.check import check_labels, check_unrecognized_files
 from promptstore.lint.context import LintContext
-from promptstore.lint.files import NOT_CANONICAL
+from promptstore.lint.files import NOT_CANONICAL, canonical, fix_keys
 from promptstore.lint.findings import SEVERITIES, Finding
-from promptstore.lint.fixes import canonical, fix_keys
-from promptstore.lint.settings import Settings
+from promptstore.lint.registry import RULES, all_pages
+from promptstore.lint.registry import explain as page_of
+from promptstore.lint.settings import Settings, checked_codes, read_settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
+
+if TYPE_CHECKING:
+    from promptstore.posthog.sync.codec import SyncRules
 
 _FORMATS = ("text", "json", "github", "sarif")
 
@@ -64,7 +76,7 @@ def check(
         str, typer.Option(help="The least severity that fails: error, warning or note.")
     ] = "warning",
     output: Annotated[str, typer.Option("--format", help="text, json, github or sarif.")] = "text",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     worktree: Worktree = False,
 ) -> None:
     """Find the problems of all prompts.
@@ -190,12 +202,71 @@ def _print(findings: Sequence[Finding], output: str) -> None:
         for finding in findings:
             print_lines(str(finding))
         return
-    from promptstore.review import annotations, reports, sarif  # only a machine reads these
+    from promptstore.review import reports  # only a machine reads these
 
     if output == "json":
         print_json([reports.finding_as_json(finding) for finding in findings])
     elif output == "sarif":
-        print_json(sarif.sarif(findings))
+        print_json(reports.sarif(findings))
     else:
         for finding in findings:
-            print_command(annotations.annotation(finding))
+            print_command(reports.annotation(finding))
+
+
+def explain(
+    code: Annotated[
+        str | None,
+        typer.Argument(help="A code such as PS203; all in a table when left out.", metavar="CODE"),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every page, as Markdown.")
+    ] = False,
+) -> None:
+    """Explain what a code of `promptstore check` means and what to do."""
+    if everything:
+        print_exactly(all_pages())
+        return
+    if code is not None:
+        print_exactly(page_of(code))
+        return
+    rows = [
+        [rule.code, rule.severity if rule.is_on else "off", rule.title] for rule in RULES.values()
+    ]
+    print_table(["code", "severity", "what is wrong"], rows)
+
+
+def settings_of(
+    store: PromptStore,
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+) -> Settings:
+    """Read the settings of a check.
+
+    Args:
+        store: The store; the defaults count where it has no files.
+        select: Codes to look for instead of those that are set.
+        ignore: Codes to leave out besides.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InvalidArgumentError: A setting or a code means nothing.
+    """
+    settings = read_settings(store.path) if store.has_files else Settings()
+    if settings.has_remotes or (store.path / ".promptstore.toml").exists():
+        from promptstore.posthog.sync.settings import load_remotes  # most repositories have none
+
+        remotes = load_remotes(store.path)
+        spellings = {name: _spelling(remote.rules) for name, remote in remotes.items()}
+        settings = replace(settings, spellings=spellings)
+    if select:
+        chosen = checked_codes(select, "--select")
+        settings = replace(settings, select=chosen, extend_select=())
+    left_out = checked_codes(ignore or (), "--ignore")
+    return replace(settings, ignore=(*settings.ignore, *left_out))
+
+
+def _spelling(rules: SyncRules) -> Callable[[str], object]:
+    """Return what spells the names that take part in a sync; the others need no spelling."""
+    return lambda name: rules.to_remote(name) if rules.takes(name) else name

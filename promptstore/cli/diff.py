@@ -1,30 +1,65 @@
-"""``promptstore diff``: what changed between two versions, or in a range of commits.
+"""``promptstore diff`` and ``review``: what changed between versions, or in a range of commits.
 
-With ``--json`` one object: `before` and `after` (each `name`, `version`, `commit`), `changes` (a
-sentence each) and `texts` (each `title` and `diff`).
-For a range `base`, `head` and `prompts`.
+With ``--json`` `diff` prints one object: `before` and `after` (each `name`, `version`, `commit`),
+`changes` (a sentence each) and `texts` (each `title` and `diff`); for a range `base`, `head`,
+`prompts` and `findings`. `review` finds the pull request in the environment of GitHub Actions and
+GitLab CI, the token in ``GITHUB_TOKEN`` or ``GITLAB_TOKEN``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.differences import print_prompt_diff
-from promptstore.cli.opening import complete_name, opened
-from promptstore.cli.output import print_json, print_lines, version_text
-from promptstore.cli.ranges import check_format, compare_ends, ends, is_range, print_range
+from promptstore.cli.app import AsJson, Name, complete_name, opened
+from promptstore.cli.check import settings_of
+from promptstore.cli.inputs import read_file
+from promptstore.cli.output import (
+    print_command,
+    print_diff,
+    print_error,
+    print_exactly,
+    print_json,
+    print_lines,
+    print_prompt_diff,
+    version_text,
+)
 from promptstore.cli.selection import select
-from promptstore.cli.show import Name
-from promptstore.compare.diff import PromptDiff, diff_prompts
+from promptstore.compare.diff import diff_prompts
+from promptstore.compare.sequences import unified
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
     VersionNotFoundError,
 )
+from promptstore.lint.check import check, check_unrecognized_files
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
+from promptstore.model.names import is_name, near_matches
 from promptstore.model.prompt import Prompt
+from promptstore.review.markdown import comment
+from promptstore.review.posting import find_pull_request, post, refresh
+from promptstore.review.ranges import PromptChange, RangeDiff, compare
+from promptstore.review.reports import (
+    annotation,
+    change_annotation,
+    diff_as_json,
+    finding_as_json,
+    range_as_json,
+    sarif,
+)
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
+
+_FORMATS: Final = ("terminal", "markdown", "json", "github", "sarif")
+
+Examples = Annotated[
+    str | None,
+    typer.Option("--render", help="Of a range: values to compare renders with.", metavar="FILE"),
+]
 
 
 def diff(
@@ -38,17 +73,12 @@ def diff(
             autocompletion=complete_name,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     output: Annotated[
         str,
         typer.Option("--format", help="Of a range: terminal, markdown, json, github or sarif."),
     ] = "terminal",
-    examples: Annotated[
-        str | None,
-        typer.Option(
-            "--render", help="Of a range: values to compare renders with.", metavar="FILE"
-        ),
-    ] = None,
+    examples: Examples = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Of a range: fail when it breaks a call.")
     ] = False,
@@ -58,28 +88,26 @@ def diff(
     With one name since the version before, with two from the first to the second. BASE..HEAD
     tells of every prompt that changed between two revs, and what that does to its callers.
     """
-    check_format(output)
+    _check_format(output)
     with opened(context) as store:
-        if other is None and is_range(store, name):
-            found_range = compare_ends(*ends(store, name), examples)
-            print_range(found_range, (), "json" if as_json else output)
-            if exit_code and found_range.of("breaking"):
+        if other is None and ".." in name and not (is_name(name) and name in store.names()):
+            changed = _compare(*_ends(store, name), examples)
+            _print_range(changed, (), "json" if as_json else output)
+            if exit_code and changed.of("breaking"):
                 raise typer.Exit(1)
             return
-        before, after = _pair(store, name, other)
+        after = _get(store, other or name)
+        before = _get(store, name) if other else _previous(store, after)
     found = diff_prompts(before, after)
     if as_json:
-        print_json(_as_json(before, after, found))
+        keys = ("name", "version", "commit")
+        ends = {"before": before, "after": after}
+        sides = {end: {key: getattr(side, key) for key in keys} for end, side in ends.items()}
+        print_json({**sides, **diff_as_json(found)})
         return
-    print_lines(f"{_title(before)} → {_title(after)}")
+    titles = (f"{side.name}@{version_text(side.version)}" for side in (before, after))
+    print_lines(" → ".join(titles))
     print_prompt_diff(found)
-
-
-def _pair(store: PromptStore, name: str, other: str | None) -> tuple[Prompt, Prompt]:
-    first = _get(store, name)
-    if other is None:
-        return _previous(store, first), first
-    return first, _get(store, other)
 
 
 def _get(store: PromptStore, text: str) -> Prompt:
@@ -104,14 +132,136 @@ def _previous(store: PromptStore, prompt: Prompt) -> Prompt:
     return parent.read(name, deleted=True)
 
 
-def _title(prompt: Prompt) -> str:
-    return f"{prompt.name}@{version_text(prompt.version)}"
+def _ends(store: PromptStore, text: str) -> tuple[Snapshot, Snapshot]:
+    """Return the prompts at the two ends of a range; an end that is left out is HEAD.
+
+    ``BASE...HEAD`` stands for what HEAD changed since it left BASE.
+    """
+    base, dots, head = text.partition("...") if "..." in text else text.partition("..")
+    base, head = base or "HEAD", head or "HEAD"
+    if len(dots) == 3:
+        base = store.common_ancestor(base, head)
+    return store.snapshot(base), store.snapshot(head)
 
 
-def _as_json(before: Prompt, after: Prompt, found: PromptDiff) -> dict[str, Any]:
-    return {
-        "before": {"name": before.name, "version": before.version, "commit": before.commit},
-        "after": {"name": after.name, "version": after.version, "commit": after.commit},
-        "changes": list(found.changes),
-        "texts": [{"title": text.title, "diff": text.diff} for text in found.texts],
-    }
+def _compare(before: Snapshot, after: Snapshot, examples: str | None) -> RangeDiff:
+    """Compare the ends of a range, with renders of the values in a file."""
+    values = read_file(examples) if examples else {}
+    known = {*before.names(), *after.names()}
+    for name in values:
+        if name not in known:
+            near = near_matches(name, known)
+            advice = f" Did you mean {near[0]!r}?" if near else ""
+            message = f"{examples}: there is no prompt {name!r} to render.{advice}"
+            raise InvalidArgumentError(message=message)
+    return compare(before, after, values)
+
+
+def check_changes(
+    store: PromptStore, before: Snapshot, after: Snapshot, found: RangeDiff
+) -> list[Finding]:
+    """Find the problems of what a range changes, and of what includes it.
+
+    Args:
+        store: The store.
+        before: The prompts at the start of the range.
+        after: The prompts at its end.
+        found: What changed.
+
+    Returns:
+        The problems.
+    """
+    context = LintContext(after, settings_of(store))
+    touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
+    context.only = context.dependents(touched)
+    old = set(before.strays())
+    came = (found for found in check_unrecognized_files(context) if found.path not in old)
+    return sorted({*check(context), *came})
+
+
+def _check_format(output: str) -> None:
+    if output not in _FORMATS:
+        raise InvalidArgumentError(message=f"--format takes one of {', '.join(_FORMATS)}")
+
+
+def _print_range(found: RangeDiff, findings: Sequence[Finding], output: str) -> None:
+    if output == "markdown":
+        print_exactly(comment(found, findings))
+    elif output == "json":
+        rows = [finding_as_json(finding) for finding in findings]
+        print_json({**range_as_json(found), "findings": rows})
+    elif output == "sarif":
+        print_json(sarif(findings, found.changes))
+    elif output == "github":
+        for line in (*map(change_annotation, found.changes), *map(annotation, findings)):
+            print_command(line)
+    else:
+        _print_text(found, findings)
+
+
+def _print_text(found: RangeDiff, findings: Sequence[Finding]) -> None:
+    if not found.changes:
+        print_lines("no prompt changed")
+    for change in found.changes:
+        _print_change(change)
+    for finding in findings:
+        print_lines(str(finding))
+
+
+def _print_change(change: PromptChange) -> None:
+    name = f"{change.old_name} → {change.name}" if change.old_name else change.name
+    why = "; ".join(change.judgement.reasons)
+    print_lines(f"{change.judgement.impact}: {name} {change.kind} ({why})")
+    if change.via:
+        print_lines(f"  by {' → '.join(change.via)}")
+        return
+    for problem in change.problems:
+        print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
+    print_prompt_diff(change.diff, nothing="")
+    for render in change.renders:
+        print_lines(f"\n{render.title}:")
+        print_diff(unified(render.before, render.after) if render.differs else f" {render.before}")
+    print_lines("")
+
+
+def review(
+    context: typer.Context,
+    commits: Annotated[
+        str,
+        typer.Argument(
+            help="BASE..HEAD, or BASE...HEAD from where the two parted.", metavar="RANGE"
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--format", help="markdown, terminal, json, github or sarif.")
+    ] = "markdown",
+    examples: Examples = None,
+    send: Annotated[
+        bool, typer.Option("--post", help="Send it to the pull request, or update it there.")
+    ] = False,
+    number: Annotated[
+        int | None,
+        typer.Option("--pull-request", help="Its number; found in CI by itself.", metavar="N"),
+    ] = None,
+    fail_on_breaking: Annotated[
+        bool, typer.Option("--fail-on-breaking", help="Fail when a call breaks.")
+    ] = False,
+) -> None:
+    """Write the comment of a pull request: what changed, whom it breaks, what is wrong."""
+    _check_format(output)
+    if ".." not in commits:
+        raise InvalidArgumentError(message=f"{commits!r} is no range: write BASE..HEAD")
+    target = find_pull_request(os.environ, number) if send else None
+    with opened(context) as store:
+        before, after = _ends(store, commits)
+        found = _compare(before, after, examples)
+        findings = check_changes(store, before, after, found)
+    if target is None:
+        _print_range(found, findings, output)
+    else:
+        # Nothing is posted about a range without prompts, but an older comment is brought up to it.
+        posted = (post if found.changes else refresh)(target, comment(found, findings))
+        result = posted and f"{'posted' if posted.is_new else 'updated'} {posted.url}".rstrip()
+        print_error(result or "nothing to say: no prompt changed")
+    if fail_on_breaking and found.of("breaking"):
+        raise typer.Exit(1)

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import typer
 
-from promptstore.cli.opening import opened, settings_of
+from promptstore.cli.app import AsJson, opened
+from promptstore.cli.check import settings_of
 from promptstore.cli.output import print_error, print_json, print_table
 from promptstore.errors import PromptStoreError
 from promptstore.store.store import PromptStore
@@ -46,9 +47,9 @@ class Fact(NamedTuple):
 
 def doctor(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Look at the environment, the repository, its caches and remotes, and say what would be read.
+    """Look at the environment, the repository, its caches and remotes, and show what would be read.
 
     Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.
     """
@@ -138,8 +139,8 @@ def _repository(store: PromptStore) -> Iterator[Fact]:
 def _prompts(store: PromptStore) -> str:
     prompts, broken = store.snapshot().list_readable(deleted=True)
     deleted = sum(prompt.deleted for prompt in prompts)
-    told = f"{len(prompts) - deleted} and {deleted} deleted"
-    return f"{told}, {len(broken)} broken: `promptstore check`" if broken else told
+    counts = f"{len(prompts) - deleted} and {deleted} deleted"
+    return f"{counts}, {len(broken)} broken: `promptstore check`" if broken else counts
 
 
 def _labels(store: PromptStore) -> str:
@@ -163,9 +164,9 @@ def _remotes(store: PromptStore) -> str:
     from promptstore.posthog.sync.settings import load_remotes
 
     remotes = load_remotes(store.path) if store.has_files else {}
-    told = (
+    rows = (
         f"{name} at {remote.host}, its key in {remote.key_env} "
         f"({'set' if os.environ.get(remote.key_env) else 'not set'})"
         for name, remote in remotes.items()
     )
-    return "; ".join(told) or "none"
+    return "; ".join(rows) or "none"

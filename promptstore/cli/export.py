@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import complete_name, opened
+from promptstore.cli.app import AsJson, complete_name, opened
+from promptstore.cli.inputs import write_back
 from promptstore.cli.output import print_error, print_exactly, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
@@ -44,12 +45,12 @@ def export(
         typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export prompts as files of other tools.
 
-    What cannot be said in the other format is told on stderr. A prompt that would mean something
-    else there, such as one with logic in a format without any, is refused.
+    What cannot be said in the other format is reported on stderr. A prompt that would mean
+    something else there, such as one with logic in a format without any, is refused.
     """
     with opened(context) as store:
         prompts = [_get(store, text) for text in names or store.names()]
@@ -112,6 +113,4 @@ def _write(found: list[Exported], output: Path | None, *, force: bool, prints: b
                 message=f"{path} is there and differs; --force overwrites it"
             )
     for one in found:
-        path = output / one.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one.text.encode())
+        write_back(output / one.path, one.text.encode())

@@ -1,43 +1,95 @@
-"""The files that a person names on the command line, and those that a command writes."""
+"""The commands that write files: ``promptstore format``, ``schema`` and ``stubs``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from promptstore.errors import InvalidArgumentError, RepositoryError
+import typer
+
+from promptstore.cli.app import opened
+from promptstore.cli.inputs import Named, write_back
+from promptstore.cli.output import print_error, print_exactly, print_json, print_lines
+from promptstore.errors import InvalidArgumentError, PromptFileError
+from promptstore.interchange.stubs import write_stubs
+from promptstore.model.fileschema import file_schema
+from promptstore.promptfile.formatter import format_file
 
 
-class Named:
-    """The files and folders that were named.
+def format_files(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Only these files and folders; all prompts when left out.", metavar="[PATH]..."
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail when a file would change.")
+    ] = False,
+) -> None:
+    """Write every prompt file in canonical form.
 
-    Args:
-        paths: Their paths.
-
-    Raises:
-        InvalidArgumentError: One of them is not there.
+    Keys get one order and values one style; comments and meaning stay. A broken file is reported
+    and left alone.
     """
+    named = Named(paths) if paths else None
+    with opened(context) as store:
+        if not store.has_files:
+            raise InvalidArgumentError(message="format needs files on disk to write")
+        snapshot = store.working_snapshot()
+        files = [snapshot.file(name) for name in snapshot.names()]
+        top = store.path
+    changed = broken = 0
+    for file in files:
+        if named is not None and top / file.path not in named:
+            continue
+        data = file.read()
+        try:
+            formatted = format_file(data, file.path)
+        except PromptFileError as error:
+            broken += 1
+            print_error(f"error: {error}")
+            continue
+        if formatted != data:
+            changed += 1
+            print_lines(f"{'would change' if check else 'changed'} {file.path}")
+            if not check:
+                write_back(top / file.path, formatted)
+    if broken or (check and changed):
+        raise typer.Exit(1)
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        for path in paths:
-            if not path.exists():
-                raise InvalidArgumentError(message=f"{path} is not there")
-        self._paths = {path.resolve() for path in paths}
 
-    def __contains__(self, file: Path) -> bool:
-        """Return whether a file was named, or a folder that it is in."""
-        found = file.resolve()
-        return found in self._paths or not self._paths.isdisjoint(found.parents)
+def schema() -> None:
+    """Print the JSON Schema of a prompt file.
 
-
-def write_back(path: Path, data: bytes) -> None:
-    """Write a file, in a new folder if need be.
-
-    Raises:
-        RepositoryError: It cannot be written.
+    An editor with the YAML language server reads it where a prompt begins with
+    `# yaml-language-server: $schema=prompt.schema.json`.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error
+    print_json(file_schema())
+
+
+def stubs(
+    context: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write; stdout when left out."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail when the file is stale.")
+    ] = False,
+) -> None:
+    """Write a typed module of the prompts, so that mypy and pyright find a wrong call."""
+    if check and output is None:
+        raise InvalidArgumentError(message="--check needs --output FILE to compare with")
+    with opened(context) as store:
+        reads_files = store.branch is None and store.has_files
+        snapshot = store.working_snapshot() if reads_files else store.snapshot()
+        text = write_stubs(snapshot)
+    if output is None:
+        print_exactly(text)
+    elif not check:
+        write_back(output, text.encode())
+    elif not output.exists() or output.read_bytes() != text.encode():
+        print_error(f"{output} is stale; write it again: promptstore stubs -o {output}")
+        raise typer.Exit(1)

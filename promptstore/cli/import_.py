@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from promptstore.cli.app import opened
 from promptstore.cli.inputs import read_input
-from promptstore.cli.opening import opened_to_write
 from promptstore.cli.output import print_error, print_json, print_lines, print_table
 from promptstore.cli.writing import Order, takes_order
 from promptstore.errors import InvalidArgumentError
@@ -75,7 +75,7 @@ def import_(
         found = [
             without_trailing_spaces(one) if isinstance(one, Imported) else one for one in found
         ]
-    with opened_to_write(context) as (store, _):
+    with opened(context, write=True) as store:
         plan = plan_import(store, found, replace=replace_)
         is_refused = strict and _has_loss(plan)
         if not (order.dry_run or is_refused):

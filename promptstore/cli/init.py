@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.opening import Place
+from promptstore.cli.app import Place
 from promptstore.cli.output import print_lines
 from promptstore.errors import (
     InvalidArgumentError,
@@ -58,7 +58,7 @@ def init(
 
 
 def _make(folder: Path, root: str) -> Path:
-    """Write the first prompt, in a repository made for it if need be, and give its top."""
+    """Write the first prompt, in a repository made for it if need be, and return its top."""
     folder.mkdir(parents=True, exist_ok=True)
     repository = _discover(folder)
     top = _working_tree(repository) if repository else folder

@@ -1,4 +1,4 @@
-"""The values of a render from the command line, from files and from the person at the terminal."""
+"""What a person gives: values of a render, files, and answers at the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptstore.cli.output import print_error, visible
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, RepositoryError
 from promptstore.model.binding import fit
 from promptstore.model.values import UnfitValueError
 from promptstore.model.variables import Variable
@@ -149,3 +149,38 @@ def read_file(file: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InvalidArgumentError(message=f"{shown} must hold a mapping from variable to value")
     return values
+
+
+class Named:
+    """The files and folders that were named.
+
+    Args:
+        paths: Their paths.
+
+    Raises:
+        InvalidArgumentError: One of them is not there.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            if not path.exists():
+                raise InvalidArgumentError(message=f"{path} is not there")
+        self._paths = {path.resolve() for path in paths}
+
+    def __contains__(self, file: Path) -> bool:
+        """Return whether a file was named, or a folder that it is in."""
+        found = file.resolve()
+        return found in self._paths or not self._paths.isdisjoint(found.parents)
+
+
+def write_back(path: Path, data: bytes) -> None:
+    """Write a file, in a new folder if need be.
+
+    Raises:
+        RepositoryError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise RepositoryError(path=str(path), reason=f"{error.strerror}.") from error

@@ -9,12 +9,12 @@ With ``--json`` one array of objects. `set`, `remove` and `rollback`: `label`, `
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from promptstore.cli.opening import complete_label, complete_name, opened
+from promptstore.cli.app import AsJson, complete_label, complete_name, opened
 from promptstore.cli.output import (
     print_diff,
     print_error,
@@ -23,24 +23,18 @@ from promptstore.cli.output import (
     print_table,
     when,
 )
-from promptstore.cli.selection import Selection, select
-from promptstore.cli.times import At, parse_time
+from promptstore.cli.selection import At, Selection, parse_time, select
 from promptstore.cli.writing import (
-    AsJson,
-    Author,
-    DryRun,
-    Message,
-    Trailers,
+    Order,
     Yes,
     confirm,
     diff_files,
     expect_all,
-    read_attribution,
+    takes_order,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
 from promptstore.history.labels import LabelTable, Target, check_label
 from promptstore.history.moves import LabelMove
-from promptstore.history.sources import File
 from promptstore.model.names import near_matches
 from promptstore.store.store import PromptStore
 
@@ -74,11 +68,13 @@ class _Step(NamedTuple):
     """What happens to a label of one prompt.
 
     Attributes:
+        label: The label.
         name: The prompt's name.
         before: Where the label points, or None.
         after: Where it is to point, or None.
     """
 
+    label: str
     name: str
     before: Target | None
     after: Target | None
@@ -87,8 +83,29 @@ class _Step(NamedTuple):
     def changes(self) -> bool:
         return self.before != self.after
 
+    def __str__(self) -> str:
+        before, after = (
+            f"{self.name}@{target.version}" if target else "none"
+            for target in (self.before, self.after)
+        )
+        if not self.changes:
+            return f"{self.label}: {after}, nothing changed"
+        if before == after and self.after:
+            return f"{self.label}: {after}, with the includes of {self.after.commit[:7]}"
+        return f"{self.label}: {before} → {after}"
+
+    def as_json(self) -> dict[str, Any]:
+        ends = {"before": self.before, "after": self.after}
+        return {
+            "label": self.label,
+            "name": self.name,
+            **{key: target and target._asdict() for key, target in ends.items()},
+            "changed": self.changes,
+        }
+
 
 @label_app.command("set")
+@takes_order
 def set_label(
     context: typer.Context,
     label: Label,
@@ -102,19 +119,15 @@ def set_label(
         ),
     ],
     expected: Expected = None,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
     yes: Yes = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Point a label at versions of prompts, in one commit.
 
     A label whose name says that others rely on it (production, prod, live, stable, also as a part
     such as eu-production) is moved only after a question; without a terminal add --yes.
     """
-    attribution = read_attribution(message, author, trailer)
     check_label(label)
     with opened(context) as store:
         table = store.labels()
@@ -126,17 +139,18 @@ def set_label(
                 error.add_note(f"{label!r} is a prompt: the label comes first, then the prompts.")
             raise
         _note_new_label(label, table)
-        if dry_run:
-            _show_dry_run(store, label, steps, as_json=as_json)
-            return
-        expecting = _confirm(label, steps, yes=yes) | expect_all(selections, expected)
         # The commits that were shown are the ones that are set, whatever happens meanwhile.
         wanted = {step.name: step.after.commit for step in steps if step.after}
-        store.set_labels(label, wanted, expected=expecting, **attribution)
-    _print_steps(label, steps, as_json=as_json)
+
+        def write(seen: dict[str, int]) -> None:
+            expecting = seen | expect_all(selections, expected)
+            store.set_labels(label, wanted, expected=expecting, **order.attribution)
+
+        _carry_out(store, steps, order, write, yes=yes)
 
 
 @label_app.command("remove")
+@takes_order
 def remove_label(
     context: typer.Context,
     label: Label,
@@ -145,56 +159,53 @@ def remove_label(
         typer.Argument(help="The prompts.", metavar="NAME...", autocompletion=complete_name),
     ],
     expected: Expected = None,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
-    dry_run: DryRun = False,
     yes: Yes = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Take a label off prompts, in one commit.
 
     Asks as `promptstore label set` does.
     """
-    attribution = read_attribution(message, author, trailer)
     check_label(label)
     with opened(context) as store:
         table = store.labels()
-        steps = [_Step(name, table.find(label, name), None) for name in dict.fromkeys(names)]
-        if dry_run:
-            _show_dry_run(store, label, steps, as_json=as_json)
-            return
-        expecting = _confirm(label, steps, yes=yes) | expect_all(names, expected)
-        store.remove_labels(label, names, expected=expecting, **attribution)
-    _print_steps(label, steps, as_json=as_json)
+        steps = [_Step(label, name, table.find(label, name), None) for name in dict.fromkeys(names)]
+
+        def write(seen: dict[str, int]) -> None:
+            expecting = seen | expect_all(names, expected)
+            store.remove_labels(label, names, expected=expecting, **order.attribution)
+
+        _carry_out(store, steps, order, write, yes=yes)
 
 
 @label_app.command("rollback")
+@takes_order
 def rollback_label(
     context: typer.Context,
     name: Annotated[
         str, typer.Argument(help="The prompt.", metavar="NAME", autocompletion=complete_name)
     ],
     label: Label,
-    message: Message = None,
-    author: Author = None,
-    trailer: Trailers = None,
     yes: Yes = False,
-    as_json: AsJson = False,
+    *,
+    order: Order,
 ) -> None:
     """Point a label back at what it pointed at before it was last moved.
 
     Asks as `promptstore label set` does.
     """
-    attribution = read_attribution(message, author, trailer)
     with opened(context) as store:
         now = store.labels().find(check_label(label), name)
         before = next((move.before for move in store.label_history(label, name)), None)
-        step = _Step(name, now, before)
-        if before is not None:
-            _confirm(label, [step], yes=yes)
-        store.rollback_label(name, label, **attribution)
-    _print_steps(label, [step], as_json=as_json)
+        if before is None:
+            store.rollback_label(name, label)  # raises what says why it cannot go back
+            return
+
+        def write(_seen: dict[str, int]) -> None:
+            store.rollback_label(name, label, **order.attribution)
+
+        _carry_out(store, [_Step(label, name, now, before)], order, write, yes=yes)
 
 
 @label_app.command("list")
@@ -206,7 +217,7 @@ def list_labels(
 ) -> None:
     """List where the labels point, or where they pointed at a time.
 
-    A broken file of a label hides no other: it is told on stderr, and the exit code is 1.
+    A broken file of a label hides no other: it is reported on stderr, and the exit code is 1.
     """
     with opened(context) as store:
         table = store.labels(parse_time(at) if at else None)
@@ -256,7 +267,7 @@ def log_labels(
 
 
 def is_protected(label: str) -> bool:
-    """Tell whether a label's name says that others rely on where it points."""
+    """Return whether a label's name says that others rely on where it points."""
     return not _PROTECTED.isdisjoint(re.split(r"[._-]", label))
 
 
@@ -276,108 +287,75 @@ def _step(
     if prompt.version is None or prompt.snapshot_commit is None:
         store.history(name)  # says why versions cannot be counted here
         raise InvalidArgumentError(message=f"{name!r} has no version that a label can point at")
-    return _Step(name, before, Target(prompt.version, prompt.snapshot_commit))
+    return _Step(label, name, before, Target(prompt.version, prompt.snapshot_commit))
 
 
 def _note_new_label(label: str, table: LabelTable) -> None:
-    """Say so when a label comes to be that looks like another one: it may be a typo."""
+    """Print a note when a new label looks like another one: it may be a typo."""
     near = near_matches(label, table.targets)
     if label not in table.targets and near:
         print_error(f"note: {label!r} is a new label; there is {' and '.join(map(repr, near))}")
 
 
-def _confirm(label: str, steps: Sequence[_Step], *, yes: bool) -> dict[str, int]:
-    """Ask before a protected label is moved, and give the versions that were seen for it."""
-    moved = [step for step in steps if step.before and step.changes]
-    if not moved or not is_protected(label):
-        return {}
-    confirm(f"Move {', '.join(_sentence(label, step) for step in moved)}?", yes=yes)
-    return {step.name: step.before.version for step in moved if step.before}
+def _carry_out(
+    store: PromptStore,
+    steps: Sequence[_Step],
+    order: Order,
+    write: Callable[[dict[str, int]], None],
+    *,
+    yes: bool,
+) -> None:
+    """Write and print the steps, or show what they would change.
 
-
-def _show_dry_run(store: PromptStore, label: str, steps: Sequence[_Step], *, as_json: bool) -> None:
-    if as_json:
-        rows = [_step_row(label, step) | {"diff": _diff(store, step)} for step in steps]
+    A protected label is moved only after a question: then `write` gets the versions that were seen.
+    """
+    seen: dict[str, int] = {}
+    if not order.dry_run:
+        moved = [step for step in steps if step.before and step.changes]
+        if moved and is_protected(moved[0].label):
+            confirm(f"Move {', '.join(map(str, moved))}?", yes=yes)
+            seen = {step.name: step.before.version for step in moved if step.before}
+        write(seen)
+    diffs = [_diff(store, step) for step in steps] if order.dry_run else []
+    if order.as_json:
+        rows = [step.as_json() for step in steps]
+        for row, diff in zip(rows, diffs, strict=False):
+            row["diff"] = diff
         print_json(rows)
         return
-    for step in steps:
-        print_lines(_sentence(label, step))
-        text = _diff(store, step)
-        if text:
-            print_diff(text)
+    for number, step in enumerate(steps):
+        print_lines(str(step))
+        if diffs and diffs[number]:
+            print_diff(diffs[number])
 
 
 def _diff(store: PromptStore, step: _Step) -> str:
-    return diff_files(_file(store, step.name, step.before), _file(store, step.name, step.after))
-
-
-def _file(store: PromptStore, name: str, target: Target | None) -> File | None:
-    return store.snapshot(target.commit).find(name) if target else None
-
-
-def _print_steps(label: str, steps: Sequence[_Step], *, as_json: bool) -> None:
-    if as_json:
-        print_json([_step_row(label, step) for step in steps])
-        return
-    for step in steps:
-        print_lines(_sentence(label, step))
-
-
-def _sentence(label: str, step: _Step) -> str:
-    before, after = _title(step.name, step.before), _title(step.name, step.after)
-    if not step.changes:
-        return f"{label}: {after}, nothing changed"
-    if before == after and step.after:
-        return f"{label}: {after}, with the includes of {step.after.commit[:7]}"
-    return f"{label}: {before} → {after}"
-
-
-def _title(name: str, target: Target | None) -> str:
-    return f"{name}@{target.version}" if target else "none"
-
-
-def _step_row(label: str, step: _Step) -> dict[str, Any]:
-    return {
-        "label": label,
-        "name": step.name,
-        "before": _target_row(step.before),
-        "after": _target_row(step.after),
-        "changed": step.changes,
-    }
-
-
-def _target_row(target: Target | None) -> Mapping[str, Any] | None:
-    return target._asdict() if target else None
+    before, after = (
+        store.snapshot(target.commit).find(step.name) if target else None
+        for target in (step.before, step.after)
+    )
+    return diff_files(before, after)
 
 
 def _move_row(move: LabelMove) -> dict[str, Any]:
+    ends = {"before": move.before, "after": move.after}
+    keys = ("label", "name", "commit", "author", "moved_at", "message")
     return {
-        "label": move.label,
-        "name": move.name,
-        "before": _target_row(move.before),
-        "after": _target_row(move.after),
-        "commit": move.commit,
-        "author": move.author,
-        "moved_at": when(move.moved_at),
-        "message": move.message,
+        **{key: getattr(move, key) for key in keys},
+        **{key: target and target._asdict() for key, target in ends.items()},
     }
 
 
 def _move_cells(move: LabelMove) -> tuple[str, ...]:
+    ends = (str(target.version) if target else "-" for target in (move.before, move.after))
+    subject = move.message.partition("\n")[0]
     return (
-        when(move.moved_at),
-        move.label,
-        move.name,
-        str(move.before.version) if move.before else "-",
-        str(move.after.version) if move.after else "-",
-        move.commit[:7],
-        move.author,
-        move.message.partition("\n")[0],
-    )
+        when(move.moved_at), move.label, move.name, *ends, move.commit[:7], move.author, subject,
+    )  # fmt: skip
 
 
 def _refuse_unknown(store: PromptStore, label: str | None, name: str | None) -> None:
-    """Say what was probably meant by a label or a prompt that there never was."""
+    """Refuse a label or a prompt that there never was, with what was probably meant."""
     if label is not None and not store.label_history(label):
         raise LabelNotFoundError(label=label, near=sorted(store.labels().targets))
     snapshot = store.snapshot()

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.differences import print_prompt_diff
-from promptstore.cli.output import print_diff, print_error, print_lines
+from promptstore.cli.output import print_diff, print_error, print_lines, print_prompt_diff
 from promptstore.compare.diff import diff_prompts
 from promptstore.compare.merge import Sides, merge_files
-from promptstore.compare.texts import unified
+from promptstore.compare.sequences import unified
 from promptstore.errors import InvalidArgumentError, PromptFileError, RepositoryError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.reader import loads
@@ -35,7 +34,7 @@ def difftool(
     """
     if len(arguments) >= _WITH_HEADER:
         path, old, new = arguments[0], arguments[1], arguments[4]
-        # Of a rename git tells the new path behind all that.
+        # Git names the new path of a rename behind all that.
         path = " → ".join([path, *arguments[_WITH_HEADER : _WITH_HEADER + 1]])
     elif len(arguments) == 2:
         old, new = arguments
@@ -55,7 +54,7 @@ def _print_difference(path: str, old: bytes, new: bytes) -> None:
         nothing = "its content is the same" if old == new else "only comments or the layout changed"
         print_prompt_diff(diff_prompts(before, after), nothing)
         return
-    # A new, a removed or a broken file is told by its lines.
+    # A new, a removed or a broken file is shown by its lines.
     for title, side in (("before", before), ("after", after)):
         if isinstance(side, PromptFileError):
             print_lines(f"  {title} it is broken: {side.problems[0].message}")

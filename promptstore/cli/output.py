@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TextIO
 
+from promptstore.compare.diff import PromptDiff
 from promptstore.lint.unseen import escaped, show_unseen
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo
@@ -42,14 +43,14 @@ def in_colour() -> bool:
 
 def print_json(value: Any) -> None:
     """Print one JSON value, indented by two; what is not seen, or obeyed, as JSON's escapes."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=datetime.isoformat)
     text = show_unseen(text, lambda character: json.dumps(character)[1:-1])
     # A runner of GitHub Actions obeys `##[…]` wherever it stands in a line of its log.
     sys.stdout.write(text.replace("##[", "\\u0023#[") + "\n")
 
 
 def print_exactly(text: str) -> None:
-    """Print a text without changing a character; a terminal gets it as `print_lines` does."""
+    """Print a string without changing a character; a terminal gets it as `print_lines` does."""
     if on_terminal():
         print_lines(text.removesuffix("\n"))
     else:
@@ -67,7 +68,7 @@ def print_file(data: bytes) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Print a text for reading; on a terminal, what is not seen is shown as an escape."""
+    """Print a string for reading; on a terminal, what is not seen is shown as an escape."""
     _write(visible(text, sys.stdout) + "\n")
 
 
@@ -85,7 +86,7 @@ def print_error(text: str) -> None:
 
 
 def visible(text: str, stream: TextIO) -> str:
-    """Return a text as it may be written: for a terminal, what is not seen as escapes.
+    """Return a string as it may be written: for a terminal, what is not seen as escapes.
 
     Args:
         text: What is to be written.
@@ -156,6 +157,22 @@ def print_diff(text: str) -> None:
         sys.stdout.write((f"{colour}{shown}{_PLAIN}" if colour else shown) + "\n")
 
 
+def print_prompt_diff(found: PromptDiff, nothing: str = "nothing changed") -> None:
+    """Print what changed: a sentence for each change, then each text line by line.
+
+    Args:
+        found: What changed.
+        nothing: What is printed where nothing did; empty for nothing.
+    """
+    for change in found.changes:
+        print_lines(f"  {change}")
+    for text in found.texts:
+        print_lines(f"\n{text.title}:")
+        print_diff(text.diff)
+    if found.is_empty and nothing:
+        print_lines(f"  {nothing}")
+
+
 def when(time: datetime | None) -> str:
     """Return a time as ISO 8601, or nothing."""
     return time.isoformat() if time else ""
@@ -168,20 +185,14 @@ def identity(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
     (``text`` or ``chat``), `labels`, `deleted`, and `created_at`, `created_by`, `updated_at`,
     `updated_by` (times as ISO 8601 with a zone, people as ``name <email>``).
     """
+    own = ("name", "version", "commit", "snapshot_commit", "blob", "digest")
+    known = ("created_at", "created_by", "updated_at", "updated_by")
     return {
-        "name": prompt.name,
-        "version": prompt.version,
-        "commit": prompt.commit,
-        "snapshot_commit": prompt.snapshot_commit,
-        "blob": prompt.blob,
-        "digest": prompt.digest,
+        **{key: getattr(prompt, key) for key in own},
         "kind": "chat" if prompt.is_chat else "text",
-        "labels": list(info.labels),
+        "labels": info.labels,
         "deleted": prompt.deleted,
-        "created_at": when(info.created_at) or None,
-        "created_by": info.created_by,
-        "updated_at": when(info.updated_at) or None,
-        "updated_by": info.updated_by,
+        **{key: getattr(info, key) for key in known},
     }
 
 

@@ -1,4 +1,4 @@
-"""``promptstore save``: files of prompts become one commit.
+"""The commands that commit: ``promptstore save``, ``delete``, ``rename`` and ``restore``.
 
 With ``--json`` what `promptstore.cli.writing` says.
 """
@@ -12,23 +12,28 @@ from typing import Annotated
 
 import typer
 
+from promptstore.cli.app import complete_name, opened
 from promptstore.cli.inputs import input_title, read_input
-from promptstore.cli.opening import opened_to_write
+from promptstore.cli.selection import Selected, select
 from promptstore.cli.writing import (
     ExpectedVersion,
     Order,
-    expect_all,
+    Write,
+    Yes,
+    confirm,
     raise_all,
-    takes_order,
-    write_files,
+    refuse,
+    takes_forcible_order,
+    warn,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.model.names import SUFFIX, check_name, near_matches
 from promptstore.promptfile.reader import loads
+from promptstore.store.edits import Deletion, Restoration, rename_edits
 from promptstore.store.store import PromptStore
 
 
-@takes_order
+@takes_forcible_order
 def save(
     context: typer.Context,
     files: Annotated[
@@ -49,11 +54,12 @@ def save(
     Any other file needs --name. Paths start where you are, whatever -C says. All files are checked
     first; where one is wrong, none is committed.
     """
-    with opened_to_write(context) as (store, base):
+    with opened(context, write=True) as store:
+        write = Write(store, order)
         found = _named(store, files, name)
         contents = {name: read_input(files[0])} if name else _read_committable(store, found)
         _refuse_broken(found, contents)
-        write_files(store, base, contents, expect_all(found, expected_version), order)
+        write.commit_files(contents, expected_version)
 
 
 def _named(store: PromptStore, files: list[str], name: str | None) -> dict[str, str]:
@@ -118,3 +124,117 @@ def _refuse_broken(files: Mapping[str, str], contents: Mapping[str, bytes]) -> N
         except PromptFileError as error:
             errors.append(error)
     raise_all(errors)
+
+
+@takes_forcible_order
+def delete(
+    context: typer.Context,
+    names: Annotated[
+        list[str],
+        typer.Argument(help="The prompts.", metavar="NAME...", autocompletion=complete_name),
+    ],
+    reason: Annotated[
+        str | None, typer.Option(help="Why, for people who ask for it later.", metavar="TEXT")
+    ] = None,
+    replaced_by: Annotated[
+        str | None,
+        typer.Option(
+            help="The prompt to use instead.", metavar="NAME", autocompletion=complete_name
+        ),
+    ] = None,
+    expected_version: ExpectedVersion = None,
+    yes: Yes = False,
+    *,
+    order: Order,
+) -> None:
+    """Delete prompts, in one commit.
+
+    The texts stay in their files and in history, and `promptstore restore` brings them back. On a
+    terminal you are asked first; elsewhere add --yes.
+    """
+    edits = dict.fromkeys(names, Deletion(reason, replaced_by))
+    with opened(context, write=True) as store:
+        write = Write(store, order)
+        after = store.draft(edits)
+        problems = write.new_problems(after, edits)
+        refuse([found for found in problems if found.name in edits and not order.force])
+        warn(found for found in problems if found.name not in edits or order.force)
+        changed = write.changed(after, edits)
+        if changed and not order.dry_run:
+            confirm(f"Delete {', '.join(changed)}?", yes=yes)
+        write.commit(after, edits, expected_version)
+
+
+@takes_forcible_order
+def rename(
+    context: typer.Context,
+    old: Annotated[
+        str, typer.Argument(help="The prompt.", metavar="OLD", autocompletion=complete_name)
+    ],
+    new: Annotated[str, typer.Argument(help="Its new name.", metavar="NEW")],
+    expected_version: ExpectedVersion = None,
+    *,
+    order: Order,
+) -> None:
+    """Give a prompt another name, in one commit.
+
+    The old name says from then on where the prompt went. Labels that point at the newest version
+    come along; those that point at an older one are named and stay.
+    """
+    with opened(context, write=True) as store:
+        write = Write(store, order)
+        write.refuse_uncommitted(old)
+        if order.dry_run:
+            edits = rename_edits(write.base, old, new)
+            write.show(store.draft(edits), edits)
+            return
+        prompt = store.rename(
+            old, new, expected_version=expected_version, force=order.force, **order.attribution
+        )
+        write.print_written([prompt])
+
+
+@takes_forcible_order
+def restore(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="NAME, NAME@3 (version) or NAME@production (label).",
+            metavar="NAME[@SEL]",
+            autocompletion=complete_name,
+        ),
+    ],
+    version: Annotated[
+        int | None, typer.Option(help="The version to bring back.", metavar="N", min=1)
+    ] = None,
+    expected_version: ExpectedVersion = None,
+    *,
+    order: Order,
+) -> None:
+    """Bring a deleted prompt back, or make an old version the newest one.
+
+    This is an ordinary commit: nothing of the history is lost.
+    """
+    with opened(context, write=True) as store:
+        write = Write(store, order)
+        selected = select(store, name)
+        edits = {selected.name: Restoration(_version(store, selected, version))}
+        after = store.draft(edits)
+        warn(write.new_problems(after, edits))
+        write.commit(after, edits, expected_version)
+
+
+def _version(store: PromptStore, selected: Selected, version: int | None) -> int | None:
+    name, selection = selected
+    if not selection:
+        return version
+    if version is not None:
+        raise InvalidArgumentError(message=f"say --version or {name}@N, not both")
+    if "label" in selection:
+        return store.labels().find(selection["label"], name).version
+    if "version" in selection:
+        return selection["version"]
+    raise InvalidArgumentError(
+        message=f"restore takes a version or a label; `promptstore log {name}` lists the versions"
+    )

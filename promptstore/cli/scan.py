@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.opening import opened_to_write
+from promptstore.cli.app import AsJson, opened
 from promptstore.cli.output import print_json, print_lines
 from promptstore.errors import InvalidArgumentError
 from promptstore.interchange.importing import plan_import, write_import
@@ -31,7 +31,7 @@ def scan(
         list[str] | None,
         typer.Option("--name", help="Write only this prompt of those found.", metavar="NAME"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find prompts that are written in source code, and propose a file for each.
 
@@ -50,7 +50,7 @@ def scan(
             for one in found
             if one.imported and (not only or one.imported.name in only)
         ]
-        with opened_to_write(context) as (store, _):
+        with opened(context, write=True) as store:
             plan = plan_import(store, chosen)
             done = write_import(store, plan, source="source code")
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptstore.cli.opening import Place
+from promptstore.cli.app import Place
 from promptstore.errors import InvalidArgumentError, MissingExtraError
 from promptstore.store.store import DEFAULT_ROOT
 

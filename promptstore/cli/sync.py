@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from promptstore.cli.opening import opened
+from promptstore.cli.app import opened
 from promptstore.cli.output import print_error, print_json, print_lines, print_table
 from promptstore.errors import InvalidArgumentError, MassDeletionError
 

@@ -10,11 +10,11 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from gzip import GzipFile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final, NamedTuple, cast
+from typing import IO, Annotated, Any, Final, NamedTuple, cast
 
 import typer
 
@@ -23,9 +23,6 @@ from promptstore.errors import EventError, InvalidArgumentError
 from promptstore.formatters import TextRepr, TextReprMetadata, TextReprOptions, text_repr
 from promptstore.formatters.jsontext import one_line
 from promptstore.formatters.options import Style
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 _GZIP: Final = b"\x1f\x8b"
 _WORTH_SHOWING: Final = 5_000_000  # bytes
@@ -88,7 +85,8 @@ def show_events(
 ) -> None:
     """Show PostHog events as readable text.
 
-    A broken line is told with its number on stderr, the others are shown, and the exit code is 1.
+    A broken line is reported on stderr with its number, the others are shown, and the exit code is
+    1.
     """
     options = {
         "style": style,
@@ -123,10 +121,10 @@ def show_events(
 
 def _print(result: TextRepr, *, as_json: bool, is_first: bool) -> None:
     if as_json:
-        told = {
+        metadata = {
             field.name: getattr(result.metadata, field.name) for field in fields(TextReprMetadata)
         }
-        line = one_line({"text": result.text, "metadata": told}, escaped=False)
+        line = one_line({"text": result.text, "metadata": metadata}, escaped=False)
         # What stands in an event may hold half a surrogate pair, in its id too.
         line = line.encode(errors="backslashreplace").decode()
         sys.stdout.write(line + "\n")
@@ -214,55 +212,31 @@ def _parse(data: bytes, place: str) -> _Item:
 
 @contextmanager
 def _opened(file: str) -> Iterator[IO[bytes]]:
-    """Open a file, plain or gzip, and show how far it is read where that takes long."""
-    try:
-        raw: IO[bytes] = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115
-    except OSError as error:
-        raise InvalidArgumentError(message=f"cannot read {file}: {error.strerror}") from error
-    with _Watched(raw, 0 if file == "-" else Path(file).stat().st_size) as watched:
-        stream = io.BufferedReader(watched)
+    """Open a file, plain or gzip; a bar on stderr shows how far a large one is read."""
+    with ExitStack() as stack:
         try:
-            is_gzip = stream.peek(2)[:2] == _GZIP
-            yield cast("IO[bytes]", GzipFile(fileobj=stream) if is_gzip else stream)
+            stream: Any = sys.stdin.buffer
+            size = 0
+            if file != "-":
+                stream = stack.enter_context(Path(file).open("rb"))
+                size = Path(file).stat().st_size
+            if size > _WORTH_SHOWING and sys.stderr.isatty():
+                from rich.console import Console
+                from rich.progress import wrap_file
+
+                console = Console(stderr=True)
+                bar = wrap_file(
+                    stream, size, description="Reading events", console=console, transient=True
+                )
+                stream = stack.enter_context(bar)
+            reader = io.BufferedReader(stream)
+            stack.callback(reader.detach)  # or stdin would be closed with it
+            is_gzip = reader.peek(2)[:2] == _GZIP
+            yield cast("IO[bytes]", GzipFile(fileobj=reader) if is_gzip else reader)
         except (OSError, EOFError, zlib.error) as error:
-            raise InvalidArgumentError(message=f"cannot read {_name(file)}: {error}") from error
-
-
-class _Watched(io.RawIOBase):
-    """Bytes of which a bar on stderr shows how many were read."""
-
-    def __init__(self, raw: IO[bytes], size: int) -> None:
-        super().__init__()
-        self._raw = raw
-        self._bar = _bar(size) if size > _WORTH_SHOWING and sys.stderr.isatty() else None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._raw.read(len(buffer))
-        buffer[: len(data)] = data
-        if self._bar is not None:
-            self._bar.advance(self._bar.task_ids[0], len(data))
-        return len(data)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-        if self._raw is not sys.stdin.buffer:
-            self._raw.close()
-        super().close()
-
-
-def _bar(size: int) -> Progress:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(console=Console(stderr=True), transient=True)
-    bar.add_task("Reading events", total=size)
-    bar.start()
-    return bar
+            reason = getattr(error, "strerror", None) or error
+            message = f"cannot read {_name(file)}: {reason}"
+            raise InvalidArgumentError(message=message) from error
 
 
 def _name(file: str) -> str:

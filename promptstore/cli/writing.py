@@ -15,8 +15,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from promptstore.cli.app import AsJson, with_options
+from promptstore.cli.check import settings_of
 from promptstore.cli.inputs import somebody_is_there
-from promptstore.cli.opening import settings_of, with_options
 from promptstore.cli.output import (
     identity,
     print_diff,
@@ -60,7 +61,6 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the diff, and write nothing to the branch.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Do it though an include is left without what it names."),
@@ -72,13 +72,13 @@ ExpectedVersion = Annotated[
 
 
 class Order(NamedTuple):
-    """How a command was told to write.
+    """How a command writes.
 
     Attributes:
         attribution: Who commits, and what the commit says.
         dry_run: Whether the diff is shown instead.
         as_json: Whether JSON is printed.
-        force: Whether errors of a prompt are told, and do not stop it.
+        force: Whether errors of a prompt are reported, and do not stop it.
     """
 
     attribution: Attribution
@@ -87,39 +87,33 @@ class Order(NamedTuple):
     force: bool = False
 
 
-def read_attribution(
-    message: str | None, author: str | None, trailers: Sequence[str] | None
-) -> Attribution:
-    """Read who commits, and what the commit says, from the options.
-
-    Raises:
-        InvalidArgumentError: A trailer is not written as ``KEY=VALUE``.
-    """
-    pairs = [trailer.partition("=") for trailer in trailers or ()]
-    for key, equals, value in pairs:
-        if not equals:
-            raise InvalidArgumentError(message=f"--trailer takes KEY=VALUE, not {key + value!r}")
-    return {
-        "message": message,
-        "author": author,
-        "trailers": {key: value for key, _, value in pairs},
-    }
-
-
 def _order(
     message: Message = None,
     author: Author = None,
     trailer: Trailers = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
-    force: Force = False,
 ) -> Order:
-    return Order(read_attribution(message, author, trailer), dry_run, as_json, force)
+    pairs = [text.partition("=") for text in trailer or ()]
+    for key, equals, value in pairs:
+        if not equals:
+            raise InvalidArgumentError(message=f"--trailer takes KEY=VALUE, not {key + value!r}")
+    trailers = {key: value for key, _, value in pairs}
+    return Order({"message": message, "author": author, "trailers": trailers}, dry_run, as_json)
 
 
 def takes_order(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command whose parameter `order` is read from the options of all that write."""
     return with_options(command, _order, "order")
+
+
+def takes_forcible_order(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose parameter `order` is read from those options and ``--force``."""
+
+    def forcible(force: Force = False, *, order: Order) -> Order:
+        return order._replace(force=force)
+
+    return with_options(command, with_options(forcible, _order, "order"), "order")
 
 
 def expect_all(names: Iterable[str], version: int | None) -> dict[str, int]:
@@ -150,44 +144,144 @@ def confirm(question: str, *, yes: bool) -> None:
         raise typer.Abort
 
 
-def overlay(store: PromptStore, base: Snapshot, files: Mapping[str, bytes]) -> Snapshot:
-    """Return the prompts as they would be with some files, which may be broken."""
-    folder = f"{store.root}/" if store.root else ""
-    return base.overlaid(
-        {
-            name: File(f"{folder}{check_name(name)}{SUFFIX}", blob_id(data), partial(bytes, data))
-            for name, data in files.items()
-        }
-    )
-
-
-def new_problems(
-    store: PromptStore, base: Snapshot, after: Snapshot, names: Collection[str]
-) -> list[Finding]:
-    """Find the problems that a change brings; those that were there before are left out.
+class Write:
+    """One write of prompts: their checks, the commit and what is printed of it.
 
     Args:
-        store: The store, whose settings say what is looked for.
-        base: The prompts before it.
-        after: The prompts after it.
-        names: The prompts that it is about.
+        store: The store, opened to write.
+        order: How to write.
 
-    Returns:
-        The problems of these prompts and of those that include them or are replaced by them.
+    Attributes:
+        base: The prompts as they are before it.
     """
-    settings = settings_of(store)
-    context = LintContext(after, settings)
-    context.only = context.dependents(names)
-    found = find_problems(context)
-    if not found:
-        return []
-    before = find_problems(LintContext(base, settings, context.only))
-    known = {_gist(finding) for finding in before}
-    return [finding for finding in found if _gist(finding) not in known]
+
+    def __init__(self, store: PromptStore, order: Order) -> None:
+        self.store = store
+        self.order = order
+        self.base = store.snapshot()
+
+    def overlay(self, files: Mapping[str, bytes]) -> Snapshot:
+        """Return the prompts as they would be with some files, which may be broken."""
+        folder = f"{self.store.root}/" if self.store.root else ""
+        paths = {name: f"{folder}{check_name(name)}{SUFFIX}" for name in files}
+        return self.base.overlaid(
+            {
+                name: File(paths[name], blob_id(data), partial(bytes, data))
+                for name, data in files.items()
+            }
+        )
+
+    def new_problems(self, after: Snapshot, names: Collection[str]) -> list[Finding]:
+        """Find the problems that a change brings; those that were there before are left out.
+
+        Args:
+            after: The prompts after it.
+            names: The prompts that it is about.
+
+        Returns:
+            The problems of these prompts and of those that include them or are replaced by them.
+        """
+        settings = settings_of(self.store)
+        context = LintContext(after, settings)
+        context.only = context.dependents(names)
+        found = find_problems(context)
+        if not found:
+            return []
+        before = find_problems(LintContext(self.base, settings, context.only))
+        known = {_without_place(finding) for finding in before}
+        return [finding for finding in found if _without_place(finding) not in known]
+
+    def refuse_uncommitted(self, name: str) -> None:
+        """Refuse to change a prompt whose file on disk has uncommitted edits.
+
+        The write itself would refuse too, but only after a person has edited the text.
+
+        Raises:
+            ConflictError: The file on disk differs from the commit.
+        """
+        store = self.store
+        if store.branch is not None or not store.has_files:
+            return
+        on_disk, committed = store.working_snapshot().find(name), self.base.find(name)
+        if on_disk is None or (committed and on_disk.blob == committed.blob):
+            return
+        raise ConflictError(
+            names=[name],
+            reason=f"{on_disk.path} has uncommitted edits. `promptstore save {on_disk.path}` "
+            f"commits them, `git restore {on_disk.path}` drops them."
+            if committed
+            else f"{on_disk.path} is there on disk, but not committed. "
+            f"`promptstore save {on_disk.path}` commits it.",
+        )
+
+    def commit_files(self, files: Mapping[str, bytes], expected: int | None = None) -> None:
+        """Check the files of prompts, commit them and print what came of them.
+
+        Raises:
+            PromptFileError: A file, or one that includes it, would have a problem that is new.
+            PromptStoreError: As for `PromptStore.commit`.
+        """
+        after = self.overlay(files)
+        problems = self.new_problems(after, files)
+        refuse([] if self.order.force else problems)
+        warn(problems if self.order.force else [])
+        self.commit(after, files, expected)
+
+    def commit(self, after: Snapshot, edits: Mapping[str, Edit], expected: int | None) -> None:
+        """Commit edits and print what came of them; or show what they would change.
+
+        Args:
+            after: The prompts as they would be.
+            edits: The edits by prompt name.
+            expected: The version that each prompt must be at, or None for any.
+        """
+        if self.order.dry_run:
+            self.show(after, edits)
+            return
+        written = self.store.commit(
+            edits,
+            expected_versions=expect_all(edits, expected),
+            base=self.base,
+            force=self.order.force,
+            **self.order.attribution,
+        )
+        self.print_written(list(written.values()))
+
+    def print_written(self, prompts: Sequence[Prompt]) -> None:
+        """Print what came of a write, and on stderr what could not be done after its commit."""
+        for warning in dict.fromkeys(warning for prompt in prompts for warning in prompt.warnings):
+            print_error(f"warning: {warning}")
+        if self.order.as_json:
+            print_json([_row(self.store, prompt) for prompt in prompts])
+            return
+        for prompt in prompts:
+            print_lines(_sentence(prompt))
+
+    def changed(self, after: Snapshot, names: Iterable[str]) -> list[str]:
+        """Return the names whose file would change."""
+        return [name for name in names if _blob(self.base, name) != _blob(after, name)]
+
+    def show(self, after: Snapshot, names: Iterable[str]) -> None:
+        """Show what would change, file by file."""
+        changed = self.changed(after, names)
+        diffs = {name: diff_files(self.base.find(name), after.find(name)) for name in names}
+        if self.order.as_json:
+            print_json(
+                [
+                    {"name": name, "changed": name in changed, "diff": text}
+                    for name, text in diffs.items()
+                ]
+            )
+            return
+        for name, text in diffs.items():
+            if name in changed:
+                print_diff(text)
+            else:
+                print_lines(f"{name}: nothing would change")
 
 
 def refuse(findings: Sequence[Finding]) -> None:
-    """Refuse a change that brings errors, and tell problems of less weight.
+    """Refuse a change that brings errors, and print problems of less weight.
 
     Raises:
         PromptFileError: There are any errors; those of further files are its notes.
@@ -218,111 +312,6 @@ def warn(findings: Iterable[Finding]) -> None:
         print_error(f"warning: {replace(finding, severity='error')}")
 
 
-def refuse_uncommitted(store: PromptStore, base: Snapshot, name: str) -> None:
-    """Refuse to change a prompt whose file on disk has uncommitted edits.
-
-    The write itself would refuse too, but only after a person has edited the text.
-
-    Raises:
-        ConflictError: The file on disk differs from the commit.
-    """
-    if store.branch is not None or not store.has_files:
-        return
-    on_disk, committed = store.working_snapshot().find(name), base.find(name)
-    if on_disk is None or (committed and on_disk.blob == committed.blob):
-        return
-    raise ConflictError(
-        names=[name],
-        reason=f"{on_disk.path} has uncommitted edits. `promptstore save {on_disk.path}` "
-        f"commits them, `git restore {on_disk.path}` drops them."
-        if committed
-        else f"{on_disk.path} is there on disk, but not committed. "
-        f"`promptstore save {on_disk.path}` commits it.",
-    )
-
-
-def write_files(
-    store: PromptStore,
-    base: Snapshot,
-    files: Mapping[str, bytes],
-    expected: Mapping[str, int],
-    order: Order,
-) -> None:
-    """Check the files of prompts, commit them and print what came of them.
-
-    Raises:
-        PromptFileError: A file, or one that includes it, would have a problem that is new.
-        PromptStoreError: As for `PromptStore.commit`.
-    """
-    after = overlay(store, base, files)
-    problems = new_problems(store, base, after, files)
-    if order.force:
-        warn(problems)
-    else:
-        refuse(problems)
-    carry_out(store, base, after, files, expected, order)
-
-
-def carry_out(
-    store: PromptStore,
-    base: Snapshot,
-    after: Snapshot,
-    edits: Mapping[str, Edit],
-    expected: Mapping[str, int],
-    order: Order,
-) -> None:
-    """Commit edits and print what came of them; or show what they would change.
-
-    Args:
-        store: The store.
-        base: The prompts that the edits were made for.
-        after: The prompts as they would be.
-        edits: The edits by prompt name.
-        expected: The version that a prompt must be at, by name.
-        order: How to write.
-    """
-    if order.dry_run:
-        show_changes(base, after, edits, as_json=order.as_json)
-        return
-    written = store.commit(
-        edits, expected_versions=expected, base=base, force=order.force, **order.attribution
-    )
-    print_written(store, list(written.values()), as_json=order.as_json)
-
-
-def print_written(store: PromptStore, prompts: Sequence[Prompt], *, as_json: bool) -> None:
-    """Print what came of a write, and on stderr what could not be done after its commit."""
-    for warning in dict.fromkeys(warning for prompt in prompts for warning in prompt.warnings):
-        print_error(f"warning: {warning}")
-    if as_json:
-        print_json([_row(store, prompt) for prompt in prompts])
-        return
-    for prompt in prompts:
-        print_lines(_sentence(prompt))
-
-
-def changes(base: Snapshot, after: Snapshot, names: Iterable[str]) -> list[str]:
-    """List the names whose file would change."""
-    return [name for name in names if _blob(base, name) != _blob(after, name)]
-
-
-def show_changes(base: Snapshot, after: Snapshot, names: Collection[str], *, as_json: bool) -> None:
-    """Show what would change, file by file."""
-    changed = set(changes(base, after, names))
-    diffs = {name: diff_files(base.find(name), after.find(name)) for name in names}
-    if as_json:
-        rows = [
-            {"name": name, "changed": name in changed, "diff": text} for name, text in diffs.items()
-        ]
-        print_json(rows)
-        return
-    for name, text in diffs.items():
-        if name in changed:
-            print_diff(text)
-        else:
-            print_lines(f"{name}: nothing would change")
-
-
 def diff_files(before: File | None, after: File | None) -> str:
     """Write the unified diff from one file to another."""
     lines = [*unified_lines(_text_lines(before), _text_lines(after))]
@@ -330,7 +319,7 @@ def diff_files(before: File | None, after: File | None) -> str:
     return "\n".join([f"--- {paths[0]}", f"+++ {paths[1]}", *lines] if lines else [])
 
 
-def _gist(finding: Finding) -> tuple[str, str, str]:
+def _without_place(finding: Finding) -> tuple[str, str, str]:
     """Return what a problem is, without the line that an edit may have moved it to."""
     return finding.path, finding.problem.code, finding.problem.message
 

@@ -1,4 +1,4 @@
-"""What changed between two prompts, in the words that a reviewer uses."""
+"""What changed between two prompts, and whether two plain values are the same JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from promptstore.compare.equality import equal_as_json
-from promptstore.compare.sequences import opcodes
-from promptstore.compare.texts import unified
+from promptstore.compare.sequences import opcodes, unified
 from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import MISSING, Variable
@@ -275,3 +273,22 @@ def _change(what: str, old: Any, new: Any, absent: Any = None) -> Iterator[str]:
 
 def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def equal_as_json(one: Any, other: Any) -> bool:
+    """Return whether two plain values are the same JSON: true is not 1, and 1 is not 1.0.
+
+    The order of the keys of an object does not count, as for JSON.
+    """
+    return one is other or as_key(one) == as_key(other)
+
+
+def as_key(value: Any) -> str:
+    """Return a string that two plain values share when they are the same JSON."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -11,9 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from promptstore.compare.equality import as_key, equal_as_json
-from promptstore.compare.sequences import opcodes
-from promptstore.compare.texts import MARKER_SIZE, MergedLines, merge_lines, merge_texts
+from promptstore.compare.diff import as_key, equal_as_json
+from promptstore.compare.sequences import (
+    MARKER_SIZE,
+    MergedLines,
+    merge_lines,
+    opcodes,
+)
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.model.prompt import parse_content
 from promptstore.promptfile.editor import edit
@@ -65,16 +69,17 @@ def merge_files(sides: Sides, path: str, *, marker_size: int = MARKER_SIZE) -> M
         merged = None
     if merged is not None:
         return MergedLines(merged, is_clean=True)
-    broke = (
-        _reads(sides.ours, path) and _reads(sides.theirs, path) and not _reads(by_lines.data, path)
+    can_be_read = _content(by_lines.data, path) is not None or None in (
+        _content(sides.ours, path),
+        _content(sides.theirs, path),
     )
-    return MergedLines(by_lines.data, is_clean=by_lines.is_clean and not broke)
+    return MergedLines(by_lines.data, is_clean=by_lines.is_clean and can_be_read)
 
 
 def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
     base, ours, theirs = (loads(data, path).content for data in sides)
     content = merge_mappings(base, ours, theirs, deep=False)
-    if by_lines is not None and _says(by_lines, content, path):
+    if by_lines is not None and equal_as_json(_content(by_lines, path), content):
         return by_lines  # Lines keep the comments of both.
     if comments_of(sides.theirs, path) != comments_of(sides.base, path):
         return None  # An edit of ours would lose the comments of theirs.
@@ -82,19 +87,11 @@ def _merged(sides: Sides, path: str, by_lines: bytes | None) -> bytes | None:
     return None if isinstance(found, list) else edit(sides.ours, found, path)
 
 
-def _reads(data: bytes, path: str) -> bool:
+def _content(data: bytes, path: str) -> dict[str, Any] | None:
     try:
-        loads(data, path)
+        return loads(data, path).content
     except PromptFileError:
-        return False
-    return True
-
-
-def _says(data: bytes, content: dict[str, Any], path: str) -> bool:
-    try:
-        return equal_as_json(loads(data, path).content, content)
-    except PromptFileError:
-        return False
+        return None
 
 
 def merge_mappings(base: Any, ours: Any, theirs: Any, *, deep: bool = True) -> dict[str, Any]:
@@ -128,12 +125,9 @@ def _key(key: str, base: Any, ours: Any, theirs: Any, *, deep: bool) -> Any:
         return chosen
     if isinstance(ours, dict) and isinstance(theirs, dict) and (deep or key in _BY_KEY):
         return merge_mappings(base if isinstance(base, dict) else {}, ours, theirs)
-    if deep:
-        return merge_text_values(base, ours, theirs)
-    if key == "messages":
-        return merge_messages(base if isinstance(base, list) else [], ours, theirs)
-    if key == "tags":
-        return _tags(base if isinstance(base, list) else [], ours, theirs)
+    if not deep and key in ("messages", "tags"):
+        merge = merge_messages if key == "messages" else _tags
+        return merge(base if isinstance(base, list) else [], ours, theirs)
     return merge_text_values(base, ours, theirs)
 
 
@@ -156,10 +150,10 @@ def merge_text_values(base: Any, ours: Any, theirs: Any) -> str:
     """
     if not all(isinstance(side, str) for side in (base, ours, theirs)):
         raise MergeConflictError
-    merged = merge_texts(base, ours, theirs)
-    if merged is None:
+    merged = merge_lines(base.encode(), ours.encode(), theirs.encode())
+    if not merged.is_clean:
         raise MergeConflictError
-    return merged
+    return merged.data.decode()
 
 
 def _tags(base: list[str], ours: list[str], theirs: list[str]) -> list[str]:
@@ -181,29 +175,20 @@ def merge_messages(base: list[Any], ours: list[Any], theirs: list[Any]) -> list[
     Raises:
         MergeConflictError: Both changed one message, or the same gap, each in its own way.
     """
-    our_places, their_places = _placed(base, ours), _placed(base, theirs)
-    merged: list[Any] = []
-    for index in range(len(base) + 1):
-        merged += _gap(our_places.gaps[index], their_places.gaps[index])
-        if index < len(base):
-            kept = _message(base[index], our_places.kept[index], their_places.kept[index])
-            merged += [] if kept is ABSENT else [kept]
+    our_kept, our_gaps = _placed(base, ours)
+    their_kept, their_gaps = _placed(base, theirs)
+    merged = _gap(our_gaps[0], their_gaps[0])
+    for index, message in enumerate(base):
+        kept = _chosen(message, our_kept[index], their_kept[index])
+        if kept is _BOTH:
+            kept = merge_mappings(message, our_kept[index], their_kept[index])
+        merged = [*merged, *([] if kept is ABSENT else [kept])]
+        merged += _gap(our_gaps[index + 1], their_gaps[index + 1])
     return merged
 
 
-class _Placed(NamedTuple):
-    """A list of messages seen from the base.
-
-    Attributes:
-        kept: What each message of the base became; `ABSENT` for one that was removed.
-        gaps: The new messages before each message of the base, and at the end.
-    """
-
-    kept: list[Any]
-    gaps: list[list[Any]]
-
-
-def _placed(base: list[Any], side: list[Any]) -> _Placed:
+def _placed(base: list[Any], side: list[Any]) -> tuple[list[Any], list[list[Any]]]:
+    """Return what each message of the base became, and the new ones before each and at the end."""
     kept: list[Any] = [ABSENT] * len(base)
     gaps: list[list[Any]] = [[] for _ in range(len(base) + 1)]
     old, new = list(map(as_key, base)), list(map(as_key, side))
@@ -214,7 +199,7 @@ def _placed(base: list[Any], side: list[Any]) -> _Placed:
             gaps[i1] += side[j1:j2]
         else:
             _pair(base, side, (i1, i2, j1, j2), kept, gaps)
-    return _Placed(kept, gaps)
+    return kept, gaps
 
 
 def _pair(
@@ -247,11 +232,6 @@ def _gap(ours: list[Any], theirs: list[Any]) -> list[Any]:
     if not ours or not theirs or equal_as_json(ours, theirs):
         return ours or theirs
     raise MergeConflictError
-
-
-def _message(base: Any, ours: Any, theirs: Any) -> Any:
-    chosen = _chosen(base, ours, theirs)
-    return merge_mappings(base, ours, theirs) if chosen is _BOTH else chosen
 
 
 def _same(one: Any, other: Any) -> bool:

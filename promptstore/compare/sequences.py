@@ -1,15 +1,25 @@
-"""Two sequences → what stayed and what changed; three → what they are together."""
+"""Two sequences or texts → what stayed and what changed; three → what they are together."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeAlias, TypeVar
+from itertools import takewhile
+from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from promptstore.git.linediff import Span, changed_spans
 
 Opcode: TypeAlias = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 Item = TypeVar("Item")
+
+_AROUND: Final = 3
+"""How many lines that stayed are shown around a change."""
+
+MARKER_SIZE: Final = 7
+"""How long conflict markers are, where nobody wants something else."""
+
+_WORD: Final = re.compile(r"[^\S\n]*(?:\w+|[^\w\s])|\n|[^\S\n]+")
 
 
 def opcodes(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Opcode]:
@@ -48,17 +58,17 @@ def _spans(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Span]:
     return changed_spans(as_lines(old), as_lines(new))
 
 
-def unified_lines(old: Sequence[str], new: Sequence[str], context: int = 3) -> Iterator[str]:
-    """Yield the lines of a unified diff, without the two lines of file names.
-
-    Args:
-        old: The older lines.
-        new: The newer lines.
-        context: How many lines that stayed are shown around a change.
-    """
-    for hunk in _hunks(_spans(old, new), 2 * context):
-        i1, i2 = max(0, hunk[0].old_start - context), min(len(old), hunk[-1].old_end + context)
-        j1, j2 = max(0, hunk[0].new_start - context), min(len(new), hunk[-1].new_end + context)
+def unified_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a unified diff, without the two lines of file names."""
+    hunks: list[list[Span]] = []
+    for span in _spans(old, new):
+        if hunks and span.old_start - hunks[-1][-1].old_end <= 2 * _AROUND:
+            hunks[-1].append(span)
+        else:
+            hunks.append([span])
+    for hunk in hunks:
+        i1, i2 = max(0, hunk[0].old_start - _AROUND), min(len(old), hunk[-1].old_end + _AROUND)
+        j1, j2 = max(0, hunk[0].new_start - _AROUND), min(len(new), hunk[-1].new_end + _AROUND)
         yield f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@"
         for span in hunk:
             yield from (f" {line}" for line in old[i1 : span.old_start])
@@ -66,16 +76,6 @@ def unified_lines(old: Sequence[str], new: Sequence[str], context: int = 3) -> I
             yield from (f"+{line}" for line in new[span.new_start : span.new_end])
             i1 = span.old_end
         yield from (f" {line}" for line in old[i1:i2])
-
-
-def _hunks(spans: Sequence[Span], gap: int) -> list[list[Span]]:
-    hunks: list[list[Span]] = []
-    for span in spans:
-        if hunks and span.old_start - hunks[-1][-1].old_end <= gap:
-            hunks[-1].append(span)
-        else:
-            hunks.append([span])
-    return hunks
 
 
 def _range(start: int, end: int) -> str:
@@ -165,3 +165,114 @@ def merge_sequences(
             yield Region(base[start:end], one, other)
         at = end
     yield base[at:]
+
+
+class MergedLines(NamedTuple):
+    """What a merge made.
+
+    Attributes:
+        data: The result; with conflict markers where both sides changed the same lines.
+        is_clean: Whether there are none.
+    """
+
+    data: bytes
+    is_clean: bool
+
+
+class Piece(NamedTuple):
+    """A piece of text that stayed, went or came.
+
+    Attributes:
+        sort: Which of the three.
+        text: The text.
+    """
+
+    sort: Literal["same", "removed", "added"]
+    text: str
+
+
+def unified(before: str, after: str) -> str:
+    """Return the unified diff of two texts; a last line end is shown only where it changed."""
+    old, new = _lines(before), _lines(after)
+    if before and after and before.endswith("\n") != after.endswith("\n"):
+        marked = old if after.endswith("\n") else new
+        marked[-1] += "\n\\ No newline at end"
+    return "\n".join(unified_lines(old, new))
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def compare_words(before: str, after: str) -> list[Piece]:
+    """Compare two texts word by word.
+
+    Args:
+        before: The older one.
+        after: The newer one.
+
+    Returns:
+        The pieces in order: without those added they make the older text, without those removed
+        the newer one.
+    """
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    pieces: list[Piece] = []
+    for tag, i1, i2, j1, j2 in opcodes(old, new):
+        if tag == "equal":
+            pieces.append(Piece("same", "".join(old[i1:i2])))
+            continue
+        if i2 > i1:
+            pieces.append(Piece("removed", "".join(old[i1:i2])))
+        if j2 > j1:
+            pieces.append(Piece("added", "".join(new[j1:j2])))
+    return pieces
+
+
+def merge_lines(
+    base: bytes, ours: bytes, theirs: bytes, *, marker_size: int = MARKER_SIZE
+) -> MergedLines:
+    """Merge two edits of one file by lines, as ``git merge-file`` does.
+
+    Args:
+        base: What both started from.
+        ours: The one edit.
+        theirs: The other edit.
+        marker_size: How many characters a conflict marker has.
+
+    Returns:
+        The result.
+    """
+    parts = [*merge_sequences(_split(base), _split(ours), _split(theirs), key=bytes)]
+    end = b"\r\n" if ours.partition(b"\n")[0].endswith(b"\r") else b"\n"
+    written: list[bytes] = []
+    for part in parts:
+        written += _with_markers(part, marker_size, end) if isinstance(part, Region) else part
+    return MergedLines(b"".join(written), not any(isinstance(part, Region) for part in parts))
+
+
+def _split(data: bytes) -> list[bytes]:
+    *lines, last = data.split(b"\n")
+    return [*(line + b"\n" for line in lines), *([last] if last else [])]
+
+
+def _with_markers(region: Region[bytes], size: int, end: bytes) -> Iterator[bytes]:
+    """Yield the lines of a conflict; what both sides begin or end with is outside of it."""
+    ours, theirs = region.ours, region.theirs
+    head = _common(ours, theirs)
+    tail = _common(ours[head:][::-1], theirs[head:][::-1])
+    yield from ours[:head]
+    yield b"<" * size + b" ours" + end
+    yield from _ended(ours[head : len(ours) - tail], end)
+    yield b"=" * size + end
+    yield from _ended(theirs[head : len(theirs) - tail], end)
+    yield b">" * size + b" theirs" + end
+    yield from ours[len(ours) - tail :]
+
+
+def _common(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _ended(lines: Sequence[bytes], end: bytes) -> Iterator[bytes]:
+    yield from (line if line.endswith(b"\n") else line + end for line in lines)

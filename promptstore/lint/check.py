@@ -9,8 +9,7 @@ from typing import Final
 from promptstore.errors import Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding
-from promptstore.lint.ignores import Ignores
+from promptstore.lint.findings import Breach, Finding, Ignores
 from promptstore.lint.names import LOST_LABEL, unrecognized_files
 from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
 from promptstore.lint.settings import Settings
@@ -55,7 +54,7 @@ def check_unrecognized_files(context: LintContext) -> list[Finding]:
     """
     settings = context.settings
     return [
-        _finding(settings, path, Problem(1, 1, breach.rule.code, breach.message), None)
+        settings.finding(path, Problem(1, 1, breach.rule.code, breach.message), None)
         for path, breach in sorted(unrecognized_files(context))
         if settings.wants(breach.rule.code, None)
     ]
@@ -82,7 +81,7 @@ def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
     for label, targets in table.targets.items():
         found += ((label, message) for message in _lost_targets(store, label, targets))
     return [
-        _finding(settings, f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, text), None)
+        settings.finding(f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, text), None)
         for label, text in sorted(found)
     ]
 
@@ -93,11 +92,11 @@ def _of_prompt(context: LintContext, name: str) -> Iterator[Finding]:
     # A comment cannot make a file readable, so it hides no fault of reading.
     for problem in (*context.faults(name), *_problems(context, name, ignores)):
         if settings.wants(problem.code, name):
-            yield _finding(settings, context.file(name).path, problem, name)
+            yield settings.finding(context.file(name).path, problem, name)
 
 
 def _problems(context: LintContext, name: str, ignores: Ignores | None) -> Iterator[Problem]:
-    """Locate the breaches of a prompt, at most so many of each code, and say how many more."""
+    """Locate the breaches of a prompt, at most so many of each code, and how many more."""
     shown, located, left_out = Counter[str](), Counter[str](), Counter[str]()
     last: dict[str, Problem] = {}
     for breach in _breaches(context, name):
@@ -129,7 +128,3 @@ def _lost_targets(store: PromptStore, label: str, names: Iterable[str]) -> Itera
             store.get(name, label=label, deleted=True)
         except PromptStoreError as error:
             yield f"The label {label!r} cannot be read for {name!r}: {error}"
-
-
-def _finding(settings: Settings, path: str, problem: Problem, name: str | None) -> Finding:
-    return Finding(path, problem, name, settings.severity_of(problem.code))

@@ -26,7 +26,7 @@ _ESCAPE: Final = re.compile(r"\\[xuU\n]")
 _LETTER_ESCAPE: Final = re.compile(r"\\[a-zA-Z]")
 _REPLACED_BY: Final = re.compile(r"""replaced_by["']?\s*:\s*["']?([\w./-]+)""")
 _NEAR_MATCH_BUDGET: Final = 4_000_000
-"""How many pairs of characters one run compares to say which name was probably meant."""
+"""How many pairs of characters one run compares to suggest a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class LintContext:
         return self._lines[name]
 
     def read(self, name: str) -> Document | PromptFileError | None:
-        """Return what a file says, or why it cannot be read, or None where there is none."""
+        """Return the document of a file, or why it cannot be read, or None where there is none."""
         if name not in self.known:
             return None
         if name not in self._read:
@@ -137,7 +137,7 @@ class LintContext:
         return self._read[name]
 
     def document(self, name: str) -> Document | None:
-        """Return what a file says, or None where there is none that can be read."""
+        """Return the document of a file, or None where there is none that can be read."""
         found = self.read(name)
         return found if isinstance(found, Document) else None
 
@@ -170,7 +170,7 @@ class LintContext:
             yield from _strings((), document.tree.value)
 
     def duplicates(self, name: str, text: str) -> list[str]:
-        """Return the other prompts, tombstones aside, that hold a text; spaces around it aside."""
+        """Return the other prompts, tombstones aside, that hold a string, stripped of spaces."""
         return [other for other in self._holders.get(text.strip(), ()) if other != name]
 
     @cached_property

@@ -1,7 +1,8 @@
-"""What a rule is, and what a check found by it."""
+"""What a rule is, what a check found by it, and ``# promptstore: ignore PS203`` in a file."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -11,6 +12,12 @@ Severity: TypeAlias = Literal["error", "warning", "note"]
 """How bad a finding is: it breaks a call, it misleads, or it is a matter of taste."""
 
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+
+_COMMENT: Final = re.compile(
+    r"(?:^|[ \t])#[ \t]*promptstore:[ \t]*ignore(?P<file>-file)?(?![\w-])(?P<codes>[^#\n]*)"
+)
+_CODES: Final = re.compile(r"[\s:]*(?P<codes>(?:PS\d+[\s,]*)+)(?:\s|$)")
+_BLOCK: Final = re.compile(r"[^#]*[:-][ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
 
 Keys: TypeAlias = tuple[str | int, ...]
 """A place in a file: the way to it by keys and by numbers of items."""
@@ -81,3 +88,48 @@ class Finding:
         found = self.problem
         weight = "" if self.severity == "error" else f"{self.severity}: "
         return f"{self.path}:{found.line}:{found.column}: {found.code} {weight}{found.message}"
+
+
+class Ignores:
+    """What the comments of one file ask to leave out.
+
+    A comment at the end of a line, or alone on the line above, counts for that line, and for the
+    block of text that the line begins; a comment at the left edge of the file, and
+    ``ignore-file``, counts for the whole file. Codes may be beginnings, such as ``PS5``; without a
+    code everything is left out.
+
+    Args:
+        source: The text of the file.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._file: set[str] = set()
+        self._lines: dict[int, set[str]] = {}
+        if "promptstore:" not in source:
+            return
+        block, indent = 0, 0
+        for number, line in enumerate(source.split("\n"), 1):
+            if block and (not line.strip() or len(line) - len(line.lstrip(" ")) > indent):
+                # What looks like a comment in a text in block style is text.
+                self._lines[number] = self._lines.get(block, set())
+                continue
+            if match := _COMMENT.search(line):
+                is_alone = not line[: match.start()].strip()
+                of_file = match["file"] or line.startswith("#")
+                place = self._lines.setdefault(number + is_alone, set())
+                (self._file if of_file else place).update(_read_codes(match["codes"]))
+            block = number if _BLOCK.match(line) else 0
+            indent = len(line) - len(line.lstrip(" -"))
+
+    def hides(self, problem: Problem) -> bool:
+        """Return whether a problem is left out."""
+        hidden = self._file | self._lines.get(problem.line, set())
+        return problem.code.startswith(tuple(hidden))
+
+
+def _read_codes(text: str) -> set[str]:
+    """Read the codes of a comment; a word that is no code is no wish to leave everything out."""
+    if not text.strip():
+        return {""}
+    match = _CODES.match(text)
+    return set(re.findall(r"PS\d+", match["codes"])) if match else set()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint import callsite_rules, characters, contents, files, names, templates
+from promptstore.lint import callsites, characters, contents, files, names, templates
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Rule
 from promptstore.model.names import near_matches
@@ -19,6 +19,7 @@ CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
     (templates.template_syntax, (templates.TEMPLATE_SYNTAX,)),
     (templates.undeclared_variables, (templates.UNDECLARED_VARIABLE,)),
     (templates.unused_variables, (templates.UNUSED_VARIABLE,)),
+    (templates.eaten_line_ends, (templates.EATEN_LINE_END,)),
     (templates.unfit_includes, templates.INCLUDE_RULES),
     (names.dead_replacement, (names.DEAD_REPLACEMENT,)),
     (characters.unseen_characters, (characters.INVISIBLE, characters.BIDIRECTIONAL)),
@@ -43,7 +44,7 @@ _RULES: Final = (
     *(rule for _, rules in (*CHECKS, *SOURCE_CHECKS) for rule in rules),
     names.UNUSABLE_NAME,
     names.LOST_LABEL,
-    *callsite_rules.RULES,
+    *callsites.RULES,
 )
 
 RULES: Final[dict[str, Rule]] = {

@@ -10,8 +10,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-from promptstore.errors import InvalidArgumentError
-from promptstore.lint.findings import SEVERITIES, Severity
+from promptstore.errors import InvalidArgumentError, Problem
+from promptstore.lint.findings import SEVERITIES, Finding, Severity
 from promptstore.lint.registry import RULES
 from promptstore.model.names import near_matches
 
@@ -67,6 +67,10 @@ class Settings:
         if not beginnings:
             return RULES[code].severity
         return self.severity[max(beginnings, key=len)]
+
+    def finding(self, path: str, problem: Problem, name: str | None) -> Finding:
+        """Return a problem of a file as a finding of the severity that is set for its code."""
+        return Finding(path, problem, name, self.severity_of(problem.code))
 
     def _is_ignored_for(self, code: str, name: str | None) -> bool:
         return name is not None and any(

@@ -9,7 +9,7 @@ from promptstore.errors import TemplateSyntaxError
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Rule
 from promptstore.model.messages import Insert
-from promptstore.template import Limits
+from promptstore.template import Limits, Source, find_eaten_line_ends
 
 TEMPLATE_SYNTAX: Final = Rule(
     "PS201",
@@ -35,6 +35,17 @@ UNUSED_VARIABLE: Final = Rule(
     bad='variables:\n  name: {}\n  tone: {}\nprompt: "{{ name }}"',
     good='variables:\n  name: {}\nprompt: "{{ name }}"',
     severity="warning",
+)
+EATEN_LINE_END: Final = Rule(
+    "PS204",
+    "A tag at the end of a line joins it with the next one.",
+    "A block tag or a comment takes away the line end behind it, so the text before it and the "
+    "next line reach the model as one line. To keep them apart write a plus, as in "
+    "`{% endif +%}`. A line of nothing but tags is not reported. Off unless it is selected.",
+    bad="prompt: |\n  Hello{% if name %} {{ name }}{% endif %}\n  How are you?",
+    good="prompt: |\n  Hello{% if name %} {{ name }}{% endif +%}\n  How are you?",
+    severity="warning",
+    is_on=False,
 )
 _FIXED: Final = "prompt: \"{% include 'shared/tone' %}\""
 
@@ -131,6 +142,15 @@ def unused_variables(context: LintContext, name: str) -> Iterator[Breach]:
         if variable not in used:
             message = f"The variable {variable!r} is declared but used nowhere; remove it."
             yield Breach(UNUSED_VARIABLE, message, ("variables", variable), is_key=True)
+
+
+def eaten_line_ends(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find lines that the tag at their end joins with the next one."""
+    template = context.prompt(name).template
+    for text in context.texts(name):
+        for line in find_eaten_line_ends(Source(text.text, template)):
+            message = "The tag at the end of this line takes its line end away; `+%}` keeps it."
+            yield Breach(EATEN_LINE_END, message, text.keys, line)
 
 
 def _is_whole(context: LintContext, name: str) -> bool:

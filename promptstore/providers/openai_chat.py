@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from promptstore.providers.blocks import (
@@ -105,14 +106,17 @@ def write_choice(choice: ToolChoice, named: Mapping[str, Any]) -> dict[str, Any]
     return written
 
 
-def refuse_error(provider: str, result: ToolResult) -> None:
-    """Refuse the result of a tool that failed.
+def answer_of(provider: str, result: ToolResult) -> Sequence[Block]:
+    """Return what a tool answered, with the result's cache marker behind it.
 
     Raises:
-        ProviderError: It did.
+        ProviderError: The tool failed.
     """
     if result.is_error:
         raise result.refuse(provider, "has no mark for a failed tool; say so in the result's text")
+    if result.cache is None or not result.content:
+        return result.content
+    return (*result.content[:-1], replace(result.content[-1], cache=result.cache))
 
 
 def _write_cache(cache: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -127,6 +131,8 @@ def _write_turn(turn: Turn) -> Iterator[dict[str, Any]]:
     results = [block for block in turn.blocks if isinstance(block, ToolResult)]
     yield from map(_write_result, results)
     if results and len(results) == len(turn.blocks):
+        if turn.name is not None:
+            raise results[0].refuse(PROVIDER, "has no `name` beside the result of a tool")
         return
     message: dict[str, Any] = {"role": turn.role, "content": None}
     content: list[Block] = []
@@ -193,8 +199,7 @@ def _write_call(call: ToolCall) -> dict[str, Any]:
 
 
 def _write_result(result: ToolResult) -> dict[str, Any]:
-    refuse_error(PROVIDER, result)
-    content = write_content(texts_only(PROVIDER, result.content), _write_part)
+    content = write_content(texts_only(PROVIDER, answer_of(PROVIDER, result)), _write_part)
     return {"role": "tool", "tool_call_id": result.call.id, "content": content}
 
 

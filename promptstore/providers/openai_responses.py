@@ -16,7 +16,7 @@ from promptstore.providers.blocks import (
     texts_only,
 )
 from promptstore.providers.conversation import Turn, read_conversation, refuse_name
-from promptstore.providers.openai_chat import OWN_KEYS, refuse_error, write_choice, write_content
+from promptstore.providers.openai_chat import OWN_KEYS, answer_of, write_choice, write_content
 from promptstore.providers.parameters import AnswerFormat, Parameters, Tool
 
 if TYPE_CHECKING:
@@ -149,12 +149,11 @@ def _write_call(call: ToolCall) -> dict[str, Any]:
 
 
 def _write_result(result: ToolResult) -> dict[str, Any]:
-    refuse_error(PROVIDER, result)
     kind = "custom_tool_call_output" if result.call.is_custom else "function_call_output"
     return {
         "type": kind,
         "call_id": result.call.id,
-        "output": write_content(result.content, _write_part),
+        "output": write_content(answer_of(PROVIDER, result), _write_part),
     }
 
 

@@ -1,1 +1,1 @@
-"""What a range of commits does to the prompts, told where a change is reviewed."""
+"""What a range of commits does to the prompts, shown where a change is reviewed."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
-from promptstore.compare.equality import equal_as_json
+from promptstore.compare.diff import as_key, equal_as_json
 from promptstore.errors import TemplateError
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
@@ -111,14 +111,11 @@ def _narrowed(name: str, old: Variable, new: Variable) -> Iterator[str]:
     if old.enum is None:
         yield f"variable {name!r} takes only some values now"
         return
-    gone = [value for value in old.enum if not _holds(new.enum, value)]
+    kept = set(map(as_key, new.enum))
+    gone = [value for value in old.enum if as_key(value) not in kept]
     if gone:
         shown = ", ".join(repr(value) for value in gone)
         yield f"variable {name!r} does not take {shown} any more"
-
-
-def _holds(values: tuple[Any, ...], wanted: Any) -> bool:
-    return any(equal_as_json(value, wanted) for value in values)
 
 
 def _behaviour(before: Prompt, after: Prompt) -> Iterator[str]:

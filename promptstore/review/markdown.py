@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from promptstore.compare.texts import Piece, compare_words
+from promptstore.compare.sequences import Piece, compare_words
 from promptstore.lint.findings import Finding
-from promptstore.review.escaping import code, plain
+from promptstore.lint.unseen import show_unseen
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange, RangeDiff
 
@@ -19,6 +20,11 @@ MAX_LENGTH: Final = 60_000
 """How many characters a comment may have; GitHub takes 65,536."""
 
 _SIGNS: Final[dict[Impact, str]] = {"breaking": "🔴", "behaviour": "🟡", "compatible": "🟢"}
+_SPECIAL: Final = re.compile(r"[!-/:-@\[-`{-~]")
+# GitLab takes a line that begins with a slash for one of its commands, such as /approve.
+_SPECIAL_IN_BLOCK: Final = re.compile("[&<>@#:!`/]")
+_MAX_INLINE: Final = 300
+"""How many characters of a string are shown inline."""
 _MAX_PART: Final = 15_000
 _MAX_REASONS: Final = 3
 _AROUND: Final = 2
@@ -80,7 +86,7 @@ def _table(changes: Sequence[PromptChange]) -> str:
 
 
 def _within_a_part(lines: list[str], more: str) -> list[str]:
-    """Keep as many lines as have room together, and say how many more there are."""
+    """Keep as many lines as have room together, and a line for how many more there are."""
     ends = accumulate(len(line) + 1 for line in lines)
     kept = [line for line, end in zip(lines, ends, strict=True) if end <= _MAX_PART]
     left_out = len(lines) - len(kept)
@@ -101,7 +107,10 @@ def _why(change: PromptChange) -> str:
 
 
 def _details(change: PromptChange) -> str:
-    parts = [*_changes(change), *_texts(change), *_renders(change), *_problems(change)]
+    pairs = [(code(title), old, new) for title, old, new in _pairs(change)]
+    pairs += [(render.title, render.before, render.after) for render in change.renders]
+    texts = (f"**{title}**\n\n{_word_diff(old, new)}" for title, old, new in pairs)
+    parts = [*_changes(change), *texts, *_problems(change)]
     if not parts:
         return ""
     title = f"<summary>{_name(change)}: {_content_of(change)}</summary>"
@@ -122,20 +131,6 @@ def _changes(change: PromptChange) -> list[str]:
     if change.kind == "affected" or not change.diff.changes:
         return []
     return ["\n".join(f"- {code(sentence)}" for sentence in change.diff.changes)]
-
-
-def _texts(change: PromptChange) -> list[str]:
-    parts: list[str] = []
-    for title, old, new in _pairs(change):
-        parts += (f"**{code(title)}**", _word_diff(old, new))
-    return parts
-
-
-def _renders(change: PromptChange) -> list[str]:
-    parts: list[str] = []
-    for render in change.renders:
-        parts += (f"**{render.title}**", _word_diff(render.before, render.after))
-    return parts
 
 
 def _word_diff(old: str, new: str) -> str:
@@ -164,7 +159,7 @@ def _shortened(pieces: list[Piece]) -> Iterator[Piece]:
 def _pairs(change: PromptChange) -> list[tuple[str, str, str]]:
     """Return the texts that differ: title, before, after."""
     if change.kind == "affected":
-        return []  # Its includes changed, and they are told by themselves.
+        return []  # Its includes changed, which have entries of their own.
     return [(pair.title, pair.before, pair.after) for pair in change.diff.texts]
 
 
@@ -195,3 +190,26 @@ def _footer(found: RangeDiff) -> list[str]:
     if found.base is None or found.head is None:
         return []
     return [f"<sub>{found.base[:7]} → {found.head[:7]}, by promptstore review</sub>"]
+
+
+def code(text: str) -> str:
+    """Return a string as inline code that holds on one line of Markdown, in a table too.
+
+    It is HTML rather than backticks, since no number of backticks survives a cell, and forges
+    make no mention or link of what stands in it.
+    """
+    text = text if len(text) <= _MAX_INLINE else f"{text[:_MAX_INLINE]}…"
+    return f"<code>{_escaped(show_unseen(text).replace(chr(10), '⏎'))}</code>"
+
+
+def plain(text: str) -> str:
+    """Return a string for the inside of ``<pre>``, where it keeps its lines.
+
+    Markdown means nothing there; what is escaped is HTML, and what a forge or a runner might find
+    in any text: mentions, references and commands.
+    """
+    return _escaped(show_unseen(text), _SPECIAL_IN_BLOCK)
+
+
+def _escaped(text: str, special: re.Pattern[str] = _SPECIAL) -> str:
+    return special.sub(lambda match: f"&#{ord(match[0])};", text)

@@ -306,10 +306,10 @@ class TestRender:
             (["grete"], "Did you mean 'greet'?"),
         ],
     )
-    def test_says_what_is_wrong(self, run: Run, arguments: list[str], sentence: str) -> None:
+    def test_names_what_is_wrong(self, run: Run, arguments: list[str], sentence: str) -> None:
         fails_with(run("render", *arguments), sentence)
 
-    def test_a_broken_vars_file_tells_its_place(self, run: Run) -> None:
+    def test_a_broken_vars_file_names_its_place(self, run: Run) -> None:
         fails_with(run("render", "chat", "--vars", "-", stdin="n: 1\nn: 2\n"), "<stdin>:2:1: PS103")
         fails_with(run("render", "chat", "--vars", "-", stdin="- 1\n"), "must hold a mapping")
 

@@ -137,7 +137,7 @@ class TestSet:
             (["production", "old@2"], "'old' was deleted"),
         ],
     )
-    def test_says_what_is_wrong(
+    def test_names_what_is_wrong(
         self, write: Run, written: GitRepo, arguments: list[str], sentence: str
     ) -> None:
         written.commit({"prompts/old.yaml": "prompt: x\n"})
@@ -183,7 +183,7 @@ class TestRemove:
             (["staging", "greet", "--expected", "1"], "points at version 2 by now"),
         ],
     )
-    def test_says_what_is_wrong(self, write: Run, arguments: list[str], sentence: str) -> None:
+    def test_names_what_is_wrong(self, write: Run, arguments: list[str], sentence: str) -> None:
         assert out(write("label", "set", "staging", "greet"))
         fails_with(write("label", "remove", *arguments), sentence)
 

@@ -120,7 +120,7 @@ def test_a_reader_that_goes_away_is_no_traceback(clone: GitRepo) -> None:
         assert process.stderr.read() == b""
 
 
-def test_a_missing_extra_says_what_to_install() -> None:
+def test_a_missing_extra_names_what_to_install() -> None:
     program = (
         "import sys, importlib.util as util\n"
         "real = util.find_spec\n"
@@ -303,7 +303,7 @@ class TestEditor:
         assert kept
         assert Path(kept[1]).read_text() == "a: b\n"
 
-    def test_every_broken_file_is_told(self, clone: GitRepo) -> None:
+    def test_every_broken_file_is_reported(self, clone: GitRepo) -> None:
         files = [str(clone.write(f"prompts/{name}.yaml", "a: b\n")) for name in ("x", "y")]
         done = run("save", *files, path=clone.path)
         lines = done.stderr.decode().splitlines()
@@ -321,7 +321,7 @@ def test_a_command_loads_no_other(clone: GitRepo) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, cwd=clone.path, text=True
     )
-    assert "'promptstore.cli.listing'" in done.stdout
+    assert "'promptstore.cli.reading'" in done.stdout
     assert "'promptstore.cli.check'" not in done.stdout
 
 

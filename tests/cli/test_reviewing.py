@@ -100,17 +100,19 @@ class TestCheck:
         assert run(changed, "check", "--select", "PS5", "--ignore", "PS505").exit_code == 0
 
     def test_names_must_fit_the_remotes_of_the_sync(self, changed: GitRepo) -> None:
-        names = ("v1.2", "new", "drafts/x.y", "support/reply", "v2.0")
+        long = "v" + ".1" * 90
+        names = ("v1.2", "new", long, f"drafts/{long}", "support/reply", "taken")
         changed.commit({f"prompts/{name}.yaml": "prompt: x\n" for name in names})
         assert "PS405" not in out(run(changed, "check"))
         changed.write(
             "pyproject.toml",
             "[tool.promptstore.remotes.posthog]\nhost = 'https://us.posthog.com'\n"
-            "only = ['v*', 'new', 'support/*']\nnames = {'v2.0' = 'v2-0'}\n",
+            "only = ['v*', 'new', 'taken', 'support/*']\nnames = {'new' = 'taken'}\n",
         )
         shown = out(run(changed, "check", "--select", "PS4"))
-        assert re.findall("(.*):1:1: PS405 ", shown) == ["prompts/new.yaml", "prompts/v1.2.yaml"]
-        assert "The remote 'posthog' cannot hold the name 'v1.2': " in shown
+        wrong = ["prompts/taken.yaml", f"prompts/{long}.yaml"]
+        assert re.findall("(.*):1:1: PS405 ", shown) == wrong
+        assert f"The remote 'posthog' cannot hold the name '{long}': " in shown
 
     def test_fix_mends_what_is_safe(self, changed: GitRepo) -> None:
         changed.write("pyproject.toml", '[tool.promptstore]\nextend-select = ["PS112"]\n')
@@ -228,7 +230,7 @@ class TestExplain:
 
 
 class TestFormat:
-    def test_writes_and_tells(self, changed: GitRepo) -> None:
+    def test_writes_and_reports(self, changed: GitRepo) -> None:
         assert run(changed, "format", "--check").exit_code == 1
         assert out(run(changed, "format")) == "changed prompts/other.yaml\n"
         assert run(changed, "format", "--check").exit_code == 0
@@ -242,7 +244,7 @@ class TestFormat:
         assert "needs files on disk" in str(run(bare, "check", "--fix").exception)
         assert run(bare, "check").exit_code == 1
 
-    def test_a_broken_file_is_told(self, changed: GitRepo) -> None:
+    def test_a_broken_file_is_reported(self, changed: GitRepo) -> None:
         changed.write("prompts/bad.yaml", "prompt: [\n")
         result = run(changed, "format")
         assert result.exit_code == 1
@@ -341,7 +343,7 @@ class TestRange:
         result = run(changed, "diff", "main...lonely")
         assert "no history in common" in str(result.exception)
 
-    def test_a_shallow_clone_says_what_it_lacks(self, changed: GitRepo, tmp_path: Path) -> None:
+    def test_a_shallow_clone_names_what_it_lacks(self, changed: GitRepo, tmp_path: Path) -> None:
         base = changed.git("rev-parse", "HEAD~1")
         shallow = changed.clone(tmp_path / "shallow", "--depth=1")
         result = run(shallow, "review", f"{base}..HEAD")

@@ -102,7 +102,7 @@ def test_the_options_are_flags(flags: list[str], options: dict[str, Any]) -> Non
     assert run(*flags, "-", stdin=json.dumps(HI)).stdout == shown(HI, **options)
 
 
-def test_json_gives_text_and_metadata() -> None:
+def test_json_has_text_and_metadata() -> None:
     result = run("--json", "-", stdin=LINES)
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert [item["metadata"]["event_id"] for item in found] == ["g1", "g2"]
@@ -129,7 +129,7 @@ def test_json_gives_text_and_metadata() -> None:
     ids=["no JSON", "a number", "no properties", "too deep", "too many digits"],
 )
 @pytest.mark.parametrize("place", [1, 2])
-def test_one_bad_line_is_told_and_the_rest_goes_on(bad: str, problem: str, place: int) -> None:
+def test_one_bad_line_is_reported_and_the_rest_goes_on(bad: str, problem: str, place: int) -> None:
     lines = [json.dumps(HI), json.dumps(BYE)]
     lines.insert(place - 1, bad)
     result = run("-", stdin="\n".join(lines))

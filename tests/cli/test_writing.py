@@ -142,7 +142,7 @@ class TestSave:
         assert written.head() == head
         assert written.git("status", "--porcelain") == " M prompts/greet.yaml\n?? prompts/new.yaml"
 
-    def test_every_broken_file_is_told_and_none_is_committed(
+    def test_every_broken_file_is_reported_and_none_is_committed(
         self, write: Run, written: GitRepo
     ) -> None:
         head = written.head()
@@ -343,7 +343,7 @@ class TestNew:
             (["draft", "--no-edit"], "`promptstore save prompts/draft.yaml` commits it"),
         ],
     )
-    def test_says_what_is_wrong(
+    def test_names_what_is_wrong(
         self, write: Run, written: GitRepo, use_editor: UseEditor,
         arguments: list[str], sentence: str,
     ) -> None:  # fmt: skip
@@ -388,7 +388,7 @@ class TestEdit:
         assert result.stderr == "greet: nothing was changed, so nothing is committed\n"
         assert subjects(written) == ["First"]
 
-    def test_a_broken_text_is_kept_until_it_is_mended(
+    def test_a_broken_text_is_kept_until_it_is_fixed(
         self, write: Run, written: GitRepo, use_editor: UseEditor
     ) -> None:
         use_editor("sed -i 's/{{ name }}/{{ name/' \"$1\"")
@@ -442,7 +442,7 @@ class TestEdit:
         assert subjects(written) == ["Update greet", "Theirs", "First"]
         assert_tidy(written)
 
-    def test_a_broken_file_can_be_mended(
+    def test_a_broken_file_can_be_fixed(
         self, write: Run, written: GitRepo, use_editor: UseEditor
     ) -> None:
         written.commit({"prompts/greet.yaml": "promt: x\n"})
@@ -450,7 +450,7 @@ class TestEdit:
         assert out(write("edit", "greet")).startswith("greet@3: ")
         assert out(write("show", "greet")).startswith("greet (text, version 3)")
 
-    def test_uncommitted_edits_are_told_before_the_editor_opens(
+    def test_uncommitted_edits_are_reported_before_the_editor_opens(
         self, write: Run, written: GitRepo, use_editor: UseEditor
     ) -> None:
         written.write("prompts/greet.yaml", "prompt: mine\n")
@@ -506,7 +506,7 @@ class TestEdit:
         ("name", "sentence"),
         [("gret", "Did you mean 'greet'?"), ("../x", "is not a prompt name"), ("greet", "EDITOR")],
     )
-    def test_says_what_is_wrong(
+    def test_names_what_is_wrong(
         self, write: Run, use_editor: UseEditor, name: str, sentence: str
     ) -> None:
         fails_with(write("edit", name), sentence)
@@ -539,7 +539,7 @@ class TestDelete:
         assert shown.endswith(" prompt: Other\n+deleted: true\n+deleted_reason: Old.\n")
         assert subjects(written) == ["First"]
 
-    def test_prompts_that_include_it_are_told(self, write: Run, written: GitRepo) -> None:
+    def test_prompts_that_include_it_are_reported(self, write: Run, written: GitRepo) -> None:
         written.commit({"prompts/user.yaml": "prompt: '{% include \"other\" %}'\n"})
         fails_with(write("delete", "other", "--yes"), "it is included by 'user'")
         result = write("delete", "other", "--yes", "--force")
@@ -555,7 +555,7 @@ class TestDelete:
             (["greet", "--expected-version", "2"], "is at version 1 by now"),
         ],
     )
-    def test_says_what_is_wrong(
+    def test_names_what_is_wrong(
         self, write: Run, written: GitRepo, arguments: list[str], sentence: str
     ) -> None:
         fails_with(write("delete", "--yes", *arguments), sentence)
@@ -593,7 +593,7 @@ class TestRestore:
         assert out(write("restore", "other", "--dry-run")).endswith("\n-deleted: true\n")
         assert subjects(written)[0] == "change"
 
-    def test_an_include_that_is_gone_is_told(self, write: Run, written: GitRepo) -> None:
+    def test_an_include_that_is_gone_is_reported(self, write: Run, written: GitRepo) -> None:
         old = "prompt: '{% include \"other\" %}'\ndeleted: true\n"
         written.commit({"prompts/user.yaml": old})
         fails_with(write("restore", "user"), "Cannot include 'other': it is deleted")
@@ -612,5 +612,5 @@ class TestRestore:
             (["greet", "--version", "1", "--expected-version", "1"], "is at version 2 by now"),
         ],
     )
-    def test_says_what_is_wrong(self, write: Run, arguments: list[str], sentence: str) -> None:
+    def test_names_what_is_wrong(self, write: Run, arguments: list[str], sentence: str) -> None:
         fails_with(write("restore", *arguments), sentence)

@@ -96,7 +96,7 @@ messages = st.one_of(
     some({"role": "user", "content": st.lists(some(
         {"type": "tool_result", "tool_use_id": "call_1", "content": strings | result_parts},
         is_error=st.booleans(),
-    ), min_size=1, max_size=2)}),
+    ), min_size=1, max_size=2)}, name=words),
 )  # fmt: skip
 
 

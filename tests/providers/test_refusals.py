@@ -117,6 +117,11 @@ MESSAGES: list[tuple[tuple[str, ...], list[Any], str, str]] = [
         "messages[2].content[0]", "has no mark for a failed tool; say so in the result's text",
     ),
     (
+        ("openai_chat",),
+        [HI, call("{}"), user({"type": "tool_result", "tool_use_id": "1"}) | {"name": "ann"}],
+        "messages[2].content[0]", "has no `name` beside the result of a tool",
+    ),
+    (
         ("openai_chat",), [user({"type": "image", "source": {"type": "file", "file_id": "1"}})],
         "messages[0].content[0]", "takes an image by URL or with its data, not by an id",
     ),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstore.compare.texts import compare_words
+from promptstore.compare.sequences import compare_words
 from promptstore.errors import Problem
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
@@ -21,11 +21,10 @@ from promptstore.lint.findings import Finding
 from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.writer import dumps
-from promptstore.review.annotations import annotation, change_annotation
 from promptstore.review.impact import Judgement
 from promptstore.review.markdown import MARKER, MAX_LENGTH, comment
 from promptstore.review.ranges import PromptChange, RangeDiff, compare
-from promptstore.review.sarif import sarif
+from promptstore.review.reports import annotation, change_annotation, sarif
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 
@@ -140,7 +139,7 @@ def test_the_words_that_changed_are_marked() -> None:
     assert html.unescape(found[1]) == "Be<del> very</del> kind<ins> to all</ins>."
 
 
-def test_a_long_comment_says_what_it_leaves_out() -> None:
+def test_a_long_comment_names_what_it_leaves_out() -> None:
     changes = tuple(change_of("", "word " * 4_000) for _ in range(10))
     written = comment(RangeDiff(None, None, changes))
     assert len(written) <= MAX_LENGTH + 200

@@ -213,7 +213,7 @@ def test_the_same_is_compatible(text: str) -> None:
     assert judge(loads(text), loads(text)).impact == "compatible"
 
 
-def test_every_breach_is_told() -> None:
+def test_every_breach_is_reported() -> None:
     before = loads("variables: {x: {}, y: {}}\nprompt: '{{ x }}{{ y }}'\n")
     after = loads("variables: {x: {type: string}, z: {}}\nprompt: '{{ x }}{{ z }}'\n")
     assert judge(before, after).reasons == (

@@ -15,10 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from promptstore.cli.app import app
-from promptstore.cli.review import find_pull_request
 from promptstore.errors import ForgeError, InvalidArgumentError
 from promptstore.review.markdown import MARKER
-from promptstore.review.posting import PullRequest, post
+from promptstore.review.posting import PullRequest, find_pull_request, post
 from tests.gitrepo import GitRepo
 
 TOKEN = "token-that-nobody-may-see"
@@ -210,7 +209,7 @@ def test_it_is_found_on_a_later_page(forge: Forge, target: PullRequest) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 500])
-def test_a_refusal_is_told_without_the_token(
+def test_a_refusal_is_reported_without_the_token(
     forge: Forge, target: PullRequest, status: int
 ) -> None:
     forge.status = status
@@ -288,7 +287,7 @@ UNKNOWN: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("environment", "message"), UNKNOWN.values(), ids=list(UNKNOWN))
-def test_what_is_not_known_is_told(environment: dict[str, str], message: str) -> None:
+def test_what_is_not_known_is_reported(environment: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         find_pull_request(environment, None)
 

@@ -198,7 +198,7 @@ def test_examples_are_rendered_on_both_sides(repo: GitRepo) -> None:
     assert change.judgement.impact == "behaviour"
 
 
-def test_an_example_that_renders_nowhere_is_told(repo: GitRepo) -> None:
+def test_an_example_that_renders_nowhere_is_reported(repo: GitRepo) -> None:
     (change,) = compared(
         repo, {"a": "prompt: '{{ x }}'\n"}, {"a": "prompt: '{{ x }}!'\n"}, {"a": [{"y": 1}, 5]}
     ).changes
@@ -210,7 +210,7 @@ def test_an_example_that_renders_nowhere_is_told(repo: GitRepo) -> None:
     assert change.judgement.impact == "behaviour"
 
 
-def test_a_broken_file_is_told_where_it_is(repo: GitRepo) -> None:
+def test_a_broken_file_is_reported_where_it_is(repo: GitRepo) -> None:
     broken = {"a": "prompt: \"{% include 'b' %}\"\n", "b": "prompt: [\n"}
     a, b = compared(repo, {"a": "prompt: x\n", "b": "prompt: x\n"}, broken).changes
     assert a.judgement.reasons == ("prompts/b.yaml, which it includes, is broken",)

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from promptstore.cli.ranges import check_changes
+from promptstore.cli.diff import check_changes
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings

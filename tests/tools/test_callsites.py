@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.lint.callsite_rules import RULES
-from promptstore.lint.callsites.checking import check_code
+from promptstore.lint.callsites import RULES, check_code
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
 from promptstore.store.store import PromptStore
@@ -210,7 +209,7 @@ def test_every_rule_has_a_case() -> None:
     assert fired | {"PS606"} == {rule.code for rule in RULES}
 
 
-def test_a_near_match_is_told(tmp_path: Path) -> None:
+def test_a_near_match_is_reported(tmp_path: Path) -> None:
     checked(tmp_path, OPEN + "store.get('great')\n")
     library = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     (finding,) = check_code(library, [tmp_path / "src/app.py"])

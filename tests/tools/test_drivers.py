@@ -135,7 +135,7 @@ def test_git_merges_by_the_driver(merging: GitRepo) -> None:
     assert (merging.path / "prompts/a/b.yaml").read_text() == expected
 
 
-def test_git_tells_a_conflict(merging: GitRepo) -> None:
+def test_git_reports_a_conflict(merging: GitRepo) -> None:
     ours, theirs = CONFLICTS["one key in two ways"]
     merging.git("checkout", "--quiet", "-b", "feature")
     merging.commit({"prompts/a/b.yaml": theirs})
@@ -180,7 +180,7 @@ def test_a_comment_of_theirs_is_never_lost() -> None:
     assert b"# warmer" in merged.data
 
 
-def test_git_tells_a_merge_that_breaks_the_file(merging: GitRepo) -> None:
+def test_git_reports_a_merge_that_breaks_the_file(merging: GitRepo) -> None:
     merging.git("checkout", "--quiet", "-b", "feature")
     merging.commit({"prompts/a/b.yaml": BASE + "# Asked by support.\nmetadata: {b: 2}\n"})
     merging.git("checkout", "--quiet", "main")
@@ -198,7 +198,7 @@ def test_lines_that_fit_together_into_a_broken_file_are_no_clean_merge() -> None
     assert merged.data.count(b"metadata:") == 2
 
 
-def test_git_diff_tells_what_changed(merging: GitRepo) -> None:
+def test_git_diff_shows_what_changed(merging: GitRepo) -> None:
     merging.write("prompts/a/b.yaml", replaced(("Be kind.", "Be friendly."), ("one", "two")))
     assert merging.git("diff") == (
         "prompt prompts/a/b.yaml\n"

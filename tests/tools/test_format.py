@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import PromptFileError
-from promptstore.lint.fixes import fix_keys
+from promptstore.lint.files import fix_keys
 from promptstore.promptfile.formatter import comments_of, format_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
@@ -108,5 +108,5 @@ MENDED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("source", "expected"), MENDED.values(), ids=list(MENDED))
-def test_near_miss_keys_are_mended(source: str, expected: str) -> None:
+def test_near_miss_keys_are_fixed(source: str, expected: str) -> None:
     assert fix_keys(source.encode(), "a.yaml").decode() == expected

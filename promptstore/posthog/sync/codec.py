@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from promptstore.compare.equality import as_key
+from promptstore.compare.diff import as_key
 from promptstore.compare.merge import (
     MergeConflictError,
     merge_mappings,
@@ -125,7 +125,9 @@ class Codec:
         Raises:
             SyncRefusedError: The remote cannot hold it.
         """
-        alive = replace(prompt, deleted=False, deleted_reason=None, replaced_by=None)
+        alive = prompt
+        if prompt.deleted:
+            alive = replace(prompt, deleted=False, deleted_reason=None, replaced_by=None)
         if self.is_native:
             content: RemoteContent = FileContent(alive.content)
         else:
