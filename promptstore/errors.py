@@ -40,6 +40,11 @@
     │   └── RemoteServerError                      5xx: the remote failed
     ├── SyncRefusedError            (ValueError)   a prompt that the other side cannot hold
     ├── MassDeletionError           (RuntimeError) a sync that would delete a third of all prompts
+    ├── ModelError                  (OSError)      a language model gave no whole answer
+    ├── LogStoreError               (OSError)      log entries cannot be kept or asked for
+    │   └── LogStoreBusyError                      more came than are written; send them again
+    ├── LogFormatError              (ValueError)   log entries that nobody can read
+    │   └── LogsTooLargeError                      more than is taken at once
     ├── ImportRefusedError          (ValueError)   a source of another tool that cannot come in
     ├── ExportRefusedError          (ValueError)   a prompt that another format cannot say
     └── MissingExtraError           (ImportError)  an optional part is not installed
@@ -675,6 +680,60 @@ class MassDeletionError(PromptStoreError, RuntimeError):
 def _as_sentence(text: str) -> str:
     stripped = text.strip() or "no reason was given"
     return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
+
+
+class ModelError(PromptStoreError, OSError):
+    """A language model gave no whole answer.
+
+    Attributes:
+        model: Which model, and where it is.
+        reason: What went wrong, without the text that it was asked about.
+    """
+
+    def __init__(self, *, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"The model {self.model} {self.reason}."
+
+
+class LogStoreError(PromptStoreError, OSError):
+    """Log entries cannot be kept or asked for.
+
+    Attributes:
+        place: The folder or the server that keeps them, without a password.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.place}: {_as_sentence(self.reason)}"
+
+
+class LogStoreBusyError(LogStoreError):
+    """More entries came than are written; to send them again later helps."""
+
+
+class LogFormatError(PromptStoreError, ValueError):
+    """Log entries that were sent can never be read.
+
+    Attributes:
+        reason: What is wrong with them.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return _as_sentence(self.reason)
+
+
+class LogsTooLargeError(LogFormatError):
+    """More was sent at once than is taken."""
 
 
 class ImportRefusedError(PromptStoreError, ValueError):

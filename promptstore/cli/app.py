@@ -57,6 +57,8 @@ COMMANDS: Final = {
     "export": "export:export",
     "scan": "scan:scan",
     "text-repr": "text_repr:show_events",
+    "translate": "translate:translate",
+    "logs": "logs:logs_app",
     "serve": "serve:serve",
     "token": "token:token_app",
     "sync": "sync:app",

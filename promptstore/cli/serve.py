@@ -35,18 +35,52 @@ def serve(
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Ask nobody for a key; on this machine only.")
     ] = False,
+    model_url: Annotated[
+        str | None,
+        typer.Option(
+            help="The base URL of a language model that speaks OpenAI's API; its key is in "
+            "PROMPTSTORE_MODEL_KEY.",
+            metavar="URL",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model's name, if not that in the prompt's config.", metavar="NAME"),
+    ] = None,
+    logs: Annotated[
+        str | None,
+        typer.Option(
+            help="Where log entries are kept: a folder, or clickhouse://USER@HOST/DATABASE.",
+            metavar="PLACE",
+        ),
+    ] = None,
+    logs_retention: Annotated[
+        int, typer.Option(help="For how many days entries are kept.", min=1, max=3650)
+    ] = 15,
 ) -> None:
     """Serve PostHog's prompt API over this repository."""
     if not all(map(find_spec, ("fastapi", "fastapi_swagger", "uvicorn"))):
         raise MissingExtraError(extra="server", purpose="The server")
+    from promptstore.server.models import model_from_environment
     from promptstore.server.serving import serve as serve_settings
 
     if projects is not None and public_url is not None:
         raise InvalidArgumentError(
             message=f"--public-url is about one project; write `public_url` into {projects}"
         )
+    if model is not None and model_url is None:
+        raise InvalidArgumentError(message="--model names a model at a --model-url; give that too")
+    asked = None if model_url is None else model_from_environment(model_url, model)
     settings = chosen_settings(context.obj, projects, public_url)
-    serve_settings(settings, host=host, port=port, no_auth=no_auth)
+    serve_settings(
+        settings,
+        host=host,
+        port=port,
+        no_auth=no_auth,
+        model=asked,
+        logs=logs,
+        retention=logs_retention,
+    )
 
 
 def chosen_settings(place: Place, projects: Path | None, public_url: str | None = None) -> Settings:

@@ -45,10 +45,12 @@ REMOTE_NAME: Final = Rule(
     "PS405",
     "A name that the remote cannot hold.",
     "Looked for where `promptstore sync` is set up, for the prompts that take part. PostHog takes "
-    "letters, digits, `-` and `_`, at most 255 of them, and reserves `new`; a `/` is spelled by "
-    "the `separator` of the remote. Rename the prompt, or give it a spelling under `names`.",
-    bad="prompts/support/reply.v2.yaml",
-    good="prompts/support/reply-v2.yaml",
+    "at most 255 letters, digits, `-` and `_`: a `/` becomes `__`, and a name with other marks, "
+    "such as `v1.2`, is escaped, which makes it longer. The `names` of the remote give single "
+    "prompts other names there, which no other prompt may need. Rename the prompt, or give it a "
+    "name there under `names`.",
+    bad='names = {"support/reply" = "triage"}   # beside a prompt called triage',
+    good='names = {"support/reply" = "old-reply"}',
 )
 
 

@@ -29,8 +29,20 @@ from promptstore.server.errors import (
     invalid_request,
     not_found,
 )
+from promptstore.server.explaining import ExplanationCache
+from promptstore.server.logs.service import LogService
+from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
-from promptstore.server.routes import by_name, events, prompts, system
+from promptstore.server.routes import (
+    by_name,
+    events,
+    explain,
+    logs,
+    otlp,
+    prompts,
+    system,
+    translate,
+)
 from promptstore.server.tokens import TokenFile
 
 _log = logging.getLogger("promptstore.server")
@@ -51,7 +63,10 @@ _ROUTERS: Final = (
     by_name.router,
     prompts.router,
     events.router,
-    events.unbuilt,
+    translate.router,
+    logs.router,
+    explain.router,
+    otlp.router,
     system.router,
     system.docs,
 )
@@ -64,12 +79,20 @@ _HEADERS: Final = (
 )
 
 
-def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> FastAPI:
+def create_app(
+    projects: Mapping[int, Project],
+    tokens: TokenFile | None,
+    *,
+    model: ChatModel | None = None,
+    log_service: LogService | None = None,
+) -> FastAPI:
     """Make the application.
 
     Args:
         projects: The projects by id.
         tokens: The tokens, or None to ask nobody for a key.
+        model: The language model, or None where there is none.
+        log_service: What keeps logs, or None where nothing does.
 
     Returns:
         The application.
@@ -84,6 +107,9 @@ def create_app(projects: Mapping[int, Project], tokens: TokenFile | None) -> Fas
     )
     app.state.projects = projects
     app.state.tokens = tokens
+    app.state.model = model
+    app.state.logs = log_service
+    app.state.explanations = ExplanationCache()
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)

@@ -79,6 +79,27 @@ Reader = Annotated[Caller, Security(authorize, scopes=["llm_prompt:read"])]
 Writer = Annotated[Caller, Security(authorize, scopes=["llm_prompt:write"])]
 
 
+def sending_project(request: Request) -> Project:
+    """Return the project that log entries are sent to, by its public token.
+
+    Raises:
+        ApiError: 401 without the token of a project.
+    """
+    state = request.app.state
+    projects: Mapping[int, Project] = state.projects
+    if state.tokens is None:
+        _check_local(request)
+        if len(projects) == 1:
+            return next(iter(projects.values()))
+    header = request.headers.get("authorization", "")
+    given = header.removeprefix(_BEARER).strip() or request.query_params.get("token", "")
+    for project in projects.values():
+        if given == project.settings.public_token:
+            return project
+    detail = "Send the public token of the project: `Authorization: Bearer phc_…`."
+    raise unauthenticated("authentication_failed" if given else "not_authenticated", detail)
+
+
 def _token(request: Request, tokens: TokenFile | None) -> Token | None:
     if tokens is None:
         _check_local(request)

@@ -46,7 +46,11 @@ class LimitedRequest(Request):
         self._headers["content-type"] = _JSON
 
     async def body(self) -> bytes:
-        """Return the body; an empty one is an empty object.
+        """Return the body; an empty one is an empty object."""
+        return await self.sent() or b"{}"
+
+    async def sent(self) -> bytes:
+        """Return the body as it was sent.
 
         Raises:
             ApiError: 408 for one that does not arrive, 413 for one that is too large.
@@ -58,7 +62,7 @@ class LimitedRequest(Request):
             except TimeoutError:
                 detail = f"The body did not arrive within {MAX_SECONDS:g} seconds."
                 raise _cut_off(408, "request_timeout", detail) from None
-        return self._body or b"{}"
+        return self._body
 
     async def json(self) -> Any:
         """Return what the body says; or a list of the error of one that cannot be understood.

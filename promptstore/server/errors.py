@@ -127,16 +127,28 @@ VERDICTS: Final[Mapping[type[errors.PromptStoreError], _Verdict]] = {
     errors.ReadOnlyError: _Verdict(
         503, "read_only", detail="The repository of this project cannot be written."
     ),
+    errors.ModelError: _Verdict(500, "model_error", detail="The model gave no answer."),
+    errors.LogStoreError: _Verdict(
+        503, "logs_unavailable", detail="The logs cannot be used now; the server's log says why."
+    ),
+    errors.LogStoreBusyError: _Verdict(
+        429, "throttled", detail="Too much is under way. Send it again later."
+    ),
+    errors.LogFormatError: _Verdict(400, "parse_error", "invalid_request"),
+    errors.LogsTooLargeError: _Verdict(413, "body_too_large", "invalid_request"),
     errors.MissingExtraError: _Verdict(501, "not_implemented"),
 }
 """How each error of the library is answered, by its nearest class here."""
+
+
+_PASSING: Final = frozenset({"repository_locked", "logs_unavailable", "throttled"})
 
 
 def error_of(error: errors.PromptStoreError) -> ApiError:
     """Return the answer to an error of the library."""
     verdict = VERDICTS[next(kind for kind in type(error).__mro__ if kind in VERDICTS)]
     detail = str(error) if verdict.detail is None else verdict.detail
-    headers = {"Retry-After": "1"} if verdict.code == "repository_locked" else None
+    headers = {"Retry-After": "1"} if verdict.code in _PASSING else None
     return api_error(
         verdict.status, verdict.code, detail, verdict.attr, kind=verdict.kind, headers=headers
     )

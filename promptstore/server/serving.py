@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Final
 
 import uvicorn
@@ -12,6 +14,8 @@ import uvicorn
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
 from promptstore.server.auth import LOOPBACK
+from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
+from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project, open_projects
 from promptstore.server.settings import Settings
 from promptstore.server.tokens import TokenFile
@@ -21,7 +25,16 @@ _STOP_SECONDS: Final = 30
 """How long requests in flight may take to finish when the server stops."""
 
 
-def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    no_auth: bool,
+    model: ChatModel | None = None,
+    logs: str | None = None,
+    retention: int = DEFAULT_RETENTION,
+) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are finished.
 
     Args:
@@ -29,10 +42,13 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         no_auth: Whether nobody is asked for a key, which only this machine may use.
+        model: The language model, or None where there is none.
+        logs: Where log entries are kept: a folder, a ClickHouse server's URL, or None for nowhere.
+        retention: For how many days they are kept.
 
     Raises:
         InvalidArgumentError: Nobody could get in, or everybody.
-        PromptStoreError: A repository cannot be opened.
+        PromptStoreError: A repository or the place of the logs cannot be opened.
     """
     tokens = None if no_auth else TokenFile(settings.tokens)
     if no_auth and host not in LOOPBACK:
@@ -47,20 +63,37 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
         )
     projects = open_projects(settings.projects)
     _log_to_stderr()
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(host, port))
+        log_service = None if logs is None else LogService(logs, retention)
+        if log_service is not None:
+            stack.callback(log_service.close)
+        _serve(listener, host, projects, tokens, model, log_service)
+
+
+def _serve(
+    listener: socket.socket,
+    host: str,
+    projects: Mapping[int, Project],
+    tokens: TokenFile | None,
+    model: ChatModel | None,
+    logs: LogService | None,
+) -> None:
     config = uvicorn.Config(
-        create_app(projects, tokens),
+        create_app(projects, tokens, model=model, log_service=logs),
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    with listen(host, port) as listener:
-        for project in projects.values():
-            _say(_about(project))
-        name = f"[{host}]" if ":" in host else host
-        _say(f"serving on http://{name}:{listener.getsockname()[1]} (Ctrl+C stops)")
-        uvicorn.Server(config).run([listener])
+    for project in projects.values():
+        _say(_about(project))
+    _say(f"model: {model or 'none, so nothing is translated or explained (--model-url)'}")
+    _say(f"logs: {logs or 'none are kept (--logs)'}")
+    name = f"[{host}]" if ":" in host else host
+    _say(f"serving on http://{name}:{listener.getsockname()[1]} (Ctrl+C stops)")
+    uvicorn.Server(config).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -100,17 +100,19 @@ class TestCheck:
         assert run(changed, "check", "--select", "PS5", "--ignore", "PS505").exit_code == 0
 
     def test_names_must_fit_the_remotes_of_the_sync(self, changed: GitRepo) -> None:
-        names = ("v1.2", "new", "drafts/x.y", "support/reply", "v2.0")
+        long = "v" + ".1" * 90
+        names = ("v1.2", "new", long, f"drafts/{long}", "support/reply", "taken")
         changed.commit({f"prompts/{name}.yaml": "prompt: x\n" for name in names})
         assert "PS405" not in out(run(changed, "check"))
         changed.write(
             "pyproject.toml",
             "[tool.promptstore.remotes.posthog]\nhost = 'https://us.posthog.com'\n"
-            "only = ['v*', 'new', 'support/*']\nnames = {'v2.0' = 'v2-0'}\n",
+            "only = ['v*', 'new', 'taken', 'support/*']\nnames = {'new' = 'taken'}\n",
         )
         shown = out(run(changed, "check", "--select", "PS4"))
-        assert re.findall("(.*):1:1: PS405 ", shown) == ["prompts/new.yaml", "prompts/v1.2.yaml"]
-        assert "The remote 'posthog' cannot hold the name 'v1.2': " in shown
+        wrong = ["prompts/taken.yaml", f"prompts/{long}.yaml"]
+        assert re.findall("(.*):1:1: PS405 ", shown) == wrong
+        assert f"The remote 'posthog' cannot hold the name '{long}': " in shown
 
     def test_fix_mends_what_is_safe(self, changed: GitRepo) -> None:
         changed.write("pyproject.toml", '[tool.promptstore]\nextend-select = ["PS112"]\n')

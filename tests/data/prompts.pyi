@@ -55,15 +55,15 @@ LogsExplainValues = TypedDict(
     'LogsExplainValues',
     {
         'entry': str,
-        'service': str,
-        'context': NotRequired[list[Any] | tuple[Any, ...]],
+        'boundary': NotRequired[str],
+        'context': NotRequired[str],
     },
 )
 
 class LogsExplain(Prompt):
     """logs/explain: Explain one log entry to the engineer on call, as structured JSON."""
 
-    def render(self, /, *, entry: str, service: str, context: list[Any] | tuple[Any, ...] = ...) -> RenderedPrompt: ...
+    def render(self, /, *, entry: str, boundary: str = ..., context: str = ...) -> RenderedPrompt: ...
 
 ReleaseChangelogEntryValues = TypedDict(
     'ReleaseChangelogEntryValues',
@@ -146,6 +146,7 @@ TranslateValues = TypedDict(
     {
         'text': str,
         'language': str,
+        'boundary': NotRequired[str],
         'formality': NotRequired[Literal['neutral', 'formal', 'informal']],
         'glossary': NotRequired[Mapping[str, Any]],
     },
@@ -154,7 +155,7 @@ TranslateValues = TypedDict(
 class Translate(Prompt):
     """translate: Translate a text and leave placeholders, markup and code as they are."""
 
-    def render(self, /, *, text: str, language: str, formality: Literal['neutral', 'formal', 'informal'] = ..., glossary: Mapping[str, Any] = ...) -> RenderedPrompt: ...
+    def render(self, /, *, text: str, language: str, boundary: str = ..., formality: Literal['neutral', 'formal', 'informal'] = ..., glossary: Mapping[str, Any] = ...) -> RenderedPrompt: ...
 
 class Prompts(PromptStore):
     """The store; cast what `PromptStore.open` gives."""

@@ -102,12 +102,12 @@ def listening(app: ASGIApp) -> Iterator[str]:
 
 
 @contextmanager
-def hosting(tokens: Path) -> Iterator[Host]:
-    """Serve no project at first, with keys in a file."""
+def hosting(tokens: Path, **more: Any) -> Iterator[Host]:
+    """Serve no project at first, with keys in a file; more is what the application is given."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     projects: dict[int, Project] = {}
     file = TokenFile(tokens)
-    with listening(create_app(projects, file)) as url:
+    with listening(create_app(projects, file, **more)) as url:
         yield Host(url, file, projects)
 
 

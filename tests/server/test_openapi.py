@@ -19,7 +19,7 @@ from tests.server.listening import Server
 
 CHECKS = Path(__file__).parent / "schemathesis.toml"
 UNBUILT = "translate|logs/"
-"""Answers 501 until it is built, which is the one error of a server that is meant."""
+"""Without a model or a log store they answer 503 or 501, as is meant."""
 
 
 def test_the_document_is_whole(server: Server) -> None:

@@ -187,13 +187,9 @@ class PostHogClient(EventsClient):
         Raises:
             RemoteRejectedError: The name is taken (code ``unique``) or no name, or it is too large.
         """
-        body = {"name": name, "prompt": prompt}
-        if config is not None:
-            body["config"] = config and dict(config)
-        if version_description is not None:
-            body["version_description"] = version_description
-        if deleted is not None:
-            body["deleted"] = deleted
+        free = None if config is None else dict(config)
+        more = _given(config=free, version_description=version_description, deleted=deleted)
+        body = {"name": name, "prompt": prompt, **more}
         return self._prompt("POST", self._path("llm_prompts"), query={"format": form}, body=body)
 
     def update_prompt(
@@ -214,13 +210,9 @@ class PostHogClient(EventsClient):
             prompt: Its new content.
             deleted: True archives it.
         """
-        body: dict[str, Any] = {}
-        if name is not None:
-            body["name"] = name
+        body = _given(name=name, deleted=deleted)
         if prompt is not _UNSET:
             body["prompt"] = prompt
-        if deleted is not None:
-            body["deleted"] = deleted
         return self._prompt("PATCH", self._path("llm_prompts", prompt_id), body=body)
 
     def delete_prompt(self, prompt_id: str) -> None:
@@ -264,15 +256,13 @@ class PostHogClient(EventsClient):
         Raises:
             RemoteConflictError: There is a newer version by now; the error tells which.
         """
-        body: dict[str, Any] = {"base_version": base_version}
+        body = {"base_version": base_version, **_given(version_description=version_description)}
         if prompt is not _UNSET:
             body["prompt"] = prompt
         if edits is not None:
             body["edits"] = [{"old": old, "new": new} for old, new in edits]
         if config is not _UNSET:
-            body["config"] = config and dict(config)
-        if version_description is not None:
-            body["version_description"] = version_description
+            body["config"] = None if config is None else dict(config)
         self._limiter.wait()
         return self._prompt("PATCH", self._named(name), query={"format": form}, body=body)
 
@@ -325,3 +315,7 @@ class PostHogClient(EventsClient):
 
     def _labelled(self, name: str, label: str) -> str:
         return self._path("llm_prompts", "name", name, "labels", label)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from promptstore.posthog.client.answers import LogAttributes, LogExplanation, Translation
 from promptstore.posthog.client.project import ProjectClient
+from promptstore.posthog.logmodels import LogPage, LogsQuery, LogValues
 from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.requests import EventType
 
@@ -59,6 +60,7 @@ class EventsClient(ProjectClient):
         filter_group: Mapping[str, Any] | None = None,
         limit: int | None = None,
         offset: int | None = None,
+        search_values: bool = False,
     ) -> LogAttributes:
         """List the keys that log records have.
 
@@ -70,6 +72,7 @@ class EventsClient(ProjectClient):
             filter_group: Only records that fit this group of filters.
             limit: How many to list; None is the server's 100.
             offset: How many to skip.
+            search_values: Whether keys with a value that holds the search are listed too.
         """
         path = self._path("logs", "attributes")
         query = {
@@ -80,8 +83,49 @@ class EventsClient(ProjectClient):
             "filterGroup": _json_or_none(filter_group),
             "limit": limit,
             "offset": offset,
+            "search_values": "true" if search_values else None,
         }
         return self._connection.read(LogAttributes, "GET", path, query=query, is_read=True)
+
+    def log_values(
+        self,
+        key: str,
+        *,
+        search: str | None = None,
+        attribute_type: Literal["log", "resource"] | None = None,
+        date_range: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> LogValues:
+        """List the values of a key that log records have.
+
+        Args:
+            key: The key.
+            search: Only values that hold it.
+            attribute_type: Whether it is a key of records or of resources; None is records.
+            date_range: For example ``{"date_from": "-1h"}``.
+            limit: How many to list; None is the server's 100.
+        """
+        query = {
+            "key": key,
+            "value": search,
+            "attribute_type": attribute_type,
+            "dateRange": _json_or_none(date_range),
+            "limit": limit,
+        }
+        path = self._path("logs", "values")
+        return self._connection.read(LogValues, "GET", path, query=query, is_read=True)
+
+    def query_logs(self, query: LogsQuery | None = None) -> LogPage:
+        """List log records, newest first unless the query says otherwise.
+
+        Args:
+            query: Which ones; None is those of the last hour. For the next page give the cursor of
+                the one before as ``after``.
+        """
+        asked = (query or LogsQuery()).model_dump(by_alias=True, exclude_unset=True)
+        path = self._path("logs", "query")
+        body = {"query": asked}
+        return self._connection.read(LogPage, "POST", path, body=body, is_read=True)
 
     def explain_log(
         self, uuid: str, timestamp: str, *, force_refresh: bool = False

@@ -112,8 +112,8 @@ class Actions:
         is_same = known.pending.digest == self.comparison.remote[name].content.digest
         return is_same and is_ancestor(self.store.repository, known.pending.commit, tip)
 
-    def _note(self, name: str, held: RemoteRecord) -> None:
-        self.state.record({name: held})
+    def _note(self, name: str, record: RemoteRecord) -> None:
+        self.state.record({name: record})
 
     def _publish(
         self, name: str, content: RemoteContent, commit: str | None, synced: str | None
@@ -188,17 +188,17 @@ class Actions:
         return "archived on the remote"
 
     def _pull_archive(self, name: str) -> str:
-        held = self.comparison.known[name]
-        if self.remote.read(held.remote_name) is not None:
+        record = self.comparison.known[name]
+        if self.remote.read(record.remote_name) is not None:
             raise ConflictError(names=[name], reason="it is on the remote after all. Sync again.")
         done = self.store.commit(
             {name: Deletion(reason=f"Archived on {self.state.remote}.")},
             base=self.comparison.snapshot,
             force=True,
             message=f"Delete {name}, which is gone from {self.state.remote}",
-            trailers={"Remote-Version": f"{self.state.remote} {held.remote_name} archived"},
+            trailers={"Remote-Version": f"{self.state.remote} {record.remote_name} archived"},
         )
-        self._note(name, archived(held, done[name].snapshot_commit))
+        self._note(name, archived(record, done[name].snapshot_commit))
         return "deleted in git"
 
     def _decoded(self, name: str, content: RemoteContent) -> Prompt:
@@ -218,7 +218,7 @@ class Actions:
         )[name]
 
     def _description(self, commit: str | None) -> str:
-        """Say on the remote which commit a version is from."""
+        """Return what the remote is told about a version: the commit that it is from."""
         if commit is None:
             return "From git"
         subject = self.store.repository.commit(commit).message.strip().partition("\n")[0]
@@ -230,12 +230,12 @@ def _head(branch: str) -> str:
 
 
 def _here(prompt: Prompt) -> str:
-    """Say which version of git a prompt is, where versions can be counted."""
+    """Return which version in git a prompt is, where versions can be counted."""
     return "committed to git" if prompt.version is None else f"version {prompt.version} in git"
 
 
 def _person(row: RemotePrompt) -> str | None:
-    """Write who made a version as git does; None where it is not told."""
+    """Return who made a version as git writes it; None where it is not told."""
     person = row.created_by
     if person is None:
         return None

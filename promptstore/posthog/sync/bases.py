@@ -53,21 +53,21 @@ class BranchHistory:
         """Return whether a commit is part of the branch, or is not known at all."""
         return commit is None or self._is_in(commit)
 
-    def has_synced(
-        self, name: str, held: RemoteRecord, others: Collection[RemoteRecord]
+    def has_taken(
+        self, name: str, record: RemoteRecord, others: Collection[RemoteRecord]
     ) -> bool | None:
         """Return whether the branch has taken in what the remote held.
 
         Args:
             name: The prompt's name.
-            held: What the remote held, and the commit that took it in.
+            record: What the remote held, and the commit that took it in.
             others: Other states that the remote was in. A version with the content of one of them
                 is from before, and so is all that is older.
 
         Returns:
             Whether it has; None where the history is not known, as in a shallow clone.
         """
-        if self.contains(held.synced):
+        if self.contains(record.synced):
             return True
         try:
             versions = self._store.history(name)
@@ -75,17 +75,17 @@ class BranchHistory:
             return False
         except HistoryUnavailableError:
             return None
-        named = {f"{key}: {value}" for key, value in trailers_of(self._remote, held).items()}
-        apart = [one for one in others if one.digest != held.digest]
+        named = {f"{key}: {value}" for key, value in trailers_of(self._remote, record).items()}
+        apart = [one for one in others if one.digest != record.digest]
         # Where a remote counts no versions, an older state may have had the same trailers.
-        if all((one.id, one.version) != (held.id, held.version) for one in apart) and any(
+        if all((one.id, one.version) != (record.id, record.version) for one in apart) and any(
             named <= _lines(version.message) for version in versions
         ):
             return True
         before = {one.digest for one in apart}
         for version in versions:
             digest = self._digest(name, version)
-            if digest == held.digest or named <= _lines(version.message):
+            if digest == record.digest or named <= _lines(version.message):
                 return True
             if digest in before:
                 return False
@@ -165,10 +165,10 @@ def find_bases(
     """
     found: dict[str, RemoteRecord] = {}
     doubtful: list[str] = []
-    for name, held in known.items():
+    for name, record in known.items():
         digest = here.get(name, DELETED)
-        if digest == held.digest or branch.contains(held.synced):
-            found[name] = held
+        if digest == record.digest or branch.contains(record.synced):
+            found[name] = record
         else:
             doubtful.append(name)
     older = past(doubtful) if doubtful else {}
@@ -212,16 +212,16 @@ def _unrecorded(
 
 
 def _older_base(
-    name: str, held: RemoteRecord, past: list[RemoteRecord], branch: BranchHistory
+    name: str, record: RemoteRecord, past: list[RemoteRecord], branch: BranchHistory
 ) -> RemoteRecord | None:
     """Find the newest state that the branch has taken in; None where there is none."""
-    if branch.has_synced(name, held, past) is not False:
-        return held
+    if branch.has_taken(name, record, past) is not False:
+        return record
     for one in past:
-        if branch.has_synced(name, one, [held, *past]):
+        if branch.has_taken(name, one, [record, *past]):
             return one
     # What the remote has no more is not made anew by a branch that has not heard of it.
-    return replace(held, deleted=False) if held.deleted else None
+    return replace(record, deleted=False) if record.deleted else None
 
 
 def _now(
@@ -236,7 +236,7 @@ def _now(
         return base
     if base.pending is not None and base.pending.digest == seen.digest:
         offer = replace(seen, synced=base.pending.commit)
-        if branch.has_synced(name, offer, [base]) is True:
+        if branch.has_taken(name, offer, [base]) is True:
             return replace(offer, labels=base.labels)
     # What is deleted and pending was never on both sides; see `Actions.offer`.
     is_back = base.deleted and base.pending is None and here.get(name, DELETED) != DELETED

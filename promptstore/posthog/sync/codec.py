@@ -125,7 +125,9 @@ class Codec:
         Raises:
             SyncRefusedError: The remote cannot hold it.
         """
-        alive = replace(prompt, deleted=False, deleted_reason=None, replaced_by=None)
+        alive = prompt
+        if prompt.deleted:
+            alive = replace(prompt, deleted=False, deleted_reason=None, replaced_by=None)
         if self.is_native:
             content: RemoteContent = FileContent(alive.content)
         else:

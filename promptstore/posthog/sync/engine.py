@@ -207,7 +207,7 @@ class Sync:
             for step in steps
             if step.verb == "archive" and not is_held(step, comparison, options)
         ]
-        total = sum(not held.deleted for held in comparison.base.values())
+        total = sum(not record.deleted for record in comparison.base.values())
         if len(names) * 3 > total and not options.confirmed:
             raise MassDeletionError(remote=self.name, names=names, total=total)
 

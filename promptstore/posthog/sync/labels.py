@@ -79,11 +79,11 @@ class LabelSync:
 
     def _older_number(self, name: str, digest: str) -> int | None:
         """Find a version from before the prompt was archived, which the remote may still have."""
-        for held in self.past[name]:
-            if held.content.digest == digest:
-                found = self.remote.read(self.comparison.remote[name].row.name, held.version)
+        for record in self.past[name]:
+            if record.content.digest == digest:
+                found = self.remote.read(self.comparison.remote[name].row.name, record.version)
                 if found is not None and self.comparison.seen(found).digest == digest:
-                    return held.version
+                    return record.version
         return None
 
     def pull(self, key: LabelOf) -> str | None:
@@ -107,8 +107,8 @@ class LabelSync:
         for key, digest in self.agreed.items():
             moved[key.name][key.label] = digest
         known = self.comparison.known
-        held = {name: _with_labels(known[name], labels) for name, labels in moved.items()}
-        self.state.record({name: one for name, one in held.items() if one != known[name]})
+        records = {name: _with_labels(known[name], labels) for name, labels in moved.items()}
+        self.state.record({name: one for name, one in records.items() if one != known[name]})
 
 
 def compare_labels(
@@ -189,14 +189,14 @@ def _numbers(comparison: Comparison, name: str, past: list[RemoteRecord]) -> dic
     seen = comparison.remote[name]
     found = {seen.content.digest: seen.row.version}
     lowest = seen.row.version
-    for held in past:
-        if held.deleted or held.version > lowest:
+    for record in past:
+        if record.deleted or record.version > lowest:
             break
-        lowest = held.version
-        found.setdefault(held.content.digest, held.version)
+        lowest = record.version
+        found.setdefault(record.content.digest, record.version)
     return found
 
 
-def _with_labels(held: RemoteRecord, moved: Mapping[str, str | None]) -> RemoteRecord:
-    labels = {**held.labels, **moved}
-    return replace(held, labels={key: x for key, x in labels.items() if x is not None})
+def _with_labels(record: RemoteRecord, moved: Mapping[str, str | None]) -> RemoteRecord:
+    labels = {**record.labels, **moved}
+    return replace(record, labels={key: x for key, x in labels.items() if x is not None})

@@ -173,14 +173,14 @@ class RemoteState:
             FileChange(name, self._path(name), self._repository.blob(entry.id))
             for name, entry in sorted(moves.items())
         ]
-        held = {name: self._record(entry, _WHOLE) for name, entry in moves.items()}
+        records = {name: self._record(entry, _WHOLE) for name, entry in moves.items()}
         join_ref(
             self._repository,
             self.ref,
             own,
             tips[-1],
             files,
-            self._note(f"Join what {self.remote} held", held),
+            self._note(f"Join what {self.remote} held", records),
             deadline=Deadline(self._lock_timeout),
         )
 
@@ -193,8 +193,8 @@ class RemoteState:
         if not moves:
             return
         files = [
-            FileChange(name, self._path(name), _file(name, held))
-            for name, held in sorted(moves.items())
+            FileChange(name, self._path(name), _file(name, record))
+            for name, record in sorted(moves.items())
         ]
         title = next(iter(moves)) if len(moves) == 1 else str(len(moves))
         update_ref(
@@ -207,8 +207,8 @@ class RemoteState:
 
     def _note(self, title: str, moves: Mapping[str, RemoteRecord]) -> CommitNote:
         lines = [
-            f"Remote-Version: {name} {held.version} {held.id}{' archived' if held.deleted else ''}"
-            for name, held in sorted(moves.items())
+            f"Remote-Version: {name} {one.version} {one.id}{' archived' if one.deleted else ''}"
+            for name, one in sorted(moves.items())
         ]
         message = compose_message("\n".join([title, "", *lines]), {})
         return CommitNote(*choose_signatures(self._repository, None, None), message)

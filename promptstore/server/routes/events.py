@@ -1,4 +1,4 @@
-"""``llm_analytics`` and ``logs``: events as text, and what is not built yet."""
+"""``llm_analytics/text_repr``: events as text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from promptstore.posthog.requests import TextReprRequest
 from promptstore.server.answers import answer_json
 from promptstore.server.auth import Caller, authorize
 from promptstore.server.bodies import EventRoute
-from promptstore.server.errors import api_error
 from promptstore.server.events import show_event
 from promptstore.server.routes.common import make_router
 
 router: Final = make_router("events", EventRoute)
-unbuilt: Final = make_router("not built yet")
 
 Analyst = Annotated[Caller, Security(authorize, scopes=["llm_analytics:write"])]
 
@@ -31,30 +29,3 @@ Analyst = Annotated[Caller, Security(authorize, scopes=["llm_analytics:write"])]
 async def text_repr(_caller: Analyst, body: TextReprRequest) -> Response:
     """Turn an event, or a trace with its events, into readable text."""
     return answer_json(await run_in_threadpool(show_event, body))
-
-
-@unbuilt.post("/llm_analytics/translate", status_code=501)
-async def translate(_caller: Analyst) -> None:
-    """Translate a text. Not built yet."""
-    raise _not_built("translate")
-
-
-@unbuilt.get("/logs/attributes", status_code=501)
-async def log_attributes(
-    _caller: Annotated[Caller, Security(authorize, scopes=["logs:read"])],
-) -> None:
-    """List the attributes of logs. Not built yet."""
-    raise _not_built("logs/attributes")
-
-
-@unbuilt.post("/logs/explainLogWithAI", status_code=501)
-async def explain_log(
-    _caller: Annotated[Caller, Security(authorize, scopes=["logs:write"])],
-) -> None:
-    """Explain a log entry. Not built yet."""
-    raise _not_built("logs/explainLogWithAI")
-
-
-def _not_built(what: str) -> Exception:
-    detail = f"{what} is part of the API but not built yet in this server."
-    return api_error(501, "not_implemented", detail, kind="server_error")

@@ -1,0 +1,181 @@
+"""One log entry explained by the model of the server, and what is remembered of that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from promptstore.posthog.logmodels import KeyField, LogEntry, LogExplanation
+
+MAX_ENTRY: Final = 16_000
+"""How many characters of an entry the model is shown."""
+
+MAX_CONTEXT: Final = 8_000
+"""How many characters of the entries around it the model is shown."""
+
+KEPT_SECONDS: Final = 3_600.0
+MAX_KEPT: Final = 1_000
+MAX_CAUSES: Final = 3
+MAX_ACTIONS: Final = 5
+
+_PRIORITIES: Final = ("now", "soon", "later")
+_CONFIDENCES: Final = ("high", "medium", "low")
+_CUT: Final = "…(cut)"
+_SHORTEST: Final = 200
+_MAPS: Final = ("attributes", "resource")
+
+
+class Key(NamedTuple):
+    """What an explanation depends on."""
+
+    project: int
+    uuid: str
+    timestamp: str
+    digest: str
+    model: str
+
+
+class ExplanationCache:
+    """Explanations of the last hour; of one key that is asked for by several at once, one is made.
+
+    It belongs to one event loop.
+
+    Args:
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[Key, tuple[float, LogExplanation]] = OrderedDict()
+        self._running: dict[Key, asyncio.Future[LogExplanation]] = {}
+
+    async def get(
+        self, key: Key, make: Callable[[], Awaitable[LogExplanation]], *, refresh: bool
+    ) -> tuple[LogExplanation, bool]:
+        """Return an explanation, and whether it was kept; failures are not kept.
+
+        Args:
+            key: What it depends on.
+            make: Makes it.
+            refresh: Whether to make it anew even where it is kept.
+        """
+        kept = self._kept.get(key)
+        if kept is not None and not refresh and self._clock() - kept[0] < KEPT_SECONDS:
+            return kept[1], True
+        running = self._running.get(key)
+        if running is None:
+            running = self._running[key] = asyncio.ensure_future(make())
+            running.add_done_callback(lambda done: self._finish(key, done))
+        # Who asked first may go away; the others still wait.
+        return await asyncio.shield(running), False
+
+    def _finish(self, key: Key, done: asyncio.Future[LogExplanation]) -> None:
+        del self._running[key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        self._kept[key] = (self._clock(), done.result())
+        self._kept.move_to_end(key)
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+
+
+def show_entry(entry: LogEntry) -> str:
+    """Return an entry as JSON of at most `MAX_ENTRY` characters; what is cut says so.
+
+    The longest attributes are cut first, then the body.
+    """
+    shown: dict[str, Any] = {
+        "time": entry.timestamp,
+        "severity": entry.severity_text,
+        "service": entry.service,
+        "event": entry.event_name,
+        "trace_id": entry.trace_id,
+        "body": entry.body,
+        "attributes": dict(entry.attributes),
+        "resource": dict(entry.resource_attributes),
+    }
+    for longest in (4_000, 1_000, _SHORTEST):
+        if len(_dump(shown)) <= MAX_ENTRY:
+            return _dump(shown)
+        shown["body"] = _cut(entry.body, MAX_ENTRY)
+        for place in _MAPS:
+            shown[place] = {key: _cut(text, longest) for key, text in shown[place].items()}
+    for place in _MAPS:
+        if len(_dump(shown)) > MAX_ENTRY:
+            # So many keys that even short values are too much.
+            shown[place] = {_CUT: f"{len(shown[place])} keys"}
+    size = len(shown["body"])
+    while size and len(_dump(shown)) > MAX_ENTRY:
+        # A character may be six in JSON.
+        size = min(size - 1, max(0, size - (len(_dump(shown)) - MAX_ENTRY) // 6 - 1))
+        shown["body"] = entry.body[:size] + _CUT
+    return _dump(shown)
+
+
+def show_context(entries: Sequence[LogEntry]) -> str:
+    """Return entries as JSON, one on each line, in at most `MAX_CONTEXT` characters."""
+    lines: list[str] = []
+    left = MAX_CONTEXT
+    for entry in entries:
+        facts = {
+            "time": entry.timestamp,
+            "severity": entry.severity_text,
+            "service": entry.service,
+            "body": _cut(entry.body, _SHORTEST),
+        }
+        line = _dump(facts)
+        left -= len(line) + 1
+        if left < 0:
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def read_explanation(answer: str, entry: LogEntry) -> LogExplanation | None:
+    """Return what a model said about an entry, or None where that is no explanation.
+
+    Counts and order are kept here, as no schema makes a model keep them; a key field counts only
+    where the entry has it with this value.
+    """
+    try:
+        found = LogExplanation.model_validate_json(answer)
+    except ValidationError:
+        return None
+    causes = sorted(found.probable_causes, key=lambda one: _CONFIDENCES.index(one.confidence))
+    actions = sorted(found.immediate_actions, key=lambda one: _PRIORITIES.index(one.priority))
+    return found.model_copy(
+        update={
+            "probable_causes": causes[:MAX_CAUSES],
+            "immediate_actions": actions[:MAX_ACTIONS],
+            "key_fields": [one for one in found.key_fields if _stands(one, entry)],
+        }
+    )
+
+
+def _stands(one: KeyField, entry: LogEntry) -> bool:
+    if one.attribute_type == "resource":
+        return entry.resource_attributes.get(one.field) == one.value
+    fields: Mapping[str, str] = {
+        "body": entry.body,
+        "severity": entry.severity_text,
+        "severity_text": entry.severity_text,
+        "service": entry.service,
+        "event": entry.event_name,
+        "trace_id": entry.trace_id,
+        "time": entry.timestamp,
+    }
+    return one.value in (entry.attributes.get(one.field), fields.get(one.field))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest] + _CUT
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
