@@ -290,7 +290,8 @@ def test_what_is_no_time_counts_as_none(header: str) -> None:
 
 
 def test_a_date_far_away_is_not_waited_for() -> None:
-    far = httpx.Response(429, json={}, headers={"Retry-After": in_seconds(3600)})
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    far = httpx.Response(429, json={}, headers={"Retry-After": date})
     script = Script(far)
     with script.client() as client, pytest.raises(RemoteThrottledError) as caught:
         read(client)
