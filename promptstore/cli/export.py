@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from promptstore.cli.app import AsJson, complete_name, opened
+from promptstore.cli.inputs import write_back
 from promptstore.cli.output import print_error, print_exactly, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
@@ -112,6 +113,4 @@ def _write(found: list[Exported], output: Path | None, *, force: bool, prints: b
                 message=f"{path} is there and differs; --force overwrites it"
             )
     for one in found:
-        path = output / one.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one.text.encode())
+        write_back(output / one.path, one.text.encode())

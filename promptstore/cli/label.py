@@ -198,6 +198,9 @@ def rollback_label(
     with opened(context) as store:
         now = store.labels().find(check_label(label), name)
         before = next((move.before for move in store.label_history(label, name)), None)
+        if before is None:
+            store.rollback_label(name, label)  # raises what says why it cannot go back
+            return
 
         def write(_seen: dict[str, int]) -> None:
             store.rollback_label(name, label, **order.attribution)

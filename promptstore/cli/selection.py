@@ -74,22 +74,17 @@ def _read(store: PromptStore, name: str, selector: str, labels: LabelTable) -> S
         return {"rev": value}
     if selector.isascii() and selector.isdigit():
         return {"version": _number(selector)}
-    time = _time(selector)
-    return {"rev": time} if time else _label_or_rev(store, name, selector, labels)
+    with suppress(ValueError):
+        found = datetime.fromisoformat(selector)
+        if found.tzinfo:
+            return {"rev": found}
+    return _label_or_rev(store, name, selector, labels)
 
 
 def _number(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
     raise InvalidArgumentError(message=f"{text!r} is not the number of a version")
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else None
 
 
 def _label_or_rev(store: PromptStore, name: str, selector: str, labels: LabelTable) -> Selection:

@@ -125,12 +125,9 @@ def _key(key: str, base: Any, ours: Any, theirs: Any, *, deep: bool) -> Any:
         return chosen
     if isinstance(ours, dict) and isinstance(theirs, dict) and (deep or key in _BY_KEY):
         return merge_mappings(base if isinstance(base, dict) else {}, ours, theirs)
-    if deep:
-        return merge_text_values(base, ours, theirs)
-    if key == "messages":
-        return merge_messages(base if isinstance(base, list) else [], ours, theirs)
-    if key == "tags":
-        return _tags(base if isinstance(base, list) else [], ours, theirs)
+    if not deep and key in ("messages", "tags"):
+        merge = merge_messages if key == "messages" else _tags
+        return merge(base if isinstance(base, list) else [], ours, theirs)
     return merge_text_values(base, ours, theirs)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Final
 
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Rule
-from promptstore.model.messages import Insert, Message
+from promptstore.model.messages import Insert
 
 SECRET: Final = Rule(
     "PS504",
@@ -183,7 +183,10 @@ def duplicate_texts(context: LintContext, name: str) -> Iterator[Breach]:
         is_long = len(text.text.strip()) >= _WORTH_SHARING
         others = context.duplicates(name, text.text) if is_long else []
         if others:
-            message = f"{_listed(others)} the same text; make it a prompt and include it in each."
+            shown = " and ".join(map(repr, others[:_NAMED]))
+            more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+            hold = f"{shown}{more} {'holds' if len(others) == 1 else 'hold'}"
+            message = f"{hold} the same text; make it a prompt and include it in each."
             yield Breach(DUPLICATE_TEXT, message, text.keys)
 
 
@@ -194,9 +197,13 @@ def role_order(context: LintContext, name: str) -> Iterator[Breach]:
         if isinstance(item, Insert):
             begun = True
             continue
-        fault = _role_fault(item, index, begun=begun)
-        if fault:
-            yield Breach(ROLE_ORDER, fault, ("messages", index, "role"))
+        place = ("messages", index, "role")
+        if item.role in _LEADERS and begun:
+            fault = f"A {item.role} message stands behind others; put it first."
+            yield Breach(ROLE_ORDER, fault, place)
+        elif item.role in ("tool", "function") and index == 0:
+            fault = f"The messages begin with the role {item.role}, which answers a call."
+            yield Breach(ROLE_ORDER, fault, place)
         begun = begun or item.role not in _LEADERS
 
 
@@ -222,14 +229,6 @@ def over_budget(context: LintContext, name: str) -> Iterator[Breach]:
         yield Breach(OVER_BUDGET, message, (_OURS, "max_tokens"))
 
 
-def _role_fault(message: Message, index: int, *, begun: bool) -> str:
-    if message.role in _LEADERS and begun:
-        return f"A {message.role} message stands behind others; put it first."
-    if message.role in ("tool", "function") and index == 0:
-        return f"The messages begin with the role {message.role}, which answers a call."
-    return ""
-
-
 def _without_tags(text: str) -> str:
     """Write an x over every character of a tag; lines stay where they are."""
     pieces: list[str] = []
@@ -246,9 +245,3 @@ def _without_tags(text: str) -> str:
         pieces += (text[at:start], _NO_LINE_END.sub("x", text[start : end + 2]))
         at = end + 2
     return "".join([*pieces, text[at:]])
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = " and ".join(map(repr, names[:_NAMED]))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{shown}{more} {'holds' if len(names) == 1 else 'hold'}"

@@ -42,8 +42,8 @@ class PromptChange:
         old_name: The name that it had before a rename.
         via: For a prompt that is only affected: the way from it to the changed include.
         diff: What changed in it.
-        before: The prompt at the start of the range, where it could be read.
-        after: The prompt at its end, where it can be read.
+        before: The prompt at the start of the range, where both ends have it and can be read.
+        after: The prompt at its end, likewise.
         renders: The examples whose rendered texts differ, or that neither side renders.
         problems: The faults of a broken file.
     """
@@ -168,7 +168,7 @@ def _changed(before: Snapshot, after: Snapshot, was: str, name: str) -> PromptCh
     if isinstance(old, PromptFileError):
         reasons = ("its file was broken and can be read now",)
         fixed = Judgement("compatible", reasons)
-        return PromptChange(name=name, path=path, kind="fixed", judgement=fixed, after=new)
+        return PromptChange(name=name, path=path, kind="fixed", judgement=fixed)
     diff = diff_prompts(old, new)
     if was != name:
         judgement = _renamed(judge(old, new), was, name, is_gone=not old.deleted)
@@ -208,7 +208,6 @@ def _broken(
         name=name, path=path, kind="broken",
         judgement=Judgement("breaking" if was_fine else "compatible", (reason,)),
         problems=tuple(error.problems) if is_own else (),
-        before=old if isinstance(old, Prompt) else None,
     )  # fmt: skip
 
 
@@ -219,7 +218,7 @@ def _added(after: Snapshot, name: str) -> PromptChange:
     blank = Prompt(prompt="")
     return PromptChange(
         name=name, path=path, kind="added", judgement=Judgement("compatible", ("new",)),
-        diff=replace(diff_prompts(blank, new), changes=()), after=new,
+        diff=replace(diff_prompts(blank, new), changes=()),
     )  # fmt: skip
 
 
@@ -231,10 +230,7 @@ def _removed(before: Snapshot, name: str) -> PromptChange:
         if was_there
         else Judgement("compatible", ("it was deleted before",))
     )
-    return PromptChange(
-        name=name, path=path, kind="removed", judgement=judgement,
-        before=old if isinstance(old, Prompt) else None,
-    )  # fmt: skip
+    return PromptChange(name=name, path=path, kind="removed", judgement=judgement)
 
 
 def _affected(
@@ -352,11 +348,12 @@ def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange
     given = examples.get(change.name, examples.get(change.old_name or ""))
     if given is None or change.before is None or change.after is None:
         return change
-    values = given if isinstance(given, list) else [given]
-    tried = (
-        _try(change.before, change.after, number, item) for number, item in enumerate(values, 1)
-    )
-    renders = tuple(found for found in tried if found.differs or not found.rendered_before)
+    renders: list[RenderChange] = []
+    for number, values in enumerate(given if isinstance(given, list) else [given], 1):
+        old, rendered_before = _text(change.before, values)
+        new, renders_now = _text(change.after, values)
+        if old != new or not rendered_before:
+            renders.append(RenderChange(number, old, new, rendered_before, renders_now))
     judgement = change.judgement
     failing = tuple(
         f"example {found.example} fails now: {found.after}" for found in renders if found.fails_now
@@ -364,13 +361,7 @@ def _rendered(change: PromptChange, examples: Mapping[str, Any]) -> PromptChange
     if failing:
         kept = judgement.reasons if judgement.impact == "breaking" else ()
         judgement = Judgement("breaking", (*kept, *failing))
-    return replace(change, renders=renders, judgement=judgement)
-
-
-def _try(before: Prompt, after: Prompt, number: int, values: Any) -> RenderChange:
-    old, rendered_before = _text(before, values)
-    new, rendered_after = _text(after, values)
-    return RenderChange(number, old, new, rendered_before, rendered_after)
+    return replace(change, renders=tuple(renders), judgement=judgement)
 
 
 def _text(prompt: Prompt, values: Any) -> tuple[str, bool]:

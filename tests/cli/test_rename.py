@@ -53,6 +53,9 @@ def test_a_label_goes_back(write: Run, written: GitRepo) -> None:
     store.save("greet", b"prompt: newer\n")
     store.set_label("greet", "production", version=1)
     store.set_label("greet", "production", version=2)
+    shown = out(write("label", "rollback", "greet", "production", "--dry-run"))
+    assert shown.startswith("production: greet@2 → greet@1\n--- prompts/greet.yaml\n")
+    assert store.labels().find("production", "greet").version == 2
     result = write("label", "rollback", "greet", "production", "--yes")
     assert out(result) == "production: greet@2 → greet@1\n"
     (row,) = json.loads(out(write("label", "rollback", "greet", "production", "--yes", "--json")))
@@ -67,3 +70,10 @@ def test_a_file_that_was_never_committed(write: Run, written: GitRepo) -> None:
     # What the message tells to do works.
     out(write("save", str(Path("prompts/draft.yaml"))))
     assert out(write("render", "draft")).strip() == "x"
+
+
+def test_a_label_that_pointed_nowhere_cannot_go_back(write: Run, written: GitRepo) -> None:
+    PromptStore.open(written.path).set_label("greet", "production", version=1)
+    for option in ([], ["--yes"], ["--dry-run"]):
+        result = write("label", "rollback", "greet", "production", *option)
+        fails_with(result, "pointed nowhere before version 1")

@@ -110,7 +110,8 @@ def page() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(langfuse._get.retry, "sleep", lambda _seconds: None)
+    retrying: Any = langfuse._get
+    monkeypatch.setattr(retrying.retry, "sleep", lambda _seconds: None)
 
 
 def test_all_versions_come_in(address: str) -> None:
