@@ -348,6 +348,16 @@ def single(draft: Draft, losses: Sequence[str] = ()) -> Imported:
     return Imported(spell_name(draft.name), (version,), told, draft.format)
 
 
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return a mapping; what is none is taken for an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list; what is none is taken for an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def rest_of(value: Mapping[str, Any], *taken: str) -> dict[str, Any]:
     """Return what a mapping holds besides some keys, without nulls."""
     return {key: item for key, item in value.items() if key not in taken and item is not None}

@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptstore.errors import ImportRefusedError
 from promptstore.interchange.imported import Imported, Refused
-from promptstore.interchange.recognition import read_bytes
+from promptstore.interchange.recognition import FORMATS, read_bytes
 from promptstore.promptfile.foreign import read_foreign_yaml
 
 
@@ -25,6 +27,12 @@ def refused(path: str, value: Any) -> str:
     [found] = read_bytes(path, text.encode())
     assert isinstance(found, Refused), found
     return found.reason
+
+
+KEYS = ["name", "prompt", "messages", "role", "content", "type", "template", "config", "input",
+        "inputs", "schema", "default", "variables", "version", "labels", "tags", "id", "kwargs",
+        "prompts", "raw", "description", "metadata", "model", "model_config", "createdAt",
+        "instructions", "lc", "input_variables", "system", "defaults"]  # fmt: skip
 
 
 class TestYaml:
@@ -312,3 +320,59 @@ class TestOthers:
             {"type": "text", "text": '\n{% include "a/_tone" +%}'},
         ]
         assert read("a/_tone.prompt", "Be kind.\n").prompt.prompt == "Be kind.\n"
+
+
+ODD = [
+    ("b.prompt", "---\nfoo: [\n---\nhi"),
+    ("bad.json", '{"a":[1,2'),
+    ("broken.prompt.yml", "x: [1\n"),
+    ("d.prompt", '---\ninput: 5\nmetadata: 6\n---\n{{role "wizard"}}hi'),
+    ("d2.prompt", '---\ninput: {schema: {"a b": string, c: 5}, default: 5}\n---\nhi {{#if'),
+    ("k.yaml", "template: 5\ninput_variables: 3\ntemplate_format: handlebars\n"),
+    ("lc.json", '{"lc":1,"type":"constructor","id":[],"kwargs":{"messages":[5]}}'),
+    (
+        "lc2.json",
+        '{"lc":1,"type":"constructor","id":["ChatPromptTemplate"],"kwargs":{"messages":[5]}}',
+    ),
+    (
+        "lc3.json",
+        '{"lc":1,"type":"constructor","id":["RunnableSequence"],"kwargs":{"first":3,"last":[1]}}',
+    ),
+    ("lct.yaml", '_type: prompt\ntemplate: "{a"\n'),
+    (
+        "lf.json",
+        '[{"name":"a","type":"chat","prompt":[{"role":5}]},{"name":"b","type":"text","prompt":7},{"name":["x"],"type":"text","prompt":"x","labels":5,"createdAt":{},"version":{}}]',
+    ),
+    ("lf2.json", '[{"type":"text","prompt":"x"},7]'),
+    ("list.yaml", "- a\n- b\n"),
+    ("llm.yaml", 'prompt: "$x"\ndefaults: 5\n'),
+    ("m.prompt.yml", "messages: {a: b}\nmodel: 3\n"),
+    ("m2.prompt.yml", "messages: [{role: user, content: {a: 1}}, {role: wizard, content: hi}]\n"),
+    ("oa.json", '{"id":"pmpt_x","instructions":5,"input":[5],"variables":"x"}'),
+    ("odd.yaml", "system: Be brief.\nuser: Hi {{name}}\n"),
+    ("p.prompty", "---\ninputs: [1, {kind: string}]\nmodel: 5\ntemplate: [1]\n---\nsystem:\nhi"),
+    ("pf.yaml", "prompts: 5\nproviders: []\n"),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), ODD)
+def test_an_odd_source_comes_in_or_is_refused_with_a_reason(path: str, text: str) -> None:
+    for found in read_bytes(path, text.encode()):
+        assert isinstance(found, Imported) or found.reason
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["", "x", "{{x}}", "{x"]),
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6), st.sampled_from(FORMATS))
+def test_any_value_comes_in_or_is_refused(value: dict[str, Any], form: str) -> None:
+    data = json.dumps(value).encode()
+    if form in ("prompty", "dotprompt", "markdown", "skill", "jinja"):
+        data = b"---\n" + data + b"\n---\nsystem:\nhi {{x}}\n"
+    for found in read_bytes("x.json", data, form):
+        assert isinstance(found, Imported) or found.reason
