@@ -41,6 +41,8 @@ ROUTES = [
     ("POST", "llm_analytics/text_repr/", "llm_analytics:write"),
     ("POST", "llm_analytics/translate/", "llm_analytics:write"),
     ("GET", "logs/attributes/", "logs:read"),
+    ("GET", "logs/values/", "logs:read"),
+    ("POST", "logs/query/", "logs:read"),
     ("POST", "logs/explainLogWithAI/", "logs:write"),
 ]
 

@@ -209,3 +209,13 @@ def test_a_kill_at_any_call(tmp_path: Path, calls: str, options: tuple[str, ...]
         assert_tidy(repo)
         number += 1
     assert number > 2
+
+
+@needs_strace
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_folder_of_objects_that_git_gc_removes_meanwhile(repo: GitRepo, number: int) -> None:
+    """Git removes empty folders of objects, so one may go just before an object comes into it."""
+    repo.commit({FILE: "prompt: x\n"})
+    outcome = disturbed(save(repo, number), "link", "error=ENOENT", number)
+    assert outcome == ((2, ()), True)
+    assert_tidy(repo)

@@ -38,6 +38,10 @@ router: Final = make_router("logs")
 MAX_EXPORTABLE: Final = 10_000
 """What PostHog's answer says of its export; there is none here."""
 
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": dict[str, Any], "description": "What is wrong with the question."}
+}
+
 LogReader = Annotated[Caller, Security(authorize, scopes=["logs:read"])]
 
 _Read = TypeVar("_Read")
@@ -69,7 +73,7 @@ async def log_attributes(
     return answer_json(found.model_dump(by_alias=True, exclude_none=True))
 
 
-@router.get("/logs/values", response_model=LogValues)
+@router.get("/logs/values", response_model=LogValues, responses=_REFUSED)
 async def log_values(
     request: Request, caller: LogReader, query: Annotated[LogValuesQuery, Query()]
 ) -> Response:
@@ -83,7 +87,7 @@ async def log_values(
     return answer_json(found.model_dump())
 
 
-@router.post("/logs/query", response_model=LogPage)
+@router.post("/logs/query", response_model=LogPage, responses=_REFUSED)
 async def query_logs(request: Request, caller: LogReader, body: LogsQueryRequest) -> Response:
     """List log entries, page by page."""
     query = body.query
