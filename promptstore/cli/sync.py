@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from promptstore.cli.app import opened
+from promptstore.cli.app import AsJson, opened
 from promptstore.cli.output import print_error, print_json, print_lines, print_table
 from promptstore.errors import InvalidArgumentError, MassDeletionError
 
@@ -34,14 +34,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_STATUS: Final = """Tell how far both sides are apart.
-
-The exit code is 1 when there are conflicts.
-"""
-_PLAN: Final = """Show what a push and a pull would do, prompt by prompt.
-
-The exit code is 1 when there are conflicts.
-"""
+_EXIT_CODE: Final = "The exit code is 1 when there are conflicts."
+_STATUS: Final = f"Show how far both sides are apart.\n\n{_EXIT_CODE}"
+_PLAN: Final = f"Show what a push and a pull would do, prompt by prompt.\n\n{_EXIT_CODE}"
 _HELD: Final = " without a tombstone, so only with --allow-delete"
 _SIGNS: Final = {"push": "→ remote", "pull": "← remote", "conflict": "conflict"}
 _WORTH_SHOWING: Final = 10
@@ -54,7 +49,6 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", help="Only prompts that fit, such as 'support/*'.", metavar="PATTERN"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsSource = Annotated[
     bool, typer.Option("--as-source", help="Send templates as they are, logic too.")
 ]
