@@ -27,6 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "promptstore/py.typed" in names
+    assert "promptstore/server/prompts/logs/explain.yaml" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "promptstore",
         "git_promptstore",

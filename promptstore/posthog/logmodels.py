@@ -197,8 +197,8 @@ class LogPage(BaseModel):
         {
             "query": {},
             "results": [],
-            "hasMore": False,
-            "nextCursor": None,
+            "hasMore": True,
+            "nextCursor": "eyJ0aW1lc3RhbXAiOiAiIn0=",
             "maxExportableLogs": 10_000,
             "columns": [],
         }
