@@ -13,7 +13,7 @@ from typing import Any
 
 import jinja2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptstore.interchange.templates.common import UntranslatableError
@@ -114,6 +114,7 @@ def test_jinja2_renders_as_it_does_by_itself(text: str, value: str) -> None:
 
 
 @given(JINJA, st.sampled_from(["", "v"]))
+@example("{% if x %}\n  {% endif %}", "v")
 def test_a_template_of_ours_renders_the_same_in_plain_jinja2(text: str, value: str) -> None:
     values = {"x": value, "xs": ["1", "2"], "y": "z"}
     try:

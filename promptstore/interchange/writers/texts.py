@@ -18,7 +18,6 @@ from promptstore.template import find_includes, is_variable_name, split_simple
 
 TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", re.DOTALL)
 _RAW: Final = re.compile(r"\{%[-+]?\s*raw\b")
-_LINE_START: Final = re.compile(r"(?:\A|\n)([ \t]*)\Z")
 
 
 @dataclass(frozen=True)
@@ -152,8 +151,9 @@ def untrimmed(text: str) -> str:
         if tag[2] == "+":
             tag = tag[:2] + tag[3:]
         elif tag[2] != "-":
-            indent = _LINE_START.search(written)
-            written = written[: len(written) - len(indent[1])] if indent else written
+            # The line as it stands in the text: a tag before it may have taken its line end.
+            before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            written = written if before.strip() else written[: len(written) - len(before)]
         if tag[-3] == "+":
             tag = tag[:-3] + tag[-2:]
         elif tag[-3] != "-" and text.startswith("\n", end):
