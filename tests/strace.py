@@ -51,7 +51,7 @@ def _again(call: Callable[[], Any]) -> None:
 
 
 def disturbed(work: Callable[[], Any], calls: str, fault: str, number: int) -> Outcome:
-    """Run work in a forked process in which one system call fails.
+    """Run work in a forked process in which one system call of each name fails.
 
     Args:
         work: What to run.

@@ -10,8 +10,10 @@ from promptstore import errors
 from promptstore.errors import (
     ConflictError,
     EventError,
+    ExportRefusedError,
     ForgeError,
     HistoryUnavailableError,
+    ImportRefusedError,
     IncludeError,
     InvalidArgumentError,
     InvalidNameError,
@@ -196,6 +198,17 @@ SAMPLES = [
         RuntimeError,
         "4 of 5 prompts would be deleted (a, b, c, …). Look with "
         "`promptstore sync plan --remote posthog`; if that is right, say --yes.",
+    ),
+    (
+        ImportRefusedError(reason="not YAML", source="a.prompt"),
+        ValueError,
+        "a.prompt: not YAML. Nothing of it was imported; bring it over by hand.",
+    ),
+    (
+        ExportRefusedError(name="greet", format="github", reason="it has logic"),
+        ValueError,
+        "'greet' cannot be exported to github: it has logic. "
+        "Export it to another format, or change the prompt.",
     ),
     (
         MissingExtraError(extra="cli", purpose="The command line"),

@@ -27,7 +27,7 @@ Host = Annotated[
 OfProject = Annotated[
     str, typer.Option("--project", help="The project: a number, or @current.", metavar="ID")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 
 DEFAULT_HOST: Final = "http://127.0.0.1:8000"
 """Where `promptstore serve` listens."""

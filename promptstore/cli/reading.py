@@ -252,13 +252,17 @@ def _render(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
 def log(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The prompt's name.", autocompletion=complete_name)],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on at the old name of a renamed prompt.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the versions of a prompt, newest first."""
     with opened(context) as store:
-        history = store.history(name)
+        history = store.history(name, follow=follow)
     if as_json:
         keys = (
+            "name",
             "number",
             "commit",
             "author",
@@ -274,6 +278,7 @@ def log(
     for version in history:
         removed = "(removed) " if version.blob is None else "(deleted) "
         subject = (removed if version.deleted else "") + version.subject
-        place = (str(version.number), version.commit[:7], when(version.committed_at))
+        number = str(version.number) if version.name == name else f"{version.name}@{version.number}"
+        place = (number, version.commit[:7], when(version.committed_at))
         rows.append((*place, version.author, ", ".join(version.labels), subject))
     print_table(("VERSION", "COMMIT", "TIME", "AUTHOR", "LABELS", "SUBJECT"), rows)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.asking import DEFAULT_HOST, AsJson, Host, OfProject, client_of
+from promptstore.cli.app import AsJson
+from promptstore.cli.asking import DEFAULT_HOST, Host, OfProject, client_of
 from promptstore.cli.output import print_json, print_lines
 
 

@@ -33,6 +33,7 @@ class Checkout:
     """The working tree and the index of one checked-out branch.
 
     Args:
+        repository: The repository.
         handle: The working tree, as libgit2 opened it for this write.
         token: A word that marks the files of one write.
 
@@ -40,8 +41,9 @@ class Checkout:
         top: The top of the working tree.
     """
 
-    def __init__(self, handle: pygit2.Repository, token: str) -> None:
+    def __init__(self, repository: Repository, handle: pygit2.Repository, token: str) -> None:
         git_dir = Path(handle.path)
+        self._repository = repository
         self._handle = handle
         self._filters = cache(lambda: Filters(handle))
         self.top = Path(handle.workdir)
@@ -227,11 +229,10 @@ class Checkout:
         file, beside = self.top / move.path, self._beside(number, move)
         file.parent.mkdir(parents=True, exist_ok=True)
         mode = 0o777 if after.mode == FileMode.BLOB_EXECUTABLE else 0o666
+        data = self._filters().to_worktree(move.path, self._repository.blob(after.id))
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-        blob = self._handle[after.id]
         with os.fdopen(descriptor, "wb") as stream:
-            if isinstance(blob, pygit2.Blob):
-                stream.write(self._filters().to_worktree(move.path, blob.data))
+            stream.write(data)
         with suppress(FileNotFoundError):
             beside.chmod(stat.S_IMODE(file.stat().st_mode))
 
@@ -246,7 +247,11 @@ def find_checkouts(repository: Repository, token: str) -> list[Checkout]:
     linked = sorted(repository.common_dir.glob("worktrees/*/HEAD"))
     git_dirs = [repository.common_dir, *(head.parent for head in linked)]
     handles = [open_repository(git_dir) for git_dir in git_dirs]
-    return [Checkout(h, token) for h in handles if h.workdir and Path(h.workdir).is_dir()]
+    return [
+        Checkout(repository, handle, token)
+        for handle in handles
+        if handle.workdir and Path(handle.workdir).is_dir()
+    ]
 
 
 def _staged_fault(index: pygit2.Index, move: Move) -> str:

@@ -24,6 +24,7 @@ ROLES: Final = {"model": "assistant", "bot": "assistant", "ai": "assistant", "hu
 NOT_TRANSLATED: Final = "NOT TRANSLATED, kept as source with `template: none`: "
 """How the loss of a template begins that renders nothing here."""
 
+_COMPACT_JSON: Final = {"dotprompt", "promptfoo", "semantic-kernel"}
 _TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _OUTSIDE: Final = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
@@ -150,6 +151,8 @@ class Draft:
         """Keep a text that could not be translated, as it is, and say so."""
         self.losses.append(NOT_TRANSLATED + reason)
         self.template, self.messages, self.prompt = "none", [], source
+        if self.variables:
+            self.metadata["variables"], self.variables = self.variables, {}
 
     def say(self, role: str, content: Any, **more: Any) -> None:
         """Add a message; one that says nothing is dropped and told."""
@@ -210,7 +213,7 @@ class Draft:
 
     def _can_use(self, name: str) -> bool:
         is_insert = any(message.get("insert") == name for message in self.messages)
-        return self.template == "none" or is_insert or is_variable_name(self.template, name)
+        return is_insert or is_variable_name(self.template, name)
 
     def _content(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -237,6 +240,11 @@ class Draft:
         return found
 
     def _tell_references(self) -> None:
+        written = f"{self.prompt}{self.messages}"
+        if self.format in _COMPACT_JSON and self.template == "jinja2" and "|tojson" in written:
+            self.losses.append(
+                "JSON that a template writes has a space behind each `:` and `,` here"
+            )
         for key, value in (("config", self.config), ("metadata", self.metadata)):
             for found in sorted(set(_OUTSIDE.findall(repr(value)))):
                 self.losses.append(f"{found} in {key} is not followed and stays a string")
@@ -338,6 +346,16 @@ def single(draft: Draft, losses: Sequence[str] = ()) -> Imported:
     version = ImportedVersion(prompt, short_key(prompt))
     told = tuple(dict.fromkeys([*losses, *draft.losses]))
     return Imported(spell_name(draft.name), (version,), told, draft.format)
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return a mapping; what is none is taken for an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list; what is none is taken for an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def rest_of(value: Mapping[str, Any], *taken: str) -> dict[str, Any]:

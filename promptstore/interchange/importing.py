@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from promptstore.errors import HistoryUnavailableError, PromptNotFoundError
+from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
 from promptstore.interchange.imported import Imported, ImportedVersion, Refused
 from promptstore.model.prompt import Prompt
+from promptstore.model.rendering import texts
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 from promptstore.store.writing import Attribution
+from promptstore.template import Source as Template
+from promptstore.template import find_includes
 
 _TRAILER: Final = re.compile(r"^Imported: (\S+) (.+)$", re.MULTILINE)
 _START: Final = datetime.min.replace(tzinfo=UTC)
@@ -66,6 +69,8 @@ def plan_import(
         What is new, what is not, and what stays out.
     """
     snapshot = store.snapshot()
+    found = list(found)
+    known = {*snapshot.names(), *(one.name for one in found if isinstance(one, Imported))}
     new: list[tuple[Imported, tuple[ImportedVersion, ...]]] = []
     unchanged: list[Imported] = []
     refused: list[Refused] = []
@@ -73,10 +78,17 @@ def plan_import(
         if isinstance(one, Refused):
             refused.append(one)
             continue
-        here = _Here.look(store, snapshot, one.name)
+        try:
+            here = _Here.look(store, snapshot, one.name)
+        except PromptFileError as error:
+            refused.append(Refused(one.source or one.name, f"the prompt here is broken: {error}"))
+            continue
         versions = _versions_after(one, here)
         if not versions:
             unchanged.append(one)
+        elif missing := _missing(one, known):
+            reason = f"it includes {', '.join(missing)}, which is neither here nor imported"
+            refused.append(Refused(one.source or one.name, reason))
         elif here.prompt is not None and not here.is_imported and not replace:
             reason = (
                 f"there is a prompt {one.name} that was written here; "
@@ -86,6 +98,16 @@ def plan_import(
         else:
             new.append((one, versions))
     return Plan(tuple(new), tuple(unchanged), tuple(refused))
+
+
+def _missing(one: Imported, known: set[str]) -> list[str]:
+    """Return what a prompt includes and nobody has."""
+    found = (
+        name
+        for _, text in texts(one.prompt)
+        for name in find_includes(Template(text, one.prompt.template))
+    )
+    return [name for name in dict.fromkeys(found) if name not in known]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from promptstore.errors import (
     MissingExtraError,
     RemoteAnswerError,
     RemoteRejectedError,
+    RemoteServerError,
+    RemoteThrottledError,
     RemoteUnreachableError,
 )
 from promptstore.interchange.imported import Imported, Refused
@@ -19,12 +21,21 @@ from promptstore.interchange.readers.records import read_langfuse
 
 try:
     import httpx
+    from tenacity import (
+        RetryCallState,
+        retry,
+        retry_if_exception_type,
+        stop_after_attempt,
+        wait_random_exponential,
+    )
 except ImportError as error:
     raise MissingExtraError(extra="remote", purpose="Reading Langfuse's API") from error
 
 _PAGE: Final = 100
 _TIMEOUT: Final = 30.0
-_TRIES: Final = 3
+_TRIES: Final = 5
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 60.0
 
 
 def fetch_langfuse(
@@ -49,9 +60,8 @@ def fetch_langfuse(
         raise InvalidArgumentError(
             message="set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to the keys of the project"
         )
-    transport = httpx.HTTPTransport(retries=_TRIES)
     with httpx.Client(
-        base_url=address.rstrip("/"), auth=(keys[0], keys[1]), timeout=_TIMEOUT, transport=transport
+        base_url=address.rstrip("/"), auth=(keys[0], keys[1]), timeout=_TIMEOUT
     ) as client:
         records = list(_records(client))
     return read_langfuse(records, "prompt")
@@ -70,6 +80,23 @@ def _records(client: httpx.Client) -> Iterator[Mapping[str, Any]]:
                 yield _get(client, path, {"version": version, "resolve": "false"})
 
 
+def _pause(state: RetryCallState) -> float:
+    """Return how long to wait: as long as the server asks, or longer each time."""
+    error = state.outcome.exception() if state.outcome else None
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is not None:
+        return min(asked, _LONGEST_PAUSE)
+    return wait_random_exponential(_FIRST_PAUSE, _LONGEST_PAUSE)(state)
+
+
+@retry(
+    retry=retry_if_exception_type(
+        (RemoteThrottledError, RemoteServerError, RemoteUnreachableError)
+    ),
+    stop=stop_after_attempt(_TRIES),
+    wait=_pause,
+    reraise=True,
+)
 def _get(client: httpx.Client, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
     request = f"GET {path}"
     try:
@@ -80,6 +107,16 @@ def _get(client: httpx.Client, path: str, query: Mapping[str, Any]) -> dict[str,
     if status in (401, 403):
         detail = "the keys are not accepted; look at LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
         raise RemoteRejectedError(request=request, detail=detail, status=status)
+    if status == 429:
+        after = answer.headers.get("Retry-After", "")
+        raise RemoteThrottledError(
+            request=request,
+            detail="too many requests",
+            status=status,
+            retry_after=float(after) if after.isdigit() else None,
+        )
+    if status >= 500:
+        raise RemoteServerError(request=request, detail="the server failed", status=status)
     try:
         found = answer.raise_for_status().json()
     except (httpx.HTTPStatusError, ValueError) as error:

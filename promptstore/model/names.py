@@ -37,7 +37,7 @@ def check_name(name: str) -> str:
 
 
 def is_name(text: object) -> bool:
-    """Tell whether a text can be a prompt's name."""
+    """Whether a value can be a prompt's name."""
     return isinstance(text, str) and len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
 
 

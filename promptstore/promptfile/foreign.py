@@ -140,11 +140,10 @@ class _Plain:
         return [self.read(item, depth + 1) for item in node.value]
 
     def _scalar(self, node: ScalarNode, tag: str) -> Any:
-        # An exclamation mark alone says that it is a string, as quotes do.
-        if node.style or (tag == "str" and self._is_spelled(node)):
-            return node.value
         if tag.startswith("!") or "python" in tag or tag == "binary":
             raise ImportRefusedError(reason=f"the tag {tag}, which only a program can follow")
+        if node.style or (tag == "str" and self._is_spelled(node)):
+            return node.value
         if _NULL.fullmatch(node.value):
             return None
         for pattern, read in self._scalars:

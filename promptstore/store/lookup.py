@@ -190,7 +190,7 @@ class StoreLookup:
 
     @property
     def has_files(self) -> bool:
-        """Tell whether the prompts are files on disk here; a bare repository has none."""
+        """Whether the prompts are files on disk here; a bare repository has none."""
         return self._repository is None or self._repository.workdir is not None
 
     @property
@@ -312,7 +312,7 @@ class StoreLookup:
         return self._state()
 
     def _require_history(self, state: RefState) -> History | None:
-        """Give the history of the branch; None while it has no commit."""
+        """Return the history of the branch; None while it has no commit."""
         self._require_repository()
         if state.is_shallow:
             raise HistoryUnavailableError(

@@ -5,31 +5,27 @@ from __future__ import annotations
 import builtins
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import islice
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import Any
 
 from promptstore.errors import (
     InvalidNameError,
     PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
-    RepositoryError,
 )
-from promptstore.history.contents import ContentCache, included_names
+from promptstore.history.contents import ContentCache
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
-from promptstore.history.versions import Change
 from promptstore.model.names import check_name, is_name, near_matches
-from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.model.prompt import Prompt, own_copy
 from promptstore.model.rendered import RenderedPrompt
 from promptstore.model.rendering import texts
 from promptstore.model.versions import PromptInfo
 from promptstore.store.arguments import check_arguments
 from promptstore.store.history import History
+from promptstore.store.loading import PromptLoader
 from promptstore.template import Limits
-
-_LOADED_AT_ONCE: Final = 500
 
 
 class Snapshot(Mapping[str, Prompt]):
@@ -56,9 +52,8 @@ class Snapshot(Mapping[str, Prompt]):
         self.history = history
         self._labels = labels
         self._limits = limits
-        self._prompts: dict[str, Prompt] = {}
         self._names: tuple[str, ...] | None = None
-        self._changes: Mapping[str, Change] | None = None
+        self._loader = PromptLoader(source, cache, history, limits)
 
     @property
     def commit(self) -> str | None:
@@ -234,7 +229,7 @@ class Snapshot(Mapping[str, Prompt]):
         return self.read(name).render(variables, **more)
 
     def overlaid(self, files: Mapping[str, File]) -> Snapshot:
-        """Give the same prompts with some files replaced.
+        """Return the same prompts with some files replaced.
 
         Args:
             files: The new files by prompt name.
@@ -303,68 +298,10 @@ class Snapshot(Mapping[str, Prompt]):
         )
 
     def _load(self, name: str) -> Prompt:
-        prompt = self._prompts.get(name)
-        if prompt is None:
-            file = self.file(name)
-            content = self._cache.read(file)
-            prompt = self._prompts[name] = self._identified(name, file.blob, content)
-        return prompt
+        return self._loader.loaded.get(name) or self._loader.load(name, self.file(name))
 
     def _load_all(self) -> None:
-        """Load every prompt whose file is sound, in a fraction of the time of one by one."""
-        if self._changes is not None:
-            return
-        changes: Mapping[str, Change] = {}
-        with suppress(RepositoryError):
-            changes = self.history.timeline.latest_of_all() if self.history else {}
-        self._changes = changes
-        blobs = self._source.blobs()
-        self._names = tuple(blobs)
-        pending = iter(blobs.items())
-        while chunk := list(islice(pending, _LOADED_AT_ONCE)):
-            self._cache.prefetch(blob for _, blob in chunk)
-            for name, blob in chunk:
-                content = self._cache.known(blob)
-                if content is not None and name not in self._prompts:
-                    self._prompts[name] = self._identified(name, blob, content)
-
-    def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
-        included = included_names(content)
-        change = None
-        # A text can be had where an old commit is missing, so that nobody knows its version.
-        with suppress(RepositoryError):
-            change = self._change(name)
-        # The file on disk may differ from the newest commit.
-        known = change if change and change.blob == blob else None
-        return identified(
-            content,
-            name=name,
-            version=known.number if known else None,
-            commit=known.commit if known else None,
-            snapshot_commit=self._source.commit,
-            blob=blob,
-            includes=self._includes(included) if included else {},
-            limits=self._limits,
-        )
-
-    def _includes(self, included: builtins.list[str]) -> dict[str, Prompt]:
-        """Collect what is included, directly or not; what is missing is left out."""
-        found: dict[str, Prompt] = {}
-        pending = [*included]
-        while pending:
-            name = pending.pop()
-            if name in found or not is_name(name):
-                continue
-            file = self._source.find(name)
-            if file is not None:
-                found[name] = self._cache.read(file)
-                pending += included_names(found[name])
-        return found
-
-    def _change(self, name: str) -> Change | None:
-        if self._changes is not None:
-            return self._changes.get(name)
-        return self.history.timeline.latest(name) if self.history else None
+        self._names = self._loader.load_all()
 
     def deleted(self, prompt: Prompt) -> PromptDeletedError:
         """Make the error that says that a prompt of this snapshot is tombstoned."""

@@ -92,7 +92,7 @@ class PromptStore(StoreLabels):
                 prompt; or the bytes of a prompt file, which are kept as they are.
             expected_version: The version that the caller has seen; 0 for a prompt that is new.
             force: Whether it may include what is not there.
-            attribution: See `Attribution`: message, author, committer, trailers.
+            attribution: See `Attribution`: message, author, committer, authored_at, trailers.
 
         Returns:
             The prompt with its version and commit; `Prompt.is_unchanged` where it said that

@@ -17,8 +17,9 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "fastapi": "promptstore.server",
     "starlette": "promptstore.server",
     "uvicorn": "promptstore.server",
+    # Each speaks another API, with other keys and other answers.
     "httpx": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
-    "tenacity": "promptstore.posthog.client",
+    "tenacity": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
     "clickhouse_connect": "promptstore.server.logs.engine",
     "opentelemetry": "promptstore.server.logs.otlp",
     "anthropic": "promptstore.providers",

@@ -28,6 +28,14 @@ def test_rename_names_what_stays(write: Run, written: GitRepo) -> None:
     assert written.git("log", "-1", "--format=%s") == "Again"
 
 
+def test_a_log_follows_a_rename(write: Run, written: GitRepo) -> None:
+    out(write("rename", "greet", "hello"))
+    assert [row["name"] for row in json.loads(out(write("log", "hello", "--json")))] == ["hello"]
+    rows = json.loads(out(write("log", "hello", "--follow", "--json")))
+    assert [(row["name"], row["number"]) for row in rows] == [("hello", 1), ("greet", 1)]
+    assert "\ngreet@1\t" in out(write("log", "hello", "--follow"))
+
+
 def test_rename_of_a_file_with_uncommitted_edits(write: Run, written: GitRepo) -> None:
     written.write("prompts/other.yaml", "prompt: mine\n")
     fails_with(write("rename", "other", "another"), "uncommitted edits")

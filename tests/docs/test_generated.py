@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner
 
 from promptstore import errors
 from promptstore.cli.app import COMMANDS, app
-from promptstore.cli.label import label_app
-from promptstore.cli.sync import app as sync_app
-from promptstore.cli.token import token_app
 from tests.docs.blocks import DOCS
 
 
@@ -27,11 +26,18 @@ def generated() -> ModuleType:
     return module
 
 
-GROUPS = {"label": label_app, "token": token_app, "sync": sync_app}
-WORDS = [name for name in COMMANDS if name not in GROUPS]
-WORDS += [
-    f"{group} {command.name}" for group, of in GROUPS.items() for command in of.registered_commands
-]
+def all_commands() -> list[str]:
+    """Return the words of every command, those of groups too."""
+    words = []
+    for name, place in COMMANDS.items():
+        module, _, attribute = place.partition(":")
+        found = getattr(import_module(f"promptstore.cli.{module}"), attribute)
+        inner = found.registered_commands if isinstance(found, Typer) else []
+        words += [f"{name} {command.name}" for command in inner] or [name]
+    return words
+
+
+WORDS = all_commands()
 
 
 def headings(text: str) -> list[str]:

@@ -257,23 +257,23 @@ def test_the_server_says_how_long_to_wait() -> None:
     assert script.pauses == [7.0]
 
 
-def in_seconds(seconds: float) -> str:
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
-
-
 @pytest.mark.parametrize(
     ("header", "least", "most"),
     [
         ("7", 7, 7),
         ("0.5", 0.5, 0.5),
         ("-3", 0, 0),
-        (in_seconds(30), 0, 30),
-        (in_seconds(-3600), 0, 0),
+        (timedelta(seconds=30), 0, 30),
+        (timedelta(hours=-1), 0, 0),
         ("Fri, 31 Dec 1999 23:59:59", 0, 0),
         ("Friday, 31-Dec-99 23:59:59 GMT", 0, 0),
     ],
 )
-def test_how_long_to_wait_is_seconds_or_a_date(header: str, least: float, most: float) -> None:
+def test_how_long_to_wait_is_seconds_or_a_date(
+    header: str | timedelta, least: float, most: float
+) -> None:
+    if isinstance(header, timedelta):
+        header = format_datetime(datetime.now(UTC) + header, usegmt=True)
     script = Script(httpx.Response(429, json={}, headers={"Retry-After": header}), ok())
     with script.client() as client:
         read(client)
@@ -290,7 +290,8 @@ def test_what_is_no_time_counts_as_none(header: str) -> None:
 
 
 def test_a_date_far_away_is_not_waited_for() -> None:
-    far = httpx.Response(429, json={}, headers={"Retry-After": in_seconds(3600)})
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    far = httpx.Response(429, json={}, headers={"Retry-After": date})
     script = Script(far)
     with script.client() as client, pytest.raises(RemoteThrottledError) as caught:
         read(client)

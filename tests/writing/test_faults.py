@@ -209,3 +209,13 @@ def test_a_kill_at_any_call(tmp_path: Path, calls: str, options: tuple[str, ...]
         assert_tidy(repo)
         number += 1
     assert number > 2
+
+
+@needs_strace
+def test_a_folder_of_objects_that_git_gc_removes_meanwhile(repo: GitRepo) -> None:
+    """Git removes empty folders of objects, so one may go just before an object comes into it."""
+    repo.commit({FILE: "prompt: x\n"})
+    # libgit2 tries a link, then a rename; each has a number of its own.
+    outcome = disturbed(save(repo, 1), "link,rename", "error=ENOENT", 1)
+    assert outcome == ((2, ()), True)
+    assert_tidy(repo)

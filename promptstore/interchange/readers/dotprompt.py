@@ -6,7 +6,15 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from promptstore.interchange.imported import Draft, Imported, Source, rest_of, single
+from promptstore.interchange.imported import (
+    Draft,
+    Imported,
+    Source,
+    as_dict,
+    as_list,
+    rest_of,
+    single,
+)
 from promptstore.interchange.readers.frontmatter import split_front_matter
 from promptstore.interchange.templates.common import UntranslatableError
 from promptstore.interchange.templates.curly import Token, tokenize
@@ -29,15 +37,15 @@ def read_dotprompt(source: Source, name: str) -> list[Imported]:
     front, body, losses = split_front_matter(source.text, "1.2")
     draft = Draft(name, FORMAT, template="jinja2", missing="")
     draft.describe(front.get("description"))
-    inputs = front.get("input") if isinstance(front.get("input"), dict) else {}
-    _declare(draft, inputs or {})
+    inputs = as_dict(front.get("input"))
+    _declare(draft, inputs)
     draft.config = {key: front[key] for key in CONFIG if front.get(key) is not None}
     own = front.get("metadata")
     if isinstance(own, dict):
         draft.metadata |= own
     draft.metadata |= rest_of(front, "description", "input", "metadata", *CONFIG)
-    if (inputs or {}).get("schema") is not None:
-        draft.metadata["inputSchema"] = inputs["schema"] if inputs else None
+    if inputs.get("schema") is not None:
+        draft.metadata["inputSchema"] = inputs["schema"]
     try:
         _split(draft, tokenize(body), PurePosixPath(name))
     except UntranslatableError as error:
@@ -48,9 +56,9 @@ def read_dotprompt(source: Source, name: str) -> list[Imported]:
 def _declare(draft: Draft, inputs: dict[str, Any]) -> None:
     schema = inputs.get("schema")
     if isinstance(schema, dict) and schema.get("type") == "object":
-        required = schema.get("required") or []
-        for key, one in (schema.get("properties") or {}).items():
-            found = one if isinstance(one, dict) else {}
+        required = as_list(schema.get("required"))
+        for key, one in as_dict(schema.get("properties")).items():
+            found = as_dict(one)
             text = str(found.get("description") or "")
             _add(draft, key, str(found.get("type", "any")), text, key not in required)
     elif isinstance(schema, dict):
@@ -64,7 +72,7 @@ def _declare(draft: Draft, inputs: dict[str, Any]) -> None:
             _add(draft, pico[1], kind.strip(), (text or pico[4] or "").strip(), bool(pico[2]))
             if kind == "enum" and isinstance(one, list):
                 draft.variables[pico[1]] |= {"enum": one}
-    for key, value in (inputs.get("default") or {}).items():
+    for key, value in as_dict(inputs.get("default")).items():
         draft.variables.setdefault(key, {})["default"] = value
 
 

@@ -8,7 +8,7 @@ from html import unescape
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import Draft, Imported, rest_of, single
+from promptstore.interchange.imported import Draft, Imported, as_list, rest_of, single
 from promptstore.interchange.templates.common import UntranslatableError
 from promptstore.interchange.templates.curly import tokenize
 from promptstore.interchange.templates.flat import choose_kind, read_kernel, write_flat
@@ -41,7 +41,7 @@ def read_kernel_yaml(value: Mapping[str, Any], name: str) -> list[Imported]:
         raise ImportRefusedError(reason="semantic-kernel: it has no template")
     draft = Draft(name, FORMAT)
     draft.describe(value.get("description"))
-    for one in value.get("input_variables") or []:
+    for one in as_list(value.get("input_variables")):
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             _declare(draft, one)
     draft.config = {key: value[key] for key in CONFIG if value.get(key) is not None}

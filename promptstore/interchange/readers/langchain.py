@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import Draft, Imported, rest_of, single
+from promptstore.interchange.imported import Draft, Imported, as_dict, as_list, rest_of, single
 from promptstore.interchange.readers.chat import translated
 from promptstore.interchange.templates.common import UntranslatableError
 from promptstore.interchange.templates.flat import choose_kind, read_f_string, write_flat
@@ -63,7 +63,7 @@ def read_langsmith(value: Mapping[str, Any], name: str) -> list[Imported]:
     if kind == "PromptTemplate":
         found = [(None, inner.get("template"), str(inner.get("template_format", "f-string")))]
     elif kind in _CHAT:
-        found = [_message(draft, one) for one in inner.get("messages") or []]
+        found = [_message(draft, one) for one in as_list(inner.get("messages"))]
     else:
         raise ImportRefusedError(reason=f"langsmith: a {kind} is no prompt")
     _declare(draft, inner)
@@ -82,25 +82,25 @@ def _object(value: Any) -> tuple[str, Mapping[str, Any]]:
     """Return the class and the arguments of a serialised object, which is never made."""
     if not isinstance(value, Mapping) or value.get("type") != "constructor":
         raise ImportRefusedError(reason="langsmith: an object that only its program can load")
-    names = value.get("id") or [""]
+    names = as_list(value.get("id")) or [""]
     inner = value.get("kwargs")
     return str(names[-1]), inner if isinstance(inner, Mapping) else {}
 
 
 def _sequence(draft: Draft, inner: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Take a prompt with the model behind it."""
-    steps = [inner.get("first"), *(inner.get("middle") or []), inner.get("last")]
+    steps = [inner.get("first"), *as_list(inner.get("middle")), inner.get("last")]
     kind, prompt = _object(steps[0])
     for step in steps[1:]:
         if not isinstance(step, Mapping):
             continue
-        bound = step.get("kwargs") or {}
-        model = bound.get("bound", step) if isinstance(bound, Mapping) else step
+        bound = as_dict(step.get("kwargs"))
+        model = bound.get("bound", step)
         plain = _plain(model.get("kwargs") if isinstance(model, Mapping) else {})
         more = _plain(bound.get("kwargs")) if "bound" in bound else {}
         draft.config |= {**plain, **more}
         draft.losses.append(
-            f"{(step.get('id') or ['a step'])[-1]} becomes config; it is not called"
+            f"{(as_list(step.get('id')) or ['a step'])[-1]} becomes config; it is not called"
         )
     return kind, prompt
 
@@ -151,7 +151,7 @@ def _declare(draft: Draft, value: Mapping[str, Any]) -> None:
     """Declare the variables, where the source says anything of them but their names."""
     partial = value.get("partial_variables")
     if isinstance(partial, Mapping) and partial:
-        for name in value.get("input_variables") or []:
+        for name in as_list(value.get("input_variables")):
             draft.variables.setdefault(str(name), {})
         for name, given in partial.items():
             if _is_object(given):

@@ -15,6 +15,8 @@ from promptstore.interchange.imported import (
     Imported,
     ImportedVersion,
     Refused,
+    as_dict,
+    as_list,
     rest_of,
     short_key,
     spell_name,
@@ -124,7 +126,7 @@ def _version(draft: Draft, prompt: Any, record: Record) -> ImportedVersion:
 
 
 def _labels(record: Record) -> list[str]:
-    found = record.get("labels", record.get("aliases")) or []
+    found = as_list(record.get("labels", record.get("aliases")))
     names = [one.get("name") if isinstance(one, dict) else one for one in found]
     return [name for name in names if isinstance(name, str)]
 
@@ -220,14 +222,14 @@ def _openai(draft: Draft, record: Record) -> None:
     given: Any = next((body[k] for k in ("messages", "input") if body.get(k)), [])
     if isinstance(given, str):
         given = [{"role": "user", "content": given}]
-    add_messages(draft, [_openai_message(one) for one in given])
+    add_messages(draft, [_openai_message(one) for one in as_list(given)])
     variables = body.get("variables")
     if isinstance(variables, list):
         variables = {
             str(v.get("name") if isinstance(v, dict) else v): v if isinstance(v, dict) else {}
             for v in variables
         }
-    for key, one in (variables or {}).items():
+    for key, one in as_dict(variables).items():
         default = one.get("default") if isinstance(one, dict) else one
         draft.variables[key] = {} if default in (None, "") else {"default": default}
     taken = ("id", "object", "name", "version", "prompt", "instructions", "messages", "input",

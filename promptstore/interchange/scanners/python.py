@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import keyword
-import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TypeAlias
 
 from promptstore.interchange.scanners.common import (
     KEYWORDS,
@@ -15,11 +13,11 @@ from promptstore.interchange.scanners.common import (
     Found,
     looks_like_prose,
     prompt_object,
+    variable_name,
 )
 from promptstore.model.messages import ROLES
 
-_SIMPLE_NAME: Final = re.compile(r"[A-Za-z]\w*")
-_Pieces = tuple[str, ...]
+_Pieces: TypeAlias = tuple[str, ...]
 
 
 def scan_python(text: str, path: str) -> list[Found]:
@@ -129,7 +127,7 @@ class _Scanner(ast.NodeVisitor):
             values |= read[1]
             self._taken.add(id(content))
         spoken = "".join("".join(pieces[::2]) for _, pieces in messages)
-        if not messages or not looks_like_prose(spoken):
+        if not messages or not looks_like_prose(spoken, is_message=True):
             return
         note = (
             f"{left_out} items of the list are made at run time: add them as inserts"
@@ -183,7 +181,7 @@ def _read(node: ast.expr, *, whole: bool = False) -> tuple[_Pieces, dict[str, st
         if kind == "text":
             pieces[-1] += text
         elif kind == "value":
-            name = _name_of(text, values)
+            name = variable_name(text, values)
             values[name] = text
             pieces += [name, ""]
         else:
@@ -208,16 +206,3 @@ def _parts(node: ast.expr, *, whole: bool) -> Iterator[tuple[str, str]]:
         yield "value", ast.unparse(node)
     else:
         yield "other", ""
-
-
-def _name_of(code: str, taken: dict[str, str]) -> str:
-    """Return a name for a variable, from the code that gives its value."""
-    words = [
-        word for word in _SIMPLE_NAME.findall(code)
-        if not keyword.iskeyword(word) and word not in ("self", "str", "format")
-    ]  # fmt: skip
-    base = words[-1].lower() if words else "value"
-    name, number = base, 2
-    while taken.get(name, code) != code:
-        name, number = f"{base}_{number}", number + 1
-    return name

@@ -16,6 +16,8 @@ from promptstore.interchange.scanners.common import (
     Found,
     looks_like_prose,
     prompt_object,
+    snake_case,
+    variable_name,
 )
 from promptstore.model.messages import ROLES
 
@@ -32,7 +34,6 @@ _ESCAPE: Final = re.compile(
 )
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0",
                   "\n": ""}  # fmt: skip
-_WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _CONTINUES: Final = re.compile(r"\s*[+.?(\[]")
 _LOOK_BACK: Final = 200
 
@@ -58,26 +59,23 @@ def scan_typescript(text: str, path: str) -> list[Found]:
         if PROMPT_ID.fullmatch(whole):
             found.append(prompt_object(path, line, whole, "typescript"))
             continue
-        if not looks_like_prose(whole) or _CONTINUES.match(text, string.end):
-            continue
         before = text[max(0, string.start - _LOOK_BACK) : string.start]
         role, constant, key = _ROLE.search(before), _CONSTANT.search(before), _KEY.search(before)
+        is_prose = looks_like_prose(whole, is_message=role is not None)
+        if not is_prose or _CONTINUES.match(text, string.end):
+            continue
         if role and role[1] in ROLES:
             says: tuple[str, str | None] | None = (role[1], role[1])
-        elif constant and NAMED.search(_snake(constant[1])):
-            says = (_snake(constant[1]), None)
+        elif constant and NAMED.search(snake_case(constant[1])):
+            says = (snake_case(constant[1]), None)
         elif key and key[1] in KEYWORDS:
-            says = (_snake(key[1]), KEYWORDS[key[1]])
+            says = (snake_case(key[1]), KEYWORDS[key[1]])
         else:
             says = None
         if says:
             messages = ((says[1], string.pieces),)
             found.append(Found(path, line, says[0], "typescript", messages, string.values))
     return found
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _strings(text: str) -> list[_String]:
@@ -115,7 +113,7 @@ def _template(text: str, start: int) -> _String | None:
             if end is None:
                 return None
             code = text[place + 2 : end].strip()
-            name = _name_of(code, values)
+            name = variable_name(code, values)
             values[name] = code
             pieces += [name, ""]
             place = end + 1
@@ -154,12 +152,3 @@ def _unescaped(text: str) -> str:
         return _SIMPLE.get(escape, escape)
 
     return _ESCAPE.sub(plain, text)
-
-
-def _name_of(code: str, taken: dict[str, str]) -> str:
-    words = [word for word in _WORD.findall(code) if word not in ("this", "await", "String")]
-    base = _snake(words[-1]) if words else "value"
-    name, number = base, 2
-    while taken.get(name, code) != code:
-        name, number = f"{base}_{number}", number + 1
-    return name

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from promptstore.interchange.templates.common import UntranslatableError
 
 _TAG: Final = re.compile(
-    r"\\\{\{.*?\}\}|\{\{~?!--.*?--~?\}\}|\{\{\{(?P<raw>.*?)\}\}\}|\{\{(?P<plain>.*?)\}\}", re.DOTALL
+    r"(?<!\\)\\\{\{.*?\}\}|\{\{~?!--.*?--~?\}\}|\{\{\{(?P<raw>.*?)\}\}\}|\{\{(?P<plain>.*?)\}\}",
+    re.DOTALL,
 )
 _BEFORE: Final = re.compile(r"(?:^|\n)[ \t]*\Z")
 _AFTER: Final = re.compile(r"[ \t]*(?:\n|\Z)")
@@ -45,6 +46,9 @@ def tokenize(text: str) -> list[Token]:
             pending += before + found[0][1:]
             end, strip_next = found.end(), False
             continue
+        if before.endswith("\\\\"):
+            # Two backslashes are one, and the tag counts.
+            before = before[:-1]
         inner = found["raw"] if found["raw"] is not None else found["plain"]
         token, strips = _read(inner if inner is not None else "!", found[0])
         if strips[0]:

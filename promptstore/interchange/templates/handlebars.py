@@ -9,7 +9,7 @@ from typing import Final
 from promptstore.interchange.templates.common import UntranslatableError, literal
 from promptstore.interchange.templates.curly import Token
 
-_PATH: Final = re.compile(r"(?:\.\./)*(?:this|\.|[A-Za-z_]\w*)(?:[./][A-Za-z_]\w*|[./]\[?\d+\]?)*")
+_PATH: Final = re.compile(r"(?:\.\./)*(?:this|\.|[A-Za-z_]\w*)(?:[./](?:\w+|\[\w+\]))*")
 _DATA: Final = {
     "@index": "loop.index0", "@first": "loop.first", "@last": "loop.last", "@length": "loop.length",
 }  # fmt: skip
@@ -22,13 +22,11 @@ class _Scope:
 
     Attributes:
         path: What ``this`` is in Jinja2; empty at the top.
-        key: The variable of the key, in a loop over an object.
         is_loop: Whether ``@index`` and the like mean this scope.
     """
 
-    def __init__(self, path: str, *, key: str = "", is_loop: bool = False) -> None:
+    def __init__(self, path: str, *, is_loop: bool = False) -> None:
         self.path = path
-        self.key = key
         self.is_loop = is_loop
 
 
@@ -71,9 +69,8 @@ class Translator:
         if token.kind == "value":
             return f"{{{{ {self._value(words)} }}}}"
         if token.kind == "inverse":
-            words = ["unless", *words]
-            self._open.append(words[1])
-            return f"{{%+ if {self._condition(words)} +%}}"
+            # It holds for false and for what is missing, but not for an empty string.
+            raise UntranslatableError(f"handlebars: {{{{^{token.text}}}}}")
         return self._block(words)
 
     def _block(self, words: list[str]) -> str:
@@ -81,21 +78,20 @@ class Translator:
         if name in ("if", "unless", "ifEquals", "unlessEquals"):
             self._open.append(name)
             return f"{{%+ if {self._condition(words)} +%}}"
-        if name == "each" and len(words) in (2, 5):
-            return self._each(words)
+        if "as" in words:
+            raise UntranslatableError(f"handlebars: block parameters ({' '.join(words)})")
+        if name == "each" and len(words) == 2:
+            return self._each(words[1])
         if name == "with" and len(words) == 2:
             self._open.append(name)
             self._scopes.append(_Scope(self._path(words[1])))
             return f"{{%+ if {self._scopes[-1].path} +%}}"
         raise UntranslatableError(f"handlebars: the block {{{{#{name}}}}}")
 
-    def _each(self, words: list[str]) -> str:
-        over = self._path(words[1])
+    def _each(self, word: str) -> str:
+        over = self._path(word)
         self._loops += 1
         item = f"item{self._loops}"
-        if len(words) == 5:  # each items as |item|
-            item = words[3].strip("|")
-            raise UntranslatableError(f"handlebars: block parameters (as |{item}|)")
         self._open.append("each")
         self._scopes.append(_Scope(item, is_loop=True))
         return f"{{%+ for {item} in {over} +%}}"

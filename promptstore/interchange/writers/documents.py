@@ -10,6 +10,7 @@ from promptstore.errors import ExportRefusedError
 from promptstore.interchange.readers.dotprompt import CONFIG as DOTPROMPT_CONFIG
 from promptstore.interchange.readers.prompty import CONFIG as PROMPTY_CONFIG
 from promptstore.interchange.readers.prompty import ROLE_LINE
+from promptstore.interchange.templates.curly import tokenize
 from promptstore.interchange.writers.handlebars import escape_handlebars, to_handlebars
 from promptstore.interchange.writers.texts import (
     Exported,
@@ -54,14 +55,17 @@ def write_dotprompt(prompt: Prompt, name: str, _labels: Sequence[str]) -> Export
         front["metadata"] = metadata
 
     def translate(text: str) -> str:
-        if prompt.template == "none":
-            return escape_handlebars(text)
-        if prompt.template == "simple":
-            pieces = split_simple(text)
-            return "".join(
-                f"{{{{{p}}}}}" if i % 2 else escape_handlebars(p) for i, p in enumerate(pieces)
-            )
-        return to_handlebars(text, refuse)
+        if prompt.template == "jinja2":
+            return to_handlebars(text, refuse)
+        pieces = split_simple(text) if prompt.template == "simple" else [text]
+        written = "".join(
+            f"{{{{{piece}}}}}" if number % 2
+            # What comes behind the last piece is a marker, or the end of the file.
+            else escape_handlebars(piece, before_tag=True)
+            for number, piece in enumerate(pieces)
+        )  # fmt: skip
+        _refuse_stray_braces(pieces, written, refuse)
+        return written
 
     if prompt.prompt is not None:
         if not name.rpartition("/")[2].startswith("_"):
@@ -70,7 +74,22 @@ def write_dotprompt(prompt: Prompt, name: str, _labels: Sequence[str]) -> Export
     else:
         body = "".join(_dotprompt_item(item, translate, refuse, losses)
                        for item in prompt.messages or ())  # fmt: skip
+    if body.endswith("\\\\"):
+        # No tag follows the last backslash.
+        body = body[:-1]
     return Exported(f"{name}.prompt", front_matter(front) + body, tuple(losses.found))
+
+
+def _refuse_stray_braces(
+    pieces: Sequence[str], written: str, refuse: Callable[[str], ExportRefusedError]
+) -> None:
+    """Refuse literal braces that run into a tag, which Handlebars has no way to say."""
+    tokens = tokenize(written + "{{end}}")[:-1]
+    found = [token.text for token in tokens if token.kind in ("text", "value")]
+    if "".join(found) != "".join(pieces) or [t.kind for t in tokens].count("value") != (
+        len(pieces) // 2
+    ):
+        raise refuse("literal braces stand before a variable or a message")
 
 
 def _inputs(prompt: Prompt, schema: Any, losses: Losses) -> dict[str, Any]:

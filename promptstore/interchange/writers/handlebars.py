@@ -13,13 +13,25 @@ _STRING: Final = re.compile(r"""(["'])([^"'\\]*)\1""")
 _LOOP: Final = {
     "loop.index0": "@index", "loop.first": "@first", "loop.last": "@last", "loop.length": "@length",
 }  # fmt: skip
-_BRACES: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_BRACES: Final = re.compile(r"(\\*)(\{\{.*?\}\})", re.DOTALL)
 _FOR: Final = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(\S+)")
 
 
-def escape_handlebars(text: str) -> str:
-    """Return literal text as a template of Handlebars."""
-    return _BRACES.sub(lambda found: "\\" + found[0], text)
+def escape_handlebars(text: str, *, before_tag: bool = False) -> str:
+    """Return literal text as a template of Handlebars.
+
+    Args:
+        text: The text.
+        before_tag: Whether a tag follows it, so that a backslash at its end has to be two.
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        # A backslash would be read with the one that is put there; a comment stands between.
+        before = f"{found[1]}\\{{{{! }}}}" if found[1] else ""
+        return f"{before}\\{found[2]}"
+
+    escaped = _BRACES.sub(escape, text)
+    return f"{escaped}\\" if before_tag and escaped.endswith("\\") else escaped
 
 
 def to_handlebars(text: str, refuse: Callable[[str], Exception]) -> str:
@@ -44,7 +56,7 @@ class _Translator:
     def translate(self, text: str) -> str:
         written, end = "", 0
         for found in TAG.finditer(text):
-            written += escape_handlebars(text[end : found.start()])
+            written += escape_handlebars(text[end : found.start()], before_tag=True)
             end = found.end()
             tag = found[0]
             if "-" in (tag[2], tag[-3]):
@@ -60,7 +72,7 @@ class _Translator:
             if text.startswith("\n", end) or end == len(text):
                 # Alone on its line it would take the line along, which it does not here.
                 written += "{{! }}" if self._is_alone(text, found) else ""
-        return written + escape_handlebars(text[end:])
+        return written + escape_handlebars(text[end:], before_tag=True)
 
     def _is_alone(self, text: str, found: re.Match[str]) -> bool:
         return not text[text.rfind("\n", 0, found.start()) + 1 : found.start()].strip()

@@ -17,6 +17,7 @@ from promptstore.template import Source as Template
 from promptstore.template import find_includes, is_variable_name, split_simple
 
 TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", re.DOTALL)
+_RAW: Final = re.compile(r"\{%[-+]?\s*raw\b")
 _LINE_START: Final = re.compile(r"(?:\A|\n)([ \t]*)\Z")
 
 
@@ -127,6 +128,8 @@ def to_plain_jinja(prompt: Prompt, text: str, losses: Losses) -> str:
         losses.tell("what it includes is put in its place")
         whole = zip(_strings(flat.value), texts(prompt), strict=True)
         return next(found for found, (_, one) in whole if one == text)
+    if _RAW.search(text):
+        raise ExportRefusedError(name=name, format=losses.format, reason="it has a raw block")
     return untrimmed(text)
 
 

@@ -1,0 +1,218 @@
+"""Writing what was imported: commits, labels, and nothing the second time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptstore.errors import InvalidArgumentError
+from promptstore.store.store import PromptStore
+from tests.cli.conftest import Run
+from tests.cli.test_commands import fails_with, out
+from tests.gitrepo import GitRepo
+from tests.writing.conftest import assert_tidy
+
+CASES = Path(__file__).parent.parent / "data" / "import"
+
+VERSIONS: list[dict[str, Any]] = [
+    {"name": "support/greet", "version": 2, "type": "text", "prompt": "Hello {{name}}",
+     "config": {"model": "m"}, "labels": ["production", "latest"], "tags": ["a"],
+     "commitMessage": "Kinder", "createdAt": "2024-05-02T10:00:00.000Z",
+     "createdBy": "ann@example.com"},
+    {"name": "support/greet", "version": 1, "type": "text", "prompt": "Hi {{name}}",
+     "config": {}, "labels": ["staging"], "tags": [], "commitMessage": None,
+     "createdAt": "2024-05-01T10:00:00.000Z", "createdBy": "API"},
+]  # fmt: skip
+THIRD = {**VERSIONS[0], "version": 3, "prompt": "Dear {{name}}", "labels": ["production"],
+         "commitMessage": "Politer"}  # fmt: skip
+
+
+def write_versions(sources: Path, *more: dict[str, Any]) -> str:
+    first = [{**VERSIONS[0], "labels": []} if more else VERSIONS[0], VERSIONS[1]]
+    path = sources / "export.json"
+    path.write_text(json.dumps([*more, *first]))
+    return str(path)
+
+
+def rows(run: Run, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(out(run("import", "--json", *arguments)))
+    return found
+
+
+class TestVersions:
+    def test_they_become_commits_and_labels(self, run: Run, repo: GitRepo, sources: Path) -> None:
+        assert run("import", write_versions(sources)).exit_code == 0
+        log = repo.git("log", "--reverse", "--date=iso-strict", "--format=%an|%ae|%ad|%s|%b")
+        assert log.replace("\n\n", "\n").splitlines() == [
+            "Ada Example|ada@example.com|2024-05-01T10:00:00+00:00|"
+            "Import support/greet from langfuse|Imported: support/greet langfuse 1",
+            "ann|ann@example.com|2024-05-02T10:00:00+00:00|Kinder|"
+            "Imported: support/greet langfuse 2",
+        ]
+        # The committer is whoever imports, now.
+        assert repo.git("log", "-1", "--format=%cn") == "Ada Example"
+        assert repo.git("log", "-1", "--format=%ct") > "1714643999"
+        store = PromptStore.open(repo.path)
+        assert store.get("support/greet", label="production").prompt == "Hello {{name}}"
+        assert store.get("support/greet", label="staging").prompt == "Hi {{name}}"
+        assert store.get("support/greet").template == "simple"
+        assert_tidy(repo)
+
+    def test_a_second_import_changes_nothing(self, run: Run, repo: GitRepo, sources: Path) -> None:
+        path = write_versions(sources)
+        run("import", path)
+        before = repo.git("for-each-ref")
+        assert [row["result"] for row in rows(run, path)] == ["unchanged"]
+        assert repo.git("for-each-ref") == before
+
+    def test_a_later_import_brings_the_new_ones(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        run("import", write_versions(sources))
+        [row] = rows(run, write_versions(sources, THIRD))
+        assert (row["result"], row["versions"]) == ("imported", 1)
+        store = PromptStore.open(repo.path)
+        assert [version.subject for version in store.history("support/greet")] == [
+            "Politer", "Kinder", "Import support/greet from langfuse",
+        ]  # fmt: skip
+        assert store.get("support/greet", label="production").version == 3
+
+    def test_a_version_that_changes_nothing_has_the_label_of_the_one_before(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        same = {**VERSIONS[0], "version": 3, "labels": ["production"]}
+        path = write_versions(sources, same)
+        run("import", path)
+        store = PromptStore.open(repo.path)
+        assert len(store.history("support/greet")) == 2
+        assert store.get("support/greet", label="production").version == 2
+        assert [row["result"] for row in rows(run, path)] == ["unchanged"]
+
+    def test_a_label_that_points_at_a_version_of_ours_stays(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        path = write_versions(sources)
+        run("import", path)
+        store = PromptStore.open(repo.path)
+        store.save("support/greet", "Ours")
+        store.set_label("support/greet", "production")
+        run("import", path)
+        assert PromptStore.open(repo.path).get("support/greet", label="production").version == 3
+
+    def test_an_edit_made_here_is_not_imported_over(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        run("import", write_versions(sources))
+        store = PromptStore.open(repo.path)
+        store.save("support/greet", "Ours")
+        path = write_versions(sources, THIRD)
+        result = run("import", "--json", path)
+        [row] = json.loads(result.stdout)
+        assert row["result"] == "refused"
+        assert "--replace" in row["reason"]
+        assert result.exit_code == 1
+        assert PromptStore.open(repo.path).get("support/greet").prompt == "Ours"
+        assert rows(run, "--replace", path)[0]["result"] == "imported"
+        assert PromptStore.open(repo.path).get("support/greet").prompt == "Dear {{name}}"
+
+    def test_a_broken_file_here_is_left_alone(self, run: Run, repo: GitRepo, sources: Path) -> None:
+        repo.commit({"prompts/support/greet.yaml": "promt: x\n"})
+        [row] = json.loads(run("import", "--json", write_versions(sources)).stdout)
+        assert row["result"] == "refused"
+        assert row["reason"].startswith("the prompt here is broken: ")
+
+
+class TestFolder:
+    def test_all_cases_come_in_as_one_commit_and_pass_the_check(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        left_out = shutil.ignore_patterns("*.expected.yaml", "*.refused.txt", "rendered.json")
+        shutil.copytree(CASES, sources / "all", ignore=left_out)
+        found = rows(run, str(sources / "all"))
+        assert repo.git("rev-list", "--count", "HEAD") == "1"
+        by_name = {row["name"]: row for row in found}
+        assert by_name["dotprompt/roles"]["losses"] == []
+        assert run("check").exit_code == 0
+
+    def test_a_dry_run_writes_nothing(self, run: Run, repo: GitRepo) -> None:
+        result = run("import", "--dry-run", str(CASES / "ghmodels"))
+        assert "with a loss\tempty-message\tgithub\t" in result.stdout
+        assert "refused\t\t\tnot-yaml.prompt.yml\tnot YAML: the whole file is a template" in (
+            result.stdout
+        )
+        assert "nothing was written" in result.stdout
+        assert repo.git("for-each-ref") == ""
+
+    def test_strict_writes_nothing_and_fails_on_a_loss(self, run: Run, repo: GitRepo) -> None:
+        result = run("import", "--strict", str(CASES / "ghmodels" / "empty-message.prompt.yml"))
+        assert result.exit_code == 1
+        assert repo.git("for-each-ref") == ""
+        whole = run("import", "--strict", str(CASES / "ghmodels" / "plain.prompt.yml"))
+        assert whole.exit_code == 0
+        assert repo.git("rev-list", "--count", "HEAD") == "1"
+
+    def test_names_that_would_be_the_same_get_numbers(self, run: Run, sources: Path) -> None:
+        for name in ("a b.prompt", "a-b.prompt", "A-B.prompt.yml"):
+            text = "messages: [{role: user, content: hi}]" if name.endswith("yml") else "hi"
+            (sources / name).write_text(text)
+        names = [row["name"] for row in rows(run, str(sources))]
+        assert names == ["A-B", "a-b-2", "a-b-3"]
+
+    def test_a_prefix_and_spaces_at_line_ends(self, run: Run, repo: GitRepo, sources: Path) -> None:
+        (sources / "x.md").write_text("one  \ntwo\t\n")
+        run("import", "--prefix", "old", "--strip-trailing-spaces", str(sources))
+        assert PromptStore.open(repo.path).get("old/x").prompt == "one\ntwo\n"
+        assert (
+            rows(run, "--prefix", "old", "--strip-trailing-spaces", str(sources))[0]["result"]
+            == "unchanged"
+        )
+
+    def test_what_every_repository_has_is_passed_over(self, run: Run, sources: Path) -> None:
+        for name in ("README.md", "LICENSE.txt", "package.json", ".hidden.md", "ours.yaml"):
+            (sources / name).write_text('{"template": "simple", "prompt": "x"}')
+        (sources / "node_modules").mkdir()
+        (sources / "node_modules" / "x.prompt").write_text("hi")
+        assert rows(run, str(sources)) == []
+
+    def test_a_partial_that_is_nowhere_keeps_its_prompt_out(
+        self, run: Run, repo: GitRepo, sources: Path
+    ) -> None:
+        (sources / "p.prompt").write_text("Hi {{>tone}}")
+        [row] = json.loads(run("import", "--json", str(sources)).stdout)
+        assert row["reason"] == "it includes _tone, which is neither here nor imported"
+        (sources / "_tone.prompt").write_text("kind {{name}}")
+        assert [row["result"] for row in rows(run, str(sources))] == ["imported", "imported"]
+        prompt = PromptStore.open(repo.path).get("p")
+        assert prompt.render(name="N").messages == [{"role": "user", "content": "Hi kind N"}]
+
+    def test_a_loud_line_for_what_is_not_translated(self, run: Run, repo: GitRepo) -> None:
+        result = run("import", str(CASES / "dotprompt" / "state.prompt"))
+        assert "warning: state: NOT TRANSLATED" in result.stderr
+        assert PromptStore.open(repo.path).get("state").template == "none"
+
+    def test_errors(self, run: Run, sources: Path) -> None:
+        fails_with(run("import", str(sources / "none")), "there is no such file or folder")
+        (sources / "x.yaml").write_text("a: 1")
+        fails_with(run("import", "--from", "nope", str(sources)), "there is no format 'nope'")
+        result = run("import", str(sources / "x.yaml"))
+        assert "its format is not recognised" in result.stdout
+        assert result.exit_code == 1
+
+
+def test_a_time_of_a_commit_needs_a_zone(store: PromptStore) -> None:
+    from datetime import datetime
+
+    naive = datetime(2024, 1, 1)
+    with pytest.raises(InvalidArgumentError, match="has no time zone"):
+        store.save("x", "Hi", authored_at=naive)
+
+
+def test_the_time_of_a_commit_keeps_its_zone(store: PromptStore, repo: GitRepo) -> None:
+    from datetime import datetime
+
+    store.save("x", "Hi", authored_at=datetime.fromisoformat("2024-01-02T03:04:05-03:30"))
+    assert repo.git("log", "-1", "--format=%aI") == "2024-01-02T03:04:05-03:30"
