@@ -46,7 +46,7 @@ def main() -> None:
         engine = Engine(str(Path(folder) / "logs"))
         written = min(count, ENTRIES)
         fill(engine, written, now)
-        multiply(engine, count // written - 1)
+        multiply(engine, count // written - 1, now)
         ask(engine, now)
         engine.close()
 
@@ -71,14 +71,21 @@ def fill(engine: Engine, count: int, now: datetime) -> None:
     print(f"  writing  {count / writing:>10,.0f}, counts of keys included")
 
 
-def multiply(engine: Engine, times: int) -> None:
-    """Write the entries so often again, within the engine; the views count their keys as always."""
+def multiply(engine: Engine, times: int, now: datetime) -> None:
+    """Write the entries so often again, within the engine; the views count their keys as always.
+
+    Each copy is moved by another part of the day, so that keys, services and times mix anew.
+    """
+    day = 86_400 * 10**6
+    start = int(now.timestamp() * 1e6) - day
     columns = ", ".join(name for name in Row._fields if name not in ("id", "time"))
     for number in range(times):
         engine.ask(
             f"""INSERT INTO entries (id, time, {columns})
-            SELECT generateUUIDv4(), time + toIntervalMillisecond({number} + 1), {columns}
-            FROM entries ORDER BY id LIMIT {ENTRIES} SETTINGS max_execution_time = 600""",
+            SELECT generateUUIDv4(), fromUnixTimestamp64Micro({start} +
+                (toUnixTimestamp64Micro(time) - {start} + {(number + 1) * day // (times + 1)})
+                % {day}, 'UTC'), {columns}
+            FROM entries LIMIT {ENTRIES} SETTINGS max_execution_time = 600""",
             {},
         )
     (row,) = engine.ask("SELECT count() AS n FROM entries", {})
