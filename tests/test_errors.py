@@ -31,6 +31,7 @@ from promptstore.errors import (
     PromptFileError,
     PromptNotFoundError,
     PromptStoreError,
+    ProviderError,
     ReadOnlyError,
     RemoteAnswerError,
     RemoteConflictError,
@@ -201,6 +202,7 @@ SAMPLES = [
     ),
     (
         ImportRefusedError(reason="not YAML", source="a.prompt"),
+        ProviderError(provider="Gemini's API", path="config.user", reason="has no `user`"),
         ValueError,
         "a.prompt: not YAML. Nothing of it was imported; bring it over by hand.",
     ),
