@@ -202,9 +202,13 @@ SAMPLES = [
     ),
     (
         ImportRefusedError(reason="not YAML", source="a.prompt"),
-        ProviderError(provider="Gemini's API", path="config.user", reason="has no `user`"),
         ValueError,
         "a.prompt: not YAML. Nothing of it was imported; bring it over by hand.",
+    ),
+    (
+        ProviderError(provider="Gemini's API", path="config.user", reason="has no `user`"),
+        ValueError,
+        "config.user: Gemini's API has no `user`.",
     ),
     (
         ExportRefusedError(name="greet", format="github", reason="it has logic"),
