@@ -181,8 +181,9 @@ class StoreMachine(RuleBasedStateMachine):
     def commit_with_git(self, name: str, text: str, comment: str) -> None:
         first = f"{comment}\n" if comment else ""
         data = first + dumps(Prompt(prompt=text))
+        before = self.on_disk(name)
         self.repo.commit({f"prompts/{name}.yaml": data}, "By hand")
-        self.model.put(name, File(text, comment))
+        self.put_if_changed(name, File(text, comment), before)
 
     @rule(name=NAMES)
     def remove_with_git(self, name: str) -> None:
@@ -202,11 +203,22 @@ class StoreMachine(RuleBasedStateMachine):
         name, text = ours
         if name not in theirs:
             self.save(name, text)
+        files = {name: self.on_disk(name) for name in theirs}
         self.repo.git("merge", "--quiet", "--no-ff", "--no-edit", "side")
         self.repo.git("branch", "--quiet", "-D", "side")
         for name, text in theirs.items():
             before = self.model.file(name)
-            self.model.put(name, File(text, before.comment if before else ""))
+            file = File(text, before.comment if before else "")
+            self.put_if_changed(name, file, files[name])
+
+    def on_disk(self, name: str) -> bytes | None:
+        path = self.repo.path / f"prompts/{name}.yaml"
+        return path.read_bytes() if path.exists() else None
+
+    def put_if_changed(self, name: str, file: File, before: bytes | None) -> None:
+        """Make a new version where git sees one: the same text may be laid out otherwise."""
+        if self.on_disk(name) != before:
+            self.model.versions.setdefault(name, []).append(file)
 
     @rule()
     def reopen(self) -> None:

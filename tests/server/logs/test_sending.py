@@ -320,6 +320,7 @@ def test_a_writer_that_dies_answers_who_waits(gate: threading.Event) -> None:
         writer.submit(rows(1)).result(30)
     with pytest.raises(LogStoreBusyError):
         writer.submit(rows(1))
+    writer.close()
 
 
 def test_a_full_queue_and_a_failure_ask_to_come_again(
