@@ -54,7 +54,7 @@ def walk(action: Callable[[], object]) -> list[str]:
         elif event == "call" and not depth:
             files.add(code.co_filename)
 
-    # What the end of an older store does, when Python finds that it is no more, is not the action's.
+    # What older stores still write when Python finds that they are no more is not of the action.
     gc.collect()
     gc.disable()
     threading.setprofile(profile)
