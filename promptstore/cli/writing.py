@@ -34,8 +34,8 @@ from promptstore.history.sources import File
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
-from promptstore.model.names import SUFFIX, check_name
 from promptstore.model.prompt import Prompt
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.store.edits import Edit
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
