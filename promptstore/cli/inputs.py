@@ -57,7 +57,7 @@ def read_values(
 
 
 def read_value(name: str, text: str, variable: Variable) -> Any:
-    """Read one value as its variable's type asks: a text as it is, anything else as JSON."""
+    """Read one value as its variable's type asks: a string as it is, anything else as JSON."""
     if variable.type == "string":
         return text
     try:

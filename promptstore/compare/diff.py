@@ -15,7 +15,7 @@ from promptstore.model.prompt import Prompt
 
 @dataclass(frozen=True, slots=True)
 class TextChange:
-    """A text that differs.
+    """One content that differs.
 
     Attributes:
         title: What it is, for example ``message 1 (system)``.
