@@ -1,48 +1,24 @@
-"""A change that is not committed yet: the problems it brings, and a branch to propose it on."""
+"""A change that is not committed yet, and the problems that it brings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
+from typing import TYPE_CHECKING
 
-from promptstore.errors import ConflictError
-from promptstore.git.locks import Deadline
 from promptstore.git.reading import blob_id
-from promptstore.git.refs import start_branch
 from promptstore.history.sources import File
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.lint.settings import Settings, checked_codes, read_settings
 from promptstore.model.names import SUFFIX, check_name
-from promptstore.model.prompt import Prompt
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
-from promptstore.store.writing import Attribution
 
 if TYPE_CHECKING:
     from promptstore.posthog.sync.codec import SyncRules
-
-PROPOSALS: Final = "propose/"
-"""What the name of a branch with a proposed change begins with."""
-
-_LOCK_SECONDS: Final = 10.0
-
-
-class Proposal(NamedTuple):
-    """A change on a branch of its own.
-
-    Attributes:
-        branch: The branch's name.
-        base: The commit that the branch began at.
-        prompt: The prompt as of the branch.
-    """
-
-    branch: str
-    base: str
-    prompt: Prompt
 
 
 def settings_of(
@@ -117,58 +93,6 @@ def new_problems(
     before = check(LintContext(base, settings, context.only))
     known = {_without_place(finding) for finding in before}
     return [finding for finding in found if _without_place(finding) not in known]
-
-
-def propose(
-    store: PromptStore,
-    name: str,
-    data: bytes,
-    *,
-    branch: str | None = None,
-    expected_version: int | None = None,
-    **attribution: Unpack[Attribution],
-) -> Proposal:
-    """Commit the file of a prompt on a branch of its own, which begins where the store is now.
-
-    To propose the same file again gives the same branch, and makes no commit.
-
-    Args:
-        store: The store, whose own branch stays as it is.
-        name: The prompt's name; it may be new.
-        data: The file.
-        branch: The branch, of which `PROPOSALS` is put before the name; one that is there already
-            gets another commit. None makes a name.
-        expected_version: The version that the file was made from; 0 for a prompt that is new.
-        attribution: See `Attribution`.
-
-    Raises:
-        ConflictError: The branch has no such name, or the prompt is at another version.
-        PromptStoreError: As for `PromptStore.save`.
-    """
-    check_name(name)
-    tip = store.position().tip
-    if tip is None:
-        raise ConflictError(names=[name], reason="there is no commit to begin a branch from.")
-    words = branch or f"{name.replace('/', '-')}-{blob_id(data)[:7]}"
-    title = PROPOSALS + words.removeprefix(PROPOSALS)
-    if store.repository.branch_tip(f"refs/heads/{title}") is None:
-        # What cannot be committed shall leave no branch behind.
-        store.draft({name: data})
-        _check_version(store.snapshot(), name, expected_version)
-    start_branch(store.repository, title, tip, deadline=Deadline(_LOCK_SECONDS))
-    aside = PromptStore.open(store.path, root=store.root, branch=title)
-    prompt = aside.save(name, data, expected_version=expected_version, **attribution)
-    return Proposal(title, tip, prompt)
-
-
-def _check_version(base: Snapshot, name: str, expected: int | None) -> None:
-    there = base.info(name).version if base.find(name) else 0
-    if expected is not None and there is not None and there != expected:
-        raise ConflictError(
-            names=[name],
-            reason=f"it is at version {there} by now, and version {expected} was expected. "
-            "Look at it again, then propose.",
-        )
 
 
 def _spelling(rules: SyncRules) -> Callable[[str], object]:

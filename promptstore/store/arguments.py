@@ -184,6 +184,7 @@ _WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "names": (_lists_names, "a list of names"),
     "edits": (lambda value: isinstance(value, Mapping), "a mapping of names to edits"),
     "base": (lambda value: value is None or isinstance(value, Mapping), "a Snapshot"),
+    "new_branch": (_may_be_string, _A_STRING),
     "message": (_may_be_string, _A_STRING),
     "author": (_may_be_string, "a string, as `Name <email>`"),
     "committer": (_may_be_string, "a string, as `Name <email>`"),
