@@ -68,7 +68,7 @@ class PromptStoreError(Exception):
     """The base of every error that promptstore raises on purpose."""
 
     def _sentence(self) -> str:
-        """Say what is wrong, where, and what to do next."""
+        """Return what is wrong, where, and what to do next."""
         return ", ".join(str(argument) for argument in self.args)
 
     def __str__(self) -> str:
@@ -90,10 +90,10 @@ def _did_you_mean_inside(near: Sequence[str]) -> str:
 
 
 class InvalidNameError(PromptStoreError, ValueError):
-    """A text that cannot be a prompt's name.
+    """A string that cannot be a prompt's name.
 
     Attributes:
-        name: The text that was given.
+        name: The string that was given.
         reason: What is wrong with it.
     """
 

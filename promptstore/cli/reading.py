@@ -211,7 +211,9 @@ def render(
     name: Name,
     var: Annotated[
         list[str] | None,
-        typer.Option("--var", help="A value; JSON unless a text is wanted.", metavar="NAME=VALUE"),
+        typer.Option(
+            "--var", help="A value; JSON unless a string is wanted.", metavar="NAME=VALUE"
+        ),
     ] = None,
     vars_: Annotated[
         list[str] | None,

@@ -16,7 +16,7 @@ from promptstore.model.variables import MISSING, Variable
 
 @dataclass(frozen=True, slots=True)
 class TextChange:
-    """A text that differs.
+    """One content that differs.
 
     Attributes:
         title: What it is, for example ``message 1 (system)``.

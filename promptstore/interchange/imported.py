@@ -148,7 +148,7 @@ class Draft:
     losses: list[str] = field(default_factory=list)
 
     def keep_source(self, reason: str, source: str) -> None:
-        """Keep a text that could not be translated, as it is, and say so."""
+        """Keep a string that could not be translated, as it is, and say so."""
         self.losses.append(NOT_TRANSLATED + reason)
         self.template, self.messages, self.prompt = "none", [], source
         if self.variables:

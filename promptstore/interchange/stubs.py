@@ -73,7 +73,7 @@ def _renderable(snapshot: Snapshot) -> Iterator[tuple[str, tuple[Prompt, Signatu
 
 
 def _class_names(names: Mapping[str, Any]) -> dict[str, str]:
-    """Give each prompt a class name of its own."""
+    """Return for each prompt a class name of its own."""
     classes: dict[str, str] = {}
     taken = {"Prompts", "Prompt", "PromptStore", "RenderedPrompt", "Name", "Mapping", "Any"}
     taken |= {"Literal", "NotRequired", "TypedDict"}

@@ -19,7 +19,7 @@ WALK_FILES = {
     "open and first get": 28,
     "first render with logic": 8,
     "save in a checked-out clone": 40,
-    "check of two files": 42,
+    "check of two files": 43,
     "HTTP read by name": 37,
     "sync push of one prompt": 49,
     "PATCH": 59,

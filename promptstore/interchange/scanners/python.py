@@ -170,7 +170,7 @@ def _read(node: ast.expr, *, whole: bool = False) -> tuple[_Pieces, dict[str, st
 
     Args:
         node: The expression.
-        whole: Whether a value alone, such as ``question``, is a text too.
+        whole: Whether a value alone, such as ``question``, is a string too.
 
     Returns:
         The pieces, and the code of each variable; None where it is something else.

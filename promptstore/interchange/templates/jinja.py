@@ -127,7 +127,7 @@ def split_message_tags(text: str) -> list[tuple[str, str]] | None:
 
 
 def is_balanced(text: str) -> bool:
-    """Return whether every block that begins in a text ends in it."""
+    """Return whether every block that begins in a string ends in it."""
     depth: list[str] = []
     for end, name, rest in _BLOCK.findall(text):
         if end:

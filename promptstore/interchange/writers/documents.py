@@ -145,7 +145,7 @@ def _argument(url: str, refuse: Callable[[str], ExportRefusedError]) -> str:
     if found:
         return found[1]
     if '"' in url or "{{" in url:
-        raise refuse(f"the address {url!r} is neither a text nor one variable")
+        raise refuse(f"the address {url!r} is neither a string nor one variable")
     return f'"{url}"'
 
 

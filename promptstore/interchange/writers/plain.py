@@ -1,4 +1,4 @@
-"""Formats that hold texts with ``{{name}}``: GitHub, Langfuse, promptfoo and Markdown."""
+"""Formats that hold strings with ``{{name}}``: GitHub, Langfuse, promptfoo and Markdown."""
 
 from __future__ import annotations
 
