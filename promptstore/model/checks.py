@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from promptstore.errors import VariableError
+from promptstore.errors import InvalidArgumentError, VariableError
 from promptstore.model.faults import Fault, KeyPath, named, shown
 from promptstore.model.parts import MISSING, ROLES, VARIABLE_TYPES, Variable, VariableType
 from promptstore.model.values import UnfitValueError, near_matches, plain_json
 from promptstore.template import TemplateKind, is_variable_name
 
 _MAX_NEAR: Final = 20
+
+
+_MAX_SHOWN: Final = 60
+_WRITTEN: Final = {
+    "integer": ("an integer", "3"),
+    "number": ("a number", "0.5"),
+    "boolean": ("a boolean", "true"),
+    "array": ("an array in JSON", '["a", "b"]'),
+    "object": ("an object in JSON", '{"a": 1}'),
+    "messages": ("messages in JSON", '[{"role": "user", "content": "Hi"}]'),
+}
+"""What a variable of each type takes as a text, with an example."""
 
 
 def fit(variable: Variable, value: Any) -> Any:
@@ -39,6 +52,31 @@ def fit(variable: Variable, value: Any) -> Any:
         choices = ", ".join(repr(allowed) for allowed in variable.enum)
         raise UnfitValueError(f"is {_shown(plain)}, which is none of {choices}")
     return plain
+
+
+def read_value(name: str, text: str, variable: Variable) -> Any:
+    """Return the value that a text stands for: a string as it is, anything else as JSON.
+
+    Args:
+        name: The variable's name, for the error.
+        text: What a person typed, or a client that knows only strings sent.
+        variable: The declaration.
+
+    Raises:
+        InvalidArgumentError: The text is not what a variable of this type takes.
+    """
+    if variable.type == "string":
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if variable.type == "any":
+            return text
+        kind, example = _WRITTEN[variable.type]
+        given = repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
+        raise InvalidArgumentError(
+            message=f"the variable {name!r} takes {kind}, such as {example}, not {given}"
+        ) from None
 
 
 def bind(

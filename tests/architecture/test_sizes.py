@@ -19,7 +19,7 @@ WALK_FILES = {
     "open and first get": 25,
     "first render with logic": 8,
     "save in a checked-out clone": 36,
-    "check of two files": 34,
+    "check of two files": 35,
     "HTTP read by name": 35,
     "sync push of one prompt": 44,
     "PATCH": 55,
