@@ -22,7 +22,7 @@ from promptstore.errors import (
     TemplateError,
 )
 from promptstore.model.prompt import Prompt, identified
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from promptstore.promptfile.reader import loads
 from promptstore.server.errors import ApiError, api_error
 from promptstore.server.models import ChatModel

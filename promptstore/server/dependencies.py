@@ -109,7 +109,7 @@ async def authorize(
     # PostHog knows the word in this letter case only.
     sent = key.credentials if key and key.scheme == "Bearer" else ""
     known = _token(request, state.tokens, sent)
-    project = _project(state.projects, known, project_id, token)
+    project = find_project(state.projects, known, project_id, token)
     for scope in scopes.scopes:
         if known is not None and not known.may(scope):
             raise forbidden(f"API key missing required scope '{scope}'")
@@ -203,7 +203,7 @@ def sending_project(request: Request) -> Project:
     state = request.app.state
     projects: Mapping[int, Project] = state.projects
     if state.tokens is None:
-        _check_local(request)
+        check_local(request)
         if len(projects) == 1:
             return next(iter(projects.values()))
     header = request.headers.get("authorization", "")
@@ -217,7 +217,7 @@ def sending_project(request: Request) -> Project:
 
 def _token(request: Request, tokens: TokenFile | None, key: str) -> Token | None:
     if tokens is None:
-        _check_local(request)
+        check_local(request)
         return None
     if not key:
         detail = "Authentication credentials were not provided."
@@ -231,9 +231,20 @@ def _token(request: Request, tokens: TokenFile | None, key: str) -> Token | None
     return token
 
 
-def _project(
-    projects: Mapping[int, Project], token: Token | None, segment: str, public: str
+def find_project(
+    projects: Mapping[int, Project], token: Token | None, segment: str, public: str = ""
 ) -> Project:
+    """Return the project of a request among those that its sender may see.
+
+    Args:
+        projects: The projects by number.
+        token: The token of the sender; None where nobody is asked for a key.
+        segment: The number of the project, or ``@current``.
+        public: The public token of the project, which wins over the number.
+
+    Raises:
+        ApiError: 401 for another public token, 404 for a project that is not there or not theirs.
+    """
     seen = {
         str(number): project
         for number, project in projects.items()
@@ -254,8 +265,12 @@ def _project(
     return found
 
 
-def _check_local(request: Request) -> None:
-    """Refuse what a page of another site, or a proxy, may send to this machine."""
+def check_local(request: Request) -> None:
+    """Refuse what a page of another site, or a proxy, may send to this machine.
+
+    Raises:
+        ApiError: The request does not come from this machine itself (403).
+    """
     headers = request.headers
     host = headers.get("host", "")
     served = f"{request.scope['scheme']}://{host}"

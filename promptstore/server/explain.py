@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.logmodels import ExplainRequest, KeyField, LogEntry, LogExplanation
 from promptstore.server.asking import ask, headers_of, model_of, render_own

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from promptstore.errors import HistoryUnavailableError, InvalidNameError, PromptFileError
-from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
+from promptstore.model.values import is_name
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.names import decode_name
 from promptstore.server.errors import no_such_prompt, not_found

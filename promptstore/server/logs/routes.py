@@ -55,8 +55,8 @@ def logs_of(request: Request) -> LogService:
     logs: LogService | None = request.app.state.logs
     if logs is None:
         detail = (
-            "This server keeps no logs. Install 'git-promptstore[logs]' there and start it with "
-            "`promptstore serve --logs FOLDER`."
+            "This server keeps no logs. Start it with `promptstore serve --logs FOLDER`, which "
+            "says what else is needed."
         )
         raise api_error(501, "not_implemented", detail, kind="server_error")
     return logs
