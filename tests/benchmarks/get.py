@@ -63,6 +63,7 @@ def _again(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
 
 def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> None:
     path = places.small
+    loaders = {name: rival.load for name, rival in ready.items() if rival.load}
     names = places.names(places.small_shape)[:MANY]
     snapshot = PromptStore.open(path).snapshot()
     ids = [snapshot.file(name).blob for name in names]
@@ -91,11 +92,10 @@ def _first(report: Report, places: Places, ready: dict[str, rivals.Rival]) -> No
                     load_yaml(read_blob(repositories[0], blob)) for blob in ids
                 ],
                 **{
-                    name: lambda rival=rival: [rival.get() for _ in names]  # type: ignore[misc]
-                    for name, rival in ready.items()
-                    if name in ("prompty", "dotpromptz", "banks")
+                    name: lambda load=load: [load() for _ in names]  # type: ignore[misc]
+                    for name, load in loaders.items()
                 },
             },
-            goals=[Goal(name, 1.0) for name in ready if name in ("prompty", "dotpromptz")],
+            goals=[Goal(name, 1.0) for name in loaders],
             prepare=prepare,
         )

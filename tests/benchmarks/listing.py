@@ -13,9 +13,6 @@ from tests.benchmarks.harness import OURS, Goal, Point, Report
 from tests.benchmarks.places import Places
 from tests.benchmarks.repos import forget_contents, load_yaml, read_blob
 
-LOADERS = ("prompty", "dotpromptz")
-"""Rivals that read a file each time; each loads its own file as often as there are prompts."""
-
 
 def run(report: Report, places: Places) -> None:
     """Measure names and lists, and how they grow with the number of prompts."""
@@ -57,7 +54,7 @@ def _lists(report: Report, path: Path, count: int) -> None:
     ids = [snapshot.file(name).blob for name in snapshot.names()]
     raw, parsed = "raw blobs", "raw blobs + ruamel.yaml"
     opened = _Opened(path)
-    loaders = {name: rival for name, rival in rivals.installed().items() if name in LOADERS}
+    loaders = {name: rival.load for name, rival in rivals.installed().items() if rival.load}
 
     def forget() -> None:
         forget_contents()
@@ -73,12 +70,11 @@ def _lists(report: Report, path: Path, count: int) -> None:
             OURS: lambda: opened.store.list(),
             parsed: lambda: [load_yaml(data) for data in read()],
             **{
-                name: lambda rival=rival: [rival.get() for _ in ids]  # type: ignore[misc]
-                for name, rival in loaders.items()
+                name: lambda load=load: [load() for _ in ids]  # type: ignore[misc]
+                for name, load in loaders.items()
             },
         },
         goals=[Goal(name, 1.0) for name in loaders],
-        missing=[name for name in LOADERS if name not in loaders],
         prepare=forget,
         rounds=rounds,
     )
