@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 
 from promptstore.errors import ModelError
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from promptstore.server.errors import ApiError, api_error
 from promptstore.server.models import ChatModel
 

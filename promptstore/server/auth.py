@@ -67,7 +67,7 @@ class KeyAuth(SecurityBase):
         """
         state = request.app.state
         known = _token(request, state.tokens)
-        project = _project(state.projects, known, project_id, token)
+        project = find_project(state.projects, known, project_id, token)
         for scope in scopes.scopes:
             if known is not None and not known.may(scope):
                 raise forbidden(f"API key missing required scope '{scope}'")
@@ -88,7 +88,7 @@ def sending_project(request: Request) -> Project:
     state = request.app.state
     projects: Mapping[int, Project] = state.projects
     if state.tokens is None:
-        _check_local(request)
+        check_local(request)
         if len(projects) == 1:
             return next(iter(projects.values()))
     header = request.headers.get("authorization", "")
@@ -102,7 +102,7 @@ def sending_project(request: Request) -> Project:
 
 def _token(request: Request, tokens: TokenFile | None) -> Token | None:
     if tokens is None:
-        _check_local(request)
+        check_local(request)
         return None
     header = request.headers.get("authorization", "")
     key = header.removeprefix(_BEARER).strip() if header.startswith(_BEARER) else ""
@@ -118,9 +118,20 @@ def _token(request: Request, tokens: TokenFile | None) -> Token | None:
     return token
 
 
-def _project(
-    projects: Mapping[int, Project], token: Token | None, segment: str, public: str
+def find_project(
+    projects: Mapping[int, Project], token: Token | None, segment: str, public: str = ""
 ) -> Project:
+    """Return the project of a request among those that its sender may see.
+
+    Args:
+        projects: The projects by number.
+        token: The token of the sender; None where nobody is asked for a key.
+        segment: The number of the project, or ``@current``.
+        public: The public token of the project, which wins over the number.
+
+    Raises:
+        ApiError: 401 for another public token, 404 for a project that is not there or not theirs.
+    """
     seen = {
         str(number): project
         for number, project in projects.items()
@@ -141,8 +152,12 @@ def _project(
     return found
 
 
-def _check_local(request: Request) -> None:
-    """Refuse what a page of another site, or a proxy, may send to this machine."""
+def check_local(request: Request) -> None:
+    """Refuse what a page of another site, or a proxy, may send to this machine.
+
+    Raises:
+        ApiError: The request does not come from this machine itself (403).
+    """
     headers = request.headers
     host = headers.get("host", "")
     served = f"{request.scope['scheme']}://{host}"

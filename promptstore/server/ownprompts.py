@@ -10,7 +10,7 @@ from typing import Final
 
 from promptstore.errors import LabelNotFoundError, PromptNotFoundError, TemplateError
 from promptstore.model.prompt import Prompt, identified
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from promptstore.promptfile.reader import loads
 from promptstore.server.errors import api_error
 from promptstore.server.projects import Project

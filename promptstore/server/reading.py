@@ -17,9 +17,9 @@ from promptstore.errors import (
     VariableError,
     VersionNotFoundError,
 )
-from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import render_prompt
+from promptstore.model.values import is_name
 from promptstore.model.versions import PromptInfo
 from promptstore.posthog import requests
 from promptstore.posthog.fields import read_uuid

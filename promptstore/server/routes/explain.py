@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.logmodels import ExplainRequest, LogEntry, LogExplanation
 from promptstore.server.answers import answer_json
