@@ -226,6 +226,8 @@ def read_explanation(answer: str, entry: LogEntry) -> LogExplanation | None:
         found = LogExplanation.model_validate_json(answer)
     except ValidationError:
         return None
+    if not found.probable_causes or not found.immediate_actions:
+        return None
     causes = sorted(found.probable_causes, key=lambda one: _CONFIDENCES.index(one.confidence))
     actions = sorted(found.immediate_actions, key=lambda one: _PRIORITIES.index(one.priority))
     return found.model_copy(
