@@ -14,7 +14,6 @@ from promptstore.posthog.requests import (
     ListQuery,
     PublishRequest,
     ReadQuery,
-    RenderRequest,
     ResolveQuery,
     UpdateRequest,
 )

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.model.values import near_matches
-from promptstore.posthog.sync.codec import SyncRules
+from promptstore.posthog.sync.remote import SyncRules
 
 OWN_FILE: Final = ".promptstore.toml"
 PROJECT_FILE: Final = "pyproject.toml"
