@@ -44,6 +44,7 @@ from promptstore.server.routes import (
     translate,
 )
 from promptstore.server.tokens import TokenFile
+from promptstore.server.web.mounting import add_pages
 
 _log = logging.getLogger("promptstore.server")
 _access = logging.getLogger("promptstore.access")
@@ -113,6 +114,7 @@ def create_app(
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)
+    add_pages(app)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)
