@@ -25,13 +25,12 @@ from promptstore.posthog.logmodels import (
     LogValues,
     LogValuesQuery,
 )
-from promptstore.server.answers import answer_json
-from promptstore.server.auth import Caller, authorize
+from promptstore.server.dependencies import Caller, authorize, make_router
 from promptstore.server.errors import ApiError, api_error
+from promptstore.server.http import answer_json
 from promptstore.server.logs.queries import Conditions, read_filters, read_span
 from promptstore.server.logs.service import LogService
 from promptstore.server.logs.store import KeysQuery
-from promptstore.server.routes.common import make_router
 
 router: Final = make_router("logs")
 
@@ -56,8 +55,8 @@ def logs_of(request: Request) -> LogService:
     logs: LogService | None = request.app.state.logs
     if logs is None:
         detail = (
-            "This server keeps no logs. Install 'git-promptstore[logs]' there and start it with "
-            "`promptstore serve --logs FOLDER`."
+            "This server keeps no logs. Start it with `promptstore serve --logs FOLDER`, which "
+            "says what else is needed."
         )
         raise api_error(501, "not_implemented", detail, kind="server_error")
     return logs
