@@ -14,7 +14,7 @@ from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.compare.sequences import compare_words
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.history.labels import is_label
-from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
+from promptstore.model.parts import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.server.projects import Project
 from promptstore.server.web.comparing import side_by_side
