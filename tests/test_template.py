@@ -23,13 +23,13 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VariableError,
 )
+from promptstore.lint.references import find_eaten_line_ends
 from promptstore.template import (
     Budget,
     Limits,
     Source,
     TemplateKind,
     compile_template,
-    find_eaten_line_ends,
     find_includes,
     find_references,
     is_variable_name,
@@ -304,8 +304,7 @@ NAMES = ["a", "_a", "_", "réponse", "नाम", "x1", "a-b", "a.b", "1a", "a b
     ],
 )
 def test_lines_that_a_tag_joins_are_found(text: str, lines: list[int]) -> None:
-    assert find_eaten_line_ends(Source(text)) == lines
-    assert find_eaten_line_ends(Source(text, "simple")) == []
+    assert find_eaten_line_ends(text) == lines
     whole = len(_LINE_ENDS.findall(text)) - len(_LINE_ENDS.findall(render(text, {"c": "c"})))
     assert whole >= len(lines)
 

@@ -22,7 +22,7 @@ from typer.main import get_command
 from promptstore import __version__
 from promptstore.cli.output import make_output_exact
 from promptstore.errors import InvalidArgumentError, PromptStoreError
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ from promptstore.errors import (
 from promptstore.lint.check import check, check_unrecognized_files
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
-from promptstore.model.names import is_name, near_matches
 from promptstore.model.prompt import Prompt
+from promptstore.model.values import is_name, near_matches
 from promptstore.review.drafts import settings_of
 from promptstore.review.markdown import comment
 from promptstore.review.posting import find_pull_request, post, refresh

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.model.binding import fit, read_value
+from promptstore.model.checks import fit, read_value
+from promptstore.model.parts import Variable
 from promptstore.model.values import UnfitValueError
-from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import parse_yaml
 
 _UNDECLARED: Final = Variable(type="string")

@@ -27,7 +27,7 @@ from promptstore.cli.writing import (
     warn,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.model.names import SUFFIX, check_name, near_matches
+from promptstore.model.values import SUFFIX, check_name, near_matches
 from promptstore.promptfile.reader import loads
 from promptstore.store.edits import Deletion, Restoration, rename_edits
 from promptstore.store.store import PromptStore

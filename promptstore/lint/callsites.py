@@ -13,7 +13,7 @@ from promptstore.errors import Problem, PromptFileError, TemplateError
 from promptstore.lint.calls import UNKNOWN, Call, read_calls
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding, Ignores, Rule
-from promptstore.model.binding import fit
+from promptstore.model.checks import fit
 from promptstore.model.rendering import Signature, signature
 from promptstore.model.values import UnfitValueError
 

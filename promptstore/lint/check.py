@@ -1,20 +1,101 @@
-"""Everything that would break a prompt at run time or mislead its readers, found beforehand."""
+"""All rules, and the check that finds what would break a prompt or mislead its readers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from promptstore.errors import Problem, PromptStoreError
+from promptstore.errors import InvalidArgumentError, Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
+from promptstore.lint import callsites, contents, files, references
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding, Ignores
-from promptstore.lint.names import LOST_LABEL, unrecognized_files
-from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
-from promptstore.lint.settings import Settings
-from promptstore.model.names import SUFFIX
-from promptstore.store.store import PromptStore
+from promptstore.lint.findings import Breach, Finding, Ignores, Rule
+from promptstore.model.values import SUFFIX, near_matches
+
+if TYPE_CHECKING:
+    from promptstore.lint.settings import Settings
+    from promptstore.store.store import PromptStore
+
+Check: TypeAlias = Callable[[LintContext, str], Iterator[Breach]]
+"""Finds the breaches of some rules in the prompt of a name."""
+
+CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
+    (files.not_canonical, (files.NOT_CANONICAL,)),
+    (references.template_syntax, (references.TEMPLATE_SYNTAX,)),
+    (references.undeclared_variables, (references.UNDECLARED_VARIABLE,)),
+    (references.unused_variables, (references.UNUSED_VARIABLE,)),
+    (references.eaten_line_ends, (references.EATEN_LINE_END,)),
+    (references.unfit_includes, references.INCLUDE_RULES),
+    (references.dead_replacement, (references.DEAD_REPLACEMENT,)),
+    (contents.unseen_characters, (contents.INVISIBLE, contents.BIDIRECTIONAL)),
+    (contents.look_alikes, (contents.LOOK_ALIKE,)),
+    (contents.odd_spaces, (contents.TRAILING_SPACE, contents.DOUBLED_SPACE)),
+    (contents.duplicate_texts, (contents.DUPLICATE_TEXT,)),
+    (contents.role_order, (contents.ROLE_ORDER,)),
+    (contents.empty_messages, (contents.EMPTY_MESSAGE,)),
+    (contents.over_budget, (contents.OVER_BUDGET,)),
+)
+"""What is looked for in each file that can be read, with the rules that it finds breaches of."""
+
+SOURCE_CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
+    (references.case_collision, (references.CASE_COLLISION,)),
+    (references.remote_name, (references.REMOTE_NAME,)),
+    (contents.secrets, (contents.SECRET,)),
+)
+"""What is looked for in every file, be it broken or not."""
+
+_RULES: Final = (
+    *files.READING,
+    *(rule for _, rules in (*CHECKS, *SOURCE_CHECKS) for rule in rules),
+    references.UNUSABLE_NAME,
+    references.LOST_LABEL,
+    *callsites.RULES,
+)
+
+RULES: Final[dict[str, Rule]] = {
+    rule.code: rule for rule in sorted(_RULES, key=lambda rule: rule.code)
+}
+"""Every rule by its code."""
+
+
+def all_pages() -> str:
+    """Write the pages of all rules as one Markdown document."""
+    head = (
+        "# The rules of `promptstore check`\n\n"
+        "Made by `promptstore explain --all`. Codes are stable: one that is retired is not given "
+        "again.\n"
+    )
+    return "\n".join([head, *map(explain, RULES)])
+
+
+def explain(code: str) -> str:
+    """Write the page of a rule as Markdown.
+
+    Args:
+        code: Its code, letter case aside.
+
+    Returns:
+        The page, with one line end at its end.
+
+    Raises:
+        InvalidArgumentError: There is no such rule.
+    """
+    rule = RULES.get(code.upper())
+    if rule is None:
+        near = near_matches(code, RULES)
+        advice = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(RULES)}"
+        raise InvalidArgumentError(message=f"there is no rule {code!r}{advice}")
+    marks: list[str] = [rule.severity]
+    if not rule.is_on:
+        marks.append("off by default")
+    if rule.is_fixable:
+        marks.append("`--fix` can fix it")
+    parts = [f"## {rule.code}: {rule.title}", f"_{', '.join(marks)}_", rule.page]
+    if rule.bad:
+        parts += ["Wrong:", f"```yaml\n{rule.bad}\n```", "Right:", f"```yaml\n{rule.good}\n```"]
+    return "\n\n".join(parts) + "\n"
+
 
 MAX_SHOWN: Final = 50
 """How many findings of one code are shown of one file; how many more there are is said."""
@@ -55,7 +136,7 @@ def check_unrecognized_files(context: LintContext) -> list[Finding]:
     settings = context.settings
     return [
         settings.finding(path, Problem(1, 1, breach.rule.code, breach.message), None)
-        for path, breach in sorted(unrecognized_files(context))
+        for path, breach in sorted(references.unrecognized_files(context))
         if settings.wants(breach.rule.code, None)
     ]
 
@@ -71,7 +152,8 @@ def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
         The problems, sorted by label and name. Their path is that of the label's file on its
         branch.
     """
-    if not settings.wants(LOST_LABEL.code, None):
+    code = references.LOST_LABEL.code
+    if not settings.wants(code, None):
         return []
     table = store.labels()
     found = [
@@ -81,7 +163,7 @@ def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
     for label, targets in table.targets.items():
         found += ((label, message) for message in _lost_targets(store, label, targets))
     return [
-        settings.finding(f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, text), None)
+        settings.finding(f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, code, text), None)
         for label, text in sorted(found)
     ]
 

@@ -13,9 +13,8 @@ from typing import Final
 from promptstore.errors import Problem, PromptFileError
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Rule
-from promptstore.model.messages import MESSAGE_KEYS
+from promptstore.model.parts import MESSAGE_KEYS, VARIABLE_KEYS
 from promptstore.model.prompt import KEYS
-from promptstore.model.variables import VARIABLE_KEYS
 from promptstore.promptfile import codes
 from promptstore.promptfile.formatter import format_file
 from promptstore.promptfile.reader import parse

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, Problem
+from promptstore.lint.check import RULES
 from promptstore.lint.findings import SEVERITIES, Finding, Severity
-from promptstore.lint.registry import RULES
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 
 FILE: Final = "pyproject.toml"
 _LISTS: Final = ("select", "extend-select", "ignore")

@@ -11,10 +11,10 @@ from mcp import types
 
 from promptstore.errors import IncludeError, TemplateSyntaxError
 from promptstore.mcp.pages import page
-from promptstore.model.binding import read_value
+from promptstore.model.checks import read_value
+from promptstore.model.parts import Variable
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import signature
-from promptstore.model.variables import Variable
 from promptstore.store.store import PromptStore
 
 META: Final = "promptstore/"

@@ -13,7 +13,7 @@ from promptstore.history.sources import File
 from promptstore.mcp.pages import page
 from promptstore.mcp.prompts import completion
 from promptstore.mcp.skills import media_type, skills_of
-from promptstore.model.names import SUFFIX
+from promptstore.model.values import SUFFIX
 from promptstore.store.store import PromptStore
 
 _SCHEME: Final = "promptstore"

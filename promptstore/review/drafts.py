@@ -13,7 +13,7 @@ from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.lint.settings import Settings, checked_codes, read_settings
-from promptstore.model.names import SUFFIX, check_name
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from promptstore import __version__
 from promptstore.compare.diff import PromptDiff
+from promptstore.lint.check import RULES, explain
 from promptstore.lint.findings import Finding, Severity
-from promptstore.lint.registry import RULES, explain
 from promptstore.lint.unseen import show_unseen
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange, RangeDiff

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.git.reading import Repository
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 from promptstore.promptfile.problems import KeyPath, YamlError, place_of
-from promptstore.promptfile.yamlreader import Tree, read_yaml
+from promptstore.promptfile.reader import Tree, read_yaml
 from promptstore.store.store import DEFAULT_ROOT
 
 _TOP_KEYS: Final = frozenset({"projects", "tokens"})

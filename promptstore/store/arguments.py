@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.model.faults import kind_of
-from promptstore.model.names import check_name
-from promptstore.model.values import is_unicode
+from promptstore.model.values import check_name, is_unicode
 from promptstore.template import Limits
 
 

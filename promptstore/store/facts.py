@@ -17,7 +17,7 @@ from promptstore.history.labels import (
 )
 from promptstore.history.moves import LabelMove
 from promptstore.history.versions import Change
-from promptstore.model.names import check_name
+from promptstore.model.values import check_name
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import (
     check_arguments,

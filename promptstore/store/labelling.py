@@ -14,8 +14,8 @@ from promptstore.errors import (
     RepositoryError,
 )
 from promptstore.history.labels import Target, check_label
-from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_attribution, check_one_of
 from promptstore.store.facts import StoreFacts
 from promptstore.store.lookup import Rev

@@ -36,11 +36,11 @@ from promptstore.history.sources import (
 )
 from promptstore.history.versions import Progress, Timeline, VersionIndex
 from promptstore.history.watcher import RefState, RefWatcher
-from promptstore.model.names import near_matches
 from promptstore.model.prompt import (
     Prompt,
     identified,
 )
+from promptstore.model.values import near_matches
 from promptstore.store.arguments import (
     check_arguments,
     check_zone,

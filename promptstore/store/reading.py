@@ -23,7 +23,6 @@ from promptstore.history.sources import (
     FolderSource,
 )
 from promptstore.history.watcher import CachedState, QueryKey
-from promptstore.model.names import SUFFIX, check_name
 from promptstore.model.prompt import (
     Prompt,
     PromptLike,
@@ -31,8 +30,8 @@ from promptstore.model.prompt import (
     own_copy,
     to_prompt,
 )
-from promptstore.model.rendered import RenderedPrompt
-from promptstore.model.rendering import merge_values, render_prompt
+from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.store.arguments import (
     check_arguments,
     check_at,

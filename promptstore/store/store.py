@@ -12,8 +12,8 @@ from promptstore.errors import (
 )
 from promptstore.git.reading import Repository
 from promptstore.history.watcher import RefWatcher
-from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, PromptLike, identified
+from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_attribution
 from promptstore.store.facts import Position
 from promptstore.store.labelling import StoreLabels

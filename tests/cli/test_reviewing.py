@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint.registry import RULES, all_pages, explain
+from promptstore.lint.check import RULES, all_pages, explain
 from promptstore.lint.settings import Settings, read_settings
 from tests.gitrepo import GitRepo
 

@@ -21,7 +21,7 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.store.edits import Deletion, Restoration
 from promptstore.store.store import PromptStore

@@ -15,7 +15,7 @@ from promptstore.interchange.scanners.common import (
     prompt_object,
     variable_name,
 )
-from promptstore.model.messages import ROLES
+from promptstore.model.parts import ROLES
 
 _Pieces: TypeAlias = tuple[str, ...]
 

@@ -18,7 +18,7 @@ from promptstore.interchange.writers.texts import (
     front_matter,
     to_plain_jinja,
 )
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.template import split_simple
 

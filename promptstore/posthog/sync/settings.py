@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 from promptstore.posthog.sync.codec import SyncRules
 
 OWN_FILE: Final = ".promptstore.toml"

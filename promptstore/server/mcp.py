@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
-from fastapi.security import SecurityScopes
+from fastapi.security import HTTPBearer, SecurityScopes
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from promptstore.errors import MissingExtraError, PromptStoreError
 from promptstore.mcp.access import Access
-from promptstore.server.auth import Caller, authorize
+from promptstore.server.dependencies import Caller, authorize
 from promptstore.server.errors import ApiError, api_error, error_of, forbidden
 
 if TYPE_CHECKING:
     from promptstore.mcp.http import HttpEndpoint
 
 router: Final = APIRouter()
+
+_bearer: Final = HTTPBearer(auto_error=False)
 
 
 class McpRoute:
@@ -54,8 +56,8 @@ def _endpoint(request: Request) -> HttpEndpoint:
 
 
 async def _caller(request: Request, scope: str) -> Caller:
-    token = request.query_params.get("token", "")
-    return await authorize(request, SecurityScopes([scope]), "@current", token)
+    key, token = await _bearer(request), request.query_params.get("token", "")
+    return await authorize(request, SecurityScopes([scope]), key, "@current", token)
 
 
 async def _may_write(request: Request) -> bool:
