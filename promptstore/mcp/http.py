@@ -27,8 +27,8 @@ class HttpEndpoint:
     """
 
     def __init__(self) -> None:
-        server = create_server(lambda request: request.scope[_ACCESS])
-        self._manager = StreamableHTTPSessionManager(server)
+        self._server = create_server(lambda request: request.scope[_ACCESS])
+        self._manager = StreamableHTTPSessionManager(self._server)
         self._started = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -47,6 +47,10 @@ class HttpEndpoint:
         await self._started.wait()
         user = AuthenticatedUser(AccessToken(token="", client_id=sender, scopes=[]))
         await self._manager.handle_request({**scope, _ACCESS: access, "user": user}, receive, send)
+
+    def end_streams(self) -> None:
+        """End the streams of notices, so that the server that listens can stop."""
+        self._server.stopping.set()
 
     async def _run(self) -> None:
         async with self._manager.run():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 from mcp import types
 
-from promptstore.errors import IncludeError, TemplateSyntaxError
+from promptstore.errors import IncludeError, InvalidArgumentError, TemplateSyntaxError
 from promptstore.mcp.pages import page
 from promptstore.model.checks import read_value
 from promptstore.model.parts import Variable
@@ -102,7 +103,9 @@ def read_arguments(prompt: Prompt, arguments: Mapping[str, str]) -> dict[str, An
         variable = variables.get(key, Variable(type="string"))
         can_be_empty = variable.type in ("string", "any") and "" in (variable.enum or ("",))
         if text or can_be_empty:
-            values[key] = read_value(key, text, variable)
+            values[key] = text
+            with suppress(InvalidArgumentError):  # the render tells of all that do not fit
+                values[key] = read_value(key, text, variable)
     return values
 
 

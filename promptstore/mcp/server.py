@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 from mcp import MCPError, stdio_server, types
@@ -38,6 +39,7 @@ AccessOf: TypeAlias = Callable[[Any], Access]
 """Gives the access of a request from what its transport says of it: None over stdio."""
 
 _Context: TypeAlias = ServerRequestContext[Any, Any]
+_Publish: TypeAlias = Callable[[ServerEvent], Awaitable[None]]
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger("promptstore.mcp")
@@ -81,7 +83,15 @@ class DirectoryParams(types.PaginatedRequestParams):
 
 
 class McpServer(Server[Any]):
-    """A server whose lists may change, which it says to clients of older revisions too."""
+    """A server whose lists may change, which it says to clients of older revisions too.
+
+    Attributes:
+        stopping: Set to end the streams of notices, which would never end by themselves.
+    """
+
+    def __init__(self, name: str, **handlers: Any) -> None:
+        super().__init__(name, **handlers)
+        self.stopping = asyncio.Event()
 
     def create_initialization_options(
         self,
@@ -168,15 +178,20 @@ def create_server(access_of: AccessOf) -> McpServer:
     ) -> types.CallToolResult:
         return await answer(context, tools.call_tool, params.name, params.arguments or {})
 
+    async def watched(context: _Context, seen: Mapping[str, str], publish: _Publish) -> None:
+        await _watch(access_of(context.request).store, seen, publish, server.stopping)
+
     async def listen(
         context: _Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         bus = InMemorySubscriptionBus()
+        handler = ListenHandler(bus)
         # A commit that arrives once the client knows that it is heard must not be missed.
         seen = await answer(context, lambda access: _files(access.store))
-        watch = asyncio.create_task(_watch(access_of(context.request).store, seen, bus.publish))
+        watch = asyncio.create_task(watched(context, seen, bus.publish))
+        watch.add_done_callback(lambda _: handler.close())
         try:
-            return await ListenHandler(bus)(context, params)
+            return await handler(context, params)
         finally:
             watch.cancel()
 
@@ -190,7 +205,7 @@ def create_server(access_of: AccessOf) -> McpServer:
                 await context.session.send_resource_list_changed()
 
         seen = await answer(context, lambda access: _files(access.store))
-        await _watch(access_of(context.request).store, seen, send)
+        await watched(context, seen, send)
 
     async def get_skill(context: _Context, params: SkillParams) -> dict[str, Any]:
         return await answer(context, lambda access: skills.get_skill(access.store, params.uri))
@@ -249,14 +264,14 @@ def serve_stdio(access: Access) -> None:
 
 
 async def _watch(
-    store: PromptStore,
-    seen: Mapping[str, str],
-    publish: Callable[[ServerEvent], Awaitable[None]],
+    store: PromptStore, seen: Mapping[str, str], publish: _Publish, stopping: asyncio.Event
 ) -> None:
     """Publish what differs from the files that were seen, whenever a commit arrives."""
     tip = None
     while True:
-        await asyncio.sleep(_INTERVAL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _INTERVAL)
+            return
         try:
             now = await asyncio.to_thread(lambda: store.position().tip)
             if now == tip:

@@ -153,7 +153,7 @@ def _skills_at(repository: Repository, root: str, commit: str) -> dict[str, Skil
     top = repository.find(repository.commit(commit).tree, root)
     if top is None or not top.is_tree:
         return {}
-    paths = [path for path, _ in repository.files(top.id, f"/{_FILE}")]
+    paths = [path for path, _ in repository.files(top.id, _FILE) if path.endswith(f"/{_FILE}")]
     found: dict[str, Skill] = {}
     for path in paths:
         try:

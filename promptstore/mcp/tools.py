@@ -39,8 +39,14 @@ Selector = Annotated[
 Source = Annotated[str, Field(description="The whole text of the prompt's file, in YAML.")]
 
 
+def _without_titles(schema: dict[str, Any]) -> None:
+    """Take away what repeats the names: a model pays for each word."""
+    for part in (schema, *schema["properties"].values()):
+        part.pop("title", None)
+
+
 class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_titles)
 
 
 class _Search(_Arguments):

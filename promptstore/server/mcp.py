@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from fastapi.security import HTTPBearer, SecurityScopes
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -35,23 +37,30 @@ class McpRoute:
         _check_origin(request, caller)
         access = Access(caller.project.store, caller.author, await _may_write(request), _explained)
         sender = f"{caller.project.id} {caller.author}"
-        await _endpoint(request).answer(access, sender, scope, receive, send)
+        endpoint = await _endpoint(request.app)
+        await endpoint.answer(access, sender, scope, receive, send)
 
 
 router.routes.append(Route("/mcp", McpRoute(), include_in_schema=False))
 
 
-def _endpoint(request: Request) -> HttpEndpoint:
-    state = request.app.state
-    if not hasattr(state, "mcp"):
+def end_streams(app: FastAPI) -> None:
+    """End the streams of notices of an application that is about to stop."""
+    endpoint: HttpEndpoint | None = getattr(app.state, "mcp", None)
+    if endpoint is not None:
+        endpoint.end_streams()
+
+
+async def _endpoint(app: FastAPI) -> HttpEndpoint:
+    if not hasattr(app.state, "mcp"):
         if find_spec("mcp") is None:
             error = MissingExtraError(extra="mcp", purpose="The Model Context Protocol")
             raise api_error(501, "not_implemented", str(error), kind="server_error")
-        # It takes longer than all other routes together, and many servers are never asked.
-        from promptstore.mcp.http import HttpEndpoint
-
-        state.mcp = HttpEndpoint()
-    endpoint: HttpEndpoint = state.mcp
+        # It takes longer to load than all other routes together, and many servers never need it.
+        module = await run_in_threadpool(import_module, "promptstore.mcp.http")
+        if not hasattr(app.state, "mcp"):
+            app.state.mcp = module.HttpEndpoint()
+    endpoint: HttpEndpoint = app.state.mcp
     return endpoint
 
 
