@@ -113,14 +113,16 @@ def create_server(access_of: AccessOf) -> McpServer:
         access_of: Gives the store that a request is about, and what its sender may do.
     """
 
-    async def answer(context: _Context, make: Callable[..., _Result], *arguments: Any) -> _Result:
+    async def answer(
+        context: _Context, make: Callable[..., _Result], *arguments: Any, about: Any = None
+    ) -> _Result:
         access = access_of(context.request)
         try:
             return await asyncio.to_thread(make, access, *arguments)
         except PromptStoreError as error:
             is_theirs = isinstance(error, _OF_THE_SENDER)
             code = types.INVALID_PARAMS if is_theirs else types.INTERNAL_ERROR
-            raise MCPError(code, access.explain(error)) from error
+            raise MCPError(code, access.explain(error), about) from error
 
     def paged(
         make: Callable[[PromptStore, str | None], _Result],
@@ -160,7 +162,9 @@ def create_server(access_of: AccessOf) -> McpServer:
         context: _Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         return await answer(
-            context, lambda access: resources.read_resource(access.store, params.uri)
+            context,
+            lambda access: resources.read_resource(access.store, params.uri),
+            about={"uri": params.uri},
         )
 
     async def list_templates(
