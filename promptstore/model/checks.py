@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, VariableError
@@ -42,16 +42,7 @@ def fit(variable: Variable, value: Any) -> Any:
     Raises:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
-    plain = value if type(value) is str and value.isascii() else plain_json(value)
-    wanted, types = _TYPES[variable.type]
-    if type(plain) not in types:
-        raise UnfitValueError(f"is {_kind(plain)}, but must be {wanted}")
-    if variable.type == "messages":
-        _check_messages(plain)
-    if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
-        choices = ", ".join(repr(allowed) for allowed in variable.enum)
-        raise UnfitValueError(f"is {_shown(plain)}, which is none of {choices}")
-    return plain
+    return _fit(value, variable.type, variable.enum)
 
 
 def read_value(name: str, text: str, variable: Variable) -> Any:
@@ -204,7 +195,19 @@ _NAME_RULES: Final[dict[TemplateKind, str]] = {
     "simple": "letters, digits, '_', '.' and '-'",
     "jinja2": "a letter or '_', then letters, digits and '_'",
 }
-_OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
+
+
+def _fit(value: Any, kind: VariableType, allowed: Sequence[Any] | None) -> Any:
+    plain = value if type(value) is str and value.isascii() else plain_json(value)
+    wanted, types = _TYPES[kind]
+    if type(plain) not in types:
+        raise UnfitValueError(f"is {_kind(plain)}, but must be {wanted}")
+    if kind == "messages":
+        _check_messages(plain)
+    if allowed is not None and not any(_same(plain, one) for one in allowed):
+        choices = ", ".join(repr(one) for one in allowed)
+        raise UnfitValueError(f"is {_shown(plain)}, which is none of {choices}")
+    return plain
 
 
 def between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -311,9 +314,8 @@ def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
 def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
     if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
         return ""  # as most are
-    variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
     try:
-        fit(variable, value)
+        _fit(value, kind, allowed)
     except UnfitValueError as unfit:
         return str(unfit)
     return ""
