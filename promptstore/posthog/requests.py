@@ -174,11 +174,6 @@ class RenderRequest(BaseModel):
     version: Count | None = Field(None, description="A version; not with a label.")
     label: QueriedLabel | None = Field(None, description="A label; not with a version.")
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_one_of(self.version, self.label)
-        return self
-
 
 class TextReprOptions(BaseModel):
     """How an event is written; what is left out has its default."""
@@ -219,11 +214,6 @@ class ReadQuery(BaseModel):
     )
     content: ContentMode = Field("full", description="How much of the content is given.")
     format: Format = _FORMAT
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_one_of(self.version, self.label)
-        return self
 
 
 class FormatQuery(BaseModel):
@@ -287,8 +277,3 @@ class DiffQuery(BaseModel):
     after: Queried[Count] = Field(
         None, alias="to", description="The newer version; else the newest."
     )
-
-
-def _check_one_of(version: int | None, label: str | None) -> None:
-    if version is not None and label is not None:
-        raise fault("invalid_input", "Use either version or label, not both.")

@@ -13,7 +13,7 @@ import uvicorn
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
-from promptstore.server.auth import LOOPBACK
+from promptstore.server.dependencies import LOOPBACK
 from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project, open_projects

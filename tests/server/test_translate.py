@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.server import translate
 from promptstore.server.app import create_app
+from promptstore.server.asking import packaged
 from promptstore.server.models import HttpModel
-from promptstore.server.ownprompts import packaged
 from promptstore.server.projects import open_projects
-from promptstore.server.routes import translate
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 from promptstore.store.store import PromptStore

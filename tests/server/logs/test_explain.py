@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from promptstore.server.routes import explain
+from promptstore.server import explain
 from tests.gitrepo import GitRepo
 from tests.server.chatstub import ChatStub, completion
 from tests.server.listening import Server

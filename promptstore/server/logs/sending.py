@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.server.answers import answer_json
-from promptstore.server.auth import sending_project
 from promptstore.server.bodies import LimitedRequest
+from promptstore.server.dependencies import sending_project
 from promptstore.server.errors import api_error
+from promptstore.server.http import answer_json
 from promptstore.server.logs.otlp import (
     JSON,
     MAX_BYTES,
@@ -24,8 +24,8 @@ from promptstore.server.logs.otlp import (
     read_protobuf,
     unpack,
 )
+from promptstore.server.logs.routes import logs_of
 from promptstore.server.logs.service import LogService
-from promptstore.server.routes.logs import logs_of
 
 MAX_SECONDS: Final = 30.0
 """How long a request may wait until its entries are kept."""

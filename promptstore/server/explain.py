@@ -1,4 +1,4 @@
-"""One log entry explained by the model of the server, and what is remembered of that."""
+"""``logs/explainLogWithAI``: one log entry explained by the server's model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,34 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
+from uuid import UUID
 
+from fastapi import Security
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
-from promptstore.posthog.logmodels import KeyField, LogEntry, LogExplanation
+from promptstore.model.rendering import RenderedPrompt
+from promptstore.posthog.fields import read_uuid
+from promptstore.posthog.logmodels import ExplainRequest, KeyField, LogEntry, LogExplanation
+from promptstore.server.asking import ask, headers_of, model_of, render_own
+from promptstore.server.bodies import EventRoute
+from promptstore.server.dependencies import Caller, authorize, make_router
+from promptstore.server.errors import ApiError, api_error
+from promptstore.server.http import answer_json
+from promptstore.server.logs.queries import to_utc
+from promptstore.server.logs.routes import logs_of
+from promptstore.server.logs.store import LogStore
+from promptstore.server.projects import Project
+
+router: Final = make_router("logs", EventRoute)
+
+MAX_SECONDS: Final = 60.0
+"""How long an explanation may take."""
+
+_FAILED: Final = "Failed to generate log explanation"
 
 MAX_ENTRY: Final = 16_000
 """How many characters of an entry the model is shown."""
@@ -83,6 +106,62 @@ class ExplanationCache:
         self._kept.move_to_end(key)
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
+
+
+@router.post(
+    "/logs/explainLogWithAI",
+    response_model=LogExplanation,
+    responses={
+        400: {"model": dict[str, Any], "description": "What is wrong, by field."},
+        404: {"model": dict[str, str], "description": "There is no such entry."},
+    },
+)
+async def explain_log(
+    request: Request,
+    caller: Annotated[Caller, Security(authorize, scopes=["logs:write"])],
+    body: ExplainRequest,
+) -> Response:
+    """Explain a log entry by the model of the server; `X-Prompt-…` says which prompt ran."""
+    store = logs_of(request).store
+    model = model_of(request)
+    entry, rendered = await run_in_threadpool(_prepare, store, caller.project, body)
+    # One instant is one key, in whatever time zone it was asked for.
+    key = Key(caller.project.id, entry.uuid, entry.timestamp, rendered.digest, str(model))
+    cache: ExplanationCache = request.app.state.explanations
+
+    async def make() -> LogExplanation:
+        failed = _failure(500, "explanation_error", _FAILED)
+        late = _failure(504, "explanation_timeout", f"{_FAILED}: the model took too long")
+        answer = await ask(model, rendered, MAX_SECONDS, failed=failed, late=late)
+        if not answer.strip():
+            raise ApiError(400, {"error": "The model answered nothing"})
+        explanation = read_explanation(answer, entry)
+        if explanation is None:
+            raise failed
+        return explanation
+
+    explanation, is_kept = await cache.get(key, make, refresh=body.force_refresh)
+    headers = {**headers_of(rendered), "X-Cache": "hit" if is_kept else "miss"}
+    return answer_json(explanation.model_dump(), headers=headers)
+
+
+def _prepare(
+    store: LogStore, project: Project, body: ExplainRequest
+) -> tuple[LogEntry, RenderedPrompt]:
+    uuid = read_uuid(body.uuid)
+    try:
+        entry = None if uuid is None else store.find(project.id, UUID(uuid), to_utc(body.timestamp))
+    except OverflowError:
+        entry = None
+    if entry is None:
+        raise ApiError(404, {"error": "Log not found"})
+    context = show_context(store.around(project.id, entry))
+    values = {"entry": show_entry(entry), "context": context}
+    return entry, render_own(project, "logs/explain", values)
+
+
+def _failure(status: int, code: str, detail: str) -> ApiError:
+    return api_error(status, code, detail, kind="server_error")
 
 
 def show_entry(entry: LogEntry) -> str:

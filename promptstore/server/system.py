@@ -11,14 +11,13 @@ from typing import Final
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from promptstore.errors import PromptStoreError
 from promptstore.posthog.models import Health
-from promptstore.server.answers import Shown, answer
+from promptstore.server.http import answer
 from promptstore.server.projects import Project
 
 _log = logging.getLogger("promptstore.server")
@@ -35,11 +34,10 @@ docs.mount("/docs/ui", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     response_model=Health,
     responses={503: {"model": Health, "description": "A repository cannot be read."}},
 )
-async def health(request: Request) -> Response:
+def health(request: Request) -> Response:
     """Tell whether every repository can be read and its branch is there. Needs no key."""
-    is_well = await run_in_threadpool(_is_well, request.app.state.projects.values())
-    shown = Shown(Health(status="ok" if is_well else "failing"))
-    return answer(shown, 200 if is_well else 503)
+    is_well = _is_well(request.app.state.projects.values())
+    return answer(Health(status="ok" if is_well else "failing"), 200 if is_well else 503)
 
 
 def _is_well(projects: Iterable[Project]) -> bool:
@@ -53,7 +51,7 @@ def _is_well(projects: Iterable[Project]) -> bool:
 
 
 @docs.get("/docs", include_in_schema=False)
-async def show_docs(request: Request) -> Response:
+def show_docs(request: Request) -> Response:
     """Show what the server can do, and let a person try it. Needs no key."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",

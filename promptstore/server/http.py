@@ -1,24 +1,38 @@
-"""Answers: JSON with an ETag, and reads that were answered before without reading anything."""
+"""Requests and answers as HTTP: paths, the access log, ETags, and answers that are kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeAlias
 
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from promptstore import __version__
 from promptstore.server.errors import api_error
 
 if TYPE_CHECKING:
     from promptstore.server.projects import Project
     from promptstore.store.store import Position
 
+_access = logging.getLogger("promptstore.access")
+
+_ALIAS: Final = "/api/projects/"
+_PREFIX: Final = "/api/environments/"
+_JSON_SUFFIX: Final = "/llm_prompts.json"
+_SENT: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"promptstore-version", __version__.encode()),
+)
 _MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 _JSON: Final = "application/json"
@@ -26,6 +40,72 @@ _TAG: Final = re.compile(r'(?:W/)?"[^"]*"')
 
 _Given = ParamSpec("_Given")
 _Key: TypeAlias = tuple[str, bytes, str]
+
+
+class PathMiddleware:
+    """Gives each path its one form, answers HEAD like GET, and logs what was asked.
+
+    A path is routed as it was sent, still percent-encoded: ``a%2Fb`` is one segment. Both prefixes,
+    and a slash at the end or none, lead to one route.
+
+    Args:
+        app: The application behind it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        sent = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
+        inner = {**scope, "path": _routed_path(sent), "promptstore.path": sent}
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"
+        answered: dict[str, int] = {}
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered["status"] = message["status"]
+                message = {**message, "headers": [*message["headers"], *_SENT]}
+            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._app(inner, receive, send_on)
+        finally:
+            if _access.isEnabledFor(logging.INFO):
+                elapsed = time.perf_counter() - started
+                _access.info(_line(inner, scope["method"], answered.get("status", 500), elapsed))
+
+
+def _routed_path(path: str) -> str:
+    if path.startswith(_ALIAS):
+        path = _PREFIX + path[len(_ALIAS) :]
+    if path.endswith("/") and len(path) > 1:
+        path = path[:-1]
+    if path.startswith(_PREFIX) and path.endswith(_JSON_SUFFIX):
+        path = path.removesuffix(".json")
+    return path
+
+
+def _line(scope: Scope, method: str, status: int, elapsed: float) -> str:
+    """Return in one line of JSON what was asked; neither query nor headers, which may hold keys."""
+    client = scope.get("client")
+    facts = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "method": method,
+        "path": scope["promptstore.path"],
+        "status": status,
+        "ms": round(elapsed * 1000, 2),
+        "client": client[0] if client else None,
+        "user": scope.get("promptstore.user"),
+    }
+    return json.dumps(facts)
 
 
 class Shown(NamedTuple):
@@ -60,10 +140,10 @@ class AnswerCache:
         self._bytes += len(answer.body) + 500
 
 
-def answer(shown: Shown, status: int = 200) -> Response:
+def answer(model: BaseModel, status: int = 200, etag: str | None = None) -> Response:
     """Return an answer that nobody may keep, such as to a write."""
-    headers = {"Cache-Control": "no-store"} | ({"ETag": shown.etag} if shown.etag else {})
-    return Response(_to_json(shown.model), status, headers, _JSON)
+    headers = {"Cache-Control": "no-store"} | ({"ETag": etag} if etag else {})
+    return Response(_to_json(model), status, headers, _JSON)
 
 
 def answer_json(

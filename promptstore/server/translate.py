@@ -10,12 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.posthog.logmodels import TranslateRequest, Translation
-from promptstore.server.answers import answer_json
-from promptstore.server.asking import ask, model_of
-from promptstore.server.auth import Caller, authorize
+from promptstore.server.asking import ask, headers_of, model_of, render_own
+from promptstore.server.dependencies import Caller, authorize, make_router
 from promptstore.server.errors import ApiError, api_error
-from promptstore.server.ownprompts import headers_of, render_own
-from promptstore.server.routes.common import make_router
+from promptstore.server.http import answer_json
 
 router: Final = make_router("texts")
 
