@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, VariableError
@@ -26,14 +26,15 @@ _WRITTEN: Final = {
 """What a variable of each type takes as a string, with an example."""
 
 
-def fit(variable: Variable, value: Any) -> Any:
-    """Check one value against a variable and copy it into plain JSON.
+def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> Any:
+    """Check a value of a variable and copy it into plain JSON.
 
     Args:
-        variable: The declaration.
         value: What a caller gave. Subclasses of str, int, float, list, tuple and mappings are
             taken for what they hold; any other object is refused, so that a template only ever
             sees data.
+        kind: The type of the variable.
+        enum: The values allowed, or None for any of the type.
 
     Returns:
         A copy made of plain dict, list, str, int, float, bool and None.
@@ -42,13 +43,13 @@ def fit(variable: Variable, value: Any) -> Any:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
     plain = value if type(value) is str and value.isascii() else plain_json(value)
-    wanted, types = _TYPES[variable.type]
+    wanted, types = _TYPES[kind]
     if type(plain) not in types:
         raise UnfitValueError(f"is {kind_of(plain)}, but must be {wanted}")
-    if variable.type == "messages":
+    if kind == "messages":
         _check_messages(plain)
-    if variable.enum is not None and not any(_same(plain, allowed) for allowed in variable.enum):
-        choices = ", ".join(repr(allowed) for allowed in variable.enum)
+    if enum is not None and not any(_same(plain, allowed) for allowed in enum):
+        choices = ", ".join(map(repr, enum))
         raise UnfitValueError(f"is {shown(repr(plain))}, which is none of {choices}")
     return plain
 
@@ -112,7 +113,7 @@ def bind(
                     missing.append(key)
                 continue
         try:
-            bound[key] = fit(variable, value)
+            bound[key] = fit(value, variable.type, variable.enum)
         except UnfitValueError as unfit:
             invalid[key] = str(unfit)
     unknown: dict[str, list[str]] = {}
@@ -190,7 +191,6 @@ _NAME_RULES: Final[dict[TemplateKind, str]] = {
     "simple": "letters, digits, '_', '.' and '-'",
     "jinja2": "a letter or '_', then letters, digits and '_'",
 }
-_OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
 
 
 def between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -297,9 +297,8 @@ def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
 def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
     if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
         return ""  # as most are
-    variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
     try:
-        fit(variable, value)
+        fit(value, kind, allowed)
     except UnfitValueError as unfit:
         return str(unfit)
     return ""
