@@ -19,6 +19,7 @@ from promptstore.server import (
     events,
     explain,
     labels,
+    mcp,
     reading,
     system,
     translate,
@@ -64,6 +65,7 @@ _ROUTERS: Final = (
     logs.router,
     explain.router,
     sending.router,
+    mcp.router,
     system.router,
     system.docs,
 )

@@ -22,6 +22,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "tenacity": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
     "clickhouse_connect": "promptstore.server.logs.engine",
     "opentelemetry": "promptstore.server.logs.otlp",
+    "mcp": "promptstore.mcp",
     "anthropic": "promptstore.providers",
     # Types of arguments there; here a model is asked, and protobuf is read.
     "openai": ("promptstore.providers", "promptstore.server.models"),
