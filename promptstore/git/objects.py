@@ -295,7 +295,7 @@ class ObjectDatabase:
 
     def compare(self, pairs: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, Difference]]:
         """Compare the trees of one folder along a history; see `compare_along`."""
-        return compare_along(pairs, self)
+        return compare_along(pairs, self.tree_data)
 
     def check_loose(self) -> None:
         """See that no loose object is cut off, before libgit2 reads some that are not known."""
