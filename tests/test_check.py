@@ -497,7 +497,7 @@ def refuses_dots(name: str) -> str:
 
 
 def test_a_name_that_the_remote_cannot_hold(tmp_path: Path) -> None:
-    settings = Settings(spellings={"far": refuses_dots, "near": str})
+    settings = Settings(name_encoders={"far": refuses_dots, "near": str})
     files = {"a.b": "prompt: x\n", "a/b": "prompt: x\n", "a.c": "prompt: x\ndeleted: true\n"}
     assert found(tmp_path, files, settings) == ["a.b.yaml:1:1 PS405"]
 

@@ -171,7 +171,7 @@ class _Checker:
                 yield UNKNOWN_VALUE, f"{prompt!r} has no variable {name!r}.{hint}"
             elif value is not UNKNOWN:
                 try:
-                    fit(variable, value)
+                    fit(value, variable.type, variable.enum)
                 except UnfitValueError as unfit:
                     yield WRONG_VALUE, f"The variable {name!r} of {prompt!r} {unfit}."
 

@@ -38,12 +38,12 @@ NOT_CANONICAL: Final = Rule(
 _PAGES: Final = {
     codes.ENCODING: (
         "Save the file as UTF-8 without a byte order mark. Control characters and the line ends "
-        'that only YAML 1.1 knows are written as escapes in a quoted text, such as "\\x1b".',
+        'that only YAML 1.1 knows are written as escapes in a quoted string, such as "\\x1b".',
         'prompt: "a raw control character"',
         'prompt: "\\x1b"',
     ),
     codes.SYNTAX: (
-        "The message tells what the parser found and where. A text with a colon, a brace or a "
+        "The message says what the parser found and where. A string with a colon, a brace or a "
         "quote at its start belongs in quotes or in a block (`|`).",
         "prompt: Note: answer briefly",
         'prompt: "Note: answer briefly"',
@@ -83,7 +83,7 @@ _PAGES: Final = {
         "description: Greets somebody\nprompt: Hello",
     ),
     codes.WRONG_VALUE: (
-        "Nothing is turned into another type: a number where a text belongs wants quotes.",
+        "Nothing is turned into another type: a number where a string belongs wants quotes.",
         "prompt: 5",
         'prompt: "5"',
     ),

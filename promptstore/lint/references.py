@@ -315,14 +315,14 @@ def dead_replacement(context: LintContext, name: str) -> Iterator[Breach]:
 
 def remote_name(context: LintContext, name: str) -> Iterator[Breach]:
     """Find a name that a remote of the repository refuses."""
-    if not context.settings.spellings:
+    if not context.settings.name_encoders:
         return
     document = context.document(name)
     if document is not None and document.prompt.deleted:
         return
-    for remote, spell in context.settings.spellings.items():
+    for remote, encode in context.settings.name_encoders.items():
         try:
-            spell(name)
+            encode(name)
         except SyncRefusedError as error:
             message = f"The remote {remote!r} cannot hold the name {name!r}: {error.reason}"
             yield Breach(REMOTE_NAME, message, place=(1, 1))
