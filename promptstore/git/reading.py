@@ -213,11 +213,10 @@ class Repository:
         return self.objects.for_history().walk(tip)
 
     def tree(self, tree_id: str) -> dict[str, Entry]:
-        """Read the entries of a tree by name; one that git cannot name in UTF-8 is left out."""
+        """Read the entries of a tree by name; one that is not UTF-8 has surrogates."""
         return {
-            name: Entry(int(one.filemode), str(one.id))
+            one.name or "": Entry(int(one.filemode), str(one.id))
             for one in self._tree(tree_id) or ()
-            if (name := one.name or "").isascii() or _is_utf8(name)
         }
 
     def files(self, tree_id: str) -> Iterator[tuple[str, Entry]]:
@@ -344,14 +343,6 @@ def clean_content(repository: Repository, path: str, data: bytes) -> bytes:
 def blob_id(data: bytes) -> str:
     """Compute the id that git gives to a file's content."""
     return str(pygit2.hash(data))
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _common_dir(git_dir: Path) -> Path:

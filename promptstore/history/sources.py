@@ -12,7 +12,7 @@ from typing import NamedTuple
 from promptstore.errors import RepositoryError
 from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository, blob_id, clean_content
-from promptstore.model.values import SUFFIX, is_name
+from promptstore.model.values import SUFFIX, is_name, is_unicode
 
 
 class File(NamedTuple):
@@ -105,6 +105,7 @@ class CommitSource(Source):
             self._path(path)
             for path, entry in self._entries()
             if path.endswith((SUFFIX, ".yml"))
+            and is_unicode(path)
             and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
         )
 
