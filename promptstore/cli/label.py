@@ -8,9 +8,8 @@ With ``--json`` one array of objects. `set`, `remove` and `rollback`: `label`, `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -33,12 +32,10 @@ from promptstore.cli.writing import (
     takes_order,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.history.labels import LabelTable, Target, check_label
+from promptstore.history.labels import LabelTable, Target, check_label, is_protected
 from promptstore.history.moves import LabelMove
 from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore
-
-_PROTECTED: Final = {"production", "prod", "live", "stable"}
 
 Label = Annotated[
     str, typer.Argument(help="The label, such as production.", autocompletion=complete_label)
@@ -264,11 +261,6 @@ def log_labels(
         print_table(heads, [_move_cells(move) for move in moves])
     if not moves:
         print_error("no label like that was ever moved")
-
-
-def is_protected(label: str) -> bool:
-    """Return whether a label's name says that others rely on where it points."""
-    return not _PROTECTED.isdisjoint(re.split(r"[._-]", label))
 
 
 def _select_all(store: PromptStore, texts: Sequence[str]) -> dict[str, Selection]:

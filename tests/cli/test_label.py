@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.cli.label import is_protected
 from promptstore.errors import ConflictError, PromptNotFoundError
-from promptstore.history.labels import BRANCH
+from promptstore.history.labels import BRANCH, is_protected
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fails_with, out
