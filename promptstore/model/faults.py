@@ -190,6 +190,8 @@ _WANTED: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
     "int_type": "a number",
+    "float_type": "a number",
+    "model_type": "a mapping of keys",
 }
 _PATTERNS: Final = {
     "id": "must be a UUID in lower case, such as 497f6eca-6276-4993-bfeb-53cbbbba6f08",

@@ -18,7 +18,7 @@ from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 if TYPE_CHECKING:
-    from promptstore.posthog.sync.codec import SyncRules
+    from promptstore.posthog.sync.remote import SyncRules
 
 
 def settings_of(

@@ -21,7 +21,7 @@ WALK_FILES = {
     "save in a checked-out clone": 36,
     "check of two files": 35,
     "HTTP read by name": 31,
-    "sync push of one prompt": 44,
+    "sync push of one prompt": 41,
     "PATCH": 53,
 }
 """How many files a walk may run through: no more than it does now."""
