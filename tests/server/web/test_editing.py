@@ -82,7 +82,7 @@ class TestPropose:
     def test_findings_and_the_diff_are_shown_and_nothing_is_written(
         self, visit: Visit, repo: GitRepo
     ) -> None:
-        page = visit.send(EDIT, action="show", **{"message.2": "{{ tikcet }}"})
+        page = visit.send(EDIT, None, action="show", **{"message.2": "{{ tikcet }}"})
         assert page.status == 200
         assert "PS2" in page.text
         assert "tikcet" in page.text
@@ -106,7 +106,7 @@ class TestPropose:
         self, visit: Visit, repo: GitRepo, typed: dict[str, str], says: str
     ) -> None:
         repo.git("branch", "propose/taken")
-        page = visit.send(EDIT, action="commit", **typed)
+        page = visit.send(EDIT, None, action="commit", **typed)
         assert page.status in (400, 409)
         assert says in page.text
         assert typed.items() <= page.fields.items()
