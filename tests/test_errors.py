@@ -112,11 +112,11 @@ SAMPLES = [
             name="a",
             missing=["x"],
             unknown={"tickt": ["ticket"]},
-            invalid={"n": "is a text, but must be an integer"},
+            invalid={"n": "is a string, but must be an integer"},
         ),
         ValueError,
         "The values for 'a' do not fit: 'x' is missing; 'tickt' is not a variable of it "
-        "(did you mean 'ticket'?); 'n' is a text, but must be an integer.",
+        "(did you mean 'ticket'?); 'n' is a string, but must be an integer.",
     ),
     (RenderError(message="division by zero", line=2, template="a"), ValueError, "a: line 2"),
     (LimitError(message="more than max_output characters"), ValueError, "max_output"),

@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "text-repr": "text_repr:show_events",
     "translate": "translate:translate",
     "logs": "logs:logs_app",
+    "mcp": "mcp:mcp",
     "serve": "serve:serve",
     "token": "token:token_app",
     "sync": "sync:app",

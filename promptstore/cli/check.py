@@ -24,12 +24,12 @@ from promptstore.cli.output import (
 )
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint.callsites import check_code
-from promptstore.lint.check import RULES, all_pages, check_labels, check_unrecognized_files
+from promptstore.lint.check import RULES, check_labels, check_unrecognized_files
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.check import explain as page_of
 from promptstore.lint.context import LintContext
 from promptstore.lint.files import NOT_CANONICAL, canonical, fix_keys
-from promptstore.lint.findings import SEVERITIES, Finding
+from promptstore.lint.findings import SEVERITIES, Finding, all_pages
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.review.drafts import settings_of

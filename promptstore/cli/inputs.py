@@ -77,7 +77,8 @@ def _ask(name: str, variable: Variable) -> Any:
         if not line:
             raise InvalidArgumentError(message=f"no value was given for {name!r}")
         try:
-            return fit(variable, read_value(name, line.rstrip("\r\n"), variable))
+            value = read_value(name, line.rstrip("\r\n"), variable)
+            return fit(value, variable.type, variable.enum)
         except InvalidArgumentError as error:
             print_error(str(error))
         except UnfitValueError as error:

@@ -89,7 +89,7 @@ class LintContext:
 
     @cached_property
     def by_folded(self) -> dict[str, list[str]]:
-        """The names of each spelling, letter case aside."""
+        """The names that are one when letter case is ignored."""
         found: dict[str, list[str]] = {}
         for name in self.names:
             found.setdefault(name.casefold(), []).append(name)

@@ -9,13 +9,12 @@ from typing import Any, Final
 from promptstore.errors import InvalidArgumentError, VariableError
 from promptstore.model.faults import Fault, KeyPath, named, shown
 from promptstore.model.parts import MISSING, ROLES, VARIABLE_TYPES, Variable, VariableType
-from promptstore.model.values import UnfitValueError, near_matches, plain_json
+from promptstore.model.values import UnfitValueError, kind_of, near_matches, plain_json
 from promptstore.template import TemplateKind, is_variable_name
 
 _MAX_NEAR: Final = 20
 
 
-_MAX_SHOWN: Final = 60
 _WRITTEN: Final = {
     "integer": ("an integer", "3"),
     "number": ("a number", "0.5"),
@@ -24,17 +23,18 @@ _WRITTEN: Final = {
     "object": ("an object in JSON", '{"a": 1}'),
     "messages": ("messages in JSON", '[{"role": "user", "content": "Hi"}]'),
 }
-"""What a variable of each type takes as a text, with an example."""
+"""What a variable of each type takes as a string, with an example."""
 
 
-def fit(variable: Variable, value: Any) -> Any:
-    """Check one value against a variable and copy it into plain JSON.
+def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> Any:
+    """Check a value of a variable and copy it into plain JSON.
 
     Args:
-        variable: The declaration.
         value: What a caller gave. Subclasses of str, int, float, list, tuple and mappings are
             taken for what they hold; any other object is refused, so that a template only ever
             sees data.
+        kind: The type of the variable.
+        enum: The values allowed, or None for any of the type.
 
     Returns:
         A copy made of plain dict, list, str, int, float, bool and None.
@@ -42,11 +42,20 @@ def fit(variable: Variable, value: Any) -> Any:
     Raises:
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
-    return _fit(value, variable.type, variable.enum)
+    plain = value if type(value) is str and value.isascii() else plain_json(value)
+    wanted, types = _TYPES[kind]
+    if type(plain) not in types:
+        raise UnfitValueError(f"is {kind_of(plain)}, but must be {wanted}")
+    if kind == "messages":
+        _check_messages(plain)
+    if enum is not None and not any(_same(plain, allowed) for allowed in enum):
+        choices = ", ".join(map(repr, enum))
+        raise UnfitValueError(f"is {shown(repr(plain))}, which is none of {choices}")
+    return plain
 
 
 def read_value(name: str, text: str, variable: Variable) -> Any:
-    """Return the value that a text stands for: a string as it is, anything else as JSON.
+    """Return the value that a string stands for: itself, or what it says as JSON.
 
     Args:
         name: The variable's name, for the error.
@@ -54,7 +63,7 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
         variable: The declaration.
 
     Raises:
-        InvalidArgumentError: The text is not what a variable of this type takes.
+        InvalidArgumentError: The string is not what a variable of this type takes.
     """
     if variable.type == "string":
         return text
@@ -64,9 +73,8 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
         if variable.type == "any":
             return text
         kind, example = _WRITTEN[variable.type]
-        given = repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
         raise InvalidArgumentError(
-            message=f"the variable {name!r} takes {kind}, such as {example}, not {given}"
+            message=f"the variable {name!r} takes {kind}, such as {example}, not {shown(text)!r}"
         ) from None
 
 
@@ -105,7 +113,7 @@ def bind(
                     missing.append(key)
                 continue
         try:
-            bound[key] = fit(variable, value)
+            bound[key] = fit(value, variable.type, variable.enum)
         except UnfitValueError as unfit:
             invalid[key] = str(unfit)
     unknown: dict[str, list[str]] = {}
@@ -128,18 +136,6 @@ def _same(value: Any, allowed: Any) -> bool:
     return isinstance(value, bool) == isinstance(allowed, bool) and bool(value == allowed)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a text", list: "a list"}
-    return names.get(type(value), "an object")
-
-
 def _check_messages(value: Any) -> None:
     for number, message in enumerate(value, 1):
         fault = _message_fault(message)
@@ -150,10 +146,10 @@ def _check_messages(value: Any) -> None:
 def _message_fault(message: Any) -> str:
     """Return what keeps an object from being a message of a chat API, or an empty string."""
     if not isinstance(message, dict):
-        return f"is {_kind(message)}, but must be an object with role and content"
+        return f"is {kind_of(message)}, but must be a mapping with role and content"
     role = message.get("role")
     if role not in ROLES:
-        return f"has the role {_shown(role)}; the roles are {', '.join(ROLES)}"
+        return f"has the role {shown(repr(role))}; the roles are {', '.join(ROLES)}"
     content = message.get("content")
     if isinstance(content, str):
         return ""
@@ -167,7 +163,7 @@ def _message_fault(message: Any) -> str:
             return ""
         instead = f", or one of {', '.join(_INSTEAD)}" if role == "assistant" else ""
         return f"must have a content{instead}"
-    return f"must have a content that is a text or a list of parts, not {_kind(content)}"
+    return f"must have a content that is a string or a list of parts, not {kind_of(content)}"
 
 
 _INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
@@ -179,12 +175,12 @@ def _is_part(value: Any) -> bool:
 
 
 _TYPES: Final[dict[VariableType, tuple[str, frozenset[type]]]] = {
-    "string": ("a text", frozenset({str})),
+    "string": ("a string", frozenset({str})),
     "integer": ("an integer", frozenset({int})),
     "number": ("a number", frozenset({int, float})),
     "boolean": ("a boolean", frozenset({bool})),
     "array": ("a list", frozenset({list})),
-    "object": ("an object", frozenset({dict})),
+    "object": ("a mapping", frozenset({dict})),
     "messages": ("a list of messages", frozenset({list})),
     "any": ("JSON", frozenset({str, int, float, bool, list, dict, type(None)})),
 }
@@ -195,19 +191,6 @@ _NAME_RULES: Final[dict[TemplateKind, str]] = {
     "simple": "letters, digits, '_', '.' and '-'",
     "jinja2": "a letter or '_', then letters, digits and '_'",
 }
-
-
-def _fit(value: Any, kind: VariableType, allowed: Sequence[Any] | None) -> Any:
-    plain = value if type(value) is str and value.isascii() else plain_json(value)
-    wanted, types = _TYPES[kind]
-    if type(plain) not in types:
-        raise UnfitValueError(f"is {_kind(plain)}, but must be {wanted}")
-    if kind == "messages":
-        _check_messages(plain)
-    if allowed is not None and not any(_same(plain, one) for one in allowed):
-        choices = ", ".join(repr(one) for one in allowed)
-        raise UnfitValueError(f"is {_shown(plain)}, which is none of {choices}")
-    return plain
 
 
 def between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -315,7 +298,7 @@ def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = No
     if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
         return ""  # as most are
     try:
-        _fit(value, kind, allowed)
+        fit(value, kind, allowed)
     except UnfitValueError as unfit:
         return str(unfit)
     return ""

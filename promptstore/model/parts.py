@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
-from promptstore.model.faults import CONFIG, KEYS_AT, TAG, KeyPath, fail, kind_of, with_own_errors
-from promptstore.model.values import plain_json, unicode_string
+from promptstore.model.faults import CONFIG, KEYS_AT, TAG, KeyPath, fail, with_own_errors
+from promptstore.model.values import kind_of, plain_json, unicode_string
 
 if TYPE_CHECKING:
     from promptstore.model.prompt import Prompt

@@ -26,7 +26,6 @@ from promptstore.model.faults import (
     CONFIG,
     Fault,
     faults_of,
-    kind_of,
     unknown_key,
     with_own_errors,
 )
@@ -38,7 +37,7 @@ from promptstore.model.rendering import (
     merge_values,
     render_prompt,
 )
-from promptstore.model.values import MAX_LENGTH, NAME_PATTERN, unicode_string
+from promptstore.model.values import MAX_LENGTH, NAME_PATTERN, kind_of, unicode_string
 from promptstore.template import Limits, TemplateKind
 
 KEYS: Final = (

@@ -20,7 +20,7 @@ INTEGER_BOUND: Final = 10**MAX_DIGITS
 
 
 class UnfitValueError(ValueError):
-    """A value that is not JSON; the text says why and reads after the value's name."""
+    """A value that is not JSON, or not of its type; its message reads after the value's name."""
 
 
 def plain_json(value: Any) -> Any:
@@ -63,7 +63,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {_plain_key(key): _plain(item, depth + 1) for key, item in value.items()}
     raise UnfitValueError(
-        f"holds a {type(value).__name__}; give text, a number, true, false, null, a list or a dict"
+        f"holds {kind_of(value)}; give a string, a number, true, false, null, a list or a dict"
     )
 
 
@@ -95,8 +95,21 @@ def _plain_float(value: float) -> float:
 
 def _plain_key(key: Any) -> str:
     if not isinstance(key, str):
-        raise UnfitValueError(f"has the key {key!r}, which is not text")
+        raise UnfitValueError(f"has the key {key!r}, which is not a string")
     return _plain_string(key)
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+_KINDS: Final = {
+    type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string",
+    list: "a list", tuple: "a list",
+}  # fmt: skip
 
 
 def unicode_string(text: str) -> str:
@@ -109,7 +122,7 @@ def unicode_string(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a string can be written as UTF-8: one with half of a surrogate pair cannot."""
+    """Return whether a string can be written as UTF-8: half of a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -140,14 +153,16 @@ def check_name(name: str) -> str:
         InvalidNameError: It is empty, too long, leaves the root, or holds another character.
     """
     if not isinstance(name, str):
-        raise InvalidNameError(name=str(name), reason=f"it is a {type(name).__name__}, not a text")
+        raise InvalidNameError(
+            name=str(name), reason=f"it is a {type(name).__name__}, not a string"
+        )
     if _NAME.fullmatch(name) and len(name) <= MAX_LENGTH:
         return name
     raise InvalidNameError(name=name, reason=_reason(name))
 
 
 def is_name(text: object) -> bool:
-    """Whether a value can be a prompt's name."""
+    """Return whether a value can be a prompt's name."""
     return isinstance(text, str) and len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
 
 

@@ -88,5 +88,5 @@ def _unquoted(match: re.Match[str], problem: Problem) -> Problem:
     shown = match["text"]
     quote = "'" if '"' in shown else '"'
     example = f"{quote}{shown}{quote}" if len(shown) <= _SHOWN else f"{quote}{shown[:_SHOWN]}…"
-    message = f"Write {example}: a text that starts with {shown[:2]} needs quotes."
+    message = f"Write {example}: a string that starts with {shown[:2]} needs quotes."
     return Problem(problem.line, match.start("text") + 1, problem.code, message)

@@ -94,7 +94,7 @@ def write_flow(value: Any, *, inside: bool = False) -> str:
 
     Args:
         value: The plain value.
-        inside: Whether it stands inside ``{…}`` or ``[…]``, where a plain text may hold less.
+        inside: Whether it stands inside ``{…}`` or ``[…]``, where a plain string may hold less.
     """
     return _FLOW[type(value)](value, inside)
 

@@ -18,7 +18,7 @@ from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 if TYPE_CHECKING:
-    from promptstore.posthog.sync.codec import SyncRules
+    from promptstore.posthog.sync.remote import SyncRules
 
 
 def settings_of(
@@ -44,8 +44,8 @@ def settings_of(
         from promptstore.posthog.sync.settings import load_remotes  # most repositories have none
 
         remotes = load_remotes(store.path)
-        spellings = {name: _spelling(remote.rules) for name, remote in remotes.items()}
-        settings = replace(settings, spellings=spellings)
+        encoders = {name: _name_encoder(remote.rules) for name, remote in remotes.items()}
+        settings = replace(settings, name_encoders=encoders)
     if select:
         chosen = checked_codes(select, "--select")
         settings = replace(settings, select=chosen, extend_select=())
@@ -95,8 +95,8 @@ def new_problems(
     return [finding for finding in found if _without_place(finding) not in known]
 
 
-def _spelling(rules: SyncRules) -> Callable[[str], object]:
-    """Return what spells the names that take part in a sync; the others need no spelling."""
+def _name_encoder(rules: SyncRules) -> Callable[[str], object]:
+    """Return what encodes the names that take part in a sync, and leaves the others alone."""
     return lambda name: rules.to_remote(name) if rules.takes(name) else name
 
 

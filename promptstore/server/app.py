@@ -19,6 +19,7 @@ from promptstore.server import (
     events,
     explain,
     labels,
+    mcp,
     reading,
     system,
     translate,
@@ -41,6 +42,7 @@ from promptstore.server.logs.service import LogService
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
 from promptstore.server.tokens import TokenFile
+from promptstore.server.web.mounting import add_pages
 
 _log = logging.getLogger("promptstore.server")
 
@@ -64,6 +66,7 @@ _ROUTERS: Final = (
     logs.router,
     explain.router,
     sending.router,
+    mcp.router,
     system.router,
     system.docs,
 )
@@ -104,6 +107,7 @@ def create_app(
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)
+    add_pages(app)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)

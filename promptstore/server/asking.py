@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import Security
 from starlette.requests import Request
 
 from promptstore.errors import (
@@ -24,7 +25,8 @@ from promptstore.errors import (
 from promptstore.model.prompt import Prompt, identified
 from promptstore.model.rendering import RenderedPrompt
 from promptstore.promptfile.reader import loads
-from promptstore.server.errors import ApiError, api_error
+from promptstore.server.dependencies import Caller, authorize
+from promptstore.server.errors import ApiError, api_error, forbidden
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
 
@@ -34,6 +36,17 @@ LABEL: Final = "production"
 _INCLUDED: Final = "shared/untrusted"
 
 _log: Final = logging.getLogger("promptstore.server")
+
+
+def consenting(caller: Annotated[Caller, Security(authorize)]) -> Caller:
+    """Return the caller where the texts of the project may go to a model.
+
+    Raises:
+        ApiError: They may not (403).
+    """
+    if not caller.project.settings.ai_consent:
+        raise forbidden("AI data processing is not approved: `ai_consent` of the project is false.")
+    return caller
 
 
 def model_of(request: Request) -> ChatModel:

@@ -19,9 +19,9 @@ from starlette.responses import Response
 from promptstore.model.rendering import RenderedPrompt
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.logmodels import ExplainRequest, KeyField, LogEntry, LogExplanation
-from promptstore.server.asking import ask, headers_of, model_of, render_own
+from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
 from promptstore.server.bodies import EventRoute
-from promptstore.server.dependencies import Caller, authorize, make_router
+from promptstore.server.dependencies import Caller, make_router
 from promptstore.server.errors import ApiError, api_error
 from promptstore.server.http import answer_json
 from promptstore.server.logs.queries import to_utc
@@ -118,7 +118,7 @@ class ExplanationCache:
 )
 async def explain_log(
     request: Request,
-    caller: Annotated[Caller, Security(authorize, scopes=["logs:write"])],
+    caller: Annotated[Caller, Security(consenting, scopes=["logs:write"])],
     body: ExplainRequest,
 ) -> Response:
     """Explain a log entry by the model of the server; `X-Prompt-…` says which prompt ran."""
@@ -225,6 +225,8 @@ def read_explanation(answer: str, entry: LogEntry) -> LogExplanation | None:
     try:
         found = LogExplanation.model_validate_json(answer)
     except ValidationError:
+        return None
+    if not found.probable_causes or not found.immediate_actions:
         return None
     causes = sorted(found.probable_causes, key=lambda one: _CONFIDENCES.index(one.confidence))
     actions = sorted(found.immediate_actions, key=lambda one: _PRIORITIES.index(one.priority))

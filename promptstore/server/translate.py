@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.posthog.logmodels import TranslateRequest, Translation
-from promptstore.server.asking import ask, headers_of, model_of, render_own
-from promptstore.server.dependencies import Caller, authorize, make_router
+from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
+from promptstore.server.dependencies import Caller, make_router
 from promptstore.server.errors import ApiError, api_error
 from promptstore.server.http import answer_json
 
@@ -39,7 +39,7 @@ _LANGUAGES: Final = {
 @router.post("/llm_analytics/translate", response_model=Translation)
 async def translate(
     request: Request,
-    caller: Annotated[Caller, Security(authorize, scopes=["llm_analytics:write"])],
+    caller: Annotated[Caller, Security(consenting, scopes=["llm_analytics:write"])],
     body: TranslateRequest,
 ) -> Response:
     """Translate a text by the model of the server; `X-Prompt-…` says which prompt ran."""

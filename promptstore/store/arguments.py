@@ -10,8 +10,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.model.faults import kind_of
-from promptstore.model.values import check_name, is_unicode
+from promptstore.model.values import check_name, is_unicode, kind_of
 from promptstore.template import Limits
 
 

@@ -281,12 +281,12 @@ def split_simple(text: str) -> list[str]:
 
 
 def to_text(value: Any) -> str:
-    """Write a value as ``simple`` puts it in: a text as it is, everything else as JSON."""
+    """Write a value as ``simple`` puts it in: a string as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def optional_message(name: str) -> str:
-    """Return what to tell who printed an optional variable without a value."""
+    """Return the message for printing an optional variable that has no value."""
     return (
         f"the variable {name!r} is optional and has no value here; "
         f"put it between {{% if {name} %}} and {{% endif %}}, or declare a default"

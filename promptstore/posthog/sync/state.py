@@ -34,11 +34,13 @@ from promptstore.git.trees import Entry
 from promptstore.git.writing import update_ref
 from promptstore.model.values import SUFFIX, is_name
 from promptstore.posthog.content import RemoteContent
-from promptstore.posthog.sync.codec import Codec
-from promptstore.posthog.sync.plan import DELETED
+from promptstore.posthog.sync.remote import Codec
 from promptstore.promptfile.reader import MAX_BYTES as MAX_FILE_BYTES
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
+
+DELETED: Final = "deleted"
+"""Stands in place of a digest for a prompt that is tombstoned or archived."""
 
 _KEY: Final = "x-remote"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
