@@ -28,6 +28,7 @@ _EXTRAS: Final = {
     "cli": "typer",
     "remote": "httpx",
     "server": "fastapi",
+    "mcp": "mcp",
     "models": "openai",
     "logs": "clickhouse-connect",
 }
