@@ -59,18 +59,8 @@ RULES: Final[dict[str, Rule]] = {
 """Every rule by its code."""
 
 
-def all_pages() -> str:
-    """Write the pages of all rules as one Markdown document."""
-    head = (
-        "# The rules of `promptstore check`\n\n"
-        "Made by `promptstore explain --all`. Codes are stable: one that is retired is not given "
-        "again.\n"
-    )
-    return "\n".join([head, *map(explain, RULES)])
-
-
 def explain(code: str) -> str:
-    """Write the page of a rule as Markdown.
+    """Return the page of a rule as Markdown.
 
     Args:
         code: Its code, letter case aside.
@@ -86,15 +76,7 @@ def explain(code: str) -> str:
         near = near_matches(code, RULES)
         advice = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(RULES)}"
         raise InvalidArgumentError(message=f"there is no rule {code!r}{advice}")
-    marks: list[str] = [rule.severity]
-    if not rule.is_on:
-        marks.append("off by default")
-    if rule.is_fixable:
-        marks.append("`--fix` can fix it")
-    parts = [f"## {rule.code}: {rule.title}", f"_{', '.join(marks)}_", rule.page]
-    if rule.bad:
-        parts += ["Wrong:", f"```yaml\n{rule.bad}\n```", "Right:", f"```yaml\n{rule.good}\n```"]
-    return "\n\n".join(parts) + "\n"
+    return rule.page
 
 
 MAX_SHOWN: Final = 50

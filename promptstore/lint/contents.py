@@ -13,66 +13,13 @@ from promptstore.lint.findings import Breach, Rule
 from promptstore.lint.unseen import Unseen, find_unseen
 from promptstore.model.parts import Insert
 
-SECRET: Final = Rule(
-    "PS504",
-    "A text or the config holds what looks like a secret.",
-    "Git keeps it for ever, and a model may repeat it. Revoke the key, remove it, and give the "
-    "value where the prompt is used. The report shows only how the key starts.",
-    bad='prompt: "Use the key AKIA…"',
-    good='prompt: "Use the key of the vault."',
-)
-TRAILING_SPACE: Final = Rule(
-    "PS505",
-    "A line of a text ends with spaces that reach the model.",
-    "Nobody sees them in a review, they cost tokens, and a prompt that ends with a space makes "
-    "many models answer worse. Remove them.",
-    bad='prompt: "Answer:  "',
-    good='prompt: "Answer:"',
-    severity="warning",
-)
-DOUBLED_SPACE: Final = Rule(
-    "PS506",
-    "Two spaces stand between words of a text.",
-    "Most often it is a slip that reaches the model. Spaces that begin a line or make a table or "
-    "a column of code are not reported.",
-    bad='prompt: "Answer  briefly."',
-    good='prompt: "Answer briefly."',
-    severity="note",
-)
-DUPLICATE_TEXT: Final = Rule(
-    "PS507",
-    "Two prompts hold the same text.",
-    "A change to one is forgotten in the other. Make the text a prompt of its own and include it. "
-    "Looked for in texts of at least 80 characters.",
-    severity="warning",
-)
-ROLE_ORDER: Final = Rule(
-    "PS508",
-    "Messages stand in an order that models do not take.",
-    "A system or developer message belongs before all others, and a conversation does not begin "
-    "with an answer of a tool. Some APIs refuse anything else, some move it silently.",
-    bad="messages:\n  - {role: user, content: Hello}\n  - {role: system, content: Be kind.}",
-    good="messages:\n  - {role: system, content: Be kind.}\n  - {role: user, content: Hello}",
-    severity="warning",
-)
-EMPTY_MESSAGE: Final = Rule(
-    "PS509",
-    "A text is empty.",
-    "Most APIs refuse a message without content. Fill it or remove it.",
-    bad='messages:\n  - {role: user, content: ""}',
-    good="messages:\n  - {role: user, content: Hello}",
-)
-OVER_BUDGET: Final = Rule(
-    "PS510",
-    "The texts are larger than the token budget of the file.",
-    "`x-promptstore: {max_tokens: 500}` says how many tokens the texts may take before any value "
-    "is filled in, includes and all. No tokenizer is run: they are counted as four characters a "
-    "token, which is near for English prose and far too few for Chinese or for code. "
-    "`characters-per-token = 1.5` in `[tool.promptstore]` counts otherwise; for an exact number "
-    "give the texts of `promptstore render` to the tokenizer of your model.",
-    bad="x-promptstore: {max_tokens: 5}\nprompt: This text is clearly longer than five tokens.",
-    good="x-promptstore: {max_tokens: 50}\nprompt: This text is clearly longer than five tokens.",
-)
+SECRET: Final = Rule("PS504")
+TRAILING_SPACE: Final = Rule("PS505", severity="warning")
+DOUBLED_SPACE: Final = Rule("PS506", severity="note")
+DUPLICATE_TEXT: Final = Rule("PS507", severity="warning")
+ROLE_ORDER: Final = Rule("PS508", severity="warning")
+EMPTY_MESSAGE: Final = Rule("PS509")
+OVER_BUDGET: Final = Rule("PS510")
 
 # Every part that may fail late is bounded, so that no text makes the search slow.
 _SECRETS: Final = (
@@ -249,33 +196,9 @@ def _without_tags(text: str) -> str:
     return "".join([*pieces, text[at:]])
 
 
-INVISIBLE: Final = Rule(
-    "PS501",
-    "An invisible character.",
-    "Zero-width characters, tag characters and the like carry text that no reviewer sees and every "
-    "model reads, in a text as in the description of a tool. Remove them. What belongs to its "
-    "neighbours is not reported: a joiner between two emoji or between letters of a script that "
-    "needs it, the style of a symbol (U+FE0E, U+FE0F), the tags of a flag.",
-    bad='prompt: "Answer\\u200b briefly."',
-    good='prompt: "Answer briefly."',
-)
-BIDIRECTIONAL: Final = Rule(
-    "PS502",
-    "A character that turns the direction of text around.",
-    'A reviewer reads the text in another order than the model does ("Trojan Source"). Remove '
-    "the character; right-to-left scripts need none of them in plain text.",
-    bad='prompt: "Pay \\u202eeno\\u202c"',
-    good='prompt: "Pay one"',
-)
-LOOK_ALIKE: Final = Rule(
-    "PS503",
-    "A word mixes letters that look alike but come from different scripts.",
-    "A Cyrillic or Greek letter inside a Latin word looks right to a reviewer and is another word "
-    "to a model, a search or a comparison. Write the word in one script.",
-    bad='prompt: "Write to p\\u0430ypal"',
-    good='prompt: "Write to paypal"',
-    severity="warning",
-)
+INVISIBLE: Final = Rule("PS501")
+BIDIRECTIONAL: Final = Rule("PS502")
+LOOK_ALIKE: Final = Rule("PS503", severity="warning")
 
 _UNSEEN_RULES: Final = {
     "invisible": (INVISIBLE, "which nobody sees; remove it."),

@@ -13,88 +13,18 @@ from promptstore.model.parts import Insert
 from promptstore.model.values import SUFFIX
 from promptstore.template import Limits
 
-TEMPLATE_SYNTAX: Final = Rule(
-    "PS201",
-    "A text is not a template of its language.",
-    "The prompt cannot be rendered at all. The message says what the template language refuses. A "
-    "text that is full of braces but is no template wants `template: none`, or `raw` around it.",
-    bad='prompt: "{% if x %}Hello"',
-    good='prompt: "{% if x %}Hello{% endif %}"',
-)
-UNDECLARED_VARIABLE: Final = Rule(
-    "PS202",
-    "A text uses a variable that the prompt does not declare.",
-    "Once `variables:` is there it is a contract: a render that needs a variable outside of it "
-    "fails. Declare the variable, or fix its name.",
-    bad='variables:\n  name: {}\nprompt: "{{ name }}, {{ nmae }}"',
-    good='variables:\n  name: {}\nprompt: "{{ name }}, {{ name }}"',
-)
-UNUSED_VARIABLE: Final = Rule(
-    "PS203",
-    "A declared variable is used nowhere.",
-    "Every caller has to give a value that no text reads, or believes that it does something. "
-    "Remove the declaration, or use the variable.",
-    bad='variables:\n  name: {}\n  tone: {}\nprompt: "{{ name }}"',
-    good='variables:\n  name: {}\nprompt: "{{ name }}"',
-    severity="warning",
-)
-EATEN_LINE_END: Final = Rule(
-    "PS204",
-    "A tag at the end of a line joins it with the next one.",
-    "A block tag or a comment takes away the line end behind it, so the text before it and the "
-    "next line reach the model as one line. To keep them apart write a plus, as in "
-    "`{% endif +%}`. A line of nothing but tags is not reported. Off unless it is selected.",
-    bad="prompt: |\n  Hello{% if name %} {{ name }}{% endif %}\n  How are you?",
-    good="prompt: |\n  Hello{% if name %} {{ name }}{% endif +%}\n  How are you?",
-    severity="warning",
-    is_on=False,
-)
+TEMPLATE_SYNTAX: Final = Rule("PS201")
+UNDECLARED_VARIABLE: Final = Rule("PS202")
+UNUSED_VARIABLE: Final = Rule("PS203", severity="warning")
+EATEN_LINE_END: Final = Rule("PS204", severity="warning", is_on=False)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}")
-_FIXED: Final = "prompt: \"{% include 'shared/tone' %}\""
-
-MISSING_INCLUDE: Final = Rule(
-    "PS301",
-    "A text includes a prompt that does not exist.",
-    "The render fails. An include names a prompt from the root of the prompts' folder, without "
-    "`.yaml`, whatever folder the including prompt is in.",
-    bad="prompt: \"{% include 'shared/tune' %}\"",
-    good=_FIXED,
-)
-DELETED_INCLUDE: Final = Rule(
-    "PS302",
-    "A text includes a prompt that is deleted.",
-    "The render fails as long as the tombstone is there. Include the replacement that it names, or "
-    "restore the prompt.",
-    bad="prompt: \"{% include 'old/tone' %}\"",
-    good=_FIXED,
-)
-CYCLIC_INCLUDE: Final = Rule(
-    "PS303",
-    "A text includes itself, directly or not.",
-    "Such a text would never end, so the render is refused. Move what both need into a third "
-    "prompt.",
-    bad="# the prompt a\nprompt: \"{% include 'a' %}\"",
-    good=_FIXED,
-)
-DEEP_INCLUDE: Final = Rule(
-    "PS304",
-    "Includes are nested too deeply.",
-    "A render follows includes ten deep by default. Such a chain is hard to review, too: include "
-    "the pieces side by side.",
-)
-CHAT_INCLUDE: Final = Rule(
-    "PS305",
-    "A text includes a chat prompt; only a text prompt can be included.",
-    "An include puts one text into another; a list of messages has no place there. Make the common "
-    "part a text prompt and include it from both.",
-)
-BROKEN_INCLUDE: Final = Rule(
-    "PS306",
-    "A text includes a prompt whose file is broken.",
-    "The including prompt fails for the fault of another file. Fix that file; its own problems "
-    "are reported there.",
-)
+MISSING_INCLUDE: Final = Rule("PS301")
+DELETED_INCLUDE: Final = Rule("PS302")
+CYCLIC_INCLUDE: Final = Rule("PS303")
+DEEP_INCLUDE: Final = Rule("PS304")
+CHAT_INCLUDE: Final = Rule("PS305")
+BROKEN_INCLUDE: Final = Rule("PS306")
 
 INCLUDE_RULES: Final = (
     MISSING_INCLUDE,
@@ -233,46 +163,11 @@ def _fault(context: LintContext, name: str, target: str) -> tuple[Rule, str] | N
 
 _NAMED: Final = 3
 
-CASE_COLLISION: Final = Rule(
-    "PS401",
-    "Two names differ only in letter case, which some file systems cannot hold.",
-    "On macOS and Windows a checkout keeps only one of the two files. Rename one of them.",
-    bad="prompts/Greet.yaml\nprompts/greet.yaml",
-    good="prompts/greet.yaml\nprompts/greet-formally.yaml",
-)
-UNUSABLE_NAME: Final = Rule(
-    "PS402",
-    "A file looks like a prompt but has no name that can be asked for.",
-    "Names are segments of letters, digits, `_`, `-` and `.`, joined by `/`; the file ends with "
-    "`.yaml` and is no symbolic link. Rename the file, or move it out of the prompts' folder.",
-    bad="prompts/two words.yaml",
-    good="prompts/two-words.yaml",
-)
-DEAD_REPLACEMENT: Final = Rule(
-    "PS403",
-    "A deleted prompt is replaced by one that is missing or deleted.",
-    "Whoever asks for the deleted prompt is sent on to one that cannot be had either. Name the "
-    "prompt that is used today.",
-    bad="prompt: x\ndeleted: true\nreplaced_by: gone",
-    good="prompt: x\ndeleted: true\nreplaced_by: support/reply",
-)
-LOST_LABEL: Final = Rule(
-    "PS404",
-    "A label points nowhere.",
-    "The label's file on the branch `promptstore/labels` cannot be read, or it points a prompt at "
-    "a commit or a version that is not there. A read by that label fails. Set the label again.",
-)
-REMOTE_NAME: Final = Rule(
-    "PS405",
-    "A name that the remote cannot hold.",
-    "Looked for where `promptstore sync` is set up, for the prompts that take part. PostHog takes "
-    "at most 255 letters, digits, `-` and `_`: a `/` becomes `__`, and a name with other marks, "
-    "such as `v1.2`, is escaped, which makes it longer. The `names` of the remote give single "
-    "prompts other names there, which no other prompt may need. Rename the prompt, or give it a "
-    "name there under `names`.",
-    bad='names = {"support/reply" = "triage"}   # beside a prompt called triage',
-    good='names = {"support/reply" = "old-reply"}',
-)
+CASE_COLLISION: Final = Rule("PS401")
+UNUSABLE_NAME: Final = Rule("PS402")
+DEAD_REPLACEMENT: Final = Rule("PS403")
+LOST_LABEL: Final = Rule("PS404")
+REMOTE_NAME: Final = Rule("PS405")
 
 
 def case_collision(context: LintContext, name: str) -> Iterator[Breach]:

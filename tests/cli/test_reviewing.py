@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint.check import RULES, all_pages, explain
+from promptstore.lint.check import RULES, explain
+from promptstore.lint.findings import all_pages
 from promptstore.lint.settings import Settings, read_settings
 from tests.gitrepo import GitRepo
 
@@ -75,14 +76,16 @@ class TestCheck:
         ]
         folder = str(changed.path / "prompts/support")
         assert out(run(changed, "format", folder)) == "changed prompts/support/a.yaml\n"
-        assert "is not there" in str(run(changed, "format", folder + "x").exception)
+        assert "there is no such file or folder" in str(
+            run(changed, "format", folder + "x").exception
+        )
 
     def test_files_that_are_no_prompts(self, changed: GitRepo) -> None:
         stray = changed.write("prompts/two words.yaml", "prompt: x\n")
         assert "two words.yaml:1:1: PS402" in out(run(changed, "check", str(stray)))
         assert out(run(changed, "check", str(changed.path / "prompts/reply.yaml"))) == ""
         result = run(changed, "check", str(changed.path / "nope.yaml"))
-        assert "nope.yaml is not there" in str(result.exception)
+        assert "nope.yaml: there is no such file or folder" in str(result.exception)
 
     def test_severity_decides_about_the_exit_code(self, changed: GitRepo) -> None:
         assert run(changed, "check").exit_code == 1
@@ -225,8 +228,8 @@ class TestExplain:
         result = run(repo, "explain", "PS2O3")
         assert "did you mean PS203?" in str(result.exception)
 
-    def test_the_docs_hold_the_same_pages(self) -> None:
-        assert (TOP / "promptstore/lint/rules.md").read_text(encoding="utf-8") == all_pages()
+    def test_every_page(self, repo: GitRepo) -> None:
+        assert run(repo, "explain", "--all").stdout == all_pages()
 
 
 class TestFormat:
