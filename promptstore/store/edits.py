@@ -13,7 +13,6 @@ from promptstore.errors import (
     IncludeError,
     InvalidArgumentError,
     PromptFileError,
-    VersionNotFoundError,
 )
 from promptstore.git.reading import blob_id
 from promptstore.history.contents import included_names
@@ -127,9 +126,6 @@ def plan_edits(
     """
     paths = {name: _path(root, name) for name in edits}
     steps = {name: _located(paths[name], edit) for name, edit in edits.items()}
-    if len(steps) > 1:
-        # Of one file the look takes a quarter of the time of parsing it, mostly for nothing.
-        base.prefetch(step for step in steps.values() if isinstance(step, File))
     planned = [_plan(base, name, paths[name], step) for name, step in steps.items()]
     _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
     if not force:
@@ -253,15 +249,10 @@ def _version_of(base: Snapshot, name: str, number: int) -> bytes:
             reason="so an old one cannot be restored. A shallow clone gets its history by "
             "`git fetch --unshallow`."
         )
-    latest = base.history.timeline.latest(name)
-    if latest is None:
+    if base.history.timeline.latest(name) is None:
         raise base.not_found(name)
-    change = base.history.timeline.nth(name, number)
-    if change is None or change.entry is None:
-        raise VersionNotFoundError(
-            name=name, version=number, latest=latest.number, removed=change is not None
-        )
-    return base.history.backend.blob(change.entry.id)
+    change = base.history.find(name, number, has_file=True)
+    return base.history.backend.blob(change.blob or "")
 
 
 def _alive(data: bytes, path: str) -> bytes:
