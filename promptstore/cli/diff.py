@@ -69,7 +69,7 @@ def diff(
         str | None,
         typer.Argument(
             help="What to compare it with; the version before it when left out.",
-            metavar="NAME[@SEL]",
+            metavar="NAME[@VERSION]",
             autocompletion=complete_name,
         ),
     ] = None,
@@ -83,10 +83,11 @@ def diff(
         bool, typer.Option("--exit-code", help="Of a range: fail when it breaks a call.")
     ] = False,
 ) -> None:
-    """Show what changed between two versions, or in a range of commits.
+    """Show what changed between two versions or commits.
 
-    With one name since the version before, with two from the first to the second. BASE..HEAD
-    tells of every prompt that changed between two revs, and what that does to its callers.
+    With one name since the version before, with two from the first to the second. BASE..HEAD in
+    place of a name shows every prompt that changed between two revs, and what that does to its
+    callers. What is not committed is shown by `git diff`.
     """
     _check_format(output)
     with opened(context) as store:
@@ -247,7 +248,11 @@ def review(
         bool, typer.Option("--fail-on-breaking", help="Fail when a call breaks.")
     ] = False,
 ) -> None:
-    """Write the comment of a pull request: what changed, whom it breaks, what is wrong."""
+    """Write the comment of a pull request.
+
+    What changed, and which calls it breaks. Findings of `promptstore check` that the range brings
+    are in it, too. --format terminal is for people, the default for GitHub and GitLab.
+    """
     _check_format(output)
     if ".." not in commits:
         raise InvalidArgumentError(message=f"{commits!r} is no range: write BASE..HEAD")

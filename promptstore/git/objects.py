@@ -300,6 +300,11 @@ class ObjectDatabase:
                 f"the object {object_id} was left out of this partial clone. Fetch all that is "
                 "missing with `git fetch --refetch --no-filter`."
             )
+        if self._handle().is_shallow:
+            return self._problem(
+                f"the object {object_id} is not in this shallow clone. Fetch it with "
+                "`git fetch --unshallow`."
+            )
         return self._problem(
             f"the object {object_id} is missing. Check the repository with `git fsck`."
         )

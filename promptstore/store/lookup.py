@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -291,7 +292,7 @@ def find_backend(
         raise RepositoryNotFoundError(
             path=str(path.resolve()),
             reason=f"this is neither in a git repository nor a folder that holds {root!r}. "
-            "`promptstore init` makes a store here.",
+            f"`promptstore init {shlex.quote(str(path))}` makes a store there.",
         ) from None
     repository.tip(branch)
     return RepositoryBackend(repository, root, branch, refresh_interval, progress)
