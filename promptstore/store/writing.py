@@ -84,7 +84,7 @@ def commit_edits(
         raise InvalidArgumentError(message="there is nothing to commit: no edits are given")
     backend = lookup.writable()
     repository, state = backend.repository, backend.refresh()
-    base = base or lookup.tip(state)
+    base = lookup.tip(state) if base is None else base
     # The title is the branch's name, unless HEAD is detached.
     if new_branch is not None:
         ref = _new_ref(new_branch)
