@@ -6,7 +6,16 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from promptstore.server.web import editing, events, listing, prompts, proposing, signing, trying
+from promptstore.server.web import (
+    changing,
+    editing,
+    events,
+    listing,
+    prompts,
+    proposing,
+    signing,
+    trying,
+)
 from promptstore.server.web.sessions import Sessions
 
 _PAGES: Final = (
@@ -15,6 +24,7 @@ _PAGES: Final = (
     trying.router,
     editing.router,
     proposing.router,
+    changing.router,
     events.router,
 )
 
