@@ -9,7 +9,7 @@ from typing import Annotated, Final, NamedTuple, TypedDict
 
 import typer
 
-from promptstore.errors import InvalidArgumentError, RevisionNotFoundError
+from promptstore.errors import InvalidArgumentError, NotInBundleError, RevisionNotFoundError
 from promptstore.history.labels import LabelTable, is_label
 from promptstore.model.names import near_matches
 from promptstore.store.store import PromptStore, Rev
@@ -125,7 +125,7 @@ def _advice(name: str, selector: str, labels: LabelTable) -> str:
 def _is_rev(store: PromptStore, rev: str) -> bool:
     try:
         store.snapshot(rev)
-    except RevisionNotFoundError:
+    except (RevisionNotFoundError, NotInBundleError):
         return False
     return True
 

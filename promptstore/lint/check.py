@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from promptstore.errors import Problem, PromptStoreError
+from promptstore.errors import InvalidArgumentError, Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Finding, Ignores
 from promptstore.lint.names import LOST_LABEL, unrecognized_files
 from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
-from promptstore.lint.settings import Settings
+from promptstore.lint.settings import FILE, Settings, parse_settings
 from promptstore.model.names import SUFFIX
+from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
 MAX_SHOWN: Final = 50
@@ -58,6 +59,36 @@ def check_unrecognized_files(context: LintContext) -> list[Finding]:
         for path, breach in sorted(unrecognized_files(context))
         if settings.wants(breach.rule.code, None)
     ]
+
+
+def errors_of_update(
+    before: Snapshot | None, after: Snapshot, settings: str, only: Collection[str] | None = None
+) -> list[str]:
+    """Find the errors, not the mere warnings, that an update brings.
+
+    Args:
+        before: The prompts as they are served; None where none are.
+        after: The prompts as they would be.
+        settings: The text of the repository's pyproject.toml then.
+        only: The names that are looked at; None for those that differ, and what includes them.
+
+    Returns:
+        The errors, as lines with path and place.
+    """
+    try:
+        context = LintContext(after, parse_settings(settings, FILE), only)
+        if only is None and before is not None:
+            context.only = context.dependents(_changed(before, after))
+        found = check(context)
+    except InvalidArgumentError as error:
+        return [str(error)]
+    return [str(finding) for finding in found if finding.severity == "error"]
+
+
+def _changed(before: Snapshot, after: Snapshot) -> set[str]:
+    """Return the names of prompts that differ, removed ones too."""
+    old, new = ({name: one.file(name).blob for name in one.names()} for one in (before, after))
+    return {name for name in {*old, *new} if old.get(name) != new.get(name)}
 
 
 def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
