@@ -80,12 +80,12 @@ class Change(NamedTuple):
 
 
 def _made_anew(
-    question: Callable[Concatenate[Timeline, _P], _T],
-) -> Callable[Concatenate[Timeline, _P], _T]:
+    question: Callable[Concatenate[IndexedTimeline, _P], _T],
+) -> Callable[Concatenate[IndexedTimeline, _P], _T]:
     """Answer a question once more, from an index made anew, where that is found to be damaged."""
 
     @wraps(question)
-    def answer(self: Timeline, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def answer(self: IndexedTimeline, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return question(self, *args, **kwargs)
         except DamagedIndexError:
@@ -95,7 +95,7 @@ def _made_anew(
     return answer
 
 
-class Timeline:
+class IndexedTimeline:
     """The versions of every prompt on the first-parent history of one commit.
 
     Every method raises `RepositoryError` where an object of the history is missing or damaged.
@@ -119,12 +119,6 @@ class Timeline:
             self.tip, lambda connection, spans: last_row(connection, spans, name, there)
         )
         return self._change(row) if row else None
-
-    def ends(self, name: str) -> tuple[Change, Change] | None:
-        """Return the first and the newest version of a prompt, or None where it never existed."""
-        latest = self.latest(name)
-        first = latest if latest is None or latest.number == 1 else self.nth(name, 1)
-        return (first, latest) if first and latest else None
 
     @_made_anew
     def nth(self, name: str, number: int) -> Change | None:
@@ -234,7 +228,7 @@ class VersionIndex:
         self._file = CacheFile(index_file(repository, root), SCHEMA)
         self._turn = os.getpid(), threading.RLock()
 
-    def at(self, tip: str) -> Timeline:
+    def at(self, tip: str) -> IndexedTimeline:
         """Bring the index up to a commit and look at the history from there.
 
         Args:
@@ -246,7 +240,7 @@ class VersionIndex:
         Raises:
             RepositoryError: An object of the history is missing or damaged.
         """
-        timeline = Timeline(tip, self)
+        timeline = IndexedTimeline(tip, self)
         timeline.first_commit()
         return timeline
 

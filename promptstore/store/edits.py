@@ -261,7 +261,7 @@ def _version_of(base: Snapshot, name: str, number: int) -> bytes:
         raise VersionNotFoundError(
             name=name, version=number, latest=latest.number, removed=change is not None
         )
-    return base.history.repository.blob(change.entry.id)
+    return base.history.backend.blob(change.entry.id)
 
 
 def _alive(data: bytes, path: str) -> bytes:

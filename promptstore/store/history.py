@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from promptstore.errors import PromptFileError, VersionNotFoundError
 from promptstore.git.objects import Commit
-from promptstore.git.reading import Repository
+from promptstore.history.backend import Backend, Timeline
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File
-from promptstore.history.versions import Change, Timeline
-from promptstore.model.versions import PromptInfo
+from promptstore.history.versions import Change
+from promptstore.model.versions import PromptInfo, Version
 
 
 class History(NamedTuple):
@@ -21,21 +21,21 @@ class History(NamedTuple):
 
     Attributes:
         timeline: The versions as of the snapshot's commit.
-        repository: Where their commits and files are.
+        backend: Where their commits and files are.
         cache: Where their parsed files are kept.
     """
 
     timeline: Timeline
-    repository: Repository
+    backend: Backend
     cache: ContentCache
 
     def commit(self, commit_id: str) -> Commit:
         """Read one commit."""
-        return self.repository.commit(commit_id)
+        return self.backend.commit(commit_id)
 
     def is_tombstone(self, blob: str) -> bool:
         """Whether a version's file says that the prompt is deleted; a broken one does not."""
-        data = self.repository.blob(blob)
+        data = self.backend.blob(blob)
         # Without this word and without an escape no file is a tombstone: most need no parsing.
         if b"deleted" not in data and b"\\" not in data:
             return False
@@ -43,6 +43,21 @@ class History(NamedTuple):
             return self.cache.read(File(blob, blob, partial(bytes, data))).deleted
         except PromptFileError:
             return False
+
+    def version(self, name: str, change: Change, labels: LabelTable) -> Version:
+        """Return one version of a prompt, with the labels that point at it."""
+        commit = self.backend.commit(change.commit)
+        return Version(
+            name=name,
+            number=change.number,
+            commit=commit.id,
+            author=commit.author,
+            committed_at=commit.committed_at,
+            message=commit.message,
+            blob=change.blob,
+            deleted=change.entry is None or self.is_tombstone(change.entry.id),
+            labels=labels.of(name, change.number),
+        )
 
     def tombstone(self, name: str) -> Commit | None:
         """Return the commit that set the tombstone, which later edits may have followed."""
@@ -66,7 +81,7 @@ class History(NamedTuple):
 
     def info(self, name: str, blob: str, labels: LabelTable) -> PromptInfo:
         """Return who made the newest version of a prompt, where its file holds that."""
-        return self._info(name, blob, self.timeline.ends(name), labels)
+        return self._info(name, blob, self._ends(name), labels)
 
     def infos(self, blobs: Mapping[str, str], labels: LabelTable) -> dict[str, PromptInfo]:
         """Return `info` of many prompts, which takes less than asking about each."""
@@ -84,11 +99,17 @@ class History(NamedTuple):
         Raises:
             VersionNotFoundError: It has no such version.
         """
-        ends, change = self.timeline.ends(name), self.timeline.nth(name, number)
+        ends, change = self._ends(name), self.timeline.nth(name, number)
         if ends is None or change is None:
             latest = ends[1].number if ends else 0
             raise VersionNotFoundError(name=name, version=number, latest=latest)
         return self._info(name, change.blob, (ends[0], change), labels)
+
+    def _ends(self, name: str) -> tuple[Change, Change] | None:
+        """Return the first and the newest version of a prompt, or None where it never existed."""
+        latest = self.timeline.latest(name)
+        first = latest if latest is None or latest.number == 1 else self.timeline.nth(name, 1)
+        return (first, latest) if first and latest else None
 
     def _info(
         self, name: str, blob: str | None, ends: tuple[Change, Change] | None, labels: LabelTable

@@ -1,50 +1,35 @@
-"""What every part of a store stands on: where things are at present, and snapshots of them."""
+"""Which snapshot, version or label's prompt is meant, in a state of the branch and the labels."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
     LabelNotFoundError,
+    PromptFileError,
     PromptNotFoundError,
+    ReadOnlyError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
     VersionNotFoundError,
 )
 from promptstore.git.reading import Repository
-from promptstore.git.revs import resolve_rev
+from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.contents import ContentCache
-from promptstore.history.labels import (
-    LabelTable,
-    contradiction,
-    labels_at,
-    read_labels,
-)
-from promptstore.history.moves import MoveLog
-from promptstore.history.sources import (
-    CommitSource,
-    EmptySource,
-    File,
-    LabelSource,
-    Source,
-)
-from promptstore.history.versions import Progress, Timeline, VersionIndex
-from promptstore.history.watcher import RefState, RefWatcher
-from promptstore.model.names import near_matches
-from promptstore.model.prompt import (
-    Prompt,
-    identified,
-)
-from promptstore.store.arguments import (
-    check_arguments,
-    check_zone,
-)
+from promptstore.history.labels import LabelTable, Target, contradiction
+from promptstore.history.sources import EmptySource, File, LabelSource, Source
+from promptstore.history.versions import Progress
+from promptstore.model.names import SUFFIX, check_name, near_matches
+from promptstore.model.prompt import Prompt, identified
+from promptstore.store.arguments import check_zone
 from promptstore.store.history import History
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Limits
@@ -52,10 +37,13 @@ from promptstore.template import Limits
 Rev: TypeAlias = str | datetime
 """Anything git can resolve to a commit, or a time (with a time zone): the newest commit then."""
 
-DEFAULT_ROOT: Final = "prompts"
-DEFAULT_LOCK_TIMEOUT: Final = 10.0
+Query: TypeAlias = tuple[RefState, str, int | None, str | None, Rev | None, bool]
+"""What `PromptStore.get` is asked, and in which state: name, version, label, rev, and whether
+deleted ones count."""
+
 _KEPT_SNAPSHOTS: Final = 16
-NOWHERE: Final = RefState(tip=None, title="", labels=None, is_shallow=False)
+_KEPT_PROMPTS: Final = 512
+_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 
 class LabelledSnapshot(Snapshot):
@@ -81,280 +69,238 @@ class LabelledSnapshot(Snapshot):
         """Load nothing: each prompt is read as of a commit of its own."""
 
 
-class StoreLookup:
-    """Opens a store, and finds its snapshots, versions and labels.
+class Lookup:
+    """Finds snapshots, versions and what labels point at. Threads may share it.
 
-    Attributes:
-        root: The prompts' folder within the repository.
-        branch: The branch that is read and written, or None for whatever HEAD is.
+    Args:
+        backend: Where everything is read from.
+        limits: The limits of renders.
     """
 
-    def __init__(
-        self,
-        *,
-        path: Path,
-        root: str,
-        repository: Repository | None,
-        branch: str | None,
-        worktree: bool,
-        limits: Limits,
-        lock_timeout: float,
-        refresh_interval: float,
-        progress: Progress | None,
-    ) -> None:
-        self._folder = path
-        self.root = root
-        self.branch = branch
-        self._repository = repository
-        self._reads_files = worktree or repository is None
-        self._limits = limits
-        self._lock_timeout = lock_timeout
-        self._index = VersionIndex(repository, root, progress) if repository else None
+    def __init__(self, backend: Backend, limits: Limits) -> None:
+        self.backend = backend
+        self.limits = limits
         self._cache = ContentCache()
-        self._watcher = RefWatcher(repository, branch, refresh_interval) if repository else None
+        self._kept: dict[Query, Prompt] = {}
         # It may be asked by several threads, and keeps what was asked for last.
         self._snapshots = lru_cache(maxsize=_KEPT_SNAPSHOTS)(self._make_snapshot)
-        self._label_tables: dict[str, LabelTable] = {}
-        self._moves = MoveLog(repository) if repository else None
-        self._announced: set[str] = set()
 
-    @classmethod
-    def open(
-        cls,
-        path: str | Path = ".",
-        *,
-        root: str = DEFAULT_ROOT,
-        branch: str | None = None,
-        worktree: bool = False,
-        limits: Limits | None = None,
-        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
-        refresh_interval: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Open the store that a path lies in.
+    def get(self, query: Query, *, from_disk: bool) -> Prompt:
+        """Return the prompt that is asked for; most calls ask what was asked before."""
+        prompt = self._kept.get(query)
+        if prompt is not None:
+            return prompt
+        state, name, version, label, rev, deleted = query
+        if version is not None:
+            prompt = self.version(state, name, version)
+        elif label is not None:
+            prompt = self.labelled(state, name, label)
+        elif rev is None and from_disk:
+            return self.working().load(name, deleted=deleted)
+        else:
+            try:
+                prompt = self.of_rev(state, rev).load(name, deleted=deleted)
+            except PromptNotFoundError as error:
+                error.note = error.note or self._uncommitted_note(name)
+                raise
+        if rev is None or (isinstance(rev, str) and _COMMIT_ID.fullmatch(rev)):
+            # Nothing but the query, and objects that never change, went into it.
+            if len(self._kept) >= _KEPT_PROMPTS:
+                self._kept = {}  # another one, as a thread may be reading the old one
+            self._kept[query] = prompt
+        return prompt
 
-        Args:
-            path: A folder anywhere in a working tree, a bare repository, or a plain folder that
-                holds the root.
-            root: The prompts' folder within the repository; ``.`` for its top.
-            branch: The branch to read and write; None follows HEAD.
-            worktree: Whether to read the files on disk, uncommitted edits included.
-            limits: The limits of renders; None for the defaults of `Limits`.
-            lock_timeout: How long a write waits for locks of other processes, in seconds.
-            refresh_interval: How long it may take until a commit or a label move of another
-                process is seen, in seconds. 0 sees it at the next call. Files on disk
-                (``worktree=True``) are always read as they are.
-            progress: Called now and then while a long history is indexed, with how many commits
-                are done and how many there are.
-
-        Returns:
-            The store.
-
-        Raises:
-            RepositoryNotFoundError: The path is neither in a repository nor holds the root.
-            UnsupportedRepositoryError: The repository's format cannot be read.
-            RevisionNotFoundError: There is no such branch.
-            InvalidArgumentError: The root leaves the repository, or there are no files to read.
-        """
-        check_arguments(
-            path=path,
-            root=root,
-            branch=branch,
-            worktree=worktree,
-            limits=limits,
-            lock_timeout=lock_timeout,
-            refresh_interval=refresh_interval,
-            progress=progress,
-        )
-        root = _checked_root(root)
-        repository = _discover(Path(path), root)
-        store = cls(
-            path=Path(path),
-            root=root,
-            repository=repository,
-            branch=branch,
-            worktree=worktree,
-            limits=limits or Limits(),
-            lock_timeout=lock_timeout,
-            refresh_interval=refresh_interval,
-            progress=progress,
-        )
-        if repository is not None:
-            repository.tip(branch)
-            if worktree and not store.has_files:
-                raise InvalidArgumentError(
-                    message=f"{store.path} is a bare repository, which has no files on disk; "
-                    "open it without worktree=True"
-                )
-        return store
-
-    @property
-    def has_files(self) -> bool:
-        """Whether the prompts are files on disk here; a bare repository has none."""
-        return self._repository is None or self._repository.workdir is not None
-
-    @property
-    def path(self) -> Path:
-        """The top of the working tree, the bare repository, or the plain folder."""
-        if self._repository is None:
-            return self._folder
-        return self._repository.workdir or self._repository.git_dir
-
-    def _state_with_labels(self, time: datetime) -> RefState:
-        """Return where everything stands, but for the labels, which stand where they did then."""
-        check_zone(time)
-        state = self._state()
-        if self._repository is None:
+    def state(self, at: datetime | None = None) -> RefState:
+        """Return where the branch is now, and where the labels are, or were at a time."""
+        state = self.backend.state()
+        if at is None:
             return state
-        return state._replace(labels=labels_at(self._repository, state.labels, time))
+        check_zone(at)
+        return self.backend.state_at(state, at)
 
-    def _labelled(self, state: RefState, label: str) -> Snapshot:
-        targets = self._labels_at(state).of_label(label)
+    def writable(self) -> RepositoryBackend:
+        """Return the branch that can be written to."""
+        if not isinstance(self.backend, RepositoryBackend):
+            raise ReadOnlyError(
+                path=str(self.backend.path), reason="this is a plain folder. Run `git init` in it."
+            )
+        return self.backend
+
+    def working(self) -> Snapshot:
+        """Return the prompts as the files on disk are at this moment."""
+        source, state = self.backend.working_files(), self.state()
+        return self._new(source, state, state.tip)
+
+    def tip(self, state: RefState) -> Snapshot:
+        """Return the prompts at the tip of the branch."""
+        if state.tip is None:
+            return self._new(EmptySource(f"{state.title} (no commits yet)"), state)
+        return self._snapshots(state, state.title)
+
+    def at(self, state: RefState, commit: str, title: str) -> Snapshot:
+        """Return the prompts as of a commit; the title says what it was asked for by."""
+        return self._snapshots(state._replace(tip=commit), title)
+
+    def of_rev(self, state: RefState, rev: Rev | None) -> Snapshot:
+        """Return the prompts as of a rev or time; None is the tip."""
+        if rev is None:
+            return self.tip(state)
+        title = rev.isoformat() if isinstance(rev, datetime) else rev
+        return self.at(state, self.resolve(rev), title)
+
+    def of_label(self, state: RefState, label: str) -> Snapshot:
+        """Return the prompts that have a label."""
+        targets = self.backend.labels(state).of_label(label)
 
         def find(name: str) -> File | None:
-            return self._snapshot(state, targets[name].commit, label).find(name)
+            return self.at(state, targets[name].commit, label).find(name)
 
         return LabelledSnapshot(
             LabelSource(label, targets, find),
-            read=partial(self._get_labelled, state, label=label),
+            read=partial(self.labelled, state, label=label),
             cache=self._cache,
-            labels=partial(self._labels_at, state),
-            limits=self._limits,
+            labels=partial(self.backend.labels, state),
+            limits=self.limits,
         )
 
-    def _at(self, commit: str | None) -> Snapshot:
-        """Take the prompts as of a commit of the branch."""
-        return self._tip_snapshot(self._require_state()._replace(tip=commit))
-
-    def _tip_snapshot(self, state: RefState) -> Snapshot:
-        if state.tip is None:
-            return self._new_snapshot(EmptySource(f"{state.title} (no commits yet)"), state)
-        return self._snapshot(state, state.tip, state.title)
-
-    def _snapshot_of(self, state: RefState, rev: Rev | None) -> Snapshot:
-        if rev is None:
-            return self._tip_snapshot(state)
-        title = rev.isoformat() if isinstance(rev, datetime) else rev
-        return self._snapshot(state, self._resolve(rev), title)
-
-    def _get_version(self, state: RefState, name: str, number: int) -> Prompt:
-        history = self._require_history(state)
+    def version(self, state: RefState, name: str, number: int) -> Prompt:
+        """Return a version of a prompt, read as of the commit that made it."""
+        history = self.require_history(state)
         latest = history.timeline.latest(name) if history else None
         if history is None or latest is None:
-            raise self._unknown(name)
+            raise self.unknown(state, name)
         change = history.timeline.nth(name, number)
         if change is None or change.entry is None:
             raise VersionNotFoundError(
                 name=name, version=number, latest=latest.number, removed=change is not None
             )
-        title = f"version {number}"
-        return self._snapshot(state, change.commit, title).load(name, deleted=True)
+        return self.at(state, change.commit, f"version {number}").load(name, deleted=True)
 
-    def _get_labelled(self, state: RefState, name: str, label: str) -> Prompt:
+    def labelled(self, state: RefState, name: str, label: str) -> Prompt:
+        """Return a prompt as a label gives it."""
         try:
-            target = self._labels_at(state).find(label, name)
+            target = self.backend.labels(state).find(label, name)
         except LabelNotFoundError as error:
-            newest = self._tip_snapshot(state)
+            newest = self.tip(state)
             if newest.find(name):
                 error.replaced_by = newest.load(name, deleted=True).replaced_by
             raise
-        prompt = self._snapshot(state, target.commit, label).load(name, deleted=True)
+        prompt = self.at(state, target.commit, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
         return identified(prompt, label=label)
 
-    def _labels_at(self, state: RefState) -> LabelTable:
-        commit = state.labels
-        if commit is None or self._repository is None:
-            return LabelTable()
-        table = self._label_tables.get(commit)
-        if table is None:
-            table = read_labels(self._repository, commit)
-            self._label_tables = {commit: table}
-        return table
+    def target(self, state: RefState, name: str, wanted: int | Rev | None) -> Target:
+        """Return what a label points at that is set to a version, a rev or (None) the tip."""
+        if isinstance(wanted, int):
+            prompt = self.version(state, check_name(name), wanted)
+            if prompt.deleted:
+                raise self.of_rev(state, prompt.snapshot_commit).deleted(prompt)
+        else:
+            prompt = self.of_rev(state, wanted).read(name)
+        if prompt.version is None or prompt.snapshot_commit is None:
+            raise HistoryUnavailableError(reason="so a label has no version to point at.")
+        return Target(prompt.version, prompt.snapshot_commit)
 
-    def _snapshot(self, state: RefState, commit: str, title: str) -> Snapshot:
-        return self._snapshots(state._replace(tip=commit), title)
+    def former_name(self, state: RefState, name: str, commit: str) -> str | None:
+        """Return the name of the prompt that a commit replaced by another one, if it did."""
+        for other, entry in self.backend.timeline(commit).changed_by(commit).items():
+            if other != name and entry is not None and entry.is_file:
+                with suppress(PromptFileError):
+                    prompt = self.at(state, commit, commit).load(other, deleted=True)
+                    if prompt.deleted and prompt.replaced_by == name:
+                        return other
+        return None
+
+    def require_history(self, state: RefState) -> History | None:
+        """Return the history of the branch; None while it has no commit.
+
+        Raises:
+            HistoryUnavailableError: Versions cannot be counted here.
+        """
+        reason = self.backend.why_no_versions(state)
+        if reason:
+            raise HistoryUnavailableError(reason=reason)
+        return self._history(state, state.tip)
+
+    def resolve(self, rev: Rev) -> str:
+        """Return the id of the commit that a rev or time names."""
+        if isinstance(rev, str):
+            return self.backend.resolve(rev)
+        check_zone(rev)
+        history = self.require_history(self.state())
+        commit = history.timeline.commit_at(rev.timestamp()) if history else None
+        if commit is None:
+            raise RevisionNotFoundError(
+                rev=rev.isoformat(), reason="the branch has no commit that old"
+            )
+        return commit
+
+    def unknown(self, state: RefState, name: str) -> PromptNotFoundError:
+        """Return the error for a prompt that never was on the branch."""
+        snapshot = self.tip(state)
+        near = near_matches(name, snapshot.names())
+        return PromptNotFoundError(name=name, place=snapshot.place, near=near)
+
+    def _uncommitted_note(self, name: str) -> str:
+        """Return that the file of a prompt is there but not committed, where it is so."""
+        path = f"{self.backend.root}/{name}{SUFFIX}".removeprefix("/")
+        if not self.backend.has_files or not (self.backend.path / path).is_file():
+            return ""
+        return (
+            f"The file {path} is there, but not committed: `promptstore save {path}` commits it, "
+            "and --worktree (worktree=True) reads it as it is."
+        )
 
     def _make_snapshot(self, state: RefState, title: str) -> Snapshot:
-        source = CommitSource(self._require_repository(), self.root, state.tip or "", title)
-        return self._new_snapshot(source, state)
+        return self._new(self.backend.files(state.tip or "", title), state)
 
-    def _new_snapshot(self, source: Source, state: RefState, tip: str | None = None) -> Snapshot:
+    def _new(self, source: Source, state: RefState, tip: str | None = None) -> Snapshot:
         return Snapshot(
             source,
             cache=self._cache,
             history=self._history(state, source.commit or tip),
-            labels=partial(self._labels_at, state),
-            limits=self._limits,
+            labels=partial(self.backend.labels, state),
+            limits=self.limits,
         )
 
     def _history(self, state: RefState, tip: str | None) -> History | None:
-        if tip is None or self._index is None or self._repository is None:
-            return None
-        if state.is_shallow:
+        if tip is None or self.backend.why_no_versions(state):
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
-        return History(Timeline(tip, self._index), self._repository, self._cache)
-
-    def _require_repository(self) -> Repository:
-        if self._repository is None:
-            raise HistoryUnavailableError(
-                reason=f"{self.path} is a plain folder, not a git repository. Run `git init` in it."
-            )
-        return self._repository
-
-    def _state(self) -> RefState:
-        return self._watcher.current().state if self._watcher else NOWHERE
-
-    def _require_state(self) -> RefState:
-        self._require_repository()
-        return self._state()
-
-    def _require_history(self, state: RefState) -> History | None:
-        """Return the history of the branch; None while it has no commit."""
-        self._require_repository()
-        if state.is_shallow:
-            raise HistoryUnavailableError(
-                reason="the clone is shallow, so older commits are not here. "
-                "Run `git fetch --unshallow`."
-            )
-        return self._history(state, state.tip)
-
-    def _resolve(self, rev: Rev) -> str:
-        if isinstance(rev, datetime):
-            return self._commit_at(rev)
-        return resolve_rev(self._require_repository(), rev)
-
-    def _commit_at(self, time: datetime) -> str:
-        check_zone(time)
-        history = self._require_history(self._require_state())
-        commit = history.timeline.commit_at(time.timestamp()) if history else None
-        if commit is None:
-            raise RevisionNotFoundError(
-                rev=time.isoformat(), reason="the branch has no commit that old"
-            )
-        return commit
-
-    def _unknown(self, name: str) -> PromptNotFoundError:
-        snapshot = self._tip_snapshot(self._require_state())
-        near = near_matches(name, snapshot.names())
-        return PromptNotFoundError(name=name, place=snapshot.place, near=near)
+        return History(self.backend.timeline(tip), self.backend, self._cache)
 
 
-def _discover(path: Path, root: str) -> Repository | None:
+def find_backend(
+    path: Path,
+    root: str,
+    branch: str | None,
+    refresh_interval: float,
+    progress: Progress | None,
+) -> Backend:
+    """Find what a path lies in; see `PromptStore.open`.
+
+    Raises:
+        RepositoryNotFoundError: The path is neither in a repository nor holds the root.
+        RepositoryError: The repository cannot be opened.
+        RevisionNotFoundError: There is no such branch.
+        InvalidArgumentError: The root leaves the repository.
+    """
+    root = _checked_root(root)
     if not path.exists():
         raise RepositoryNotFoundError(path=str(path), reason="there is no such path.")
     try:
-        return Repository.discover(path)
+        repository = Repository.discover(path)
     except RepositoryNotFoundError:
         if (path / root).is_dir():
-            return None
+            return Backend(path, root)
         raise RepositoryNotFoundError(
             path=str(path.resolve()),
             reason=f"this is neither in a git repository nor a folder that holds {root!r}. "
             "`promptstore init` makes a store here.",
         ) from None
+    repository.tip(branch)
+    return RepositoryBackend(repository, root, branch, refresh_interval, progress)
 
 
 def _checked_root(root: str) -> str:

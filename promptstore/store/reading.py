@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
 
 from promptstore.errors import (
     HistoryUnavailableError,
@@ -14,40 +14,135 @@ from promptstore.errors import (
     InvalidArgumentError,
     NotFoundError,
     PromptFileError,
-    PromptNotFoundError,
     RepositoryError,
     TemplateSyntaxError,
 )
 from promptstore.git.reading import Repository
-from promptstore.history.sources import (
-    FolderSource,
-)
-from promptstore.history.watcher import CachedState, QueryKey
-from promptstore.model.names import SUFFIX, check_name
-from promptstore.model.prompt import (
-    Prompt,
-    PromptLike,
-    identified,
-    own_copy,
-    to_prompt,
-)
+from promptstore.history.backend import Backend, RefState, RepositoryBackend
+from promptstore.history.versions import Progress
+from promptstore.model.names import check_name
+from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
 from promptstore.model.rendered import RenderedPrompt
 from promptstore.model.rendering import merge_values, render_prompt
-from promptstore.store.arguments import (
-    check_arguments,
-    check_at,
-    check_one_of,
-)
-from promptstore.store.lookup import NOWHERE, Rev, StoreLookup
+from promptstore.store.arguments import check_arguments, check_at, check_one_of
+from promptstore.store.lookup import Lookup, Rev, find_backend
 from promptstore.store.snapshot import Snapshot
+from promptstore.template import Limits
 
+DEFAULT_ROOT: Final = "prompts"
+DEFAULT_LOCK_TIMEOUT: Final = 10.0
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
-_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 
-class StoreReader(StoreLookup):
-    """Reads prompts."""
+class StoreReader:
+    """Reads prompts.
+
+    Attributes:
+        root: The prompts' folder within the repository.
+        branch: The branch that is read and written, or None for whatever HEAD is.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        branch: str | None = None,
+        reads_files: bool = False,
+        limits: Limits | None = None,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    ) -> None:
+        self.root = backend.root
+        self.branch = branch
+        self._backend = backend
+        self._reads_files = reads_files
+        self._lock_timeout = lock_timeout
+        self._lookup = Lookup(backend, limits or Limits())
+        self._announced: set[str] = set()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = ".",
+        *,
+        root: str = DEFAULT_ROOT,
+        branch: str | None = None,
+        worktree: bool = False,
+        limits: Limits | None = None,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        refresh_interval: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Open the store that a path lies in.
+
+        Args:
+            path: A folder anywhere in a working tree, a bare repository, or a plain folder that
+                holds the root.
+            root: The prompts' folder within the repository; ``.`` for its top.
+            branch: The branch to read and write; None follows HEAD.
+            worktree: Whether to read the files on disk, uncommitted edits included.
+            limits: The limits of renders; None for the defaults of `Limits`.
+            lock_timeout: How long a write waits for locks of other processes, in seconds.
+            refresh_interval: How long it may take until a commit or a label move of another
+                process is seen, in seconds. 0 sees it at the next call. Files on disk
+                (``worktree=True``) are always read as they are.
+            progress: Called now and then while a long history is indexed, with how many commits
+                are done and how many there are.
+
+        Returns:
+            The store.
+
+        Raises:
+            RepositoryNotFoundError: The path is neither in a repository nor holds the root.
+            UnsupportedRepositoryError: The repository's format cannot be read.
+            RevisionNotFoundError: There is no such branch.
+            InvalidArgumentError: The root leaves the repository, or there are no files to read.
+        """
+        check_arguments(
+            path=path,
+            root=root,
+            branch=branch,
+            worktree=worktree,
+            limits=limits,
+            lock_timeout=lock_timeout,
+            refresh_interval=refresh_interval,
+            progress=progress,
+        )
+        backend = find_backend(Path(path), root, branch, refresh_interval, progress)
+        reads_files = worktree or not isinstance(backend, RepositoryBackend)
+        if reads_files and not backend.has_files:
+            raise InvalidArgumentError(
+                message=f"{backend.path} is a bare repository, which has no files on disk; "
+                "open it without worktree=True"
+            )
+        return cls(
+            backend,
+            branch=branch,
+            reads_files=reads_files,
+            limits=limits,
+            lock_timeout=lock_timeout,
+        )
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the prompts are files on disk here; a bare repository has none."""
+        return self._backend.has_files
+
+    @property
+    def path(self) -> Path:
+        """The top of the working tree, the bare repository, or the plain folder."""
+        return self._backend.path
+
+    @property
+    def repository(self) -> Repository:
+        """The git repository underneath.
+
+        Raises:
+            HistoryUnavailableError: This is a plain folder.
+        """
+        if not isinstance(self._backend, RepositoryBackend):
+            raise HistoryUnavailableError(reason=self._backend.why_no_versions(RefState()))
+        return self._backend.repository
 
     def get(
         self,
@@ -94,14 +189,8 @@ class StoreReader(StoreLookup):
         check_at(at, label)
         instead = None if fallback is None else to_prompt(fallback)
         try:
-            if at is not None:
-                then = self._state_with_labels(at)
-                return own_copy(self._get_labelled(then, name, label or ""))
-            key = (name, version, label, rev, deleted)
-            # Most calls ask what was asked before: they cost no more than looking that up.
-            cached = self._watcher.current() if self._watcher else None
-            kept = cached.prompts.get(key) if cached else None
-            return own_copy(kept or self._get(cached, key))
+            query = (self._lookup.state(at), name, version, label, rev, deleted)
+            return own_copy(self._lookup.get(query, from_disk=self._reads_files))
         except _CANNOT_BE_HAD as error:
             if instead is None:
                 raise
@@ -219,13 +308,11 @@ class StoreReader(StoreLookup):
         check_arguments(label=label, rev=rev, at=at)
         check_one_of(label=label, rev=rev)
         check_at(at, label)
-        if at is not None:
-            return self._labelled(self._state_with_labels(at), label or "")
         if label is not None:
-            return self._labelled(self._state(), label)
+            return self._lookup.of_label(self._lookup.state(at), label)
         if rev is None and self._reads_files:
             return self.working_snapshot()
-        return self._snapshot_of(self._require_state(), rev)
+        return self._lookup.of_rev(self._lookup.state(), rev)
 
     def working_snapshot(self) -> Snapshot:
         """Take all prompts as the files on disk are at this moment, uncommitted edits included.
@@ -233,52 +320,7 @@ class StoreReader(StoreLookup):
         Raises:
             InvalidArgumentError: The repository is bare, so there are no files.
         """
-        if not self.has_files:
-            raise InvalidArgumentError(
-                message=f"{self.path} is a bare repository, which has no files on disk"
-            )
-        state = self._state()
-        source = FolderSource(self.path, self.root, self._repository)
-        return self._new_snapshot(source, state, state.tip)
-
-    @property
-    def repository(self) -> Repository:
-        """The git repository underneath.
-
-        Raises:
-            HistoryUnavailableError: This is a plain folder.
-        """
-        return self._require_repository()
-
-    def _get(self, cached: CachedState | None, key: QueryKey) -> Prompt:
-        name, version, label, rev, deleted = key
-        state = cached.state if cached else NOWHERE
-        if version is not None:
-            prompt = self._get_version(state, name, version)
-        elif label is not None:
-            prompt = self._get_labelled(state, name, label)
-        elif rev is None and self._reads_files:
-            return self.working_snapshot().load(name, deleted=deleted)
-        else:
-            try:
-                prompt = self._snapshot_of(state, rev).load(name, deleted=deleted)
-            except PromptNotFoundError as error:
-                error.note = error.note or self._uncommitted_note(name)
-                raise
-        if cached and (rev is None or _fixes_a_commit(rev)):
-            # Nothing but the state, and objects that never change, went into it.
-            cached.keep(key, prompt)
-        return prompt
-
-    def _uncommitted_note(self, name: str) -> str:
-        """Say so where the file of a prompt is there, but not committed."""
-        path = f"{self.root}/{name}{SUFFIX}".removeprefix("/")
-        if not self.has_files or not (self.path / path).is_file():
-            return ""
-        return (
-            f"The file {path} is there, but not committed: `promptstore save {path}` commits it, "
-            "and --worktree (worktree=True) reads it as it is."
-        )
+        return self._lookup.working()
 
     def _fall_back(self, name: str, fallback: Prompt, error: Exception) -> Prompt:
         if name not in self._announced:
@@ -287,8 +329,5 @@ class StoreReader(StoreLookup):
 
             log = logging.getLogger("promptstore")
             log.warning("using the fallback for the prompt %r: %s", name, error)
-        return own_copy(identified(fallback, name=name, is_fallback=True, limits=self._limits))
-
-
-def _fixes_a_commit(rev: Rev) -> bool:
-    return isinstance(rev, str) and _COMMIT_ID.fullmatch(rev) is not None
+        prompt = identified(fallback, name=name, is_fallback=True, limits=self._lookup.limits)
+        return own_copy(prompt)

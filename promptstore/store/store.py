@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Unpack
 
 from promptstore.errors import (
+    ConflictError,
     HistoryUnavailableError,
+    PromptFileError,
     ReadOnlyError,
     RepositoryError,
 )
-from promptstore.git.reading import Repository
-from promptstore.history.watcher import RefWatcher
 from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, PromptLike, identified
 from promptstore.store.arguments import check_arguments, check_attribution
-from promptstore.store.facts import Position
-from promptstore.store.labelling import StoreLabels
-from promptstore.store.lookup import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT, Rev
+from promptstore.store.labelling import Position, StoreLabels
+from promptstore.store.lookup import Rev
+from promptstore.store.reading import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
 from promptstore.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class PromptStore(StoreLabels):
         Raises:
             ReadOnlyError: There is none: HEAD is detached, or this is a plain folder.
         """
-        repository, _ = self._require_writable()
-        branch = self.branch or repository.head_branch()
+        branch = self.branch or self._lookup.writable().repository.head_branch()
         if branch is None:
             raise ReadOnlyError(
                 path=str(self.path),
@@ -68,8 +67,7 @@ class PromptStore(StoreLabels):
 
         check_arguments(edits=edits)
         edits = to_edits(edits)
-        self._require_writable()
-        base = self._tip_snapshot(self._require_state())
+        base = self._lookup.tip(self._lookup.writable().state())
         planned = plan_edits(base, self.root, edits, force=True)
         return base.overlaid({file.name: file.after for file in planned if file.changes})
 
@@ -209,17 +207,22 @@ class PromptStore(StoreLabels):
             PromptStoreError: As for `save`.
         """
         from promptstore.store.edits import rename_edits
+        from promptstore.store.writing import plan_renamed_labels
 
         check_arguments(expected_version=expected_version)
         check_attribution(attribution)
-        _, watcher = self._require_writable()
-        base = self._tip_snapshot(watcher.refresh().state)
+        base = self._lookup.tip(self._lookup.writable().refresh())
         edits = rename_edits(base, check_name(old), new)
         if not attribution.get("message"):
             attribution["message"] = f"Rename {old} to {new}"
-        expected = {} if expected_version is None else {old: expected_version}
-        done = self.commit(edits, expected_versions=expected, base=base, force=force, **attribution)
-        warnings = self._take_labels_along(base.read(old), done[new], attribution)
+        versions = {} if expected_version is None else {old: expected_version}
+        done = self.commit(edits, expected_versions=versions, base=base, force=force, **attribution)
+        moves, expected, warnings = plan_renamed_labels(self.labels(), base.read(old), done[new])
+        if moves:
+            try:
+                warnings += self._move_labels(moves, expected, attribution)
+            except (ConflictError, RepositoryError, PromptFileError) as error:
+                warnings.append(f"the labels {', '.join(moves)} could not be moved: {error}")
         return identified(done[new], warnings=(*done[new].warnings, *warnings))
 
     def commit(
@@ -255,23 +258,23 @@ class PromptStore(StoreLabels):
         check_arguments(edits=edits, expected_versions=expected_versions, base=base)
         check_attribution(attribution)
         edits = to_edits(edits)
-        repository, watcher = self._require_writable()
-        state = watcher.refresh().state
+        backend = self._lookup.writable()
+        state = backend.refresh()
         if base is None:
-            base = self._tip_snapshot(state)
+            base = self._lookup.tip(state)
         # The title is the branch's name, unless HEAD is detached.
         branch = state.title if state.title != "HEAD" else self.writable_branch
 
         def snapshot_at(tip: str | None) -> Snapshot:
             # Others wait for the write lock by then, so nothing else is looked at again.
-            return self._tip_snapshot(state._replace(tip=tip))
+            return self._lookup.tip(state._replace(tip=tip))
 
-        writer = Writer(repository, branch, self.root, self._lock_timeout, snapshot_at)
+        writer = Writer(backend.repository, branch, self.root, self._lock_timeout, snapshot_at)
         written = writer.write(base, edits, expected_versions or {}, attribution, force=force)
         warnings = written.warnings
         try:
-            watcher.invalidate()
-            result = self._tip_snapshot(state._replace(tip=written.commit))
+            backend.invalidate()
+            result = self._lookup.tip(state._replace(tip=written.commit))
             prompts = {name: result.read(name, deleted=True) for name in edits}
         except (RepositoryError, HistoryUnavailableError) as error:
             # It is committed, whatever cannot be read afterwards.
@@ -297,10 +300,3 @@ class PromptStore(StoreLabels):
         expected = {} if expected_version is None else {name: expected_version}
         done = self.commit({name: edit}, expected_versions=expected, force=force, **attribution)
         return done[name]
-
-    def _require_writable(self) -> tuple[Repository, RefWatcher]:
-        if self._repository is None or self._watcher is None:
-            raise ReadOnlyError(
-                path=str(self.path), reason="this is a plain folder. Run `git init` in it."
-            )
-        return self._repository, self._watcher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 from promptstore.errors import (
     ConflictError,
@@ -20,8 +20,16 @@ from promptstore.git.identity import CommitNote, choose_signatures, compose_mess
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, translated
 from promptstore.git.writing import Update, update_ref
-from promptstore.history.labels import BRANCH, Target, labels_commit, plan_moves, read_labels
+from promptstore.history.labels import (
+    BRANCH,
+    LabelTable,
+    Target,
+    labels_commit,
+    plan_moves,
+    read_labels,
+)
 from promptstore.history.sources import File
+from promptstore.model.prompt import Prompt
 from promptstore.promptfile.reader import loads
 from promptstore.store.edits import Planned, PlannedFile, default_message, plan_edits
 from promptstore.store.snapshot import Snapshot
@@ -43,6 +51,10 @@ class Attribution(TypedDict, total=False):
     committer: str | None
     authored_at: datetime | None
     trailers: Mapping[str, str] | None
+
+
+Moves: TypeAlias = Mapping[str, Mapping[str, Target | None]]
+"""Where labels are to point, by label and prompt name; None takes a label away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,80 +157,94 @@ class Writer:
         return cleaned
 
 
-@dataclass(frozen=True, slots=True)
-class LabelWriter:
-    """Moves labels.
+def move_labels(
+    repository: Repository,
+    lock_timeout: float,
+    moves: Moves,
+    expected: Mapping[str, Mapping[str, int]],
+    attribution: Attribution,
+) -> Update:
+    """Make one commit of moves of labels.
 
-    Attributes:
+    Args:
         repository: The repository.
         lock_timeout: How long locks of other processes are waited for, in seconds.
+        moves: Where a label is to point, by label and prompt name; None takes it away.
+        expected: The version that it must point at now, by label and prompt name; 0 for none.
+        attribution: Who commits, and what the commit says.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        PromptStoreError: As for `plan_moves` and `update_ref`.
     """
+    start = labels_commit(repository)
+    note = _note(repository, attribution, _label_message(moves))
 
-    repository: Repository
-    lock_timeout: float
+    def plan(tip: str | None) -> Sequence[FileChange]:
+        if tip not in (None, start):
+            _check_labels(repository, moves, start, tip)
+        return [
+            change
+            for label, targets in moves.items()
+            for change in plan_moves(
+                repository, tip or start, label, targets, expected.get(label, {})
+            )
+        ]
 
-    def move(
-        self,
-        moves: Mapping[str, Mapping[str, Target | None]],
-        expected: Mapping[str, Mapping[str, int]],
-        attribution: Attribution,
-    ) -> Update:
-        """Make one commit of moves of labels.
+    ref, deadline = f"refs/heads/{BRANCH}", Deadline(lock_timeout)
+    return update_ref(repository, ref, plan, note, deadline=deadline, start=start)
 
-        Args:
-            moves: Where a label is to point, by label and prompt name; None takes it away.
-            expected: The version that it must point at now, by label and prompt name; 0 for none.
-            attribution: Who commits, and what the commit says.
 
-        Returns:
-            What came of it.
+def plan_renamed_labels(
+    table: LabelTable, old: Prompt, new: Prompt
+) -> tuple[Moves, dict[str, dict[str, int]], list[str]]:
+    """Plan how labels follow a prompt that was renamed.
 
-        Raises:
-            PromptStoreError: As for `plan_moves` and `update_ref`.
-        """
-        start = labels_commit(self.repository)
-        note = _note(self.repository, attribution, _label_message(moves))
+    Returns:
+        The moves and the versions expected before them, as `move_labels` takes them, and what is
+        to be said of labels that stay.
+    """
+    old_name, new_name = str(old.name), str(new.name)
+    moves: dict[str, dict[str, Target | None]] = {}
+    expected: dict[str, dict[str, int]] = {}
+    warnings: list[str] = []
+    for label, targets in table.targets.items():
+        if old_name not in targets:
+            continue
+        version = targets[old_name].version
+        if version != old.version:
+            warnings.append(
+                f"the label {label!r} stays at version {version} of {old_name!r}; "
+                f"`promptstore label set {label} {new_name}` moves it"
+            )
+        elif new.version is not None and new.snapshot_commit is not None:
+            target = Target(new.version, new.snapshot_commit)
+            moves[label] = {old_name: None, new_name: target}
+            expected[label] = {old_name: version}
+    return moves, expected, warnings
 
-        def plan(tip: str | None) -> Sequence[FileChange]:
-            if tip not in (None, start):
-                self._check(moves, start, tip)
-            return [
-                change
-                for label, targets in moves.items()
-                for change in plan_moves(
-                    self.repository, tip or start, label, targets, expected.get(label, {})
-                )
-            ]
 
-        return update_ref(
-            self.repository,
-            f"refs/heads/{BRANCH}",
-            plan,
-            note,
-            deadline=Deadline(self.lock_timeout),
-            start=start,
-        )
-
-    def _check(
-        self,
-        moves: Mapping[str, Mapping[str, Target | None]],
-        start: str | None,
-        tip: str | None,
-    ) -> None:
-        """See that nobody else moved the same labels of the same prompts meanwhile."""
-        before, now = (
-            read_labels(self.repository, commit).targets if commit else {}
-            for commit in (start, tip)
-        )
-        for label, targets in moves.items():
-            old, new = before.get(label, {}), now.get(label, {})
-            moved = [name for name in targets if old.get(name) != new.get(name)]
-            if moved:
-                raise ConflictError(
-                    names=moved,
-                    reason=f"somebody else moved the label {label!r} meanwhile. Look again, then "
-                    "move it.",
-                )
+def _check_labels(
+    repository: Repository,
+    moves: Moves,
+    start: str | None,
+    tip: str | None,
+) -> None:
+    """See that nobody else moved the same labels of the same prompts meanwhile."""
+    before, now = (
+        read_labels(repository, commit).targets if commit else {} for commit in (start, tip)
+    )
+    for label, targets in moves.items():
+        old, new = before.get(label, {}), now.get(label, {})
+        moved = [name for name in targets if old.get(name) != new.get(name)]
+        if moved:
+            raise ConflictError(
+                names=moved,
+                reason=f"somebody else moved the label {label!r} meanwhile. Look again, then "
+                "move it.",
+            )
 
 
 def _note(repository: Repository, attribution: Attribution, default: str) -> CommitNote:
@@ -271,7 +297,7 @@ def _blob(snapshot: Snapshot, name: str) -> str | None:
     return file.blob if file else None
 
 
-def _label_message(moves: Mapping[str, Mapping[str, Target | None]]) -> str:
+def _label_message(moves: Moves) -> str:
     lines = [
         _move_sentence(label, name, target)
         for label, targets in moves.items()

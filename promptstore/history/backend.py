@@ -1,0 +1,296 @@
+"""Where a store gets its commits, files, versions and labels from.
+
+A branch of a repository is one such place, a plain folder another. A store knows no third kind of
+thing: what can answer the questions of `Backend` can be opened as a store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from promptstore.errors import HistoryUnavailableError, InvalidArgumentError
+from promptstore.git.objects import Commit
+from promptstore.git.reading import Repository
+from promptstore.git.revs import resolve_rev
+from promptstore.git.trees import Entry
+from promptstore.history.labels import LabelTable, labels_at, labels_commit, read_labels
+from promptstore.history.moves import LabelMove, MoveLog
+from promptstore.history.sources import CommitSource, FolderSource, Source
+from promptstore.history.versions import Change, IndexedTimeline, Progress, VersionIndex
+
+
+class RefState(NamedTuple):
+    """What an answer depends on beside objects, which never change.
+
+    Attributes:
+        tip: The branch's newest commit, or None where it has none.
+        title: The branch's name, or ``HEAD`` where that is detached.
+        labels: The newest commit of the labels branch, or None.
+        is_shallow: Whether older commits were left out when the repository was cloned.
+    """
+
+    tip: str | None = None
+    title: str = ""
+    labels: str | None = None
+    is_shallow: bool = False
+
+
+class Timeline(Protocol):
+    """The versions of every prompt on the first-parent history of one commit."""
+
+    def latest(self, name: str) -> Change | None:
+        """Return the newest version of a prompt, or None where it never existed."""
+        ...
+
+    def nth(self, name: str, number: int) -> Change | None:
+        """Return the version of a prompt that has this number, or None."""
+        ...
+
+    def history(self, name: str) -> list[Change]:
+        """List the versions of a prompt, newest first."""
+        ...
+
+    def latest_of_all(self) -> dict[str, Change]:
+        """Return the newest version of every prompt that ever existed."""
+        ...
+
+    def first_of_all(self) -> dict[str, Change]:
+        """Return version 1 of every prompt that ever existed."""
+        ...
+
+    def commit_at(self, time: float) -> str | None:
+        """Return the newest commit made no later than a time in seconds since 1970, or None."""
+        ...
+
+    def first_commit(self) -> str:
+        """Return the first commit of the history."""
+        ...
+
+    def places(self) -> dict[str, int]:
+        """Return how far along the history each prompt changed last: the later, the greater."""
+        ...
+
+    def changed_by(self, commit: str) -> Mapping[str, Entry | None]:
+        """Return what stands at the path of each prompt that a commit changed."""
+        ...
+
+
+class Backend:
+    """What a store reads from. This one answers for a place that has files only, and no git.
+
+    Args:
+        path: Where it is.
+        root: The prompts' folder in it; empty for its top.
+    """
+
+    def __init__(self, path: Path, root: str) -> None:
+        self._path = path
+        self.root = root
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the prompts are files on disk, which people edit."""
+        return True
+
+    def state(self) -> RefState:
+        """Return where the branch and the labels are at this moment.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            RepositoryError: A reference is damaged.
+        """
+        return RefState()
+
+    def why_no_versions(self, _state: RefState) -> str:
+        """Return why versions cannot be counted and what helps, or an empty string."""
+        return f"{self.path} is a plain folder, not a git repository. Run `git init` in it."
+
+    def working_files(self) -> Source:
+        """Return the files on disk as they are at this moment.
+
+        Raises:
+            InvalidArgumentError: There are none.
+        """
+        return FolderSource(self.path, self.root, None)
+
+    def files(self, _commit: str, _title: str) -> Source:
+        """Return the files of a commit; the title says what it was asked for by."""
+        raise self._unavailable()
+
+    def timeline(self, _tip: str) -> Timeline:
+        """Return the versions as of a commit, which are looked up when they are asked for."""
+        raise self._unavailable()
+
+    def commit(self, _commit_id: str) -> Commit:
+        """Return who made a commit, when and why."""
+        raise self._unavailable()
+
+    def blob(self, _blob_id: str) -> bytes:
+        """Return the content of a file of any commit by its id."""
+        raise self._unavailable()
+
+    def resolve(self, _rev: str) -> str:
+        """Return the id of the commit that a rev names.
+
+        Raises:
+            RevisionNotFoundError: It names none.
+        """
+        raise self._unavailable()
+
+    def labels(self, _state: RefState) -> LabelTable:
+        """Return all labels in a state."""
+        return LabelTable()
+
+    def state_at(self, state: RefState, _time: datetime) -> RefState:
+        """Return a state in which the labels are where they were at a time."""
+        return state
+
+    def label_moves(self) -> Sequence[LabelMove]:
+        """List every move of a label, newest first."""
+        return ()
+
+    def _unavailable(self) -> HistoryUnavailableError:
+        return HistoryUnavailableError(reason=self.why_no_versions(self.state()))
+
+
+class RepositoryBackend(Backend):
+    """A branch of a repository. Threads may share it.
+
+    Args:
+        repository: The repository.
+        root: The prompts' folder in it; empty for its top.
+        branch: The branch, or None for whatever HEAD is.
+        refresh_interval: How old a state may be, in seconds; 0 asks git each time.
+        progress: See `VersionIndex`.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        root: str,
+        branch: str | None = None,
+        refresh_interval: float = 0.0,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__(repository.git_dir, root)
+        self.repository = repository
+        self.branch = branch
+        self._interval = refresh_interval
+        self._index = VersionIndex(repository, root, progress)
+        self._moves = MoveLog(repository)
+        self._tables: dict[str, LabelTable] = {}
+        self._validity = object()
+        # What belongs together is one value, so that threads never see half of it.
+        self._seen: tuple[object, float, RefState] = (None, 0.0, RefState())
+
+    @property
+    def path(self) -> Path:
+        """The top of the working tree, or the bare repository."""
+        return self.repository.workdir or self.repository.git_dir
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is a working tree; a bare repository has none."""
+        return self.repository.workdir is not None
+
+    def state(self) -> RefState:
+        """Return where the branch and the labels are, no longer ago than the interval.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            RepositoryError: A reference is damaged.
+        """
+        validity, until, state = self._seen
+        if validity is self._validity and time.monotonic() < until:
+            return state
+        return self.refresh()
+
+    def refresh(self) -> RefState:
+        """Return the state, asking git in any case."""
+        # An invalidation while git is asked makes the answer count as old.
+        validity, until = self._validity, time.monotonic() + self._interval
+        repository = self.repository
+        repository.refresh()
+        if self.branch is None:
+            head = repository.head()
+            title, tip = head.branch or "HEAD", head.tip
+        else:
+            title, tip = self.branch, repository.tip(self.branch)
+        state = RefState(tip, title, labels_commit(repository), repository.is_shallow)
+        self._seen = (validity, until, state)
+        return state
+
+    def invalidate(self) -> None:
+        """Ask git in any case when the state is wanted next."""
+        self._validity = object()
+
+    def why_no_versions(self, state: RefState) -> str:
+        """Return why versions cannot be counted and what helps, or an empty string."""
+        if not state.is_shallow:
+            return ""
+        return "the clone is shallow, so older commits are not here. Run `git fetch --unshallow`."
+
+    def working_files(self) -> Source:
+        """Return the files on disk as they are at this moment.
+
+        Raises:
+            InvalidArgumentError: The repository is bare.
+        """
+        if not self.has_files:
+            raise InvalidArgumentError(
+                message=f"{self.path} is a bare repository, which has no files on disk"
+            )
+        return FolderSource(self.path, self.root, self.repository)
+
+    def files(self, commit: str, title: str) -> Source:
+        """Return the files of a commit; the title says what it was asked for by."""
+        return CommitSource(self.repository, self.root, commit, title)
+
+    def timeline(self, tip: str) -> Timeline:
+        """Return the versions as of a commit, which are looked up when they are asked for."""
+        return IndexedTimeline(tip, self._index)
+
+    def commit(self, commit_id: str) -> Commit:
+        """Return who made a commit, when and why."""
+        return self.repository.commit(commit_id)
+
+    def blob(self, blob_id: str) -> bytes:
+        """Return the content of a file of any commit by its id."""
+        return self.repository.blob(blob_id)
+
+    def resolve(self, rev: str) -> str:
+        """Return the id of the commit that a rev names.
+
+        Raises:
+            RevisionNotFoundError: It names none.
+        """
+        return resolve_rev(self.repository, rev)
+
+    def labels(self, state: RefState) -> LabelTable:
+        """Return all labels in a state."""
+        commit = state.labels
+        if commit is None:
+            return LabelTable()
+        table = self._tables.get(commit)
+        if table is None:
+            table = read_labels(self.repository, commit)
+            self._tables = {commit: table}
+        return table
+
+    def state_at(self, state: RefState, time: datetime) -> RefState:
+        """Return a state in which the labels are where they were at a time."""
+        return state._replace(labels=labels_at(self.repository, state.labels, time))
+
+    def label_moves(self) -> Sequence[LabelMove]:
+        """List every move of a label, newest first."""
+        commit = labels_commit(self.repository)
+        return self._moves.moves(commit) if commit else ()
