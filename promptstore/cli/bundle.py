@@ -1,8 +1,8 @@
 """``promptstore bundle``: one file that an application reads instead of a repository.
 
-With ``--json`` `build` prints one object: `path`, `commit`, `branch`, `prompts` (how many), `bytes`
-and `digest`. `verify`: one object, `path`, `commit`, `differences` (a sentence each) and `is_newest`
-(whether the branch has no newer commit).
+With ``--json`` `build` prints one object: `path`, `commit`, `branch`, `prompts` (how many),
+`bytes` and `digest`. `verify`: one object, `path`, `commit`, `differences` (a sentence each) and
+`is_newest` (whether the branch has no newer commit).
 """
 
 from __future__ import annotations

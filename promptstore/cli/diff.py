@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.app import AsJson, Name, complete_name, opened
+from promptstore.cli.app import AsJson, complete_name, opened
 from promptstore.cli.check import settings_of
 from promptstore.cli.inputs import read_file
 from promptstore.cli.output import (
@@ -106,9 +106,9 @@ def diff(
     if other is not None and worktree:
         raise InvalidArgumentError(message="--worktree is what a prompt is compared with; name one")
     with opened(context, committed=True) as store:
-        ends = _range(store, name, worktree=worktree)
-        if ends:
-            changed = _compare(*ends, examples)
+        pair = _range(store, name, worktree=worktree)
+        if pair:
+            changed = _compare(*pair, examples)
             _print_range(changed, (), "json" if as_json else output)
             if exit_code and changed.of("breaking"):
                 raise typer.Exit(1)

@@ -22,6 +22,7 @@ from pygit2.enums import CredentialType
 from promptstore.errors import FetchError
 from promptstore.git.locks import Deadline, exclusive
 from promptstore.git.objects import translated
+from promptstore.git.opening import is_url
 from promptstore.git.reading import Repository
 
 TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secret
@@ -30,7 +31,6 @@ TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secre
 ORIGIN: Final = "origin"
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+|[^/\\:@]+@[^/\\:]+:.+", re.DOTALL)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _CONNECT_MILLISECONDS: Final = 15_000
 _SILENCE_MILLISECONDS: Final = 60_000
@@ -52,11 +52,6 @@ class RemoteHeads(NamedTuple):
     default: str | None
     tips: Mapping[str, str]
     tags: Mapping[str, str]
-
-
-def is_url(text: str) -> bool:
-    """Return whether a text is the URL of a repository rather than a path on this machine."""
-    return _URL.fullmatch(text) is not None
 
 
 def open_mirror(folder: Path, url: str, purpose: str, *, deadline: Deadline) -> Repository:

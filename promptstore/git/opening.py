@@ -22,6 +22,7 @@ from promptstore.errors import InvalidArgumentError, RepositoryError, Repository
 from promptstore.git.objects import explain, translated
 
 _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current user")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+|[^/\\:@]+@[^/\\:]+:.+", re.DOTALL)
 _PARTS: Final = ("HEAD", "objects", "refs")
 """What makes a folder a git directory, for git and for libgit2."""
 
@@ -29,6 +30,11 @@ _PARTIAL: Final = "extensions.partialclone"
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\b": r"\b"})
 _OPENING: Final = threading.Lock()
+
+
+def is_url(text: str) -> bool:
+    """Return whether a string is the URL of a repository rather than a path on this machine."""
+    return _URL.fullmatch(text) is not None
 
 
 def find_repository(path: Path) -> Path:

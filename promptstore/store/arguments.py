@@ -140,6 +140,10 @@ def _lists_names(value: Any) -> bool:
     return is_list and all(check_name(name) for name in value)
 
 
+def _lists_strings(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+
+
 def _maps_strings(value: Any) -> bool:
     return value is None or (
         isinstance(value, Mapping)
@@ -156,10 +160,20 @@ _WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "path": (lambda value: isinstance(value, (str, os.PathLike)), "a string or a path"),
     "root": (_is_string, _A_STRING),
     "branch": (_may_be_string, _A_STRING),
-    "worktree": (_is_boolean, _TRUE_OR_FALSE),
+    "worktree": (lambda value: value is None or isinstance(value, bool), _TRUE_OR_FALSE),
     "limits": (lambda value: value is None or isinstance(value, Limits), "Limits"),
     "lock_timeout": (_is_seconds, "a number of seconds"),
     "refresh_interval": (_is_seconds, "a number of seconds"),
+    "fetch_interval": (
+        lambda value: value is None or (_is_seconds(value) and value > 0),
+        "a number of seconds above 0",
+    ),
+    "on_bad": (lambda value: value in ("keep", "serve"), "'keep' or 'serve'"),
+    "package": (_is_string, "the name of a package"),
+    "resource": (_is_string, "the path of a file in the package"),
+    "only": (_lists_strings, "a list of patterns of names"),
+    "label_names": (_lists_strings, "a list of labels"),
+    "with_history": (lambda value: _is_number(value) and value > 0, "a number from 1"),
     "progress": (lambda value: value is None or callable(value), "a function"),
     "version": (_may_be_number, _A_NUMBER),
     "label": (_may_be_string, _A_STRING),

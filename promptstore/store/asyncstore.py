@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from os import PathLike
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from promptstore.store.store import PromptStore
@@ -59,7 +59,7 @@ class AsyncPromptStore:
         self.store = store
 
     @classmethod
-    async def open(cls, path: str | PathLike[str] = ".", **options: Any) -> AsyncPromptStore:
+    async def open(cls, path: str | Path = ".", **options: Any) -> AsyncPromptStore:
         """Open the store that a path lies in.
 
         Args:
@@ -94,3 +94,7 @@ class AsyncPromptStore:
     remove_label = _awaited(PromptStore.remove_label)
     remove_labels = _awaited(PromptStore.remove_labels)
     rollback_label = _awaited(PromptStore.rollback_label)
+    fetch = _awaited(PromptStore.fetch)
+    status = _awaited(PromptStore.status)
+    bundle = _awaited(PromptStore.bundle)
+    verify_bundle = _awaited(PromptStore.verify_bundle)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from promptstore.errors import InvalidArgumentError, NotInBundleError
+from promptstore.errors import BundleError, InvalidArgumentError, NotInBundleError
 from promptstore.git.objects import Commit
 from promptstore.git.trees import Entry
 from promptstore.history.backend import Backend, RefState, Timeline
@@ -17,9 +18,44 @@ from promptstore.history.moves import LabelMove
 from promptstore.history.sources import File, Source
 from promptstore.history.versions import Change
 from promptstore.model.names import SUFFIX
-from promptstore.store.bundle import Bundle
+from promptstore.store.bundle import Bundle, BundledVersion, decode, read_bundle
 
 _SHORTEST_ID: Final = 4
+
+
+def open_bundle(path: Path, root: str | None, branch: str | None) -> BundleBackend:
+    """Open the file of a bundle.
+
+    Args:
+        path: The file.
+        root: The root that is asked for, or None for the bundle's own.
+        branch: The branch that is asked for, or None for the bundle's own.
+
+    Raises:
+        BundleError: It is no whole bundle.
+        InvalidArgumentError: It was built from another root or branch.
+    """
+    bundle = read_bundle(path)
+    asked = {"root": (root, bundle.root), "branch": (branch, bundle.branch)}
+    for what, (wanted, given) in asked.items():
+        if wanted not in (None, given):
+            raise InvalidArgumentError(
+                message=f"{path} was built from the {what} {given!r}, not {wanted!r}; leave the "
+                f"{what} out"
+            )
+    return BundleBackend(bundle, path)
+
+
+def open_resource(package: str, name: str) -> BundleBackend:
+    """Open a bundle that lies in an installed package; see `PromptStore.open_resource`."""
+    try:
+        data = (files(package) / name).read_bytes()
+    except (ModuleNotFoundError, TypeError) as error:
+        raise InvalidArgumentError(message=f"there is no package {package!r}: {error}") from error
+    except OSError as error:
+        reason = f"{error.strerror}. Is it part of the package's data?"
+        raise BundleError(path=f"{package}/{name}", reason=reason) from error
+    return BundleBackend(decode(data, f"{package}/{name}"), Path(package, name))
 
 
 class BundleSource(Source):
@@ -80,11 +116,14 @@ class BundleTimeline:
         self._path = path
         self._tree = bundle.trees.get(tip, {})
         # Of other commits it is known what prompts were there, not what had been before.
-        self._versions = bundle.versions if tip == bundle.commit else {}
+        self._versions: Mapping[str, tuple[BundledVersion, ...]] = (
+            bundle.versions if tip == bundle.commit else {}
+        )
 
     def latest(self, name: str) -> Change | None:
         """Return the newest version of a prompt, or None where it never existed."""
-        found = self._tree.get(name) or next(iter(self._versions.get(name, ())), None)
+        versions = self._versions.get(name, ())
+        found: BundledVersion | None = self._tree.get(name) or (versions[0] if versions else None)
         if found is None and (self._bundle.label or not self._bundle.chooses(name)):
             raise self._lacks(repr(name))
         return found.change if found else None
@@ -92,7 +131,7 @@ class BundleTimeline:
     def nth(self, name: str, number: int) -> Change | None:
         """Return the version of a prompt that has this number, or None."""
         latest = self._tree.get(name)
-        known = (*self._versions.get(name, ()), *([latest] if latest else ()))
+        known = [*self._versions.get(name, ()), *([latest] if latest else [])]
         for version in known:
             if version.number == number:
                 return version.change
@@ -135,7 +174,7 @@ class BundleTimeline:
         """Return what stands at the path of each prompt that a commit changed."""
         return {
             name: version.change.entry
-            for name, versions in self._versions.items()
+            for name, versions in self._bundle.versions.items()
             for version in versions
             if version.commit == commit
         }
@@ -152,6 +191,8 @@ class BundleBackend(Backend):
         path: The path of its file.
     """
 
+    has_commits = True
+
     def __init__(self, bundle: Bundle, path: Path) -> None:
         super().__init__(path, bundle.root)
         self.bundle = bundle
@@ -162,6 +203,10 @@ class BundleBackend(Backend):
     def has_files(self) -> bool:
         """Whether there are files on disk, which a bundle has none of."""
         return False
+
+    def known_state(self) -> RefState:
+        """Return the state, which is in memory."""
+        return self._state
 
     def state(self) -> RefState:
         """Return where the branch and the labels were."""

@@ -1,37 +1,37 @@
-"""Keeping a store up to its remote: in the background, or when it is told to."""
+"""What a store that fetches reads: where its remote is, what it takes from it, how fresh it is."""
 
 from __future__ import annotations
 
-import logging
-import os
-import random
-import threading
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, TypeAlias
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
-from promptstore.errors import FetchError, PromptStoreError
-from promptstore.git.fetch import RemoteHeads, download, read_heads, track, without_secrets
-from promptstore.git.locks import Deadline, exclusive
-from promptstore.git.objects import translated
+from promptstore.errors import (
+    PromptStoreError,
+    ReadOnlyError,
+    RevisionNotFoundError,
+)
+from promptstore.git.fetch import (
+    ORIGIN,
+    open_mirror,
+    remote_url,
+    tracking_branch,
+    without_secrets,
+)
+from promptstore.git.locks import Deadline
+from promptstore.git.opening import is_url
 from promptstore.git.reading import Repository
-from promptstore.history.labels import BRANCH as LABELS
+from promptstore.history.backend import Backend, RefState, RepositoryBackend
+from promptstore.history.cachefile import private_folder
+from promptstore.history.labels import LabelTable
+from promptstore.store.fetcher import Fetcher
+from promptstore.store.lookup import Lookup
 
 OnBad: TypeAlias = Literal["keep", "serve"]
 """What becomes of a commit whose prompts do not pass the check."""
-
-_log: Final = logging.getLogger("promptstore")
-_LONGEST_PAUSE: Final = 900.0
-_LONGEST_WAIT: Final = 120.0
-"""How long a fetch by another process is waited for, in seconds."""
-
-_MAX_SHOWN: Final = 3
-
-_turn = threading.Lock()
-"""Held by the one fetch that this process makes at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,197 +61,123 @@ class StoreStatus:
         return max(0.0, (datetime.now(UTC) - self.fetched_at).total_seconds())
 
 
-class Fetcher:
-    """Fetches from one remote into its remote-tracking branches.
+class Remote(NamedTuple):
+    """Where a store that fetches finds its prompts.
 
-    Threads may share it, and processes may share the repository. What fails leaves every branch
-    where it was.
-
-    Args:
-        repository: The repository.
-        remote: The remote's name.
-        url: Where it is.
-        branch: The branch of the remote that is served; ``HEAD`` for whatever its HEAD is on.
-        faults: Finds what is wrong with a commit of that branch and one of the labels; None serves
-            them as they are.
-        interval: How many seconds lie between two fetches in the background; 0 for none.
+    Attributes:
+        repository: The clone, or the mirror.
+        name: The remote's name in it.
+        url: Where the remote is.
+        branch: Its remote-tracking branch that is read.
     """
 
-    def __init__(
-        self,
-        repository: Repository,
-        remote: str,
-        url: str,
-        branch: str,
-        faults: Callable[[str, str | None], list[str]] | None,
-        interval: float,
-    ) -> None:
-        self._repository = repository
-        self._remote = remote
-        self._url = url
-        self._branch = branch
-        self._faults = faults
-        self._interval = interval
-        self._folder = repository.common_dir / "promptstore"
-        self._stamp = self._folder / f"fetched-{remote.replace('/', '-')}"
-        self.error: str | None = None
-        self.refused: str | None = None
-        self._wake: threading.Event | None = None
-        _ALL.add(self)
+    repository: Repository
+    name: str
+    url: str
+    branch: str
 
-    @property
-    def fetched_at(self) -> datetime | None:
-        """When the remote was last asked with success, by any process; or None."""
-        try:
-            return datetime.fromtimestamp(self._stamp.stat().st_mtime, UTC)
-        except OSError:
-            return None
-
-    def fetch(self) -> None:
-        """Fetch, and serve what came unless it is bad.
-
-        Raises:
-            FetchError: The remote cannot be reached, has the branch no more, or what came is bad.
-            RepositoryError: What came cannot be written.
-        """
-        self._attempt(0.0)
-
-    def start(self) -> None:
-        """Fetch in the background from now on, and at once."""
-        if self._wake is None and self._interval:
-            self._wake = threading.Event()
-            thread = threading.Thread(
-                target=_keep_fetching,
-                args=(weakref.ref(self), self._wake),
-                name="promptstore-fetch",
-                daemon=True,
-            )
-            weakref.finalize(self, self._wake.set)
-            thread.start()
-
-    def restart(self) -> None:
-        """Go on in a fork, which has none of the threads of its parent."""
-        if self._wake is not None:
-            self._wake = None
-            self.start()
-
-    def ask(self) -> None:
-        """Let the background fetch now rather than at its time; without one, fetch here."""
-        if self._wake is None:
-            self.fetch()
-        else:
-            self._wake.set()
-
-    def step(self, failures: int) -> tuple[int, float]:
-        """Fetch once in the background.
-
-        Args:
-            failures: How many times it has failed in a row.
-
-        Returns:
-            How many times it has failed by now, and how many seconds to wait.
-        """
-        try:
-            self._attempt(self._interval / 2)
-        except PromptStoreError:
-            failures += 1
-        else:
-            failures = 0
-        return failures, pause(self._interval, failures, random.random())  # noqa: S311
-
-    def _attempt(self, max_age: float) -> None:
-        try:
-            with _turn, self._writing():
-                fetched = self.fetched_at
-                is_new = fetched and (datetime.now(UTC) - fetched).total_seconds() < max_age
-                if not is_new:
-                    self._update()
-        except PromptStoreError as error:
-            if self.error != str(error):
-                _log.warning("the last good prompts are served on: %s", error)
-            self.error = str(error)
-            raise
-        if self.error:
-            _log.warning("%s can be fetched again", self._remote)
-        self.error = self.refused = None
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Keep other processes from fetching into the same repository."""
-        with translated(self._repository.git_dir):
-            self._folder.mkdir(exist_ok=True)
-            with exclusive(self._folder / "fetch.lock", Deadline(_LONGEST_WAIT)):
-                yield
-
-    def _update(self) -> None:
-        heads = read_heads(self._repository, self._url)
-        branch = (heads.default or "HEAD") if self._branch == "HEAD" else self._branch
-        if branch not in heads.tips:
-            raise FetchError(
-                path=self._remote,
-                reason=f"there is no branch {branch!r} at {without_secrets(self._url)} any more. "
-                "Push it again, or open the store with another branch.",
-            )
-        download(self._repository, self._url, heads)
-        faults = self._faults_of(heads, branch)
-        # The labels stay with the branch: they may point at what is bad.
-        track(self._repository, self._remote, heads, keep=(branch, LABELS) if faults else ())
-        self.refused = heads.tips[branch] if faults else None
-        if faults:
-            shown = "; ".join(faults[:_MAX_SHOWN])
-            more = f"; and {len(faults) - _MAX_SHOWN} more" if len(faults) > _MAX_SHOWN else ""
-            raise FetchError(
-                path=f"{self._remote}/{branch}",
-                reason=f"the commit {heads.tips[branch][:12]} is not served, as its prompts do not "
-                f"pass the check: {shown}{more}. Push a commit that does, or open the store with "
-                "on_bad='serve'.",
-            )
-        with translated(self._repository.git_dir):
-            self._stamp.touch()
-
-    def _faults_of(self, heads: RemoteHeads, branch: str) -> list[str]:
-        if self._faults is None:
-            return []
-        prefix = f"refs/remotes/{self._remote}/"
-        tip, labels = heads.tips[branch], heads.tips.get(LABELS)
-        served = [self._repository.branch_tip(prefix + name) for name in (branch, LABELS)]
-        return [] if served == [tip, labels] else self._faults(tip, labels)
+    def fetcher(self, lookup: Lookup, on_bad: OnBad, interval: float | None) -> Fetcher:
+        """Return what fetches from it."""
+        faults = partial(find_faults, lookup) if on_bad == "keep" else None
+        branch = self.branch.removeprefix(f"{self.name}/")
+        return Fetcher(self.repository, self.name, self.url, branch, faults, interval)
 
 
-def pause(interval: float, failures: int, chance: float) -> float:
-    """Return how many seconds to wait for the next fetch.
+def find_remote(path: str | Path, branch: str | None, purpose: str, lock_timeout: float) -> Remote:
+    """Find the remote that a path or a URL means.
 
     Args:
-        interval: How many seconds lie between two that succeed.
-        failures: How many failed in a row: each doubles the pause, up to a quarter of an hour.
-        chance: A random number from 0 to 1, so that many processes do not ask all at once.
+        path: A path in a clone, or a URL.
+        branch: A branch, local or remote-tracking; None for the one that HEAD is on.
+        purpose: What tells mirrors of one URL apart.
+        lock_timeout: How long another process that makes a mirror is waited for, in seconds.
+
+    Raises:
+        RepositoryNotFoundError: The path lies in no repository.
+        FetchError: The clone has no such remote.
+        ReadOnlyError: There is no place for a mirror.
     """
-    longest = max(interval, _LONGEST_PAUSE)
-    return min(interval * 2.0 ** min(failures, 30), longest) * (0.8 + 0.4 * chance)
+    text = str(path)
+    if is_url(text):
+        folder = private_folder()
+        if folder is None:
+            raise ReadOnlyError(
+                path=without_secrets(text),
+                reason="there is no folder of this user alone to keep the mirror in. Set "
+                "XDG_CACHE_HOME to one that can be written.",
+            )
+        mirror = open_mirror(folder / "mirrors", text, purpose, deadline=Deadline(lock_timeout))
+        name = f"{ORIGIN}/" + (branch or "HEAD").removeprefix(f"{ORIGIN}/")
+        return Remote(mirror, ORIGIN, text, name)
+    repository = Repository.discover(Path(path))
+    name = tracking_branch(repository, branch)
+    remote = name.partition("/")[0]
+    return Remote(repository, remote, remote_url(repository, remote), name)
 
 
-_ALL: Final[weakref.WeakSet[Fetcher]] = weakref.WeakSet()
+def default_fetcher(lookup: Lookup, backend: RepositoryBackend) -> Fetcher:
+    """Return what fetches for a store that does not do so by itself."""
+    repository = backend.repository
+    name = tracking_branch(repository, backend.branch)
+    remote = backend.remote or name.partition("/")[0]
+    url = remote_url(repository, remote)
+    if backend.remote is None:
+        # Only remote-tracking branches move, which this store does not read.
+        return Fetcher(repository, remote, url, None, None, None)
+    return Remote(repository, remote, url, name).fetcher(lookup, "keep", None)
 
 
-def _keep_fetching(reference: weakref.ref[Fetcher], wake: threading.Event) -> None:
-    """Fetch again and again, until nobody has the fetcher any more."""
-    failures = 0
-    while True:
-        fetcher = reference()
-        if fetcher is None:
-            return
-        failures, seconds = fetcher.step(failures)
-        del fetcher
-        wake.wait(seconds)
-        wake.clear()
+def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
+    """List what would not pass the check if a commit and labels were served from now on.
+
+    Args:
+        lookup: What is served at present.
+        tip: The commit.
+        labels: The commit of the labels branch, or None.
+    """
+    # The rules of the check stand on the store, which knows only what they are called.
+    errors_of_update = import_module("promptstore.lint.check").errors_of_update
+    backend = lookup.backend
+    assert isinstance(backend, RepositoryBackend)
+    try:
+        served = backend.refresh()
+    except RevisionNotFoundError:
+        served = RefState(title=backend.branch or "")
+    state = served._replace(tip=tip, labels=labels)
+    settings = _settings_text(backend.repository, tip)
+    try:
+        before = lookup.tip(served) if served.tip else None
+        found: list[str] = errors_of_update(before, lookup.tip(state), settings)
+        known = backend.labels(served) if served.tip else LabelTable()
+        table = backend.labels(state)
+        found += [str(error) for label, error in table.broken.items() if label not in known.broken]
+        for label, targets in table.targets.items():
+            for name, target in targets.items():
+                if known.targets.get(label, {}).get(name) != target:
+                    lookup.labelled(state, name, label)
+                    there = lookup.at(state, target.commit, label)
+                    found += errors_of_update(None, there, settings, [name])
+    except PromptStoreError as error:
+        return [str(error)]
+    return found
 
 
-def _after_fork() -> None:
-    global _turn
-    _turn = threading.Lock()
-    for fetcher in list(_ALL):
-        fetcher.restart()
+def _settings_text(repository: Repository, commit: str) -> str:
+    entry = repository.find(repository.commit(commit).tree, "pyproject.toml")
+    data = repository.blob(entry.id) if entry and entry.is_file else b""
+    return data.decode(errors="replace")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+def status_of(backend: Backend, fetcher: Fetcher | None) -> StoreStatus:
+    """Return what a store serves at this moment."""
+    state = backend.state()
+    place = f"{state.title} ({state.tip[:7]})" if state.tip else state.title or str(backend.path)
+    if fetcher is None:
+        return StoreStatus(place=place, commit=state.tip)
+    return StoreStatus(
+        place=place,
+        commit=state.tip,
+        fetched_at=fetcher.fetched_at,
+        error=fetcher.error,
+        refused=fetcher.refused,
+    )
