@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from promptstore.formatters import TextReprOptions as TextReprOptions
     from promptstore.formatters import text_repr as text_repr
     from promptstore.history.moves import LabelMove as LabelMove
-    from promptstore.model.messages import Insert as Insert
-    from promptstore.model.messages import Message as Message
+    from promptstore.model.parts import Insert as Insert
+    from promptstore.model.parts import Message as Message
+    from promptstore.model.parts import Variable as Variable
     from promptstore.model.prompt import Prompt as Prompt
-    from promptstore.model.rendered import RenderedPrompt as RenderedPrompt
-    from promptstore.model.variables import Variable as Variable
+    from promptstore.model.rendering import RenderedPrompt as RenderedPrompt
     from promptstore.model.versions import PromptInfo as PromptInfo
     from promptstore.model.versions import Version as Version
     from promptstore.store.edits import Deletion as Deletion
@@ -40,21 +40,21 @@ __version__ = "0.1.0"
 
 _HOME_OF = {
     "Deletion": "promptstore.store.edits",
-    "Insert": "promptstore.model.messages",
+    "Insert": "promptstore.model.parts",
     "LabelMove": "promptstore.history.moves",
     "Limits": "promptstore.template",
-    "Message": "promptstore.model.messages",
+    "Message": "promptstore.model.parts",
     "Prompt": "promptstore.model.prompt",
     "PromptInfo": "promptstore.model.versions",
     "PromptStore": "promptstore.store.store",
     "PromptStoreError": "promptstore.errors",
-    "RenderedPrompt": "promptstore.model.rendered",
+    "RenderedPrompt": "promptstore.model.rendering",
     "Restoration": "promptstore.store.edits",
     "Snapshot": "promptstore.store.snapshot",
     "TextRepr": "promptstore.formatters",
     "TextReprMetadata": "promptstore.formatters",
     "TextReprOptions": "promptstore.formatters",
-    "Variable": "promptstore.model.variables",
+    "Variable": "promptstore.model.parts",
     "Version": "promptstore.model.versions",
     "text_repr": "promptstore.formatters",
 }

@@ -71,7 +71,7 @@ class PromptStoreError(Exception):
     """The base of every error that promptstore raises on purpose."""
 
     def _sentence(self) -> str:
-        """Say what is wrong, where, and what to do next."""
+        """Return what is wrong, where, and what to do next."""
         return ", ".join(str(argument) for argument in self.args)
 
     def __str__(self) -> str:
@@ -93,10 +93,10 @@ def _did_you_mean_inside(near: Sequence[str]) -> str:
 
 
 class InvalidNameError(PromptStoreError, ValueError):
-    """A text that cannot be a prompt's name.
+    """A string that cannot be a prompt's name.
 
     Attributes:
-        name: The text that was given.
+        name: The string that was given.
         reason: What is wrong with it.
     """
 
@@ -828,4 +828,45 @@ class MissingExtraError(PromptStoreError, ImportError):
         self.purpose = purpose
 
     def _sentence(self) -> str:
-        return f"{self.purpose} needs more: pip install 'git-promptstore[{self.extra}]'"
+        return f"{self.purpose} needs more: {install_command(self.extra)}"
+
+
+def install_command(extra: str, origin: Mapping[str, Any] | None = None) -> str:
+    """Return the command that adds an extra to promptstore, from where it was installed.
+
+    Args:
+        extra: The extra, for example ``cli``.
+        origin: Where promptstore was installed from, as PEP 610 says it in ``direct_url.json``. The
+            default asks the installed distribution.
+
+    Returns:
+        A command for the shell. Without an origin, promptstore came from a package index.
+    """
+    # Only an error needs these modules, and they would double the time of `import promptstore`.
+    import shlex
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    origin = _read_origin() if origin is None else origin
+    url = str(origin.get("url", ""))
+    package = f"git-promptstore[{extra}]"
+    if "dir_info" in origin:
+        editable = "--editable " if origin["dir_info"].get("editable") else ""
+        folder = url2pathname(urlsplit(url).path)
+        return f"pip install {editable}{shlex.quote(f'{folder}[{extra}]')}"
+    if "vcs_info" in origin:
+        vcs = origin["vcs_info"]
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    return f"pip install {shlex.quote(f'{package} @ {url}' if url else package)}"
+
+
+def _read_origin() -> Mapping[str, Any]:
+    import json
+    from importlib import metadata
+
+    try:
+        text = metadata.distribution("git-promptstore").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:  # run from its sources
+        return {}
+    origin: dict[str, Any] = json.loads(text) if text else {}
+    return origin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -12,10 +14,9 @@ import pytest
 from promptstore.errors import SyncRefusedError
 from promptstore.lint import context as context_module
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
-from promptstore.lint.check import MAX_SHOWN, check, check_labels
+from promptstore.lint.check import MAX_SHOWN, RULES, check, check_labels
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding
-from promptstore.lint.registry import RULES
+from promptstore.lint.findings import Breach, Finding, Rule, all_pages
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot
@@ -498,7 +499,7 @@ def refuses_dots(name: str) -> str:
 
 
 def test_a_name_that_the_remote_cannot_hold(tmp_path: Path) -> None:
-    settings = Settings(spellings={"far": refuses_dots, "near": str})
+    settings = Settings(name_encoders={"far": refuses_dots, "near": str})
     files = {"a.b": "prompt: x\n", "a/b": "prompt: x\n", "a.c": "prompt: x\ndeleted: true\n"}
     assert found(tmp_path, files, settings) == ["a.b.yaml:1:1 PS405"]
 
@@ -673,16 +674,27 @@ def test_every_rule_has_a_page_and_a_case() -> None:
         "PS405",
         *(rule.code for rule in CALL_SITE_RULES),
     }
-    assert fired >= RULES.keys() - elsewhere - codes.MEANINGS.keys()
-    assert RULES.keys() >= codes.MEANINGS.keys()
-    assert all(rule.title.endswith(".") and rule.page for rule in RULES.values())
+    assert fired >= RULES.keys() - elsewhere - set(codes.ALL)
+    assert RULES.keys() >= set(codes.ALL)
     assert [key for key, rule in RULES.items() if key != rule.code] == []
+    assert re.findall(r"^## (\w+): .+[.]$", all_pages(), re.MULTILINE) == list(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_a_page_says_what_the_rule_is(rule: Rule) -> None:
+    marks = [rule.severity, "off by default", "`--fix` can fix it"]
+    is_true = [True, not rule.is_on, rule.is_fixable]
+    heading, said, reason, *_ = rule.page.split("\n\n")
+    assert heading == f"## {rule.code}: {rule.title}"
+    assert said == f"_{', '.join(itertools.compress(marks, is_true))}_"
+    assert reason.rstrip() == rule.reason
+    assert "\n" not in rule.reason
 
 
 EXAMPLES = {
-    code: rule
+    code: re.findall(r"^```yaml\n(.*?)^```$", rule.page, re.MULTILINE | re.DOTALL)
     for code, rule in RULES.items()
-    if rule.bad
+    if "```yaml" in rule.page
     and code < "PS6"
     and code
     not in ("PS101", "PS301", "PS302", "PS303", "PS401", "PS402", "PS403", "PS405", "PS504")
@@ -692,9 +704,9 @@ EXAMPLES = {
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_the_examples_of_a_page_are_true(tmp_path: Path, code: str) -> None:
     settings = Settings(select=(code,))
-    wrong = found(tmp_path / "bad", {"a": EXAMPLES[code].bad + "\n"}, settings)
+    wrong = found(tmp_path / "bad", {"a": EXAMPLES[code][0]}, settings)
     assert {line.split()[-1] for line in wrong} == {code}
-    assert found(tmp_path / "good", {"a": EXAMPLES[code].good + "\n"}, settings) == []
+    assert found(tmp_path / "good", {"a": EXAMPLES[code][1]}, settings) == []
 
 
 CHAT = "messages:\n  - {role: user, content: x}\n"

@@ -24,9 +24,8 @@ from promptstore.git.reading import blob_id
 from promptstore.history.cachefile import private_folder
 from promptstore.history.contents import ContentCache, contents_file
 from promptstore.history.sources import File
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message, Variable
 from promptstore.model.prompt import parse_content
-from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from tests.gitrepo import GitRepo

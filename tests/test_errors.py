@@ -3,6 +3,8 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +54,7 @@ from promptstore.errors import (
     UnsupportedRepositoryError,
     VariableError,
     VersionNotFoundError,
+    install_command,
 )
 
 SAMPLES = [
@@ -109,11 +112,11 @@ SAMPLES = [
             name="a",
             missing=["x"],
             unknown={"tickt": ["ticket"]},
-            invalid={"n": "is a text, but must be an integer"},
+            invalid={"n": "is a string, but must be an integer"},
         ),
         ValueError,
         "The values for 'a' do not fit: 'x' is missing; 'tickt' is not a variable of it "
-        "(did you mean 'ticket'?); 'n' is a text, but must be an integer.",
+        "(did you mean 'ticket'?); 'n' is a string, but must be an integer.",
     ),
     (RenderError(message="division by zero", line=2, template="a"), ValueError, "a: line 2"),
     (LimitError(message="more than max_output characters"), ValueError, "max_output"),
@@ -219,7 +222,7 @@ SAMPLES = [
     (
         MissingExtraError(extra="cli", purpose="The command line"),
         ImportError,
-        "The command line needs more: pip install 'git-promptstore[cli]'",
+        "The command line needs more: pip install ",
     ),
 ]
 IDS = [type(error).__name__ for error, _, _ in SAMPLES]
@@ -261,3 +264,41 @@ def test_every_error_has_a_sample_here() -> None:
         if issubclass(item, PromptStoreError)
     }
     assert {type(error) for error, _, _ in SAMPLES} == classes - abstract
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        ({}, "pip install 'git-promptstore[cli]'"),
+        (
+            {"url": "file:///src/my%20tools", "dir_info": {"editable": True}},
+            "pip install --editable '/src/my tools[cli]'",
+        ),
+        ({"url": "file:///src/tools", "dir_info": {}}, "pip install '/src/tools[cli]'"),
+        (
+            {
+                "url": "https://git.example.com/tools.git",
+                "vcs_info": {"vcs": "git", "requested_revision": "main", "commit_id": "4" * 40},
+            },
+            "pip install 'git-promptstore[cli] @ git+https://git.example.com/tools.git@"
+            + "4" * 40
+            + "'",
+        ),
+        (
+            {"url": "https://example.com/git_promptstore-0.1-py3-none-any.whl", "archive_info": {}},
+            "pip install 'git-promptstore[cli] @ "
+            "https://example.com/git_promptstore-0.1-py3-none-any.whl'",
+        ),
+    ],
+    ids=["an index", "an editable checkout", "a checkout", "a git repository", "a wheel"],
+)
+def test_the_command_for_an_extra_installs_from_where_the_package_came(
+    origin: dict[str, object], command: str
+) -> None:
+    assert install_command("cli", origin) == command
+
+
+def test_the_command_for_an_extra_works_for_this_very_installation() -> None:
+    *_, requirement = shlex.split(install_command("cli"))
+    folder = requirement.removesuffix("[cli]")
+    assert (Path(folder) / "pyproject.toml").is_file() or folder.startswith("git-promptstore")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from promptstore.errors import InvalidNameError
-from promptstore.model.names import check_name, is_name, near_matches
+from promptstore.model.values import check_name, is_name, near_matches
 
 
 @pytest.mark.parametrize(

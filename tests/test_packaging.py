@@ -28,6 +28,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "promptstore/py.typed" in names
     assert "promptstore/server/prompts/logs/explain.yaml" in names
+    web = [name for name in names if name.startswith("promptstore/server/web/")]
+    assert "promptstore/server/web/templates/base.html" in web
+    kept = {path.name for path in (TOP / "promptstore/server/web/static").iterdir()}
+    assert {name.rpartition("/")[2] for name in web if "/static/" in name} == kept
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "promptstore",
         "git_promptstore",

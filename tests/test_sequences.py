@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from promptstore.compare.diff import diff_prompts
 from promptstore.compare.merge import merge_messages
 from promptstore.compare.sequences import compare_words, merge_lines, opcodes, unified
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 
 WORDS = st.lists(st.sampled_from("abc"), max_size=12)

@@ -23,13 +23,13 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VariableError,
 )
+from promptstore.lint.references import find_eaten_line_ends
 from promptstore.template import (
     Budget,
     Limits,
     Source,
     TemplateKind,
     compile_template,
-    find_eaten_line_ends,
     find_includes,
     find_references,
     is_variable_name,
@@ -262,7 +262,7 @@ def test_the_flat_languages(text: str, kind: TemplateKind, expected: str | None)
         ("{{ t.lower(z=1) }}", "lower: got an unexpected keyword argument 'z'"),
         ("{{ t.index('z') }}", "substring not found"),
         ("{{ x.index(5) }}", "5 is not in list"),
-        ("{{ t.split(t.z) }}", "the text has no 'z'"),
+        ("{{ t.split(t.z) }}", "the string has no 'z'"),
         ("{{ xs.nothing.get('a') }}", "the object has no 'nothing'"),
         ("{% set ns = namespace() %}{{ ns }}", "a namespace is no value"),
         ("{% set ns = namespace() %}{{ [ns] }}", "a namespace is no value"),
@@ -304,8 +304,7 @@ NAMES = ["a", "_a", "_", "réponse", "नाम", "x1", "a-b", "a.b", "1a", "a b
     ],
 )
 def test_lines_that_a_tag_joins_are_found(text: str, lines: list[int]) -> None:
-    assert find_eaten_line_ends(Source(text)) == lines
-    assert find_eaten_line_ends(Source(text, "simple")) == []
+    assert find_eaten_line_ends(text) == lines
     whole = len(_LINE_ENDS.findall(text)) - len(_LINE_ENDS.findall(render(text, {"c": "c"})))
     assert whole >= len(lines)
 
@@ -362,7 +361,7 @@ class TestUndefined:
             ("\n{{ x.y }}", "line 2 of the template: the object has no 'y'"),
             ("\n{{ x['y'] }}", "the object has no 'y'"),
             ("\n{{ xs[5] }}", "the list has no 5"),
-            ("\n{{ t.upper }}", "the text has no 'upper'"),
+            ("\n{{ t.upper }}", "the string has no 'upper'"),
             ("\n{{ xs|map(attribute='z')|list }}", "has no 'z'"),
             ("\n{% if x.y %}{% endif %}", "the object has no 'y'"),
         ],

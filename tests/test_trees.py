@@ -14,7 +14,7 @@ from pygit2.enums import ObjectType
 from promptstore.git.reading import Repository
 from promptstore.git.trees import Difference, Entry
 from promptstore.history.sources import CommitSource
-from promptstore.model.names import is_name
+from promptstore.model.values import is_name
 from tests.gitrepo import GitRepo
 
 ODD_NAMES = [b"a.yaml", b"b\nc.yaml", b"\xff.yaml", b".d.yaml", b"e.yml", b"f g.yaml", b"h\n.yaml"]

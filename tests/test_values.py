@@ -47,7 +47,7 @@ def test_a_plain_copy_shares_nothing_and_holds_plain_types_alone() -> None:
         (float("nan"), "nan, which JSON does not have"),
         ([float("-inf")], "-inf, which JSON does not have"),
         ({"a": 10**MAX_DIGITS}, f"more than {MAX_DIGITS:,} digits"),
-        ({1: 2}, "has the key 1, which is not text"),
+        ({1: 2}, "has the key 1, which is not a string"),
         ("a\ud800", "half of a surrogate pair at character 2"),
         ({"a\ud800": 1}, "half of a surrogate pair at character 2"),
         ({1, 2}, "holds a set"),

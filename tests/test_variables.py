@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import VariableError
-from promptstore.model.binding import bind, fit
+from promptstore.model.checks import bind, fit
+from promptstore.model.parts import MISSING, Variable, VariableType
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import MAX_DIGITS, UnfitValueError
-from promptstore.model.variables import MISSING, Variable, VariableType
 from tests.test_values import json_values
 
 
@@ -50,7 +50,7 @@ PARTS = {"role": "user", "content": [{"type": "text", "text": "hi"}]}
     ],
 )
 def test_a_value_is_taken_for_what_it_holds(kind: VariableType, value: Any, seen: Any) -> None:
-    fitted = fit(Variable(type=kind), value)
+    fitted = fit(value, kind)
     assert fitted == seen
     assert type(fitted) is type(seen)
 
@@ -58,24 +58,24 @@ def test_a_value_is_taken_for_what_it_holds(kind: VariableType, value: Any, seen
 @pytest.mark.parametrize(
     ("kind", "value", "reason"),
     [
-        ("string", 3, "is an integer, but must be a text"),
-        ("string", None, "is null, but must be a text"),
+        ("string", 3, "is an integer, but must be a string"),
+        ("string", None, "is null, but must be a string"),
         ("string", b"bytes", "holds a bytes"),
         ("string", "\ud800", "holds half of a surrogate pair at character 1"),
         ("integer", True, "is a boolean, but must be an integer"),
         ("integer", 3.0, "is a number, but must be an integer"),
-        ("integer", "3", "is a text, but must be an integer"),
+        ("integer", "3", "is a string, but must be an integer"),
         ("number", False, "is a boolean, but must be a number"),
         ("number", math.inf, "holds inf, which JSON does not have"),
         ("number", math.nan, "holds nan, which JSON does not have"),
         ("boolean", 1, "is an integer, but must be a boolean"),
-        ("array", "abc", "is a text, but must be a list"),
+        ("array", "abc", "is a string, but must be a list"),
         ("array", {1, 2}, "holds a set"),
-        ("object", [], "is a list, but must be an object"),
-        ("object", {1: 2}, "has the key 1, which is not text"),
-        ("messages", "user: hi", "is a text, but must be a list of messages"),
-        ("messages", USER, "is an object, but must be a list of messages"),
-        ("messages", [USER, "hi"], "message 2 is a text"),
+        ("object", [], "is a list, but must be a mapping"),
+        ("object", {1: 2}, "has the key 1, which is not a string"),
+        ("messages", "user: hi", "is a string, but must be a list of messages"),
+        ("messages", USER, "is a mapping, but must be a list of messages"),
+        ("messages", [USER, "hi"], "message 2 is a string"),
         ("messages", [{"role": "root", "content": "x"}], "message 1 has the role 'root'"),
         ("messages", [{"content": "x"}], "message 1 has the role None"),
         ("messages", [{"role": "user"}], "message 1 must have a content"),
@@ -86,28 +86,28 @@ def test_a_value_is_taken_for_what_it_holds(kind: VariableType, value: Any, seen
 )
 def test_a_value_that_does_not_fit(kind: VariableType, value: Any, reason: str) -> None:
     with pytest.raises(UnfitValueError) as caught:
-        fit(Variable(type=kind), value)
+        fit(value, kind)
     assert reason in str(caught.value)
 
 
 def test_an_enum_tells_its_choices_and_true_is_not_one() -> None:
     variable = Variable(enum=("free", 1))
-    assert fit(variable, "free") == "free"
+    assert fit("free", variable.type, variable.enum) == "free"
     for wrong in ("Free", True):
         with pytest.raises(UnfitValueError, match="none of 'free', 1"):
-            fit(variable, wrong)
+            fit(wrong, variable.type, variable.enum)
 
 
 def test_a_value_that_holds_itself_is_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(UnfitValueError, match="deeper than 100"):
-        fit(Variable(), endless)
+        fit(endless, "any")
 
 
 def fits(value: Any) -> bool:
     try:
-        fit(Variable(), value)
+        fit(value, "any")
     except UnfitValueError:
         return False
     return True
@@ -271,7 +271,7 @@ ANTHROPIC = [
 @pytest.mark.parametrize("named", [*OPENAI, *ANTHROPIC], ids=lambda named: named.name)
 def test_a_history_holds_what_the_chat_apis_take(named: Named) -> None:
     history = [USER, named.message]
-    assert fit(Variable(type="messages"), history) == history
+    assert fit(history, "messages") == history
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_history_holds_what_the_chat_apis_take(named: Named) -> None:
         ({"role": "tool", "content": None, "tool_call_id": "1"}, "message 1 must have a content"),
         ({"role": "assistant", "content": None}, "or one of tool_calls, function_call, refusal"),
         ({"role": "assistant", "tool_calls": []}, "message 1 must have a content, or one of"),
-        ({"role": "user", "content": {"type": "text"}}, "not an object"),
+        ({"role": "user", "content": {"type": "text"}}, "not a mapping"),
         ({"role": "user", "content": [{"type": "text"}, {"text": "x"}]}, "part 2 is none"),
         ({"role": "user", "content": [{"type": 1}]}, "part 1 is none"),
         ({"role": "human", "content": "x"}, "the roles are system, developer, user"),
@@ -289,17 +289,17 @@ def test_a_history_holds_what_the_chat_apis_take(named: Named) -> None:
 )
 def test_what_is_no_message_is_told(message: dict[str, Any], reason: str) -> None:
     with pytest.raises(UnfitValueError) as caught:
-        fit(Variable(type="messages"), [message])
+        fit([message], "messages")
     assert reason in str(caught.value)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_integer_that_python_cannot_write_is_refused(sign: int) -> None:
     number = sign * 10**MAX_DIGITS
-    assert fit(Variable(), number - sign) == number - sign
+    assert fit(number - sign, "any") == number - sign
     assert Prompt(prompt="{{ x }}").render(x=number - sign).text == str(number - sign)
     with pytest.raises(UnfitValueError, match="an integer of more than"):
-        fit(Variable(), {"a": [number]})
+        fit({"a": [number]}, "any")
     with pytest.raises(VariableError, match="'x' holds an integer of more than"):
         Prompt(prompt="{{ x }}").render(x=number)
 

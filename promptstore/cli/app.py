@@ -22,7 +22,7 @@ from typer.main import get_command
 from promptstore import __version__
 from promptstore.cli.output import make_output_exact
 from promptstore.errors import InvalidArgumentError, PromptStoreError
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ COMMANDS: Final = {
     "text-repr": "text_repr:show_events",
     "translate": "translate:translate",
     "logs": "logs:logs_app",
+    "mcp": "mcp:mcp",
     "serve": "serve:serve",
     "token": "token:token_app",
     "sync": "sync:app",

@@ -6,10 +6,9 @@ has none), `line`, `column`, `code`, `severity` and `message`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,20 +24,17 @@ from promptstore.cli.output import (
 )
 from promptstore.errors import InvalidArgumentError
 from promptstore.lint.callsites import check_code
+from promptstore.lint.check import RULES, check_labels, check_unrecognized_files
 from promptstore.lint.check import check as find_problems
-from promptstore.lint.check import check_labels, check_unrecognized_files
+from promptstore.lint.check import explain as page_of
 from promptstore.lint.context import LintContext
 from promptstore.lint.files import NOT_CANONICAL, canonical, fix_keys
-from promptstore.lint.findings import SEVERITIES, Finding
-from promptstore.lint.registry import RULES, all_pages
-from promptstore.lint.registry import explain as page_of
-from promptstore.lint.settings import Settings, checked_codes, read_settings
+from promptstore.lint.findings import SEVERITIES, Finding, all_pages
+from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
+from promptstore.review.drafts import settings_of
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
-
-if TYPE_CHECKING:
-    from promptstore.posthog.sync.codec import SyncRules
 
 _FORMATS = ("text", "json", "github", "sarif")
 
@@ -233,40 +229,3 @@ def explain(
         [rule.code, rule.severity if rule.is_on else "off", rule.title] for rule in RULES.values()
     ]
     print_table(["code", "severity", "what is wrong"], rows)
-
-
-def settings_of(
-    store: PromptStore,
-    select: Sequence[str] | None = None,
-    ignore: Sequence[str] | None = None,
-) -> Settings:
-    """Read the settings of a check.
-
-    Args:
-        store: The store; the defaults count where it has no files.
-        select: Codes to look for instead of those that are set.
-        ignore: Codes to leave out besides.
-
-    Returns:
-        The settings.
-
-    Raises:
-        InvalidArgumentError: A setting or a code means nothing.
-    """
-    settings = read_settings(store.path) if store.has_files else Settings()
-    if settings.has_remotes or (store.path / ".promptstore.toml").exists():
-        from promptstore.posthog.sync.settings import load_remotes  # most repositories have none
-
-        remotes = load_remotes(store.path)
-        spellings = {name: _spelling(remote.rules) for name, remote in remotes.items()}
-        settings = replace(settings, spellings=spellings)
-    if select:
-        chosen = checked_codes(select, "--select")
-        settings = replace(settings, select=chosen, extend_select=())
-    left_out = checked_codes(ignore or (), "--ignore")
-    return replace(settings, ignore=(*settings.ignore, *left_out))
-
-
-def _spelling(rules: SyncRules) -> Callable[[str], object]:
-    """Return what spells the names that take part in a sync; the others need no spelling."""
-    return lambda name: rules.to_remote(name) if rules.takes(name) else name

@@ -15,7 +15,6 @@ from typing import Annotated, Final
 import typer
 
 from promptstore.cli.app import AsJson, complete_name, opened
-from promptstore.cli.check import settings_of
 from promptstore.cli.inputs import read_file
 from promptstore.cli.output import (
     print_command,
@@ -38,8 +37,9 @@ from promptstore.errors import (
 from promptstore.lint.check import check, check_unrecognized_files
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
-from promptstore.model.names import is_name, near_matches
 from promptstore.model.prompt import Prompt
+from promptstore.model.values import is_name, near_matches
+from promptstore.review.drafts import settings_of
 from promptstore.review.markdown import comment
 from promptstore.review.posting import find_pull_request, post, refresh
 from promptstore.review.ranges import PromptChange, RangeDiff, compare

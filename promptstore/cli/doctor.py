@@ -18,9 +18,9 @@ from typing import Final, NamedTuple
 import typer
 
 from promptstore.cli.app import AsJson, opened
-from promptstore.cli.check import settings_of
 from promptstore.cli.output import print_error, print_json, print_table
 from promptstore.errors import PromptStoreError
+from promptstore.review.drafts import settings_of
 from promptstore.store.store import PromptStore
 
 _CORE: Final = ("git-promptstore", "pygit2", "pydantic", "jinja2", "ruamel.yaml")

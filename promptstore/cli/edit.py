@@ -24,7 +24,7 @@ from promptstore.errors import (
     RepositoryError,
 )
 from promptstore.git.reading import Repository
-from promptstore.model.names import SUFFIX, check_name
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.reader import loads
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore

@@ -10,22 +10,12 @@ from typing import Any, Final
 
 from promptstore.cli.output import print_error, visible
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.model.binding import fit
+from promptstore.model.checks import fit, read_value
+from promptstore.model.parts import Variable
 from promptstore.model.values import UnfitValueError
-from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import parse_yaml
 
 _UNDECLARED: Final = Variable(type="string")
-_SHOWN: Final = 60
-_KINDS: Final = {
-    "integer": ("an integer", "3"),
-    "number": ("a number", "0.5"),
-    "boolean": ("a boolean", "true"),
-    "array": ("an array in JSON", '["a", "b"]'),
-    "object": ("an object in JSON", '{"a": 1}'),
-    "messages": ("messages in JSON", '[{"role": "user", "content": "Hi"}]'),
-}
-"""What a variable of each type takes, with an example as it is written for ``--var``."""
 
 
 def read_values(
@@ -54,22 +44,6 @@ def read_values(
             raise InvalidArgumentError(message=f"--var takes NAME=VALUE, not {assignment!r}")
         values[name] = read_value(name, text, contract.get(name, _UNDECLARED))
     return values
-
-
-def read_value(name: str, text: str, variable: Variable) -> Any:
-    """Read one value as its variable's type asks: a text as it is, anything else as JSON."""
-    if variable.type == "string":
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        if variable.type == "any":
-            return text
-        kind, example = _KINDS[variable.type]
-        given = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
-        raise InvalidArgumentError(
-            message=f"the variable {name!r} takes {kind}, such as {example}, not {given}"
-        ) from None
 
 
 def somebody_is_there() -> bool:
@@ -102,7 +76,8 @@ def _ask(name: str, variable: Variable) -> Any:
         if not line:
             raise InvalidArgumentError(message=f"no value was given for {name!r}")
         try:
-            return fit(variable, read_value(name, line.rstrip("\r\n"), variable))
+            value = read_value(name, line.rstrip("\r\n"), variable)
+            return fit(value, variable.type, variable.enum)
         except InvalidArgumentError as error:
             print_error(str(error))
         except UnfitValueError as error:

@@ -35,7 +35,7 @@ from promptstore.cli.writing import (
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
 from promptstore.history.labels import LabelTable, Target, check_label
 from promptstore.history.moves import LabelMove
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore
 
 _PROTECTED: Final = {"production", "prod", "live", "stable"}

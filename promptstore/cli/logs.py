@@ -122,11 +122,9 @@ def explain(
         return
     lines = [f"{found.headline} ({found.severity_assessment})", "", found.impact_summary, ""]
     lines += [
-        f"Cause ({one['confidence']}): {one['hypothesis']} - {one['reasoning']}"
+        f"Cause ({one.confidence}): {one.hypothesis} - {one.reasoning}"
         for one in found.probable_causes
     ]
-    lines += [
-        f"Do {one['priority']}: {one['action']} - {one['why']}" for one in found.immediate_actions
-    ]
-    lines += [f"Field: {one['field']} = {one['value']}" for one in found.key_fields]
+    lines += [f"Do {one.priority}: {one.action} - {one.why}" for one in found.immediate_actions]
+    lines += [f"Field: {one.field} = {one.value}" for one in found.key_fields]
     print_lines("\n".join([*lines, "", found.technical_explanation]))

@@ -106,7 +106,7 @@ def _write(text: str) -> None:
 
 
 def _is_obeyed(text: str) -> bool:
-    """Return whether a runner reads stdout and would obey a part of a text."""
+    """Return whether a runner reads stdout and would obey a part of what is printed."""
     return _is_run_by_actions() and _COMMAND.search(text) is not None and not _goes_to_a_file()
 
 

@@ -32,12 +32,10 @@ from promptstore.cli.output import (
 )
 from promptstore.cli.selection import At, Selected, parse_time, select
 from promptstore.errors import VariableError, VersionNotFoundError
-from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
-from promptstore.model.names import check_name
+from promptstore.model.parts import MESSAGE_KEYS, Insert, Message, Variable
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendered import RenderedPrompt
-from promptstore.model.rendering import render_prompt
-from promptstore.model.variables import Variable
+from promptstore.model.rendering import RenderedPrompt, render_prompt
+from promptstore.model.values import check_name
 from promptstore.model.versions import PromptInfo
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore, Rev
@@ -230,7 +228,9 @@ def render(
     name: Name,
     var: Annotated[
         list[str] | None,
-        typer.Option("--var", help="A value; JSON unless a text is wanted.", metavar="NAME=VALUE"),
+        typer.Option(
+            "--var", help="A value; JSON unless a string is wanted.", metavar="NAME=VALUE"
+        ),
     ] = None,
     vars_: Annotated[
         list[str] | None,

@@ -27,7 +27,7 @@ from promptstore.cli.writing import (
     warn,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.model.names import SUFFIX, check_name, near_matches
+from promptstore.model.values import SUFFIX, check_name, near_matches
 from promptstore.promptfile.reader import loads
 from promptstore.store.edits import Deletion, Restoration, rename_edits
 from promptstore.store.store import PromptStore
@@ -79,7 +79,7 @@ def _read_committable(store: PromptStore, names: Iterable[str]) -> dict[str, byt
 
 def _name_of(store: PromptStore, file: str) -> str:
     if file == "-":
-        raise InvalidArgumentError(message="a text from stdin needs a name: add --name NAME")
+        raise InvalidArgumentError(message="a prompt from stdin needs a name: add --name NAME")
     # The folders are resolved as the store's path is, the file is not: a link is no prompt file.
     path = Path(file).parent.resolve() / Path(file).name
     root = (store.path / store.root).resolve()
@@ -176,7 +176,7 @@ def rename(
     *,
     order: Order,
 ) -> None:
-    """Give a prompt another name, in one commit.
+    """Rename a prompt, in one commit.
 
     The old name says from then on where the prompt went. Labels that point at the newest version
     come along; those that point at an older one are named and stay.

@@ -11,7 +11,7 @@ import typer
 
 from promptstore.errors import InvalidArgumentError, NotInBundleError, RevisionNotFoundError
 from promptstore.history.labels import LabelTable, is_label
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore, Rev
 
 

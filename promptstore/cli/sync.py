@@ -283,7 +283,7 @@ def _progress(both: Comparison, options: SyncOptions) -> Iterator[Callable[[Resu
 
 
 def _is_open(both: Comparison, step: Step) -> bool:
-    """Tell whether a step is a conflict that a pull does not merge by itself."""
+    """Return whether a step is a conflict that a pull does not merge by itself."""
     return step.direction == "conflict" and step.name not in both.merges
 
 
@@ -347,7 +347,7 @@ def _print_report(session: _Session, both: Comparison, results: Sequence[Result]
 
 
 def _print_left_out(session: _Session, both: Comparison) -> None:
-    """Say which prompts take no part, and of which the remote takes only a part."""
+    """Print which prompts take no part, and of which the remote takes only a part."""
     for name, reason in sorted(both.refused.items()):
         print_error(f"left out: {name}: {reason}")
     kept = _configs_kept(session, both)

@@ -9,6 +9,7 @@ import io
 import json
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
@@ -35,6 +36,8 @@ class _Item(NamedTuple):
     place: str
     value: Any = None
     problem: str = ""
+    repeated: tuple[str, ...] = ()
+    """Keys that an object of the file has twice; only the last value of each is shown."""
 
 
 def show_events(
@@ -102,6 +105,7 @@ def show_events(
     shown = broken = 0
     for item in _read_items(files, trace=trace):
         problem = item.problem
+        _warn_of_repeated(item)
         if not problem:
             try:
                 result = text_repr(item.value, event_type=event_type, **options)
@@ -139,6 +143,8 @@ def _read_items(files: list[str], *, trace: bool) -> Iterator[_Item]:
         yield from items
         return
     found = list(items)
+    for item in found:
+        _warn_of_repeated(item)
     yield from (item for item in found if item.problem)
     values = [item.value for item in found if not item.problem]
     if values:
@@ -162,7 +168,7 @@ def _items(stream: IO[bytes], name: str) -> Iterator[_Item]:
             yield from whole
             return
         if isinstance(first.value, list):
-            yield from _elements(first.value, name)
+            yield from _elements(first, name)
         else:
             yield first
         break
@@ -170,7 +176,7 @@ def _items(stream: IO[bytes], name: str) -> Iterator[_Item]:
         number += 1
         if line.strip():
             item = _parse(line, f"{name}, line {number}")
-            yield from _elements(item.value, item.place) if isinstance(item.value, list) else [item]
+            yield from _elements(item, item.place) if isinstance(item.value, list) else [item]
 
 
 def _whole(first: bytes, stream: IO[bytes], name: str) -> list[_Item]:
@@ -178,8 +184,7 @@ def _whole(first: bytes, stream: IO[bytes], name: str) -> list[_Item]:
     data = first + stream.read()
     item = _parse(data, name)
     if not item.problem:
-        value = item.value
-        return _elements(value, name) if isinstance(value, list) else [item]
+        return _elements(item, name) if isinstance(item.value, list) else [item]
     lines = [
         _parse(line, f"{name}, line {number}")
         for number, line in enumerate(data.split(b"\n"), 1)
@@ -192,13 +197,32 @@ def _whole(first: bytes, stream: IO[bytes], name: str) -> list[_Item]:
     )
 
 
-def _elements(values: list[Any], name: str) -> list[_Item]:
-    return [_Item(f"{name}, item {number}", value) for number, value in enumerate(values, 1)]
+def _elements(array: _Item, name: str) -> list[_Item]:
+    _warn_of_repeated(array)
+    return [_Item(f"{name}, item {number}", value) for number, value in enumerate(array.value, 1)]
+
+
+def _warn_of_repeated(item: _Item) -> None:
+    for key in item.repeated:
+        print_error(
+            f"warning: {item.place}: the key {json.dumps(key)} stands twice in one object; "
+            "only its last value is shown"
+        )
 
 
 def _parse(data: bytes, place: str) -> _Item:
+    repeated: dict[str, None] = {}
+
+    def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated.update(dict.fromkeys(key for key, count in counts.items() if count > 1))
+        return made
+
     try:
-        return _Item(place, json.loads(data))
+        value = json.loads(data, object_pairs_hook=make_object)
+        return _Item(place, value, repeated=tuple(repeated))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, " if b"\n" in data.rstrip(b"\n") else ""
         return _Item(place, problem=f"not JSON: {error.msg} ({where}column {error.colno})")

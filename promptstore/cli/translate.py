@@ -1,4 +1,4 @@
-"""``promptstore translate``: a text in another language, by a server's model."""
+"""``promptstore translate``: text in another language, by a server's model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def translate(
     project: OfProject = "@current",
     as_json: AsJson = False,
 ) -> None:
-    """Translate a text by the model of a server."""
+    """Translate text by the model of a server."""
     with client_of(host, project) as client:
         found = client.translate(text, to)
     if as_json:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from promptstore.cli.app import AsJson, with_options
-from promptstore.cli.check import settings_of
 from promptstore.cli.inputs import somebody_is_there
 from promptstore.cli.output import (
     identity,
@@ -29,13 +27,10 @@ from promptstore.cli.output import (
 )
 from promptstore.compare.sequences import unified_lines
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
-from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
-from promptstore.lint.check import check as find_problems
-from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
-from promptstore.model.names import SUFFIX, check_name
 from promptstore.model.prompt import Prompt
+from promptstore.review.drafts import new_problems, overlay, settings_of
 from promptstore.store.edits import Edit
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
@@ -162,34 +157,11 @@ class Write:
 
     def overlay(self, files: Mapping[str, bytes]) -> Snapshot:
         """Return the prompts as they would be with some files, which may be broken."""
-        folder = f"{self.store.root}/" if self.store.root else ""
-        paths = {name: f"{folder}{check_name(name)}{SUFFIX}" for name in files}
-        return self.base.overlaid(
-            {
-                name: File(paths[name], blob_id(data), partial(bytes, data))
-                for name, data in files.items()
-            }
-        )
+        return overlay(self.base, self.store.root, files)
 
     def new_problems(self, after: Snapshot, names: Collection[str]) -> list[Finding]:
-        """Find the problems that a change brings; those that were there before are left out.
-
-        Args:
-            after: The prompts after it.
-            names: The prompts that it is about.
-
-        Returns:
-            The problems of these prompts and of those that include them or are replaced by them.
-        """
-        settings = settings_of(self.store)
-        context = LintContext(after, settings)
-        context.only = context.dependents(names)
-        found = find_problems(context)
-        if not found:
-            return []
-        before = find_problems(LintContext(self.base, settings, context.only))
-        known = {_without_place(finding) for finding in before}
-        return [finding for finding in found if _without_place(finding) not in known]
+        """Find the problems that a change of some prompts brings; see `drafts.new_problems`."""
+        return new_problems(self.base, after, names, settings_of(self.store))
 
     def refuse_uncommitted(self, name: str) -> None:
         """Refuse to change a prompt whose file on disk has uncommitted edits.
@@ -317,11 +289,6 @@ def diff_files(before: File | None, after: File | None) -> str:
     lines = [*unified_lines(_text_lines(before), _text_lines(after))]
     paths = [file.path if file else "/dev/null" for file in (before, after)]
     return "\n".join([f"--- {paths[0]}", f"+++ {paths[1]}", *lines] if lines else [])
-
-
-def _without_place(finding: Finding) -> tuple[str, str, str]:
-    """Return what a problem is, without the line that an edit may have moved it to."""
-    return finding.path, finding.problem.code, finding.problem.message
 
 
 def _blob(snapshot: Snapshot, name: str) -> str | None:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from promptstore.compare.sequences import opcodes, unified
-from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
+from promptstore.model.parts import MESSAGE_KEYS, MISSING, Insert, Message, Variable
 from promptstore.model.prompt import Prompt
-from promptstore.model.variables import MISSING, Variable
 
 
 @dataclass(frozen=True, slots=True)
 class TextChange:
-    """A text that differs.
+    """One content that differs.
 
     Attributes:
         title: What it is, for example ``message 1 (system)``.

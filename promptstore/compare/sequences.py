@@ -1,4 +1,4 @@
-"""Two sequences or texts → what stayed and what changed; three → what they are together."""
+"""Two sequences or strings → what stayed and what changed; three → what they are together."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class Piece(NamedTuple):
 
 
 def unified(before: str, after: str) -> str:
-    """Return the unified diff of two texts; a last line end is shown only where it changed."""
+    """Return the unified diff of two strings; a last line end is shown only where it changed."""
     old, new = _lines(before), _lines(after)
     if before and after and before.endswith("\n") != after.endswith("\n"):
         marked = old if after.endswith("\n") else new
@@ -205,7 +205,7 @@ def _lines(text: str) -> list[str]:
 
 
 def compare_words(before: str, after: str) -> list[Piece]:
-    """Compare two texts word by word.
+    """Compare two strings word by word.
 
     Args:
         before: The older one.

@@ -1,4 +1,4 @@
-"""Make a text of lines: long contents shortened, lines numbered, the whole limited in length.
+"""Join lines to one string: long contents cut, lines numbered, the whole limited in length.
 
 A text that is too long keeps its first lines and evenly spread ones of the others. Nothing is
 random, so the same event always gives the same text.
@@ -16,7 +16,7 @@ _ATTEMPTS: Final = 10
 
 
 def finish(lines: Sequence[str], *, numbered: bool, max_length: int) -> tuple[str, bool]:
-    """Put the lines of a text together.
+    """Join the lines, and shorten what is too long.
 
     Args:
         lines: The lines; one may hold several.
@@ -52,7 +52,7 @@ def make_encodable(text: str) -> str:
 
 
 def hidden(text: str) -> str:
-    """Write a text as base64, as markers carry it."""
+    """Return a string as base64, as markers carry it."""
     return b2a_base64(text.encode(errors="backslashreplace"), newline=False).decode("ascii")
 
 

@@ -31,7 +31,7 @@ def one_line(value: Any, *, escaped: bool = True) -> str:
 
     Args:
         value: A JSON value. Anything else is written as its ``str()``.
-        escaped: Whether letters outside of ASCII become ``\uXXXX``.
+        escaped: Whether characters outside of ASCII become ``\uXXXX``.
 
     Returns:
         The JSON.
@@ -65,7 +65,7 @@ def indented(value: Any) -> str:
         value: A JSON value. Below `DEEPEST` levels it goes on on one line.
 
     Returns:
-        The JSON, letters outside of ASCII as ``\uXXXX``.
+        The JSON, characters outside of ASCII as ``\uXXXX``.
     """
     return _nested_json(value, _json_scalar(_ESCAPED), deepest=DEEPEST)
 
@@ -74,7 +74,7 @@ def load_json(text: str) -> Any:
     """Decode a string if it is JSON that can be decoded, else return the string itself."""
     try:
         if text.startswith(("{", "[")):
-            value, end = _DECODER.raw_decode(text)  # twice as fast as `json.loads` on short texts
+            value, end = _DECODER.raw_decode(text)  # twice as fast as `json.loads` on short strings
             if end == len(text):
                 return value
         return json.loads(text)

@@ -1,4 +1,4 @@
-"""How a text is to look."""
+"""How an event is to be shown."""
 
 from __future__ import annotations
 

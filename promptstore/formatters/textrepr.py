@@ -16,7 +16,7 @@ _RENDERING: Final = {"posthog": "detailed", "complete": "complete"}
 
 @dataclass(frozen=True, slots=True)
 class TextReprMetadata:
-    """What is told beside a text.
+    """What is known of a text beside the text itself.
 
     Attributes:
         event_type: What was shown, such as ``$ai_generation``, or None where the event does not

@@ -71,9 +71,20 @@ def start_branch(repository: Repository, branch: str, commit: str, *, deadline: 
         ConflictError: The name cannot be a branch's.
         RepositoryError: Git could not do it.
     """
-    ref = f"refs/heads/{branch}"
-    if not pygit2.reference_is_valid_name(ref):
-        raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
+    ref = check_branch_name(branch)
     by, through = choose_signatures(repository, None, None)
     note = CommitNote(by, through, f"Start {branch}")
     move_to(repository, ref, lambda _, tip: None if tip else (commit, ()), note, deadline)
+
+
+def check_branch_name(branch: str) -> str:
+    """Return the reference of a branch, whose name is one that git takes.
+
+    Raises:
+        ConflictError: The name cannot be a branch's.
+    """
+    ref = f"refs/heads/{branch}"
+    is_option = branch.startswith("-") or branch == "HEAD"
+    if is_option or not pygit2.reference_is_valid_name(ref):
+        raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
+    return ref

@@ -17,8 +17,8 @@ from zlib import crc32
 from promptstore.errors import Problem, PromptFileError
 from promptstore.history.cachefile import CacheFile, Connection, private_folder, transaction
 from promptstore.history.sources import File
+from promptstore.model.parts import texts
 from promptstore.model.prompt import Prompt, parse_content
-from promptstore.model.rendering import texts
 from promptstore.template import Source, find_includes
 
 FORMAT: Final = 3

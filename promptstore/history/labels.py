@@ -22,7 +22,7 @@ from promptstore.errors import (
     PromptFileError,
 )
 from promptstore.git.reading import Repository
-from promptstore.model.names import SUFFIX
+from promptstore.model.values import SUFFIX
 from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
 
 
 def _line_of(lines: list[str], name: str) -> int | None:
-    from promptstore.promptfile.yamlwriter import write_key
+    from promptstore.promptfile.writer import write_key
 
     start = f"{write_key(name)}: {{"
     numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
@@ -315,7 +315,7 @@ def _line_of(lines: list[str], name: str) -> int | None:
 
 
 def _write_line(name: str, target: Any) -> str:
-    from promptstore.promptfile.yamlwriter import write_flow, write_key
+    from promptstore.promptfile.writer import write_flow, write_key
 
     return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from promptstore.errors import RepositoryError
 from promptstore.git.reading import Repository, blob_id, clean_content
 from promptstore.git.trees import Entry
-from promptstore.model.names import SUFFIX, is_name
+from promptstore.model.values import SUFFIX, is_name
 
 
 class File(NamedTuple):

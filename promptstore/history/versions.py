@@ -45,7 +45,7 @@ from promptstore.history.versiontables import (
     sound_rows,
     store_commits,
 )
-from promptstore.model.names import SUFFIX, is_name
+from promptstore.model.values import SUFFIX, is_name
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many commits are indexed and how many there are to index."""

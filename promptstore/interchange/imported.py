@@ -9,11 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError, TemplateError
-from promptstore.model.messages import Message
-from promptstore.model.names import MAX_LENGTH
+from promptstore.model.parts import VARIABLE_TYPES, Message, texts
 from promptstore.model.prompt import Prompt, parse_content
-from promptstore.model.rendering import texts
-from promptstore.model.variables import VARIABLE_TYPES
+from promptstore.model.values import MAX_LENGTH
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Source as Template
 from promptstore.template import TemplateKind, find_references, is_variable_name
@@ -148,7 +146,7 @@ class Draft:
     losses: list[str] = field(default_factory=list)
 
     def keep_source(self, reason: str, source: str) -> None:
-        """Keep a text that could not be translated, as it is, and say so."""
+        """Keep a string that could not be translated, as it is, and say so."""
         self.losses.append(NOT_TRANSLATED + reason)
         self.template, self.messages, self.prompt = "none", [], source
         if self.variables:

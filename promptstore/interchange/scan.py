@@ -107,7 +107,7 @@ def _proposal(found: Found, imported: Imported | None) -> Proposal:
     note = found.note
     if imported is None:
         return Proposal(
-            found.path, found.line, None, found.call, note or "not a text that is known"
+            found.path, found.line, None, found.call, note or "not a string that is known"
         )
     values = "".join(f", {variable}={source}" for variable, source in found.values.items())
     if found.language == "python":

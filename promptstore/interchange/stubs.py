@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from promptstore.errors import PromptFileError, TemplateError
+from promptstore.model.parts import Variable, VariableType
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
-from promptstore.model.variables import Variable, VariableType
 from promptstore.store.snapshot import Snapshot
 
 _HEAD: Final = '''\
@@ -73,7 +73,7 @@ def _renderable(snapshot: Snapshot) -> Iterator[tuple[str, tuple[Prompt, Signatu
 
 
 def _class_names(names: Mapping[str, Any]) -> dict[str, str]:
-    """Give each prompt a class name of its own."""
+    """Return for each prompt a class name of its own."""
     classes: dict[str, str] = {}
     taken = {"Prompts", "Prompt", "PromptStore", "RenderedPrompt", "Name", "Mapping", "Any"}
     taken |= {"Literal", "NotRequired", "TypedDict"}

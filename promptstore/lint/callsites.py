@@ -13,47 +13,17 @@ from promptstore.errors import Problem, PromptFileError, TemplateError
 from promptstore.lint.calls import UNKNOWN, Call, read_calls
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding, Ignores, Rule
-from promptstore.model.binding import fit
+from promptstore.model.checks import fit
 from promptstore.model.rendering import Signature, signature
 from promptstore.model.values import UnfitValueError
 
-UNKNOWN_NAME: Final = Rule(
-    "PS601",
-    "The code asks for a prompt that does not exist.",
-    "The call fails when it runs. Fix the name, or add the prompt.",
-)
-DELETED_NAME: Final = Rule(
-    "PS602",
-    "The code asks for a prompt that is deleted.",
-    "The call fails when it runs. Ask for the replacement, or restore the prompt.",
-)
-MISSING_VALUE: Final = Rule(
-    "PS603",
-    "A call leaves out a variable that the prompt needs.",
-    "The render fails when it runs. Looked for where the values stand in the call itself.",
-)
-UNKNOWN_VALUE: Final = Rule(
-    "PS604",
-    "A call gives a variable that the prompt does not have.",
-    "The render fails when it runs. Fix the name, or declare the variable.",
-)
-WRONG_VALUE: Final = Rule(
-    "PS605",
-    "A call gives a literal that the variable cannot take.",
-    "The render fails when it runs: the type is another one, or the enum does not have the value.",
-)
-UNUSED_PROMPT: Final = Rule(
-    "PS606",
-    "No code uses this prompt.",
-    "Looked for with `--unused`: no text in the code that was read is the name of the prompt, and "
-    "no other prompt includes it. Delete it, or name it where a name is put together at run time.",
-    severity="warning",
-)
-UNREADABLE: Final = Rule(
-    "PS607",
-    "A Python file cannot be read.",
-    "Its calls are not checked. The message says what is wrong with the file.",
-)
+UNKNOWN_NAME: Final = Rule("PS601")
+DELETED_NAME: Final = Rule("PS602")
+MISSING_VALUE: Final = Rule("PS603")
+UNKNOWN_VALUE: Final = Rule("PS604")
+WRONG_VALUE: Final = Rule("PS605")
+UNUSED_PROMPT: Final = Rule("PS606", severity="warning")
+UNREADABLE: Final = Rule("PS607")
 
 RULES: Final = (
     UNKNOWN_NAME,
@@ -171,7 +141,7 @@ class _Checker:
                 yield UNKNOWN_VALUE, f"{prompt!r} has no variable {name!r}.{hint}"
             elif value is not UNKNOWN:
                 try:
-                    fit(variable, value)
+                    fit(value, variable.type, variable.enum)
                 except UnfitValueError as unfit:
                     yield WRONG_VALUE, f"The variable {name!r} of {prompt!r} {unfit}."
 

@@ -1,21 +1,83 @@
-"""Everything that would break a prompt at run time or mislead its readers, found beforehand."""
+"""All rules, and the check that finds what would break a prompt or mislead its readers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
+from promptstore.lint import callsites, contents, files, references
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding, Ignores
-from promptstore.lint.names import LOST_LABEL, unrecognized_files
-from promptstore.lint.registry import CHECKS, SOURCE_CHECKS
-from promptstore.lint.settings import FILE, Settings, parse_settings
-from promptstore.model.names import SUFFIX
-from promptstore.store.snapshot import Snapshot
-from promptstore.store.store import PromptStore
+from promptstore.lint.findings import Breach, Finding, Ignores, Rule
+from promptstore.model.values import SUFFIX, near_matches
+
+if TYPE_CHECKING:
+    from promptstore.lint.settings import Settings
+    from promptstore.store.store import PromptStore
+
+Check: TypeAlias = Callable[[LintContext, str], Iterator[Breach]]
+"""Finds the breaches of some rules in the prompt of a name."""
+
+CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
+    (files.not_canonical, (files.NOT_CANONICAL,)),
+    (references.template_syntax, (references.TEMPLATE_SYNTAX,)),
+    (references.undeclared_variables, (references.UNDECLARED_VARIABLE,)),
+    (references.unused_variables, (references.UNUSED_VARIABLE,)),
+    (references.eaten_line_ends, (references.EATEN_LINE_END,)),
+    (references.unfit_includes, references.INCLUDE_RULES),
+    (references.dead_replacement, (references.DEAD_REPLACEMENT,)),
+    (contents.unseen_characters, (contents.INVISIBLE, contents.BIDIRECTIONAL)),
+    (contents.look_alikes, (contents.LOOK_ALIKE,)),
+    (contents.odd_spaces, (contents.TRAILING_SPACE, contents.DOUBLED_SPACE)),
+    (contents.duplicate_texts, (contents.DUPLICATE_TEXT,)),
+    (contents.role_order, (contents.ROLE_ORDER,)),
+    (contents.empty_messages, (contents.EMPTY_MESSAGE,)),
+    (contents.over_budget, (contents.OVER_BUDGET,)),
+)
+"""What is looked for in each file that can be read, with the rules that it finds breaches of."""
+
+SOURCE_CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
+    (references.case_collision, (references.CASE_COLLISION,)),
+    (references.remote_name, (references.REMOTE_NAME,)),
+    (contents.secrets, (contents.SECRET,)),
+)
+"""What is looked for in every file, be it broken or not."""
+
+_RULES: Final = (
+    *files.READING,
+    *(rule for _, rules in (*CHECKS, *SOURCE_CHECKS) for rule in rules),
+    references.UNUSABLE_NAME,
+    references.LOST_LABEL,
+    *callsites.RULES,
+)
+
+RULES: Final[dict[str, Rule]] = {
+    rule.code: rule for rule in sorted(_RULES, key=lambda rule: rule.code)
+}
+"""Every rule by its code."""
+
+
+def explain(code: str) -> str:
+    """Return the page of a rule as Markdown.
+
+    Args:
+        code: Its code, letter case aside.
+
+    Returns:
+        The page, with one line end at its end.
+
+    Raises:
+        InvalidArgumentError: There is no such rule.
+    """
+    rule = RULES.get(code.upper())
+    if rule is None:
+        near = near_matches(code, RULES)
+        advice = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(RULES)}"
+        raise InvalidArgumentError(message=f"there is no rule {code!r}{advice}")
+    return rule.page
+
 
 MAX_SHOWN: Final = 50
 """How many findings of one code are shown of one file; how many more there are is said."""
@@ -56,39 +118,9 @@ def check_unrecognized_files(context: LintContext) -> list[Finding]:
     settings = context.settings
     return [
         settings.finding(path, Problem(1, 1, breach.rule.code, breach.message), None)
-        for path, breach in sorted(unrecognized_files(context))
+        for path, breach in sorted(references.unrecognized_files(context))
         if settings.wants(breach.rule.code, None)
     ]
-
-
-def errors_of_update(
-    before: Snapshot | None, after: Snapshot, settings: str, only: Collection[str] | None = None
-) -> list[str]:
-    """Find the errors, not the mere warnings, that an update brings.
-
-    Args:
-        before: The prompts as they are served; None where none are.
-        after: The prompts as they would be.
-        settings: The text of the repository's pyproject.toml then.
-        only: The names that are looked at; None for those that differ, and what includes them.
-
-    Returns:
-        The errors, as lines with path and place.
-    """
-    try:
-        context = LintContext(after, parse_settings(settings, FILE), only)
-        if only is None and before is not None:
-            context.only = context.dependents(_changed(before, after))
-        found = check(context)
-    except InvalidArgumentError as error:
-        return [str(error)]
-    return [str(finding) for finding in found if finding.severity == "error"]
-
-
-def _changed(before: Snapshot, after: Snapshot) -> set[str]:
-    """Return the names of prompts that differ, removed ones too."""
-    old, new = ({name: one.file(name).blob for name in one.names()} for one in (before, after))
-    return {name for name in {*old, *new} if old.get(name) != new.get(name)}
 
 
 def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
@@ -102,7 +134,8 @@ def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
         The problems, sorted by label and name. Their path is that of the label's file on its
         branch.
     """
-    if not settings.wants(LOST_LABEL.code, None):
+    code = references.LOST_LABEL.code
+    if not settings.wants(code, None):
         return []
     table = store.labels()
     found = [
@@ -112,7 +145,7 @@ def check_labels(store: PromptStore, settings: Settings) -> list[Finding]:
     for label, targets in table.targets.items():
         found += ((label, message) for message in _lost_targets(store, label, targets))
     return [
-        settings.finding(f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, LOST_LABEL.code, text), None)
+        settings.finding(f"{BRANCH}:{label}{SUFFIX}", Problem(1, 1, code, text), None)
         for label, text in sorted(found)
     ]
 

@@ -1,76 +1,25 @@
-"""Rules about what the texts say: secrets, spaces, duplicates, roles, budgets."""
+"""Rules about what the texts say: secrets, characters, spaces, duplicates, roles, budgets."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Final
 
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Breach, Rule
-from promptstore.model.messages import Insert
+from promptstore.lint.unseen import Unseen, find_unseen
+from promptstore.model.parts import Insert
 
-SECRET: Final = Rule(
-    "PS504",
-    "A text or the config holds what looks like a secret.",
-    "Git keeps it for ever, and a model may repeat it. Revoke the key, remove it, and give the "
-    "value where the prompt is used. The report shows only how the key starts.",
-    bad='prompt: "Use the key AKIA…"',
-    good='prompt: "Use the key of the vault."',
-)
-TRAILING_SPACE: Final = Rule(
-    "PS505",
-    "A line of a text ends with spaces that reach the model.",
-    "Nobody sees them in a review, they cost tokens, and a prompt that ends with a space makes "
-    "many models answer worse. Remove them.",
-    bad='prompt: "Answer:  "',
-    good='prompt: "Answer:"',
-    severity="warning",
-)
-DOUBLED_SPACE: Final = Rule(
-    "PS506",
-    "Two spaces stand between words of a text.",
-    "Most often it is a slip that reaches the model. Spaces that begin a line or make a table or "
-    "a column of code are not reported.",
-    bad='prompt: "Answer  briefly."',
-    good='prompt: "Answer briefly."',
-    severity="note",
-)
-DUPLICATE_TEXT: Final = Rule(
-    "PS507",
-    "Two prompts hold the same text.",
-    "A change to one is forgotten in the other. Make the text a prompt of its own and include it. "
-    "Looked for in texts of at least 80 characters.",
-    severity="warning",
-)
-ROLE_ORDER: Final = Rule(
-    "PS508",
-    "Messages stand in an order that models do not take.",
-    "A system or developer message belongs before all others, and a conversation does not begin "
-    "with an answer of a tool. Some APIs refuse anything else, some move it silently.",
-    bad="messages:\n  - {role: user, content: Hello}\n  - {role: system, content: Be kind.}",
-    good="messages:\n  - {role: system, content: Be kind.}\n  - {role: user, content: Hello}",
-    severity="warning",
-)
-EMPTY_MESSAGE: Final = Rule(
-    "PS509",
-    "A text is empty.",
-    "Most APIs refuse a message without content. Fill it or remove it.",
-    bad='messages:\n  - {role: user, content: ""}',
-    good="messages:\n  - {role: user, content: Hello}",
-)
-OVER_BUDGET: Final = Rule(
-    "PS510",
-    "The texts are larger than the token budget of the file.",
-    "`x-promptstore: {max_tokens: 500}` says how many tokens the texts may take before any value "
-    "is filled in, includes and all. No tokenizer is run: they are counted as four characters a "
-    "token, which is near for English prose and far too few for Chinese or for code. "
-    "`characters-per-token = 1.5` in `[tool.promptstore]` counts otherwise; for an exact number "
-    "give the texts of `promptstore render` to the tokenizer of your model.",
-    bad="x-promptstore: {max_tokens: 5}\nprompt: This text is clearly longer than five tokens.",
-    good="x-promptstore: {max_tokens: 50}\nprompt: This text is clearly longer than five tokens.",
-)
+SECRET: Final = Rule("PS504")
+TRAILING_SPACE: Final = Rule("PS505", severity="warning")
+DOUBLED_SPACE: Final = Rule("PS506", severity="note")
+DUPLICATE_TEXT: Final = Rule("PS507", severity="warning")
+ROLE_ORDER: Final = Rule("PS508", severity="warning")
+EMPTY_MESSAGE: Final = Rule("PS509")
+OVER_BUDGET: Final = Rule("PS510")
 
 # Every part that may fail late is bounded, so that no text makes the search slow.
 _SECRETS: Final = (
@@ -245,3 +194,64 @@ def _without_tags(text: str) -> str:
         pieces += (text[at:start], _NO_LINE_END.sub("x", text[start : end + 2]))
         at = end + 2
     return "".join([*pieces, text[at:]])
+
+
+INVISIBLE: Final = Rule("PS501")
+BIDIRECTIONAL: Final = Rule("PS502")
+LOOK_ALIKE: Final = Rule("PS503", severity="warning")
+
+_UNSEEN_RULES: Final = {
+    "invisible": (INVISIBLE, "which nobody sees; remove it."),
+    "bidi": (
+        BIDIRECTIONAL,
+        "which shows it in another order than a model reads it; remove it.",
+    ),
+}
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LATIN_WORD: Final = 2
+"""How many Latin letters make a word; one beside a Greek letter is a formula."""
+_LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχ")
+
+
+def unseen_characters(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find characters that nobody sees or that turn text around, anywhere in the file."""
+    in_strings: set[str] = set()
+    for keys, text in context.strings(name):
+        for number, line in enumerate(text.split("\n"), 1):
+            for found in _unseen(line):
+                in_strings.add(found.character)
+                rule, advice = _UNSEEN_RULES[found.kind]
+                message = f"The text holds {_named(found.character)}, {advice}"
+                yield Breach(rule, message, keys, number)
+    for number, line in enumerate(context.lines(name), 1):
+        for found in _unseen(line):
+            if found.character not in in_strings:
+                rule, advice = _UNSEEN_RULES[found.kind]
+                message = f"The file holds {_named(found.character)}, {advice}"
+                yield Breach(rule, message, place=(number, found.place + 1))
+
+
+def _unseen(line: str) -> Iterator[Unseen]:
+    if not line.isascii():
+        yield from (found for found in find_unseen(line) if found.kind in _UNSEEN_RULES)
+
+
+def look_alikes(context: LintContext, name: str) -> Iterator[Breach]:
+    """Find Latin words with letters of another script that look Latin."""
+    for text in context.texts(name):
+        for number, line in enumerate(text.lines, 1):
+            for match in () if line.isascii() else _WORD.finditer(line):
+                word = match[0]
+                foreign = next((letter for letter in word if letter in _LATIN_LOOKING), None)
+                if foreign and _count_latin(word) >= _LATIN_WORD:
+                    shown = f"{word[:40]}…" if len(word) > 40 else word
+                    message = f"The word {shown!r} holds {_named(foreign)} among Latin letters."
+                    yield Breach(LOOK_ALIKE, message, text.keys, number)
+
+
+def _count_latin(word: str) -> int:
+    return sum("a" <= letter.lower() <= "z" for letter in word)
+
+
+def _named(character: str) -> str:
+    return f"U+{ord(character):04X} ({unicodedata.name(character, 'unnamed').lower()})"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
 from promptstore.history.sources import File
 from promptstore.lint.findings import Breach, Keys
-from promptstore.model.names import near_matches
+from promptstore.model.parts import texts
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import texts
+from promptstore.model.values import near_matches
 from promptstore.promptfile.reader import Document, parse
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Reference, References, Source, find_includes, find_references
@@ -89,7 +89,7 @@ class LintContext:
 
     @cached_property
     def by_folded(self) -> dict[str, list[str]]:
-        """The names of each spelling, letter case aside."""
+        """The names that are one when letter case is ignored."""
         found: dict[str, list[str]] = {}
         for name in self.names:
             found.setdefault(name.casefold(), []).append(name)

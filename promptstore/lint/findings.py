@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from promptstore.errors import Problem
@@ -27,25 +29,46 @@ Keys: TypeAlias = tuple[str | int, ...]
 class Rule:
     """One thing that can be wrong.
 
+    What it means and what to do, with an example, stands in ``rules.md``.
+
     Attributes:
         code: Its stable code, such as ``PS203``.
-        title: What is wrong, as a sentence.
-        page: Why it matters and what to do, as plain paragraphs.
-        bad: An example that breaks it.
-        good: The same, fixed.
         severity: How bad it is unless the settings say otherwise.
         is_on: Whether it is looked for unless the settings say otherwise.
         is_fixable: Whether ``check --fix`` can fix it, at least sometimes.
     """
 
     code: str
-    title: str
-    page: str
-    bad: str = ""
-    good: str = ""
     severity: Severity = "error"
     is_on: bool = True
     is_fixable: bool = False
+
+    @property
+    def page(self) -> str:
+        """The page of the rule as Markdown, with one line end at its end."""
+        return _pages()[self.code]
+
+    @property
+    def title(self) -> str:
+        """What is wrong, as a sentence."""
+        return self.page.partition(": ")[2].partition("\n")[0]
+
+    @property
+    def reason(self) -> str:
+        """Why it matters and what to do, as a plain paragraph."""
+        return self.page.split("\n\n")[2].rstrip()
+
+
+@cache
+def all_pages() -> str:
+    """Return the pages of all rules as one Markdown document."""
+    return Path(__file__).with_name("rules.md").read_text(encoding="utf-8")
+
+
+@cache
+def _pages() -> dict[str, str]:
+    pages = all_pages().split("\n## ")[1:]
+    return {page.partition(":")[0]: f"## {page.rstrip()}\n" for page in pages}
 
 
 class Breach(NamedTuple):

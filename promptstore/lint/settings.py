@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, Problem
+from promptstore.lint.check import RULES
 from promptstore.lint.findings import SEVERITIES, Finding, Severity
-from promptstore.lint.registry import RULES
-from promptstore.model.names import near_matches
+from promptstore.model.values import near_matches
 
 FILE: Final = "pyproject.toml"
 _LISTS: Final = ("select", "extend-select", "ignore")
@@ -35,7 +35,7 @@ class Settings:
         per_prompt_ignores: Codes to leave out by pattern of names, such as ``drafts/*``.
         characters_per_token: How many characters are counted as one token of a budget.
         has_remotes: Whether remotes are set up there, whose names must fit too.
-        spellings: How each remote spells a name: by the remote's name, what raises
+        name_encoders: What encodes a name for each remote: by the remote's name, what raises
             `SyncRefusedError` for a name that it cannot hold.
     """
 
@@ -46,7 +46,7 @@ class Settings:
     per_prompt_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     characters_per_token: float = 4
     has_remotes: bool = False
-    spellings: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
+    name_encoders: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
 
     def wants(self, code: str, name: str | None) -> bool:
         """Return whether a code is looked for in a prompt.

@@ -1,21 +1,196 @@
-"""What pydantic cannot say of a prompt: what is wrong between its keys."""
+"""What pydantic cannot check: the values of a render, and what is wrong between keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from promptstore.model.binding import fit
+from promptstore.errors import InvalidArgumentError, VariableError
 from promptstore.model.faults import Fault, KeyPath, named, shown
-from promptstore.model.values import UnfitValueError
-from promptstore.model.variables import VARIABLE_TYPES, Variable, VariableType
+from promptstore.model.parts import MISSING, ROLES, VARIABLE_TYPES, Variable, VariableType
+from promptstore.model.values import UnfitValueError, kind_of, near_matches, plain_json
 from promptstore.template import TemplateKind, is_variable_name
+
+_MAX_NEAR: Final = 20
+
+
+_WRITTEN: Final = {
+    "integer": ("an integer", "3"),
+    "number": ("a number", "0.5"),
+    "boolean": ("a boolean", "true"),
+    "array": ("an array in JSON", '["a", "b"]'),
+    "object": ("an object in JSON", '{"a": 1}'),
+    "messages": ("messages in JSON", '[{"role": "user", "content": "Hi"}]'),
+}
+"""What a variable of each type takes as a string, with an example."""
+
+
+def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> Any:
+    """Check a value of a variable and copy it into plain JSON.
+
+    Args:
+        value: What a caller gave. Subclasses of str, int, float, list, tuple and mappings are
+            taken for what they hold; any other object is refused, so that a template only ever
+            sees data.
+        kind: The type of the variable.
+        enum: The values allowed, or None for any of the type.
+
+    Returns:
+        A copy made of plain dict, list, str, int, float, bool and None.
+
+    Raises:
+        UnfitValueError: The value has another type, is none of the enum, or is not JSON.
+    """
+    plain = value if type(value) is str and value.isascii() else plain_json(value)
+    wanted, types = _TYPES[kind]
+    if type(plain) not in types:
+        raise UnfitValueError(f"is {kind_of(plain)}, but must be {wanted}")
+    if kind == "messages":
+        _check_messages(plain)
+    if enum is not None and not any(_same(plain, allowed) for allowed in enum):
+        choices = ", ".join(map(repr, enum))
+        raise UnfitValueError(f"is {shown(repr(plain))}, which is none of {choices}")
+    return plain
+
+
+def read_value(name: str, text: str, variable: Variable) -> Any:
+    """Return the value that a string stands for: itself, or what it says as JSON.
+
+    Args:
+        name: The variable's name, for the error.
+        text: What a person typed, or a client that knows only strings sent.
+        variable: The declaration.
+
+    Raises:
+        InvalidArgumentError: The string is not what a variable of this type takes.
+    """
+    if variable.type == "string":
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if variable.type == "any":
+            return text
+        kind, example = _WRITTEN[variable.type]
+        raise InvalidArgumentError(
+            message=f"the variable {name!r} takes {kind}, such as {example}, not {shown(text)!r}"
+        ) from None
+
+
+def bind(
+    values: Mapping[str, Any],
+    variables: Mapping[str, Variable],
+    *,
+    undeclared: Collection[str] = (),
+    name: str | None = None,
+    ignore_unknown: bool = False,
+) -> dict[str, Any]:
+    """Return the values of a render as its templates see them.
+
+    Args:
+        values: The caller's values by variable name.
+        variables: Every variable that a render takes, by name.
+        undeclared: Names that the templates need although the prompt's declaration lacks them.
+        name: The prompt's name, for the error.
+        ignore_unknown: Whether values for other names are left out rather than refused.
+
+    Returns:
+        Plain JSON values by name, defaults filled in.
+
+    Raises:
+        VariableError: With every missing, unknown and wrong value at once.
+    """
+    bound: dict[str, Any] = {}
+    missing: list[str] = []
+    invalid = dict.fromkeys(undeclared, "is used by the template but not declared in `variables:`")
+    for key, variable in variables.items():
+        value = values.get(key, MISSING)
+        if value is MISSING:
+            value = variable.default
+            if value is MISSING:
+                if variable.required is not False:
+                    missing.append(key)
+                continue
+        try:
+            bound[key] = fit(value, variable.type, variable.enum)
+        except UnfitValueError as unfit:
+            invalid[key] = str(unfit)
+    unknown: dict[str, list[str]] = {}
+    if not ignore_unknown and not values.keys() <= variables.keys():
+        unknown = _unknown(values, [*variables, *invalid])
+    if missing or invalid or unknown:
+        raise VariableError(name=name, missing=missing, unknown=unknown, invalid=invalid)
+    return bound
+
+
+def _unknown(values: Mapping[str, Any], known: Collection[str]) -> dict[str, list[str]]:
+    """Return the names that are no variables, each of the first few with near matches."""
+    names = [key for key in values if key not in known]
+    near = {str(key): near_matches(str(key), known) for key in names[:_MAX_NEAR]}
+    return {str(key): near.get(str(key), []) for key in names}
+
+
+def _same(value: Any, allowed: Any) -> bool:
+    # In Python 1 == True, in JSON they differ.
+    return isinstance(value, bool) == isinstance(allowed, bool) and bool(value == allowed)
+
+
+def _check_messages(value: Any) -> None:
+    for number, message in enumerate(value, 1):
+        fault = _message_fault(message)
+        if fault:
+            raise UnfitValueError(f"is not a list of messages: message {number} {fault}")
+
+
+def _message_fault(message: Any) -> str:
+    """Return what keeps an object from being a message of a chat API, or an empty string."""
+    if not isinstance(message, dict):
+        return f"is {kind_of(message)}, but must be a mapping with role and content"
+    role = message.get("role")
+    if role not in ROLES:
+        return f"has the role {shown(repr(role))}; the roles are {', '.join(ROLES)}"
+    content = message.get("content")
+    if isinstance(content, str):
+        return ""
+    if isinstance(content, list):
+        faults = [number for number, part in enumerate(content, 1) if not _is_part(part)]
+        return (
+            f"must have a content of parts with a type; part {faults[0]} is none" if faults else ""
+        )
+    if content is None:
+        if role == "function" or (role == "assistant" and any(map(message.get, _INSTEAD))):
+            return ""
+        instead = f", or one of {', '.join(_INSTEAD)}" if role == "assistant" else ""
+        return f"must have a content{instead}"
+    return f"must have a content that is a string or a list of parts, not {kind_of(content)}"
+
+
+_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
+"""What a message of the assistant may have in place of a content."""
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type"), str)
+
+
+_TYPES: Final[dict[VariableType, tuple[str, frozenset[type]]]] = {
+    "string": ("a string", frozenset({str})),
+    "integer": ("an integer", frozenset({int})),
+    "number": ("a number", frozenset({int, float})),
+    "boolean": ("a boolean", frozenset({bool})),
+    "array": ("a list", frozenset({list})),
+    "object": ("a mapping", frozenset({dict})),
+    "messages": ("a list of messages", frozenset({list})),
+    "any": ("JSON", frozenset({str, int, float, bool, list, dict, type(None)})),
+}
+"""What a value of each type must be, in words and in Python."""
+
 
 _NAME_RULES: Final[dict[TemplateKind, str]] = {
     "simple": "letters, digits, '_', '.' and '-'",
     "jinja2": "a letter or '_', then letters, digits and '_'",
 }
-_OF_TYPE: Final = {kind: Variable(type=kind) for kind in VARIABLE_TYPES}
 
 
 def between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -122,9 +297,8 @@ def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
 def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
     if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
         return ""  # as most are
-    variable = _OF_TYPE[kind] if allowed is None else Variable(type=kind, enum=allowed)
     try:
-        fit(variable, value)
+        fit(value, kind, allowed)
     except UnfitValueError as unfit:
         return str(unfit)
     return ""

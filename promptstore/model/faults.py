@@ -13,6 +13,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.model.values import kind_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -125,20 +126,8 @@ def named(path: KeyPath) -> str:
     return f"`{''.join(words).removeprefix('.')}`" if words else "it"
 
 
-def kind_of(value: Any) -> str:
-    """Return what a value is, in words."""
-    if value is None:
-        return "nothing"
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a string"}
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    return names.get(type(value), f"a {type(value).__name__}")
-
-
 def shown(text: str) -> str:
-    """Return a text as an error shows it: not longer than a line."""
+    """Return a string as an error shows it: not longer than a line."""
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
@@ -162,7 +151,7 @@ def _fault(found: ErrorDetails, top: tuple[str, ...]) -> Fault:
 
 
 def _echoes(found: ErrorDetails) -> bool:
-    """Whether a list is called too short only because pydantic left its wrong items out."""
+    """Return whether a list is called too short only because pydantic left its wrong items out."""
     return found["type"] == "too_short" and len(found["input"]) > 0
 
 
@@ -201,6 +190,8 @@ _WANTED: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
     "int_type": "a number",
+    "float_type": "a number",
+    "model_type": "a mapping of keys",
 }
 _PATTERNS: Final = {
     "id": "must be a UUID in lower case, such as 497f6eca-6276-4993-bfeb-53cbbbba6f08",

@@ -1,21 +1,33 @@
-"""The parts of a message's content and its tool calls: plain dicts, checked by their type."""
+"""What a prompt is made of: its variables, its messages, and the parts of these."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     Strict,
+    StrictBool,
+    Tag,
     TypeAdapter,
 )
+from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
-from promptstore.model.faults import fail, kind_of
-from promptstore.model.values import plain_json, unicode_string
+from promptstore.model.faults import CONFIG, KEYS_AT, TAG, KeyPath, fail, with_own_errors
+from promptstore.model.values import kind_of, plain_json, unicode_string
+
+if TYPE_CHECKING:
+    from promptstore.model.prompt import Prompt
 
 String: TypeAlias = Annotated[str, Strict(), AfterValidator(unicode_string)]
 """A string that can be written as UTF-8."""
@@ -71,3 +83,239 @@ ToolCall: TypeAlias = Annotated[dict[str, Any], _ByType("tool_calls")]
 
 ARGUMENTS: Final = {"function": "arguments", "custom": "input"}
 """Where the arguments of a tool call are, by the key that they are under."""
+
+
+VariableType: TypeAlias = Literal[
+    "string", "integer", "number", "boolean", "array", "object", "messages", "any"
+]
+VARIABLE_TYPES: Final[tuple[VariableType, ...]] = get_args(VariableType)
+VARIABLE_KEYS: Final = ("type", "description", "enum", "default", "required")
+"""The keys of a declaration, in the order of a file."""
+
+
+class _Missing(enum.Enum):
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __deepcopy__(self, _memo: object) -> _Missing:
+        return self
+
+
+MISSING: Final = _Missing.MISSING
+"""Stands where there is no default; None would be a default of null."""
+
+
+def _default(value: Any) -> Any:
+    return value if value is MISSING else plain_json(value)
+
+
+KEYS_AT["variables"] = VARIABLE_KEYS
+_NEVER_BOTH: Final[dict[str, Any]] = {
+    "not": {"required": ["default", "required"], "properties": {"required": {"const": True}}}
+}
+
+
+@with_own_errors()
+@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_NEVER_BOTH))
+class Variable:
+    """A declared input of a prompt.
+
+    Attributes:
+        type: What its values are.
+        description: What it is for, or None.
+        enum: The values allowed, or None for any of the type.
+        default: The value when none is given, or `MISSING`.
+        required: False when a render may leave it out although it has no default; it then counts
+            as false in a condition, and printing it is an error. None means: required unless
+            there is a default.
+    """
+
+    type: VariableType = "any"
+    description: String | None = None
+    enum: Annotated[tuple[Json, ...], Field(min_length=1)] | None = None
+    default: Annotated[Any, BeforeValidator(_default)] = field(default_factory=lambda: MISSING)
+    required: StrictBool | None = None
+
+    @property
+    def has_default(self) -> bool:
+        """Whether there is a default, be it null."""
+        return self.default is not MISSING
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether a render must give a value."""
+        return not self.has_default and self.required is not False
+
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+"""The roles that a message may have."""
+
+MESSAGE_KEYS: Final = (
+    "role", "content", "name", "tool_calls", "tool_call_id", "refusal", "cache_control",
+)  # fmt: skip
+"""The keys of a message, in the order of a file."""
+
+KEYS_AT[f"{TAG}message"] = MESSAGE_KEYS
+KEYS_AT[f"{TAG}insert"] = ("insert",)
+
+
+def without_nulls(messages: list[Any]) -> list[Any]:
+    """Return plain messages as a prompt's content has them: without a content that is null."""
+    return [
+        {key: value for key, value in message.items() if key != "content" or value is not None}
+        if isinstance(message, dict)
+        else message
+        for message in messages
+    ]
+
+
+def _content_tag(value: Any) -> str | None:
+    if isinstance(value, str):
+        return f"{TAG}string"
+    if isinstance(value, (list, tuple)):
+        return f"{TAG}parts"
+    return f"{TAG}null" if value is None else None
+
+
+def _item_tag(value: Any) -> str:
+    is_insert = isinstance(value, Insert) or (isinstance(value, Mapping) and "insert" in value)
+    return f"{TAG}insert" if is_insert else f"{TAG}message"
+
+
+Content: TypeAlias = Annotated[
+    Annotated[String, Tag(f"{TAG}string")]
+    | Annotated[tuple[Part, ...], Field(min_length=1), Tag(f"{TAG}parts")]
+    | Annotated[None, Tag(f"{TAG}null")],
+    Discriminator(_content_tag),
+]
+"""A template, parts whose strings are templates, or nothing beside tool calls."""
+
+
+_SAYS_SOMETHING: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"required": ["content"], "properties": {"content": {"type": ["string", "array"]}}},
+        {"required": ["tool_calls"]},
+        {"required": ["refusal"]},
+    ]
+}
+
+
+@with_own_errors()
+@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING))
+class Message:
+    """One message of a chat prompt.
+
+    Attributes:
+        role: Who speaks: one of `ROLES`.
+        content: A template, or parts (dicts with a ``type``) whose strings are templates. None
+            where there are only tool calls or a refusal.
+        name: Who of several of one role speaks.
+        tool_calls: The calls that the model made; strings in their arguments are templates.
+        tool_call_id: The call that a tool's message answers.
+        refusal: What the model said instead of an answer.
+        cache_control: Up to where the provider may cache the prompt.
+    """
+
+    role: Role
+    content: Content = None
+    name: String | None = None
+    tool_calls: Annotated[tuple[ToolCall, ...], Field(min_length=1)] | None = None
+    tool_call_id: String | None = None
+    refusal: String | None = None
+    cache_control: JsonObject | None = None
+
+    if TYPE_CHECKING:  # what may stand for each field; pydantic makes it what the field is
+
+        def __init__(
+            self,
+            role: Role,
+            content: str | Sequence[Mapping[str, Any]] | None = None,
+            name: str | None = None,
+            tool_calls: Sequence[Mapping[str, Any]] | None = None,
+            tool_call_id: str | None = None,
+            refusal: str | None = None,
+            cache_control: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
+
+@with_own_errors()
+@dataclass(frozen=True, slots=True, config=CONFIG)
+class Insert:
+    """The place in a chat prompt where a list of messages goes.
+
+    Attributes:
+        insert: The variable, of type ``messages``, that holds the list.
+    """
+
+    insert: String
+
+
+Item: TypeAlias = Annotated[
+    Annotated[Message, Tag(f"{TAG}message")] | Annotated[Insert, Tag(f"{TAG}insert")],
+    Discriminator(_item_tag),
+]
+"""What a chat prompt is a list of."""
+
+_OTHER_FIELDS: Final = MESSAGE_KEYS[2:]
+"""What a message may have besides role and content; it is left out where it is None."""
+
+_ARGUMENTS: Final = frozenset(ARGUMENTS.items())
+"""The way from a tool call to what is a template in it."""
+
+_LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
+"""Keys in a part whose strings are no templates."""
+
+
+def texts(prompt: Prompt) -> list[tuple[KeyPath, str]]:
+    """Return every template of a prompt with its place in the file.
+
+    In parts and in the arguments of tool calls, every string is a template but types and ids.
+
+    Args:
+        prompt: The prompt, or what its file says.
+
+    Returns:
+        Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.
+    """
+    if prompt.prompt is not None:
+        return [(("prompt",), prompt.prompt)]
+    found: list[tuple[KeyPath, str]] = []
+    for index, message in enumerate(prompt.messages or ()):
+        if isinstance(message, Message):
+            found += _templates(fields_of(message), ("messages", index))
+    return found
+
+
+def fields_of(message: Message) -> dict[str, Any]:
+    """Return a message as the chat APIs take it, its texts still templates."""
+    others = {key: getattr(message, key) for key in _OTHER_FIELDS}
+    return {
+        "role": message.role,
+        "content": message.content,
+        **{key: value for key, value in others.items() if value is not None},
+    }
+
+
+def _templates(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        if is_template(path[2:]):
+            yield path, value
+        return
+    items: Any = ()
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    for key, item in items:
+        yield from _templates(item, (*path, key))
+
+
+def is_template(path: KeyPath) -> bool:
+    """Return whether a string at a place in a message is a template."""
+    if path[0] == "tool_calls":
+        return path[2:] in _ARGUMENTS
+    # What a tool was called with may have any keys.
+    return path[0] == "content" and ("input" in path or _LITERAL_KEYS.isdisjoint(path))

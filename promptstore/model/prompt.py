@@ -26,22 +26,18 @@ from promptstore.model.faults import (
     CONFIG,
     Fault,
     faults_of,
-    kind_of,
     unknown_key,
     with_own_errors,
 )
-from promptstore.model.messages import Insert, Item, Message
-from promptstore.model.names import MAX_LENGTH, NAME_PATTERN
-from promptstore.model.parts import JsonObject, String
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.parts import MISSING, Insert, Item, JsonObject, Message, String, Variable
 from promptstore.model.rendering import (
+    RenderedPrompt,
     _Program,
     contract_of,
     merge_values,
     render_prompt,
 )
-from promptstore.model.values import unicode_string
-from promptstore.model.variables import MISSING, Variable
+from promptstore.model.values import MAX_LENGTH, NAME_PATTERN, kind_of, unicode_string
 from promptstore.template import Limits, TemplateKind
 
 KEYS: Final = (

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+import json
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from promptstore.errors import IncludeError, InvalidArgumentError
-from promptstore.model.binding import bind
-from promptstore.model.messages import MESSAGE_KEYS, Insert, Message
-from promptstore.model.parts import ARGUMENTS
-from promptstore.model.rendered import RenderedPrompt
-from promptstore.model.variables import MISSING, Variable
+from promptstore.model.checks import bind
+from promptstore.model.faults import KeyPath
+from promptstore.model.parts import MISSING, Insert, Variable, fields_of, is_template
+from promptstore.model.values import plain_json
 from promptstore.template import Budget, Source, Template, compile_template
 
 if TYPE_CHECKING:
     from promptstore.model.prompt import Prompt
-
-_Path: TypeAlias = tuple[str | int, ...]
-
-_OTHER_FIELDS: Final = MESSAGE_KEYS[2:]
-"""What a message may have besides role and content; it is left out where it is None."""
-
-_ARGUMENTS: Final = frozenset(ARGUMENTS.items())
-"""The way from a tool call to what is a template in it."""
-
-_LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
-"""Keys in a part whose strings are no templates."""
+    from promptstore.providers.anthropic import AnthropicArguments
+    from promptstore.providers.gemini import GeminiArguments
+    from promptstore.providers.openai_chat import OpenAIChatArguments
+    from promptstore.providers.openai_responses import OpenAIResponsesArguments
+    from promptstore.providers.tracing import TraceFormat
 
 
 def merge_values(given: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -118,58 +114,6 @@ def signature(prompt: Prompt) -> Signature:
     return Signature(variables, tuple(needed), program.undeclared)
 
 
-def texts(prompt: Prompt) -> list[tuple[_Path, str]]:
-    """Return every template of a prompt with its place in the file.
-
-    In parts and in the arguments of tool calls, every string is a template but types and ids.
-
-    Args:
-        prompt: The prompt, or what its file says.
-
-    Returns:
-        Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.
-    """
-    if prompt.prompt is not None:
-        return [(("prompt",), prompt.prompt)]
-    found: list[tuple[_Path, str]] = []
-    for index, message in enumerate(prompt.messages or ()):
-        if isinstance(message, Message):
-            found += _templates(_fields(message), ("messages", index))
-    return found
-
-
-def _fields(message: Message) -> dict[str, Any]:
-    """Return a message as the chat APIs take it, its texts still templates."""
-    others = {key: getattr(message, key) for key in _OTHER_FIELDS}
-    return {
-        "role": message.role,
-        "content": message.content,
-        **{key: value for key, value in others.items() if value is not None},
-    }
-
-
-def _templates(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
-    if isinstance(value, str):
-        if _is_template(path[2:]):
-            yield path, value
-        return
-    items: Any = ()
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, (list, tuple)):
-        items = enumerate(value)
-    for key, item in items:
-        yield from _templates(item, (*path, key))
-
-
-def _is_template(path: _Path) -> bool:
-    """Return whether a string at a place in a message is a template."""
-    if path[0] == "tool_calls":
-        return path[2:] in _ARGUMENTS
-    # What a tool was called with may have any keys.
-    return path[0] == "content" and ("input" in path or _LITERAL_KEYS.isdisjoint(path))
-
-
 class _Program(NamedTuple):
     """A prompt made ready to render: everything that does not depend on the values."""
 
@@ -230,15 +174,15 @@ def _compile_items(prompt: Prompt, compiled: Callable[[str], Template]) -> tuple
     if prompt.prompt is not None:
         return ({"role": "user", "content": compiled(prompt.prompt)},)
     return tuple(
-        item if isinstance(item, Insert) else _compile(_fields(item), (), compiled)
+        item if isinstance(item, Insert) else _compile(fields_of(item), (), compiled)
         for item in prompt.messages or ()
     )
 
 
-def _compile(value: Any, path: _Path, compiled: Callable[[str], Template]) -> Any:
+def _compile(value: Any, path: KeyPath, compiled: Callable[[str], Template]) -> Any:
     """Copy the fields of a message, with a compiled template for each string that is one."""
     if isinstance(value, str):
-        return compiled(value) if _is_template(path) else value
+        return compiled(value) if is_template(path) else value
     if isinstance(value, Mapping):
         return {key: _compile(item, (*path, key), compiled) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -283,3 +227,148 @@ def _refuse_unfit_includes(prompt: Prompt) -> None:
         raise IncludeError(
             target=name, chain=[prompt.name or "this prompt"], reason=reason, code=code
         )
+
+
+@dataclass(slots=True)
+class RenderedPrompt:
+    """What a render made, and which prompt it was made from.
+
+    A method that is called as an API returns the arguments of its client by name, which belong to
+    the caller. Keywords replace parameters of the config, and None takes one away; what the API
+    cannot take raises a `ProviderError`.
+
+    Attributes:
+        messages: The messages, as the chat APIs take them: dicts with ``role`` and ``content``. A
+            text prompt gives one message of the user. The list belongs to the caller.
+        prompt: The prompt that was rendered.
+    """
+
+    messages: list[dict[str, Any]]
+    prompt: Prompt = field(repr=False)
+    _config: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The prompt's config, passed through: a copy that belongs to the caller."""
+        if self._config is None:
+            self._config = plain_json(self.prompt.config)
+        return self._config
+
+    @property
+    def name(self) -> str | None:
+        """The prompt's name."""
+        return self.prompt.name
+
+    @property
+    def version(self) -> int | None:
+        """The prompt's version, or None where history is not known."""
+        return self.prompt.version
+
+    @property
+    def label(self) -> str | None:
+        """The label that was asked for, or None."""
+        return self.prompt.label
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that made this version, or None where history is not known."""
+        return self.prompt.commit
+
+    @property
+    def snapshot_commit(self) -> str | None:
+        """The commit whose tree the prompt and its includes were read from."""
+        return self.prompt.snapshot_commit
+
+    @property
+    def digest(self) -> str:
+        """The identity of meaning of what was rendered."""
+        return self.prompt.digest
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the caller's own fallback was rendered."""
+        return self.prompt.is_fallback
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it was a chat prompt."""
+        return self.prompt.is_chat
+
+    @property
+    def text(self) -> str:
+        """The text of a rendered text prompt.
+
+        Raises:
+            InvalidArgumentError: It was a chat prompt.
+        """
+        if self.is_chat:
+            subject = f"{self.name!r} is" if self.name else "This is"
+            raise InvalidArgumentError(
+                message=f"{subject} a chat prompt, which has no single text; use .messages"
+            )
+        text: str = self.messages[0]["content"]
+        return text
+
+    def __str__(self) -> str:
+        if not self.is_chat:
+            return self.text
+        return "\n".join(_shown(message) for message in self.messages)
+
+    def openai_chat(self, **overrides: Any) -> OpenAIChatArguments:
+        """Return the arguments of ``client.chat.completions.create``, for OpenAI's chat API."""
+        from promptstore.providers.openai_chat import openai_chat
+
+        return openai_chat(*self._copies(), overrides)
+
+    def openai_responses(self, **overrides: Any) -> OpenAIResponsesArguments:
+        """Return the arguments of ``client.responses.create``, for OpenAI's Responses API."""
+        from promptstore.providers.openai_responses import openai_responses
+
+        return openai_responses(*self._copies(), overrides)
+
+    def anthropic(self, **overrides: Any) -> AnthropicArguments:
+        """Return the arguments of ``client.messages.create``, for Anthropic's Messages API."""
+        from promptstore.providers.anthropic import anthropic
+
+        return anthropic(*self._copies(), overrides)
+
+    def gemini(self, **overrides: Any) -> GeminiArguments:
+        """Return the arguments of ``client.models.generate_content``, for Gemini's API."""
+        from promptstore.providers.gemini import gemini
+
+        return gemini(*self._copies(), overrides)
+
+    def bedrock(self, **overrides: Any) -> dict[str, Any]:
+        """Return the arguments of ``client.converse``, for Amazon Bedrock's Converse API."""
+        from promptstore.providers.bedrock import bedrock
+
+        return bedrock(*self._copies(), overrides)
+
+    def trace_attributes(self, form: TraceFormat) -> dict[str, str | int | bool]:
+        """Return which prompt ran, as the attributes of a trace.
+
+        Args:
+            form: ``otel`` for OpenTelemetry's conventions for generative AI, ``posthog`` for the
+                properties of PostHog's events, ``langfuse`` for a span that Langfuse reads.
+
+        Returns:
+            The attributes by name; what is not known is left out.
+
+        Raises:
+            InvalidArgumentError: There is no such form.
+        """
+        from promptstore.providers.tracing import PromptIdentity, trace_attributes
+
+        identity = PromptIdentity(
+            self.name, self.version, self.digest, self.label, self.is_fallback
+        )
+        return trace_attributes(identity, form)
+
+    def _copies(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        return deepcopy(self.messages), deepcopy(self.config)
+
+
+def _shown(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return f"[{message.get('role')}]\n{text}"

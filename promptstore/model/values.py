@@ -1,10 +1,13 @@
-"""Plain copies of JSON values, and what a JSON value may hold."""
+"""What a name and a JSON value may be."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from promptstore.errors import InvalidNameError
 
 MAX_DEPTH: Final = 100
 """How deep a JSON value may be nested: in a file, in a prompt, and in a value for a variable."""
@@ -17,7 +20,7 @@ INTEGER_BOUND: Final = 10**MAX_DIGITS
 
 
 class UnfitValueError(ValueError):
-    """A value that is not JSON; the text says why and reads after the value's name."""
+    """A value that is not JSON, or not of its type; its message reads after the value's name."""
 
 
 def plain_json(value: Any) -> Any:
@@ -60,7 +63,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {_plain_key(key): _plain(item, depth + 1) for key, item in value.items()}
     raise UnfitValueError(
-        f"holds a {type(value).__name__}; give text, a number, true, false, null, a list or a dict"
+        f"holds {kind_of(value)}; give a string, a number, true, false, null, a list or a dict"
     )
 
 
@@ -92,8 +95,21 @@ def _plain_float(value: float) -> float:
 
 def _plain_key(key: Any) -> str:
     if not isinstance(key, str):
-        raise UnfitValueError(f"has the key {key!r}, which is not text")
+        raise UnfitValueError(f"has the key {key!r}, which is not a string")
     return _plain_string(key)
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+_KINDS: Final = {
+    type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string",
+    list: "a list", tuple: "a list",
+}  # fmt: skip
 
 
 def unicode_string(text: str) -> str:
@@ -106,9 +122,84 @@ def unicode_string(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a string can be written as UTF-8: one with half of a surrogate pair cannot."""
+    """Return whether a string can be written as UTF-8: half of a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
     return True
+
+
+MAX_LENGTH = 255
+SUFFIX = ".yaml"
+
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+NAME_PATTERN = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+"""What a name matches, as a regular expression."""
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+def check_name(name: str) -> str:
+    """Return the name unchanged when it can be a prompt's name.
+
+    Args:
+        name: For example ``support/triage``.
+
+    Returns:
+        The same name.
+
+    Raises:
+        InvalidNameError: It is empty, too long, leaves the root, or holds another character.
+    """
+    if not isinstance(name, str):
+        raise InvalidNameError(
+            name=str(name), reason=f"it is a {type(name).__name__}, not a string"
+        )
+    if _NAME.fullmatch(name) and len(name) <= MAX_LENGTH:
+        return name
+    raise InvalidNameError(name=name, reason=_reason(name))
+
+
+def is_name(text: object) -> bool:
+    """Return whether a value can be a prompt's name."""
+    return isinstance(text, str) and len(text) <= MAX_LENGTH and _NAME.fullmatch(text) is not None
+
+
+def near_matches(wrong: str, known: Iterable[str]) -> list[str]:
+    """Find up to three known names that a person may have meant.
+
+    Args:
+        wrong: The name that is not known.
+        known: The names that there are.
+
+    Returns:
+        The nearest first; empty when none is near.
+    """
+    from difflib import get_close_matches  # only errors need it
+
+    by_folded: dict[str, str] = {}
+    for name in known:
+        by_folded.setdefault(name.casefold(), name)
+    # A person may have given the path of the file.
+    folded = wrong.casefold().removesuffix(SUFFIX)
+    meant = [key for key in by_folded if f"/{folded}".endswith(f"/{key}")]
+    close = get_close_matches(folded, by_folded, n=3, cutoff=0.7)
+    last = folded.rpartition("/")[2]
+    same_leaf = [key for key in by_folded if last and key.rpartition("/")[2] == last]
+    ordered = dict.fromkeys([*meant, *close, *sorted(same_leaf)])
+    return [by_folded[key] for key in ordered][:3]
+
+
+def _reason(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > MAX_LENGTH:
+        return f"it has {len(name)} characters, {MAX_LENGTH} are allowed"
+    if name.startswith("/") or name.endswith("/") or "//" in name:
+        return "it has an empty segment"
+    for segment in name.split("/"):
+        if segment.startswith((".", "-")):
+            return f"the segment {segment!r} starts with {segment[0]!r}"
+    odd = next((c for c in name if not re.fullmatch(r"[A-Za-z0-9_./-]", c)), "")
+    return f"it holds {odd!r}"

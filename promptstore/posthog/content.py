@@ -17,14 +17,12 @@ from functools import cached_property
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, SyncRefusedError, TemplateError
-from promptstore.model.messages import Insert, Message, without_nulls
+from promptstore.model.parts import Insert, Message, Variable, texts, without_nulls
 from promptstore.model.prompt import Prompt, parse_content
-from promptstore.model.rendering import texts
 from promptstore.model.values import MAX_DEPTH
-from promptstore.model.variables import Variable
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
-from promptstore.template.substitution import split_simple
+from promptstore.template.source import split_simple
 
 MAX_BYTES: Final = 1_000_000
 """How large a content or a config may be in the API, as compact JSON in UTF-8."""

@@ -6,22 +6,19 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from promptstore.posthog.fields import Boolean, Limit, Offset, Text
+from promptstore.posthog.models import example
 
 MAX_TEXT: Final = 10_000
 """How many characters a text to translate may have."""
 
 
-def _example(value: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [value]})
-
-
 class TranslateRequest(BaseModel):
     """A text to translate."""
 
-    model_config = _example({"text": "Good morning", "target_language": "fr"})
+    model_config = example({"text": "Good morning", "target_language": "fr"})
 
     text: Annotated[Text, Field(pattern=r"\S", max_length=MAX_TEXT, description="The text.")]
     target_language: Annotated[
@@ -30,21 +27,27 @@ class TranslateRequest(BaseModel):
 
 
 class Translation(BaseModel):
-    """A text in another language."""
+    """A text in another language.
 
-    model_config = _example(
+    Attributes:
+        translation: The text.
+        detected_language: The language that it was in, or None where the server does not say.
+        provider: Who translated it.
+    """
+
+    model_config = example(
         {"translation": "Bonjour", "detected_language": None, "provider": "openai"}
     )
 
     translation: str
-    detected_language: None = None
-    provider: Literal["openai"] = "openai"
+    detected_language: str | None = None
+    provider: str | None = "openai"
 
 
 class DateRange(BaseModel):
     """A stretch of time: moments in ISO 8601, or such as `-1h` and `-30M` before now."""
 
-    model_config = _example({"date_from": "-1h", "date_to": None})
+    model_config = example({"date_from": "-1h", "date_to": None})
 
     date_from: str | None = None
     date_to: str | None = None
@@ -53,7 +56,7 @@ class DateRange(BaseModel):
 class Filter(BaseModel):
     """A condition on entries."""
 
-    model_config = _example(
+    model_config = example(
         {"key": "http.route", "type": "log_attribute", "operator": "exact", "value": ["/pay"]}
     )
 
@@ -74,40 +77,51 @@ class Filter(BaseModel):
 class FilterGroup(BaseModel):
     """Conditions that must all hold; a group may hold groups."""
 
-    model_config = _example({"type": "AND", "values": []})
+    model_config = example({"type": "AND", "values": []})
 
     type: Literal["AND"] = "AND"
     values: list[Filter | FilterGroup] = Field(default=[], max_length=100)
 
 
 class LogAttribute(BaseModel):
-    """A key that entries have."""
+    """A key that entries have.
 
-    model_config = _example(
+    Attributes:
+        name: The key.
+        kind: Whether entries or their resources have it.
+        matched_on: Whether the key or a value fitted the search, or None where not told.
+        matched_value: The value that fitted, or None.
+    """
+
+    model_config = example(
         {"name": "http.route", "propertyFilterType": "log_attribute", "matchedOn": "key"}
     )
 
     name: str
-    property_filter_type: Literal["log_attribute", "log_resource_attribute"] = Field(
-        alias="propertyFilterType"
-    )
-    matched_on: Literal["key", "value"] = Field(alias="matchedOn")
+    kind: Literal["log_attribute", "log_resource_attribute"] = Field(alias="propertyFilterType")
+    matched_on: Literal["key", "value"] | None = Field(None, alias="matchedOn")
     matched_value: str | None = Field(None, alias="matchedValue")
 
 
 class LogAttributes(BaseModel):
-    """A page of keys, and how many there are."""
+    """A page of keys, the most frequent first, and how many there are in all."""
 
-    model_config = _example({"results": [], "count": 0})
+    model_config = example({"results": [], "count": 0})
 
     results: list[LogAttribute]
     count: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        """Take the bare list that the oldest servers give."""
+        return {"results": value, "count": len(value)} if isinstance(value, list) else value
 
 
 class LogValue(BaseModel):
     """A value that an attribute has."""
 
-    model_config = _example({"id": "/pay", "name": "/pay"})
+    model_config = example({"id": "/pay", "name": "/pay"})
 
     id: str
     name: str
@@ -116,7 +130,7 @@ class LogValue(BaseModel):
 class LogValues(BaseModel):
     """The values of an attribute, the most frequent first."""
 
-    model_config = _example({"results": [{"id": "/pay", "name": "/pay"}], "refreshing": False})
+    model_config = example({"results": [{"id": "/pay", "name": "/pay"}], "refreshing": False})
 
     results: list[LogValue]
     refreshing: bool = False
@@ -146,7 +160,7 @@ class LogsQuery(BaseModel):
 class LogsQueryRequest(BaseModel):
     """A question about entries."""
 
-    model_config = _example({"query": {"searchTerm": "timeout", "limit": 10}})
+    model_config = example({"query": {"searchTerm": "timeout", "limit": 10}})
 
     query: LogsQuery | None = None
 
@@ -193,7 +207,7 @@ class LogEntry(BaseModel):
 class LogPage(BaseModel):
     """A page of entries."""
 
-    model_config = _example(
+    model_config = example(
         {
             "query": {},
             "results": [],
@@ -215,7 +229,7 @@ class LogPage(BaseModel):
 class ExplainRequest(BaseModel):
     """Which entry is explained."""
 
-    model_config = _example(
+    model_config = example(
         {
             "uuid": "01a227c1-fb3f-750d-a713-49f1e96b87f8",
             "timestamp": "2026-08-24T14:15:22.123456Z",
@@ -256,7 +270,7 @@ class KeyField(BaseModel):
 class LogExplanation(BaseModel):
     """What an entry means, as a model sees it."""
 
-    model_config = _example(
+    model_config = example(
         {
             "headline": "Database pool of checkout is exhausted",
             "severity_assessment": "error",
@@ -275,7 +289,7 @@ class LogExplanation(BaseModel):
     headline: str
     severity_assessment: Literal["ok", "warning", "error", "critical"]
     impact_summary: str
-    probable_causes: list[Cause] = Field(min_length=1)
-    immediate_actions: list[Action] = Field(min_length=1)
+    probable_causes: list[Cause]
+    immediate_actions: list[Action]
     technical_explanation: str
     key_fields: list[KeyField]

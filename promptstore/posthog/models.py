@@ -56,7 +56,8 @@ _LABEL = {**_MADE, "name": "production", "prompt_name": "summarise", "updated_at
 _VERSION = {**_MADE, **_TOLD, "is_latest": True}
 
 
-def _example(value: Any) -> ConfigDict:
+def example(value: Any) -> ConfigDict:
+    """Return the configuration of a model with an example for its documentation."""
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
@@ -108,7 +109,7 @@ class _AnyPrompt(BaseModel):
 class PromptById(_AnyPrompt):
     """A prompt as the generation of ids answers it."""
 
-    model_config = _example({**_BASE, "prompt": "Summarise: {{text}}"})
+    model_config = example({**_BASE, "prompt": "Summarise: {{text}}"})
 
     prompt: Any = Field(description="The content; messages as JSON.")
 
@@ -130,7 +131,7 @@ class _VersionedPrompt(_AnyPrompt):
 class PublicPrompt(_VersionedPrompt):
     """A version as a read by name answers it."""
 
-    model_config = _example({**_BASE, **_STATE})
+    model_config = example({**_BASE, **_STATE})
 
     label: str = Field("", description="Only where it was asked for by a label.")
 
@@ -138,7 +139,7 @@ class PublicPrompt(_VersionedPrompt):
 class FullPrompt(_VersionedPrompt):
     """A version as a write answers it."""
 
-    model_config = _example(_FULL)
+    model_config = example(_FULL)
 
     version_description: str | None
     labels: list[str]
@@ -148,7 +149,7 @@ class FullPrompt(_VersionedPrompt):
 class PromptRow(FullPrompt):
     """A row of the list."""
 
-    model_config = _example(_ROW)
+    model_config = example(_ROW)
 
     prompt_size_bytes: int
     all_labels: list[LabelVersion]
@@ -157,7 +158,7 @@ class PromptRow(FullPrompt):
 class NativePrompt(_AnyPrompt):
     """A version as its file says it."""
 
-    model_config = _example(_NATIVE)
+    model_config = example(_NATIVE)
 
     latest_version: int
     version_description: str | None
@@ -171,7 +172,7 @@ class NativePrompt(_AnyPrompt):
 class PromptList(BaseModel):
     """A page of prompts."""
 
-    model_config = _example(
+    model_config = example(
         {
             "count": 123,
             "next": f"{_LIST}?limit=1&offset=2",
@@ -189,7 +190,7 @@ class PromptList(BaseModel):
 class LabelRow(BaseModel):
     """A label of a prompt."""
 
-    model_config = _example(_LABEL)
+    model_config = example(_LABEL)
 
     id: UUID
     name: str
@@ -203,7 +204,7 @@ class LabelRow(BaseModel):
 class VersionSummary(BaseModel):
     """One version in a prompt's history, without its content."""
 
-    model_config = _example(_VERSION)
+    model_config = example(_VERSION)
 
     id: UUID = Field(description="The id of this version; for `version_id`.")
     version: StrictInt
@@ -217,7 +218,7 @@ class VersionSummary(BaseModel):
 class Resolved(BaseModel):
     """A version with a page of its prompt's history."""
 
-    model_config = _example(
+    model_config = example(
         {"prompt": _FULL, "versions": [_VERSION], "has_more": False, "labels": [_LABEL]}
     )
 
@@ -237,7 +238,7 @@ class TextDiff(BaseModel):
 class PromptDiff(BaseModel):
     """What changed between two versions."""
 
-    model_config = _example(
+    model_config = example(
         {
             "name": "summarise",
             "from": 1,
@@ -257,7 +258,7 @@ class PromptDiff(BaseModel):
 class Rendered(BaseModel):
     """A prompt filled with values."""
 
-    model_config = _example(
+    model_config = example(
         {
             "name": "summarise",
             "version": 2,
@@ -279,7 +280,7 @@ class Rendered(BaseModel):
 class TextRepresentation(BaseModel):
     """An event as readable text."""
 
-    model_config = _example(
+    model_config = example(
         {
             "text": "INPUT:\n\n[1] USER\n\nHi",
             "metadata": {

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from promptstore.errors import InvalidNameError
-from promptstore.model.names import check_name, is_name
+from promptstore.model.values import check_name, is_name
 
 API_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 """What the API takes as a name."""

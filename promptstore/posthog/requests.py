@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from promptstore.posthog.fields import (
     MAX_EDITS,
@@ -27,6 +27,7 @@ from promptstore.posthog.fields import (
     check_characters,
     fault,
 )
+from promptstore.posthog.models import example
 
 ContentMode: TypeAlias = Literal["full", "preview", "none", ""]
 """How much of a prompt's content an answer holds: all, its beginning, nothing."""
@@ -54,10 +55,6 @@ _FORMAT: Any = Field(
 )
 
 
-def _example(value: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [value]})
-
-
 class Edit(BaseModel):
     """One replacement in a content.
 
@@ -78,7 +75,7 @@ class Edit(BaseModel):
 class CreateRequest(BaseModel):
     """Make a prompt."""
 
-    model_config = _example(
+    model_config = example(
         {
             "name": "summarise",
             "prompt": "Summarise: {{text}}",
@@ -96,7 +93,7 @@ class CreateRequest(BaseModel):
 class PublishRequest(BaseModel):
     """Make a new version of a prompt."""
 
-    model_config = _example(
+    model_config = example(
         {
             "base_version": 1,
             "prompt": "Summarise: {{text}}",
@@ -132,7 +129,7 @@ class PublishRequest(BaseModel):
 class UpdateRequest(BaseModel):
     """Change a prompt by its id; what is left out stays."""
 
-    model_config = _example({"prompt": "Summarise: {{text}}"})
+    model_config = example({"prompt": "Summarise: {{text}}"})
 
     name: Name = ""
     prompt: Content = None
@@ -142,7 +139,7 @@ class UpdateRequest(BaseModel):
 class ReplaceRequest(BaseModel):
     """Change the name and the content of a prompt by its id."""
 
-    model_config = _example({"name": "summarise", "prompt": "Summarise: {{text}}"})
+    model_config = example({"name": "summarise", "prompt": "Summarise: {{text}}"})
 
     name: Name
     prompt: Content
@@ -152,7 +149,7 @@ class ReplaceRequest(BaseModel):
 class DuplicateRequest(BaseModel):
     """Make a prompt with the newest content of another one."""
 
-    model_config = _example({"new_name": "summarise-2"})
+    model_config = example({"new_name": "summarise-2"})
 
     new_name: NewName
 
@@ -160,7 +157,7 @@ class DuplicateRequest(BaseModel):
 class LabelRequest(BaseModel):
     """Point a label at a version."""
 
-    model_config = _example({"version": 2})
+    model_config = example({"version": 2})
 
     version: Count
 
@@ -168,16 +165,11 @@ class LabelRequest(BaseModel):
 class RenderRequest(BaseModel):
     """Fill a prompt with values."""
 
-    model_config = _example({"variables": {"text": "All is well."}, "label": "production"})
+    model_config = example({"variables": {"text": "All is well."}, "label": "production"})
 
     variables: dict[str, Any] = Field(default_factory=dict)
     version: Count | None = Field(None, description="A version; not with a label.")
     label: QueriedLabel | None = Field(None, description="A label; not with a version.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_one_of(self.version, self.label)
-        return self
 
 
 class TextReprOptions(BaseModel):
@@ -198,7 +190,7 @@ class TextReprOptions(BaseModel):
 class TextReprRequest(BaseModel):
     """Turn an event, or a trace with its events, into text."""
 
-    model_config = _example(
+    model_config = example(
         {
             "event_type": "$ai_generation",
             "data": {"id": "g1", "event": "$ai_generation", "properties": {"$ai_input": "Hi"}},
@@ -219,11 +211,6 @@ class ReadQuery(BaseModel):
     )
     content: ContentMode = Field("full", description="How much of the content is given.")
     format: Format = _FORMAT
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_one_of(self.version, self.label)
-        return self
 
 
 class FormatQuery(BaseModel):
@@ -287,8 +274,3 @@ class DiffQuery(BaseModel):
     after: Queried[Count] = Field(
         None, alias="to", description="The newer version; else the newest."
     )
-
-
-def _check_one_of(version: int | None, label: str | None) -> None:
-    if version is not None and label is not None:
-        raise fault("invalid_input", "Use either version or label, not both.")

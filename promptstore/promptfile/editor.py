@@ -13,12 +13,11 @@ from typing import Any, Final
 from promptstore.errors import PromptFileError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.problems import YamlError
-from promptstore.promptfile.reader import loads, parse
+from promptstore.promptfile.reader import loads, parse, read_yaml
 from promptstore.promptfile.scalareditor import difference
 from promptstore.promptfile.writer import dumps
 from promptstore.promptfile.yamleditor import apply, find_splices, rewrite_key, same
 from promptstore.promptfile.yamlplaces import LayoutError, Splice
-from promptstore.promptfile.yamlreader import read_yaml
 
 _LINE_END: Final = re.compile(r"\r\n?|\n")
 

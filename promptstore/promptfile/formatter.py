@@ -86,8 +86,10 @@ def _with_comments(document: Document, masked: str) -> str:
         if text:
             written.append((place, text))
     ordered = [text for _, text in sorted(written, key=lambda pair: pair[0])]
-    whole = _tidy(head) + "".join(ordered) + _tidy(tail).rstrip("\n")
-    return _ended(whole).lstrip("\n")
+    whole = ""
+    for text in (_tidy(head), *ordered, _tidy(tail).rstrip("\n")):
+        whole += text.lstrip("\n") if not whole or whole.endswith("\n\n") else text
+    return _ended(whole)
 
 
 def _written(entry: _Entry, content: dict[str, Any]) -> str:
@@ -130,7 +132,7 @@ def _ended(text: str) -> str:
 
 def _tidy(text: str) -> str:
     """Keep comments with a blank line beside them; blank lines alone say nothing."""
-    return _BLANK_LINES.sub("\n\n", _ended(text)) if "#" in text else ""
+    return _BLANK_LINES.sub("\n\n", f"\n{_ended(text)}")[1:] if "#" in text else ""
 
 
 def _masked(text: str, root: Node) -> str:

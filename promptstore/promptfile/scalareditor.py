@@ -15,8 +15,15 @@ from typing import Any, Final, NamedTuple
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.promptfile.problems import YamlError
-from promptstore.promptfile.scalars import resolve_plain
-from promptstore.promptfile.yamlparser import compose
+from promptstore.promptfile.writer import (
+    INDENT,
+    can_be_block,
+    is_string_everywhere,
+    write_flow,
+    write_literal,
+    write_quoted,
+)
+from promptstore.promptfile.yamlparser import compose, resolve_plain
 from promptstore.promptfile.yamlplaces import (
     Block,
     Entry,
@@ -25,14 +32,6 @@ from promptstore.promptfile.yamlplaces import (
     is_block,
     is_empty,
     split_block,
-)
-from promptstore.promptfile.yamlwriter import (
-    INDENT,
-    can_be_block,
-    is_string_everywhere,
-    write_flow,
-    write_literal,
-    write_quoted,
 )
 
 _DEEPEST_INDICATOR: Final = 9

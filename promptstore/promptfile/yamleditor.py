@@ -16,7 +16,16 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from promptstore.model.prompt import KEYS
 from promptstore.promptfile.problems import KeyPath
 from promptstore.promptfile.scalareditor import reworded
-from promptstore.promptfile.writer import write_top_entry, write_variable
+from promptstore.promptfile.writer import (
+    MAX_FLOW_WIDTH,
+    write_block,
+    write_entry,
+    write_flow,
+    write_item,
+    write_key,
+    write_top_entry,
+    write_variable,
+)
 from promptstore.promptfile.yamlplaces import (
     COMMENT,
     Entry,
@@ -25,14 +34,6 @@ from promptstore.promptfile.yamlplaces import (
     Splice,
     is_empty,
     is_flow,
-)
-from promptstore.promptfile.yamlwriter import (
-    MAX_FLOW_WIDTH,
-    write_block,
-    write_entry,
-    write_flow,
-    write_item,
-    write_key,
 )
 
 _MOST_COMPARED: Final = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from promptstore.promptfile.yamlwriter import can_be_block
+from promptstore.promptfile.writer import can_be_block
 
 COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
 _ANY_COMMENT: Final = re.compile(r"#[^\n]*")

@@ -121,7 +121,7 @@ class ToolCall(Block):
     Attributes:
         id: The call's id.
         name: The tool's name.
-        arguments: The arguments as JSON text, or any text for a custom tool.
+        arguments: The arguments as JSON, or any string for a custom tool.
         is_custom: Whether the tool is one of OpenAI's custom tools.
     """
 

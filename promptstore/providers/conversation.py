@@ -82,7 +82,7 @@ def read_dialogue(
 ) -> tuple[list[Text], list[Turn]]:
     """Read rendered messages for a vendor that keeps instructions apart and whose roles alternate.
 
-    Empty texts, which these vendors refuse, are left out; turns of one role are joined.
+    Empty strings, which these vendors refuse, are left out; turns of one role are joined.
 
     Args:
         provider: Who wants them, for errors.

@@ -231,7 +231,7 @@ class Parameters:
         return ToolChoice(_MODES[kind], name, parallel)
 
     def take_stop(self) -> list[str]:
-        """Take the texts at which the model stops, one or several."""
+        """Take the strings at which the model stops, one or several."""
         stop = self.take("stop")
         return [stop] if isinstance(stop, str) else list(stop or ())
 

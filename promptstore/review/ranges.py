@@ -14,8 +14,9 @@ from promptstore.compare.sequences import opcodes
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
+from promptstore.model.parts import texts
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import render_prompt, texts
+from promptstore.model.rendering import render_prompt
 from promptstore.review.impact import IMPACTS, Judgement, judge
 from promptstore.store.snapshot import Snapshot
 
@@ -69,8 +70,8 @@ class RenderChange:
         example: The number of the example, from 1.
         before: The text, or why there is none.
         after: The text, or why there is none.
-        rendered_before: Whether there is a text before.
-        renders_now: Whether there is a text after.
+        rendered_before: Whether it could be rendered before.
+        renders_now: Whether it can be rendered after.
     """
 
     example: int
@@ -335,7 +336,7 @@ def _text_of(prompt: Prompt) -> str:
 
 
 def _likeness(one: Sequence[str], other: Sequence[str]) -> float:
-    """Return which part of the lines of two texts is the same, from 0 to 1."""
+    """Return which part of the lines of two strings is the same, from 0 to 1."""
     total = len(one) + len(other)
     if 2 * (Counter(one) & Counter(other)).total() < _ALIKE * total:
         return 0.0

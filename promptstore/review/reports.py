@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from promptstore import __version__
 from promptstore.compare.diff import PromptDiff
+from promptstore.lint.check import RULES
 from promptstore.lint.findings import Finding, Severity
-from promptstore.lint.registry import RULES, explain
 from promptstore.lint.unseen import show_unseen
 from promptstore.review.impact import IMPACTS, Impact
 from promptstore.review.ranges import PromptChange, RangeDiff
@@ -132,8 +132,8 @@ def _rule(code: str) -> dict[str, Any]:
     return {
         "id": code,
         "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": rule.page},
-        "help": {"text": rule.page, "markdown": explain(code)},
+        "fullDescription": {"text": rule.reason},
+        "help": {"text": rule.reason, "markdown": rule.page},
         "defaultConfiguration": {"level": rule.severity, "enabled": rule.is_on},
     }
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import FastAPI
@@ -15,11 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptstore import __version__
 from promptstore.errors import PromptStoreError
-from promptstore.server.answers import answer_json
+from promptstore.server import (
+    events,
+    explain,
+    labels,
+    mcp,
+    reading,
+    system,
+    translate,
+    writing,
+)
 from promptstore.server.bodies import EventRoute
 from promptstore.server.errors import (
     ApiError,
@@ -29,24 +34,17 @@ from promptstore.server.errors import (
     invalid_request,
     not_found,
 )
-from promptstore.server.explaining import ExplanationCache
+from promptstore.server.explain import ExplanationCache
+from promptstore.server.http import PathMiddleware, answer_json
+from promptstore.server.logs import routes as logs
+from promptstore.server.logs import sending
 from promptstore.server.logs.service import LogService
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
-from promptstore.server.routes import (
-    by_name,
-    events,
-    explain,
-    logs,
-    otlp,
-    prompts,
-    system,
-    translate,
-)
 from promptstore.server.tokens import TokenFile
+from promptstore.server.web.mounting import add_pages
 
 _log = logging.getLogger("promptstore.server")
-_access = logging.getLogger("promptstore.access")
 
 _DESCRIPTION: Final = """\
 PostHog's prompt API over git repositories. Every write is one commit.
@@ -60,23 +58,19 @@ PostHog's prompt API over git repositories. Every write is one commit.
 - Reads carry an `ETag`: `If-None-Match` answers 304, `If-Match` guards a write.
 """
 _ROUTERS: Final = (
-    by_name.router,
-    prompts.router,
+    reading.router,
+    writing.router,
+    labels.router,
     events.router,
     translate.router,
     logs.router,
     explain.router,
-    otlp.router,
+    sending.router,
+    mcp.router,
     system.router,
     system.docs,
 )
-_ALIAS: Final = "/api/projects/"
-_PREFIX: Final = "/api/environments/"
-_JSON_SUFFIX: Final = "/llm_prompts.json"
-_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"promptstore-version", __version__.encode()),
-)
+"""The routes of the server. What is added here is a part of it."""
 
 
 def create_app(
@@ -113,6 +107,7 @@ def create_app(
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)
+    add_pages(app)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)
@@ -121,72 +116,6 @@ def create_app(
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(PathMiddleware)
     return app
-
-
-class PathMiddleware:
-    """Gives each path its one form, answers HEAD like GET, and logs what was asked.
-
-    A path is routed as it was sent, still percent-encoded: ``a%2Fb`` is one segment. Both prefixes,
-    and a slash at the end or none, lead to one route.
-
-    Args:
-        app: The application behind it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        sent = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
-        inner = {**scope, "path": _routed_path(sent), "promptstore.path": sent}
-        if scope["method"] == "HEAD":
-            inner["method"] = "GET"
-        answered: dict[str, int] = {}
-
-        async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answered["status"] = message["status"]
-                message = {**message, "headers": [*message["headers"], *_HEADERS]}
-            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
-                message = {**message, "body": b""}
-            await send(message)
-
-        try:
-            await self._app(inner, receive, send_on)
-        finally:
-            if _access.isEnabledFor(logging.INFO):
-                elapsed = time.perf_counter() - started
-                _access.info(_line(inner, scope["method"], answered.get("status", 500), elapsed))
-
-
-def _routed_path(path: str) -> str:
-    if path.startswith(_ALIAS):
-        path = _PREFIX + path[len(_ALIAS) :]
-    if path.endswith("/") and len(path) > 1:
-        path = path[:-1]
-    if path.startswith(_PREFIX) and path.endswith(_JSON_SUFFIX):
-        path = path.removesuffix(".json")
-    return path
-
-
-def _line(scope: Scope, method: str, status: int, elapsed: float) -> str:
-    """Return in one line of JSON what was asked; neither query nor headers, which may hold keys."""
-    client = scope.get("client")
-    facts = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "method": method,
-        "path": scope["promptstore.path"],
-        "status": status,
-        "ms": round(elapsed * 1000, 2),
-        "client": client[0] if client else None,
-        "user": scope.get("promptstore.user"),
-    }
-    return json.dumps(facts)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

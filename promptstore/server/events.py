@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import Annotated, Any, Final
+
+from fastapi import Security
+from starlette.responses import Response
 
 from promptstore.formatters import text_repr
 from promptstore.posthog.content import is_deep
+from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.requests import TextReprRequest
+from promptstore.server.bodies import EventRoute
+from promptstore.server.dependencies import Caller, authorize, make_router
 from promptstore.server.errors import ApiError, invalid
+from promptstore.server.http import answer_json
+
+router: Final = make_router("events", EventRoute)
 
 
-def show_event(request: TextReprRequest) -> dict[str, Any]:
-    """Return the text and the metadata of an event.
-
-    Raises:
-        ApiError: The event lacks what the answer tells of it (400).
-        EventError: The data is no event.
-    """
-    _check_data(request.event_type, request.data)
-    options = request.options.model_dump(exclude_unset=True)
-    shown = text_repr(request.data, event_type=request.event_type, **options)
+@router.post(
+    "/llm_analytics/text_repr",
+    name="text_repr",
+    response_model=TextRepresentation,
+    responses={400: {"model": dict[str, Any], "description": "What is wrong, by field."}},
+)
+def show_event(
+    _caller: Annotated[Caller, Security(authorize, scopes=["llm_analytics:write"])],
+    body: TextReprRequest,
+) -> Response:
+    """Turn an event, or a trace with its events, into readable text."""
+    _check_data(body.event_type, body.data)
+    options = body.options.model_dump(exclude_unset=True)
+    shown = text_repr(body.data, event_type=body.event_type, **options)
     metadata = {field.name: getattr(shown.metadata, field.name) for field in fields(shown.metadata)}
     if is_deep(metadata):
         raise _invalid("The IDs of an event must not be nested deeply")
-    return {"text": shown.text, "metadata": metadata}
+    return answer_json({"text": shown.text, "metadata": metadata})
 
 
 def _check_data(kind: str, data: Any) -> None:

@@ -1,4 +1,4 @@
-"""The projects of a server: each an open store, the ids of its prompts, and its answers."""
+"""The projects of a server: each an open store, whose prompts are found by name and by id."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
-from promptstore.errors import HistoryUnavailableError, PromptFileError
+from promptstore.errors import HistoryUnavailableError, InvalidNameError, PromptFileError
 from promptstore.model.prompt import Prompt
+from promptstore.model.values import is_name
 from promptstore.posthog.fields import read_uuid
-from promptstore.server.answers import AnswerCache
+from promptstore.posthog.names import decode_name
+from promptstore.server.errors import no_such_prompt, not_found
+from promptstore.server.http import AnswerCache, make_etag
 from promptstore.server.settings import ProjectSettings
 from promptstore.store.history import History
 from promptstore.store.snapshot import Snapshot
@@ -117,6 +120,80 @@ class Project:
         except PromptFileError:
             return FileId(self.derived_id(snapshot, name), is_broken=True)
         return FileId(self.id_of(snapshot, prompt), prompt.id is not None, prompt.deleted)
+
+
+class Found(NamedTuple):
+    """A prompt that was found.
+
+    Attributes:
+        snapshot: The snapshot that it was found in.
+        name: Its name in git.
+        latest: The number of its newest version.
+        commit: The commit of its newest version.
+    """
+
+    snapshot: Snapshot
+    name: str
+    latest: int
+    commit: str
+
+    @property
+    def etag(self) -> str:
+        """The state of the prompt, which ``If-Match`` names."""
+        prompt = self.snapshot.read(self.name, deleted=True)
+        return make_etag(self.name, self.commit, self.latest, prompt.digest)
+
+
+def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
+    """Find a prompt that is there and not deleted.
+
+    Args:
+        project: The project.
+        text: Its name as the API writes it, or as git does.
+        ids: Whether its id is taken too.
+
+    Raises:
+        ApiError: There is none (404).
+    """
+    snapshot = project.store.snapshot()
+    found = find_file(project, snapshot, git_name(text))
+    if found is None and ids and (wanted := read_uuid(text)):
+        found = find_file(project, snapshot, project.names_by_id(snapshot).get(wanted, ""))
+    if found is None or found.name not in snapshot:
+        raise no_such_prompt(text)
+    return found
+
+
+def find_by_id(project: Project, text: str) -> Found:
+    """Find a prompt that is there and not deleted by its id.
+
+    Raises:
+        ApiError: There is none (404).
+    """
+    snapshot = project.store.snapshot()
+    name = project.names_by_id(snapshot).get(read_uuid(text) or "")
+    found = find_file(project, snapshot, name or "")
+    if found is None:
+        raise not_found()
+    return found
+
+
+def git_name(text: str) -> str:
+    """Return the name in git of a name as the API writes it, or as git does; else nothing."""
+    if "/" in text or "." in text:
+        return text
+    try:
+        return decode_name(text)
+    except InvalidNameError:
+        return ""
+
+
+def find_file(project: Project, snapshot: Snapshot, name: str) -> Found | None:
+    """Find a prompt whose file is there, deleted or not; None where there is none."""
+    if not is_name(name) or snapshot.find(name) is None:
+        return None
+    latest = project.history(snapshot).timeline.latest(name)
+    return Found(snapshot, name, latest.number, latest.commit) if latest else None
 
 
 def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:

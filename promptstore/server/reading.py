@@ -1,126 +1,54 @@
-"""What a read asks of the store."""
+"""The reads of prompts: their routes, and what each asks of the store."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
 
 from promptstore.compare.diff import diff_prompts
 from promptstore.errors import (
-    InvalidNameError,
     LabelNotFoundError,
     NotFoundError,
     PromptNotFoundError,
     VariableError,
     VersionNotFoundError,
 )
-from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import render_prompt
 from promptstore.model.versions import PromptInfo
-from promptstore.posthog import requests
-from promptstore.posthog.fields import read_uuid
-from promptstore.posthog.models import PromptDiff, PromptList, Rendered, Resolved
-from promptstore.posthog.names import decode_name, encode_name
+from promptstore.posthog import models, requests
+from promptstore.posthog.names import encode_name
 from promptstore.server import views
-from promptstore.server.answers import Shown, make_etag
-from promptstore.server.errors import invalid, no_such_prompt, not_found
-from promptstore.server.projects import Project
+from promptstore.server.dependencies import (
+    CONDITIONAL,
+    ID_PATH,
+    LIST_PATH,
+    NAME_PATH,
+    NameOrId,
+    PromptId,
+    PromptName,
+    Reader,
+    make_router,
+)
+from promptstore.server.errors import invalid, no_such_prompt
+from promptstore.server.http import Shown, answer, answer_read, origin
+from promptstore.server.projects import Found, Project, find_by_id, find_by_name
 from promptstore.server.views import Row
 from promptstore.store.snapshot import Snapshot
 
 _log = logging.getLogger("promptstore.server")
 
 _VERSIONS_PAGE: Final = 50
+_HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
-
-class Page(NamedTuple):
-    """Where a page of a list was asked for.
-
-    Attributes:
-        address: The absolute URL without its query.
-        query: The parameters of the query, in order.
-    """
-
-    address: str
-    query: tuple[tuple[str, str], ...]
-
-
-class Found(NamedTuple):
-    """A prompt that was found.
-
-    Attributes:
-        snapshot: The snapshot that it was found in.
-        name: Its name in git.
-        latest: The number of its newest version.
-        commit: The commit of its newest version.
-    """
-
-    snapshot: Snapshot
-    name: str
-    latest: int
-    commit: str
-
-    @property
-    def etag(self) -> str:
-        """The state of the prompt, which ``If-Match`` names."""
-        prompt = self.snapshot.read(self.name, deleted=True)
-        return make_etag(self.name, self.commit, self.latest, prompt.digest)
-
-
-def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
-    """Find a prompt that is there and not deleted.
-
-    Args:
-        project: The project.
-        text: Its name as the API writes it, or as git does.
-        ids: Whether its id is taken too.
-
-    Raises:
-        ApiError: There is none (404).
-    """
-    snapshot = project.store.snapshot()
-    found = find_file(project, snapshot, git_name(text))
-    if found is None and ids and (wanted := read_uuid(text)):
-        found = find_file(project, snapshot, project.names_by_id(snapshot).get(wanted, ""))
-    if found is None or found.name not in snapshot:
-        raise no_such_prompt(text)
-    return found
-
-
-def find_by_id(project: Project, text: str) -> Found:
-    """Find a prompt that is there and not deleted by its id.
-
-    Raises:
-        ApiError: There is none (404).
-    """
-    snapshot = project.store.snapshot()
-    name = project.names_by_id(snapshot).get(read_uuid(text) or "")
-    found = find_file(project, snapshot, name or "")
-    if found is None:
-        raise not_found()
-    return found
-
-
-def git_name(text: str) -> str:
-    """Return the name in git of a name as the API writes it, or as git does; else nothing."""
-    if "/" in text or "." in text:
-        return text
-    try:
-        return decode_name(text)
-    except InvalidNameError:
-        return ""
-
-
-def find_file(project: Project, snapshot: Snapshot, name: str) -> Found | None:
-    """Find a prompt whose file is there, deleted or not; None where there is none."""
-    if not is_name(name) or snapshot.find(name) is None:
-        return None
-    latest = project.history(snapshot).timeline.latest(name)
-    return Found(snapshot, name, latest.number, latest.commit) if latest else None
+router: Final = make_router("prompts")
 
 
 def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = None) -> Row:
@@ -133,8 +61,20 @@ def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = N
     return Row(prompt, prompt_id, found.latest, info, message, label)
 
 
+@router.get(NAME_PATH, response_model=models.PublicPrompt | models.NativePrompt, **CONDITIONAL)
+async def get_prompt_by_name(
+    request: Request,
+    caller: Reader,
+    prompt_name: NameOrId,
+    query: Annotated[requests.ReadQuery, Query()],
+) -> Response:
+    """Read a prompt by name: its newest version, that of a number, or that of a label."""
+    return await answer_read(request, caller.project, read_by_name, prompt_name, query)
+
+
 def read_by_name(project: Project, text: str, query: requests.ReadQuery) -> Shown:
-    """Read one version of a prompt by name: the newest one, a number, or a label's."""
+    """Return one version of a prompt by name: the newest one, that of a number, or of a label."""
+    _check_one_of(query.version, query.label)
     found = find_by_name(project, text, ids=True)
     prompt = _selected(project, found, text, query.version, query.label)
     row = row_of(project, found, prompt, query.label)
@@ -146,8 +86,18 @@ def read_by_name(project: Project, text: str, query: requests.ReadQuery) -> Show
     return Shown(shown, found.etag if is_plain else None)
 
 
-def read_by_id(project: Project, text: str, query: requests.FormatQuery) -> Shown:
-    """Read a prompt by id, as the generation of ids does."""
+@router.get(ID_PATH, response_model=models.PromptById | models.NativePrompt, **CONDITIONAL)
+async def retrieve_prompt(
+    request: Request,
+    caller: Reader,
+    prompt_id: PromptId,
+    query: Annotated[requests.FormatQuery, Query()],
+) -> Response:
+    """Read a prompt by id."""
+    return await answer_read(request, caller.project, _read_by_id, prompt_id, query)
+
+
+def _read_by_id(project: Project, text: str, query: requests.FormatQuery) -> Shown:
     found = find_by_id(project, text)
     row = row_of(project, found, found.snapshot.read(found.name))
     if query.format == "native":
@@ -155,8 +105,22 @@ def read_by_id(project: Project, text: str, query: requests.FormatQuery) -> Show
     return Shown(views.by_id(row, query.format), None if query.format == "source" else found.etag)
 
 
-def read_list(project: Project, query: requests.ListQuery, page: Page) -> Shown:
-    """List the prompts, each at its newest version or at that of a label."""
+@router.get(LIST_PATH, response_model=models.PromptList, **CONDITIONAL)
+async def list_prompts(
+    request: Request, caller: Reader, query: Annotated[requests.ListQuery, Query()]
+) -> Response:
+    """List the prompts of a project, each at its newest version or at that of a label."""
+    base = caller.project.settings.public_url
+    if base is None:
+        if not _HOST.fullmatch(request.headers.get("host", "")):
+            raise invalid("invalid_host", "The Host header names no host.")
+        base = origin(request)
+    address = base.rstrip("/") + request.scope["promptstore.path"]
+    link = partial(_link, address, request.query_params.multi_items(), query.limit)
+    return await answer_read(request, caller.project, _read_list, query, link)
+
+
+def _read_list(project: Project, query: requests.ListQuery, link: Callable[[int], str]) -> Shown:
     snapshot = project.store.snapshot()
     labels = project.store.labels()
     search = query.search.strip().replace("\0", "")
@@ -175,17 +139,29 @@ def read_list(project: Project, query: requests.ListQuery, page: Page) -> Shown:
         for row in rows[start:end]
     ]
     return Shown(
-        PromptList(
+        models.PromptList(
             count=len(rows),
-            next=_link(page, query.limit, end) if end < len(rows) else None,
-            previous=_link(page, query.limit, start - query.limit) if start > 0 else None,
+            next=link(end) if end < len(rows) else None,
+            previous=link(start - query.limit) if start > 0 else None,
             results=results,
         )
     )
 
 
-def resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
-    """Read one version of a prompt and a page of its history."""
+@router.get(
+    f"{LIST_PATH}/resolve/name/{{prompt_name}}", response_model=models.Resolved, **CONDITIONAL
+)
+async def resolve_prompt(
+    request: Request,
+    caller: Reader,
+    prompt_name: PromptName,
+    query: Annotated[requests.ResolveQuery, Query()],
+) -> Response:
+    """Read one version of a prompt together with a page of its history and its labels."""
+    return await answer_read(request, caller.project, _resolve, prompt_name, query)
+
+
+def _resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
     found = find_by_name(project, text)
     newest = found.snapshot.read(found.name)
     prompt_id = project.id_of(found.snapshot, newest)
@@ -206,7 +182,7 @@ def resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
     moves = project.store.label_history(name=found.name)
     targets = project.store.labels().targets
     return Shown(
-        Resolved(
+        models.Resolved(
             prompt=views.full_prompt(row_of(project, found, prompt)),
             versions=[
                 views.version_summary(prompt_id, found.name, version, found.latest)
@@ -222,8 +198,18 @@ def resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
     )
 
 
-def read_diff(project: Project, text: str, query: requests.DiffQuery) -> Shown:
-    """Compare two versions of a prompt."""
+@router.get(f"{NAME_PATH}/diff", response_model=models.PromptDiff, **CONDITIONAL)
+async def diff_prompt(
+    request: Request,
+    caller: Reader,
+    prompt_name: NameOrId,
+    query: Annotated[requests.DiffQuery, Query()],
+) -> Response:
+    """Compare two versions of a prompt, in words and line by line."""
+    return await answer_read(request, caller.project, _read_diff, prompt_name, query)
+
+
+def _read_diff(project: Project, text: str, query: requests.DiffQuery) -> Shown:
     found = find_by_name(project, text, ids=True)
     after = found.latest if query.after is None else query.after
     before = max(1, after - 1) if query.before is None else query.before
@@ -231,19 +217,17 @@ def read_diff(project: Project, text: str, query: requests.DiffQuery) -> Shown:
     changed = diff_prompts(old, new)
     diffs = [{"title": item.title, "diff": item.diff} for item in changed.texts]
     value = {"from": before, "to": after, "changes": list(changed.changes), "texts": diffs}
-    return Shown(PromptDiff.model_validate({"name": encode_name(found.name), **value}))
+    return Shown(models.PromptDiff.model_validate({"name": encode_name(found.name), **value}))
 
 
-def render(project: Project, text: str, request: requests.RenderRequest) -> Shown:
-    """Fill a version of a prompt with values.
-
-    Raises:
-        ApiError: Values are missing, unknown or wrong (400, all at once).
-    """
-    found = find_by_name(project, text, ids=True)
-    prompt = _selected(project, found, text, request.version, request.label)
+@router.post(f"{NAME_PATH}/render", response_model=models.Rendered)
+def render_prompt(caller: Reader, prompt_name: NameOrId, body: requests.RenderRequest) -> Response:
+    """Fill a prompt with values; every missing, unknown and wrong one is told at once."""
+    _check_one_of(body.version, body.label)
+    found = find_by_name(caller.project, prompt_name, ids=True)
+    prompt = _selected(caller.project, found, prompt_name, body.version, body.label)
     try:
-        rendered = render_prompt(prompt, request.variables)
+        rendered = prompt.render(body.variables)
     except VariableError as error:
         refusal = invalid("invalid_variables", str(error), "variables")
         refusal.body |= {
@@ -252,8 +236,8 @@ def render(project: Project, text: str, request: requests.RenderRequest) -> Show
             "invalid": dict(error.invalid),
         }
         raise refusal from None
-    return Shown(
-        Rendered(
+    return answer(
+        models.Rendered(
             name=encode_name(found.name),
             version=prompt.version or found.latest,
             digest=rendered.digest,
@@ -262,6 +246,11 @@ def render(project: Project, text: str, request: requests.RenderRequest) -> Show
             config=dict(rendered.config),
         )
     )
+
+
+def _check_one_of(version: int | None, label: str | None) -> None:
+    if version is not None and label is not None:
+        raise invalid("invalid_input", "Use either version or label, not both.")
 
 
 def _selected(
@@ -322,8 +311,8 @@ def _order_key(order: str, places: Mapping[str, int], row: Row) -> tuple[Any, ..
     return made
 
 
-def _link(page: Page, limit: int, offset: int) -> str:
+def _link(address: str, query: Sequence[tuple[str, str]], limit: int, offset: int) -> str:
     """Return the URL of another page, which carries every parameter."""
-    others = [pair for pair in page.query if pair[0] not in ("limit", "offset")]
+    others = [pair for pair in query if pair[0] not in ("limit", "offset")]
     start = [("offset", str(offset))] if offset > 0 else []
-    return f"{page.address}?{urlencode([*others, ('limit', str(limit)), *start])}"
+    return f"{address}?{urlencode([*others, ('limit', str(limit)), *start])}"

@@ -10,11 +10,13 @@ from contextlib import ExitStack
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
-from promptstore.server.auth import LOOPBACK
+from promptstore.server.dependencies import LOOPBACK
 from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
+from promptstore.server.mcp import end_streams
 from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project, open_projects
 from promptstore.server.settings import Settings
@@ -79,8 +81,9 @@ def _serve(
     model: ChatModel | None,
     logs: LogService | None,
 ) -> None:
+    app = create_app(projects, tokens, model=model, log_service=logs)
     config = uvicorn.Config(
-        create_app(projects, tokens, model=model, log_service=logs),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -93,7 +96,19 @@ def _serve(
     _say(f"logs: {logs or 'none are kept (--logs)'}")
     name = f"[{host}]" if ":" in host else host
     _say(f"serving on http://{name}:{listener.getsockname()[1]} (Ctrl+C stops)")
-    uvicorn.Server(config).run([listener])
+    _Server(config, app).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams that never end by themselves before it waits for requests in flight."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end_streams(self._app)
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:

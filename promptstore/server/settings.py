@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass as model
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.git.reading import Repository
-from promptstore.model.names import near_matches
-from promptstore.promptfile.problems import KeyPath, YamlError, place_of
-from promptstore.promptfile.yamlreader import Tree, read_yaml
+from promptstore.model.faults import Fault, KeyPath, fail, faults_of
+from promptstore.promptfile.problems import YamlError, place_of
+from promptstore.promptfile.reader import read_yaml
 from promptstore.store.store import DEFAULT_ROOT
 
-_TOP_KEYS: Final = frozenset({"projects", "tokens"})
-_PROJECT_KEYS: Final = frozenset({"id", "repository", "branch", "root", "public_url", "token"})
-_TOKENS: Final = "tokens.json"
+
+def _number(value: Any) -> Any:
+    if type(value) is not int or value < 1:
+        raise fail("the id of a project is a number from 1")
+    return value
 
 
-@dataclass(frozen=True, slots=True)
+def _text(value: Any) -> Any:
+    if value in ("", []):
+        raise fail("{where} is empty")
+    return value
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise fail(f"a public URL is written like https://prompts.example.com, not {text!r}")
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_text)]
+
+
+@model(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class ProjectSettings:
     """One project.
 
@@ -31,19 +62,30 @@ class ProjectSettings:
         root: The prompts' folder in the repository.
         public_url: The URL that clients use, without a path, or None for what they asked.
         token: The public token that SDKs name it by; it is no secret.
+        ai_consent: Whether its texts and log entries may go to the model of the server.
     """
 
-    id: int
-    repository: Path
-    branch: str | None = None
+    id: Annotated[int, BeforeValidator(_number)]
+    repository: Annotated[Path, BeforeValidator(_text)]
+    branch: _Text | None = None
     root: str = DEFAULT_ROOT
-    public_url: str | None = None
+    public_url: Annotated[str, AfterValidator(_url)] | None = None
     token: str = ""
+    ai_consent: StrictBool = True
 
     @property
     def public_token(self) -> str:
         """The public token: ``phc_project_`` and the id unless another one is set."""
         return self.token or f"phc_project_{self.id}"
+
+
+@model(config=ConfigDict(extra="forbid"))
+class _File:
+    projects: Annotated[list[Any], AfterValidator(_text)]
+    tokens: _Text = "tokens.json"
+
+
+_Read = TypeVar("_Read", ProjectSettings, _File)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +112,13 @@ def single_project(
         branch: The branch that is served, or None for whatever HEAD is.
         public_url: The URL that clients use, or None.
     """
-    if public_url is not None:
-        _check_url(public_url, lambda text: InvalidArgumentError(message=f"--public-url: {text}"))
-    project = ProjectSettings(1, repository, branch, root, public_url)
-    tokens = Repository.discover(repository).common_dir / "promptstore" / _TOKENS
+    try:
+        project = ProjectSettings(1, repository, branch, root, public_url)
+    except ValidationError as error:
+        fault = faults_of(error, ())[0]
+        option = f"--{str(fault.path[0]).replace('_', '-')}"
+        raise InvalidArgumentError(message=f"{option}: {fault.message}") from None
+    tokens = Repository.discover(repository).common_dir / "promptstore" / "tokens.json"
     return Settings((project,), tokens)
 
 
@@ -88,89 +133,38 @@ def read_settings(file: Path) -> Settings:
         PromptFileError: It is no YAML.
         InvalidArgumentError: It says something else than settings.
     """
-    source = _Source.read(file)
-    content = source.tree.value
-    _check_keys(source, (), content, _TOP_KEYS)
-    listed = content.get("projects")
-    if not isinstance(listed, list) or not listed:
-        raise source.wrong(("projects",), "`projects` must be a list of projects")
+    try:
+        tree = read_yaml(file.read_bytes() or b"{}")
+    except OSError as error:
+        raise InvalidArgumentError(message=f"{file}: {error.strerror}") from error
+    except YamlError as error:
+        raise PromptFileError(path=str(file), problems=error.problems) from None
+    if tree.problems:
+        raise PromptFileError(path=str(file), problems=tree.problems)
+
+    def wrong(place: KeyPath, message: str) -> InvalidArgumentError:
+        node, key = tree.find(place)
+        line, column = place_of((key or node).start_mark)
+        return InvalidArgumentError(message=f"{file}:{line}:{column}: {message}")
+
+    def read(kind: type[_Read], value: Any, place: KeyPath) -> _Read:
+        try:
+            return TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            faults = faults_of(error, [field.name for field in fields(kind)])
+            # What seems to be missing may only be misspelled.
+            fault: Fault = min(faults, key=lambda one: one.kind != "unknown_key")
+            raise wrong((*place, *fault.path), fault.message) from None
+
+    whole = read(_File, tree.value, ())
     projects: list[ProjectSettings] = []
-    for index, values in enumerate(listed):
-        project = _project(source, index, values)
+    for index, value in enumerate(whole.projects):
+        place: KeyPath = ("projects", index)
+        project = read(ProjectSettings, value, place)
         for before in projects:
             if before.id == project.id:
-                raise source.wrong(("projects", index, "id"), "two projects have the same id")
+                raise wrong((*place, "id"), "two projects have the same id")
             if before.public_token == project.public_token:
-                raise source.wrong(("projects", index, "token"), "two projects have the same token")
-        projects.append(project)
-    tokens = content.get("tokens", _TOKENS)
-    if not isinstance(tokens, str):
-        raise source.wrong(("tokens",), "`tokens` must be the path of a file")
-    return Settings(tuple(projects), file.parent / tokens)
-
-
-class _Source(NamedTuple):
-    """A file of settings, which knows where in it something stands."""
-
-    path: Path
-    tree: Tree
-
-    @classmethod
-    def read(cls, path: Path) -> _Source:
-        try:
-            tree = read_yaml(path.read_bytes() or b"{}")
-        except OSError as error:
-            raise InvalidArgumentError(message=f"{path}: {error.strerror}") from error
-        except YamlError as error:
-            raise PromptFileError(path=str(path), problems=error.problems) from None
-        if tree.problems:
-            raise PromptFileError(path=str(path), problems=tree.problems)
-        return cls(path, tree)
-
-    def wrong(self, place: KeyPath, message: str) -> InvalidArgumentError:
-        node, key = self.tree.find(place)
-        line, column = place_of((key or node).start_mark)
-        return InvalidArgumentError(message=f"{self.path}:{line}:{column}: {message}")
-
-
-def _project(source: _Source, index: int, values: Any) -> ProjectSettings:
-    place = ("projects", index)
-    _check_keys(source, place, values, _PROJECT_KEYS)
-    number = values.get("id")
-    if type(number) is not int or number < 1:
-        raise source.wrong((*place, "id"), "the id of a project is a number from 1")
-    for key in sorted(_PROJECT_KEYS - {"id"}):
-        if key in values and (not isinstance(values[key], str) or not values[key]):
-            raise source.wrong((*place, key), f"`{key}` of project {number} is a text")
-    if "repository" not in values:
-        raise source.wrong(place, f"project {number} needs a `repository`")
-    if "public_url" in values:
-        _check_url(values["public_url"], lambda text: source.wrong((*place, "public_url"), text))
-    return ProjectSettings(
-        id=number,
-        repository=source.path.parent / values["repository"],
-        branch=values.get("branch"),
-        root=values.get("root", DEFAULT_ROOT),
-        public_url=values.get("public_url"),
-        token=values.get("token", ""),
-    )
-
-
-def _check_keys(source: _Source, place: KeyPath, values: Any, known: frozenset[str]) -> None:
-    if not isinstance(values, Mapping):
-        raise source.wrong(place, "a mapping with keys must stand here")
-    unknown = next((key for key in values if key not in known), None)
-    if unknown is not None:
-        near = near_matches(unknown, sorted(known))
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
-        raise source.wrong((*place, unknown), f"{unknown!r} is unknown; {hint}")
-
-
-def _check_url(text: str, refusal: Callable[[str], InvalidArgumentError]) -> None:
-    try:
-        parts = urlsplit(text)
-        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good or parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
-        raise refusal(f"a public URL is written like https://prompts.example.com, not {text!r}")
+                raise wrong((*place, "token"), "two projects have the same token")
+        projects.append(replace(project, repository=file.parent / project.repository))
+    return Settings(tuple(projects), file.parent / whole.tokens)

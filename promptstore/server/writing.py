@@ -1,102 +1,156 @@
-"""What a write does to the store: each is one commit by the caller."""
+"""The writes of prompts: their routes, and what each does: one commit by the caller."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
-from promptstore.errors import (
-    ConflictError,
-    InvalidNameError,
-    LabelNotFoundError,
-    PromptNotFoundError,
-    VersionNotFoundError,
-)
-from promptstore.history.labels import is_label
-from promptstore.model.prompt import Prompt, parse_content
-from promptstore.model.values import MAX_DEPTH
-from promptstore.posthog import requests
-from promptstore.posthog.content import (
-    MAX_BYTES,
-    RemoteContent,
-    decode_content,
-    is_deep,
-    served_content,
-    set_content,
-)
-from promptstore.posthog.fields import NAME_RULE, size_of
+from fastapi import Depends, Query
+from starlette.responses import Response
+
+from promptstore.errors import ConflictError, InvalidNameError, LabelNotFoundError
+from promptstore.model.prompt import Prompt
+from promptstore.posthog import models, requests
+from promptstore.posthog.content import RemoteContent, decode_content, set_content
+from promptstore.posthog.fields import NAME_RULE, read_uuid
 from promptstore.posthog.names import decode_name, encode_name
 from promptstore.server import errors, views
-from promptstore.server.answers import Shown, check_match
-from promptstore.server.auth import Caller
-from promptstore.server.projects import Project
-from promptstore.server.reading import Found, find_by_id, find_by_name, find_file, git_name, row_of
+from promptstore.server.contents import native, published
+from promptstore.server.dependencies import (
+    ID_PATH,
+    LIST_PATH,
+    NAME_PATH,
+    Caller,
+    IfMatch,
+    NameOrId,
+    PromptId,
+    PromptName,
+    Turn,
+    Writer,
+    make_router,
+)
+from promptstore.server.http import answer, check_match
+from promptstore.server.projects import (
+    Found,
+    Project,
+    find_by_id,
+    find_by_name,
+    find_file,
+    git_name,
+)
+from promptstore.server.reading import row_of
 from promptstore.server.views import END_OF_DESCRIPTION
 from promptstore.store import edits as store_edits
 from promptstore.store.edits import Deletion
 from promptstore.store.snapshot import Snapshot
 
-_MAX_LABELS: Final = 50
 _MAX_FILE_NAME: Final = 200
 """The longest segment of a name where prompts are files on disk, in characters."""
 
 _TRAILER: Final = re.compile(r"[A-Za-z0-9-]+\s*:")
 
 
-def create(caller: Caller, request: requests.CreateRequest, form: str) -> Shown:
-    """Make a prompt; the name of an archived one may be used again."""
+router: Final = make_router("prompts")
+
+
+def _link(operation: str, key: str, field: str) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "parameters": {
+            "path.project_id": "$request.path.project_id",
+            f"path.{key}": f"$response.body#/{field}",
+        },
+    }
+
+
+_LINKS: Final = {
+    **{name: _link(name, "prompt_name", "name") for name in (
+        "getPromptByName", "publishPrompt", "renderPrompt", "archivePrompt", "unarchivePrompt",
+        "duplicatePrompt", "setLabel", "removeLabel", "diffPrompt", "resolvePrompt",
+    )},
+    **{name: _link(name, "id", "id") for name in (
+        "retrievePrompt", "updatePrompt", "replacePrompt",
+    )},
+}  # fmt: skip
+
+
+@router.post(
+    LIST_PATH,
+    response_model=models.FullPrompt,
+    status_code=201,
+    openapi_extra={"responses": {"201": {"links": _LINKS}}},
+)
+def create_prompt(
+    caller: Turn, body: requests.CreateRequest, query: Annotated[requests.FormatQuery, Query()]
+) -> Response:
+    """Make a prompt. The name of an archived one may be used again; its versions go on."""
     snapshot = caller.project.store.snapshot()
-    name = _free_name(caller.project, snapshot, request.name, "name")
-    if form == "native":
-        prompt = _native(request.prompt, request.config)
+    name = _free_name(caller.project, snapshot, body.name, "name")
+    if query.format == "native":
+        prompt = native(body.prompt, body.config)
     else:
-        prompt = set_content(
-            Prompt(prompt="", template="simple", config=request.config), request.prompt
-        )
-    prompt = replace(prompt, deleted=prompt.deleted or request.deleted)
-    return _make(caller, snapshot, name, prompt, request.version_description, "name")
+        prompt = set_content(Prompt(prompt="", template="simple", config=body.config), body.prompt)
+    prompt = replace(prompt, deleted=prompt.deleted or body.deleted)
+    return _make(caller, snapshot, name, prompt, "name", body.version_description)
 
 
-def publish(
-    caller: Caller, text: str, request: requests.PublishRequest, form: str, if_match: str | None
-) -> Shown:
-    """Make a new version of a prompt from a content, from edits, or from a config."""
-    found = find_by_name(caller.project, text, ids=True)
+def _known_name(caller: Writer, prompt_name: NameOrId) -> None:
+    """Refuse an id that is none before the body is looked at, as PostHog does."""
+    if read_uuid(prompt_name):
+        find_by_name(caller.project, prompt_name, ids=True)
+
+
+@router.patch(
+    NAME_PATH,
+    response_model=models.FullPrompt,
+    dependencies=[Depends(_known_name)],
+    responses={409: {"model": models.ErrorBody, "description": "The base is stale."}},
+)
+def publish_prompt(
+    caller: Turn,
+    prompt_name: NameOrId,
+    body: requests.PublishRequest,
+    query: Annotated[requests.FormatQuery, Query()],
+    if_match: IfMatch = None,
+) -> Response:
+    """Make a new version of a prompt. What says the same as before makes none."""
+    found = find_by_name(caller.project, prompt_name, ids=True)
     before = found.snapshot.read(found.name)
     check_match(if_match, found.etag)
-    if request.base_version != found.latest:
+    if body.base_version != found.latest:
         raise errors.stale(found.latest)
-    if form == "native":
-        given = _native(request.prompt, request.config)
+    if query.format == "native":
+        given = native(body.prompt, body.config)
         if given.deleted:
             raise errors.invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
         prompt = replace(given, id=given.id or before.id)
     else:
-        prompt = _published(before, request)
-    written = _commit(caller, found, {found.name: prompt}, request.version_description)
+        prompt = published(before, body)
+    written = _commit(caller, found, {found.name: prompt}, body.version_description)
     return _written(caller.project, written[found.name])
 
 
-def archive(caller: Caller, text: str, if_match: str | None) -> None:
-    """Set the tombstone of a prompt, and take its labels off."""
-    found = find_by_name(caller.project, text)
+@router.post(f"{NAME_PATH}/archive", status_code=204)
+def archive_prompt(caller: Turn, prompt_name: PromptName, if_match: IfMatch = None) -> None:
+    """Set the tombstone of a prompt and take its labels off; its text stays in git."""
+    found = find_by_name(caller.project, prompt_name)
     check_match(if_match, found.etag)
     _refuse_included(found)
     _commit(caller, found, {found.name: Deletion()})
     _take_labels_off(caller, found.name)
 
 
-def unarchive(caller: Caller, text: str) -> Shown:
+@router.post(f"{NAME_PATH}/unarchive", response_model=models.FullPrompt)
+def unarchive_prompt(caller: Turn, prompt_name: PromptName) -> Response:
     """Take the tombstone off a prompt."""
     project = caller.project
-    found = find_file(project, project.store.snapshot(), git_name(text))
+    found = find_file(project, project.store.snapshot(), git_name(prompt_name))
     if found is None:
-        raise errors.no_such_prompt(text)
+        raise errors.no_such_prompt(prompt_name)
     if not found.snapshot.read(found.name, deleted=True).deleted:
         raise errors.taken_name()
     restored = project.store.restore(
@@ -105,29 +159,62 @@ def unarchive(caller: Caller, text: str) -> Shown:
     return _written(project, restored)
 
 
-def duplicate(
-    caller: Caller, text: str, request: requests.DuplicateRequest, if_match: str | None
-) -> Shown:
+@router.post(f"{NAME_PATH}/duplicate", response_model=models.FullPrompt, status_code=201)
+def duplicate_prompt(
+    caller: Turn,
+    prompt_name: PromptName,
+    body: requests.DuplicateRequest,
+    if_match: IfMatch = None,
+) -> Response:
     """Make a prompt with the newest content of another one."""
-    found = find_by_name(caller.project, text)
+    found = find_by_name(caller.project, prompt_name)
     prompt = found.snapshot.read(found.name)
     check_match(if_match, found.etag)
     try:
-        name = _free_name(caller.project, found.snapshot, request.new_name, "new_name")
-        return _make(caller, found.snapshot, name, replace(prompt, id=None), None, "new_name")
+        name = _free_name(caller.project, found.snapshot, body.new_name, "new_name")
+        return _make(caller, found.snapshot, name, replace(prompt, id=None), "new_name")
     except errors.ApiError as refusal:
         if refusal.body.get("code") != "unique":
             raise
         raise errors.ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
 
 
-def update(
+def _known_id(caller: Writer, prompt_id: PromptId) -> None:
+    """Refuse an id that is none before the body is looked at, as PostHog does."""
+    find_by_id(caller.project, prompt_id)
+
+
+@router.patch(ID_PATH, response_model=models.PromptById, dependencies=[Depends(_known_id)])
+def update_prompt(
+    caller: Turn,
+    prompt_id: PromptId,
+    body: requests.UpdateRequest = requests.UpdateRequest(),  # noqa: B008 - it is empty, and stays so
+    if_match: IfMatch = None,
+) -> Response:
+    """Change the name, the content or the tombstone of a prompt; what is left out stays."""
+    return _update(caller, prompt_id, body, if_match)
+
+
+@router.put(ID_PATH, response_model=models.PromptById, dependencies=[Depends(_known_id)])
+def replace_prompt(
+    caller: Turn, prompt_id: PromptId, body: requests.ReplaceRequest, if_match: IfMatch = None
+) -> Response:
+    """Change the name and the content of a prompt."""
+    return _update(caller, prompt_id, body, if_match)
+
+
+@router.delete(ID_PATH, status_code=405, response_class=Response)
+def delete_prompt(_caller: Writer, _prompt_id: PromptId) -> Response:
+    """Nothing is deleted for good: PATCH `deleted` to true instead."""
+    return Response(status_code=405, headers={"Allow": "GET, HEAD, PATCH, PUT"})
+
+
+def _update(
     caller: Caller,
     text: str,
     request: requests.UpdateRequest | requests.ReplaceRequest,
     if_match: str | None,
-) -> Shown:
-    """Change a prompt by id, as the generation of ids does: name, content, tombstone."""
+) -> Response:
     found = find_by_id(caller.project, text)
     prompt = found.snapshot.read(found.name)
     check_match(if_match, found.etag)
@@ -147,110 +234,6 @@ def update(
     return _written(caller.project, written[found.name], by_id=True)
 
 
-def set_label(
-    caller: Caller, text: str, label: str, version: int, if_match: str | None
-) -> tuple[Shown, bool]:
-    """Point a label at a version of a prompt.
-
-    Returns:
-        The label, and whether the prompt did not have it before.
-    """
-    project = caller.project
-    missing = errors.only_detail(404, f"Prompt '{text}' has no version {version}.")
-    found = find_file(project, project.store.snapshot(), git_name(text))
-    if found is None or found.name not in found.snapshot:
-        raise missing
-    check_match(if_match, found.etag)
-    targets = project.store.labels().targets
-    is_new = found.name not in targets.get(label, {})
-    if is_new and sum(found.name in names for names in targets.values()) >= _MAX_LABELS:
-        detail = (
-            f"This prompt has reached the maximum of {_MAX_LABELS} labels. "
-            "Remove a label to add a new one."
-        )
-        raise errors.only_detail(400, detail)
-    try:
-        project.store.set_label(found.name, label, version=version, author=caller.author)
-    except (VersionNotFoundError, PromptNotFoundError):
-        raise missing from None
-    own = project.id_of(found.snapshot, found.snapshot.read(found.name))
-    moves = project.store.label_history(label, found.name)
-    return Shown(views.label_row(own, found.name, label, version, moves)), is_new
-
-
-def remove_label(caller: Caller, text: str, label: str, if_match: str | None) -> None:
-    """Take a label off a prompt."""
-    found = find_by_name(caller.project, text)
-    label = label.strip()
-    missing = errors.only_detail(404, f"Prompt '{text}' has no label '{label}'.")
-    if not is_label(label):
-        raise missing
-    check_match(if_match, found.etag)
-    try:
-        caller.project.store.remove_label(found.name, label, author=caller.author)
-    except LabelNotFoundError:
-        raise missing from None
-
-
-def _published(before: Prompt, request: requests.PublishRequest) -> Prompt:
-    given = request.model_fields_set
-    config = request.config if "config" in given else before.config
-    value = request.prompt
-    if "edits" in given:
-        value = _edited(served_content(before).value, request.edits)
-    elif "prompt" not in given:
-        return replace(before, config=config)
-    return decode_content(RemoteContent(value, config), before, as_source=True)
-
-
-def _native(value: Any, config: Mapping[str, Any]) -> Prompt:
-    """Return the prompt that the content of a file is."""
-    if config:
-        raise errors.invalid("invalid_input", "The config stands in the native content.", "config")
-    if not isinstance(value, dict):
-        raise errors.invalid("invalid_input", "A native content is the object of a file.", "prompt")
-    prompt = parse_content(value)
-    if not isinstance(prompt, Prompt):
-        raise errors.invalid("invalid_input", " ".join(fault.message for fault in prompt), "prompt")
-    return prompt
-
-
-def _edited(value: Any, edits: Sequence[requests.Edit]) -> Any:
-    """Apply edits in order: to a text, or to the indented JSON text of anything else."""
-    is_text = isinstance(value, str)
-    text = value if is_text else json.dumps(value, ensure_ascii=False, indent=2)
-    for index, edit in enumerate(edits):
-        text = _replaced(text, edit, index)
-    if is_text:
-        return text
-    last = len(edits) - 1
-    try:
-        edited = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise errors.only_detail(
-            400, f"Edits produced invalid JSON: {error}", edit_index=last
-        ) from None
-    if is_deep(edited):
-        detail = f"Edits produced JSON that is nested deeper than {MAX_DEPTH} levels."
-        raise errors.only_detail(400, detail, edit_index=last)
-    return edited
-
-
-def _replaced(text: str, edit: requests.Edit, index: int) -> str:
-    count = text.count(edit.old)
-    if count == 0:
-        detail = "Text to replace was not found in the prompt."
-        raise errors.only_detail(400, detail, edit_index=index)
-    if count > 1:
-        detail = f"Text to replace matches {count} times — provide more context to make it unique."
-        raise errors.only_detail(400, detail, edit_index=index)
-    edited = text.replace(edit.old, edit.new)
-    if size_of(edited) > MAX_BYTES:
-        detail = f"Resulting prompt exceeds the {MAX_BYTES} byte size limit."
-        raise errors.only_detail(400, detail, edit_index=index)
-    return edited
-
-
 def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> str:
     """Return the name in git for a new prompt, once it is sure that no other one has it."""
     try:
@@ -266,8 +249,13 @@ def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> st
 
 
 def _make(
-    caller: Caller, snapshot: Snapshot, name: str, content: Prompt, message: str | None, attr: str
-) -> Shown:
+    caller: Caller,
+    snapshot: Snapshot,
+    name: str,
+    content: Prompt,
+    attr: str,
+    description: str | None = None,
+) -> Response:
     project = caller.project
     content = replace(content, id=content.id or _id_for(project, snapshot, name))
     latest = None
@@ -278,7 +266,7 @@ def _make(
             name,
             content,
             expected_version=latest.number if latest else 0,
-            message=_message(message),
+            message=_message(description),
             author=caller.author,
         )
     except ConflictError:
@@ -286,7 +274,7 @@ def _make(
             # Somebody else was quicker.
             raise errors.taken_name(attr) from None
         raise
-    return _written(project, made)
+    return _written(project, made, 201)
 
 
 def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
@@ -302,7 +290,7 @@ def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
     return str(uuid4()) if is_taken else None
 
 
-def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Shown:
+def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Response:
     project = caller.project
     name = _free_name(project, found.snapshot, wanted, "name")
     _refuse_included(found)
@@ -345,14 +333,16 @@ def _message(text: str | None) -> str | None:
     return text or None
 
 
-def _written(project: Project, prompt: Prompt, *, by_id: bool = False) -> Shown:
-    """Return a prompt as of the commit that wrote it, whatever was written since."""
+def _written(
+    project: Project, prompt: Prompt, status: int = 200, *, by_id: bool = False
+) -> Response:
+    """Answer a prompt as of the commit that wrote it, whatever was written since."""
     snapshot = project.store.snapshot(prompt.snapshot_commit)
     found = Found(snapshot, prompt.name or "", prompt.version or 0, prompt.commit or "")
     row = row_of(project, found, prompt)
     shown = views.by_id(row, "json") if by_id else views.full_prompt(row)
     # No read shows a tombstone, so nothing can have its state.
-    return Shown(shown, None if prompt.deleted else found.etag)
+    return answer(shown, status, None if prompt.deleted else found.etag)
 
 
 def _refuse_included(found: Found) -> None:

@@ -10,9 +10,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.model.faults import kind_of
-from promptstore.model.names import check_name
-from promptstore.model.values import is_unicode
+from promptstore.model.values import check_name, is_unicode, kind_of
 from promptstore.template import Limits
 
 
@@ -198,6 +196,7 @@ _WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "names": (_lists_names, "a list of names"),
     "edits": (lambda value: isinstance(value, Mapping), "a mapping of names to edits"),
     "base": (lambda value: value is None or isinstance(value, Mapping), "a Snapshot"),
+    "new_branch": (_may_be_string, _A_STRING),
     "message": (_may_be_string, _A_STRING),
     "author": (_may_be_string, "a string, as `Name <email>`"),
     "committer": (_may_be_string, "a string, as `Name <email>`"),

@@ -17,7 +17,7 @@ from promptstore.history.labels import LabelTable
 from promptstore.history.moves import LabelMove
 from promptstore.history.sources import File, Source
 from promptstore.history.versions import Change
-from promptstore.model.names import SUFFIX
+from promptstore.model.values import SUFFIX
 from promptstore.store.bundle import Bundle, BundledVersion, decode, read_bundle
 
 _SHORTEST_ID: Final = 4

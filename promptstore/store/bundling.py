@@ -17,7 +17,7 @@ from promptstore.history.backend import RefState, Timeline
 from promptstore.history.contents import included_names
 from promptstore.history.labels import Target
 from promptstore.history.versions import Change
-from promptstore.model.names import is_name
+from promptstore.model.values import is_name
 from promptstore.store.bundle import Bundle, BundledCommit, BundledVersion, is_chosen
 from promptstore.store.history import History
 from promptstore.store.lookup import Lookup

@@ -18,14 +18,14 @@ from promptstore.errors import (
 from promptstore.git.reading import blob_id
 from promptstore.history.contents import included_names
 from promptstore.history.sources import File
-from promptstore.model.names import SUFFIX, check_name
+from promptstore.model.parts import texts
 from promptstore.model.prompt import Prompt, PromptLike, to_prompt
-from promptstore.model.rendering import texts
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from promptstore.store.snapshot import Snapshot
-from promptstore.template import Reference, Source, check_syntax, find_references
+from promptstore.template import Reference, Source, find_references
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ def _alive(data: bytes, path: str) -> bytes:
 
 def _check_templates(name: str, content: Prompt) -> None:
     for _, text in texts(content):
-        check_syntax(Source(text=text, kind=content.template, name=name))
+        find_references(Source(text=text, kind=content.template, name=name))
 
 
 def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:

@@ -136,7 +136,7 @@ def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
         labels: The commit of the labels branch, or None.
     """
     # The rules of the check stand on the store, which knows only what they are called.
-    errors_of_update = import_module("promptstore.lint.check").errors_of_update
+    errors_of_update = import_module("promptstore.lint.updates").errors_of_update
     backend = lookup.backend
     assert isinstance(backend, RepositoryBackend)
     try:

@@ -14,8 +14,8 @@ from promptstore.errors import (
 from promptstore.git.revs import common_ancestor
 from promptstore.history.labels import LabelTable, Target, check_label
 from promptstore.history.moves import LabelMove
-from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.model.values import check_name
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import check_arguments, check_attribution, check_one_of
 from promptstore.store.lookup import Rev

@@ -11,8 +11,8 @@ from promptstore.errors import RepositoryError
 from promptstore.history.contents import ContentCache, included_names
 from promptstore.history.sources import File, Source
 from promptstore.history.versions import Change
-from promptstore.model.names import is_name
 from promptstore.model.prompt import Prompt, identified
+from promptstore.model.values import is_name
 from promptstore.store.history import History
 from promptstore.template import Limits
 

@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 from promptstore.errors import (
     HistoryUnavailableError,
     LabelNotFoundError,
-    PromptFileError,
     PromptDeletedError,
+    PromptFileError,
     PromptNotFoundError,
     ReadOnlyError,
     RepositoryError,
@@ -24,8 +24,8 @@ from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
-from promptstore.model.names import SUFFIX, check_name, near_matches
 from promptstore.model.prompt import Prompt, identified
+from promptstore.model.values import SUFFIX, check_name, near_matches
 from promptstore.store.arguments import check_zone
 from promptstore.store.history import History
 from promptstore.store.snapshot import Snapshot

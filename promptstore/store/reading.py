@@ -15,10 +15,9 @@ from promptstore.errors import (
     RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
-from promptstore.model.rendered import RenderedPrompt
-from promptstore.model.rendering import merge_values, render_prompt
+from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
+from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_at, check_one_of
 from promptstore.store.lookup import Rev
 from promptstore.store.opening import StoreBase

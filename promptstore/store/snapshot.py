@@ -17,10 +17,10 @@ from promptstore.errors import (
 from promptstore.history.contents import ContentCache
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
-from promptstore.model.names import check_name, is_name, near_matches
+from promptstore.model.parts import texts
 from promptstore.model.prompt import Prompt, own_copy
-from promptstore.model.rendered import RenderedPrompt
-from promptstore.model.rendering import texts
+from promptstore.model.rendering import RenderedPrompt
+from promptstore.model.values import check_name, is_name, near_matches
 from promptstore.model.versions import PromptInfo
 from promptstore.store.arguments import check_arguments
 from promptstore.store.history import History

@@ -12,8 +12,8 @@ from promptstore.errors import (
     ReadOnlyError,
     RepositoryError,
 )
-from promptstore.model.names import check_name
 from promptstore.model.prompt import Prompt, PromptLike, identified
+from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_attribution
 from promptstore.store.labelling import Position, StoreLabels
 from promptstore.store.lookup import Rev
@@ -231,6 +231,7 @@ class PromptStore(StoreLabels):
         *,
         expected_versions: Mapping[str, int] | None = None,
         base: Snapshot | None = None,
+        new_branch: str | None = None,
         force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> dict[str, Prompt]:
@@ -241,6 +242,8 @@ class PromptStore(StoreLabels):
             expected_versions: See `save`, by prompt name.
             base: The snapshot that the edits were made for: a prompt that changed since is a
                 conflict. None is the branch as it is now.
+            new_branch: The name of a branch to make at the base, which gets the commit: a proposal
+                to be reviewed. None commits to the store's own branch.
             force: Whether includes may be left without what they name.
             attribution: See `Attribution`.
 
@@ -248,14 +251,17 @@ class PromptStore(StoreLabels):
             The prompts by name, as of the commit.
 
         Raises:
-            ConflictError: With the names of the prompts that are in the way.
+            ConflictError: With the names of the prompts that are in the way; or there is a branch
+                of the new name.
             PromptStoreError: As for `save`, `delete` and `restore`.
         """
         # Who only reads need not wait until the writing part is loaded.
         from promptstore.store.edits import to_edits
         from promptstore.store.writing import Writer
 
-        check_arguments(edits=edits, expected_versions=expected_versions, base=base)
+        check_arguments(
+            edits=edits, expected_versions=expected_versions, base=base, new_branch=new_branch
+        )
         check_attribution(attribution)
         edits = to_edits(edits)
         backend = self._lookup.writable()
@@ -263,14 +269,19 @@ class PromptStore(StoreLabels):
         if base is None:
             base = self._lookup.tip(state)
         # The title is the branch's name, unless HEAD is detached.
-        branch = state.title if state.title != "HEAD" else self.writable_branch
+        branch = new_branch
+        if branch is None:
+            branch = state.title if state.title != "HEAD" else self.writable_branch
 
         def snapshot_at(tip: str | None) -> Snapshot:
             # Others wait for the write lock by then, so nothing else is looked at again.
             return self._lookup.tip(state._replace(tip=tip))
 
         writer = Writer(backend.repository, branch, self.root, self._lock_timeout, snapshot_at)
-        written = writer.write(base, edits, expected_versions or {}, attribution, force=force)
+        expected = expected_versions or {}
+        written = writer.write(
+            base, edits, expected, attribution, is_new=new_branch is not None, force=force
+        )
         warnings = written.warnings
         try:
             backend.invalidate()

@@ -19,6 +19,7 @@ from promptstore.git.filters import Filters
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, translated
+from promptstore.git.refs import check_branch_name
 from promptstore.git.writing import Update, update_ref
 from promptstore.history.labels import (
     BRANCH,
@@ -97,6 +98,7 @@ class Writer:
         expected: Mapping[str, int],
         attribution: Attribution,
         *,
+        is_new: bool = False,
         force: bool = False,
     ) -> Written:
         """Make one commit of edits.
@@ -106,6 +108,7 @@ class Writer:
             edits: The edits by prompt name.
             expected: The version that a prompt must be at, by name; 0 for one that never was.
             attribution: Who commits, and what the commit says.
+            is_new: Whether the branch must not be there yet; it begins at the base.
             force: Whether includes may be left without what they name.
 
         Raises:
@@ -122,17 +125,26 @@ class Writer:
             # It brings the index of versions up, for which no other writer shall wait.
             _newest_number(base, name)
 
+        ref = check_branch_name(self.branch) if is_new else f"refs/heads/{self.branch}"
+        if is_new and self.branch == BRANCH:
+            raise ConflictError(names=[BRANCH], reason="this branch is for labels.")
+        start = base.commit if is_new else None
+
         def plan(tip: str | None) -> Sequence[FileChange]:
-            now = base if tip == base.commit else self.snapshot_at(tip)
+            if is_new and tip is not None:
+                reason = f"there is a branch {self.branch!r} already. Choose another name."
+                raise ConflictError(names=[*edits], reason=reason)
+            now = base if (tip or start) == base.commit else self.snapshot_at(tip)
             _check_base(planned, base, now, expected)
             return [FileChange(file.name, file.path, file.data) for file in changed]
 
         update = update_ref(
             self.repository,
-            f"refs/heads/{self.branch}",
+            ref,
             plan,
             note,
             deadline=Deadline(self.lock_timeout),
+            start=start,
         )
         files = {file.name: file.after for file in changed}
         return Written(update.commit or base.commit or "", files, update.warnings)

@@ -14,14 +14,10 @@ from promptstore.template.source import (
     Source,
     Template,
     TemplateKind,
-    find_eaten_line_ends,
-    find_includes,
-    is_variable_name,
-)
-from promptstore.template.substitution import (
-    check_syntax,
     compile_template,
+    find_includes,
     find_references,
+    is_variable_name,
     split_simple,
 )
 
@@ -34,9 +30,7 @@ __all__ = [
     "Source",
     "Template",
     "TemplateKind",
-    "check_syntax",
     "compile_template",
-    "find_eaten_line_ends",
     "find_includes",
     "find_references",
     "is_variable_name",

@@ -35,7 +35,7 @@ def _nothing(_budget: Budget, _value: Any) -> None:
 
 
 def _words(budget: Budget, value: Any) -> None:
-    """Spend the steps of taking a text apart."""
+    """Spend the steps of splitting a string."""
     budget.spend_deep(value)
     budget.spend(len(value) if isinstance(value, str) else 0)
 
@@ -76,7 +76,7 @@ def write_flat(context: Context, value: Any) -> str:
 
 def _refuse_json(value: Any) -> Any:
     if isinstance(value, Undefined):
-        return str(value)  # which tells that it is undefined
+        return str(value)  # which raises that it is undefined
     message = "a value that is not JSON cannot be written as JSON"
     raise TypeError(message)
 
@@ -100,7 +100,7 @@ def _indent(
 
 def _refuse_digits(name: str, value: Any) -> None:
     if isinstance(value, str) and len(value) > _MAX_DIGITS:
-        message = f"{name} takes texts of up to {_MAX_DIGITS} characters"
+        message = f"{name} takes strings of up to {_MAX_DIGITS} characters"
         raise ValueError(message)
 
 
@@ -164,7 +164,7 @@ def _replace(context: Context, text: Any, old: Any, new: Any, count: int | None 
 
 
 def replace(budget: Budget, text: str, old: str, new: str, count: int = -1) -> str:
-    """Replace a part of a text; the steps for what is made are spent before."""
+    """Replace a part of a string; the steps for what is made are spent before."""
     spend_search(budget, old, text)
     found = text.count(old)
     times = found if count < 0 else min(found, count)
@@ -201,7 +201,7 @@ def _unique(
 
 def _number(who: str, value: Any) -> Any:
     if isinstance(value, Undefined):
-        return value + 0  # which tells that it is undefined
+        return value + 0  # which raises that it is undefined
     if not isinstance(value, (int, float)):
         message = f"{who} takes numbers only"
         raise TypeError(message)
@@ -209,7 +209,7 @@ def _number(who: str, value: Any) -> Any:
 
 
 def _counted(name: str, function: _Function, cost: _Cost) -> _Function:
-    """Let a filter spend what it reads and makes; one that gives an iterator gives a list."""
+    """Return a filter that spends what it reads and makes, and returns a list for an iterator."""
     passed = getattr(function, "jinja_pass_arg", None)
     place = _PATHS.get(name)
 
@@ -246,7 +246,7 @@ def _spend_path(budget: Budget, values: Any, path: Any) -> None:
 
 
 def _counted_test(function: _Function) -> _Function:
-    """Let a test spend what it compares or writes."""
+    """Return a test that spends what it compares or writes."""
 
     @functools.wraps(function)
     def counted(context: Context, *values: Any) -> bool:
@@ -259,7 +259,7 @@ def _counted_test(function: _Function) -> _Function:
 
 
 def _number_test(name: str, function: _Function) -> _Function:
-    """Keep texts from a test that calculates: Python's ``%`` would fill them in as formats."""
+    """Refuse strings in a test that calculates: Python's ``%`` would fill them in as formats."""
 
     @functools.wraps(function)
     def numeric(*values: Any) -> bool:

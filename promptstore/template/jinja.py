@@ -38,8 +38,9 @@ from promptstore.template.source import (
     Source,
     Template,
     is_variable_name,
+    optional_message,
+    split_simple,
 )
-from promptstore.template.substitution import optional_message, split_simple
 
 _FILENAME: Final = "<promptstore template>"
 _STRIDE: Final = 1 << 21

@@ -73,7 +73,7 @@ def check_language(
         methods: The methods that there are.
 
     Raises:
-        TemplateSyntaxError: Something is not allowed; its line is told.
+        TemplateSyntaxError: Something is not allowed.
     """
     _refuse_depth(tree, source.name)
     known: dict[type[nodes.Node], tuple[str, Collection[str]]] = {
@@ -146,7 +146,7 @@ def _method_fault(method: str, methods: Collection[str]) -> str:
             "use namespace(...) and {% set ns.items = ns.items + [item] %}"
         )
     if method == "format":
-        return "the method 'format' is not allowed; put texts together with ~"
+        return "the method 'format' is not allowed; put strings together with ~"
     return _unknown_fault("method", methods, method)
 
 
@@ -298,8 +298,8 @@ class _Limiter(NodeTransformer):
             if isinstance(node, nodes.TemplateData):
                 node = nodes.Const(node.data, lineno=node.lineno)
             return filtered(node, " capture")
-        spelled = isinstance(node, (nodes.TemplateData, nodes.Const))
-        return node if spelled else filtered(node, " print")
+        is_literal = isinstance(node, (nodes.TemplateData, nodes.Const))
+        return node if is_literal else filtered(node, " print")
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
@@ -349,7 +349,7 @@ def _weighed(node: nodes.Expr) -> nodes.Expr:
 
 
 def _is_small(node: nodes.Expr) -> bool:
-    """Return whether the template spells the whole value, so that it cannot be large inside."""
+    """Return whether a value is a literal of the template, which cannot be large inside."""
     if isinstance(node, (nodes.List, nodes.Tuple)):
         return all(isinstance(item, nodes.Const) for item in node.items)
     return isinstance(node, nodes.Const)

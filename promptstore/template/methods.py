@@ -1,4 +1,4 @@
-"""The methods of texts, objects and lists that a template may call: a table of our functions.
+"""The methods of strings, objects and lists that a template may call: a table of our functions.
 
 Nothing is ever looked up on a value: the name of the method and the exact type of the value find
 the function, and what it will cost is spent before it runs.
@@ -26,7 +26,7 @@ _Method: TypeAlias = Callable[..., Any]
 
 
 def _pass_over(function: _Method) -> _Method:
-    """Return a method that goes over the text once."""
+    """Return a method that goes over the string once."""
 
     def method(budget: Budget, text: str, *arguments: Any) -> Any:
         budget.spend_text(len(text))
@@ -46,7 +46,7 @@ def _strip(function: _Method) -> _Method:
 
 
 def _search(function: _Method, *, backwards: bool = False) -> _Method:
-    """Return a method that looks for a text in a text."""
+    """Return a method that looks for a string in a string."""
 
     def method(budget: Budget, text: str, wanted: str, *bounds: int) -> Any:
         _check_wanted(wanted, backwards=backwards)
@@ -57,7 +57,7 @@ def _search(function: _Method, *, backwards: bool = False) -> _Method:
 
 
 def _split(function: _Method, *, backwards: bool = False) -> _Method:
-    """Return a method that takes a text apart at a separator or at white space."""
+    """Return a method that splits a string at a separator or at white space."""
 
     def method(budget: Budget, text: str, sep: str | None = None, maxsplit: int = -1) -> Any:
         if sep is None:
@@ -163,7 +163,7 @@ METHOD_NAMES: Final = frozenset(name for methods in _METHODS.values() for name i
 def call_method(
     context: Context, value: Any, method: str, /, *arguments: Any, **options: Any
 ) -> Any:
-    """Call a method of a text, an object or a list.
+    """Call a method of a string, an object or a list.
 
     Args:
         context: The context of the render.
@@ -180,7 +180,7 @@ def call_method(
     """
     for given in (value, *arguments, *options.values()):
         if isinstance(given, Undefined):
-            str(given)  # which tells that it is undefined
+            str(given)  # which raises that it is undefined
     function = _METHODS.get(type(value), {}).get(method)
     if function is None:
         message = f"{kind_of(value)} has no method {method!r}"

@@ -24,14 +24,14 @@ from promptstore.template.language import (
 from promptstore.template.source import CONTAINERS, Budget
 
 BUDGET: Final = " budget"
-"""Where a context keeps its `Budget`: under a name that no template can spell."""
+"""Where a context keeps its `Budget`: under a name that no template can write."""
 
 LONG_SEARCH: Final = 100
 """Up to so many characters, a string is looked for in a time that hardly grows with them."""
 
 _MAX_SHOWN: Final = 60
 _KINDS: Final = {
-    str: "the text", list: "the list", tuple: "the list", dict: "the object", bool: "the boolean",
+    str: "the string", list: "the list", tuple: "the list", dict: "the object", bool: "the boolean",
     int: "the number", float: "the number", type(None): "null",
 }  # fmt: skip
 
@@ -146,7 +146,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """Look up a key of an object, or an item of a list or text."""
+        """Look up a key of an object, or an item of a list or string."""
         if isinstance(obj, Undefined):
             return obj[argument]
         # A key that is a tuple would be hashed to the bottom; no object has one.
@@ -159,7 +159,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Calculate with numbers, or put two texts or lists together."""
+        """Calculate with numbers, or put two strings or lists together."""
         if isinstance(left, (int, float)) and isinstance(right, (int, float)):
             check_number(left)
             check_number(right)
@@ -216,7 +216,7 @@ def check_number(number: Any) -> Any:
 
 
 def spend_search(budget: Budget, wanted: Any, container: Any) -> None:
-    """Spend the steps of looking for a value in a text or a list, before it is done."""
+    """Spend the steps of looking for a value in a string or a list, before it is done."""
     is_long = (
         len(wanted) > LONG_SEARCH if isinstance(wanted, str) else isinstance(wanted, CONTAINERS)
     )
@@ -231,7 +231,7 @@ def spend_search(budget: Budget, wanted: Any, container: Any) -> None:
 
 
 def strip(budget: Budget, function: Callable[..., str], text: str, characters: str | None) -> str:
-    """Strip characters from the ends of a text; the steps are spent before.
+    """Strip characters from the ends of a string; the steps are spent before.
 
     Raises:
         ValueError: There are very many different characters to strip.
@@ -244,7 +244,7 @@ def strip(budget: Budget, function: Callable[..., str], text: str, characters: s
 
 
 def is_in(budget: Budget, value: Any, container: Any) -> bool:
-    """Return whether a list, an object or a text has an item, a key or a part."""
+    """Return whether a list, an object or a string has an item, a key or a part."""
     if isinstance(container, dict):
         # A tuple would be hashed to the bottom; no object has such a key.
         return not isinstance(value, CONTAINERS) and value in container
@@ -314,7 +314,7 @@ def _weigh(context: Context, value: Any) -> Any:
 
 def _check_key(value: Any) -> Any:
     if isinstance(value, CONTAINERS):
-        message = "the key of an object is a text or a number"
+        message = "the key of an object is a string or a number"
         raise TypeError(message)
     return value
 

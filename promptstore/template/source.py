@@ -1,13 +1,19 @@
-"""What every template language shares: the source, the limits, and the budget of a render."""
+"""What every template language shares, and the templates that only put values in: most of them.
+
+Those are ``simple``, ``none``, and ``jinja2`` without any logic. Jinja2 itself is loaded only when
+a template needs more than that.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, get_args
 from unicodedata import category, normalize
 
-from promptstore.errors import LimitError
+from promptstore.errors import LimitError, RenderError, VariableError
 
 TemplateKind: TypeAlias = Literal["jinja2", "simple", "none"]
 TEMPLATE_KINDS: Final[tuple[TemplateKind, ...]] = get_args(TemplateKind)
@@ -19,8 +25,6 @@ CHARACTERS_OF_A_STEP: Final = 16
 """How many characters of a string an operation reads or writes for one step."""
 
 _INCLUDE: Final = re.compile(r"""\{%[-+]?\s*include\s*(["'])([^"'\\]*)\1""")
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _WORDS: Final = frozenset({
     "False", "None", "True", "and", "elif", "else", "false", "for", "if", "in", "is", "loop",
     "none", "not", "or", "range", "self", "true",
@@ -95,28 +99,6 @@ def find_includes(source: Source) -> tuple[str, ...]:
     if source.kind != "jinja2" or "include" not in source.text:
         return ()
     return tuple(dict.fromkeys(name for _, name in _INCLUDE.findall(source.text)))
-
-
-def find_eaten_line_ends(source: Source) -> list[int]:
-    """Return the lines that the tag at their end joins with the next one.
-
-    A block tag or a comment takes the line end behind it away, which surprises where there is more
-    on its line than tags; a plus, as in ``{% endif +%}``, keeps it.
-
-    Args:
-        source: The template.
-
-    Returns:
-        The numbers of the lines, from 1.
-    """
-    if source.kind != "jinja2":
-        return []
-    lines = _LINE_END.split(source.text)[:-1]
-    return [
-        number
-        for number, line in enumerate(lines, 1)
-        if line.endswith(("%}", "#}")) and line[-3] not in "+-" and _TAG.sub("", line).strip()
-    ]
 
 
 def is_variable_name(kind: TemplateKind, name: str) -> bool:
@@ -245,3 +227,166 @@ class Template(Protocol):
             VariableError: A name that is needed has no value.
             RenderError: The template failed, or grew past a limit (`LimitError`).
         """
+
+
+_SIMPLE: Final = re.compile(r"\{\{[ \t]*([^\s{}]+)[ \t]*\}\}")
+_JINJA_NAME: Final = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")
+_KEPT_TEMPLATES: Final = 4096
+
+_Closure: TypeAlias = tuple[tuple[str, Source], ...]
+
+
+def find_references(source: Source) -> References:
+    """Return every name and include that a template uses, with their lines.
+
+    Args:
+        source: The template.
+
+    Returns:
+        The names and includes.
+
+    Raises:
+        TemplateSyntaxError: The text is not a template of its language.
+    """
+    if _split(source) is None:
+        from promptstore.template.jinja import find_jinja_references
+
+        return find_jinja_references(source)
+    places = ((match[1], match.start()) for match in _find_names(source))
+    names = [Reference(name, source.text.count("\n", 0, at) + 1) for name, at in places]
+    return References(names, [])
+
+
+def compile_template(source: Source, includes: Mapping[str, Source], limits: Limits) -> Template:
+    """Compile a template, or take what the same text was compiled to before.
+
+    Args:
+        source: The template.
+        includes: What it may include, by name: everything it reaches, directly or not.
+        limits: The limits that count while compiling.
+
+    Returns:
+        The compiled template.
+
+    Raises:
+        TemplateSyntaxError: The text is not a template of its language.
+        IncludeError: An include is missing, cyclic or too deep.
+    """
+    return _compile(source, _closure(source, includes), limits)
+
+
+def split_simple(text: str) -> list[str]:
+    """Split a ``simple`` text into literal text and names, in turn, beginning with literal text."""
+    return _pieces(Source(text, "simple"))
+
+
+def to_text(value: Any) -> str:
+    """Write a value as ``simple`` puts it in: a string as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def optional_message(name: str) -> str:
+    """Return the message for printing an optional variable that has no value."""
+    return (
+        f"the variable {name!r} is optional and has no value here; "
+        f"put it between {{% if {name} %}} and {{% endif %}}, or declare a default"
+    )
+
+
+class Substitution:
+    """A compiled template of literal text and names.
+
+    Args:
+        source: The template.
+        pieces: Literal text and names, in turn, beginning and ending with literal text.
+    """
+
+    __slots__ = ("_length", "_name", "_pieces", "_places", "_write", "includes", "required",
+                 "variables")  # fmt: skip
+
+    def __init__(self, source: Source, pieces: list[str]) -> None:
+        self.variables = self.required = frozenset(pieces[1::2])
+        self.includes: tuple[str, ...] = ()
+        self._name = source.name
+        self._pieces = pieces
+        self._places = tuple(enumerate(pieces))[1::2]
+        self._length = sum(map(len, pieces[::2]))
+        self._write: Callable[[Any], str] = to_text if source.kind == "simple" else str
+
+    def render(self, values: Mapping[str, Any], optional: Collection[str], budget: Budget) -> str:
+        """Fill the template; see `Template.render`."""
+        pieces, write, left = self._pieces.copy(), self._write, budget.output
+        length = self._length
+        try:
+            for place, name in self._places:
+                pieces[place] = text = write(values[name])
+                length += len(text)
+                if length > left:
+                    break
+        except KeyError:
+            raise self._missing(values, optional) from None
+        budget.spend_output(length)
+        return "".join(pieces)
+
+    def _missing(
+        self, values: Mapping[str, Any], optional: Collection[str]
+    ) -> VariableError | RenderError:
+        missing = [name for name in dict.fromkeys(self._pieces[1::2]) if name not in values]
+        printed = next((name for name in missing if name in optional), None)
+        if printed is None:
+            return VariableError(name=self._name, missing=missing)
+        return RenderError(message=optional_message(printed), template=self._name)
+
+
+def _split(source: Source) -> list[str] | None:
+    """Split a template into literal text and names, or return None when it has more than that."""
+    if source.kind != "jinja2":
+        return _pieces(source)
+    if "{%" in source.text or "{#" in source.text:
+        return None
+    pieces = _pieces(source)
+    # A brace before a name may belong to it: `{{{a}}` begins with the braces that come first.
+    is_plain = all("{{" not in piece and not piece.endswith("{") for piece in pieces[::2])
+    is_named = all(is_variable_name("jinja2", name) for name in pieces[1::2])
+    return pieces if is_plain and is_named else None
+
+
+def _pieces(source: Source) -> list[str]:
+    pieces: list[str] = []
+    end = 0
+    for match in _find_names(source):
+        pieces += source.text[end : match.start()], match[1]
+        end = match.end()
+    return [*pieces, source.text[end:]]
+
+
+def _find_names(source: Source) -> Iterator[re.Match[str]]:
+    if source.kind == "jinja2":
+        yield from _JINJA_NAME.finditer(source.text)
+    elif source.kind == "simple":
+        for match in _SIMPLE.finditer(source.text):
+            if is_variable_name("simple", match[1]):
+                yield match
+
+
+def _closure(source: Source, includes: Mapping[str, Source]) -> _Closure:
+    """Pick what a template really reaches, so that the same template is compiled only once."""
+    reached: dict[str, Source] = {}
+    pending = list(find_includes(source))
+    while pending:
+        name = pending.pop()
+        if name in includes and name not in reached:
+            reached[name] = includes[name]
+            pending += find_includes(includes[name])
+    return tuple(sorted(reached.items()))
+
+
+@lru_cache(maxsize=_KEPT_TEMPLATES)
+def _compile(source: Source, closure: _Closure, limits: Limits) -> Template:
+    pieces = _split(source)
+    if pieces is not None:
+        return Substitution(source, pieces)
+    # Jinja2 takes longer to load than most prompts take to render, and most need none of it.
+    from promptstore.template.jinja import compile_jinja
+
+    return compile_jinja(source, dict(closure), limits)

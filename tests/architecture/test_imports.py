@@ -10,7 +10,9 @@ import pytest
 HOMES: dict[str, str | tuple[str, ...]] = {
     "pygit2": "promptstore.git",
     "ruamel": "promptstore.promptfile",
-    "jinja2": "promptstore.template",
+    # Prompts are one thing that is made from templates, pages another.
+    "jinja2": ("promptstore.template", "promptstore.server.web"),
+    "markupsafe": "promptstore.server.web",
     "sqlite3": "promptstore.history.cachefile",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
@@ -22,6 +24,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "tenacity": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
     "clickhouse_connect": "promptstore.server.logs.engine",
     "opentelemetry": "promptstore.server.logs.otlp",
+    "mcp": "promptstore.mcp",
     "anthropic": "promptstore.providers",
     # Types of arguments there; here a model is asked, and protobuf is read.
     "openai": ("promptstore.providers", "promptstore.server.models"),

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import promptstore
+from promptstore import Prompt, PromptStore
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import configure
 
@@ -80,21 +81,21 @@ def walk_get(folder: Path) -> list[str]:
     repo = make_repository(folder)
 
     def action() -> None:
-        promptstore.PromptStore.open(repo.path).get("greeting")
+        PromptStore.open(repo.path).get("greeting")
 
     return walk(action)
 
 
 def walk_render(folder: Path) -> list[str]:
     """Return the walk of the first render of a prompt with logic."""
-    prompt = promptstore.PromptStore.open(make_repository(folder).path).get("support/reply")
+    prompt = PromptStore.open(make_repository(folder).path).get("support/reply")
     return walk(lambda: prompt.render(name="Ada", tier="pro"))
 
 
 def walk_save(folder: Path) -> list[str]:
     """Return the walk of one save in a clone whose branch is checked out."""
-    store = promptstore.PromptStore.open(make_repository(folder).path)
-    prompt = promptstore.Prompt(prompt="Good day {{ name }}")
+    store = PromptStore.open(make_repository(folder).path)
+    prompt = Prompt(prompt="Good day {{ name }}")
     return walk(lambda: store.save("greeting", prompt))
 
 
@@ -147,7 +148,7 @@ def walk_push(folder: Path) -> list[str]:
     from tests.sync.listening import listening
     from tests.sync.project import FakeProject
 
-    store = promptstore.PromptStore.open(make_repository(folder).path)
+    store = PromptStore.open(make_repository(folder).path)
     rules = SyncRules(only=("greeting",))
     with listening(FakeProject()) as server, server.client() as client:
 

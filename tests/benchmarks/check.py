@@ -16,7 +16,7 @@ from promptstore.compare.diff import diff_prompts
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.review.ranges import compare
 from promptstore.store.store import PromptStore

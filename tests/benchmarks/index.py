@@ -65,7 +65,6 @@ def _ask(report: Report, places: Places, path: Path, shape: Shape) -> None:
         report.compare(
             f"{what}, {shape}",
             {OURS: ask, slow: _git(path, *log), bloom: _git(graphed, *log)},
-            goals=[Goal(slow, 1 / 500), Goal(bloom, 1 / 50)],
             rounds=turns,
         )
     shutil.rmtree(graphed)
@@ -104,7 +103,6 @@ def _catch_up(report: Report, path: Path, shape: Shape, more: int, start: int) -
             OURS: lambda: index.at(tips[-1]).latest(NAME),
             log: lambda: _git(path, "log", "--raw", f"{tips[-2]}..{tips[-1]}")(),
         },
-        goals=[Goal(log, 1.0)],
         prepare=grow,
         rounds=5,
     )

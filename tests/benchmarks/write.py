@@ -48,7 +48,6 @@ def _one(report: Report, places: Places) -> None:
             OURS: lambda: store.save(NAME, prompt_file(42, next(numbers)), author=PERSON),
             floor: lambda: _commit(repository, prompt_file(42, next(numbers))),
         },
-        goals=[Goal(floor, 1.3)],
     )
 
 
@@ -84,7 +83,7 @@ def _two_processes(report: Report, places: Places) -> None:
     lost = places.small_shape.commits + 2 * times - commits
     one = f"one process doing the {times * 2:,}"
     work = f"2 processes × {times} saves on one branch ({lost} lost)"
-    report.add(Result(work, {OURS: both, one: single}, (Goal(one, 1.2),)))
+    report.add(Result(work, {OURS: both, one: single}))
 
 
 def _very_many(report: Report, places: Places) -> None:
@@ -101,7 +100,7 @@ def _very_many(report: Report, places: Places) -> None:
     program = "git fast-import of the same files"
     work = f"one commit of {number:,} new prompts"
     seconds = {OURS: statistics.median(took), program: statistics.median(imported)}
-    report.add(Result(work, seconds, (Goal(program, 1.5),)))
+    report.add(Result(work, seconds))
 
 
 def _commit(repository: pygit2.Repository, data: bytes) -> None:

@@ -297,7 +297,7 @@ class TestRender:
         [
             (["chat"], "'n' is missing"),
             (["chat", "--var", "n=three"], "'n' takes an integer, such as 3, not 'three'"),
-            (["chat", "--var", 'n="3"'], "'n' is a text, but must be an integer"),
+            (["chat", "--var", 'n="3"'], "'n' is a string, but must be an integer"),
             (["chat", "--var", "m=1"], "'m' is not a variable of it"),
             (["chat", "--var", "n"], "--var takes NAME=VALUE, not 'n'"),
             (["chat", "--var", f"xs={'[' * 100_000}"], "'xs' takes an array in JSON"),

@@ -299,7 +299,7 @@ class TestWhereTheKeyGoes:
         self, run: Run, clone: GitRepo, server: Listening, variable: str
     ) -> None:
         self.attack(clone, host=server.url, key_env=variable)
-        assert "key_env names a variable POSTHOG_… or PROMPTSTORE_…" in str(run("plan").exception)
+        assert "`key_env` names a variable POSTHOG_… or PROMPTSTORE_…" in str(run("plan").exception)
         assert server.requests == []
 
     def test_the_user_allows_a_host(

@@ -145,6 +145,31 @@ def test_a_line_that_is_not_utf8() -> None:
     assert result.stderr == "error: <stdin>, line 2: not UTF-8: byte 8 is wrong\n"
 
 
+@pytest.mark.parametrize("arguments", [[], ["--trace"]])
+@pytest.mark.parametrize(
+    ("before", "between", "after", "place"),
+    [
+        ("", "\n", "", "<stdin>, line 1"),
+        ("[", ",", "]", "<stdin>, line 1"),
+        ("[\n", ",", "\n]", "<stdin>"),
+    ],
+    ids=["lines", "an array", "an array over several lines"],
+)
+def test_a_key_that_stands_twice_is_told(
+    arguments: list[str], before: str, between: str, after: str, place: str
+) -> None:
+    repeated = json.dumps(HI).replace("{", '{"id": "lost", ', 1)
+    assert repeated.count('"id"') == 2
+    result = run(*arguments, "-", stdin=before + between.join([repeated, json.dumps(BYE)]) + after)
+    assert (result.exit_code, result.stdout) == (
+        0,
+        shown([HI, BYE]) if arguments else shown(HI, BYE),
+    )
+    assert result.stderr == (
+        f'warning: {place}: the key "id" stands twice in one object; only its last value is shown\n'
+    )
+
+
 def test_a_broken_file_of_one_event() -> None:
     result = run("-", stdin='{\n  "event": oops\n}')
     assert (result.exit_code, result.stdout) == (1, "")

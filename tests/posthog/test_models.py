@@ -14,7 +14,6 @@ from promptstore.posthog.requests import (
     ListQuery,
     PublishRequest,
     ReadQuery,
-    RenderRequest,
     ResolveQuery,
     UpdateRequest,
 )
@@ -100,7 +99,6 @@ PUBLISH = {"base_version": 1, "prompt": "x"}
         (PublishRequest, {"base_version": 1}, "invalid_input", ()),
         (PublishRequest, PUBLISH | {"edits": [{"old": "a", "new": "b"}]}, "invalid_input", ()),
         (PublishRequest, {"base_version": 1, "edits": []}, "invalid_input", ("edits",)),
-        (ReadQuery, {"version": "1", "label": "a"}, "invalid_input", ()),
         (ReadQuery, {"label": "Latest"}, "reserved_label_name", ("label",)),
         (ReadQuery, {"label": "12"}, "invalid_label_name", ("label",)),
         (ReadQuery, {"content": "FULL"}, "literal_error", ("content",)),
@@ -108,7 +106,6 @@ PUBLISH = {"base_version": 1, "prompt": "x"}
         (ResolveQuery, {"limit": "101"}, "less_than_equal", ("limit",)),
         (ResolveQuery, {"version_id": "x"}, "invalid_input", ("version_id",)),
         (ResolveQuery, {"offset": "1", "before_version": "1"}, "invalid_input", ()),
-        (RenderRequest, {"version": 1, "label": "a"}, "invalid_input", ()),
     ],
 )
 def test_what_is_refused(

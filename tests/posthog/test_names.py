@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptstore.errors import InvalidNameError
-from promptstore.model.names import is_name
+from promptstore.model.values import is_name
 from promptstore.posthog.names import API_NAME, decode_name, encode_name
 
 SEGMENTS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,8}", fullmatch=True)

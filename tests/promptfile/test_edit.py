@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from promptstore.errors import PromptFileError
-from promptstore.model.messages import Insert, Message
+from promptstore.model.parts import Insert, Message, Variable
 from promptstore.model.prompt import Prompt
-from promptstore.model.variables import Variable
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads
 

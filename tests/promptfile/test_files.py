@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.model.messages import Insert, Message
+from promptstore.model.parts import Insert, Message, Variable
 from promptstore.model.prompt import Prompt
-from promptstore.model.variables import Variable
 from promptstore.promptfile import codes
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads, parse_yaml
@@ -37,7 +36,7 @@ def test_a_broken_file_tells_every_problem_with_its_place(file: Path) -> None:
 def test_every_code_of_the_reader_has_a_broken_file() -> None:
     told = "".join(file.with_suffix(".txt").read_text() for file in BROKEN)
     used = {line.split()[1] for line in told.splitlines()}
-    assert used == codes.MEANINGS.keys() - {codes.TOO_LARGE}
+    assert used == set(codes.ALL) - {codes.TOO_LARGE}
 
 
 @pytest.mark.parametrize(

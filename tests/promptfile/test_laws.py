@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from promptstore.errors import PromptFileError
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads

@@ -58,7 +58,7 @@ def test_a_text_that_only_shows_conflict_markers_is_fine() -> None:
 def test_a_template_without_quotes(text: str, place: tuple[int, int], fixed: str) -> None:
     (problem,) = problems_of(text)
     assert (problem.line, problem.column) == place
-    hint, _, why = problem.message.removeprefix("Write ").partition(": a text")
+    hint, _, why = problem.message.removeprefix("Write ").partition(": a string")
     assert why.endswith("needs quotes.")
     assert hint in fixed
     loads(fixed)

@@ -16,11 +16,9 @@ from promptstore.errors import PromptFileError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import YamlError
-from promptstore.promptfile.reader import parse_yaml
-from promptstore.promptfile.writer import dumps
+from promptstore.promptfile.reader import MAX_BYTES, parse_yaml, read_yaml
+from promptstore.promptfile.writer import dumps, write_entry, write_flow
 from promptstore.promptfile.yamlparser import compose_in_c, compose_purely
-from promptstore.promptfile.yamlreader import MAX_BYTES, read_yaml
-from promptstore.promptfile.yamlwriter import write_entry, write_flow
 from tests.promptfile.layouts import Layout
 from tests.promptfile.strategies import prompts, strings
 

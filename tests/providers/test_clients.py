@@ -15,7 +15,7 @@ import google.genai
 import openai
 import pytest
 
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from tests.providers.loopback import Vendor, serving
 from tests.providers.test_golden import CASES, read, rendered
 

@@ -13,7 +13,7 @@ import pytest
 
 from promptstore import Prompt
 from promptstore.errors import ProviderError
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from tests.providers.vendors import CHECKS, as_json
 
 HERE = Path(__file__).parent

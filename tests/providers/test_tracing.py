@@ -11,7 +11,7 @@ import pytest
 
 from promptstore import Prompt, PromptStore
 from promptstore.errors import InvalidArgumentError
-from promptstore.model.rendered import RenderedPrompt
+from promptstore.model.rendering import RenderedPrompt
 from tests.gitrepo import GitRepo
 from tests.providers.loopback import serving
 from tests.writing.conftest import configure

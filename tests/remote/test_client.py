@@ -27,7 +27,7 @@ from promptstore.errors import (
     RemoteUnreachableError,
 )
 from promptstore.posthog.client import LogAttribute, PostHogClient, RetryPolicy
-from promptstore.posthog.client.project import RateLimiter
+from promptstore.posthog.client.connection import RateLimiter
 from promptstore.posthog.sync.remote import RemotePrompts
 
 KEY = "phx_a_secret_key"
@@ -526,7 +526,7 @@ def test_explain_log() -> None:
     script = Script(ok(answer))
     with script.client() as client:
         found = client.explain_log("u", "2026-01-01T00:00:00Z", force_refresh=True)
-    assert found.probable_causes[0]["hypothesis"] == "Logs"
+    assert found.probable_causes[0].hypothesis == "Logs"
     assert body_of(script)["force_refresh"] is True
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from promptstore.errors import install_command
+
 PROGRAM = """
 import importlib.util
 real = importlib.util.find_spec
@@ -21,8 +23,7 @@ def test_a_missing_extra_says_what_mends_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
-    expected = "Talking to a remote needs more: pip install 'git-promptstore[remote]'\n"
-    assert done.stdout == expected
+    assert done.stdout == f"Talking to a remote needs more: {install_command('remote')}\n"
 
 
 def test_the_package_loads_no_http_by_itself() -> None:

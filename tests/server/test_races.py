@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from promptstore.git.locks import Deadline, exclusive
-from promptstore.server.routes import common as asked
+from promptstore.server import dependencies as asked
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.server import translate
 from promptstore.server.app import create_app
+from promptstore.server.asking import packaged
 from promptstore.server.models import HttpModel
-from promptstore.server.ownprompts import packaged
 from promptstore.server.projects import open_projects
-from promptstore.server.routes import translate
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 from promptstore.store.store import PromptStore
@@ -72,6 +72,26 @@ def test_a_translation(client: httpx.Client, stub: ChatStub) -> None:
     headers = answer.headers
     assert (headers["x-prompt-name"], headers["x-prompt-version"]) == ("translate", "packaged")
     assert headers["x-prompt-digest"] == packaged("translate").digest
+
+
+@pytest.mark.parametrize("body", [{}, {"text": "Hi", "uuid": "u", "timestamp": "2026-01-01"}])
+@pytest.mark.parametrize("operation", ["llm_analytics/translate", "logs/explainLogWithAI"])
+def test_nothing_goes_to_the_model_without_consent(
+    repo: GitRepo, tmp_path: Path, stub: ChatStub, operation: str, body: dict[str, str]
+) -> None:
+    tokens = TokenFile(tmp_path / "tokens.json")
+    _, key = tokens.create(ADA, SCOPES, (1,))
+    projects = open_projects([ProjectSettings(1, repo.path, ai_consent=False)])
+    app = create_app(projects, tokens, model=HttpModel(stub.url, "tiny"))
+    url = f"/api/environments/1/{operation}/"
+    with listening(app) as base, connect(base) as client:
+        answer = client.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+        assert client.post(url, json=body).status_code == 401
+    assert answer.status_code == 403
+    refused = answer.json()
+    assert (refused["type"], refused["code"]) == ("authentication_error", "permission_denied")
+    assert "ai_consent" in refused["detail"]
+    assert stub.asked == []
 
 
 def test_the_default_is_english_and_an_unknown_code_goes_on(

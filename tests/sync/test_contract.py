@@ -18,7 +18,7 @@ from promptstore.errors import RemoteConflictError, RemoteRejectedError
 from promptstore.posthog.client import PostHogClient, RemotePrompt
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.sync import RemotePrompts
-from promptstore.posthog.sync.codec import FileContent
+from promptstore.posthog.sync.remote import FileContent
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo

@@ -11,6 +11,7 @@ from promptstore.lint.files import fix_keys
 from promptstore.promptfile.formatter import comments_of, format_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
+from tests.promptfile.layouts import Layout
 
 FORMATTED: dict[str, tuple[str, str]] = {
     "quotes that nobody needs": ('prompt: "Hello"\n', "prompt: Hello\n"),
@@ -29,6 +30,14 @@ FORMATTED: dict[str, tuple[str, str]] = {
     "a comment inside of a value": (
         "prompt: 'x'\nconfig:\n    model: a  # cheap\n",
         "prompt: x\nconfig:\n    model: a  # cheap\n",
+    ),
+    "blank lines around a comment at the top, and around the key that moves there": (
+        "  # indented\n\n\n\ntags: [a]\n\n\n# one\n\n\nprompt: 'x'\n",
+        "  # indented\n\n# one\n\nprompt: x\ntags: [a]\n",
+    ),
+    "a blank line that is text before a comment": (
+        "x-note: |+\n  a\n\n# one\nprompt: 'x'\nx-more: b\n",
+        "# one\nprompt: x\nx-more: b\nx-note: |+\n  a\n\n",
     ),
     "a comment at the end": ("prompt: 'x'\n# end\n", "prompt: x\n# end\n"),
     "the line of an editor": (
@@ -62,7 +71,7 @@ def test_formatting_twice_changes_nothing(source: str, expected: str) -> None:
 
 COMMENTED = st.lists(
     st.sampled_from([
-        "# one\n", "\n", "  # indented\n", "tags: ['a']  # two\n", "description: \"x\"\n",
+        "# one\n", "\n", "\n\n", "  # indented\n", "tags: ['a']  # two\n", "description: \"x\"\n",
         "config:\n  # three\n  a: 1\n", "variables:\n  x: {}\n  # four\n",
         "metadata: {b: 'c'}\n", "x-note: |\n  # text\n\n", "x-more: >-\n  a\n  b\n",
     ]),
@@ -73,7 +82,20 @@ COMMENTED = st.lists(
 @given(COMMENTED, COMMENTED)
 def test_neither_meaning_nor_a_comment_is_lost(before: list[str], after: list[str]) -> None:
     rest = [line for line in after if line not in before or line.strip().startswith("#")]
-    source = "".join([*before, "prompt: '{{ x }}'\n", *rest]).encode()
+    check_laws("".join([*before, "prompt: '{{ x }}'\n", *rest]).encode())
+
+
+@given(st.integers(0, 2**32))
+def test_neither_meaning_nor_a_comment_of_any_layout_is_lost(seed: int) -> None:
+    source = Layout(seed).file().encode()
+    try:
+        loads(source)
+    except PromptFileError:
+        return
+    check_laws(source)
+
+
+def check_laws(source: bytes) -> None:
     formatted = format_file(source)
     assert loads(formatted) == loads(source)
     assert sorted(comments_of(formatted)) == sorted(comments_of(source))

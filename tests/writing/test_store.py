@@ -21,13 +21,14 @@ from promptstore.errors import (
     TemplateSyntaxError,
     VersionNotFoundError,
 )
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.store.edits import Deletion, Restoration
 from promptstore.store.store import PromptStore
 from tests.gitrepo import AUTHOR, GitRepo
 from tests.writing.conftest import assert_tidy
 
+PERSON = "Bob Example <bob@example.com>"
 HI = Prompt(prompt="Hi {{ name }}")
 HELLO = Prompt(prompt="Hello {{ name }}")
 COMMENTED = """\
@@ -484,3 +485,56 @@ class TestBranches:
         assert disk.save("greet", HELLO).version == 2
         assert disk.get("greet").prompt == HELLO.prompt
         assert disk.names() == ["draft", "greet"]
+
+
+class TestNewBranch:
+    """A commit on a branch of its own, which is a proposal."""
+
+    def test_the_commit_is_on_the_new_branch_and_nothing_else_moves(
+        self, repo: GitRepo, store: PromptStore
+    ) -> None:
+        base = repo.commit({"prompts/greet.yaml": "prompt: Hi\n"})
+        done = store.commit({"greet": "Hello"}, new_branch="propose/greet", author=PERSON)
+        assert (repo.git("rev-parse", "propose/greet^"), repo.head()) == (base, base)
+        assert repo.git("log", "-1", "--format=%an <%ae>: %s", "propose/greet") == (
+            f"{PERSON}: Update greet"
+        )
+        assert (done["greet"].prompt, done["greet"].version) == ("Hello", 2)
+        assert (repo.path / "prompts/greet.yaml").read_text() == "prompt: Hi\n"
+        assert store.get("greet").prompt == "Hi"
+        assert PromptStore.open(repo.path, branch="propose/greet").get("greet").prompt == "Hello"
+        assert_tidy(repo)
+
+    def test_it_begins_at_the_base_however_far_the_branch_has_come(
+        self, repo: GitRepo, store: PromptStore
+    ) -> None:
+        first = repo.commit({"prompts/greet.yaml": "prompt: Hi\n"})
+        base = store.snapshot()
+        repo.commit({"prompts/greet.yaml": "prompt: Good day\n"})
+        store.commit({"greet": "Hello"}, base=base, new_branch="mine")
+        assert repo.git("rev-parse", "mine^") == first
+
+    def test_in_a_repository_without_commits_it_is_the_first_one(
+        self, repo: GitRepo, store: PromptStore
+    ) -> None:
+        store.commit({"greet": "Hello"}, new_branch="mine")
+        assert repo.git("log", "--format=%s", "mine") == "Create greet"
+
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [
+            ("main", "there is a branch 'main' already"),
+            ("a b", "cannot be the name of a branch"),
+            ("-d", "cannot be the name of a branch"),
+            ("", "cannot be the name of a branch"),
+            ("HEAD", "cannot be the name of a branch"),
+            ("promptstore/labels", "this branch is for labels"),
+        ],
+    )
+    def test_a_name_that_is_taken_or_none_is_refused(
+        self, repo: GitRepo, store: PromptStore, name: str, says: str
+    ) -> None:
+        repo.commit({"prompts/greet.yaml": "prompt: Hi\n"})
+        with pytest.raises(ConflictError, match=says):
+            store.commit({"greet": "Hello"}, new_branch=name)
+        assert repo.git("branch", "--format=%(refname:short)") == "main"

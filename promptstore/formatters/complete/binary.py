@@ -85,7 +85,7 @@ def byte_count(value: Any) -> int | None:
 
 
 def without_bytes(text: str) -> str:
-    """Replace bytes by their description: a string of base64, and data URLs inside of a text."""
+    """Replace bytes by their description: a string of base64, and data URLs inside of a string."""
     if len(text) < LONG and not text.startswith("data:"):
         return text
     if (url := _DATA_URL.match(text)) and (size := _size(text[url.end() :], is_stated=True)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 Label: TypeAlias = Literal["", "thinking", "redacted thinking", "refusal", "transcript"]
-"""What kind of text a text is; empty for what was said."""
+"""What kind of text it is; empty for what was said."""
 
 Kind: TypeAlias = Literal["image", "audio", "video", "document", "file"]
 """What kind of thing bytes are."""
@@ -18,7 +18,7 @@ LABELS: Final[tuple[str, ...]] = get_args(Label)[1:]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text; its label says what kind of text it is."""
+    """A piece of text; its label says of what kind."""
 
     text: str
     label: Label = ""

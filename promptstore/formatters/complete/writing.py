@@ -1,4 +1,4 @@
-"""Writing texts and JSON so that content cannot be taken for what the layout adds."""
+"""Write strings and JSON so that content cannot be taken for what the layout adds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEADINGS: Final = "|".join(
     + [rf"{label}\]" for label in LABELS]
     + [rf"{kind}[\]:]" for kind in KINDS]
 )
-_FORGED: Final = re.compile(  # one letter first, since the search for it is fast
+_FORGED: Final = re.compile(  # one character first, since the search for it is fast
     rf"""[<\[.=-](?:
         (?<=<)(?=<<)
         | (?<![^{_ENDS}][\[.=-])(?:
@@ -52,7 +52,7 @@ _ROOM: Final = 150_000  # lines of JSON; what comes then stands on one line
 
 
 class Writer:
-    """Collects the lines of a text, and whether something of it was taken out.
+    """Collect lines, and whether something of it was taken out.
 
     Args:
         options: The options.
@@ -193,7 +193,7 @@ class Writer:
 
 
 def escaped(text: str) -> str:
-    r"""Put a backslash where a content would look like a marker, a rule or a heading.
+    r"""Escape with a backslash what in a content would look like a marker, a rule or a heading.
 
     ``<<<`` becomes ``<\<<`` and a line that looks like one of the layout's own starts with ``\``.
     """
@@ -207,12 +207,12 @@ def _backslash(match: re.Match[str]) -> str:
 
 
 def one_row(text: str) -> str:
-    """Put a text that was escaped on one line."""
+    """Return an escaped string on one line."""
     return _LINE_ENDS.sub(" ", text)
 
 
 def decoded(value: Any) -> Any:
-    """Decode a text that is JSON of a list or an object, also when it was encoded twice."""
+    """Decode a string that is JSON of a list or an object, also when it was encoded twice."""
     for _ in range(3):
         if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", '"'):
             return value
@@ -226,7 +226,7 @@ def decoded(value: Any) -> Any:
 
 
 def scalar_text(value: Any) -> str:
-    """Write a value that is no list and no object: a text as it is, all else as JSON."""
+    """Write a value that is no list and no object: a string as it is, all else as JSON."""
     return escaped(without_bytes(value)) if isinstance(value, str) else one_line(value)
 
 

@@ -24,7 +24,7 @@ NOT_RECORDED: Final[Mapping[str, str]] = {
     "custom_tool_call_output": NO_OUTPUT,
     "reasoning": "[reasoning summary not recorded]",
 }
-"""What stands in the place of a text that is not there, however short a text may be."""
+"""What stands in the place of a string that is left out, however short it may be."""
 
 _LONG: Final = 2000  # characters of a field that is not shown any more
 _HANDLED: Final = frozenset(
@@ -240,7 +240,7 @@ def _unknown(entry: _Entry) -> str:
 
 
 def _without_long(value: Any) -> Any:
-    """Replace long texts at any depth by their length, in a copy."""
+    """Replace long strings at any depth by their length, in a copy."""
     if isinstance(value, str):
         return f"[{len(value):,} chars not shown]" if len(value) > _LONG else value
     top = _empty_like(value)

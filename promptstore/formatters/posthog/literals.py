@@ -15,7 +15,7 @@ _ROOM: Final = 500_000  # characters of literals, which Python parses slowly
 
 
 class LiteralReader:
-    """Reads the states of one text, as many of them as do not take long."""
+    """Read the states of one string, as many of them as do not take long."""
 
     def __init__(self) -> None:
         self._room = _ROOM
@@ -52,7 +52,9 @@ class LiteralReader:
         self._room -= len(text)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a backslash before an ordinary letter is told
+                warnings.simplefilter(
+                    "ignore"
+                )  # a backslash before an ordinary character is reported
                 return ast.literal_eval(text)
         except (ValueError, SyntaxError):
             return text

@@ -16,7 +16,7 @@ _KEYS: Final = ("role", "content", "name", "tool_calls", "tool_call_id", "refusa
 
 
 def unchanged(text: str) -> str:
-    """Return a text that needs no translation."""
+    """Return a string that needs no translation."""
     return text
 
 
@@ -51,7 +51,7 @@ def add_messages(draft: Draft, messages: Sequence[Any], translate: Translate = u
 
 
 def translated(value: Any, translate: Translate) -> Any:
-    """Translate every string of a content, be it a text or parts."""
+    """Translate every string of a content, be it a string or parts."""
     if isinstance(value, str):
         return translate(value)
     if isinstance(value, list):
@@ -75,7 +75,7 @@ def _part(part: Any, translate: Translate) -> Any:
 
 
 def chat_of(text: str) -> list[Any] | None:
-    """Return the messages that a text is the JSON of, or None where it is a text."""
+    """Return the messages that a string is the JSON of, or None where it is another string."""
     if not text.lstrip().startswith("["):
         return None
     try:

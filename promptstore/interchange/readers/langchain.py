@@ -164,7 +164,7 @@ def _declare(draft: Draft, value: Mapping[str, Any]) -> None:
 
 
 def _fill(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:
-    """Translate all texts into one language, the plainest that they fit."""
+    """Translate all strings into one language, the plainest that they fit."""
     source = "\n\n".join(str(content) for _, content, _ in found)
     try:
         forms = {form for _, _, form in found if form not in ("", "literal")}

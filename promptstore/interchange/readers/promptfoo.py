@@ -41,7 +41,7 @@ def _one(value: Any, name: str) -> Imported:
         draft.config = more["config"] if isinstance(more.get("config"), dict) else {}
         draft.extra = rest_of(more, "raw", "id", "label", "config")
     if not isinstance(value, str):
-        raise ImportRefusedError(reason="a prompt that is no text")
+        raise ImportRefusedError(reason="a prompt that is no string")
     if _PROGRAM.search(value.strip()) and "\n" not in value.strip():
         raise ImportRefusedError(reason="prompt made by a program")
     if value.startswith("file://"):

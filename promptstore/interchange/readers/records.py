@@ -162,13 +162,13 @@ def _time(value: Any) -> datetime | None:
 
 
 def _content(draft: Draft, value: Any) -> None:
-    """Take a text, or a list of messages."""
+    """Take a string, or a list of messages."""
     if isinstance(value, str):
         draft.prompt = value
     elif isinstance(value, list):
         add_messages(draft, value)
     else:
-        raise ImportRefusedError(reason="its prompt is neither a text nor a list of messages")
+        raise ImportRefusedError(reason="its prompt is neither a string nor a list of messages")
 
 
 def _langfuse(draft: Draft, record: Record) -> None:
@@ -182,7 +182,7 @@ def _langfuse(draft: Draft, record: Record) -> None:
 
 def _posthog(draft: Draft, record: Record) -> None:
     value = record.get("prompt")
-    # SDKs of PostHog take a text only, so a chat is often the JSON of one.
+    # SDKs of PostHog take strings only, so a chat is often the JSON of one.
     chat = chat_of(value) if isinstance(value, str) else None
     _content(draft, chat or value)
     _config(draft, record.get("config"))

@@ -15,7 +15,7 @@ from promptstore.interchange.scanners.common import (
     prompt_object,
     variable_name,
 )
-from promptstore.model.messages import ROLES
+from promptstore.model.parts import ROLES
 
 _Pieces: TypeAlias = tuple[str, ...]
 
@@ -170,7 +170,7 @@ def _read(node: ast.expr, *, whole: bool = False) -> tuple[_Pieces, dict[str, st
 
     Args:
         node: The expression.
-        whole: Whether a value alone, such as ``question``, is a text too.
+        whole: Whether a value alone, such as ``question``, is a string too.
 
     Returns:
         The pieces, and the code of each variable; None where it is something else.

@@ -19,7 +19,7 @@ from promptstore.interchange.scanners.common import (
     snake_case,
     variable_name,
 )
-from promptstore.model.messages import ROLES
+from promptstore.model.parts import ROLES
 
 _TOKEN: Final = re.compile(
     r"//[^\n]*|/\*.*?\*/"

@@ -1,6 +1,6 @@
 """Languages that only put values in: f-strings, ``$x``, and ``{{$x}}`` of Semantic Kernel.
 
-A text is read into pieces: literal text and names in turn, beginning and ending with literal text.
+A string is read into pieces: literal text and names in turn, literal text at both ends.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_f_string(text: str) -> list[str]:
 
 
 def read_dollar(text: str) -> list[str]:
-    """Split a text with ``$x`` and ``${x}``; ``$$`` is a dollar."""
+    """Split a string with ``$x`` and ``${x}``; ``$$`` is a dollar."""
     pieces, end = [""], 0
     for found in _DOLLAR.finditer(text):
         pieces[-1] += text[end : found.start()]
@@ -56,7 +56,7 @@ def read_dollar(text: str) -> list[str]:
 
 
 def read_kernel(text: str) -> list[str]:
-    """Split a text with ``{{$x}}``.
+    """Split a string with ``{{$x}}``.
 
     Raises:
         UntranslatableError: It calls a function.
@@ -77,7 +77,7 @@ def read_kernel(text: str) -> list[str]:
 
 
 def choose_kind(texts: Iterable[Sequence[str]]) -> TemplateKind:
-    """Return ``simple`` where all texts can be written in it, else ``jinja2``."""
+    """Return ``simple`` where all strings can be written in it, else ``jinja2``."""
     fits = all(split_simple(write_flat(pieces, "simple")) == list(pieces) for pieces in texts)
     return "simple" if fits else "jinja2"
 

@@ -31,7 +31,7 @@ class _Scope:
 
 
 class Translator:
-    """Translates the tokens of one text.
+    """Translate the tokens of one string.
 
     Args:
         include: Returns the name to include for a partial.

@@ -12,7 +12,7 @@ from typing import Final
 
 from promptstore.errors import TemplateError
 from promptstore.interchange.templates.common import UntranslatableError, literal
-from promptstore.template import Source, check_syntax
+from promptstore.template import Source, find_references
 
 _TOKEN: Final = re.compile(
     r"\{%[-+]?\s*(?:raw|verbatim)\s*([-+]?)%\}(.*?)\{%([-+]?)\s*end(?:raw|verbatim)\s*[-+]?%\}"
@@ -72,7 +72,7 @@ def translate_nunjucks(text: str) -> str:
 
 def _check(text: str) -> None:
     try:
-        check_syntax(Source(text))
+        find_references(Source(text))
     except TemplateError as error:
         raise UntranslatableError(f"jinja2: {error}".rstrip(".")) from error
 
@@ -127,7 +127,7 @@ def split_message_tags(text: str) -> list[tuple[str, str]] | None:
 
 
 def is_balanced(text: str) -> bool:
-    """Return whether every block that begins in a text ends in it."""
+    """Return whether every block that begins in a string ends in it."""
     depth: list[str] = []
     for end, name, rest in _BLOCK.findall(text):
         if end:

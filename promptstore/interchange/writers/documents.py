@@ -18,7 +18,7 @@ from promptstore.interchange.writers.texts import (
     front_matter,
     to_plain_jinja,
 )
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.template import split_simple
 
@@ -145,7 +145,7 @@ def _argument(url: str, refuse: Callable[[str], ExportRefusedError]) -> str:
     if found:
         return found[1]
     if '"' in url or "{{" in url:
-        raise refuse(f"the address {url!r} is neither a text nor one variable")
+        raise refuse(f"the address {url!r} is neither a string nor one variable")
     return f'"{url}"'
 
 

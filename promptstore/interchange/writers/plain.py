@@ -1,4 +1,4 @@
-"""Formats that hold texts with ``{{name}}``: GitHub, Langfuse, promptfoo and Markdown."""
+"""Formats that hold strings with ``{{name}}``: GitHub, Langfuse, promptfoo and Markdown."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from promptstore.interchange.writers.texts import (
     mapped,
     to_plain_jinja,
 )
-from promptstore.model.messages import Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile.yamlwriter import write_entry
+from promptstore.promptfile.writer import write_entry
 
 _NUNJUCKS: Final = frozenset({
     "abs", "capitalize", "default", "dictsort", "dump", "first", "float", "indent", "int", "join",

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from promptstore.errors import ExportRefusedError, SyncRefusedError
 from promptstore.interchange.templates.common import literal
+from promptstore.model.parts import texts
 from promptstore.model.prompt import Prompt
-from promptstore.model.rendering import texts
 from promptstore.posthog.content import encode_content
-from promptstore.promptfile.yamlwriter import write_entry
+from promptstore.promptfile.writer import write_entry
 from promptstore.template import Source as Template
 from promptstore.template import find_includes, is_variable_name, split_simple
 
@@ -53,14 +53,14 @@ class Losses:
             self.found.append(what)
 
     def leave_out(self, prompt: Prompt, *kept: str) -> None:
-        """Tell what a prompt says and the format has no place for."""
+        """Record what a prompt says and the format has no place for."""
         for key in prompt.content:
             known = ("template", "prompt", "messages", f"x-{self.format}", *kept)
             if key not in known:
                 self.tell(f"{key} has no place and is left out")
 
     def leave_keys(self, what: str, value: dict[str, Any], *kept: str) -> None:
-        """Tell which keys of a mapping have no place."""
+        """Record which keys of a mapping have no place."""
         for key in value:
             if key not in kept:
                 self.tell(f"{what}.{key} has no place and is left out")
@@ -103,7 +103,7 @@ def _reason(error: SyncRefusedError) -> str:
 
 
 def to_plain_jinja(prompt: Prompt, text: str, losses: Losses) -> str:
-    """Return a text as a template of Jinja2 with its own defaults.
+    """Return a string as a template of Jinja2 with its own defaults.
 
     Raises:
         ExportRefusedError: It includes a prompt, or has a variable that Jinja2 cannot have.

@@ -18,15 +18,15 @@ from promptstore.errors import MissingExtraError
 if find_spec("httpx") is None or find_spec("tenacity") is None:
     raise MissingExtraError(extra="remote", purpose="Talking to a remote")
 
-from promptstore.posthog.client.answers import (
+from promptstore.posthog.client.answers import PromptHistory
+from promptstore.posthog.client.client import PostHogClient
+from promptstore.posthog.client.connection import KEY_VARIABLE, RetryPolicy
+from promptstore.posthog.logmodels import (
     LogAttribute,
     LogAttributes,
     LogExplanation,
-    PromptHistory,
     Translation,
 )
-from promptstore.posthog.client.client import PostHogClient
-from promptstore.posthog.client.connection import KEY_VARIABLE, RetryPolicy
 from promptstore.posthog.models import RemotePrompt, TextRepresentation
 
 __all__ = [

@@ -1,12 +1,38 @@
-"""Answers that only a client reads, beside those that a server gives too."""
+"""What only a client reads: pages and histories of prompts, and what a refusal says."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, model_validator
+import httpx
+from pydantic import BaseModel
 
+from promptstore.errors import (
+    RemoteConflictError,
+    RemoteError,
+    RemoteKeyError,
+    RemoteNotFoundError,
+    RemotePermissionError,
+    RemoteRejectedError,
+    RemoteServerError,
+    RemoteThrottledError,
+)
 from promptstore.posthog.models import LabelVersion, RemotePrompt, VersionSummary
+
+_SHOWN_BODY: Final = 200
+_BY_STATUS: Final[Mapping[int, type[RemoteError]]] = {
+    401: RemoteKeyError,
+    403: RemotePermissionError,
+    404: RemoteNotFoundError,
+    409: RemoteConflictError,
+    429: RemoteThrottledError,
+}
 
 
 class PromptHistory(BaseModel):
@@ -37,70 +63,71 @@ class PromptPage(BaseModel):
     results: list[RemotePrompt]
 
 
-class Translation(BaseModel):
-    """A translated text.
+def refusal(
+    request: str, answer: httpx.Response, data: bytes, value: Any, key: str, *, is_read: bool
+) -> RemoteError:
+    """Return the error of an answer that refuses.
 
-    Attributes:
-        translation: The text.
-        detected_language: The language that it was in, or None where the server does not say.
-        provider: Who translated it.
+    Args:
+        request: The method and the path.
+        answer: The answer.
+        data: Its body.
+        value: The JSON of that, or None.
+        key: The key, which no error shows.
+        is_read: Whether the request changes nothing.
     """
-
-    translation: str
-    detected_language: str | None = None
-    provider: str | None = None
-
-
-class LogAttribute(BaseModel):
-    """A key that log records have.
-
-    Attributes:
-        name: The key.
-        kind: ``log_attribute`` or ``log_resource_attribute``.
-        matched_on: Whether the key or a value fitted the search, or None where not told.
-        matched_value: The value that fitted, or None.
-    """
-
-    name: str
-    kind: str = Field(alias="propertyFilterType")
-    matched_on: str | None = Field(None, alias="matchedOn")
-    matched_value: str | None = Field(None, alias="matchedValue")
+    status = answer.status_code
+    facts = value if isinstance(value, dict) else {}
+    kind = _BY_STATUS.get(status) or (RemoteServerError if status >= 500 else RemoteRejectedError)
+    code, attr, current = (facts.get(name) for name in ("code", "attr", "current_version"))
+    return kind(
+        request=request,
+        status=status,
+        detail=_detail(value, answer, data).replace(key, "[key]"),
+        code=code.replace(key, "[key]") if isinstance(code, str) else None,
+        attr=attr.replace(key, "[key]") if isinstance(attr, str) else None,
+        retry_after=_retry_after(answer),
+        current_version=current if type(current) is int else None,
+        may_have_written=status >= 500 and not is_read,
+    )
 
 
-class LogAttributes(BaseModel):
-    """A page of keys; the oldest servers give a bare list.
-
-    Attributes:
-        results: The keys, the most frequent first.
-        count: How many there are in all.
-    """
-
-    results: list[LogAttribute]
-    count: int
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_list(cls, value: Any) -> Any:
-        return {"results": value, "count": len(value)} if isinstance(value, list) else value
+def beginning(answer: httpx.Response, data: bytes) -> str:
+    """Return how the body of an answer begins, after its content type."""
+    kind = answer.headers.get("content-type", "no content type").partition(";")[0]
+    text = data[: 10 * _SHOWN_BODY].decode(errors="replace")
+    return f"{kind}, {' '.join(text.split())[:_SHOWN_BODY]!r}"
 
 
-class LogExplanation(BaseModel):
-    """What a model says about one log record.
+def _detail(value: Any, answer: httpx.Response, data: bytes) -> str:
+    """Return the server's own words: an envelope, a bare error, or messages by field."""
+    if isinstance(value, dict):
+        words = [value[key] for key in ("detail", "error") if isinstance(value.get(key), str)]
+        if words:
+            return ": ".join(dict.fromkeys(reversed(words)))
+        return "; ".join(f"{key}: {_joined(item)}" for key, item in value.items())
+    if value is not None:
+        return _joined(value)
+    if answer.has_redirect_location:
+        place = urlsplit(answer.headers["location"])
+        return f"it has moved to {place.scheme}://{place.netloc}{place.path}; set that host"
+    return beginning(answer, data) if data else answer.reason_phrase
 
-    Attributes:
-        headline: It in a few words.
-        severity_assessment: ``ok``, ``warning``, ``error`` or ``critical``.
-        impact_summary: Whom it concerns and how.
-        probable_causes: Dicts with ``hypothesis``, ``confidence`` and ``reasoning``.
-        immediate_actions: Dicts with ``action``, ``priority`` and ``why``.
-        technical_explanation: It at length.
-        key_fields: Dicts with ``field``, ``value``, ``significance`` and ``attribute_type``.
-    """
 
-    headline: str
-    severity_assessment: str
-    impact_summary: str
-    probable_causes: list[dict[str, Any]]
-    immediate_actions: list[dict[str, Any]]
-    technical_explanation: str
-    key_fields: list[dict[str, Any]]
+def _joined(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Return how long to wait: seconds, or until a date (RFC 9110, section 10.2.3)."""
+    text = answer.headers.get("retry-after", "")
+    with suppress(ValueError):
+        seconds = float(text)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date without a zone is in UTC.
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())

@@ -36,7 +36,10 @@ class PostHogClient(EventsClient):
         clock: Returns the time in seconds.
 
     Attributes:
+        host: The host's URL.
         dialect: The generation of the API, or None until an answer told it.
+        is_promptstore: Whether the last answer came from a promptstore server.
+        requests: How many requests were sent so far, repeats included.
     """
 
     def list_prompts(
@@ -81,7 +84,7 @@ class PostHogClient(EventsClient):
         path = self._path("llm_prompts")
         seen: set[str] = set()
         for _ in range(MAX_PAGES):
-            page = self._connection.read(PromptPage, "GET", path, query=query, is_read=True)
+            page = self._read(PromptPage, "GET", path, query=query, is_read=True)
             self._learn(page.results[:1])
             yield from page.results
             if not page.next:
@@ -161,7 +164,7 @@ class PostHogClient(EventsClient):
             "offset": offset,
             "before_version": before_version,
         }
-        return self._connection.read(PromptHistory, "GET", path, query=query, is_read=True)
+        return self._read(PromptHistory, "GET", path, query=query, is_read=True)
 
     def create_prompt(
         self,
@@ -227,7 +230,7 @@ class PostHogClient(EventsClient):
         Raises:
             RemoteRejectedError: Nothing is removed for good (status 405).
         """
-        self._connection.send("DELETE", self._path("llm_prompts", prompt_id))
+        self._send("DELETE", self._path("llm_prompts", prompt_id))
 
     def publish_prompt(
         self,
@@ -268,7 +271,7 @@ class PostHogClient(EventsClient):
 
     def archive_prompt(self, name: str) -> None:
         """Archive all versions of a prompt and delete its labels; dialect ``current`` only."""
-        self._connection.send("POST", f"{self._named(name)}archive/", body={})
+        self._send("POST", f"{self._named(name)}archive/", body={})
 
     def unarchive_prompt(self, name: str) -> None:
         """Bring an archived prompt back with all its versions; the newest servers only.
@@ -276,7 +279,7 @@ class PostHogClient(EventsClient):
         Raises:
             RemoteNotFoundError: There is no such prompt, or the server cannot do this.
         """
-        self._connection.send("POST", f"{self._named(name)}unarchive/", body={})
+        self._send("POST", f"{self._named(name)}unarchive/", body={})
 
     def duplicate_prompt(self, name: str, new_name: str) -> RemotePrompt:
         """Copy a prompt's newest content under another name; dialect ``current`` only."""
@@ -284,11 +287,11 @@ class PostHogClient(EventsClient):
 
     def set_label(self, name: str, label: str, version: int) -> None:
         """Point a label at a version; dialect ``current`` only."""
-        self._connection.send("PUT", self._labelled(name, label), body={"version": version})
+        self._send("PUT", self._labelled(name, label), body={"version": version})
 
     def remove_label(self, name: str, label: str) -> None:
         """Take a label off a prompt; dialect ``current`` only."""
-        self._connection.send("DELETE", self._labelled(name, label))
+        self._send("DELETE", self._labelled(name, label))
 
     def _prompt(
         self,
@@ -299,9 +302,7 @@ class PostHogClient(EventsClient):
         body: Any = None,
         is_read: bool = False,
     ) -> RemotePrompt:
-        prompt = self._connection.read(
-            RemotePrompt, method, path, query=query, body=body, is_read=is_read
-        )
+        prompt = self._read(RemotePrompt, method, path, query=query, body=body, is_read=is_read)
         self._learn([prompt])
         return prompt
 

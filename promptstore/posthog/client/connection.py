@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -27,17 +24,16 @@ from tenacity import (
 from promptstore import __version__
 from promptstore.errors import (
     RemoteAnswerError,
-    RemoteConflictError,
-    RemoteError,
     RemoteKeyError,
-    RemoteNotFoundError,
-    RemotePermissionError,
-    RemoteRejectedError,
     RemoteServerError,
     RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.posthog.hosts import split_host
+from promptstore.posthog.client.answers import beginning, refusal
+from promptstore.posthog.hosts import is_cloud, split_host
+from promptstore.posthog.models import Dialect
+
+PUBLISHES_PER_MINUTE: Final = 30
 
 KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
 """The environment variable that holds the key where none is given."""
@@ -46,14 +42,6 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """How large an answer may be once it is unpacked, in bytes."""
 
 _SERVER_HEADER: Final = "promptstore-version"
-_SHOWN_BODY: Final = 200
-_BY_STATUS: Final[Mapping[int, type[RemoteError]]] = {
-    401: RemoteKeyError,
-    403: RemotePermissionError,
-    404: RemoteNotFoundError,
-    409: RemoteConflictError,
-    429: RemoteThrottledError,
-}
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
@@ -79,40 +67,35 @@ class RetryPolicy:
     longest_pause: float = 70.0
 
 
-class Connection:
-    """Sends requests to one host with one key.
-
-    Args:
-        host: For example ``https://us.posthog.com``; a path is kept as a prefix.
-        key: The personal API key; None takes it from the environment.
-        policy: How long a request may take, and how often it is tried.
-        transport: What carries the requests, for example one made for tests; None is the network.
-        sleep: How a pause is made.
-        clock: Returns the time in seconds, for the deadline.
-    """
+class ProjectClient:
+    """Sends requests to one project with one key; `PostHogClient` says what it is given."""
 
     def __init__(
         self,
         host: str,
-        key: str | None,
+        personal_api_key: str | None = None,
+        project_id: str | int = "@current",
         *,
-        policy: RetryPolicy,
-        transport: httpx.BaseTransport | None,
-        sleep: Callable[[float], None],
+        policy: RetryPolicy | None = None,
+        publishes_per_minute: int | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = split_host(host)
         self.host = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-        self.requests = 0
+        self.dialect: Dialect | None = None
         self.is_promptstore = False
-        self._auth = _KeyAuth(_checked_key(key))
-        self._policy = policy
+        self.requests = 0
+        self._project = str(project_id)
+        self._auth = _KeyAuth(_checked_key(personal_api_key))
+        self._policy = policy or RetryPolicy()
         self._sleep = sleep
         self._clock = clock
         self._http = httpx.Client(
             base_url=self.host,
             auth=self._auth,
-            timeout=policy.timeout,
+            timeout=self._policy.timeout,
             transport=transport,
             headers={
                 "Accept": "application/json",
@@ -120,12 +103,28 @@ class Connection:
                 "User-Agent": f"promptstore/{__version__}",
             },
         )
+        if publishes_per_minute is None:
+            publishes_per_minute = PUBLISHES_PER_MINUTE if is_cloud(host) else 0
+        self._limiter = RateLimiter(publishes_per_minute, clock=clock, sleep=sleep)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(host={self.host!r}, project_id={self._project!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Close the connections to the host."""
+        """Close the connections."""
         self._http.close()
 
-    def read(
+    def _path(self, *segments: str) -> str:
+        below = "/".join(quote(segment, safe="") for segment in segments)
+        return f"/api/environments/{quote(self._project, safe='@')}/{below}/"
+
+    def _read(
         self,
         kind: type[_Answer],
         method: str,
@@ -135,8 +134,8 @@ class Connection:
         body: Any = None,
         is_read: bool = False,
     ) -> _Answer:
-        """Send one request as `send` does, and return the answer as a model."""
-        value = self.send(method, path, query=query, body=body, is_read=is_read)
+        """Send one request as `_send` does, and return the answer as a model."""
+        value = self._send(method, path, query=query, body=body, is_read=is_read)
         try:
             return kind.model_validate(value)
         except ValidationError as error:
@@ -149,7 +148,7 @@ class Connection:
                 may_have_written=not is_read,
             ) from None
 
-    def send(
+    def _send(
         self,
         method: str,
         path: str,
@@ -223,12 +222,12 @@ class Connection:
         self.is_promptstore = _SERVER_HEADER in answer.headers
         value = _json_of(data)
         if not answer.is_success:
-            self._refuse(request, answer, data, value, is_read=is_read)
+            raise refusal(request, answer, data, value, self._auth.key, is_read=is_read)
         if data and value is None:
             raise RemoteAnswerError(
                 request=request,
                 status=answer.status_code,
-                detail=self._hidden(f"the answer is no JSON: {_beginning(answer, data)}"),
+                detail=self._hidden(f"the answer is no JSON: {beginning(answer, data)}"),
                 may_have_written=not is_read,
             )
         return value
@@ -262,32 +261,34 @@ class Connection:
             may_have_written=may_have_written,
         )
 
-    def _refuse(
-        self, request: str, answer: httpx.Response, data: bytes, value: Any, *, is_read: bool
-    ) -> NoReturn:
-        status = answer.status_code
-        facts = value if isinstance(value, dict) else {}
-        kind = _BY_STATUS.get(status) or (
-            RemoteServerError if status >= 500 else RemoteRejectedError
-        )
-        current = facts.get("current_version")
-        raise kind(
-            request=request,
-            status=status,
-            detail=self._hidden(_detail(value, answer, data)),
-            code=self._hidden_or_none(facts.get("code")),
-            attr=self._hidden_or_none(facts.get("attr")),
-            retry_after=_retry_after(answer),
-            current_version=current if type(current) is int else None,
-            may_have_written=status >= 500 and not is_read,
-        )
-
     def _hidden(self, text: str) -> str:
         """Take the key out of a text that a server or a library made."""
-        return text.replace(self._auth.key, "[key]") if self._auth.key else text
+        return text.replace(self._auth.key, "[key]")
 
-    def _hidden_or_none(self, value: Any) -> str | None:
-        return self._hidden(value) if isinstance(value, str) else None
+
+class RateLimiter:
+    """Lets at most so many requests happen in any minute.
+
+    Args:
+        per_minute: How many; 0 sets no bound.
+        clock: Returns the time in seconds.
+        sleep: Makes a pause.
+    """
+
+    def __init__(
+        self, per_minute: int, *, clock: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._times: deque[float] = deque(maxlen=per_minute)
+
+    def wait(self) -> None:
+        """Wait until one more request may be sent, and count it."""
+        if self._times and len(self._times) == self._times.maxlen:
+            wait = self._times[0] + 60 - self._clock()
+            if wait > 0:
+                self._sleep(wait)
+        self._times.append(self._clock())
 
 
 class _KeyAuth(httpx.Auth):
@@ -344,43 +345,3 @@ def _json_of(data: bytes) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
-
-
-def _beginning(answer: httpx.Response, data: bytes) -> str:
-    kind = answer.headers.get("content-type", "no content type").partition(";")[0]
-    text = data[: 10 * _SHOWN_BODY].decode(errors="replace")
-    return f"{kind}, {' '.join(text.split())[:_SHOWN_BODY]!r}"
-
-
-def _detail(value: Any, answer: httpx.Response, data: bytes) -> str:
-    """Return the server's own words: an envelope, a bare error, or messages by field."""
-    if isinstance(value, dict):
-        words = [value[key] for key in ("detail", "error") if isinstance(value.get(key), str)]
-        if words:
-            return ": ".join(dict.fromkeys(reversed(words)))
-        return "; ".join(f"{key}: {_joined(item)}" for key, item in value.items())
-    if value is not None:
-        return _joined(value)
-    if answer.has_redirect_location:
-        place = urlsplit(answer.headers["location"])
-        return f"it has moved to {place.scheme}://{place.netloc}{place.path}; set that host"
-    return _beginning(answer, data) if data else answer.reason_phrase
-
-
-def _joined(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Return how long to wait: seconds, or until a date (RFC 9110, section 10.2.3)."""
-    text = answer.headers.get("retry-after", "")
-    with suppress(ValueError):
-        seconds = float(text)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    # A date without a zone is in UTC.
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())

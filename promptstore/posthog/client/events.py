@@ -6,9 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from promptstore.posthog.client.answers import LogAttributes, LogExplanation, Translation
-from promptstore.posthog.client.project import ProjectClient
-from promptstore.posthog.logmodels import LogPage, LogsQuery, LogValues
+from promptstore.posthog.client.connection import ProjectClient
+from promptstore.posthog.logmodels import (
+    LogAttributes,
+    LogExplanation,
+    LogPage,
+    LogsQuery,
+    LogValues,
+    Translation,
+)
 from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.requests import EventType
 
@@ -35,7 +41,7 @@ class EventsClient(ProjectClient):
         if options is not None:
             body["options"] = dict(options)
         # Nothing is stored there, so it may be asked again.
-        return self._connection.read(TextRepresentation, "POST", path, body=body, is_read=True)
+        return self._read(TextRepresentation, "POST", path, body=body, is_read=True)
 
     def translate(self, text: str, target_language: str | None = None) -> Translation:
         """Translate a text by a model; it costs, so it is not repeated after a fault.
@@ -48,7 +54,7 @@ class EventsClient(ProjectClient):
         body = {"text": text}
         if target_language is not None:
             body["target_language"] = target_language
-        return self._connection.read(Translation, "POST", path, body=body)
+        return self._read(Translation, "POST", path, body=body)
 
     def log_attributes(
         self,
@@ -85,7 +91,7 @@ class EventsClient(ProjectClient):
             "offset": offset,
             "search_values": "true" if search_values else None,
         }
-        return self._connection.read(LogAttributes, "GET", path, query=query, is_read=True)
+        return self._read(LogAttributes, "GET", path, query=query, is_read=True)
 
     def log_values(
         self,
@@ -113,7 +119,7 @@ class EventsClient(ProjectClient):
             "limit": limit,
         }
         path = self._path("logs", "values")
-        return self._connection.read(LogValues, "GET", path, query=query, is_read=True)
+        return self._read(LogValues, "GET", path, query=query, is_read=True)
 
     def query_logs(self, query: LogsQuery | None = None) -> LogPage:
         """List log records, newest first unless the query says otherwise.
@@ -125,7 +131,7 @@ class EventsClient(ProjectClient):
         asked = (query or LogsQuery()).model_dump(by_alias=True, exclude_unset=True)
         path = self._path("logs", "query")
         body = {"query": asked}
-        return self._connection.read(LogPage, "POST", path, body=body, is_read=True)
+        return self._read(LogPage, "POST", path, body=body, is_read=True)
 
     def explain_log(
         self, uuid: str, timestamp: str, *, force_refresh: bool = False
@@ -139,7 +145,7 @@ class EventsClient(ProjectClient):
         """
         path = self._path("logs", "explainLogWithAI")
         body = {"uuid": uuid, "timestamp": timestamp, "force_refresh": force_refresh}
-        return self._connection.read(LogExplanation, "POST", path, body=body)
+        return self._read(LogExplanation, "POST", path, body=body)
 
 
 def _json_or_none(value: Any) -> str | None:

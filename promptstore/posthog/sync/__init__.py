@@ -6,11 +6,10 @@ finds them (the base is a commit on ``refs/promptstore/remotes/NAME``) and does 
 
 from __future__ import annotations
 
-from promptstore.posthog.sync.codec import SyncRules
-from promptstore.posthog.sync.comparison import Comparison
+from promptstore.posthog.sync.comparison import Comparison, Digests, Step, plan
 from promptstore.posthog.sync.engine import Report, Result, Sync, SyncOptions, chosen, is_held
-from promptstore.posthog.sync.plan import DELETED, Digests, Step, plan
-from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.remote import RemotePrompts, SyncRules
+from promptstore.posthog.sync.state import DELETED
 
 __all__ = [
     "DELETED",

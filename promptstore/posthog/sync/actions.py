@@ -14,9 +14,8 @@ from promptstore.git.revs import is_ancestor
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt
-from promptstore.posthog.sync.codec import SyncRules
 from promptstore.posthog.sync.comparison import Comparison, SeenPrompt, archived
-from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.remote import RemotePrompts, SyncRules
 from promptstore.posthog.sync.state import PendingReview, RemoteRecord, RemoteState, trailers_of
 from promptstore.store.edits import Deletion, Edit
 from promptstore.store.store import PromptStore

@@ -24,9 +24,8 @@ from promptstore.errors import (
 )
 from promptstore.git.revs import is_ancestor
 from promptstore.model.versions import Version
-from promptstore.posthog.sync.codec import Codec
-from promptstore.posthog.sync.plan import DELETED
-from promptstore.posthog.sync.state import RemoteRecord, trailers_of
+from promptstore.posthog.sync.remote import Codec
+from promptstore.posthog.sync.state import DELETED, RemoteRecord, trailers_of
 from promptstore.store.store import PromptStore
 
 

@@ -6,25 +6,47 @@ import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt
 from promptstore.posthog.sync.bases import BranchHistory, find_bases
-from promptstore.posthog.sync.codec import Codec, SyncRules, content_lines
-from promptstore.posthog.sync.plan import DELETED, Step, plan
-from promptstore.posthog.sync.remote import RemotePrompts
-from promptstore.posthog.sync.state import RemoteRecord, RemoteState, refuse_unkeepable
+from promptstore.posthog.sync.remote import Codec, RemotePrompts, SyncRules, content_lines
+from promptstore.posthog.sync.state import DELETED, RemoteRecord, RemoteState, refuse_unkeepable
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
+
+Digests: TypeAlias = Mapping[str, str]
+"""By prompt name the digest, or `DELETED`; a name that is not there was never seen there."""
+
+Direction: TypeAlias = Literal["push", "pull", "conflict"]
+Verb: TypeAlias = Literal["create", "update", "archive", "restore", "settle"]
 
 _LARGE: Final = 100_000
 """From how many characters on a text may be too large for a file, however it is written."""
 
 _MAX_MISSED: Final = 20
 """How many versions of a remote are looked at for one that was pushed and not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to happen to one prompt.
+
+    Attributes:
+        name: Its name in git.
+        direction: To which side the change goes: ``push`` to the remote, ``pull`` to git;
+            ``conflict`` where both changed.
+        verb: What happens there; ``settle`` for a conflict.
+        reason: Why, in words.
+    """
+
+    name: str
+    direction: Direction
+    verb: Verb
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,3 +298,60 @@ def _merged(
     if name not in here or here[name].prompt.deleted:
         return None
     return codec.merge(base[name].content, here[name].content, there[name].content)
+
+
+def plan(base: Digests, local: Digests, remote: Digests) -> tuple[Step, ...]:
+    """Work out what makes both sides equal, from what they were at the last sync.
+
+    Args:
+        base: What both sides were then.
+        local: What git holds now.
+        remote: What the remote holds now.
+
+    Returns:
+        One step for each prompt that differs, sorted by name; equal sides give none.
+    """
+    names = sorted(base.keys() | local.keys() | remote.keys())
+    found = (_step(name, base.get(name), local.get(name), remote.get(name)) for name in names)
+    return tuple(step for step in found if step is not None)
+
+
+def _step(name: str, base: str | None, local: str | None, remote: str | None) -> Step | None:
+    was, here, there = map(_alive, (base, local, remote))
+    if here == there:
+        return None
+    if there == was:
+        return Step(name, "push", _verb(base, here), f"{_happened(base, here)} in git")
+    if here == was:
+        return Step(name, "pull", _verb(base, there), f"{_happened(base, there)} on the remote")
+    if was is None and here and there:
+        reason = "both sides have it, with different texts and no common past"
+    elif here is None:
+        reason = "deleted in git, changed on the remote"
+    elif there is None:
+        reason = "changed in git, deleted on the remote"
+    else:
+        reason = "changed on both sides"
+    return Step(name, "conflict", "settle", reason)
+
+
+def _alive(digest: str | None) -> str | None:
+    return None if digest == DELETED else digest
+
+
+def _verb(base: str | None, now: str | None) -> Verb:
+    if now is None:
+        return "archive"
+    if base is None:
+        return "create"
+    return "restore" if base == DELETED else "update"
+
+
+def _happened(base: str | None, now: str | None) -> str:
+    words: dict[Verb, str] = {
+        "archive": "deleted",
+        "create": "new",
+        "restore": "brought back",
+        "update": "changed",
+    }
+    return words[_verb(base, now)]

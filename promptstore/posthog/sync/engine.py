@@ -18,11 +18,9 @@ from promptstore.errors import (
     TemplateError,
 )
 from promptstore.posthog.sync.actions import Actions
-from promptstore.posthog.sync.codec import SyncRules
-from promptstore.posthog.sync.comparison import Comparison, compare
+from promptstore.posthog.sync.comparison import Comparison, Direction, Step, compare
 from promptstore.posthog.sync.labels import LabelOf, LabelSync, compare_labels
-from promptstore.posthog.sync.plan import Direction, Step
-from promptstore.posthog.sync.remote import RemotePrompts
+from promptstore.posthog.sync.remote import RemotePrompts, SyncRules
 from promptstore.posthog.sync.state import RemoteState
 from promptstore.store.store import PromptStore
 

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.history.labels import is_label
-from promptstore.posthog.sync.comparison import Comparison
-from promptstore.posthog.sync.plan import Step, plan
+from promptstore.posthog.sync.comparison import Comparison, Step, plan
 from promptstore.posthog.sync.remote import RemotePrompts
 from promptstore.posthog.sync.state import RemoteRecord, RemoteState
 from promptstore.store.store import PromptStore

@@ -9,37 +9,45 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.model.names import near_matches
-from promptstore.posthog.sync.codec import SyncRules
+from promptstore.model.faults import fail, faults_of
+from promptstore.posthog.sync.remote import SyncRules
 
 OWN_FILE: Final = ".promptstore.toml"
 PROJECT_FILE: Final = "pyproject.toml"
 DEFAULT_KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
 
-_PREFIXES: Final = ("POSTHOG_…", "PROMPTSTORE_…")
 _KEY_VARIABLE: Final = re.compile(r"(POSTHOG|PROMPTSTORE)_[A-Z0-9_]+")
 """Which variables may be sent to a remote: a file must not send any other secret."""
 
-_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
-    "host": (str,),
-    "project": (str, int),
-    "key_env": (str,),
-    "names": (dict,),
-    "only": (list,),
-    "as_source": (bool,),
-    "publishes_per_minute": (int,),
-    "timeout": (int, float),
-}
 _SECRETS: Final = ("key", "api_key", "personal_api_key", "token", "secret", "password")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteSettings:
+def _variable(name: str) -> str:
+    if not _KEY_VARIABLE.fullmatch(name):
+        raise fail(f"{{where}} names a variable POSTHOG_… or PROMPTSTORE_…, not {name!r}.")
+    return name
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    host: str
+    project: Annotated[str, BeforeValidator(lambda x: str(x) if type(x) is int else x)] = "@current"
+    key_env: Annotated[str, AfterValidator(_variable)] = DEFAULT_KEY_VARIABLE
+    names: dict[str, str] = {}
+    only: list[str] = []
+    as_source: bool = False
+    publishes_per_minute: int | None = None
+    timeout: float = 30
+
+
+class RemoteSettings(_Table):
     """One remote as the configuration says it.
 
     Attributes:
@@ -47,19 +55,20 @@ class RemoteSettings:
         host: For example ``https://us.posthog.com``.
         project: The project's number, or ``@current``.
         key_env: The environment variable that holds the key.
-        rules: How prompts are kept in step.
+        names: The remote's names of single prompts.
+        only: Patterns of the names that take part; empty takes all prompts.
+        as_source: Whether templates go out as they are.
         publishes_per_minute: How many versions are published in a minute at most; 0 for any number,
             None for what the host allows, as far as that is known.
         timeout: How long to wait for an answer, in seconds.
     """
 
     name: str
-    host: str
-    project: str
-    key_env: str
-    rules: SyncRules
-    publishes_per_minute: int | None
-    timeout: float
+
+    @property
+    def rules(self) -> SyncRules:
+        """How prompts are kept in step."""
+        return SyncRules(self.names, tuple(self.only), self.as_source)
 
 
 def load_remotes(top: Path) -> dict[str, RemoteSettings]:
@@ -109,51 +118,23 @@ def choose_remote(remotes: Mapping[str, RemoteSettings], name: str | None) -> Re
 
 
 def _remote(file: str, name: str, values: Any) -> RemoteSettings:
-    if not isinstance(values, dict):
-        raise _wrong(file, name, "it must be a table")
-    for key, value in values.items():
-        _check(file, name, key, value)
-    if "host" not in values:
-        raise _wrong(file, name, 'the host is missing, such as host = "https://us.posthog.com"')
-    names = values.get("names", {})
-    only = values.get("only", [])
-    if not all(isinstance(text, str) for text in [*names.values(), *only]):
-        raise _wrong(file, name, "`names` and `only` hold texts")
-    return RemoteSettings(
-        name=name,
-        host=values["host"],
-        project=str(values.get("project", "@current")),
-        key_env=values.get("key_env", DEFAULT_KEY_VARIABLE),
-        rules=SyncRules(
-            names=names,
-            only=tuple(only),
-            as_source=values.get("as_source", False),
-        ),
-        publishes_per_minute=values.get("publishes_per_minute"),
-        timeout=float(values.get("timeout", 30)),
-    )
-
-
-def _check(file: str, name: str, key: str, value: Any) -> None:
-    if key.lower() in _SECRETS:
-        raise _wrong(
-            file,
-            name,
-            f"{key!r} does not belong into a file. Put the key into the environment variable "
-            f"{DEFAULT_KEY_VARIABLE}, or name another one by key_env",
-        )
-    if key == "key_env" and not _KEY_VARIABLE.fullmatch(str(value)):
-        raise _wrong(
-            file, name, f"key_env names a variable {' or '.join(_PREFIXES)}, not {value!r}"
-        )
-    kinds = _KINDS.get(key)
-    if kinds is None:
-        near = near_matches(key, _KINDS)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(_KINDS)}"
-        raise _wrong(file, name, f"{key!r} is unknown{hint}")
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise _wrong(file, name, f"{key!r} must be {wanted}")
+    try:
+        read = _Table.model_validate(values)
+    except ValidationError as error:
+        faults = faults_of(error, _Table.model_fields)
+        table = values if isinstance(values, dict) else {}
+        secret = next((key for key in table if key.lower() in _SECRETS), None)
+        if secret is not None:
+            raise _wrong(
+                file,
+                name,
+                f"{secret!r} does not belong into a file. Put the key into the environment "
+                f"variable {DEFAULT_KEY_VARIABLE}, or name another one by key_env",
+            ) from None
+        # What seems to be missing may only be misspelled.
+        fault = min(faults, key=lambda one: one.kind != "unknown_key")
+        raise _wrong(file, name, fault.message) from None
+    return RemoteSettings(name=name, **read.model_dump())
 
 
 def _read(path: Path) -> dict[str, Any]:

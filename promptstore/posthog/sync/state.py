@@ -32,13 +32,15 @@ from promptstore.git.refs import join_ref
 from promptstore.git.revs import common_ancestor, is_ancestor
 from promptstore.git.trees import Entry
 from promptstore.git.writing import update_ref
-from promptstore.model.names import SUFFIX, is_name
+from promptstore.model.values import SUFFIX, is_name
 from promptstore.posthog.content import RemoteContent
-from promptstore.posthog.sync.codec import Codec
-from promptstore.posthog.sync.plan import DELETED
+from promptstore.posthog.sync.remote import Codec
+from promptstore.promptfile.reader import MAX_BYTES as MAX_FILE_BYTES
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
-from promptstore.promptfile.yamlreader import MAX_BYTES as MAX_FILE_BYTES
+
+DELETED: Final = "deleted"
+"""Stands in place of a digest for a prompt that is tombstoned or archived."""
 
 _KEY: Final = "x-remote"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")

@@ -162,7 +162,7 @@ def test_without_the_extra_its_name_is_said(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda name: None if name == missing else object())
-    with pytest.raises(MissingExtraError, match=r"git-promptstore\[logs\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[logs\]"):
         Engine(str(tmp_path))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from promptstore.server.routes import explain
+from promptstore.server import explain
 from tests.gitrepo import GitRepo
 from tests.server.chatstub import ChatStub, completion
 from tests.server.listening import Server
@@ -273,4 +273,4 @@ def test_without_logs_or_a_model_the_server_says_what_is_missing(
             client.post(f"{base}/explainLogWithAI", json={"uuid": "a", "timestamp": "2026-01-01"}),
         ):
             assert (answer.status_code, answer.json()["code"]) == (501, "not_implemented")
-            assert "git-promptstore[logs]" in answer.json()["detail"]
+            assert "promptstore serve --logs FOLDER" in answer.json()["detail"]

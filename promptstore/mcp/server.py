@@ -1,0 +1,303 @@
+"""The server of the protocol: which request is answered by what, and the notices of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, TypeAlias, TypeVar
+
+from mcp import MCPError, stdio_server, types
+from mcp.server import Server, ServerRequestContext
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel import NotificationOptions
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+)
+
+from promptstore import __version__
+from promptstore.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    InvalidNameError,
+    NotFoundError,
+    PromptStoreError,
+    TemplateError,
+)
+from promptstore.mcp import prompts, resources, skills, tools
+from promptstore.mcp.access import Access
+from promptstore.store.store import PromptStore
+
+AccessOf: TypeAlias = Callable[[Any], Access]
+"""Gives the access of a request from what its transport says of it: None over stdio."""
+
+_Context: TypeAlias = ServerRequestContext[Any, Any]
+_Publish: TypeAlias = Callable[[ServerEvent], Awaitable[None]]
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger("promptstore.mcp")
+_INSTRUCTIONS: Final = (
+    "Prompts for language models, kept as reviewed YAML files in git. A prompt is rendered by "
+    "`prompts/get` or the tool render_prompt. To change one, read it with get_prompt, try the new "
+    "text with check_prompt, and give it to propose_change: people review it as a branch."
+)
+_FRESH: Final = CacheHint(ttl_ms=5_000, scope="private")
+"""How old what was read may be; it is for one sender, as keys differ in what they show."""
+_FIXED: Final = CacheHint(ttl_ms=3_600_000, scope="private")
+_INTERVAL: Final = 1.0
+"""How often git is asked for a new commit while a client waits for notices, in seconds."""
+_OF_THE_SENDER: Final = (
+    NotFoundError,
+    InvalidNameError,
+    InvalidArgumentError,
+    TemplateError,
+    ConflictError,
+)
+
+
+class SkillParams(types.RequestParams):
+    """What ``skills/get`` is asked.
+
+    Attributes:
+        uri: The URI of the skill.
+    """
+
+    uri: str
+
+
+class DirectoryParams(types.PaginatedRequestParams):
+    """What ``resources/directory/read`` is asked.
+
+    Attributes:
+        uri: The URI of the folder.
+    """
+
+    uri: str
+
+
+class McpServer(Server[Any]):
+    """A server whose lists may change, which it says to clients of older revisions too.
+
+    Attributes:
+        stopping: Set to end the streams of notices, which would never end by themselves.
+    """
+
+    def __init__(self, name: str, **handlers: Any) -> None:
+        super().__init__(name, **handlers)
+        self.stopping = asyncio.Event()
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """Return what a client of an older revision is told at first."""
+        changes = NotificationOptions(prompts_changed=True, resources_changed=True)
+        return super().create_initialization_options(
+            notification_options or changes, experimental_capabilities, extensions
+        )
+
+
+def create_server(access_of: AccessOf) -> McpServer:
+    """Make the server.
+
+    Args:
+        access_of: Gives the store that a request is about, and what its sender may do.
+    """
+
+    async def answer(
+        context: _Context, make: Callable[..., _Result], *arguments: Any, about: Any = None
+    ) -> _Result:
+        access = access_of(context.request)
+        try:
+            return await asyncio.to_thread(make, access, *arguments)
+        except PromptStoreError as error:
+            is_theirs = isinstance(error, _OF_THE_SENDER)
+            code = types.INVALID_PARAMS if is_theirs else types.INTERNAL_ERROR
+            raise MCPError(code, access.explain(error), about) from error
+
+    def paged(
+        make: Callable[[PromptStore, str | None], _Result],
+    ) -> Callable[[_Context, types.PaginatedRequestParams | None], Awaitable[_Result]]:
+        async def handle(context: _Context, params: types.PaginatedRequestParams | None) -> _Result:
+            cursor = params.cursor if params else None
+            return await answer(context, lambda access: make(access.store, cursor))
+
+        return handle
+
+    async def get_prompt(
+        context: _Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        return await answer(
+            context,
+            lambda access: prompts.get_prompt(access.store, params.name, params.arguments or {}),
+        )
+
+    async def complete(
+        context: _Context, params: types.CompleteRequestParams
+    ) -> types.CompleteResult:
+        reference, argument = params.ref, params.argument
+        given = (params.context and params.context.arguments) or {}
+
+        def make(access: Access) -> types.Completion:
+            if isinstance(reference, types.PromptReference):
+                return prompts.complete_argument(
+                    access.store, reference.name, argument.name, argument.value
+                )
+            return resources.complete_template(
+                access.store, argument.name, argument.value, given.get("name", "")
+            )
+
+        return types.CompleteResult(completion=await answer(context, make))
+
+    async def read_resource(
+        context: _Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        return await answer(
+            context,
+            lambda access: resources.read_resource(access.store, params.uri),
+            about={"uri": params.uri},
+        )
+
+    async def list_templates(
+        context: _Context, _: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return await answer(context, lambda access: resources.list_templates(access.store))
+
+    async def list_tools(
+        context: _Context, _: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return await answer(context, tools.list_tools)
+
+    async def call_tool(
+        context: _Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        return await answer(context, tools.call_tool, params.name, params.arguments or {})
+
+    async def watched(context: _Context, seen: Mapping[str, str], publish: _Publish) -> None:
+        await _watch(access_of(context.request).store, seen, publish, server.stopping)
+
+    async def listen(
+        context: _Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        bus = InMemorySubscriptionBus()
+        handler = ListenHandler(bus)
+        # A commit that arrives once the client knows that it is heard must not be missed.
+        seen = await answer(context, lambda access: _files(access.store))
+        watch = asyncio.create_task(watched(context, seen, bus.publish))
+        watch.add_done_callback(lambda _: handler.close())
+        try:
+            return await handler(context, params)
+        finally:
+            watch.cancel()
+
+    async def notify(context: _Context, _: types.NotificationParams) -> None:
+        """Send notices to a client of an older revision until its connection ends."""
+
+        async def send(event: ServerEvent) -> None:
+            if isinstance(event, PromptsListChanged):
+                await context.session.send_prompt_list_changed()
+            elif isinstance(event, ResourcesListChanged):
+                await context.session.send_resource_list_changed()
+
+        seen = await answer(context, lambda access: _files(access.store))
+        await watched(context, seen, send)
+
+    async def get_skill(context: _Context, params: SkillParams) -> dict[str, Any]:
+        return await answer(context, lambda access: skills.get_skill(access.store, params.uri))
+
+    async def read_directory(context: _Context, params: DirectoryParams) -> dict[str, Any]:
+        return await answer(
+            context,
+            lambda access: skills.read_directory(access.store, params.uri, params.cursor),
+        )
+
+    server = McpServer(
+        "promptstore",
+        version=__version__,
+        instructions=_INSTRUCTIONS,
+        cache_hints={
+            "prompts/list": _FRESH,
+            "resources/list": _FRESH,
+            "resources/read": _FRESH,
+            "resources/templates/list": _FIXED,
+            "tools/list": _FIXED,
+            "server/discover": _FIXED,
+        },
+        on_list_prompts=paged(prompts.list_prompts),
+        on_get_prompt=get_prompt,
+        on_completion=complete,
+        on_list_resources=paged(resources.list_resources),
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_subscriptions_listen=listen,
+    )
+    server.add_notification_handler("notifications/initialized", types.NotificationParams, notify)
+    server.extensions[skills.EXTENSION] = skills.SETTINGS
+    add = server.add_request_handler
+    add("skills/list", types.PaginatedRequestParams, paged(skills.list_skills))
+    add("skills/get", SkillParams, get_skill)
+    add("resources/directory/read", DirectoryParams, read_directory)
+    server.cache_hints |= {"skills/list": _FRESH, "skills/get": _FRESH}
+    return server
+
+
+def serve_stdio(access: Access) -> None:
+    """Serve one client over standard input and output, until it goes.
+
+    Args:
+        access: What the client may do.
+    """
+    server = create_server(lambda _: access)
+
+    async def run() -> None:
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+
+    asyncio.run(run())
+
+
+async def _watch(
+    store: PromptStore, seen: Mapping[str, str], publish: _Publish, stopping: asyncio.Event
+) -> None:
+    """Publish what differs from the files that were seen, whenever a commit arrives."""
+    tip = None
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _INTERVAL)
+            return
+        try:
+            now = await asyncio.to_thread(lambda: store.position().tip)
+            if now == tip:
+                continue
+            files = await asyncio.to_thread(_files, store)
+        except PromptStoreError as error:
+            _log.warning("no notice of changes: %s", error)
+            return
+        changed = {uri for uri in seen.keys() | files.keys() if seen.get(uri) != files.get(uri)}
+        tip, seen = now, files
+        if changed:
+            await publish(PromptsListChanged())
+            await publish(ResourcesListChanged())
+        for uri in sorted(changed):
+            await publish(ResourceUpdated(uri))
+
+
+def _files(store: PromptStore) -> dict[str, str]:
+    """Return the blob of every file by its URI."""
+    snapshot = store.snapshot()
+    names = snapshot.names()
+    found = {resources.file_uri(store, name): snapshot.file(name).blob for name in names}
+    for skill in skills.skills_of(store).values():
+        found |= {file.uri: file.blob for file in skill.files}
+    return found

@@ -1,0 +1,105 @@
+"""A change that is not committed yet, and the problems that it brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from promptstore.git.reading import blob_id
+from promptstore.history.sources import File
+from promptstore.lint.check import check
+from promptstore.lint.context import LintContext
+from promptstore.lint.findings import Finding
+from promptstore.lint.settings import Settings, checked_codes, read_settings
+from promptstore.model.values import SUFFIX, check_name
+from promptstore.store.snapshot import Snapshot
+from promptstore.store.store import PromptStore
+
+if TYPE_CHECKING:
+    from promptstore.posthog.sync.remote import SyncRules
+
+
+def settings_of(
+    store: PromptStore,
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+) -> Settings:
+    """Read the settings of a check.
+
+    Args:
+        store: The store; the defaults count where it has no files.
+        select: Codes to look for instead of those that are set.
+        ignore: Codes to leave out besides.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InvalidArgumentError: A setting or a code means nothing.
+    """
+    settings = read_settings(store.path) if store.has_files else Settings()
+    if settings.has_remotes or (store.path / ".promptstore.toml").exists():
+        from promptstore.posthog.sync.settings import load_remotes  # most repositories have none
+
+        remotes = load_remotes(store.path)
+        encoders = {name: _name_encoder(remote.rules) for name, remote in remotes.items()}
+        settings = replace(settings, name_encoders=encoders)
+    if select:
+        chosen = checked_codes(select, "--select")
+        settings = replace(settings, select=chosen, extend_select=())
+    left_out = checked_codes(ignore or (), "--ignore")
+    return replace(settings, ignore=(*settings.ignore, *left_out))
+
+
+def overlay(base: Snapshot, root: str, files: Mapping[str, bytes]) -> Snapshot:
+    """Return the prompts as they would be with some files, which may be broken.
+
+    Args:
+        base: The prompts as they are.
+        root: The prompts' folder in the repository.
+        files: The new files by prompt name.
+    """
+    folder = f"{root}/" if root else ""
+    paths = {name: f"{folder}{check_name(name)}{SUFFIX}" for name in files}
+    return base.overlaid(
+        {
+            name: File(paths[name], blob_id(data), partial(bytes, data))
+            for name, data in files.items()
+        }
+    )
+
+
+def new_problems(
+    base: Snapshot, after: Snapshot, names: Collection[str], settings: Settings
+) -> list[Finding]:
+    """Find the problems that a change brings; those that were there before are left out.
+
+    Args:
+        base: The prompts before it.
+        after: The prompts after it.
+        names: The prompts that it is about.
+        settings: What is looked for.
+
+    Returns:
+        The problems of these prompts and of those that include them or are replaced by them.
+    """
+    context = LintContext(after, settings)
+    context.only = context.dependents(names)
+    found = check(context)
+    if not found:
+        return []
+    before = check(LintContext(base, settings, context.only))
+    known = {_without_place(finding) for finding in before}
+    return [finding for finding in found if _without_place(finding) not in known]
+
+
+def _name_encoder(rules: SyncRules) -> Callable[[str], object]:
+    """Return what encodes the names that take part in a sync, and leaves the others alone."""
+    return lambda name: rules.to_remote(name) if rules.takes(name) else name
+
+
+def _without_place(finding: Finding) -> tuple[str, str, str]:
+    """Return what a problem is, without the line that an edit may have moved it to."""
+    return finding.path, finding.problem.code, finding.problem.message

@@ -1,0 +1,91 @@
+"""``/mcp``: the Model Context Protocol for agents, with the keys and scopes of the API."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, FastAPI
+from fastapi.security import HTTPBearer, SecurityScopes
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from promptstore.errors import MissingExtraError, PromptStoreError
+from promptstore.mcp.access import Access
+from promptstore.server.dependencies import Caller, authorize
+from promptstore.server.errors import ApiError, api_error, error_of, forbidden
+
+if TYPE_CHECKING:
+    from promptstore.mcp.http import HttpEndpoint
+
+router: Final = APIRouter()
+
+_bearer: Final = HTTPBearer(auto_error=False)
+
+
+class McpRoute:
+    """Lets a request in, and hands it to the endpoint, which starts with the first one."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope)
+        caller = await _caller(request, "llm_prompt:read")
+        _check_origin(request, caller)
+        access = Access(caller.project.store, caller.author, await _may_write(request), _explained)
+        sender = f"{caller.project.id} {caller.author}"
+        endpoint = await _endpoint(request.app)
+        await endpoint.answer(access, sender, scope, receive, send)
+
+
+router.routes.append(Route("/mcp", McpRoute(), include_in_schema=False))
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the streams of notices of an application that is about to stop."""
+    endpoint: HttpEndpoint | None = getattr(app.state, "mcp", None)
+    if endpoint is not None:
+        endpoint.end_streams()
+
+
+async def _endpoint(app: FastAPI) -> HttpEndpoint:
+    if not hasattr(app.state, "mcp"):
+        if find_spec("mcp") is None:
+            error = MissingExtraError(extra="mcp", purpose="The Model Context Protocol")
+            raise api_error(501, "not_implemented", str(error), kind="server_error")
+        # It takes longer to load than all other routes together, and many servers never need it.
+        module = await run_in_threadpool(import_module, "promptstore.mcp.http")
+        if not hasattr(app.state, "mcp"):
+            app.state.mcp = module.HttpEndpoint()
+    endpoint: HttpEndpoint = app.state.mcp
+    return endpoint
+
+
+async def _caller(request: Request, scope: str) -> Caller:
+    key, token = await _bearer(request), request.query_params.get("token", "")
+    return await authorize(request, SecurityScopes([scope]), key, "@current", token)
+
+
+async def _may_write(request: Request) -> bool:
+    try:
+        await _caller(request, "llm_prompt:write")
+    except ApiError:
+        return False
+    return True
+
+
+def _check_origin(request: Request, caller: Caller) -> None:
+    """Refuse what a page of another site sends; the protocol asks for that beside the key."""
+    own = {request.headers.get("host"), urlsplit(caller.project.settings.public_url or "").netloc}
+    for origin in request.headers.getlist("origin"):
+        if urlsplit(origin).netloc not in own:
+            raise forbidden("This page is of another site.")
+
+
+def _explained(error: PromptStoreError) -> str:
+    """Return the sentence of an error, unless it may name paths of this machine."""
+    refusal = error_of(error)
+    return str(error) if refusal.status_code < 500 else str(refusal.body["detail"])

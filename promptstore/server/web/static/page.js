@@ -1,0 +1,138 @@
+// Everything works without this script; it saves key presses and keeps what is typed.
+"use strict";
+
+const DRAFT = "promptstore draft ";
+
+function fieldsOf(form) {
+  return [...form.elements].filter(
+    (field) => field.name && !["hidden", "submit", "button", "password"].includes(field.type)
+  );
+}
+
+function valuesOf(form) {
+  return Object.fromEntries(
+    fieldsOf(form).map((field, index) => [
+      `${index} ${field.name}`,
+      ["checkbox", "radio"].includes(field.type) ? field.checked : field.value,
+    ])
+  );
+}
+
+function restore(form, values) {
+  fieldsOf(form).forEach((field, index) => {
+    const value = values[`${index} ${field.name}`];
+    if (value === undefined) return;
+    if (["checkbox", "radio"].includes(field.type)) field.checked = value;
+    else field.value = value;
+  });
+}
+
+// A draft lives as long as the tab. The server's own answer with typed fields goes first.
+function keepDraft(form) {
+  const key = DRAFT + form.dataset.draft;
+  const kept = sessionStorage.getItem(key);
+  const notice = form.querySelector("[data-draft-notice]");
+  if (kept && form.dataset.typed === undefined) {
+    restore(form, JSON.parse(kept));
+    if (notice) notice.hidden = false;
+  }
+  notice?.querySelector("button")?.addEventListener("click", () => {
+    sessionStorage.removeItem(key);
+    location.reload();
+  });
+  form.addEventListener("input", () => {
+    try {
+      sessionStorage.setItem(key, JSON.stringify(valuesOf(form)));
+    } catch {
+      // It is too large to keep: the page says nothing of drafts then.
+    }
+  });
+}
+
+// The answer for what is typed so far is drawn by the server, in the place that shows it.
+function followTyping(form) {
+  const place = document.getElementById(form.dataset.live);
+  let timer = 0;
+  let asked = null;
+  const ask = async () => {
+    asked?.abort();
+    asked = new AbortController();
+    place.classList.add("busy");
+    const body = new URLSearchParams(new FormData(form));
+    body.set("action", "show");
+    try {
+      const answer = await fetch(form.action || location.href, {
+        method: "POST",
+        body,
+        headers: { "X-Part": form.dataset.live },
+        signal: asked.signal,
+      });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById(form.dataset.live);
+      if (answer.ok && fresh) {
+        place.replaceChildren(...fresh.childNodes);
+        addCopyButtons(place);
+      } else {
+        const note = document.createElement("p");
+        note.className = "note bad";
+        note.textContent =
+          answer.status === 401
+            ? "You are signed out. What you typed stays here; sign in when you send it."
+            : page.querySelector(".note.bad")?.textContent || "The server did not answer as it should.";
+        place.replaceChildren(note);
+      }
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      const note = document.createElement("p");
+      note.className = "note bad";
+      note.textContent = "The server cannot be reached. What you typed stays here.";
+      place.replaceChildren(note);
+    }
+    place.classList.remove("busy");
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, 250);
+  });
+  if (form.querySelector("[data-draft-notice]:not([hidden])")) ask();
+}
+
+function addCopyButtons(root) {
+  for (const block of root.querySelectorAll("pre[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy: ${block.getAttribute("aria-label") || "the text"}`);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(block.textContent);
+      button.textContent = "Copied";
+    });
+    block.before(button);
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, textarea, select");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const field = document.querySelector("[data-shortcut='/']");
+    if (field) {
+      event.preventDefault();
+      field.focus();
+      field.select();
+    }
+  } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && typing) {
+    const button = typing.form?.querySelector("button[data-enter]");
+    if (button) {
+      event.preventDefault();
+      button.click();
+    }
+  }
+});
+
+for (const mark of document.querySelectorAll("[data-forget]")) {
+  sessionStorage.removeItem(DRAFT + mark.dataset.forget);
+}
+for (const form of document.querySelectorAll("form[data-draft]")) keepDraft(form);
+for (const form of document.querySelectorAll("form[data-live]")) followTyping(form);
+addCopyButtons(document);
