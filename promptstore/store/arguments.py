@@ -167,6 +167,10 @@ _WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
         "a number of seconds above 0",
     ),
     "on_bad": (lambda value: value in ("keep", "serve"), "'keep' or 'serve'"),
+    "bundle": (
+        lambda value: type(value).__name__ == "Bundle",  # most stores never load the class
+        "a Bundle, as `read_bundle` returns it",
+    ),
     "package": (_is_string, "the name of a package"),
     "resource": (_is_string, "the path of a file in the package"),
     "only": (_lists_strings, "a list of patterns of names"),

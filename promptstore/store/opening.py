@@ -266,6 +266,7 @@ class StoreBase:
         """
         from promptstore.store.bundling import build, differences
 
+        check_arguments(bundle=bundle)
         return differences(bundle, build(self._lookup, like=bundle))
 
 
