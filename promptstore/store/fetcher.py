@@ -193,7 +193,7 @@ class Fetcher:
         track(self._repository, self._remote, heads, keep=(str(branch), LABELS) if faults else ())
         self.refused = heads.tips[str(branch)] if faults else None
         if faults:
-            shown = "; ".join(faults[:_MAX_SHOWN])
+            shown = "; ".join(fault.rstrip(".") for fault in faults[:_MAX_SHOWN])
             more = f"; and {len(faults) - _MAX_SHOWN} more" if len(faults) > _MAX_SHOWN else ""
             raise FetchError(
                 path=f"{self._remote}/{branch}",
