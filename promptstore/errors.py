@@ -186,7 +186,8 @@ class PromptDeletedError(PromptNotFoundError):
         instead = f" Use {self.replaced_by!r} instead." if self.replaced_by else ""
         return (
             f"The prompt {self.name!r} was deleted{when}{who}{why}.{instead}"
-            " Ask with deleted=True, or for an earlier version, to read it."
+            " To read it, ask with deleted=True or for an earlier version; "
+            f"`promptstore restore {self.name}` brings it back."
         )
 
 
@@ -212,8 +213,9 @@ class VersionNotFoundError(NotFoundError):
                 f"Version {self.version} of {self.name!r} removed the file, so it has no text. "
                 f"Ask for version {self.version - 1} for the last one before."
             )
+        versions = f"versions are 1 to {self.latest}" if self.latest > 1 else "only version is 1"
         return (
-            f"{self.name!r} has no version {self.version}: its versions are 1 to {self.latest}. "
+            f"{self.name!r} has no version {self.version}: its {versions}. "
             f"`promptstore log {self.name}` lists them."
         )
 

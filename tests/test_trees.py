@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygit2.enums import ObjectType
 
+from promptstore.git.objects import Difference, Entry
 from promptstore.git.reading import Repository
-from promptstore.git.trees import Difference, Entry
 from promptstore.history.sources import CommitSource
 from promptstore.model.values import is_name
 from tests.gitrepo import GitRepo

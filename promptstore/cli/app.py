@@ -327,7 +327,7 @@ Name = Annotated[
     str,
     typer.Argument(
         help="NAME, NAME@3 (version), NAME@production (label) or NAME@main~2 (rev).",
-        metavar="NAME[@SEL]",
+        metavar="NAME[@VERSION]",
         autocompletion=complete_name,
     ),
 ]

@@ -43,7 +43,7 @@ def check(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Only the prompts in these files and folders.", metavar="[PATH]..."),
+        typer.Argument(help="Only the prompts in these files and folders.", metavar="PATH"),
     ] = None,
     rev: Annotated[
         str | None, typer.Option(help="Check the prompts as of this rev.", metavar="REV")
@@ -77,8 +77,9 @@ def check(
 ) -> None:
     """Find the problems of all prompts.
 
-    On disk where there is a working tree, else in the branch. The exit code is 1 when there are
-    any that are no mere notes; `promptstore explain CODE` tells what each means.
+    Reads the files on disk, uncommitted edits included; a bare repository, --branch and --rev have
+    commits only. The exit code is 1 when there are errors or warnings (see --fail-on);
+    `promptstore explain CODE` says what each means.
     """
     _refuse_contradictions(
         rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
@@ -218,7 +219,7 @@ def explain(
         bool, typer.Option("--all", help="Print every page, as Markdown.")
     ] = False,
 ) -> None:
-    """Explain what a code of `promptstore check` means and what to do."""
+    """Explain a code of `promptstore check`, or list all codes."""
     if everything:
         print_exactly(all_pages())
         return

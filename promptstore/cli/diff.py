@@ -76,7 +76,7 @@ def diff(
         str | None,
         typer.Argument(
             help="What to compare it with; the version before it when left out.",
-            metavar="NAME[@SEL]",
+            metavar="NAME[@VERSION]",
             autocompletion=complete_name,
         ),
     ] = None,
@@ -94,11 +94,11 @@ def diff(
         typer.Option("--worktree", help="To the files on disk; without a name, of all prompts."),
     ] = False,
 ) -> None:
-    """Show what changed between two versions, or in a range of commits.
+    """Show what changed between two versions or commits.
 
-    With one name since the version before, with two from the first to the second. BASE..HEAD
-    tells of every prompt that changed between two revs, and what that does to its callers.
-    --worktree compares with the files on disk: what a commit would change.
+    With one name since the version before, with two from the first to the second. BASE..HEAD in
+    place of a name shows every prompt that changed between two revs, and what that does to its
+    callers. --worktree compares with the files on disk: what a commit would change.
     """
     _check_format(output)
     if name is None and not worktree:
@@ -280,7 +280,11 @@ def review(
         bool, typer.Option("--fail-on-breaking", help="Fail when a call breaks.")
     ] = False,
 ) -> None:
-    """Write the comment of a pull request: what changed, whom it breaks, what is wrong."""
+    """Write the comment of a pull request.
+
+    What changed, and which calls it breaks. Findings of `promptstore check` that the range brings
+    are in it, too. --format terminal is for people, the default for GitHub and GitLab.
+    """
     _check_format(output)
     if ".." not in commits:
         raise InvalidArgumentError(message=f"{commits!r} is no range: write BASE..HEAD")

@@ -24,7 +24,14 @@ from promptstore.review.drafts import settings_of
 from promptstore.store.store import PromptStore
 
 _CORE: Final = ("git-promptstore", "pygit2", "pydantic", "jinja2", "ruamel.yaml")
-_EXTRAS: Final = {"cli": "typer", "remote": "httpx", "server": "fastapi", "mcp": "mcp"}
+_EXTRAS: Final = {
+    "cli": "typer",
+    "remote": "httpx",
+    "server": "fastapi",
+    "mcp": "mcp",
+    "models": "openai",
+    "logs": "clickhouse-connect",
+}
 
 
 class Fact(NamedTuple):
@@ -49,7 +56,7 @@ def doctor(
     context: typer.Context,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the environment, the repository, its caches and remotes, and show what would be read.
+    """Show what is installed, and what would be read from where.
 
     Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.
     """
@@ -139,7 +146,7 @@ def _repository(store: PromptStore) -> Iterator[Fact]:
 def _prompts(store: PromptStore) -> str:
     prompts, broken = store.snapshot().list_readable(deleted=True)
     deleted = sum(prompt.deleted for prompt in prompts)
-    counts = f"{len(prompts) - deleted} and {deleted} deleted"
+    counts = f"{len(prompts) - deleted}, and {deleted} deleted"
     return f"{counts}, {len(broken)} broken: `promptstore check`" if broken else counts
 
 
@@ -152,7 +159,7 @@ def _labels(store: PromptStore) -> str:
 
 def _versions(store: PromptStore) -> str:
     names = store.names()
-    return f"{names[0]} has {len(store.history(names[0]))}" if names else "no prompt has one"
+    return f"counted: {names[0]}@{len(store.history(names[0]))}" if names else "none yet"
 
 
 def _settings(store: PromptStore) -> str:

@@ -56,7 +56,7 @@ messages:
 @takes_forcible_order
 def new(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The new prompt's name.")],
+    name: Annotated[str, typer.Argument(help="The new prompt's name.", metavar="NAME")],
     chat: Annotated[bool, typer.Option("--chat", help="Begin with a chat prompt.")] = False,
     from_: Annotated[
         str | None,
@@ -106,7 +106,10 @@ def _refuse_present(base: Snapshot, name: str) -> None:
 @takes_forcible_order
 def edit(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The prompt's name.", autocompletion=complete_name)],
+    name: Annotated[
+        str,
+        typer.Argument(help="The prompt's name.", metavar="NAME", autocompletion=complete_name),
+    ],
     *,
     order: Order,
 ) -> None:

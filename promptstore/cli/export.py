@@ -27,9 +27,10 @@ def export(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="The prompts, each NAME or NAME@SELECTOR; all when left out.",
+            help="NAME, NAME@3 (version), NAME@production (label) or NAME@main~2 (rev); all "
+            "prompts when left out.",
             autocompletion=complete_name,
-            metavar="[NAME]...",
+            metavar="NAME[@VERSION]",
         ),
     ] = None,
     to: Annotated[

@@ -21,7 +21,7 @@ def format_files(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Only these files and folders; all prompts when left out.", metavar="[PATH]..."
+            help="Only these files and folders; all prompts when left out.", metavar="PATH"
         ),
     ] = None,
     check: Annotated[
@@ -79,7 +79,7 @@ def stubs(
         bool, typer.Option("--check", help="Write nothing; fail when the file is stale.")
     ] = False,
 ) -> None:
-    """Write a typed module of the prompts, so that mypy and pyright find a wrong call."""
+    """Write a typed module of the prompts for mypy and pyright."""
     if check and output is None:
         raise InvalidArgumentError(message="--check needs --output FILE to compare with")
     with opened(context) as store:

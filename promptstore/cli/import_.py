@@ -37,7 +37,7 @@ def import_(
         typer.Argument(
             help="Files or folders, - for stdin, or the address of a Langfuse server, whose keys "
             "are in LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY.",
-            metavar="SOURCE...",
+            metavar="SOURCE",
         ),
     ],
     from_: Annotated[
@@ -131,9 +131,9 @@ def _show(plan: Plan, *, as_json: bool, writes: bool) -> None:
         what = row["reason"] or "; ".join(row["losses"])
         result = row["result"]
         if result == "imported":
-            result = "with a loss" if row["losses"] else "whole"
+            result = "with losses" if row["losses"] else "imported"
         cells.append((result, row["name"] or "", row["format"], row["source"], what))
-    print_table(("Result", "Name", "Format", "Source", "What is lost, or why"), cells)
+    print_table(("RESULT", "NAME", "FORMAT", "SOURCE", "LOST, OR WHY REFUSED"), cells)
     done = "imported" if writes else "would be imported"
     counts = f"{len(plan.new)} {done}, {len(plan.unchanged)} unchanged, {len(plan.refused)} refused"
     print_lines(counts if writes else f"{counts}; nothing was written")

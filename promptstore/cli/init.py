@@ -36,17 +36,21 @@ prompt: |
 
 def init(
     context: typer.Context,
-    path: Annotated[Path | None, typer.Argument(help="The folder to make the store in.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="The folder to make the store in.", metavar="PATH")
+    ] = None,
 ) -> None:
     """Make a store with a first prompt.
 
-    Nothing is committed, and nothing that is there is overwritten.
+    A folder that is in no git repository becomes one. Nothing is committed, and nothing that is
+    there is overwritten.
     """
     place: Place = context.obj
     folder = path or place.repo
     with suppress(RepositoryNotFoundError):
         # Refuses a root that leaves the repository, before anything is made.
         PromptStore.open(folder, root=place.root)
+    is_repository = folder.exists() and _discover(folder) is not None
     try:
         top = _make(folder, place.root)
     except PromptStoreError:
@@ -54,7 +58,7 @@ def init(
     except OSError as error:
         where = str(error.filename or folder)
         raise RepositoryError(path=where, reason=f"{error.strerror}.") from error
-    print_lines(_next_steps(top, place.root))
+    print_lines(_next_steps(top, place.root, "" if is_repository else "a git repository and "))
 
 
 def _make(folder: Path, root: str) -> Path:
@@ -92,7 +96,7 @@ def _working_tree(repository: Repository) -> Path:
     return repository.workdir
 
 
-def _next_steps(top: Path, root: str) -> str:
+def _next_steps(top: Path, root: str, besides: str) -> str:
     """Return which commands come next, so that they work where they are pasted."""
     there = f" -C {shlex.quote(str(top))}" if top.resolve() != Path.cwd() else ""
     rooted = there + (f" --root {shlex.quote(root)}" if root != DEFAULT_ROOT else "")
@@ -100,7 +104,7 @@ def _next_steps(top: Path, root: str) -> str:
     schema = (PurePosixPath(root) / _SCHEMA).as_posix()
     files = f"{shlex.quote(made)} {shlex.quote(schema)}"
     return (
-        f"Made {made} in {top}. Next:\n"
+        f"Made {besides}{made} in {top}. Next:\n"
         f"  promptstore{rooted} render greeting --worktree --var name=Ada\n"
         f"  git{there} add {files} && git{there} commit -m 'Greet by name'\n"
         f"  promptstore{rooted} log greeting"

@@ -14,6 +14,7 @@ from promptstore.model.checks import fit, read_value
 from promptstore.model.parts import Variable
 from promptstore.model.values import UnfitValueError
 from promptstore.promptfile.reader import parse_yaml
+from promptstore.store.store import DEFAULT_ROOT
 
 _UNDECLARED: Final = Variable(type="string")
 
@@ -139,13 +140,21 @@ class Named:
     def __init__(self, paths: Sequence[Path]) -> None:
         for path in paths:
             if not path.exists():
-                raise InvalidArgumentError(message=f"{path} is not there")
+                raise InvalidArgumentError(
+                    message=f"{path}: there is no such file or folder.{_guess(path)}"
+                )
         self._paths = {path.resolve() for path in paths}
 
     def __contains__(self, file: Path) -> bool:
         """Return whether a file was named, or a folder that it is in."""
         found = file.resolve()
         return found in self._paths or not self._paths.isdisjoint(found.parents)
+
+
+def _guess(path: Path) -> str:
+    """Return which file was probably meant, where a prompt's name was typed for its path."""
+    guess = Path(DEFAULT_ROOT) / f"{path}.yaml"
+    return f" Did you mean {guess}?" if guess.is_file() else ""
 
 
 def write_back(path: Path, data: bytes) -> None:

@@ -8,9 +8,8 @@ With ``--json`` one array of objects. `set`, `remove` and `rollback`: `label`, `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -21,9 +20,9 @@ from promptstore.cli.output import (
     print_json,
     print_lines,
     print_table,
-    when,
+    short_time,
 )
-from promptstore.cli.selection import At, Selection, parse_time, select
+from promptstore.cli.selection import At, Selection, no_labels, parse_time, select
 from promptstore.cli.writing import (
     Order,
     Yes,
@@ -33,18 +32,20 @@ from promptstore.cli.writing import (
     takes_order,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.history.labels import LabelTable, Target, check_label
+from promptstore.history.labels import LabelTable, Target, check_label, is_protected
 from promptstore.history.moves import LabelMove
 from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore
 
-_PROTECTED: Final = {"production", "prod", "live", "stable"}
-
 Label = Annotated[
-    str, typer.Argument(help="The label, such as production.", autocompletion=complete_label)
+    str,
+    typer.Argument(
+        help="The label, such as production.", metavar="LABEL", autocompletion=complete_label
+    ),
 ]
 OptionalLabel = Annotated[
-    str | None, typer.Argument(help="Only this label.", autocompletion=complete_label)
+    str | None,
+    typer.Argument(help="Only this label.", metavar="LABEL", autocompletion=complete_label),
 ]
 Expected = Annotated[
     int | None,
@@ -58,7 +59,7 @@ Expected = Annotated[
 
 label_app = typer.Typer(
     name="label",
-    help="Point prompts at versions by movable names such as production.",
+    help="Set, move, roll back and list labels such as production.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -114,7 +115,7 @@ def set_label(
         typer.Argument(
             help="NAME (its newest version), NAME@3, NAME@staging (where that label points) or "
             "NAME@main~2 (rev).",
-            metavar="NAME[@SEL]...",
+            metavar="NAME[@VERSION]",
             autocompletion=complete_name,
         ),
     ],
@@ -156,7 +157,7 @@ def remove_label(
     label: Label,
     names: Annotated[
         list[str],
-        typer.Argument(help="The prompts.", metavar="NAME...", autocompletion=complete_name),
+        typer.Argument(help="The prompts.", metavar="NAME", autocompletion=complete_name),
     ],
     expected: Expected = None,
     yes: Yes = False,
@@ -191,11 +192,15 @@ def rollback_label(
     *,
     order: Order,
 ) -> None:
-    """Point a label back at what it pointed at before it was last moved.
+    """Point a label back at the version before its last move.
 
     Asks as `promptstore label set` does.
     """
     with opened(context) as store:
+        if label in store.names() and name in store.labels().targets:
+            raise InvalidArgumentError(
+                message=f"the prompt comes first: `promptstore label rollback {label} {name}`"
+            )
         now = store.labels().find(check_label(label), name)
         before = next((move.before for move in store.label_history(label, name)), None)
         if before is None:
@@ -217,10 +222,13 @@ def list_labels(
 ) -> None:
     """List where the labels point, or where they pointed at a time.
 
-    A broken file of a label hides no other: it is reported on stderr, and the exit code is 1.
+    Each with its label, prompt, version and the commit that it was set at. A broken file of a
+    label hides no other: it is reported on stderr, and the exit code is 1.
     """
     with opened(context) as store:
-        table = store.labels(parse_time(at) if at else None)
+        then = parse_time(at) if at else None
+        table = store.labels(then)
+        there_are_none = no_labels(store, then)
     labels = sorted(table.targets) if label is None else [label]
     rows = [
         {"label": key, "name": name, **target._asdict()}
@@ -235,7 +243,7 @@ def list_labels(
         ]
         print_table(("LABEL", "NAME", "VERSION", "COMMIT"), cells)
     if not rows and not table.broken:
-        print_error("there are no labels; `promptstore label set LABEL NAME` sets one")
+        print_error(there_are_none)
     for error in table.broken.values() if label is None else ():
         print_error(f"error: {error}")
     if label is None and table.broken:
@@ -252,7 +260,10 @@ def log_labels(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who moved which label where, newest first."""
+    """List who moved which label where, newest first.
+
+    Each with its time, label, prompt, version before and after, commit, author and subject.
+    """
     with opened(context) as store:
         moves = store.label_history(label, name)
         if not moves:
@@ -264,11 +275,6 @@ def log_labels(
         print_table(heads, [_move_cells(move) for move in moves])
     if not moves:
         print_error("no label like that was ever moved")
-
-
-def is_protected(label: str) -> bool:
-    """Return whether a label's name says that others rely on where it points."""
-    return not _PROTECTED.isdisjoint(re.split(r"[._-]", label))
 
 
 def _select_all(store: PromptStore, texts: Sequence[str]) -> dict[str, Selection]:
@@ -349,9 +355,8 @@ def _move_row(move: LabelMove) -> dict[str, Any]:
 def _move_cells(move: LabelMove) -> tuple[str, ...]:
     ends = (str(target.version) if target else "-" for target in (move.before, move.after))
     subject = move.message.partition("\n")[0]
-    return (
-        when(move.moved_at), move.label, move.name, *ends, move.commit[:7], move.author, subject,
-    )  # fmt: skip
+    what = (short_time(move.moved_at), move.label, move.name)
+    return (*what, *ends, move.commit[:7], move.author, subject)
 
 
 def _refuse_unknown(store: PromptStore, label: str | None, name: str | None) -> None:

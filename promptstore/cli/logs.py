@@ -74,7 +74,10 @@ def query(
     project: OfProject = "@current",
     as_json: AsJson = False,
 ) -> None:
-    """List entries, the latest first, each with the time and the id that `explain` takes."""
+    """List entries, the latest first.
+
+    Each with the time and the id that `explain` takes.
+    """
     from promptstore.posthog.logmodels import LogsQuery
 
     asked: dict[str, Any] = {

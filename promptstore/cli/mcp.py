@@ -17,7 +17,10 @@ def mcp(
         bool, typer.Option("--read-only", help="Let nobody propose changes.")
     ] = False,
 ) -> None:
-    """Serve the prompts to an agent that starts this command, by the Model Context Protocol."""
+    """Serve the prompts to an agent that starts this command.
+
+    It speaks the Model Context Protocol over standard input and output.
+    """
     if find_spec("mcp") is None:
         raise MissingExtraError(extra="mcp", purpose="The Model Context Protocol")
     from promptstore.mcp.access import Access

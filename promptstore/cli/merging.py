@@ -27,7 +27,7 @@ def difftool(
         ),
     ],
 ) -> None:
-    """Show what changed in a prompt file; git calls it for `git diff`.
+    """Show what changed in a prompt file, for `git diff`.
 
     Once: `git config diff.promptstore.command "promptstore difftool"`, and in .gitattributes
     `prompts/**/*.yaml diff=promptstore`.
@@ -86,8 +86,9 @@ def merge_driver(
     path: Annotated[str, typer.Argument(help="%P: the path of the result.")] = "prompt.yaml",
     size: Annotated[int, typer.Argument(help="%L: how long conflict markers are.")] = 7,
 ) -> None:
-    """Merge two edits of one prompt by field and message; git calls it for `git merge`.
+    """Merge two edits of one prompt, for `git merge`.
 
+    Fields, variables and messages are merged one by one.
     Once: `git config merge.promptstore.driver "promptstore merge-driver %O %A %B %P %L"`, and in
     .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
     it falls back to lines, with the usual conflict markers.

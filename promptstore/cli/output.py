@@ -178,6 +178,13 @@ def when(time: datetime | None) -> str:
     return time.isoformat() if time else ""
 
 
+def short_time(time: datetime | None) -> str:
+    """Return a time for a table: local and to the minute on a terminal, ISO 8601 elsewhere."""
+    if time is None or not on_terminal():
+        return when(time)
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def identity(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
     """Return which prompt this is, as JSON; what is not known is null.
 

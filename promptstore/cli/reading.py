@@ -27,6 +27,7 @@ from promptstore.cli.output import (
     print_json,
     print_lines,
     print_table,
+    short_time,
     version_text,
     when,
 )
@@ -45,7 +46,9 @@ def list_prompts(
     context: typer.Context,
     prefix: Annotated[
         str,
-        typer.Argument(help="Only names that start with this.", autocompletion=complete_name),
+        typer.Argument(
+            help="Only names that start with this.", metavar="PREFIX", autocompletion=complete_name
+        ),
     ] = "",
     tag: Annotated[str | None, typer.Option(help="Only prompts with this tag.")] = None,
     search: Annotated[
@@ -109,7 +112,7 @@ def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
     folder = f" under {store.root!r}" if store.root else ""
     none = f"no prompts{folder} in {snapshot.place}"
     if worktree or not store.has_files or not store.working_snapshot().names():
-        return none
+        return f"{none}; `promptstore init` makes a first one"
     return f"{none}; there are some on disk that are not committed: add --worktree"
 
 
@@ -119,7 +122,7 @@ def _cells(prompt: Prompt, info: PromptInfo) -> tuple[str, ...]:
         prompt.name or "",
         version_text(prompt.version),
         ", ".join(info.labels),
-        when(info.updated_at),
+        short_time(info.updated_at),
         mark + (prompt.description or ""),
     )
 
@@ -132,10 +135,10 @@ def show(
     worktree: Worktree = False,
     at: At = None,
 ) -> None:
-    """Show one prompt, be it deleted or not.
+    """Show one prompt, also a deleted one.
 
-    What it is, its variables and its texts. With --at as it was then: NAME@production is what the
-    label pointed at.
+    What it is, its variables and its texts. `NAME@production --at yesterday` shows what the label
+    pointed at then.
     """
     with opened(context, worktree=worktree) as store:
         selected = select(store, name, parse_time(at) if at else None)
@@ -229,7 +232,9 @@ def render(
     var: Annotated[
         list[str] | None,
         typer.Option(
-            "--var", help="A value; JSON unless a string is wanted.", metavar="NAME=VALUE"
+            "--var",
+            help="A value, again for more; JSON unless the variable is a string.",
+            metavar="NAME=VALUE",
         ),
     ] = None,
     vars_: Annotated[
@@ -265,6 +270,10 @@ def _render(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
         return render_prompt(prompt, values)
     except VariableError as error:
         if error.unknown or error.invalid or not somebody_is_there():
+            if not (error.unknown or error.invalid):
+                error.add_note(
+                    f"Give each value with --var, such as --var {error.missing[0]}=VALUE."
+                )
             raise
         missing = error.missing
     return render_prompt(prompt, {**values, **ask(prompt.contract, missing)})
@@ -272,13 +281,19 @@ def _render(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
 
 def log(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The prompt's name.", autocompletion=complete_name)],
+    name: Annotated[
+        str,
+        typer.Argument(help="The prompt's name.", metavar="NAME", autocompletion=complete_name),
+    ],
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on at the old name of a renamed prompt.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the versions of a prompt, newest first."""
+    """List the versions of a prompt, newest first.
+
+    Each with its number, commit, time, author, labels and subject.
+    """
     with opened(context) as store:
         history = store.history(name, follow=follow)
     if as_json:
@@ -300,6 +315,6 @@ def log(
         removed = "(removed) " if version.blob is None else "(deleted) "
         subject = (removed if version.deleted else "") + version.subject
         number = str(version.number) if version.name == name else f"{version.name}@{version.number}"
-        place = (number, version.commit[:7], when(version.committed_at))
+        place = (number, version.commit[:7], short_time(version.committed_at))
         rows.append((*place, version.author, ", ".join(version.labels), subject))
     print_table(("VERSION", "COMMIT", "TIME", "AUTHOR", "LABELS", "SUBJECT"), rows)

@@ -38,7 +38,9 @@ def save(
     context: typer.Context,
     files: Annotated[
         list[str],
-        typer.Argument(help="Files of prompts; with --name one, which may be - for stdin."),
+        typer.Argument(
+            help="Files of prompts; with --name one, which may be - for stdin.", metavar="FILE"
+        ),
     ],
     name: Annotated[
         str | None,
@@ -131,7 +133,7 @@ def delete(
     context: typer.Context,
     names: Annotated[
         list[str],
-        typer.Argument(help="The prompts.", metavar="NAME...", autocompletion=complete_name),
+        typer.Argument(help="The prompts.", metavar="NAME", autocompletion=complete_name),
     ],
     reason: Annotated[
         str | None, typer.Option(help="Why, for people who ask for it later.", metavar="TEXT")
@@ -201,7 +203,7 @@ def restore(
         str,
         typer.Argument(
             help="NAME, NAME@3 (version) or NAME@production (label).",
-            metavar="NAME[@SEL]",
+            metavar="NAME[@VERSION]",
             autocompletion=complete_name,
         ),
     ],
@@ -212,9 +214,10 @@ def restore(
     *,
     order: Order,
 ) -> None:
-    """Bring a deleted prompt back, or make an old version the newest one.
+    """Bring back a deleted prompt or an old version.
 
-    This is an ordinary commit: nothing of the history is lost.
+    NAME takes the tombstone off, NAME@2 makes that version the newest one. This is an ordinary
+    commit: nothing of the history is lost.
     """
     with opened(context, write=True) as store:
         write = Write(store, order)

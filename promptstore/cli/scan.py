@@ -33,7 +33,7 @@ def scan(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find prompts that are written in source code, and propose a file for each.
+    """Find prompts in source code, and propose a file for each.
 
     Looks for long strings given as `messages`, `system`, `instructions` or `prompt`, for constants
     of such names, and for the ids of OpenAI's prompt objects. No code is run or changed: the

@@ -9,7 +9,12 @@ from typing import Annotated, Final, NamedTuple, TypedDict
 
 import typer
 
-from promptstore.errors import InvalidArgumentError, NotInBundleError, RevisionNotFoundError
+from promptstore.errors import (
+    InvalidArgumentError,
+    NotInBundleError,
+    RepositoryError,
+    RevisionNotFoundError,
+)
 from promptstore.history.labels import LabelTable, is_label
 from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore, Rev
@@ -58,13 +63,19 @@ def select(store: PromptStore, text: str, at: datetime | None = None) -> Selecte
     if at is None:
         return Selected(name, _read(store, name, selector, store.labels()))
     labels = store.labels(at)
-    selection = _read(store, name, selector, labels)
+    selection = _read(store, name, selector, labels, at)
     if "label" not in selection:
         raise InvalidArgumentError(message=f"{selector!r} is no label that there was at {at}")
     return Selected(name, {"rev": labels.find(selection["label"], name).commit})
 
 
-def _read(store: PromptStore, name: str, selector: str, labels: LabelTable) -> Selection:
+def _read(
+    store: PromptStore,
+    name: str,
+    selector: str,
+    labels: LabelTable,
+    at: datetime | None = None,
+) -> Selection:
     kind, colon, value = selector.partition(":")
     if colon and kind == "version":
         return {"version": _number(value)}
@@ -78,7 +89,7 @@ def _read(store: PromptStore, name: str, selector: str, labels: LabelTable) -> S
         found = datetime.fromisoformat(selector)
         if found.tzinfo:
             return {"rev": found}
-    return _label_or_rev(store, name, selector, labels)
+    return _label_or_rev(store, name, selector, labels, at)
 
 
 def _number(text: str) -> int:
@@ -87,7 +98,9 @@ def _number(text: str) -> int:
     raise InvalidArgumentError(message=f"{text!r} is not the number of a version")
 
 
-def _label_or_rev(store: PromptStore, name: str, selector: str, labels: LabelTable) -> Selection:
+def _label_or_rev(
+    store: PromptStore, name: str, selector: str, labels: LabelTable, at: datetime | None
+) -> Selection:
     is_a_label = is_label(selector) and (selector in labels.targets or selector in labels.broken)
     is_a_rev = _is_rev(store, selector)
     if is_a_label and is_a_rev:
@@ -99,15 +112,35 @@ def _label_or_rev(store: PromptStore, name: str, selector: str, labels: LabelTab
         return {"label": selector}
     if is_a_rev:
         return {"rev": selector}
+    listed = ", ".join(sorted(labels.targets))
+    advice = _advice(name, selector, labels)
+    if at is not None:
+        there_were = f"The labels were: {listed}." if listed else no_labels(store, at)
+        then = at.isoformat(" ", "minutes")
+        raise InvalidArgumentError(
+            message=f"{selector!r} was no label at {then}.{advice} {there_were}"
+        )
     there_are = (
-        f"The labels are: {', '.join(sorted(labels.targets))}. `promptstore label list` lists them."
-        if labels.targets
-        else "There are no labels; `promptstore label set` sets one."
+        f"The labels are: {listed}. `promptstore label list` lists them."
+        if listed
+        else no_labels(store)
     )
     raise InvalidArgumentError(
-        message=f"{selector!r} is neither a label nor a rev that git knows."
-        f"{_advice(name, selector, labels)} {there_are}"
+        message=f"{selector!r} is neither a label nor a rev that git knows.{advice} {there_are}"
     )
+
+
+def no_labels(store: PromptStore, at: datetime | None = None) -> str:
+    """Return why there is no label, now or at a time, and what to do."""
+    if at is not None:
+        return "There were no labels then; `promptstore label log` shows each move."
+    sentence = "There are no labels; `promptstore label set LABEL NAME` sets one."
+    with suppress(RepositoryError):  # a plain folder has neither
+        if store.repository.is_shallow:
+            return (
+                f"{sentence} This clone is shallow, and lacks those of its origin: {_FETCH_LABELS}."
+            )
+    return sentence
 
 
 def _advice(name: str, selector: str, labels: LabelTable) -> str:
@@ -130,6 +163,9 @@ def _is_rev(store: PromptStore, rev: str) -> bool:
     return True
 
 
+_FETCH_LABELS: Final = (
+    "`git fetch --unshallow`, then `git fetch origin promptstore/labels:promptstore/labels`"
+)
 _DAY: Final = re.compile(r"(today|yesterday)(?:[ T]+(\d{1,2}:\d\d(?::\d\d)?))?")
 _AGO: Final = re.compile(r"(\d{1,6}) *(second|minute|hour|day|week)s? ago")
 

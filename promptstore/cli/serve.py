@@ -57,8 +57,15 @@ def serve(
     logs_retention: Annotated[
         int, typer.Option(help="For how many days entries are kept.", min=1, max=3650)
     ] = 15,
+    allow_direct: Annotated[
+        bool,
+        typer.Option(
+            "--allow-direct",
+            help="Let pages commit to the served branch; otherwise only to new branches.",
+        ),
+    ] = False,
 ) -> None:
-    """Serve PostHog's prompt API over this repository."""
+    """Serve PostHog's prompt API, and pages for people, over this repository."""
     if not all(map(find_spec, ("fastapi", "fastapi_swagger", "uvicorn"))):
         raise MissingExtraError(extra="server", purpose="The server")
     from promptstore.server.models import model_from_environment
@@ -80,6 +87,7 @@ def serve(
         model=asked,
         logs=logs,
         retention=logs_retention,
+        allow_direct=allow_direct,
     )
 
 

@@ -161,10 +161,11 @@ def pull(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the remote's changes to git, as commits of the people who made them.
+    """Bring the remote's changes to git.
 
-    Texts that changed on both sides are merged where the changes do not touch. The exit code is 1
-    when conflicts are left, or a prompt could not be pulled.
+    Each becomes a commit of the person who made it. Texts that changed on both sides are merged
+    where the changes do not touch. The exit code is 1 when conflicts are left, or a prompt could
+    not be pulled.
     """
     from promptstore.posthog.sync import SyncOptions
 

@@ -45,7 +45,7 @@ def show_events(
         list[str],
         typer.Argument(
             help="JSON of an event, an array of events, or JSON lines; plain or gzip; - is stdin.",
-            metavar="FILE…",
+            metavar="FILE",
         ),
     ],
     style: Annotated[

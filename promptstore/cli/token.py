@@ -20,7 +20,10 @@ token_app = typer.Typer(
 @token_app.command("create")
 def create(
     context: typer.Context,
-    user: Annotated[str, typer.Option(help="Whose it is: the author of what is written with it.")],
+    user: Annotated[
+        str,
+        typer.Option(help="Whose it is, as 'Name <email>': the author of what is written with it."),
+    ],
     scope: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,7 +64,10 @@ def list_tokens(
     projects: Projects = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the tokens, without their keys."""
+    """List the tokens, without their keys.
+
+    Each with its id, user, scopes, projects and time of creation.
+    """
     tokens = _tokens(context, projects).tokens()
     if as_json:
         print_json([_shown(token) for token in tokens])
@@ -73,7 +79,7 @@ def list_tokens(
 @token_app.command("revoke")
 def revoke(
     context: typer.Context,
-    token: Annotated[str, typer.Argument(help="The id of the token.")],
+    token: Annotated[str, typer.Argument(help="The id, as `list` shows it.", metavar="ID")],
     projects: Projects = None,
 ) -> None:
     """Revoke a token; its key is refused from the next request on."""

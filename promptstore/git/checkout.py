@@ -18,9 +18,9 @@ from promptstore.errors import ConflictError
 from promptstore.git.commits import Move
 from promptstore.git.filters import Filters
 from promptstore.git.locks import Deadline, LinkedLock
+from promptstore.git.objects import Entry
 from promptstore.git.opening import open_repository
 from promptstore.git.reading import Repository
-from promptstore.git.trees import Entry
 
 _YOUNG: Final = 0.03
 _LONGEST_SWITCH: Final = 0.2

@@ -18,8 +18,8 @@ from pygit2.transaction import ReferenceTransaction
 from promptstore.errors import ConflictError, ReadOnlyError
 from promptstore.git.identity import CommitNote
 from promptstore.git.locks import OTHERS, Deadline
+from promptstore.git.objects import EMPTY_TREE, Entry
 from promptstore.git.reading import Repository
-from promptstore.git.trees import EMPTY_TREE, Entry
 
 _FORCED: Final = {"all", "added", "committed", "objects", "loose-object", "reference"}
 """The components of ``core.fsync`` that a commit consists of."""

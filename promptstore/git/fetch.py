@@ -21,8 +21,7 @@ from pygit2.enums import CredentialType
 
 from promptstore.errors import FetchError
 from promptstore.git.locks import Deadline, exclusive
-from promptstore.git.objects import translated
-from promptstore.git.opening import is_url
+from promptstore.git.opening import is_url, translated
 from promptstore.git.reading import Repository
 
 TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secret

@@ -1,98 +1,32 @@
-"""The objects of a repository, read with care, and what libgit2 says when it fails."""
+"""The objects of a repository, read with care: each is an error that names it, or whole."""
 
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 import pygit2
-from pygit2.enums import ObjectType
+from pygit2.enums import FileMode, ObjectType
 
-from promptstore.errors import (
-    PromptStoreError,
-    ReadOnlyError,
-    RepositoryError,
-    UnsupportedRepositoryError,
-)
-from promptstore.git.trees import EMPTY_TREE, Difference, compare_along
+from promptstore.errors import RepositoryError
+from promptstore.git.opening import explain
 
-_ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
-    (
-        "read-only file system",
-        lambda path: ReadOnlyError(path=path, reason="the file system is read-only."),
-    ),
-    (
-        "refstorage",
-        lambda path: UnsupportedRepositoryError(
-            path=path,
-            reason="its references are kept as a reftable, which libgit2 cannot read. "
-            "Convert it with `git refs migrate --ref-format=files`.",
-        ),
-    ),
-    (
-        "objectformat",
-        lambda path: UnsupportedRepositoryError(
-            path=path,
-            reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
-            "`git init --object-format=sha1 NEW` and "
-            "`git fast-export --all | git -C NEW fast-import`.",
-        ),
-    ),
-    (
-        "extension: 'link'",
-        lambda path: UnsupportedRepositoryError(
-            path=path,
-            reason="its index is split, which libgit2 cannot read. Join it with "
-            "`git config core.splitIndex false && git update-index --no-split-index`.",
-        ),
-    ),
-    (
-        "extension: 'sdir'",
-        lambda path: UnsupportedRepositoryError(
-            path=path,
-            reason="its index is sparse, which libgit2 cannot read. Make it whole with "
-            "`git sparse-checkout reapply --no-sparse-index`.",
-        ),
-    ),
-)
+EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The id of the tree without entries, which git knows without storing it."""
 
-_DAMAGED: Final = ("corrupt", "malformed", "mismatch", "invalid")
+# Plain numbers: looking up a member takes longer than comparing with it.
+_TREE: Final = int(FileMode.TREE)
+_FILE, _EXECUTABLE = int(FileMode.BLOB), int(FileMode.BLOB_EXECUTABLE)
+_KIND: Final = 0o170000
+"""The bits of a mode that tell a file from a folder."""
 
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn the errors of libgit2 and of the operating system into ours.
-
-    Args:
-        path: The repository that they are about.
-
-    Raises:
-        RepositoryError: With what git says, and what helps.
-    """
-    try:
-        yield
-    except PromptStoreError:
-        raise
-    except (pygit2.GitError, OSError) as error:
-        raise explain(path, error) from error
-
-
-def explain(path: Path, error: Exception) -> RepositoryError:
-    """Return the error of ours for one of libgit2 or of the operating system."""
-    text = str(error).rstrip(".")
-    folded = text.lower().replace(" ", "")
-    for sign, make in _ADVICE:
-        if sign.replace(" ", "") in folded:
-            return make(str(path))
-    damage = any(word in folded for word in _DAMAGED)
-    advice = " Check the repository with `git fsck`." if damage else ""
-    return RepositoryError(path=str(path), reason=f"git says: {text}.{advice}")
-
+_ENTRY: Final = re.compile(rb"[^\0]+\0.{20}", re.DOTALL)
 
 _MAX_DEPTH: Final = 5
 """How many repositories may borrow objects in a row, as in git."""
@@ -169,6 +103,42 @@ def _with_alternates(folder: Path, depth: int) -> list[Path]:
 
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 _T = TypeVar("_T")
+
+
+class Entry(NamedTuple):
+    """One entry of a tree.
+
+    Attributes:
+        mode: Git's file mode, such as 0o100644.
+        id: The id of the blob, tree or commit.
+    """
+
+    mode: int
+    id: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a regular file, executable or not; a symbolic link is none."""
+        return self.mode in (_FILE, _EXECUTABLE)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether this is a folder."""
+        return self.mode == _TREE
+
+
+class Difference(NamedTuple):
+    """What differs between two trees of one folder.
+
+    Attributes:
+        name: The name of the entry.
+        before: The entry in the one tree, or None.
+        after: The entry in the other, or None.
+    """
+
+    name: str
+    before: Entry | None
+    after: Entry | None
 
 
 class Commit(NamedTuple):
@@ -262,7 +232,7 @@ class ObjectDatabase:
         """Read a tree."""
         return self.read(tree_id, pygit2.Tree)
 
-    def tree_data(self, tree_id: str) -> bytes:
+    def _tree_data(self, tree_id: str) -> bytes:
         """Read the bytes of a tree, which need not be stored if it is the empty one."""
         if tree_id == EMPTY_TREE:
             return b""
@@ -294,8 +264,15 @@ class ObjectDatabase:
             yield found
 
     def compare(self, pairs: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, Difference]]:
-        """Compare the trees of one folder along a history; see `compare_along`."""
-        return compare_along(pairs, self)
+        """Compare the trees of one folder along a history, not what is inside folders that differ.
+
+        Args:
+            pairs: The number of a commit, and the ids of the folder's trees before and after it.
+
+        Yields:
+            The number of a commit, and what differs.
+        """
+        return _compare_along(pairs, self._tree_data)
 
     def check_loose(self) -> None:
         """See that no loose object is cut off, before libgit2 reads some that are not known."""
@@ -323,6 +300,11 @@ class ObjectDatabase:
                 f"the object {object_id} was left out of this partial clone. Fetch all that is "
                 "missing with `git fetch --refetch --no-filter`."
             )
+        if self._handle().is_shallow:
+            return self._problem(
+                f"the object {object_id} is not in this shallow clone. Fetch it with "
+                "`git fetch --unshallow`."
+            )
         return self._problem(
             f"the object {object_id} is missing. Check the repository with `git fsck`."
         )
@@ -349,3 +331,36 @@ def _datetime(seconds: int, offset: int) -> datetime:
     except (OverflowError, ValueError, OSError):
         # A hand-made commit may carry a time that no calendar holds.
         return datetime.fromtimestamp(0, UTC)
+
+
+def _compare_along(
+    pairs: Iterable[tuple[int, str, str]], read: Callable[[str], bytes]
+) -> Iterator[tuple[int, Difference]]:
+    # What git stores is compared: libgit2 takes ten times as long to list the entries of a tree.
+    last_id, last = "", list[bytes]()
+    for number, before, after in pairs:
+        new = last if after == last_id else _ENTRY.findall(read(after))
+        last_id, last = before, _ENTRY.findall(read(before))
+        gone, come = (dict(map(_parse, entries)) for entries in _differing(last, new))
+        for name in gone.keys() | come.keys():
+            if gone.get(name) != come.get(name):
+                yield number, Difference(name, gone.get(name), come.get(name))
+
+
+def _differing(old: list[bytes], new: list[bytes]) -> tuple[Iterable[bytes], Iterable[bytes]]:
+    """Return the entries of two trees without most of those that both have."""
+    if len(old) != len(new):
+        return set(old).difference(new), set(new).difference(old)
+    # Mostly one entry has another id, and the others stand where they stood.
+    pairs = [(was, now) for was, now in zip(old, new, strict=True) if was != now]
+    return [was for was, _ in pairs], [now for _, now in pairs]
+
+
+def _parse(entry: bytes) -> tuple[str, Entry]:
+    """Return the name of an entry of a tree, and what it is."""
+    digits, _, rest = entry.partition(b" ")
+    mode = int(digits, 8)
+    if mode & _KIND == _FILE & _KIND:
+        # Old programs wrote other modes, which git reads as one of these.
+        mode = _EXECUTABLE if mode & 0o100 else _FILE
+    return rest[:-21].decode(errors="surrogateescape"), Entry(mode, rest[-20:].hex())

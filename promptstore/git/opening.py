@@ -1,4 +1,4 @@
-"""Finding the repository that a path lies in, and opening it if git may trust it.
+"""Finding the repository that a path lies in, opening it if git may trust it, and what fails.
 
 libgit2 knows git's usual files of configuration. What git's variables name beside them is added, as
 git(1) and git-config(1) describe it, so that all of libgit2 follows it.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
@@ -18,8 +18,14 @@ from typing import Final
 import pygit2
 from pygit2.enums import ConfigLevel
 
-from promptstore.errors import InvalidArgumentError, RepositoryError, RepositoryNotFoundError
-from promptstore.git.objects import explain, translated
+from promptstore.errors import (
+    InvalidArgumentError,
+    PromptStoreError,
+    ReadOnlyError,
+    RepositoryError,
+    RepositoryNotFoundError,
+    UnsupportedRepositoryError,
+)
 
 _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current user")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+|[^/\\:@]+@[^/\\:]+:.+", re.DOTALL)
@@ -30,6 +36,79 @@ _PARTIAL: Final = "extensions.partialclone"
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\b": r"\b"})
 _OPENING: Final = threading.Lock()
+
+
+_ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
+    (
+        "read-only file system",
+        lambda path: ReadOnlyError(path=path, reason="the file system is read-only."),
+    ),
+    (
+        "refstorage",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its references are kept as a reftable, which libgit2 cannot read. "
+            "Convert it with `git refs migrate --ref-format=files`.",
+        ),
+    ),
+    (
+        "objectformat",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its objects are named by SHA-256, which libgit2 cannot read. Convert it with "
+            "`git init --object-format=sha1 NEW` and "
+            "`git fast-export --all | git -C NEW fast-import`.",
+        ),
+    ),
+    (
+        "extension: 'link'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is split, which libgit2 cannot read. Join it with "
+            "`git config core.splitIndex false && git update-index --no-split-index`.",
+        ),
+    ),
+    (
+        "extension: 'sdir'",
+        lambda path: UnsupportedRepositoryError(
+            path=path,
+            reason="its index is sparse, which libgit2 cannot read. Make it whole with "
+            "`git sparse-checkout reapply --no-sparse-index`.",
+        ),
+    ),
+)
+
+_DAMAGED: Final = ("corrupt", "malformed", "mismatch", "invalid")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of libgit2 and of the operating system into ours.
+
+    Args:
+        path: The repository that they are about.
+
+    Raises:
+        RepositoryError: With what git says, and what helps.
+    """
+    try:
+        yield
+    except PromptStoreError:
+        raise
+    except (pygit2.GitError, OSError) as error:
+        raise explain(path, error) from error
+
+
+def explain(path: Path, error: Exception) -> RepositoryError:
+    """Return the error of ours for one of libgit2 or of the operating system."""
+    text = str(error).rstrip(".")
+    folded = text.lower().replace(" ", "")
+    for sign, make in _ADVICE:
+        if sign.replace(" ", "") in folded:
+            return make(str(path))
+    damage = any(word in folded for word in _DAMAGED)
+    advice = " Check the repository with `git fsck`." if damage else ""
+    return RepositoryError(path=str(path), reason=f"git says: {text}.{advice}")
 
 
 def is_url(text: str) -> bool:

@@ -6,7 +6,6 @@ No program is run: neither git nor what a repository's configuration names.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,12 +14,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pygit2
-from pygit2.enums import FileMode, FilterMode, ObjectType
+from pygit2.enums import FileMode, FilterMode
 
 from promptstore.errors import RepositoryError, RevisionNotFoundError
-from promptstore.git.objects import Commit, Link, LooseObjects, ObjectDatabase, explain, translated
-from promptstore.git.opening import find_repository, open_repository
-from promptstore.git.trees import EMPTY_TREE, Entry
+from promptstore.git.objects import (
+    EMPTY_TREE,
+    Commit,
+    Entry,
+    Link,
+    LooseObjects,
+    ObjectDatabase,
+)
+from promptstore.git.opening import explain, find_repository, open_repository, translated
 
 __all__ = [
     "Head",
@@ -30,11 +35,6 @@ __all__ = [
     "create_repository",
     "translated",
 ]
-
-_TREE: Final = int(ObjectType.TREE)
-_BLOB: Final = int(ObjectType.BLOB)
-_LINK_MODE: Final = re.compile(rb"12[0-7]{4} ")
-"""How a tree says that an entry is a symbolic link, though a name or an id may look like it."""
 
 _MAX_ENTRIES: Final = 50_000
 """How many entries the trees that a thread keeps may hold together."""
@@ -214,18 +214,14 @@ class Repository:
         return self.objects.for_history().walk(tip)
 
     def tree(self, tree_id: str) -> dict[str, Entry]:
-        """Read the entries of a tree by name; one that git cannot name in UTF-8 is left out."""
+        """Read the entries of a tree by name; one that is not UTF-8 has surrogates."""
         return {
-            name: Entry(int(one.filemode), str(one.id))
+            one.name or "": Entry(int(one.filemode), str(one.id))
             for one in self._tree(tree_id) or ()
-            if (name := one.name or "").isascii() or _is_utf8(name)
         }
 
-    def files(self, tree_id: str, suffix: str) -> Iterator[tuple[str, str]]:
-        """List the regular files below a tree whose path ends with something.
-
-        Yields:
-            The path and the blob of each. A path that is not UTF-8 may be among them.
+    def files(self, tree_id: str) -> Iterator[tuple[str, Entry]]:
+        """List the path and the entry of all that is below a tree and is no folder.
 
         Raises:
             RepositoryError: A tree is missing or damaged.
@@ -233,21 +229,11 @@ class Repository:
         pending = [("", tree_id)]
         while pending:
             folder, current = pending.pop()
-            if current == EMPTY_TREE:
-                continue
-            tree = self.objects.tree(current)
-            # To ask each entry for its mode takes longer than all the rest.
-            may_link = _LINK_MODE.search(tree.read_raw()) is not None
-            for one in tree:
-                name = one.name or ""
-                if one.type == _TREE:
-                    pending.append((f"{folder}{name}/", str(one.id)))
-                elif (
-                    one.type == _BLOB
-                    and name.endswith(suffix)
-                    and not (may_link and one.filemode == FileMode.LINK)
-                ):
-                    yield folder + name, str(one.id)
+            for name, entry in self.tree(current).items():
+                if entry.is_tree:
+                    pending.append((f"{folder}{name}/", entry.id))
+                else:
+                    yield folder + name, entry
 
     def find(self, tree_id: str, path: str) -> Entry | None:
         """Find the entry at a path.
@@ -358,14 +344,6 @@ def clean_content(repository: Repository, path: str, data: bytes) -> bytes:
 def blob_id(data: bytes) -> str:
     """Compute the id that git gives to a file's content."""
     return str(pygit2.hash(data))
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _common_dir(git_dir: Path) -> Path:

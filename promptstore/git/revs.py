@@ -10,7 +10,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from promptstore.errors import RevisionNotFoundError
-from promptstore.git.objects import explain, translated
+from promptstore.git.opening import explain, translated
 from promptstore.git.reading import Repository
 
 _ID: Final = re.compile(r"[0-9a-f]{40}")

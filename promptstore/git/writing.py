@@ -38,9 +38,9 @@ from promptstore.git.commits import (
 )
 from promptstore.git.identity import CommitNote
 from promptstore.git.locks import OTHERS, Deadline, exclusive
+from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository, translated
 from promptstore.git.revs import is_ancestor
-from promptstore.git.trees import Entry
 
 _JOURNAL: Final = "journal.json"
 

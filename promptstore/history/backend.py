@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from promptstore.errors import HistoryUnavailableError, InvalidArgumentError
-from promptstore.git.objects import Commit
+from promptstore.git.objects import Commit, Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
-from promptstore.git.trees import Entry
 from promptstore.history.labels import LabelTable, labels_at, labels_commit, read_labels
 from promptstore.history.moves import LabelMove, MoveLog
 from promptstore.history.sources import CommitSource, FolderSource, Source

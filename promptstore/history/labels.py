@@ -39,6 +39,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
 _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
+_PROTECTED: Final = frozenset({"production", "prod", "live", "stable"})
 
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -125,6 +126,11 @@ def is_label(text: object) -> bool:
         and not text.isdigit()
         and text != _RESERVED
     )
+
+
+def is_protected(label: str) -> bool:
+    """Return whether a label's name says that others rely on where it points."""
+    return not _PROTECTED.isdisjoint(re.split(r"[._-]", label))
 
 
 def check_label(text: str) -> str:

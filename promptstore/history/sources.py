@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
+from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository, blob_id, clean_content
-from promptstore.git.trees import Entry
-from promptstore.model.values import SUFFIX, is_name
+from promptstore.model.values import SUFFIX, is_name, is_unicode
 
 
 class File(NamedTuple):
@@ -82,8 +82,11 @@ class CommitSource(Source):
 
     def blobs(self) -> dict[str, str]:
         """Return the blob of every file by its name, in the order of `names`, reading none."""
-        files = self._repository.files(self._tree, SUFFIX) if self._tree else ()
-        found = {path[: -len(SUFFIX)]: blob for path, blob in files}
+        found = {
+            path.removesuffix(SUFFIX): entry.id
+            for path, entry in self._entries()
+            if entry.is_file and path.endswith(SUFFIX)
+        }
         return {name: found[name] for name in sorted(found) if is_name(name)}
 
     def find(self, name: str) -> File | None:
@@ -100,22 +103,17 @@ class CommitSource(Source):
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return sorted(
             self._path(path)
-            for path, entry in self._walk((SUFFIX, ".yml"))
-            if not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
+            for path, entry in self._entries()
+            if path.endswith((SUFFIX, ".yml"))
+            and is_unicode(path)
+            and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
         )
 
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}" if self._root else path
 
-    def _walk(self, suffixes: str | tuple[str, ...] = SUFFIX) -> Iterator[tuple[str, Entry]]:
-        pending = [("", self._tree)] if self._tree else []
-        while pending:
-            folder, tree = pending.pop()
-            for name, entry in self._repository.tree(tree).items():
-                if entry.is_tree:
-                    pending.append((f"{folder}{name}/", entry.id))
-                elif name.endswith(suffixes):
-                    yield folder + name, entry
+    def _entries(self) -> Iterator[tuple[str, Entry]]:
+        return self._repository.files(self._tree) if self._tree else iter(())
 
 
 class EmptySource(Source):

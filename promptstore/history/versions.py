@@ -23,9 +23,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
-from promptstore.git.objects import Link
+from promptstore.git.objects import EMPTY_TREE, Entry, Link
 from promptstore.git.reading import Repository, blob_id
-from promptstore.git.trees import EMPTY_TREE, Entry
 from promptstore.history.cachefile import CacheFile, Connection
 from promptstore.history.versiontables import (
     CHANGES,

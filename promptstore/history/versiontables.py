@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
 
-from promptstore.git.objects import Link
-from promptstore.git.trees import Entry
+from promptstore.git.objects import Entry, Link
 from promptstore.history.cachefile import Connection, transaction
 
 SCHEMA: Final = """

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
 from promptstore.history.sources import File
@@ -21,6 +21,7 @@ from promptstore.template import Reference, References, Source, find_includes, f
 if TYPE_CHECKING:
     from promptstore.lint.settings import Settings
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 _WORD: Final = re.compile(r"\w+")
 _ESCAPE: Final = re.compile(r"\\[xuU\n]")
 _LETTER_ESCAPE: Final = re.compile(r"\\[a-zA-Z]")
@@ -46,6 +47,19 @@ class Text:
     references: References | TemplateSyntaxError
 
 
+def _kept(method: _Method) -> _Method:
+    """Return a method that keeps what it returned, in its own object."""
+
+    @wraps(method)
+    def kept(self: LintContext, *arguments: Any) -> Any:
+        key = (method, *arguments)
+        if key not in self._kept:
+            self._kept[key] = method(self, *arguments)
+        return self._kept[key]
+
+    return cast("_Method", kept)
+
+
 class LintContext:
     """All files of a snapshot.
 
@@ -62,14 +76,7 @@ class LintContext:
         self.settings = settings
         self.only = only
         self._snapshot = snapshot
-        self._files: dict[str, File] = {}
-        self._data: dict[str, bytes] = {}
-        self._sources: dict[str, str] = {}
-        self._lines: dict[str, list[str]] = {}
-        self._read: dict[str, Document | PromptFileError] = {}
-        self._texts: dict[str, list[Text]] = {}
-        self._closures: dict[str, dict[str, None]] = {}
-        self._depths: dict[tuple[str, int], int] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self._near_matches_left = _NEAR_MATCH_BUDGET
 
     @cached_property
@@ -100,41 +107,36 @@ class LintContext:
         """The paths of files that look like prompts but have no name that can be asked for."""
         return self._snapshot.strays()
 
+    @_kept
     def file(self, name: str) -> File:
         """Return a prompt's file."""
-        if name not in self._files:
-            self._files[name] = self._snapshot.file(name)
-        return self._files[name]
+        return self._snapshot.file(name)
 
+    @_kept
     def data(self, name: str) -> bytes:
         """Return the content of a file."""
-        if name not in self._data:
-            self._data[name] = self.file(name).read()
-        return self._data[name]
+        return self.file(name).read()
 
+    @_kept
     def source(self, name: str) -> str:
         """Return the text of a file with plain line ends; what is no UTF-8 as an escape."""
-        if name not in self._sources:
-            text = self.data(name).decode(errors="backslashreplace")
-            self._sources[name] = text.replace("\r\n", "\n").replace("\r", "\n")
-        return self._sources[name]
+        text = self.data(name).decode(errors="backslashreplace")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
+    @_kept
     def lines(self, name: str) -> list[str]:
         """Return the lines of a file."""
-        if name not in self._lines:
-            self._lines[name] = self.source(name).split("\n")
-        return self._lines[name]
+        return self.source(name).split("\n")
 
+    @_kept
     def read(self, name: str) -> Document | PromptFileError | None:
         """Return the document of a file, or why it cannot be read, or None where there is none."""
         if name not in self.known:
             return None
-        if name not in self._read:
-            try:
-                self._read[name] = parse(self.data(name), self.file(name).path)
-            except PromptFileError as error:
-                self._read[name] = error
-        return self._read[name]
+        try:
+            return parse(self.data(name), self.file(name).path)
+        except PromptFileError as error:
+            return error
 
     def document(self, name: str) -> Document | None:
         """Return the document of a file, or None where there is none that can be read."""
@@ -156,12 +158,11 @@ class LintContext:
         """Return a prompt that can be read, with what it includes."""
         return self._snapshot.read(name, deleted=True)
 
+    @_kept
     def texts(self, name: str) -> list[Text]:
         """Return the templates of a prompt, none for a file that cannot be read."""
-        if name not in self._texts:
-            document = self.document(name)
-            self._texts[name] = [*_look_through(document.prompt)] if document else []
-        return self._texts[name]
+        document = self.document(name)
+        return [*_look_through(document.prompt)] if document else []
 
     def strings(self, name: str) -> Iterator[tuple[Keys, str]]:
         """Yield every string of a file that can be read, keys aside, with its place."""
@@ -223,26 +224,23 @@ class LintContext:
             for reference in references.includes:
                 yield text, reference
 
+    @_kept
     def closure(self, name: str) -> dict[str, None]:
         """Return a prompt and everything that it includes, directly or not, in order."""
-        if name not in self._closures:
-            found: dict[str, None] = {}
-            pending = [name]
-            while pending:
-                reached = pending.pop()
-                if reached not in found and self.document(reached) is not None:
-                    found[reached] = None
-                    pending += {include.name for _, include in self.includes(reached)}
-            self._closures[name] = found
-        return self._closures[name]
+        found: dict[str, None] = {}
+        pending = [name]
+        while pending:
+            reached = pending.pop()
+            if reached not in found and self.document(reached) is not None:
+                found[reached] = None
+                pending += {include.name for _, include in self.includes(reached)}
+        return found
 
+    @_kept
     def include_depth(self, name: str, most: int) -> int:
         """Return how deep the includes of a prompt go, at the most so far."""
-        if (name, most) not in self._depths:
-            below = {include.name for _, include in self.includes(name)} if most else ()
-            depths = (1 + self.include_depth(other, most - 1) for other in below)
-            self._depths[name, most] = max(depths, default=0)
-        return self._depths[name, most]
+        below = {include.name for _, include in self.includes(name)} if most else ()
+        return max((1 + self.include_depth(other, most - 1) for other in below), default=0)
 
     @cached_property
     def raw_includes(self) -> dict[str, frozenset[str]]:

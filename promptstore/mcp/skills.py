@@ -153,7 +153,9 @@ def _skills_at(repository: Repository, root: str, commit: str) -> dict[str, Skil
     top = repository.find(repository.commit(commit).tree, root)
     if top is None or not top.is_tree:
         return {}
-    paths = [path for path, _ in repository.files(top.id, _FILE) if path.endswith(f"/{_FILE}")]
+    paths = [
+        path for path, one in repository.files(top.id) if one.is_file and path.endswith(f"/{_FILE}")
+    ]
     found: dict[str, Skill] = {}
     for path in paths:
         try:
@@ -169,7 +171,7 @@ def _read_skill(repository: Repository, top: str, folder: str) -> Skill:
     entry = repository.find(top, folder)
     if entry is None:
         raise ImportRefusedError(reason="its path is not UTF-8")
-    blobs = dict(repository.files(entry.id, ""))
+    blobs = {path: one.id for path, one in repository.files(entry.id) if one.is_file}
     if len(blobs) > _MAX_FILES:
         raise ImportRefusedError(reason=f"it has more than {_MAX_FILES} files")
     front = _frontmatter(repository.blob(blobs[_FILE]), PurePosixPath(folder).name)

@@ -295,8 +295,6 @@ def _declaration(declared: dict[str, Any], path: KeyPath) -> Iterator[Fault]:
 
 
 def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = None) -> str:
-    if kind == "string" and isinstance(value, str) and (allowed is None or value in allowed):
-        return ""  # as most are
     try:
         fit(value, kind, allowed)
     except UnfitValueError as unfit:

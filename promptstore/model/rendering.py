@@ -106,12 +106,8 @@ def signature(prompt: Prompt) -> Signature:
         IncludeError: An include is missing, deleted, cyclic or too deep.
     """
     program = _program(prompt)
-    variables = {
-        name: variable if name in program.contract else Variable()
-        for name, variable in program.variables.items()
-    }
     needed = [name for name, variable in program.variables.items() if variable.needs_value]
-    return Signature(variables, tuple(needed), program.undeclared)
+    return Signature(program.variables, tuple(needed), program.undeclared)
 
 
 class _Program(NamedTuple):
@@ -119,7 +115,6 @@ class _Program(NamedTuple):
 
     items: tuple[Any, ...]
     variables: Mapping[str, Variable]
-    contract: Mapping[str, Variable]
     undeclared: tuple[str, ...]
     optional: frozenset[str]
 
@@ -163,7 +158,7 @@ def _prepare(prompt: Prompt) -> _Program:
         for name, variable in contract.items()
         if variable.required is False and variable.default is MISSING
     )
-    return _Program(items, variables, contract, undeclared, frozenset(optional))
+    return _Program(items, variables, undeclared, frozenset(optional))
 
 
 _NEEDED: Final = Variable()
@@ -192,12 +187,9 @@ def _compile(value: Any, path: KeyPath, compiled: Callable[[str], Template]) -> 
 
 def _fill(value: Any, fill: Callable[[Template], str]) -> Any:
     """Copy what `_compile` made, with the text of each template in its place."""
-    kind = type(value)
-    if kind is dict:
-        return {
-            key: item if type(item) is str else _fill(item, fill) for key, item in value.items()
-        }
-    if kind is list:
+    if isinstance(value, dict):
+        return {key: _fill(item, fill) for key, item in value.items()}
+    if isinstance(value, list):
         return [_fill(item, fill) for item in value]
     return fill(value) if hasattr(value, "render") else value
 

@@ -7,7 +7,7 @@ write the value is read again before it is taken: the first that says what is wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
@@ -26,9 +26,11 @@ from promptstore.promptfile.writer import (
 from promptstore.promptfile.yamlparser import compose, resolve_plain
 from promptstore.promptfile.yamlplaces import (
     Block,
+    Change,
     Entry,
     Places,
     Splice,
+    difference,
     is_block,
     is_empty,
     split_block,
@@ -231,24 +233,6 @@ def _with_lines(source: str, old: str, new: str, column: int) -> str:
         indent + line if line else "" for line in new_lines[change.new_start : change.new_end]
     ]
     return "\n".join([header, *lines[: change.start], *written, *lines[change.end :]])
-
-
-class Change(NamedTuple):
-    """Characters of the old value, which become characters of the new one."""
-
-    start: int
-    end: int
-    new_start: int
-    new_end: int
-
-
-def difference(old: Sequence[str], new: Sequence[str]) -> Change:
-    """Return what is between the equal items at both ends."""
-    shorter = min(len(old), len(new))
-    head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
-    rest = shorter - head
-    tail = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
-    return Change(head, len(old) - tail, head, len(new) - tail)
 
 
 def _changes(old: str, new: str, whole: Change) -> list[Change]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
@@ -14,6 +15,7 @@ COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
 _ANY_COMMENT: Final = re.compile(r"#[^\n]*")
 _TRIVIA: Final = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
+_LINE_END: Final = re.compile(r"\r\n?|\n")
 _HEADER: Final = re.compile(r"[|>]([+-]?)([1-9]?)([+-]?)")
 
 
@@ -27,6 +29,24 @@ class Splice(NamedTuple):
     start: int
     end: int
     text: str
+
+
+class Change(NamedTuple):
+    """Characters of the old value, which become characters of the new one."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+
+def difference(old: Sequence[str], new: Sequence[str]) -> Change:
+    """Return what is between the equal items at both ends."""
+    shorter = min(len(old), len(new))
+    head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
+    rest = shorter - head
+    tail = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
+    return Change(head, len(old) - tail, head, len(new) - tail)
 
 
 class Entry(NamedTuple):
@@ -307,3 +327,52 @@ def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Find the end of what a pattern matches at a place, which may be nothing."""
     found = pattern.match(text, at)
     return found.end() if found else at
+
+
+class Lines:
+    """A text of which the line ends stay as they are.
+
+    Attributes:
+        unix: The text with LF line ends and one at its end.
+        line_end: The line end that most of its lines have.
+
+    Args:
+        text: The text.
+    """
+
+    def __init__(self, text: str) -> None:
+        count = text.count("\r\n")
+        self.line_end = "\r\n" if 2 * count > text.count("\n") else "\n"
+        self._is_ended = text.endswith(("\n", "\r"))
+        self._text = text if self._is_ended else text + self.line_end
+        self.unix = _LINE_END.sub("\n", self._text)
+        pairs = (match.start() for match in re.finditer("\r\n", self._text))
+        self._pairs = [start - number for number, start in enumerate(pairs)]
+
+    def apply(self, splices: list[Splice]) -> str:
+        """Replace characters of the text by their places in `unix`."""
+        edited = _applied(self._text, list(map(self._placed, splices)))
+        ended = edited.removesuffix(self.line_end)
+        return edited if self._is_ended or ended.endswith(("\n", "\r")) else ended
+
+    def _placed(self, splice: Splice) -> Splice:
+        """Find the characters that differ in the text itself."""
+        start, end = splice.start, splice.end
+        change = difference(self.unix[start:end], splice.text)
+        text = splice.text[change.new_start : change.new_end].replace("\n", self.line_end)
+        return Splice(self._place(start + change.start), self._place(start + change.end), text)
+
+    def _place(self, at: int) -> int:
+        return at + bisect_left(self._pairs, at)
+
+
+def _applied(text: str, splices: list[Splice]) -> str:
+    """Replace characters of a text; what is put in at one place keeps its order."""
+    pieces: list[str] = []
+    at = 0
+    for splice in sorted(splices, key=lambda splice: (splice.start, splice.end)):
+        if splice.start < at:
+            raise LayoutError
+        pieces += (text[at : splice.start], splice.text)
+        at = splice.end
+    return "".join([*pieces, text[at:]])

@@ -79,6 +79,7 @@ def create_app(
     *,
     model: ChatModel | None = None,
     log_service: LogService | None = None,
+    allow_direct: bool = False,
 ) -> FastAPI:
     """Make the application.
 
@@ -87,6 +88,7 @@ def create_app(
         tokens: The tokens, or None to ask nobody for a key.
         model: The language model, or None where there is none.
         log_service: What keeps logs, or None where nothing does.
+        allow_direct: Whether pages may commit to the served branch.
 
     Returns:
         The application.
@@ -107,7 +109,7 @@ def create_app(
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)
-    add_pages(app)
+    add_pages(app, allow_direct=allow_direct)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)

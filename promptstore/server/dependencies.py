@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -120,8 +121,9 @@ Reader = Annotated[Caller, Security(authorize, scopes=["llm_prompt:read"])]
 Writer = Annotated[Caller, Security(authorize, scopes=["llm_prompt:write"])]
 
 
-async def _in_turn(caller: Writer) -> AsyncIterator[Caller]:
-    """Wait until it is the caller's turn to write to the project.
+@asynccontextmanager
+async def in_turn(project: Project) -> AsyncIterator[None]:
+    """Wait until it is the turn of a request to write to a project.
 
     The lock of the repository lets one writer in at a time, and not the one who waited longest. So
     writers stand in line here, where they keep no thread from readers.
@@ -129,7 +131,6 @@ async def _in_turn(caller: Writer) -> AsyncIterator[Caller]:
     Raises:
         RepositoryLockedError: Others were in line for too long.
     """
-    project = caller.project
     try:
         async with asyncio.timeout(MAX_WAIT_SECONDS):
             await project.turn.acquire()
@@ -137,9 +138,14 @@ async def _in_turn(caller: Writer) -> AsyncIterator[Caller]:
         path, reason = str(project.store.path), "other writers were in line for too long."
         raise RepositoryLockedError(path=path, reason=reason) from None
     try:
-        yield caller
+        yield
     finally:
         project.turn.release()
+
+
+async def _in_turn(caller: Writer) -> AsyncIterator[Caller]:
+    async with in_turn(caller.project):
+        yield caller
 
 
 Turn = Annotated[Caller, Depends(_in_turn, scope="function")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final
 
@@ -36,6 +35,7 @@ def serve(
     model: ChatModel | None = None,
     logs: str | None = None,
     retention: int = DEFAULT_RETENTION,
+    allow_direct: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are finished.
 
@@ -47,6 +47,7 @@ def serve(
         model: The language model, or None where there is none.
         logs: Where log entries are kept: a folder, a ClickHouse server's URL, or None for nowhere.
         retention: For how many days they are kept.
+        allow_direct: Whether pages may commit to the served branch, not only to new ones.
 
     Raises:
         InvalidArgumentError: Nobody could get in, or everybody.
@@ -70,18 +71,17 @@ def serve(
         log_service = None if logs is None else LogService(logs, retention)
         if log_service is not None:
             stack.callback(log_service.close)
-        _serve(listener, host, projects, tokens, model, log_service)
+        app = create_app(
+            projects, tokens, model=model, log_service=log_service, allow_direct=allow_direct
+        )
+        for project in projects.values():
+            _say(_about(project))
+        _say(f"model: {model or 'none, so nothing is translated or explained (--model-url)'}")
+        _say(f"logs: {logs or 'none are kept (--logs)'}")
+        _serve(listener, host, app)
 
 
-def _serve(
-    listener: socket.socket,
-    host: str,
-    projects: Mapping[int, Project],
-    tokens: TokenFile | None,
-    model: ChatModel | None,
-    logs: LogService | None,
-) -> None:
-    app = create_app(projects, tokens, model=model, log_service=logs)
+def _serve(listener: socket.socket, host: str, app: FastAPI) -> None:
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -90,10 +90,6 @@ def _serve(
         lifespan="off",
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    for project in projects.values():
-        _say(_about(project))
-    _say(f"model: {model or 'none, so nothing is translated or explained (--model-url)'}")
-    _say(f"logs: {logs or 'none are kept (--logs)'}")
     name = f"[{host}]" if ":" in host else host
     _say(f"serving on http://{name}:{listener.getsockname()[1]} (Ctrl+C stops)")
     _Server(config, app).run([listener])

@@ -23,7 +23,7 @@ from promptstore.errors import (
     BundleError,
     NotInBundleError,
 )
-from promptstore.git.trees import Entry
+from promptstore.git.objects import Entry
 from promptstore.history.labels import Target
 from promptstore.history.versions import Change
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from promptstore.errors import BundleError, InvalidArgumentError, NotInBundleError
-from promptstore.git.objects import Commit
-from promptstore.git.trees import Entry
+from promptstore.git.objects import Commit, Entry
 from promptstore.history.backend import Backend, RefState, Timeline
 from promptstore.history.labels import LabelTable
 from promptstore.history.moves import LabelMove

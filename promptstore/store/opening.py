@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -292,7 +293,7 @@ def _find_backend(
         raise RepositoryNotFoundError(
             path=str(path.resolve()),
             reason=f"this is neither in a git repository nor a folder that holds {root!r}. "
-            "`promptstore init` makes a store here.",
+            f"`promptstore init {shlex.quote(str(path))}` makes a store there.",
         ) from None
     tip = repository.tip(branch)
     remote = None

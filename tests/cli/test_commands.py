@@ -102,7 +102,10 @@ class TestList:
         empty = make_repo("empty")
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == "no prompts under 'prompts' in main (no commits yet)\n"
+        assert result.stderr == (
+            "no prompts under 'prompts' in main (no commits yet); "
+            "`promptstore init` makes a first one\n"
+        )
         empty.write("prompts/greet.yaml", GREET)
         result = CliRunner().invoke(app, ["-C", str(empty.path), "list"])
         assert "add --worktree" in result.stderr
@@ -528,7 +531,7 @@ class TestDoctor:
             "environment", "extras", "store", "caches", "settings"
         }  # fmt: skip
         assert facts["store", "folder"]["value"] == str(clone.path)
-        assert facts["store", "prompts"]["value"] == "2 and 1 deleted"
+        assert facts["store", "prompts"]["value"] == "2, and 1 deleted"
         assert facts["store", "reads"]["value"].startswith("main (")
         assert facts["store", "labels"]["value"] == "none"
         assert facts["settings", "remotes"]["value"] == "none"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.cli.label import is_protected
 from promptstore.errors import ConflictError, PromptNotFoundError
-from promptstore.history.labels import BRANCH
+from promptstore.history.labels import BRANCH, is_protected
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fails_with, out
@@ -128,7 +127,7 @@ class TestSet:
         ("arguments", "sentence"),
         [
             (["production", "gret"], "Did you mean 'greet'?"),
-            (["production", "greet", "other@4"], "its versions are 1 to 1"),
+            (["production", "greet", "other@4"], "its only version is 1"),
             (["production", "greet@1", "greet@2"], "'greet' is given with two versions"),
             (["production", "greet@staging"], "'staging' is neither a label"),
             (["latest", "greet"], "'latest' cannot be a label"),

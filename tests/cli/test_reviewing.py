@@ -76,14 +76,16 @@ class TestCheck:
         ]
         folder = str(changed.path / "prompts/support")
         assert out(run(changed, "format", folder)) == "changed prompts/support/a.yaml\n"
-        assert "is not there" in str(run(changed, "format", folder + "x").exception)
+        assert "there is no such file or folder" in str(
+            run(changed, "format", folder + "x").exception
+        )
 
     def test_files_that_are_no_prompts(self, changed: GitRepo) -> None:
         stray = changed.write("prompts/two words.yaml", "prompt: x\n")
         assert "two words.yaml:1:1: PS402" in out(run(changed, "check", str(stray)))
         assert out(run(changed, "check", str(changed.path / "prompts/reply.yaml"))) == ""
         result = run(changed, "check", str(changed.path / "nope.yaml"))
-        assert "nope.yaml is not there" in str(result.exception)
+        assert "nope.yaml: there is no such file or folder" in str(result.exception)
 
     def test_severity_decides_about_the_exit_code(self, changed: GitRepo) -> None:
         assert run(changed, "check").exit_code == 1

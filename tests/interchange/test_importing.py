@@ -140,7 +140,7 @@ class TestFolder:
 
     def test_a_dry_run_writes_nothing(self, run: Run, repo: GitRepo) -> None:
         result = run("import", "--dry-run", str(CASES / "ghmodels"))
-        assert "with a loss\tempty-message\tgithub\t" in result.stdout
+        assert "with losses\tempty-message\tgithub\t" in result.stdout
         assert "refused\t\t\tnot-yaml.prompt.yml\tnot YAML: the whole file is a template" in (
             result.stdout
         )

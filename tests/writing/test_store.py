@@ -315,7 +315,7 @@ class TestRestore:
             store.restore("greet2")
         with pytest.raises(PromptNotFoundError):
             store.restore("greet2", version=1)
-        with pytest.raises(VersionNotFoundError, match="its versions are 1 to 1"):
+        with pytest.raises(VersionNotFoundError, match="its only version is 1"):
             store.restore("greet", version=2)
 
 

@@ -27,10 +27,10 @@ from promptstore.errors import (
 from promptstore.git.commits import FileChange
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
+from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository
 from promptstore.git.refs import join_ref
 from promptstore.git.revs import common_ancestor, is_ancestor
-from promptstore.git.trees import Entry
 from promptstore.git.writing import update_ref
 from promptstore.model.values import SUFFIX, is_name
 from promptstore.posthog.content import RemoteContent

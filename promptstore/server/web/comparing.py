@@ -50,6 +50,8 @@ def side_by_side(before: str, after: str) -> list[Row]:
         before: The older text.
         after: The newer one.
     """
+    if before.endswith("\n") and after.endswith("\n"):
+        before, after = before[:-1], after[:-1]
     old, new = before.split("\n"), after.split("\n")
     rows: list[Row] = []
     steps = opcodes(old, new)

@@ -6,15 +6,21 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from promptstore.server.web import listing, prompts, signing
+from promptstore.server.web import editing, listing, prompts, proposing, signing
 from promptstore.server.web.sessions import Sessions
 
-_PAGES: Final = (listing.router, prompts.router)
+_PAGES: Final = (listing.router, prompts.router, editing.router, proposing.router)
 
 
-def add_pages(app: FastAPI) -> None:
-    """Add all pages to the application: each for the only project, and for one by its number."""
+def add_pages(app: FastAPI, *, allow_direct: bool = False) -> None:
+    """Add all pages to the application: each for the only project, and for one by its number.
+
+    Args:
+        app: The application.
+        allow_direct: Whether pages may commit to the served branch.
+    """
     app.state.sessions = Sessions()
+    app.state.allow_direct = allow_direct
     app.include_router(signing.router)
     for prefix in ("", "/projects/{project_id}"):
         for pages in _PAGES:

@@ -57,6 +57,7 @@ def show_prompt(
     label: str = "",
     includes: str = "",
     whole: str = "",
+    done: str = "",
 ) -> Response:
     """Show one prompt: the newest version, another one, or that of a label."""
     store = visitor.project.store
@@ -84,6 +85,7 @@ def show_prompt(
         labels=_labels_of(visitor.project, name),
         asked={"version": version, "label": label},
         includes=bool(includes),
+        done=done,
         users=users,
     )
 

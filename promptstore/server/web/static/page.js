@@ -5,7 +5,10 @@ const DRAFT = "promptstore draft ";
 
 function fieldsOf(form) {
   return [...form.elements].filter(
-    (field) => field.name && !["hidden", "submit", "button", "password"].includes(field.type)
+    (field) =>
+      field.name &&
+      (field.dataset.kept !== undefined ||
+        !["hidden", "submit", "button", "password", "fieldset"].includes(field.type))
   );
 }
 
@@ -61,7 +64,7 @@ function followTyping(form) {
     const body = new URLSearchParams(new FormData(form));
     body.set("action", "show");
     try {
-      const answer = await fetch(form.action || location.href, {
+      const answer = await fetch(form.getAttribute("action"), {
         method: "POST",
         body,
         headers: { "X-Part": form.dataset.live },

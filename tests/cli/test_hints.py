@@ -1,0 +1,127 @@
+"""What somebody sees who meets the commands for the first time, and hints that are followed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from promptstore.cli.app import COMMANDS, app
+from promptstore.store.store import PromptStore
+from tests.cli.conftest import Run
+from tests.gitrepo import GitRepo
+
+GROUPS = ("label", "logs", "token", "sync")
+
+
+@pytest.mark.parametrize("group", ["", *GROUPS])
+def test_no_summary_is_cut_off(group: str) -> None:
+    shown = CliRunner().invoke(app, [*group.split(), "--help"], terminal_width=80).stdout
+    commands = shown.partition("Commands:")[2]
+    assert len(commands.splitlines()) > 3
+    assert "..." not in commands
+
+
+def test_arguments_are_written_as_one_way() -> None:
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    context = Context(root, info_name="promptstore")
+    for name in sorted(
+        COMMANDS.keys() - {*GROUPS, "difftool", "merge-driver", "translate", "scan"}
+    ):
+        command = root.commands[name]
+        usage = " ".join(command.collect_usage_pieces(Context(command, context, name)))
+        assert re.fullmatch(r"(\[OPTIONS\]|[\[{][A-Z]+(\[@VERSION\])?[\]}](\.\.\.)?| )+", usage), (
+            f"{name} {usage}"
+        )
+
+
+def test_a_new_repository_is_told_of(tmp_path: Path, write: Run) -> None:
+    here = write("init", str(tmp_path / "new"))
+    assert (
+        f"Made a git repository and prompts/greeting.yaml in {tmp_path / 'new'}. Next:"
+        in here.stdout
+    )
+    again = write("--root", "more", "init", str(tmp_path / "new"))
+    assert "Made more/greeting.yaml" in again.stdout
+    assert "git repository" not in again.stdout
+
+
+def test_the_way_to_a_store_is_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "a shop"
+    folder.mkdir()
+    error = CliRunner().invoke(app, ["-C", str(folder), "list"]).exception
+    hint = re.search(r"`promptstore init '(.*?)'` makes a store there", str(error))
+    assert hint is not None
+    assert CliRunner().invoke(app, ["init", hint[1]]).exit_code == 0
+    assert PromptStore.open(folder, worktree=True).names() == ["greeting"]
+
+
+def test_an_empty_repository(repo: GitRepo) -> None:
+    listed = CliRunner().invoke(app, ["-C", str(repo.path), "list"])
+    assert listed.stderr.endswith("; `promptstore init` makes a first one\n")
+
+
+@pytest.mark.parametrize("command", ["check", "format"])
+def test_a_name_in_place_of_a_path(write: Run, command: str) -> None:
+    error = write(command, "greet").exception
+    assert str(error) == (
+        "greet: there is no such file or folder. Did you mean prompts/greet.yaml?"
+    )
+    assert write(command, "prompts/greet.yaml").exit_code == 0
+
+
+def test_a_missing_value_says_how_to_give_it(write: Run) -> None:
+    error = write("render", "greet").exception
+    assert getattr(error, "__notes__", None) == [
+        "Give each value with --var, such as --var name=VALUE."
+    ]
+    assert write("render", "greet", "--var", "name=VALUE").exit_code == 0
+
+
+def test_a_time_before_the_first_label(write: Run) -> None:
+    write("label", "set", "production", "greet")
+    error = write("show", "greet@production", "--at", "2001-02-03").exception
+    assert re.fullmatch(
+        r"'production' was no label at 2001-02-03 00:00\S*\. There were no labels then; "
+        "`promptstore label log` shows each move.",
+        str(error),
+    )
+    listed = write("label", "list", "--at", "2001-02-03")
+    assert listed.stderr.startswith("There were no labels then; ")
+
+
+def test_labels_of_a_shallow_clone(write: Run, written: GitRepo, tmp_path: Path) -> None:
+    write("label", "set", "production", "greet")
+    written.commit({"prompts/greet.yaml": "prompt: Hello\n"}, "Second")
+    copy = GitRepo(tmp_path / "copy")
+    written.git("clone", "--quiet", "--depth=1", f"file://{written.path}", str(copy.path))
+    error = CliRunner().invoke(app, ["-C", str(copy.path), "show", "greet@production"]).exception
+    hints = re.findall("`(git fetch .*?)`", str(error))
+    assert len(hints) == 2
+    copy.git(*hints[1].split()[1:])
+    error = CliRunner().invoke(app, ["-C", str(copy.path), "render", "greet@production"]).exception
+    assert "is not in this shallow clone. Fetch it with `git fetch --unshallow`." in str(error)
+    copy.git(*hints[0].split()[1:])
+    shown = CliRunner().invoke(app, ["-C", str(copy.path), "show", "greet@production"])
+    assert "version 1, production" in shown.stdout
+
+
+def test_a_label_and_a_prompt_in_the_other_order(write: Run) -> None:
+    write("label", "set", "staging", "greet")
+    error = write("label", "rollback", "staging", "greet").exception
+    assert str(error) == "the prompt comes first: `promptstore label rollback greet staging`"
+
+
+def test_a_deleted_prompt_says_how_to_bring_it_back(write: Run) -> None:
+    write("delete", "greet", "--yes")
+    error = write("render", "greet").exception
+    hint = re.search("`promptstore (restore greet)` brings it back", str(error))
+    assert hint is not None
+    assert write(*hint[1].split()).exit_code == 0
+    assert write("render", "greet", "--var", "name=Ada").exit_code == 0
