@@ -136,10 +136,6 @@ class Repository:
             self._stamps = stamps
             self._generation += 1
 
-    def head_branch(self) -> str | None:
-        """Return the branch that HEAD is on, unborn or not; None when HEAD is detached."""
-        return self.head().branch
-
     def head(self) -> Head:
         """Return what HEAD is at this moment.
 
@@ -171,7 +167,7 @@ class Repository:
         if branch is None:
             return self.head().tip
         found = self.branch_tip(f"refs/heads/{branch}") or self.branch_tip(f"refs/remotes/{branch}")
-        if found is None and branch != self.head_branch():
+        if found is None and branch != self.head().branch:
             raise RevisionNotFoundError(rev=branch, reason="no such branch")
         return found
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from promptstore.errors import HistoryUnavailableError, InvalidArgumentError
+from promptstore.errors import HistoryUnavailableError, InvalidArgumentError, ReadOnlyError
 from promptstore.git.objects import Commit, Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
@@ -251,6 +251,21 @@ class RepositoryBackend(Backend):
         state = RefState(tip, title, labels, repository.is_shallow)
         self._seen = (validity, until, state)
         return state
+
+    def writable_branch(self) -> str:
+        """Return the branch that is written to.
+
+        Raises:
+            ReadOnlyError: There is none, as HEAD is detached.
+        """
+        branch = self.branch or self.repository.head().branch
+        if branch is None:
+            raise ReadOnlyError(
+                path=str(self.path),
+                reason="HEAD is detached, so there is no branch to commit to. Run "
+                "`git switch BRANCH`, or name a branch.",
+            )
+        return branch
 
     def invalidate(self) -> None:
         """Ask git in any case when the state is wanted next."""

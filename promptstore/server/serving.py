@@ -77,7 +77,7 @@ def serve(
         for project in projects.values():
             _say(_about(project))
         _say(f"model: {model or 'none, so nothing is translated or explained (--model-url)'}")
-        _say(f"logs: {logs or 'none are kept (--logs)'}")
+        _say(f"logs: {log_service or 'none are kept (--logs)'}")
         _serve(listener, host, app)
 
 

@@ -18,7 +18,6 @@ from promptstore.errors import (
     ReadOnlyError,
     RepositoryError,
     RevisionNotFoundError,
-    VersionNotFoundError,
 )
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.contents import ContentCache
@@ -173,14 +172,9 @@ class Lookup:
     def version(self, state: RefState, name: str, number: int) -> Prompt:
         """Return a version of a prompt, read as of the commit that made it."""
         history = self.require_history(state)
-        latest = history.timeline.latest(name) if history else None
-        if history is None or latest is None:
+        if history is None or history.timeline.latest(name) is None:
             raise self.unknown(state, name)
-        change = history.timeline.nth(name, number)
-        if change is None or change.entry is None:
-            raise VersionNotFoundError(
-                name=name, version=number, latest=latest.number, removed=change is not None
-            )
+        change = history.find(name, number, has_file=True)
         return self.at(state, change.commit, f"version {number}").load(name, deleted=True)
 
     def labelled(self, state: RefState, name: str, label: str) -> Prompt:

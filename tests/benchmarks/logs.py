@@ -1,7 +1,8 @@
 """Log entries: ``python -m tests.benchmarks.logs [ENTRIES]``; 50,000 unless said otherwise.
 
 The embedded engine runs in this process, so its processor time is that of the answer. The keys of
-24 hours are asked for from the counts, and by the same question from the entries themselves.
+24 hours are asked for from the counts, and by the same question from the entries themselves. Last,
+OpenTelemetry's own exporter sends entries to a server in a process of its own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from promptstore.server.logs.otlp import Record, read_protobuf
 from promptstore.server.logs.queries import Span
 from promptstore.server.logs.rows import LEVELS, Row, make_rows
 from promptstore.server.logs.store import KeysQuery, LogStore
+from tests.gitrepo import GitRepo
+from tests.server.logs.exporting import export_many, serving
 
 ENTRIES: Final = 50_000
 ATTRIBUTES: Final = 20
@@ -49,6 +52,7 @@ def main() -> None:
         multiply(engine, count // written - 1, now)
         ask(engine, now)
         engine.close()
+        send(Path(folder), written)
 
 
 def fill(engine: Engine, count: int, now: datetime) -> None:
@@ -104,6 +108,17 @@ def ask(engine: Engine, now: datetime) -> None:
     assert [one.name for one in found.results] == [row["key"] for row in rows[:5]]
     print(f"keys of 24 hours: {counted * 1000:,.0f} ms of processor time")
     print(f"from the entries: {raw * 1000:,.0f} ms, {raw / counted:.1f} times as much")
+
+
+def send(folder: Path, count: int) -> None:
+    """Print how many entries a second the exporter of Python's SDK brings to a server."""
+    repo = GitRepo.init(folder / "repo")
+    repo.commit({"prompts/a.yaml": "prompt: Hi\n"})
+    print("entries per second from OpenTelemetry's exporter over HTTP, one after another:")
+    for batch in (512, BATCH):
+        with serving(repo, folder / f"logs-{batch}") as (_, url, _):
+            seconds = export_many(url, count, batch)
+        print(f"  {batch:>5,} in a request {count / seconds:>8,.0f}")
 
 
 def requests(count: int, now: datetime) -> Iterator[list[Record]]:

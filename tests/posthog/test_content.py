@@ -20,6 +20,7 @@ from promptstore.posthog.content import (
     served_content,
     set_content,
 )
+from promptstore.posthog.sync.remote import Codec
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 
@@ -47,6 +48,36 @@ def test_variables_are_written_without_spaces(kind: Any, text: str, sent: str) -
     assert (
         encode_content(back(encode_content(prompt), prompt)).digest == encode_content(prompt).digest
     )
+
+
+def test_what_a_message_says_beside_its_content_is_sent_too() -> None:
+    prompt = loads(
+        b"""\
+messages:
+  - role: user
+    content: "{{ a }}"
+    name: ada
+  - role: assistant
+    content: null
+    tool_calls:
+      - {id: "1", type: function, function: {name: look, arguments: "[{{ b }}]"}}
+  - {role: tool, content: "{{ c }}", tool_call_id: "{{ 1 }}"}
+  - {role: assistant, refusal: "No {{ way }}", cache_control: {type: ephemeral}}
+"""
+    )
+    codec = Codec()
+    sent = codec.encode(prompt)
+    first, second, third, last = json.loads(sent.text)
+    assert first == {"role": "user", "content": "{{a}}", "name": "ada"}
+    assert second.get("content") is None
+    assert second["tool_calls"][0]["function"] == {"name": "look", "arguments": "[{{b}}]"}
+    assert third == {"role": "tool", "content": "{{c}}", "tool_call_id": "{{ 1 }}"}
+    assert (last["refusal"], last["cache_control"]) == ("No {{ way }}", {"type": "ephemeral"})
+    values = {"a": "A", "b": "B", "c": "C"}
+    for onto in (None, prompt):
+        again = codec.decode(sent, onto)
+        assert codec.encode(again).digest == sent.digest
+        assert again.render(values).messages == prompt.render(values).messages
 
 
 def test_includes_are_put_in_place() -> None:

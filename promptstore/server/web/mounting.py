@@ -6,10 +6,27 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from promptstore.server.web import editing, listing, prompts, proposing, signing
+from promptstore.server.web import (
+    changing,
+    editing,
+    events,
+    listing,
+    prompts,
+    proposing,
+    signing,
+    trying,
+)
 from promptstore.server.web.sessions import Sessions
 
-_PAGES: Final = (listing.router, prompts.router, editing.router, proposing.router)
+_PAGES: Final = (
+    listing.router,
+    prompts.router,
+    trying.router,
+    editing.router,
+    proposing.router,
+    changing.router,
+    events.router,
+)
 
 
 def add_pages(app: FastAPI, *, allow_direct: bool = False) -> None:

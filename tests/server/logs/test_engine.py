@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,34 +19,8 @@ from promptstore.server.logs import engine
 from promptstore.server.logs.engine import Engine
 from promptstore.server.logs.service import LogService
 from tests.gitrepo import GitRepo
+from tests.server.logs.exporting import bodies_at, export_many, serving
 from tests.server.logs.sending import Logs, export, record
-
-LINE = re.compile(r"serving on (http://[\d.]+:\d+) ")
-
-
-@contextmanager
-def serving(repo: GitRepo, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """Serve with logs on a free port; give the process, its URL and what it said before."""
-    command = [sys.executable, "-m", "promptstore", "serve", "--port", "0", "--no-auth"]
-    with subprocess.Popen(
-        [*command, "--logs", str(folder)], cwd=repo.path, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        said: list[str] = []
-        try:
-            for line in process.stderr:
-                said.append(line)
-                found = LINE.search(line)
-                if found:
-                    drain = threading.Thread(target=process.stderr.read)
-                    drain.start()
-                    yield process, found[1], said
-                    break
-            else:
-                pytest.fail("".join(said))
-        finally:
-            process.kill()
-            drain.join()
 
 
 def test_what_was_acknowledged_survives_a_kill(repo: GitRepo, tmp_path: Path) -> None:
@@ -83,18 +54,29 @@ def test_what_was_acknowledged_survives_a_kill(repo: GitRepo, tmp_path: Path) ->
             for writer in writers:
                 writer.result(60)
     with serving(repo, tmp_path / "logs") as (_, url, _):
-        found: set[str] = set()
-        cursor: dict[str, str] = {}
-        while True:
-            query = {"limit": 1000, "dateRange": {"date_from": "-1d"}, **cursor}
-            page = httpx.post(f"{url}/api/projects/1/logs/query", json={"query": query}).json()
-            found |= {row["body"] for row in page["results"]}
-            if not page["hasMore"]:
-                break
-            cursor = {"after": page["nextCursor"]}
-        assert acknowledged - found == set()
+        assert acknowledged - set(bodies_at(url)) == set()
         keys = httpx.get(f"{url}/api/projects/1/logs/attributes").json()
         assert [row["name"] for row in keys["results"]] == ["key"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("count", "batch"),
+    [
+        (2_000, 512),
+        pytest.param(50_000, 512, marks=pytest.mark.slow),
+        pytest.param(50_000, 5_000, marks=pytest.mark.slow),
+    ],
+)
+def test_the_exporter_of_opentelemetry_sends_many(
+    repo: GitRepo, tmp_path: Path, count: int, batch: int
+) -> None:
+    with serving(repo, tmp_path / "logs") as (_, url, _):
+        seconds = export_many(url, count, batch)
+        found = bodies_at(url)
+    assert sorted(found) == sorted(f"paid {number}" for number in range(count))
+    # A fraction of what a busy machine does; `tests.benchmarks.logs` measures it.
+    assert count / seconds > 300, f"{count / seconds:,.0f} entries a second"
 
 
 def test_a_server_that_stops_writes_what_waits(repo: GitRepo, tmp_path: Path) -> None:

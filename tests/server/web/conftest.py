@@ -89,3 +89,15 @@ def visit(server: Server) -> Iterator[Visit]:
     with Visit.to(server.url) as visit:
         visit.sign_in(server.key)
         yield visit
+
+
+@pytest.fixture
+def direct(tmp_path: Path, repo: GitRepo) -> Iterator[Visit]:
+    """Somebody at a server that takes commits to the branch that it serves."""
+    with (
+        hosting(tmp_path / "tokens.json", allow_direct=True) as host,
+        host.project(repo.path) as server,
+        Visit.to(server.url) as visit,
+    ):
+        visit.sign_in(server.key)
+        yield visit

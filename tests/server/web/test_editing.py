@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from promptstore.server.web.forges import pull_request
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
-from tests.server.listening import Server, hosting
+from tests.server.listening import Server
 from tests.server.web.conftest import TRIAGE
 from tests.server.web.visiting import Visit
 from tests.writing.conftest import assert_tidy
 
 EDIT = "/edit/support/triage"
 GREET = "prompt: Hello {{name}}, how are you?\ntemplate: simple\n"
-
-
-@pytest.fixture
-def direct(tmp_path: Path, repo: GitRepo) -> Iterator[Visit]:
-    """Somebody at a server that takes commits to the branch that it serves."""
-    with (
-        hosting(tmp_path / "tokens.json", allow_direct=True) as host,
-        host.project(repo.path) as server,
-        Visit.to(server.url) as visit,
-    ):
-        visit.sign_in(server.key)
-        yield visit
 
 
 def branches(repo: GitRepo) -> list[str]:
