@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptstore.providers.gemini import GeminiArguments
     from promptstore.providers.openai_chat import OpenAIChatArguments
     from promptstore.providers.openai_responses import OpenAIResponsesArguments
+    from promptstore.providers.parameters import Call
     from promptstore.providers.tracing import TraceFormat
 
 
@@ -310,31 +311,31 @@ class RenderedPrompt:
         """Return the arguments of ``client.chat.completions.create``, for OpenAI's chat API."""
         from promptstore.providers.openai_chat import openai_chat
 
-        return openai_chat(*self._copies(), overrides)
+        return openai_chat(self._call(overrides))
 
     def openai_responses(self, **overrides: Any) -> OpenAIResponsesArguments:
         """Return the arguments of ``client.responses.create``, for OpenAI's Responses API."""
         from promptstore.providers.openai_responses import openai_responses
 
-        return openai_responses(*self._copies(), overrides)
+        return openai_responses(self._call(overrides))
 
     def anthropic(self, **overrides: Any) -> AnthropicArguments:
         """Return the arguments of ``client.messages.create``, for Anthropic's Messages API."""
         from promptstore.providers.anthropic import anthropic
 
-        return anthropic(*self._copies(), overrides)
+        return anthropic(self._call(overrides))
 
     def gemini(self, **overrides: Any) -> GeminiArguments:
         """Return the arguments of ``client.models.generate_content``, for Gemini's API."""
         from promptstore.providers.gemini import gemini
 
-        return gemini(*self._copies(), overrides)
+        return gemini(self._call(overrides))
 
     def bedrock(self, **overrides: Any) -> dict[str, Any]:
         """Return the arguments of ``client.converse``, for Amazon Bedrock's Converse API."""
         from promptstore.providers.bedrock import bedrock
 
-        return bedrock(*self._copies(), overrides)
+        return bedrock(self._call(overrides))
 
     def trace_attributes(self, form: TraceFormat) -> dict[str, str | int | bool]:
         """Return which prompt ran, as the attributes of a trace.
@@ -356,8 +357,10 @@ class RenderedPrompt:
         )
         return trace_attributes(identity, form)
 
-    def _copies(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        return deepcopy(self.messages), deepcopy(self.config)
+    def _call(self, overrides: Mapping[str, Any]) -> Call:
+        from promptstore.providers.parameters import Call
+
+        return Call(deepcopy(self.messages), deepcopy(self.config), overrides)
 
 
 def _shown(message: Mapping[str, Any]) -> str:
