@@ -192,7 +192,7 @@ def tracking_branch(repository: Repository, branch: str | None) -> str:
     Returns:
         For example ``origin/main``; it need not be there yet.
     """
-    name = branch or repository.head_branch()
+    name = branch or repository.head().branch
     if name is None:
         return f"{ORIGIN}/HEAD"
     with translated(repository.git_dir):
