@@ -136,10 +136,6 @@ class Repository:
             self._stamps = stamps
             self._generation += 1
 
-    def head_branch(self) -> str | None:
-        """Return the branch that HEAD is on, unborn or not; None when HEAD is detached."""
-        return self.head().branch
-
     def head(self) -> Head:
         """Return what HEAD is at this moment.
 
@@ -158,7 +154,8 @@ class Repository:
         """Return the newest commit of a branch, as git has it at this moment.
 
         Args:
-            branch: A local branch; None means HEAD, be it on a branch or detached.
+            branch: A local branch, or one of a remote such as ``origin/main``; None means HEAD, be
+                it on a branch or detached.
 
         Returns:
             The commit's id; None where there is no commit yet.
@@ -169,8 +166,8 @@ class Repository:
         """
         if branch is None:
             return self.head().tip
-        found = self.branch_tip(f"refs/heads/{branch}")
-        if found is None and branch != self.head_branch():
+        found = self.branch_tip(f"refs/heads/{branch}") or self.branch_tip(f"refs/remotes/{branch}")
+        if found is None and branch != self.head().branch:
             raise RevisionNotFoundError(rev=branch, reason="no such branch")
         return found
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.model.values import check_name, is_unicode, kind_of
 from promptstore.template import Limits
+
+_Types: TypeAlias = tuple[type, ...]
 
 
 def check_arguments(**given: Any) -> None:
@@ -24,14 +27,14 @@ def check_arguments(**given: Any) -> None:
         InvalidArgumentError: One has another type.
     """
     for name, value in given.items():
-        fits, wanted = _WANTED[name]
+        types, wanted = _WANTED[name]
         if isinstance(value, str) and not is_unicode(value):
             message = f"{name} {value!r} holds half of a surrogate pair, which no UTF-8 can carry"
             raise InvalidArgumentError(message=message)
-        if not fits(value):
-            what = f"{kind_of(value)}{_shown(value)}"
-            message = f"{name.removesuffix('_by_name')} must be {wanted}, not {what}"
-            raise InvalidArgumentError(message=message)
+        if not (_is_one(value, types) and (name not in _MORE or _MORE[name](value))):
+            shown = f" ({value!r})" if isinstance(value, (bool, int, float)) else ""
+            message = f"{name.removesuffix('_by_name')} must be {wanted}, not {kind_of(value)}"
+            raise InvalidArgumentError(message=message + shown)
 
 
 def check_attribution(given: Mapping[str, Any]) -> None:
@@ -87,109 +90,84 @@ def check_zone(time: datetime) -> None:
         )
 
 
-def _shown(value: Any) -> str:
-    return f" ({value!r})" if isinstance(value, (bool, int, float)) else ""
+def _is_one(value: Any, types: _Types) -> bool:
+    # To Python True and False are numbers.
+    return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
 
 
-def _is_string(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _may_be_string(value: Any) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _is_boolean(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _may_be_number(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _may_be_rev(value: Any) -> bool:
-    return value is None or isinstance(value, (str, datetime))
-
-
-def _is_seconds(value: Any) -> bool:
-    is_number = _is_number(value) or isinstance(value, float)
-    return is_number and math.isfinite(value) and value >= 0
-
-
-def _maps_names(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    def check(value: Any) -> bool:
-        if value is None:
-            return True
-        if not isinstance(value, Mapping):
-            return False
-        for name in value:
-            check_name(name)
-        return all(map(fits, value.values()))
+def _maps_names(types: _Types) -> Callable[[Any], bool]:
+    def check(value: Mapping[Any, Any] | None) -> bool:
+        return all(_is_one(item, types) for name, item in (value or {}).items() if check_name(name))
 
     return check
 
 
-def _lists_names(value: Any) -> bool:
-    is_list = isinstance(value, (list, tuple, set, frozenset))
-    return is_list and all(check_name(name) for name in value)
+def _is_duration(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
 
 
-def _maps_strings(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, Mapping)
-        and all(isinstance(item, str) for pair in value.items() for item in pair)
-    )
+def _lists_strings(value: Sequence[Any]) -> bool:
+    return all(isinstance(one, str) for one in value)
 
 
+def _maps_strings(value: Mapping[Any, Any] | None) -> bool:
+    return all(isinstance(item, str) for pair in (value or {}).items() for item in pair)
+
+
+_OPTIONAL: Final = (str, NoneType)
+_NUMBER: Final = (int, NoneType)
+_REV: Final = (str, datetime, NoneType)
+_TIME: Final = (datetime, NoneType)
+_MAPPING: Final = (Mapping, NoneType)
 _A_STRING: Final = "a string"
 _A_NUMBER: Final = "a number, such as 3"
-_A_REV: Final = "a string that git resolves, such as a branch or a commit, or a datetime"
-_TRUE_OR_FALSE: Final = "True or False"
+_A_PERSON: Final = "a string, as `Name <email>`"
+_NUMBERS: Final = "a mapping of names to numbers"
 _ATTRIBUTION: Final = ("message", "author", "committer", "authored_at", "trailers")
-_WANTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
-    "path": (lambda value: isinstance(value, (str, os.PathLike)), "a string or a path"),
-    "root": (_is_string, _A_STRING),
-    "branch": (_may_be_string, _A_STRING),
-    "worktree": (_is_boolean, _TRUE_OR_FALSE),
-    "limits": (lambda value: value is None or isinstance(value, Limits), "Limits"),
-    "lock_timeout": (_is_seconds, "a number of seconds"),
-    "refresh_interval": (_is_seconds, "a number of seconds"),
-    "progress": (lambda value: value is None or callable(value), "a function"),
-    "version": (_may_be_number, _A_NUMBER),
-    "label": (_may_be_string, _A_STRING),
-    "rev": (_may_be_rev, _A_REV),
-    "at": (lambda value: value is None or isinstance(value, datetime), "a datetime"),
-    "deleted": (_is_boolean, _TRUE_OR_FALSE),
-    "prefix": (_is_string, _A_STRING),
-    "tag": (_may_be_string, _A_STRING),
-    "search": (_may_be_string, _A_STRING),
-    "one": (_is_string, _A_STRING),
-    "other": (_is_string, _A_STRING),
-    "reason": (_may_be_string, _A_STRING),
-    "replaced_by": (_may_be_string, "the name of a prompt"),
-    "expected_version": (_may_be_number, _A_NUMBER),
-    "expected": (_may_be_number, _A_NUMBER),
-    "expected_by_name": (_maps_names(_is_number), "a mapping of names to numbers"),
-    "expected_versions": (_maps_names(_is_number), "a mapping of names to numbers"),
-    "versions": (
-        lambda value: value is not None and _maps_names(_may_be_target)(value),
-        "a mapping of names to numbers, revs or None",
+_WANTED: Final[dict[str, tuple[_Types, str]]] = {
+    "path": ((str, os.PathLike), "a string or a path"),
+    **dict.fromkeys(("root", "prefix", "one", "other"), ((str,), _A_STRING)),
+    **dict.fromkeys(
+        ("branch", "new_branch", "label", "tag", "search", "reason", "message"),
+        (_OPTIONAL, _A_STRING),
     ),
-    "names": (_lists_names, "a list of names"),
-    "edits": (lambda value: isinstance(value, Mapping), "a mapping of names to edits"),
-    "base": (lambda value: value is None or isinstance(value, Mapping), "a Snapshot"),
-    "new_branch": (_may_be_string, _A_STRING),
-    "message": (_may_be_string, _A_STRING),
-    "author": (_may_be_string, "a string, as `Name <email>`"),
-    "committer": (_may_be_string, "a string, as `Name <email>`"),
-    "authored_at": (lambda value: value is None or isinstance(value, datetime), "a datetime"),
-    "trailers": (_maps_strings, "a mapping of strings to strings"),
+    "deleted": ((bool,), "True or False"),
+    "worktree": ((bool, NoneType), "True or False"),
+    **dict.fromkeys(("version", "expected_version", "expected"), (_NUMBER, _A_NUMBER)),
+    **dict.fromkeys(("expected_by_name", "expected_versions"), (_MAPPING, _NUMBERS)),
+    **dict.fromkeys(("lock_timeout", "refresh_interval"), ((int, float), "a number of seconds")),
+    **dict.fromkeys(("author", "committer"), (_OPTIONAL, _A_PERSON)),
+    **dict.fromkeys(("at", "authored_at"), (_TIME, "a datetime")),
+    "fetch_interval": ((int, float, NoneType), "a number of seconds above 0"),
+    "on_bad": ((str,), "'keep' or 'serve'"),
+    "package": ((str,), "the name of a package"),
+    "resource": ((str,), "the path of a file in the package"),
+    "only": ((list, tuple), "a list of patterns of names"),
+    "label_names": ((list, tuple), "a list of labels"),
+    "with_history": ((int,), "a number from 1"),
+    "bundle": ((object,), "a Bundle, as `read_bundle` returns it"),
+    "replaced_by": (_OPTIONAL, "the name of a prompt"),
+    "rev": (_REV, "a string that git resolves, such as a branch or a commit, or a datetime"),
+    "limits": ((Limits, NoneType), "Limits"),
+    "progress": ((Callable, NoneType), "a function"),  # type: ignore[dict-item]
+    "versions": ((Mapping,), "a mapping of names to numbers, revs or None"),
+    "names": ((list, tuple, set, frozenset), "a list of names"),
+    "edits": ((Mapping,), "a mapping of names to edits"),
+    "base": (_MAPPING, "a Snapshot"),
+    "trailers": (_MAPPING, "a mapping of strings to strings"),
 }
-
-
-def _may_be_target(value: Any) -> bool:
-    return _may_be_number(value) or _may_be_rev(value)
+_MORE: Final[dict[str, Callable[[Any], bool]]] = {
+    "lock_timeout": _is_duration,
+    "refresh_interval": _is_duration,
+    "fetch_interval": lambda value: value is None or (_is_duration(value) and value > 0),
+    "on_bad": lambda value: value in ("keep", "serve"),
+    "only": _lists_strings,
+    "label_names": _lists_strings,
+    "with_history": lambda value: value > 0,
+    "bundle": lambda value: type(value).__name__ == "Bundle",  # most stores never load the class
+    "expected_by_name": _maps_names((int,)),
+    "expected_versions": _maps_names((int,)),
+    "versions": _maps_names((int, *_REV)),
+    "names": lambda value: all(check_name(name) for name in value),
+    "trailers": _maps_strings,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Literal, NamedTuple, TypeAlias, assert_never, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from promptstore.errors import (
     ConflictError,
@@ -13,13 +13,11 @@ from promptstore.errors import (
     IncludeError,
     InvalidArgumentError,
     PromptFileError,
-    VersionNotFoundError,
 )
 from promptstore.git.reading import blob_id
 from promptstore.history.contents import included_names
 from promptstore.history.sources import File
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt, PromptLike, to_prompt
+from promptstore.model.prompt import Prompt, PromptLike, texts, to_prompt
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
@@ -58,12 +56,6 @@ class Restoration:
 Edit: TypeAlias = PromptLike | bytes | Deletion | Restoration
 """What is to become of a prompt: its new content, the bytes of its file, a deletion or return."""
 
-Planned: TypeAlias = Prompt | bytes | Deletion | Restoration
-"""An edit, with what stands for a prompt made one."""
-
-_Step: TypeAlias = Prompt | File | Deletion | Restoration
-"""An edit, with the given bytes of a file as one."""
-
 _MISSING_INCLUDE: Final = "PS301"
 
 Verb: TypeAlias = Literal["Create", "Update", "Delete", "Restore"]
@@ -101,7 +93,7 @@ class PlannedFile(NamedTuple):
 
 
 def plan_edits(
-    base: Snapshot, root: str, edits: Mapping[str, Planned], *, force: bool = False
+    base: Snapshot, root: str, edits: Mapping[str, Edit], *, force: bool = False
 ) -> list[PlannedFile]:
     """Work out what edits make of the files of a snapshot.
 
@@ -125,13 +117,8 @@ def plan_edits(
         VersionNotFoundError: There is no such version to restore.
         HistoryUnavailableError: Old versions cannot be found here.
     """
-    paths = {name: _path(root, name) for name in edits}
-    steps = {name: _located(paths[name], edit) for name, edit in edits.items()}
-    if len(steps) > 1:
-        # Of one file the look takes a quarter of the time of parsing it, mostly for nothing.
-        base.prefetch(step for step in steps.values() if isinstance(step, File))
-    planned = [_plan(base, name, paths[name], step) for name, step in steps.items()]
-    _refuse_twins(base, [file.name for file in planned if file.verb == "Create"])
+    planned = [_plan(base, root, name, edit) for name, edit in edits.items()]
+    _refuse_collisions(base, [file.name for file in planned if file.verb == "Create"])
     if not force:
         changed = [file for file in planned if file.changes]
         after = base.overlaid({file.name: file.after for file in changed})
@@ -139,19 +126,7 @@ def plan_edits(
     return planned
 
 
-def to_edits(edits: Mapping[str, Edit]) -> dict[str, Planned]:
-    """Return edits in which what stands for a prompt is one.
-
-    Raises:
-        InvalidArgumentError: An edit is none, or no valid prompt.
-    """
-    return {
-        name: edit if isinstance(edit, (bytes, Deletion, Restoration)) else to_prompt(edit)
-        for name, edit in edits.items()
-    }
-
-
-def rename_edits(base: Snapshot, old: str, new: str) -> dict[str, Planned]:
+def rename_edits(base: Snapshot, old: str, new: str) -> dict[str, Edit]:
     """Return the edits that give a prompt another name.
 
     Args:
@@ -183,15 +158,8 @@ def default_messages(name: str) -> frozenset[str]:
     return frozenset(f"{verb} {name}" for verb in get_args(Verb))
 
 
-def _path(root: str, name: str) -> str:
-    return f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
-
-
-def _located(path: str, edit: Planned) -> _Step:
-    return File(path, blob_id(edit), partial(bytes, edit)) if isinstance(edit, bytes) else edit
-
-
-def _plan(base: Snapshot, name: str, path: str, edit: _Step) -> PlannedFile:
+def _plan(base: Snapshot, root: str, name: str, edit: Edit) -> PlannedFile:
+    path = f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
     before = base.find(name)
     if isinstance(edit, Deletion):
         return PlannedFile(name, path, before, _deleted(base, name, edit), "Delete")
@@ -199,14 +167,14 @@ def _plan(base: Snapshot, name: str, path: str, edit: _Step) -> PlannedFile:
         data = _restored(base, name, path, edit)
         note = "" if edit.version is None else f" to version {edit.version}"
         return PlannedFile(name, path, before, data, "Restore", note)
-    verb: Verb = "Create" if before is None else "Update"
-    if isinstance(edit, File):
-        _check_templates(name, base.parse(edit))
-        return PlannedFile(name, path, before, edit.read(), verb)
-    if isinstance(edit, Prompt):
-        _check_templates(name, edit)
-        return PlannedFile(name, path, before, _saved(before, edit), verb)
-    assert_never(edit)
+    if isinstance(edit, bytes):
+        data, prompt = edit, base.parse(File(path, blob_id(edit), partial(bytes, edit)))
+    else:
+        prompt = to_prompt(edit)
+        data = _saved(before, prompt)
+    for _, text in texts(prompt):
+        find_references(Source(text=text, kind=prompt.template, name=name))
+    return PlannedFile(name, path, before, data, "Create" if before is None else "Update")
 
 
 def _saved(before: File | None, prompt: Prompt) -> bytes:
@@ -253,15 +221,10 @@ def _version_of(base: Snapshot, name: str, number: int) -> bytes:
             reason="so an old one cannot be restored. A shallow clone gets its history by "
             "`git fetch --unshallow`."
         )
-    latest = base.history.timeline.latest(name)
-    if latest is None:
+    if base.history.timeline.latest(name) is None:
         raise base.not_found(name)
-    change = base.history.timeline.nth(name, number)
-    if change is None or change.entry is None:
-        raise VersionNotFoundError(
-            name=name, version=number, latest=latest.number, removed=change is not None
-        )
-    return base.history.backend.blob(change.entry.id)
+    change = base.history.find(name, number, has_file=True)
+    return base.history.backend.blob(change.blob or "")
 
 
 def _alive(data: bytes, path: str) -> bytes:
@@ -271,11 +234,6 @@ def _alive(data: bytes, path: str) -> bytes:
         return data
     alive = replace(prompt, deleted=False, deleted_reason=None, replaced_by=None)
     return edit_file(data, alive, path)
-
-
-def _check_templates(name: str, content: Prompt) -> None:
-    for _, text in texts(content):
-        find_references(Source(text=text, kind=content.template, name=name))
 
 
 def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:
@@ -327,15 +285,13 @@ def _absence(after: Snapshot, target: str) -> str:
         return ""
 
 
-def _refuse_twins(base: Snapshot, new: list[str]) -> None:
+def _refuse_collisions(base: Snapshot, new: list[str]) -> None:
     """Refuse new names that some file systems could not tell from others."""
-    if not new:
-        return
-    known = {name.casefold(): name for name in base.names()}
+    known = {name.casefold(): name for name in base.names()} if new else {}
     for name in new:
-        twin = known.setdefault(name.casefold(), name)
-        if twin != name:
+        other = known.setdefault(name.casefold(), name)
+        if other != name:
             raise InvalidArgumentError(
-                message=f"{name!r} differs from the prompt {twin!r} in letter case only, "
+                message=f"{name!r} differs from the prompt {other!r} in letter case only, "
                 "which some file systems cannot hold; choose another name"
             )

@@ -79,52 +79,47 @@ class History(NamedTuple):
             f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
         )
 
-    def info(self, name: str, blob: str, labels: LabelTable) -> PromptInfo:
-        """Return who made the newest version of a prompt, where its file holds that."""
-        return self._info(name, blob, self._ends(name), labels)
-
-    def infos(self, blobs: Mapping[str, str], labels: LabelTable) -> dict[str, PromptInfo]:
-        """Return `info` of many prompts, which takes less than asking about each."""
-        first, latest = self.timeline.first_of_all(), self.timeline.latest_of_all()
-        return {
-            name: self._info(
-                name, blob, (first[name], latest[name]) if name in latest else None, labels
-            )
-            for name, blob in blobs.items()
-        }
-
-    def version_info(self, name: str, number: int, labels: LabelTable) -> PromptInfo:
-        """Return who made one version of a prompt.
+    def find(self, name: str, number: int, *, has_file: bool = False) -> Change:
+        """Return the change that made one version of a prompt.
 
         Raises:
-            VersionNotFoundError: It has no such version.
+            VersionNotFoundError: It has no such version, or none with a file where that is asked.
         """
-        ends, change = self._ends(name), self.timeline.nth(name, number)
-        if ends is None or change is None:
-            latest = ends[1].number if ends else 0
-            raise VersionNotFoundError(name=name, version=number, latest=latest)
-        return self._info(name, change.blob, (ends[0], change), labels)
+        change = self.timeline.nth(name, number)
+        if change is None or (has_file and change.entry is None):
+            latest = self.timeline.latest(name)
+            raise VersionNotFoundError(
+                name=name,
+                version=number,
+                latest=latest.number if latest else 0,
+                removed=change is not None,
+            )
+        return change
 
-    def _ends(self, name: str) -> tuple[Change, Change] | None:
-        """Return the first and the newest version of a prompt, or None where it never existed."""
-        latest = self.timeline.latest(name)
-        first = latest if latest is None or latest.number == 1 else self.timeline.nth(name, 1)
-        return (first, latest) if first and latest else None
+    def info(self, name: str, made: Change | None, labels: LabelTable) -> PromptInfo:
+        """Return who made a version of a prompt, and its first one."""
+        return self._info(name, self.timeline.nth(name, 1), made, labels)
+
+    def infos(self, blobs: Mapping[str, str], labels: LabelTable) -> dict[str, PromptInfo]:
+        """Return `info` of the newest versions of prompts, where their files hold these."""
+        first, latest = self.timeline.first_of_all(), self.timeline.latest_of_all()
+        # The file on disk may differ from the newest commit.
+        made = {name: latest[name] for name in latest if latest[name].blob == blobs.get(name)}
+        return {name: self._info(name, first.get(name), made.get(name), labels) for name in blobs}
 
     def _info(
-        self, name: str, blob: str | None, ends: tuple[Change, Change] | None, labels: LabelTable
+        self, name: str, first: Change | None, made: Change | None, labels: LabelTable
     ) -> PromptInfo:
-        # The file on disk may differ from the newest commit.
-        if ends is None or ends[1].blob != blob:
+        if first is None or made is None:
             return PromptInfo(name=name)
-        born, made = self.commit(ends[0].commit), self.commit(ends[1].commit)
+        born, commit = self.commit(first.commit), self.commit(made.commit)
         return PromptInfo(
             name=name,
-            version=ends[1].number,
-            commit=ends[1].commit,
+            version=made.number,
+            commit=made.commit,
             created_at=born.committed_at,
             created_by=born.author,
-            updated_at=made.committed_at,
-            updated_by=made.author,
-            labels=labels.of(name, ends[1].number),
+            updated_at=commit.committed_at,
+            updated_by=commit.author,
+            labels=labels.of(name, made.number),
         )

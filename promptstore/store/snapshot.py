@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import builtins
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any, Final
 
 from promptstore.errors import (
     InvalidNameError,
     PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
+    RepositoryError,
 )
-from promptstore.history.contents import ContentCache
+from promptstore.history.contents import ContentCache, included_names
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt, own_copy
+from promptstore.history.versions import Change
+from promptstore.model.prompt import Prompt, identified, own_copy, texts
 from promptstore.model.rendering import RenderedPrompt
 from promptstore.model.values import check_name, is_name, near_matches
 from promptstore.model.versions import PromptInfo
 from promptstore.store.arguments import check_arguments
 from promptstore.store.history import History
-from promptstore.store.loading import PromptLoader
 from promptstore.template import Limits
+
+_LOADED_AT_ONCE: Final = 500
 
 
 class Snapshot(Mapping[str, Prompt]):
@@ -53,7 +56,7 @@ class Snapshot(Mapping[str, Prompt]):
         self._labels = labels
         self._limits = limits
         self._names: tuple[str, ...] | None = None
-        self._loader = PromptLoader(source, cache, history, limits)
+        self._loader = _Loader(source, cache, history, limits)
 
     @property
     def commit(self) -> str | None:
@@ -128,21 +131,24 @@ class Snapshot(Mapping[str, Prompt]):
         """
         check_name(name)
         check_arguments(version=version)
+        history = self.history
+        latest = history.timeline.latest(name) if history else None
         if version is None:
-            blob = self.file(name).blob
-            return self.history.info(name, blob, self._labels()) if self.history else _no_info(name)
-        if self.history is None or self.history.timeline.latest(name) is None:
+            blob = self.file(name).blob  # the file on disk may differ from the newest commit
+            made = latest if latest is not None and latest.blob == blob else None
+        elif history is None or latest is None:
             raise self.not_found(name)
-        return self.history.version_info(name, version, self._labels())
+        else:
+            made = history.find(name, version)
+        return history.info(name, made, self._labels()) if history else PromptInfo(name=name)
 
     def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
         """Return `info` of many prompts by name, which takes less than asking about each."""
         check_arguments(names=names)
-        blobs = self._source.blobs()
-        wanted = {name: blobs[name] for name in names if name in blobs}
+        files = {name: file.blob for name in names if (file := self.find(name))}
         if self.history is None:
-            return {name: _no_info(name) for name in wanted}
-        return self.history.infos(wanted, self._labels())
+            return {name: PromptInfo(name=name) for name in files}
+        return self.history.infos(files, self._labels())
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.
@@ -229,14 +235,7 @@ class Snapshot(Mapping[str, Prompt]):
         return self.read(name).render(variables, **more)
 
     def overlaid(self, files: Mapping[str, File]) -> Snapshot:
-        """Return the same prompts with some files replaced.
-
-        Args:
-            files: The new files by prompt name.
-
-        Returns:
-            A snapshot in which the replaced prompts have no version yet.
-        """
+        """Return the same prompts with some files replaced; these have no version yet."""
         return Snapshot(
             OverlaidSource(self._source, files),
             cache=self._cache,
@@ -250,13 +249,7 @@ class Snapshot(Mapping[str, Prompt]):
         return tuple(self._source.strays())
 
     def file(self, name: str) -> File:
-        """Find the file of a prompt, be it broken or not.
-
-        Args:
-            name: The prompt's name.
-
-        Returns:
-            The file.
+        """Return the file of a prompt, be it broken or not.
 
         Raises:
             PromptNotFoundError: There is no such file.
@@ -273,20 +266,10 @@ class Snapshot(Mapping[str, Prompt]):
     def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
 
-        Args:
-            file: The file.
-
-        Returns:
-            What it says.
-
         Raises:
             PromptFileError: The file is broken.
         """
         return self._cache.read(file)
-
-    def prefetch(self, files: Iterable[File]) -> None:
-        """Look at once for what many files were parsed to; see `ContentCache.prefetch`."""
-        self._cache.prefetch(file.blob for file in files)
 
     def not_found(self, name: str) -> PromptNotFoundError:
         """Make the error that says that a prompt is not here, with what may help."""
@@ -301,7 +284,7 @@ class Snapshot(Mapping[str, Prompt]):
         return self._loader.loaded.get(name) or self._loader.load(name, self.file(name))
 
     def _load_all(self) -> None:
-        self._names = self._loader.load_all()
+        self._loader.load_all()
 
     def deleted(self, prompt: Prompt) -> PromptDeletedError:
         """Make the error that says that a prompt of this snapshot is tombstoned."""
@@ -316,6 +299,75 @@ class Snapshot(Mapping[str, Prompt]):
         )
 
 
+class _Loader:
+    """Loads the prompts of a snapshot, each once. Threads may share it."""
+
+    def __init__(
+        self, source: Source, cache: ContentCache, history: History | None, limits: Limits
+    ) -> None:
+        self.loaded: dict[str, Prompt] = {}
+        self._source = source
+        self._cache = cache
+        self._history = history
+        self._limits = limits
+        self._changes: Mapping[str, Change] | None = None
+
+    def load(self, name: str, file: File) -> Prompt:
+        prompt = self.loaded[name] = self._identified(name, file.blob, self._cache.read(file))
+        return prompt
+
+    def load_all(self) -> None:
+        """Load every prompt that was parsed before, in a fraction of the time of one by one."""
+        if self._changes is not None:
+            return
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self._history.timeline.latest_of_all() if self._history else {}
+        self._changes = changes
+        pending = iter(self._source.blobs().items())
+        while chunk := list(islice(pending, _LOADED_AT_ONCE)):
+            self._cache.prefetch(blob for _, blob in chunk)
+            for name, blob in chunk:
+                content = self._cache.known(blob)
+                if content is not None and name not in self.loaded:
+                    self.loaded[name] = self._identified(name, blob, content)
+
+    def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            if self._changes is not None:
+                change = self._changes.get(name)
+            elif self._history is not None:
+                change = self._history.timeline.latest(name)
+        # The file on disk may differ from the newest commit.
+        known = change if change and change.blob == blob else None
+        return identified(
+            content,
+            name=name,
+            version=known.number if known else None,
+            commit=known.commit if known else None,
+            snapshot_commit=self._source.commit,
+            blob=blob,
+            includes=self._includes(included_names(content)),
+            limits=self._limits,
+        )
+
+    def _includes(self, included: list[str]) -> dict[str, Prompt]:
+        """Collect what is included, directly or not; what is missing is left out."""
+        found: dict[str, Prompt] = {}
+        pending = [*included]
+        while pending:
+            name = pending.pop()
+            if name in found or not is_name(name):
+                continue
+            file = self._source.find(name)
+            if file is not None:
+                found[name] = self._cache.read(file)
+                pending += included_names(found[name])
+        return found
+
+
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Let Python look for garbage later: among thousands of new prompts that takes long."""
@@ -326,10 +378,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _no_info(name: str) -> PromptInfo:
-    return PromptInfo(name=name)
 
 
 def _mentions(prompt: Prompt, folded: str) -> bool:

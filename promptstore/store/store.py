@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from promptstore.errors import (
     ConflictError,
-    HistoryUnavailableError,
     PromptFileError,
-    ReadOnlyError,
     RepositoryError,
 )
 from promptstore.model.prompt import Prompt, PromptLike, identified
@@ -17,7 +15,7 @@ from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_attribution
 from promptstore.store.labelling import Position, StoreLabels
 from promptstore.store.lookup import Rev
-from promptstore.store.reading import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
+from promptstore.store.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
 from promptstore.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -42,14 +40,7 @@ class PromptStore(StoreLabels):
         Raises:
             ReadOnlyError: There is none: HEAD is detached, or this is a plain folder.
         """
-        branch = self.branch or self._lookup.writable().repository.head_branch()
-        if branch is None:
-            raise ReadOnlyError(
-                path=str(self.path),
-                reason="HEAD is detached, so there is no branch to commit to. Run "
-                "`git switch BRANCH`, or name a branch.",
-            )
-        return branch
+        return self._lookup.writable().writable_branch()
 
     def draft(self, edits: Mapping[str, Edit]) -> Snapshot:
         """Take all prompts as they would be after edits, without writing anything.
@@ -63,10 +54,9 @@ class PromptStore(StoreLabels):
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        from promptstore.store.edits import plan_edits, to_edits
+        from promptstore.store.edits import plan_edits
 
         check_arguments(edits=edits)
-        edits = to_edits(edits)
         base = self._lookup.tip(self._lookup.writable().state())
         planned = plan_edits(base, self.root, edits, force=True)
         return base.overlaid({file.name: file.after for file in planned if file.changes})
@@ -256,46 +246,22 @@ class PromptStore(StoreLabels):
             PromptStoreError: As for `save`, `delete` and `restore`.
         """
         # Who only reads need not wait until the writing part is loaded.
-        from promptstore.store.edits import to_edits
-        from promptstore.store.writing import Writer
+        from promptstore.store.writing import commit_edits
 
         check_arguments(
             edits=edits, expected_versions=expected_versions, base=base, new_branch=new_branch
         )
         check_attribution(attribution)
-        edits = to_edits(edits)
-        backend = self._lookup.writable()
-        state = backend.refresh()
-        if base is None:
-            base = self._lookup.tip(state)
-        # The title is the branch's name, unless HEAD is detached.
-        branch = new_branch
-        if branch is None:
-            branch = state.title if state.title != "HEAD" else self.writable_branch
-
-        def snapshot_at(tip: str | None) -> Snapshot:
-            # Others wait for the write lock by then, so nothing else is looked at again.
-            return self._lookup.tip(state._replace(tip=tip))
-
-        writer = Writer(backend.repository, branch, self.root, self._lock_timeout, snapshot_at)
-        expected = expected_versions or {}
-        written = writer.write(
-            base, edits, expected, attribution, is_new=new_branch is not None, force=force
+        return commit_edits(
+            self._lookup,
+            self._lock_timeout,
+            edits,
+            expected_versions or {},
+            attribution,
+            base=base,
+            new_branch=new_branch,
+            force=force,
         )
-        warnings = written.warnings
-        try:
-            backend.invalidate()
-            result = self._lookup.tip(state._replace(tip=written.commit))
-            prompts = {name: result.read(name, deleted=True) for name in edits}
-        except (RepositoryError, HistoryUnavailableError) as error:
-            # It is committed, whatever cannot be read afterwards.
-            warnings = (*warnings, f"the commit {written.commit} was made, but then: {error}")
-            after = base.overlaid(written.changed)
-            prompts = {name: after.read(name, deleted=True) for name in edits}
-        return {
-            name: identified(prompt, is_unchanged=name not in written.changed, warnings=warnings)
-            for name, prompt in prompts.items()
-        }
 
     def _commit_one(
         self,

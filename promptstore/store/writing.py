@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, TypedDict
 
@@ -29,10 +28,10 @@ from promptstore.history.labels import (
     plan_moves,
     read_labels,
 )
-from promptstore.history.sources import File
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import Prompt, identified
 from promptstore.promptfile.reader import loads
-from promptstore.store.edits import Planned, PlannedFile, default_message, plan_edits
+from promptstore.store.edits import Edit, PlannedFile, default_message, plan_edits
+from promptstore.store.lookup import Lookup
 from promptstore.store.snapshot import Snapshot
 
 
@@ -58,115 +57,101 @@ Moves: TypeAlias = Mapping[str, Mapping[str, Target | None]]
 """Where labels are to point, by label and prompt name; None takes a label away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a write did.
+def commit_edits(
+    lookup: Lookup,
+    lock_timeout: float,
+    edits: Mapping[str, Edit],
+    expected: Mapping[str, int],
+    attribution: Attribution,
+    *,
+    base: Snapshot | None = None,
+    new_branch: str | None = None,
+    force: bool = False,
+) -> dict[str, Prompt]:
+    """Make one commit of edits; see `PromptStore.commit`.
 
-    Attributes:
-        commit: The commit whose tree holds the result: the new one, or the one that held it before.
-        changed: The files that changed, by prompt name.
-        warnings: What could not be done after the commit.
-    """
-
-    commit: str
-    changed: Mapping[str, File]
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """Writes to one branch of a repository.
-
-    Attributes:
-        repository: The repository.
-        branch: The branch's name.
-        root: The prompts' folder in the repository; empty for its top.
+    Args:
+        lookup: Where prompts are found.
         lock_timeout: How long locks of other processes are waited for, in seconds.
-        snapshot_at: Gives the prompts as of a commit of the branch; None is one without commits.
+        edits: The edits by prompt name.
+        expected: The version that a prompt must be at, by name; 0 for one that never was.
+        attribution: Who commits, and what the commit says.
+        base: The prompts that the edits were made for; None for those at the tip.
+        new_branch: A branch to make at the base, which gets the commit.
+        force: Whether includes may be left without what they name.
     """
+    if not edits:
+        raise InvalidArgumentError(message="there is nothing to commit: no edits are given")
+    backend = lookup.writable()
+    repository, state = backend.repository, backend.refresh()
+    base = lookup.tip(state) if base is None else base
+    # The title is the branch's name, unless HEAD is detached.
+    if new_branch is not None:
+        ref = _new_ref(new_branch)
+    else:
+        own = state.title if state.title != "HEAD" else backend.writable_branch()
+        ref = f"refs/heads/{own}"
+    start = base.commit if new_branch is not None else None
+    planned = plan_edits(base, backend.root, edits, force=force)
+    changed = _cleaned(repository, [file for file in planned if file.changes], base.commit)
+    note = _note(repository, attribution, default_message(changed or planned))
+    for name in expected:
+        # It brings the index of versions up, for which no other writer shall wait.
+        _newest_number(base, name)
 
-    repository: Repository
-    branch: str
-    root: str
-    lock_timeout: float
-    snapshot_at: Callable[[str | None], Snapshot]
+    def plan(tip: str | None) -> Sequence[FileChange]:
+        if new_branch is not None and tip is not None:
+            reason = f"there is a branch {new_branch!r} already. Choose another name."
+            raise ConflictError(names=[*edits], reason=reason)
+        # Others wait for the write lock by now, so nothing else is looked at again.
+        is_base = (tip or start) == base.commit
+        now = base if is_base else lookup.tip(state._replace(tip=tip))
+        _check_base(planned, base, now, expected)
+        return [FileChange(file.name, file.path, file.data) for file in changed]
 
-    def write(
-        self,
-        base: Snapshot,
-        edits: Mapping[str, Planned],
-        expected: Mapping[str, int],
-        attribution: Attribution,
-        *,
-        is_new: bool = False,
-        force: bool = False,
-    ) -> Written:
-        """Make one commit of edits.
+    update = update_ref(repository, ref, plan, note, deadline=Deadline(lock_timeout), start=start)
+    warnings = update.warnings
+    backend.invalidate()
+    files = {file.name: file.after for file in changed}
+    try:
+        after = lookup.tip(state._replace(tip=update.commit or base.commit))
+        prompts = {name: after.read(name, deleted=True) for name in edits}
+    except (RepositoryError, HistoryUnavailableError) as error:
+        # It is committed, whatever cannot be read afterwards.
+        warnings = (*warnings, f"the commit {update.commit} was made, but then: {error}")
+        after = base.overlaid(files)
+        prompts = {name: after.read(name, deleted=True) for name in edits}
+    return {
+        name: identified(prompt, is_unchanged=name not in files, warnings=warnings)
+        for name, prompt in prompts.items()
+    }
 
-        Args:
-            base: The prompts that the edits were made for.
-            edits: The edits by prompt name.
-            expected: The version that a prompt must be at, by name; 0 for one that never was.
-            attribution: Who commits, and what the commit says.
-            is_new: Whether the branch must not be there yet; it begins at the base.
-            force: Whether includes may be left without what they name.
 
-        Raises:
-            ConflictError: A prompt changed since the base, or is at another version than expected,
-                or uncommitted work stands in the way.
-            PromptStoreError: As for `plan_edits` and `update_branch`.
-        """
-        if not edits:
-            raise InvalidArgumentError(message="there is nothing to commit: no edits are given")
-        planned = plan_edits(base, self.root, edits, force=force)
-        changed = self._cleaned([file for file in planned if file.changes], base.commit)
-        note = _note(self.repository, attribution, default_message(changed or planned))
-        for name in expected:
-            # It brings the index of versions up, for which no other writer shall wait.
-            _newest_number(base, name)
+def _new_ref(branch: str) -> str:
+    if branch == BRANCH:
+        raise ConflictError(names=[BRANCH], reason="this branch is for labels.")
+    return check_branch_name(branch)
 
-        ref = check_branch_name(self.branch) if is_new else f"refs/heads/{self.branch}"
-        if is_new and self.branch == BRANCH:
-            raise ConflictError(names=[BRANCH], reason="this branch is for labels.")
-        start = base.commit if is_new else None
 
-        def plan(tip: str | None) -> Sequence[FileChange]:
-            if is_new and tip is not None:
-                reason = f"there is a branch {self.branch!r} already. Choose another name."
-                raise ConflictError(names=[*edits], reason=reason)
-            now = base if (tip or start) == base.commit else self.snapshot_at(tip)
-            _check_base(planned, base, now, expected)
-            return [FileChange(file.name, file.path, file.data) for file in changed]
-
-        update = update_ref(
-            self.repository,
-            ref,
-            plan,
-            note,
-            deadline=Deadline(self.lock_timeout),
-            start=start,
-        )
-        files = {file.name: file.after for file in changed}
-        return Written(update.commit or base.commit or "", files, update.warnings)
-
-    def _cleaned(self, files: Sequence[PlannedFile], commit: str | None) -> list[PlannedFile]:
-        """Apply the content filters of .gitattributes, unless git would then hold no prompts."""
-        with translated(self.repository.git_dir):
-            filters = Filters(self.repository.handle, commit)
-            cleaned = [file._replace(data=filters.clean(file.path, file.data)) for file in files]
-        for before, after in zip(files, cleaned, strict=True):
-            try:
-                if after.data != before.data:
-                    loads(after.data, after.path)
-            except PromptFileError as error:
-                raise RepositoryError(
-                    path=after.path,
-                    reason="the content filter that .gitattributes names for it leaves git with "
-                    "what is no prompt file, and promptstore reads what git has. Take it out of "
-                    f"the filter with the line `{after.path} -filter` at the end of "
-                    ".gitattributes.",
-                ) from error
-        return cleaned
+def _cleaned(
+    repository: Repository, files: Sequence[PlannedFile], commit: str | None
+) -> list[PlannedFile]:
+    """Apply the content filters of .gitattributes, unless git would then hold no prompts."""
+    with translated(repository.git_dir):
+        filters = Filters(repository.handle, commit)
+        cleaned = [file._replace(data=filters.clean(file.path, file.data)) for file in files]
+    for before, after in zip(files, cleaned, strict=True):
+        try:
+            if after.data != before.data:
+                loads(after.data, after.path)
+        except PromptFileError as error:
+            raise RepositoryError(
+                path=after.path,
+                reason="the content filter that .gitattributes names for it leaves git with what "
+                "is no prompt file, and promptstore reads what git has. Take it out of the filter "
+                f"with the line `{after.path} -filter` at the end of .gitattributes.",
+            ) from error
+    return cleaned
 
 
 def move_labels(

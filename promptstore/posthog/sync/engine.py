@@ -190,7 +190,7 @@ class Sync:
             labels.remember()
 
     def _refuse_own_branch(self, branch: str | None) -> None:
-        own = self._store.branch or self._store.repository.head_branch()
+        own = self._store.branch or self._store.repository.head().branch
         if branch is not None and branch == own:
             raise InvalidArgumentError(
                 message=f"the store is on the branch {branch!r} itself; name another one for the "
