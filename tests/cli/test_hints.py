@@ -12,6 +12,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from promptstore.cli.app import COMMANDS, app
+from promptstore.errors import PromptFileError
+from promptstore.promptfile.reader import loads
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.gitrepo import GitRepo
@@ -125,3 +127,27 @@ def test_a_deleted_prompt_says_how_to_bring_it_back(write: Run) -> None:
     assert hint is not None
     assert write(*hint[1].split()).exit_code == 0
     assert write("render", "greet", "--var", "name=Ada").exit_code == 0
+
+
+def test_a_version_is_the_same_at_any_time(write: Run) -> None:
+    error = write("show", "greet@1", "--at", "today 23:59").exception
+    assert str(error) == (
+        "--at takes a label or a name alone: 'greet@1' is the same at any time, so leave --at out"
+    )
+    assert write("show", "greet@1").exit_code == 0
+
+
+def test_a_time_before_the_first_commit(write: Run) -> None:
+    error = write("show", "greet", "--at", "2001-02-03").exception
+    assert str(error).endswith("(the branch has no commit that old). Name a later time.")
+    assert write("show", "greet", "--at", "2099-02-03").exit_code == 0
+
+
+@pytest.mark.parametrize("variables", ["[name]", "{name: string}"])
+def test_variables_that_are_written_too_short(variables: str) -> None:
+    with pytest.raises(PromptFileError) as caught:
+        loads(f"variables: {variables}\nprompt: Hi\n", "a.yaml")
+    hint = re.search("must be a mapping of keys such as (.*), not", str(caught.value))
+    assert hint is not None
+    corrected = variables.replace("string" if "{" in variables else "[name]", hint[1])
+    loads(f"variables: {corrected}\nprompt: Hi\n", "a.yaml")
