@@ -92,8 +92,8 @@ def check(
         if fix:
             if not reads_files:
                 raise InvalidArgumentError(
-                    message="--fix needs files on disk to write: leave --branch out, or run it in a "
-                    "clone that has files"
+                    message="--fix needs files on disk to write: leave --branch out, or run it in "
+                    "a clone that has files"
                 )
             chosen = _chosen(store, snapshot, since, named)
             _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
