@@ -194,7 +194,8 @@ def write_import(
     changed: dict[str, None] = {}
     commits = 0
     for step in _steps(plan):
-        written = store.commit(step.prompts, **_noted(step, source, given))
+        # An older version may include what came later there; the newest ones are complete.
+        written = store.commit(step.prompts, force=True, **_noted(step, source, given))
         names = [name for name, prompt in written.items() if not prompt.is_unchanged]
         changed |= dict.fromkeys(names)
         commits += bool(names)
