@@ -148,13 +148,18 @@ def check_label(text: str) -> str:
     return text
 
 
-def labels_commit(repository: Repository) -> str | None:
+def labels_commit(repository: Repository, remote: str | None = None) -> str | None:
     """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Args:
+        repository: The repository.
+        remote: A remote, whose labels are wanted and no others.
 
     Raises:
         RepositoryError: A reference is damaged, which must not pass for its absence.
     """
-    tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
+    refs = (f"refs/remotes/{remote}/{BRANCH}",) if remote else LABEL_REFS
+    tips = (repository.branch_tip(ref) for ref in refs)
     return next((tip for tip in tips if tip), None)
 
 

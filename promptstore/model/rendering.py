@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.model.checks import bind
-from promptstore.model.faults import KeyPath
-from promptstore.model.parts import MISSING, Insert, Variable, fields_of, is_template
+from promptstore.model.parts import MISSING, Insert, Variable, map_templates
 from promptstore.model.values import plain_json
 from promptstore.template import Budget, Source, Template, compile_template
 
@@ -170,24 +169,13 @@ def _compile_items(prompt: Prompt, compiled: Callable[[str], Template]) -> tuple
     if prompt.prompt is not None:
         return ({"role": "user", "content": compiled(prompt.prompt)},)
     return tuple(
-        item if isinstance(item, Insert) else _compile(fields_of(item), (), compiled)
+        item if isinstance(item, Insert) else map_templates(item, lambda _, text: compiled(text))
         for item in prompt.messages or ()
     )
 
 
-def _compile(value: Any, path: KeyPath, compiled: Callable[[str], Template]) -> Any:
-    """Copy the fields of a message, with a compiled template for each string that is one."""
-    if isinstance(value, str):
-        return compiled(value) if is_template(path) else value
-    if isinstance(value, Mapping):
-        return {key: _compile(item, (*path, key), compiled) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_compile(item, (*path, index), compiled) for index, item in enumerate(value)]
-    return value
-
-
 def _fill(value: Any, fill: Callable[[Template], str]) -> Any:
-    """Copy what `_compile` made, with the text of each template in its place."""
+    """Copy what `map_templates` made, with the text of each template in its place."""
     if isinstance(value, dict):
         return {key: _fill(item, fill) for key, item in value.items()}
     if isinstance(value, list):
