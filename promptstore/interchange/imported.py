@@ -88,6 +88,7 @@ class Imported:
         losses: Each thing that did not come along, or not unchanged.
         format: The format that it comes from.
         source: The path of the file that it comes from.
+        data: That file, where it holds this prompt only.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Imported:
     losses: tuple[str, ...] = ()
     format: str = ""
     source: str = ""
+    data: bytes = field(default=b"", repr=False)
 
     @property
     def prompt(self) -> Prompt:

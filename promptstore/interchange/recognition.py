@@ -162,7 +162,7 @@ def read_bytes(
     except ImportRefusedError as error:
         return [Refused(path, error.reason)]
     return [
-        replace(one, source=path)
+        replace(one, source=path, data=data if len(found) == 1 else b"")
         if isinstance(one, Imported)
         else Refused(f"{path}: {one.source}", one.reason)
         for one in found
