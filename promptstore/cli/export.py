@@ -16,7 +16,7 @@ from promptstore.cli.inputs import write_back
 from promptstore.cli.output import print_error, print_file, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
-from promptstore.interchange.exporting import EXPORT_FORMATS
+from promptstore.interchange.exporting import EXPORT_FORMATS, export_history
 from promptstore.interchange.sources import export_from
 from promptstore.interchange.writers.texts import Exported
 from promptstore.model.prompt import Prompt
@@ -42,6 +42,10 @@ def export(
         Path | None,
         typer.Option("--output", "-o", help="The folder to write; stdout for one prompt."),
     ] = None,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="All versions, for langfuse, which knows them."),
+    ] = False,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost."),
@@ -58,7 +62,7 @@ def export(
         prompts = [_get(store, text) for text in names or store.names()]
         if output is None and len(prompts) != 1 and not as_json:
             raise InvalidArgumentError(message="several prompts need --output FOLDER")
-        made = [(prompt, _export(store, prompt, to)) for prompt in prompts]
+        made = [(prompt, _export(store, prompt, to, history=history)) for prompt in prompts]
     rows = [_row(prompt, found, output) for prompt, found in made]
     for row in rows:
         for loss in row["losses"]:
@@ -84,8 +88,12 @@ def _get(store: PromptStore, text: str) -> Prompt:
     return store.get(name, **selection)
 
 
-def _export(store: PromptStore, prompt: Prompt, form: str) -> Exported | ExportRefusedError:
+def _export(
+    store: PromptStore, prompt: Prompt, form: str, *, history: bool
+) -> Exported | ExportRefusedError:
     try:
+        if history:
+            return export_history(store, prompt.name or "", form)
         return export_from(store, prompt, form)
     except ExportRefusedError as error:
         return error

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from promptstore.errors import ExportRefusedError
+from promptstore.errors import ExportRefusedError, HistoryUnavailableError
 from promptstore.git.commits import FileChange
 from promptstore.git.identity import CommitNote, choose_signatures
 from promptstore.git.locks import Deadline
-from promptstore.git.reading import Repository
 from promptstore.git.writing import update_ref
 from promptstore.interchange.exporting import EXPORT_FORMATS, export_prompt
 from promptstore.interchange.imported import Imported
@@ -86,7 +85,7 @@ def export_from(store: PromptStore, prompt: Prompt, form: str) -> Exported:
     if form == "langfuse" and prompt.name and prompt.version:
         labels = store.labels().of(prompt.name, prompt.version)
     made = export_prompt(prompt, form, labels)
-    data = _find(store.repository, _path(form, prompt))
+    data = _find(store, _path(form, prompt))
     if data is not None and _says(data, made.path, form, prompt, labels):
         return replace(made, data=data, losses=())
     return made
@@ -124,7 +123,11 @@ def _path(form: str, prompt: Prompt) -> str:
     return f"{form}/{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _find(repository: Repository, path: str) -> bytes | None:
+def _find(store: PromptStore, path: str) -> bytes | None:
+    try:
+        repository = store.repository
+    except HistoryUnavailableError:
+        return None
     tip = repository.branch_tip(_REF) or repository.branch_tip(_REMOTE_REF)
     entry = repository.find(repository.commit(tip).tree, path) if tip else None
     return repository.blob(entry.id) if entry is not None and entry.is_file else None

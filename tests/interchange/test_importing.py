@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fails_with, out
 from tests.gitrepo import GitRepo
-from tests.writing.conftest import assert_tidy
+from tests.writing.conftest import assert_tidy, configure
 
 CASES = Path(__file__).parent.parent / "data" / "import"
 
@@ -126,6 +127,50 @@ class TestVersions:
         [row] = json.loads(run("import", "--json", write_versions(sources)).stdout)
         assert row["result"] == "refused"
         assert row["reason"].startswith("the prompt here is broken: ")
+
+
+class TestHistory:
+    """All versions to Langfuse, and back."""
+
+    def test_what_comes_back_is_the_same(
+        self, run: Run, repo: GitRepo, sources: Path, make_repo: Callable[[str], GitRepo]
+    ) -> None:
+        run("import", write_versions(sources, THIRD))
+        written = out(run("export", "support/greet", "--to", "langfuse", "--history"))
+        (sources / "back.json").write_text(written)
+        other = configure(make_repo("other"))
+        result = run("-C", str(other.path), "import", str(sources / "back.json"))
+        assert result.exit_code == 0
+        first, second = (self.told(one) for one in (repo, other))
+        assert second == first
+        assert [row[0] for row in first] == ["Dear {{name}}", "Hello {{name}}", "Hi {{name}}"]
+
+    @staticmethod
+    def told(repo: GitRepo) -> list[tuple[Any, ...]]:
+        """Return what the versions of the prompt say, by whom, when, why, and their labels."""
+        store = PromptStore.open(repo.path)
+        return [
+            (
+                store.get("support/greet", version=one.number).prompt,
+                one.author,
+                store.repository.commit(one.commit).authored_at,
+                one.message,
+                one.labels,
+            )
+            for one in store.history("support/greet")
+        ]
+
+    def test_a_deleted_version_is_told(self, run: Run, store: PromptStore) -> None:
+        store.save("a", "One")
+        store.delete("a")
+        store.restore("a")
+        result = run("export", "a", "--to", "langfuse", "--history")
+        assert [record["version"] for record in json.loads(result.stdout)] == [1, 3]
+        assert "version 2 is deleted, which has no place there" in result.stderr
+
+    def test_other_formats_know_no_versions(self, run: Run, store: PromptStore) -> None:
+        store.save("a", "One")
+        fails_with(run("export", "a", "--to", "github", "--history"), "github knows no versions")
 
 
 TONE = {"name": "shared/tone", "type": "text"}
