@@ -25,7 +25,7 @@ from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from promptstore.git.objects import EMPTY_TREE, Entry, Link
 from promptstore.git.reading import Repository, blob_id
-from promptstore.history.cachefile import CacheFile, Connection
+from promptstore.history.cache import CacheFile, Connection
 from promptstore.history.versiontables import (
     CHANGES,
     LINK,
