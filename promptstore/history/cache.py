@@ -64,7 +64,7 @@ class CacheFile:
     closes all files, which parent and child open anew.
 
     Args:
-        file: Where it is.
+        file: Where it is; None keeps everything in memory.
         schema: The statements that make its tables, which do nothing where these are there.
         at_end: What is still to be done with the database when this object or the process ends. It
             must not wait for anybody, and must not hold this object.
@@ -74,7 +74,7 @@ class CacheFile:
     """
 
     def __init__(
-        self, file: Path, schema: str, at_end: Callable[[Connection], None] | None = None
+        self, file: Path | None, schema: str, at_end: Callable[[Connection], None] | None = None
     ) -> None:
         self._file = file
         self._schema = schema
@@ -111,7 +111,8 @@ class CacheFile:
                 self._connection = None
             self.memo.clear()
             try:
-                self._file.unlink(missing_ok=True)
+                if self._file is not None:
+                    self._file.unlink(missing_ok=True)
             except OSError:
                 self._keep(_in_memory(self._schema, None))
 
@@ -195,7 +196,9 @@ def transaction(connection: Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _open(file: Path, schema: str) -> Connection:
+def _open(file: Path | None, schema: str) -> Connection:
+    if file is None:
+        return _in_memory(schema, None)
     try:
         return _open_file(file, schema)
     except (sqlite3.Error, UnicodeDecodeError) as error:
