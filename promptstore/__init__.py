@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from promptstore.model.rendering import RenderedPrompt as RenderedPrompt
     from promptstore.model.versions import PromptInfo as PromptInfo
     from promptstore.model.versions import Version as Version
+    from promptstore.store.asyncstore import AsyncPromptStore as AsyncPromptStore
     from promptstore.store.edits import Deletion as Deletion
     from promptstore.store.edits import Restoration as Restoration
     from promptstore.store.snapshot import Snapshot as Snapshot
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME_OF = {
+    "AsyncPromptStore": "promptstore.store.asyncstore",
     "Deletion": "promptstore.store.edits",
     "Insert": "promptstore.model.parts",
     "LabelMove": "promptstore.history.labels",

@@ -10,6 +10,7 @@
     │   │   └── PromptDeletedError                 there was one; it is tombstoned
     │   ├── VersionNotFoundError                   no such version of this prompt
     │   ├── RevisionNotFoundError                  git cannot resolve the rev
+    │   ├── NotInBundleError                       a bundle was built without this
     │   └── LabelNotFoundError                     the label does not point this prompt anywhere
     ├── HistoryUnavailableError     (LookupError)  versions cannot be known here
     ├── PromptFileError             (ValueError)   a broken prompt file, with every fault in it
@@ -26,7 +27,9 @@
     │   ├── RepositoryNotFoundError
     │   ├── UnsupportedRepositoryError             reftable, SHA-256
     │   ├── RepositoryLockedError   (TimeoutError) another process holds a lock for too long
+    │   ├── FetchError              (ConnectionError) a remote repository gave no whole answer
     │   └── ReadOnlyError                          nothing can be written here
+    ├── BundleError                 (ValueError)   a file that is no whole bundle
     ├── ForgeError                  (OSError)      GitHub or GitLab did not take a comment
     ├── RemoteError                 (OSError)      a remote prompts API could not do it
     │   ├── RemoteUnreachableError  (ConnectionError) no whole answer came
@@ -273,6 +276,24 @@ class LabelNotFoundError(NotFoundError):
         )
 
 
+class NotInBundleError(NotFoundError):
+    """The bundle that is read was built without what is asked for.
+
+    Attributes:
+        path: The bundle's path.
+        what: What it does not hold, in words.
+        advice: What to do, as a sentence.
+    """
+
+    def __init__(self, *, path: str, what: str, advice: str) -> None:
+        self.path = path
+        self.what = what
+        self.advice = advice
+
+    def _sentence(self) -> str:
+        return f"The bundle {self.path} does not hold {self.what}. {self.advice}"
+
+
 class HistoryUnavailableError(PromptStoreError, LookupError):
     """Version numbers cannot be known here, so none is given rather than a wrong one.
 
@@ -515,6 +536,26 @@ class RepositoryLockedError(RepositoryError, TimeoutError):
         path: The lock's path.
         reason: What was waited for and what to do, as a sentence.
     """
+
+
+class FetchError(RepositoryError, ConnectionError):
+    """A remote repository could not be reached, refused, or sent no whole answer."""
+
+
+class BundleError(PromptStoreError, ValueError):
+    """A file that is no bundle, not a whole one, or none that this version can read.
+
+    Attributes:
+        path: The file's path.
+        reason: What is wrong and what to do, as a sentence.
+    """
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+
+    def _sentence(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class ReadOnlyError(RepositoryError):

@@ -16,7 +16,7 @@ from promptstore.lint import context as context_module
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
 from promptstore.lint.check import MAX_SHOWN, RULES, check, check_labels
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding, Rule, all_pages
+from promptstore.lint.findings import Finding, Rule, Violation, all_pages
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot
@@ -458,11 +458,11 @@ def test_where_things_stand(tmp_path: Path) -> None:
     write(tmp_path, {"a": "prompt: |\n  one\n    two\nconfig:\n  b: {c: [1, 2]}\n"})
     context = LintContext(PromptStore.open(tmp_path).snapshot(), Settings())
     rule = RULES["PS501"]
-    assert context.locate("a", Breach(rule, "", ("prompt",))) == (2, 3)
-    assert context.locate("a", Breach(rule, "", ("prompt",), 2)) == (3, 5)
-    assert context.locate("a", Breach(rule, "", ("config", "b", "c", 1))) == (5, 14)
-    assert context.locate("a", Breach(rule, "", ("config", "b", "c"), is_key=True)) == (5, 7)
-    assert context.locate("a", Breach(rule, "", place=(7, 8))) == (7, 8)
+    assert context.locate("a", Violation(rule, "", ("prompt",))) == (2, 3)
+    assert context.locate("a", Violation(rule, "", ("prompt",), 2)) == (3, 5)
+    assert context.locate("a", Violation(rule, "", ("config", "b", "c", 1))) == (5, 14)
+    assert context.locate("a", Violation(rule, "", ("config", "b", "c"), is_key=True)) == (5, 7)
+    assert context.locate("a", Violation(rule, "", place=(7, 8))) == (7, 8)
 
 
 def test_files_that_cannot_be_asked_for(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from promptstore import errors
 from promptstore.errors import (
+    BundleError,
     ConflictError,
     EventError,
     ExportRefusedError,
+    FetchError,
     ForgeError,
     HistoryUnavailableError,
     ImportRefusedError,
@@ -28,6 +30,7 @@ from promptstore.errors import (
     MassDeletionError,
     MissingExtraError,
     ModelError,
+    NotInBundleError,
     Problem,
     PromptDeletedError,
     PromptFileError,
@@ -137,6 +140,17 @@ SAMPLES = [
         TimeoutError,
         "/x/index.lock: another process holds it.",
     ),
+    (
+        FetchError(path="https://x", reason="no route to host."),
+        ConnectionError,
+        "https://x: no route to host.",
+    ),
+    (
+        NotInBundleError(path="x.bundle", what="version 1 of 'a'", advice="Build it anew."),
+        LookupError,
+        "The bundle x.bundle does not hold version 1 of 'a'. Build it anew.",
+    ),
+    (BundleError(path="x.bundle", reason="it is cut off."), ValueError, "x.bundle: it is cut off."),
     (ReadOnlyError(path="/x", reason="HEAD is detached."), OSError, "/x: HEAD is detached."),
     (UnsupportedRepositoryError(path="/x", reason="reftable."), OSError, "reftable"),
     (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
-from promptstore.model.parts import Insert, Message, Variable, texts
-from promptstore.model.prompt import Prompt
+from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.prompt import Prompt, texts
 from promptstore.model.rendering import merge_values
 from promptstore.model.versions import Version
 from promptstore.promptfile.editor import edit

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "rename": "save:rename",
     "restore": "save:restore",
     "label": "label:label_app",
+    "bundle": "bundle:bundle_app",
     "diff": "diff:diff",
     "review": "diff:review",
     "check": "check:check",
@@ -201,13 +202,18 @@ def common(
 
 @contextmanager
 def opened(
-    context: typer.Context, *, worktree: bool = False, write: bool = False
+    context: typer.Context,
+    *,
+    worktree: bool = False,
+    write: bool = False,
+    committed: bool = False,
 ) -> Iterator[PromptStore]:
     """Open the store for one command.
 
     Args:
         context: The command's context.
-        worktree: Whether the files on disk are read.
+        worktree: Whether the files on disk are read; else the environment may say so.
+        committed: Whether what is committed is read, whatever the environment says.
         write: Whether the command writes; that it cannot is better said before a person has typed.
 
     Raises:
@@ -221,7 +227,8 @@ def opened(
             place.repo,
             root=place.root,
             branch=place.branch,
-            worktree=worktree,
+            # A command that writes begins with what is committed.
+            worktree=False if write or committed else worktree or None,
             progress=bar.show if sys.stderr.isatty() else None,
         )
         _refuse_missing_root(store, place)

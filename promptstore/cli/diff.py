@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.app import AsJson, Name, complete_name, opened
+from promptstore.cli.app import AsJson, complete_name, opened
 from promptstore.cli.inputs import read_file
 from promptstore.cli.output import (
     print_command,
@@ -64,7 +64,14 @@ Examples = Annotated[
 
 def diff(
     context: typer.Context,
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="The prompt, with what is meant behind an @; or a range BASE..HEAD.",
+            metavar="NAME[@SEL]|RANGE",
+            autocompletion=complete_name,
+        ),
+    ] = None,
     other: Annotated[
         str | None,
         typer.Argument(
@@ -82,23 +89,37 @@ def diff(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Of a range: fail when it breaks a call.")
     ] = False,
+    worktree: Annotated[
+        bool,
+        typer.Option("--worktree", help="To the files on disk; without a name, of all prompts."),
+    ] = False,
 ) -> None:
     """Show what changed between two versions or commits.
 
     With one name since the version before, with two from the first to the second. BASE..HEAD in
     place of a name shows every prompt that changed between two revs, and what that does to its
-    callers. What is not committed is shown by `git diff`.
+    callers. --worktree compares with the files on disk: what a commit would change.
     """
     _check_format(output)
-    with opened(context) as store:
-        if other is None and ".." in name and not (is_name(name) and name in store.names()):
-            changed = _compare(*_ends(store, name), examples)
+    if name is None and not worktree:
+        raise InvalidArgumentError(message="name a prompt, a range BASE..HEAD, or --worktree")
+    if other is not None and worktree:
+        raise InvalidArgumentError(message="--worktree is what a prompt is compared with; name one")
+    with opened(context, committed=True) as store:
+        pair = _range(store, name, worktree=worktree)
+        if pair:
+            changed = _compare(*pair, examples)
             _print_range(changed, (), "json" if as_json else output)
             if exit_code and changed.of("breaking"):
                 raise typer.Exit(1)
             return
-        after = _get(store, other or name)
-        before = _get(store, name) if other else _previous(store, after)
+        assert name is not None
+        if worktree:
+            before = _get(store, name)
+            after = store.working_snapshot().read(str(before.name), deleted=True)
+        else:
+            after = _get(store, other or name)
+            before = _get(store, name) if other else _previous(store, after)
     found = diff_prompts(before, after)
     if as_json:
         keys = ("name", "version", "commit")
@@ -109,6 +130,17 @@ def diff(
     titles = (f"{side.name}@{version_text(side.version)}" for side in (before, after))
     print_lines(" → ".join(titles))
     print_prompt_diff(found)
+
+
+def _range(
+    store: PromptStore, name: str | None, *, worktree: bool
+) -> tuple[Snapshot, Snapshot] | None:
+    """Return the two ends that are compared, or None where it is one prompt."""
+    if name is None:
+        return store.snapshot(), store.working_snapshot()
+    if ".." not in name or worktree or (is_name(name) and name in store.names()):
+        return None
+    return _ends(store, name)
 
 
 def _get(store: PromptStore, text: str) -> Prompt:

@@ -12,7 +12,7 @@ removed the file), `deleted` and `labels`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -80,12 +80,29 @@ def list_prompts(
         else:
             heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
             print_table(heads, [_cells(*pair) for pair in pairs])
+        _note_uncommitted(store, snapshot.names(prefix), worktree=worktree)
     if not prompts and not broken:
         print_error(_nothing(store, snapshot, worktree=worktree))
     for error in broken:
         print_error(f"error: {error}")
     if broken:
         raise typer.Exit(1)
+
+
+def _note_uncommitted(store: PromptStore, names: Iterable[str], *, worktree: bool) -> None:
+    """Say on stderr which of some prompts are not read as their files on disk are."""
+    if worktree or store.branch is not None or not store.has_files:
+        return
+    committed, disk = store.snapshot(), store.working_snapshot()
+    if committed.commit is None:  # the files on disk are what is read
+        return
+    for name in sorted(set(names)):
+        file, edited = committed.find(name), disk.find(name)
+        if file is not None and (edited is None or edited.blob != file.blob):
+            what = "has uncommitted edits" if edited else "is deleted, uncommitted"
+            print_error(
+                f"note: {file.path} {what}; what is committed is read (--worktree reads the disk)"
+            )
 
 
 def _nothing(store: PromptStore, snapshot: Snapshot, *, worktree: bool) -> str:
@@ -130,6 +147,8 @@ def show(
             return
         prompt = store.get(selected.name, deleted=True, **selected.selection)
         info = store.info(selected.name, **selected.selection)
+        if not selected.selection:
+            _note_uncommitted(store, [selected.name, *prompt.includes], worktree=worktree)
     if as_json:
         row = identity(prompt, info)
         print_json(row | {"includes": sorted(prompt.includes), "content": prompt.content})
@@ -232,6 +251,8 @@ def render(
     with opened(context, worktree=worktree) as store:
         selected = select(store, name)
         prompt = store.get(selected.name, **selected.selection)
+        if not selected.selection:
+            _note_uncommitted(store, [selected.name, *prompt.includes], worktree=worktree)
     rendered = _render(prompt, read_values(prompt.contract, var or (), vars_ or ()))
     if as_json:
         text = {} if rendered.is_chat else {"text": rendered.text}

@@ -9,7 +9,12 @@ from typing import Annotated, Final, NamedTuple, TypedDict
 
 import typer
 
-from promptstore.errors import InvalidArgumentError, RepositoryError, RevisionNotFoundError
+from promptstore.errors import (
+    InvalidArgumentError,
+    NotInBundleError,
+    RepositoryError,
+    RevisionNotFoundError,
+)
 from promptstore.history.labels import LabelTable, is_label
 from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore, Rev
@@ -153,7 +158,7 @@ def _advice(name: str, selector: str, labels: LabelTable) -> str:
 def _is_rev(store: PromptStore, rev: str) -> bool:
     try:
         store.snapshot(rev)
-    except RevisionNotFoundError:
+    except (RevisionNotFoundError, NotInBundleError):
         return False
     return True
 

@@ -65,7 +65,7 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Serve PostHog's prompt API, and pages for people, over this repository."""
+    """Serve PostHog's prompt API, and pages for people."""
     if not all(map(find_spec, ("fastapi", "fastapi_swagger", "uvicorn"))):
         raise MissingExtraError(extra="server", purpose="The server")
     from promptstore.server.models import model_from_environment

@@ -28,6 +28,7 @@ from promptstore.errors import (
 )
 
 _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current user")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+|[^/\\:@]+@[^/\\:]+:.+", re.DOTALL)
 _PARTS: Final = ("HEAD", "objects", "refs")
 """What makes a folder a git directory, for git and for libgit2."""
 
@@ -108,6 +109,11 @@ def explain(path: Path, error: Exception) -> RepositoryError:
     damage = any(word in folded for word in _DAMAGED)
     advice = " Check the repository with `git fsck`." if damage else ""
     return RepositoryError(path=str(path), reason=f"git says: {text}.{advice}")
+
+
+def is_url(text: str) -> bool:
+    """Return whether a string is the URL of a repository rather than a path on this machine."""
+    return _URL.fullmatch(text) is not None
 
 
 def find_repository(path: Path) -> Path:

@@ -154,7 +154,8 @@ class Repository:
         """Return the newest commit of a branch, as git has it at this moment.
 
         Args:
-            branch: A local branch; None means HEAD, be it on a branch or detached.
+            branch: A local branch, or one of a remote such as ``origin/main``; None means HEAD, be
+                it on a branch or detached.
 
         Returns:
             The commit's id; None where there is no commit yet.
@@ -165,7 +166,7 @@ class Repository:
         """
         if branch is None:
             return self.head().tip
-        found = self.branch_tip(f"refs/heads/{branch}")
+        found = self.branch_tip(f"refs/heads/{branch}") or self.branch_tip(f"refs/remotes/{branch}")
         if found is None and branch != self.head().branch:
             raise RevisionNotFoundError(rev=branch, reason="no such branch")
         return found

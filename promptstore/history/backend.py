@@ -11,15 +11,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from promptstore.errors import HistoryUnavailableError, InvalidArgumentError, ReadOnlyError
 from promptstore.git.objects import Commit, Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
-from promptstore.history.labels import LABEL_REFS, LabelMove, LabelTable, MoveLog, read_labels
+from promptstore.history.labels import (
+    BRANCH,
+    LABEL_REFS,
+    LabelMove,
+    LabelTable,
+    MoveLog,
+    read_labels,
+)
 from promptstore.history.sources import CommitSource, FolderSource, Source
 from promptstore.history.versions import Change, IndexedTimeline, Progress, VersionIndex
+
+_BUNDLE: Final = "make a file that has them with `promptstore bundle build` in a whole clone"
 
 
 class RefState(NamedTuple):
@@ -84,7 +93,14 @@ class Backend:
     Args:
         path: Where it is.
         root: The prompts' folder in it; empty for its top.
+
+    Attributes:
+        has_commits: Whether it has commits, and prompts are read from the newest one.
+        remote: The remote whose branch is read, or None where it is no such branch.
     """
+
+    has_commits = False
+    remote: str | None = None
 
     def __init__(self, path: Path, root: str) -> None:
         self._path = path
@@ -100,6 +116,10 @@ class Backend:
         """Whether the prompts are files on disk, which people edit."""
         return True
 
+    def known_state(self) -> RefState | None:
+        """Return the state where that is in memory, and new enough."""
+        return None
+
     def state(self) -> RefState:
         """Return where the branch and the labels are at this moment.
 
@@ -111,7 +131,10 @@ class Backend:
 
     def why_no_versions(self, _state: RefState) -> str:
         """Return why versions cannot be counted and what helps, or an empty string."""
-        return f"{self.path} is a plain folder, not a git repository. Run `git init` in it."
+        return (
+            f"{self.path} is a plain folder without git, so there are neither versions nor labels. "
+            f"Copy `.git` along, or {_BUNDLE}."
+        )
 
     def working_files(self) -> Source:
         """Return the files on disk as they are at this moment.
@@ -170,7 +193,10 @@ class RepositoryBackend(Backend):
         branch: The branch, or None for whatever HEAD is.
         refresh_interval: How old a state may be, in seconds; 0 asks git each time.
         progress: See `VersionIndex`.
+        remote: The remote whose branch this is, or None for a branch of this repository.
     """
+
+    has_commits = True
 
     def __init__(
         self,
@@ -179,10 +205,12 @@ class RepositoryBackend(Backend):
         branch: str | None = None,
         refresh_interval: float = 0.0,
         progress: Progress | None = None,
+        remote: str | None = None,
     ) -> None:
         super().__init__(repository.git_dir, root)
         self.repository = repository
         self.branch = branch
+        self.remote = remote
         self._interval = refresh_interval
         self._index = VersionIndex(repository, root, progress)
         self._tables: dict[str, LabelTable] = {}
@@ -211,10 +239,12 @@ class RepositoryBackend(Backend):
             RevisionNotFoundError: The branch is no more.
             RepositoryError: A reference is damaged.
         """
+        return self.known_state() or self.refresh()
+
+    def known_state(self) -> RefState | None:
+        """Return the state where git was asked no longer ago than the interval."""
         validity, until, state = self._seen
-        if validity is self._validity and time.monotonic() < until:
-            return state
-        return self.refresh()
+        return state if validity is self._validity and time.monotonic() < until else None
 
     def refresh(self) -> RefState:
         """Return the state, asking git in any case."""
@@ -227,7 +257,8 @@ class RepositoryBackend(Backend):
             title, tip = head.branch or "HEAD", head.tip
         else:
             title, tip = self.branch, repository.tip(self.branch)
-        state = RefState(tip, title, labels_commit(repository), repository.is_shallow)
+        labels = labels_commit(repository, self.remote)
+        state = RefState(tip, title, labels, repository.is_shallow)
         self._seen = (validity, until, state)
         return state
 
@@ -254,7 +285,10 @@ class RepositoryBackend(Backend):
         """Return why versions cannot be counted and what helps, or an empty string."""
         if not state.is_shallow:
             return ""
-        return "the clone is shallow, so older commits are not here. Run `git fetch --unshallow`."
+        return (
+            "the clone is shallow, so older commits are not here, and maybe no labels. Run "
+            f"`git fetch --unshallow`, clone with the whole history, or {_BUNDLE}."
+        )
 
     def working_files(self) -> Source:
         """Return the files on disk as they are at this moment.
@@ -309,17 +343,22 @@ class RepositoryBackend(Backend):
 
     def label_moves(self) -> Sequence[LabelMove]:
         """List every move of a label, newest first."""
-        commit = labels_commit(self.repository)
+        commit = labels_commit(self.repository, self.remote)
         return self._moves.moves(commit) if commit else ()
 
 
-def labels_commit(repository: Repository) -> str | None:
+def labels_commit(repository: Repository, remote: str | None = None) -> str | None:
     """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Args:
+        repository: The repository.
+        remote: A remote, whose labels are wanted and no others.
 
     Raises:
         RepositoryError: A reference is damaged, which must not pass for its absence.
     """
-    tips = (repository.branch_tip(ref) for ref in LABEL_REFS)
+    refs = (f"refs/remotes/{remote}/{BRANCH}",) if remote else LABEL_REFS
+    tips = (repository.branch_tip(ref) for ref in refs)
     return next((tip for tip in tips if tip), None)
 
 

@@ -24,8 +24,7 @@ from zlib import crc32
 
 from promptstore.errors import Problem, PromptFileError
 from promptstore.history.sources import File
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt, parse_content
+from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.template import Source, find_includes
 
 FORMAT: Final = 3

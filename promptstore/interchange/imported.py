@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError, TemplateError
-from promptstore.model.parts import VARIABLE_TYPES, Message, texts
-from promptstore.model.prompt import Prompt, parse_content
+from promptstore.model.parts import VARIABLE_TYPES, Message
+from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_LENGTH
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Source as Template

@@ -14,8 +14,7 @@ from typing import Final, NamedTuple
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
 from promptstore.interchange.imported import Imported, ImportedVersion, Refused
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import Prompt, texts
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 from promptstore.store.writing import Attribution

@@ -10,15 +10,15 @@ from promptstore.errors import InvalidArgumentError, Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
 from promptstore.lint import callsites, contents, files, references
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Finding, Ignores, Rule
+from promptstore.lint.findings import Finding, Ignores, Rule, Violation
 from promptstore.model.values import SUFFIX, near_matches
 
 if TYPE_CHECKING:
     from promptstore.lint.settings import Settings
     from promptstore.store.store import PromptStore
 
-Check: TypeAlias = Callable[[LintContext, str], Iterator[Breach]]
-"""Finds the breaches of some rules in the prompt of a name."""
+Check: TypeAlias = Callable[[LintContext, str], Iterator[Violation]]
+"""Finds the violations of some rules in the prompt of a name."""
 
 CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
     (files.not_canonical, (files.NOT_CANONICAL,)),
@@ -36,7 +36,7 @@ CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
     (contents.empty_messages, (contents.EMPTY_MESSAGE,)),
     (contents.over_budget, (contents.OVER_BUDGET,)),
 )
-"""What is looked for in each file that can be read, with the rules that it finds breaches of."""
+"""What is looked for in each file that can be read, with the rules that it finds violations of."""
 
 SOURCE_CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
     (references.case_collision, (references.CASE_COLLISION,)),
@@ -117,9 +117,9 @@ def check_unrecognized_files(context: LintContext) -> list[Finding]:
     """
     settings = context.settings
     return [
-        settings.finding(path, Problem(1, 1, breach.rule.code, breach.message), None)
-        for path, breach in sorted(references.unrecognized_files(context))
-        if settings.wants(breach.rule.code, None)
+        settings.finding(path, Problem(1, 1, violation.rule.code, violation.message), None)
+        for path, violation in sorted(references.unrecognized_files(context))
+        if settings.wants(violation.rule.code, None)
     ]
 
 
@@ -160,16 +160,16 @@ def _of_prompt(context: LintContext, name: str) -> Iterator[Finding]:
 
 
 def _problems(context: LintContext, name: str, ignores: Ignores | None) -> Iterator[Problem]:
-    """Locate the breaches of a prompt, at most so many of each code, and how many more."""
+    """Locate the violations of a prompt, at most so many of each code, and how many more."""
     shown, located, left_out = Counter[str](), Counter[str](), Counter[str]()
     last: dict[str, Problem] = {}
-    for breach in _breaches(context, name):
-        code = breach.rule.code
+    for violation in _violations(context, name):
+        code = violation.rule.code
         located[code] += 1
         if shown[code] == MAX_SHOWN or located[code] > _MAX_LOCATED:
             left_out[code] += 1
             continue
-        problem = Problem(*context.locate(name, breach), code, breach.message)
+        problem = Problem(*context.locate(name, violation), code, violation.message)
         if ignores is None or not ignores.hides(problem):
             shown[code] += 1
             last[code] = problem
@@ -179,7 +179,7 @@ def _problems(context: LintContext, name: str, ignores: Ignores | None) -> Itera
         yield Problem(*place, code, f"And {count} more in this file.")
 
 
-def _breaches(context: LintContext, name: str) -> Iterator[Breach]:
+def _violations(context: LintContext, name: str) -> Iterator[Violation]:
     checks = SOURCE_CHECKS if context.document(name) is None else (*SOURCE_CHECKS, *CHECKS)
     for find, rules in checks:
         if any(context.settings.wants(rule.code, name) for rule in rules):

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Final
 
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Rule
+from promptstore.lint.findings import Rule, Violation
 from promptstore.lint.unseen import Unseen, find_unseen
 from promptstore.model.parts import Insert
 
@@ -59,7 +59,7 @@ _WORTH_SHARING: Final = 80
 _LEADERS: Final = ("system", "developer")
 
 
-def secrets(context: LintContext, name: str) -> Iterator[Breach]:
+def secrets(context: LintContext, name: str) -> Iterator[Violation]:
     """Find what has the form of a key: in the values, then in the comments and keys.
 
     A file that cannot be read has no values, so all of it is searched as it is written.
@@ -70,7 +70,7 @@ def secrets(context: LintContext, name: str) -> Iterator[Breach]:
             for what, secret, _ in _secrets(line):
                 if len(found) == _MOST_SECRETS:
                     return
-                place = _place_of(context, name, Breach(SECRET, "", keys, number), secret)
+                place = _place_of(context, name, Violation(SECRET, "", keys, number), secret)
                 found.add(place)
                 yield _secret(what, secret, place)
     is_broken = context.document(name) is None
@@ -88,21 +88,23 @@ def _secrets(line: str) -> Iterator[tuple[str, str, int]]:
             yield what, match[0], match.start()
 
 
-def _secret(what: str, secret: str, place: tuple[int, int]) -> Breach:
+def _secret(what: str, secret: str, place: tuple[int, int]) -> Violation:
     message = (
         f"This looks like {what} ({secret[:_SHOWN]}…). Revoke it and take it out; git remembers it."
     )
-    return Breach(SECRET, message, place=place)
+    return Violation(SECRET, message, place=place)
 
 
-def _place_of(context: LintContext, name: str, breach: Breach, secret: str) -> tuple[int, int]:
+def _place_of(
+    context: LintContext, name: str, violation: Violation, secret: str
+) -> tuple[int, int]:
     """Return where a secret is written, or where its string begins if that holds escapes."""
-    number, column = context.locate(name, breach)
+    number, column = context.locate(name, violation)
     written = context.lines(name)[number - 1].find(secret, column - 1)
     return (number, written + 1) if written >= 0 else (number, column)
 
 
-def odd_spaces(context: LintContext, name: str) -> Iterator[Breach]:
+def odd_spaces(context: LintContext, name: str) -> Iterator[Violation]:
     """Find lines that end with blanks, and two spaces between two words; tables and code aside."""
     is_literal = context.prompt(name).template == "none"
     for text in context.texts(name):
@@ -111,20 +113,20 @@ def odd_spaces(context: LintContext, name: str) -> Iterator[Breach]:
         for number, line in enumerate(lines, 1):
             if line.endswith((" ", "\t")):
                 message = "The line ends with spaces, which reach the model; remove them."
-                yield Breach(TRAILING_SPACE, message, text.keys, number)
+                yield Violation(TRAILING_SPACE, message, text.keys, number)
             match = _CODE_FENCE.match(line)
             if match and fence in ("", match["mark"]):
                 fence = "" if fence else match["mark"]
             if not fence and _DOUBLED.search(line) and not _is_column(line):
                 message = "Two spaces stand between two words; one is meant."
-                yield Breach(DOUBLED_SPACE, message, text.keys, number)
+                yield Violation(DOUBLED_SPACE, message, text.keys, number)
 
 
 def _is_column(line: str) -> bool:
     return line.startswith(("    ", "\t")) or len(_COLUMNS.findall(line)) > 1
 
 
-def duplicate_texts(context: LintContext, name: str) -> Iterator[Breach]:
+def duplicate_texts(context: LintContext, name: str) -> Iterator[Violation]:
     """Find texts that another prompt holds too."""
     if context.prompt(name).deleted:
         return
@@ -136,10 +138,10 @@ def duplicate_texts(context: LintContext, name: str) -> Iterator[Breach]:
             more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
             hold = f"{shown}{more} {'holds' if len(others) == 1 else 'hold'}"
             message = f"{hold} the same text; make it a prompt and include it in each."
-            yield Breach(DUPLICATE_TEXT, message, text.keys)
+            yield Violation(DUPLICATE_TEXT, message, text.keys)
 
 
-def role_order(context: LintContext, name: str) -> Iterator[Breach]:
+def role_order(context: LintContext, name: str) -> Iterator[Violation]:
     """Find roles that stand where a model does not take them."""
     begun = False
     for index, item in enumerate(context.prompt(name).messages or ()):
@@ -149,21 +151,21 @@ def role_order(context: LintContext, name: str) -> Iterator[Breach]:
         place = ("messages", index, "role")
         if item.role in _LEADERS and begun:
             fault = f"A {item.role} message stands behind others; put it first."
-            yield Breach(ROLE_ORDER, fault, place)
+            yield Violation(ROLE_ORDER, fault, place)
         elif item.role in ("tool", "function") and index == 0:
             fault = f"The messages begin with the role {item.role}, which answers a call."
-            yield Breach(ROLE_ORDER, fault, place)
+            yield Violation(ROLE_ORDER, fault, place)
         begun = begun or item.role not in _LEADERS
 
 
-def empty_messages(context: LintContext, name: str) -> Iterator[Breach]:
+def empty_messages(context: LintContext, name: str) -> Iterator[Violation]:
     """Find texts without a character to read."""
     for text in context.texts(name):
         if not text.text.strip() and text.keys[-1] in ("prompt", "content", "text"):
-            yield Breach(EMPTY_MESSAGE, "The text is empty; fill it or remove it.", text.keys)
+            yield Violation(EMPTY_MESSAGE, "The text is empty; fill it or remove it.", text.keys)
 
 
-def over_budget(context: LintContext, name: str) -> Iterator[Breach]:
+def over_budget(context: LintContext, name: str) -> Iterator[Violation]:
     """Compare the size of the texts with the budget that the file names."""
     ours = context.prompt(name).extensions.get(_OURS)
     budget = ours.get("max_tokens") if isinstance(ours, Mapping) else None
@@ -175,7 +177,7 @@ def over_budget(context: LintContext, name: str) -> Iterator[Breach]:
     tokens = ceil(characters / context.settings.characters_per_token)
     if tokens > budget:
         message = f"The texts take about {tokens} tokens; the budget is {budget}."
-        yield Breach(OVER_BUDGET, message, (_OURS, "max_tokens"))
+        yield Violation(OVER_BUDGET, message, (_OURS, "max_tokens"))
 
 
 def _without_tags(text: str) -> str:
@@ -213,7 +215,7 @@ _LATIN_WORD: Final = 2
 _LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχ")
 
 
-def unseen_characters(context: LintContext, name: str) -> Iterator[Breach]:
+def unseen_characters(context: LintContext, name: str) -> Iterator[Violation]:
     """Find characters that nobody sees or that turn text around, anywhere in the file."""
     in_strings: set[str] = set()
     for keys, text in context.strings(name):
@@ -222,13 +224,13 @@ def unseen_characters(context: LintContext, name: str) -> Iterator[Breach]:
                 in_strings.add(found.character)
                 rule, advice = _UNSEEN_RULES[found.kind]
                 message = f"The text holds {_named(found.character)}, {advice}"
-                yield Breach(rule, message, keys, number)
+                yield Violation(rule, message, keys, number)
     for number, line in enumerate(context.lines(name), 1):
         for found in _unseen(line):
             if found.character not in in_strings:
                 rule, advice = _UNSEEN_RULES[found.kind]
                 message = f"The file holds {_named(found.character)}, {advice}"
-                yield Breach(rule, message, place=(number, found.place + 1))
+                yield Violation(rule, message, place=(number, found.place + 1))
 
 
 def _unseen(line: str) -> Iterator[Unseen]:
@@ -236,7 +238,7 @@ def _unseen(line: str) -> Iterator[Unseen]:
         yield from (found for found in find_unseen(line) if found.kind in _UNSEEN_RULES)
 
 
-def look_alikes(context: LintContext, name: str) -> Iterator[Breach]:
+def look_alikes(context: LintContext, name: str) -> Iterator[Violation]:
     """Find Latin words with letters of another script that look Latin."""
     for text in context.texts(name):
         for number, line in enumerate(text.lines, 1):
@@ -246,7 +248,7 @@ def look_alikes(context: LintContext, name: str) -> Iterator[Breach]:
                 if foreign and _count_latin(word) >= _LATIN_WORD:
                     shown = f"{word[:40]}…" if len(word) > 40 else word
                     message = f"The word {shown!r} holds {_named(foreign)} among Latin letters."
-                    yield Breach(LOOK_ALIKE, message, text.keys, number)
+                    yield Violation(LOOK_ALIKE, message, text.keys, number)
 
 
 def _count_latin(word: str) -> int:

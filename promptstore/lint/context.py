@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from promptstore.errors import Problem, PromptFileError, TemplateSyntaxError
 from promptstore.history.sources import File
-from promptstore.lint.findings import Breach, Keys
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt
+from promptstore.lint.findings import Violation
+from promptstore.model.faults import KeyPath
+from promptstore.model.prompt import Prompt, texts
 from promptstore.model.values import near_matches
 from promptstore.promptfile.reader import Document, parse
 from promptstore.store.snapshot import Snapshot
@@ -41,7 +41,7 @@ class Text:
         references: What it uses, or why it is no template.
     """
 
-    keys: Keys
+    keys: KeyPath
     text: str
     lines: tuple[str, ...]
     references: References | TemplateSyntaxError
@@ -164,7 +164,7 @@ class LintContext:
         document = self.document(name)
         return [*_look_through(document.prompt)] if document else []
 
-    def strings(self, name: str) -> Iterator[tuple[Keys, str]]:
+    def strings(self, name: str) -> Iterator[tuple[KeyPath, str]]:
         """Yield every string of a file that can be read, keys aside, with its place."""
         document = self.document(name)
         if document is not None:
@@ -198,17 +198,17 @@ class LintContext:
             return set()
         return {text.strip() for _, text in texts(document.prompt)}
 
-    def locate(self, name: str, breach: Breach) -> tuple[int, int]:
-        """Return line and column of a breach; in a string that is no block, where it begins."""
+    def locate(self, name: str, violation: Violation) -> tuple[int, int]:
+        """Return line and column of a violation; in a string that is no block, where it begins."""
         document = self.document(name)
-        if breach.place is not None or document is None:
-            return breach.place or (1, 1)
-        node, key_node = document.tree.find(breach.keys)
-        mark = (key_node if breach.is_key and key_node else node).start_mark
-        if breach.is_key or getattr(node, "style", None) != "|":
+        if violation.place is not None or document is None:
+            return violation.place or (1, 1)
+        node, key_node = document.tree.find(violation.keys)
+        mark = (key_node if violation.is_key and key_node else node).start_mark
+        if violation.is_key or getattr(node, "style", None) != "|":
             return mark.line + 1, mark.column + 1
         # The string of a block begins on the line behind its header.
-        number, lines = mark.line + 1 + breach.line, document.tree.lines
+        number, lines = mark.line + 1 + violation.line, document.tree.lines
         shown = lines[number - 1] if number <= len(lines) else ""
         return number, len(shown) - len(shown.lstrip(" ")) + 1
 
@@ -296,7 +296,7 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(_LETTER_ESCAPE.sub(" ", text))
 
 
-def _strings(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
+def _strings(keys: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(value, str):
         yield keys, value
     elif isinstance(value, dict):

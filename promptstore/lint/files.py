@@ -12,7 +12,7 @@ from typing import Final
 
 from promptstore.errors import Problem, PromptFileError
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Rule
+from promptstore.lint.findings import Rule, Violation
 from promptstore.model.parts import MESSAGE_KEYS, VARIABLE_KEYS
 from promptstore.model.prompt import KEYS
 from promptstore.promptfile import codes
@@ -28,12 +28,12 @@ NOT_CANONICAL: Final = Rule("PS112", severity="note", is_on=False, is_fixable=Tr
 READING: Final = tuple(Rule(code, is_fixable=code == codes.UNKNOWN_KEY) for code in codes.ALL)
 
 
-def not_canonical(context: LintContext, name: str) -> Iterator[Breach]:
+def not_canonical(context: LintContext, name: str) -> Iterator[Violation]:
     """Compare the file with its canonical form."""
     data = context.data(name)
     if format_file(data, context.file(name).path) != data:
         message = "The file is not in canonical form; `promptstore format` writes it so."
-        yield Breach(NOT_CANONICAL, message, place=(1, 1))
+        yield Violation(NOT_CANONICAL, message, place=(1, 1))
 
 
 def fix_keys(data: bytes, path: str) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from promptstore.errors import Problem
+from promptstore.model.faults import KeyPath
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 """How bad a finding is: it breaks a call, it misleads, or it is a matter of taste."""
@@ -20,9 +21,6 @@ _COMMENT: Final = re.compile(
 )
 _CODES: Final = re.compile(r"[\s:]*(?P<codes>(?:PS\d+[\s,]*)+)(?:\s|$)")
 _BLOCK: Final = re.compile(r"[^#]*[:-][ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
-
-Keys: TypeAlias = tuple[str | int, ...]
-"""A place in a file: the way to it by keys and by numbers of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,8 @@ def _pages() -> dict[str, str]:
     return {page.partition(":")[0]: f"## {page.rstrip()}\n" for page in pages}
 
 
-class Breach(NamedTuple):
-    """A breach of a rule in one prompt; where it stands is looked up only if it is shown.
+class Violation(NamedTuple):
+    """A violation of a rule in one prompt; where it stands is looked up only if it is shown.
 
     Attributes:
         rule: The rule.
@@ -85,7 +83,7 @@ class Breach(NamedTuple):
 
     rule: Rule
     message: str
-    keys: Keys = ()
+    keys: KeyPath = ()
     line: int = 1
     is_key: bool = False
     place: tuple[int, int] | None = None

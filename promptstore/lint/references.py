@@ -8,7 +8,7 @@ from typing import Final
 
 from promptstore.errors import SyncRefusedError, TemplateSyntaxError
 from promptstore.lint.context import LintContext
-from promptstore.lint.findings import Breach, Rule
+from promptstore.lint.findings import Rule, Violation
 from promptstore.model.parts import Insert
 from promptstore.model.values import SUFFIX
 from promptstore.template import Limits
@@ -36,16 +36,16 @@ INCLUDE_RULES: Final = (
 )
 
 
-def template_syntax(context: LintContext, name: str) -> Iterator[Breach]:
+def template_syntax(context: LintContext, name: str) -> Iterator[Violation]:
     """Find texts that are no templates."""
     for text in context.texts(name):
         error = text.references
         if isinstance(error, TemplateSyntaxError):
             message = error.message[:1].upper() + error.message[1:]
-            yield Breach(TEMPLATE_SYNTAX, message, text.keys, error.line)
+            yield Violation(TEMPLATE_SYNTAX, message, text.keys, error.line)
 
 
-def undeclared_variables(context: LintContext, name: str) -> Iterator[Breach]:
+def undeclared_variables(context: LintContext, name: str) -> Iterator[Violation]:
     """Find variables that a text uses and nobody declares."""
     prompt = context.prompt(name)
     if prompt.variables is None or prompt.deleted:
@@ -56,17 +56,17 @@ def undeclared_variables(context: LintContext, name: str) -> Iterator[Breach]:
             if variable not in declared:
                 advice = context.hint(variable, declared) or f" Add `{variable}:` there."
                 message = f"The variable {variable!r} is not declared in `variables:`.{advice}"
-                yield Breach(UNDECLARED_VARIABLE, message, text.keys, line)
+                yield Violation(UNDECLARED_VARIABLE, message, text.keys, line)
     for text, include in context.includes(name):
         for variable in sorted(_used(context, include.name) - declared):
             message = (
                 f"The included prompt {include.name!r} uses the variable {variable!r}, "
                 "which neither of the two declares."
             )
-            yield Breach(UNDECLARED_VARIABLE, message, text.keys, include.line)
+            yield Violation(UNDECLARED_VARIABLE, message, text.keys, include.line)
 
 
-def unused_variables(context: LintContext, name: str) -> Iterator[Breach]:
+def unused_variables(context: LintContext, name: str) -> Iterator[Violation]:
     """Find variables that are declared and never used."""
     prompt = context.prompt(name)
     if prompt.deleted or not prompt.variables or not _is_whole(context, name):
@@ -75,17 +75,17 @@ def unused_variables(context: LintContext, name: str) -> Iterator[Breach]:
     for variable in prompt.variables:
         if variable not in used:
             message = f"The variable {variable!r} is declared but used nowhere; remove it."
-            yield Breach(UNUSED_VARIABLE, message, ("variables", variable), is_key=True)
+            yield Violation(UNUSED_VARIABLE, message, ("variables", variable), is_key=True)
 
 
-def eaten_line_ends(context: LintContext, name: str) -> Iterator[Breach]:
+def eaten_line_ends(context: LintContext, name: str) -> Iterator[Violation]:
     """Find lines that the tag at their end joins with the next one."""
     if context.prompt(name).template != "jinja2":
         return
     for text in context.texts(name):
         for line in find_eaten_line_ends(text.text):
             message = "The tag at the end of this line takes its line end away; `+%}` keeps it."
-            yield Breach(EATEN_LINE_END, message, text.keys, line)
+            yield Violation(EATEN_LINE_END, message, text.keys, line)
 
 
 def find_eaten_line_ends(text: str) -> list[int]:
@@ -131,14 +131,14 @@ def _used(context: LintContext, name: str) -> set[str]:
     return used
 
 
-def unfit_includes(context: LintContext, name: str) -> Iterator[Breach]:
+def unfit_includes(context: LintContext, name: str) -> Iterator[Violation]:
     """Find includes that cannot be followed."""
     if context.prompt(name).deleted:
         return
     for text, include in context.includes(name):
         fault = _fault(context, name, include.name)
         if fault:
-            yield Breach(*fault, text.keys, include.line)
+            yield Violation(*fault, text.keys, include.line)
 
 
 def _fault(context: LintContext, name: str, target: str) -> tuple[Rule, str] | None:
@@ -170,7 +170,7 @@ LOST_LABEL: Final = Rule("PS404")
 REMOTE_NAME: Final = Rule("PS405")
 
 
-def case_collision(context: LintContext, name: str) -> Iterator[Breach]:
+def case_collision(context: LintContext, name: str) -> Iterator[Violation]:
     """Find names that are this one in other letter case."""
     alike = context.by_folded[name.casefold()]
     if len(alike) > 1:
@@ -178,10 +178,10 @@ def case_collision(context: LintContext, name: str) -> Iterator[Breach]:
         more = len(alike) - 1 - len(others)
         shown = " and ".join(map(repr, others)) + (f" and {more} more" if more else "")
         message = f"The name differs from {shown} only in letter case; rename one of them."
-        yield Breach(CASE_COLLISION, message)
+        yield Violation(CASE_COLLISION, message)
 
 
-def unrecognized_files(context: LintContext) -> Iterator[tuple[str, Breach]]:
+def unrecognized_files(context: LintContext) -> Iterator[tuple[str, Violation]]:
     """Find files that look like prompts and are none, each with its path."""
     for path in context.unrecognized_files:
         if path.endswith(SUFFIX):
@@ -191,10 +191,10 @@ def unrecognized_files(context: LintContext) -> Iterator[tuple[str, Breach]]:
             )
         else:
             message = "The file is not read: a prompt's file ends with .yaml. Rename it."
-        yield path, Breach(UNUSABLE_NAME, message)
+        yield path, Violation(UNUSABLE_NAME, message)
 
 
-def dead_replacement(context: LintContext, name: str) -> Iterator[Breach]:
+def dead_replacement(context: LintContext, name: str) -> Iterator[Violation]:
     """Find a replacement that cannot be had."""
     target = context.prompt(name).replaced_by
     if target is None:
@@ -202,13 +202,13 @@ def dead_replacement(context: LintContext, name: str) -> Iterator[Breach]:
     if target not in context.known:
         advice = context.hint(target, context.names)
         message = f"There is no prompt {target!r} to replace this one.{advice}"
-        yield Breach(DEAD_REPLACEMENT, message, ("replaced_by",))
+        yield Violation(DEAD_REPLACEMENT, message, ("replaced_by",))
     elif context.document(target) is not None and context.prompt(target).deleted:
         message = f"{target!r}, which replaces this prompt, is deleted itself."
-        yield Breach(DEAD_REPLACEMENT, message, ("replaced_by",))
+        yield Violation(DEAD_REPLACEMENT, message, ("replaced_by",))
 
 
-def remote_name(context: LintContext, name: str) -> Iterator[Breach]:
+def remote_name(context: LintContext, name: str) -> Iterator[Violation]:
     """Find a name that a remote of the repository refuses."""
     if not context.settings.name_encoders:
         return
@@ -220,4 +220,4 @@ def remote_name(context: LintContext, name: str) -> Iterator[Breach]:
             encode(name)
         except SyncRefusedError as error:
             message = f"The remote {remote!r} cannot hold the name {name!r}: {error.reason}"
-            yield Breach(REMOTE_NAME, message, place=(1, 1))
+            yield Violation(REMOTE_NAME, message, place=(1, 1))

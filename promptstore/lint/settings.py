@@ -98,12 +98,25 @@ def read_settings(folder: Path) -> Settings:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidArgumentError(message=f"cannot read {file}: {error}") from error
+    return parse_settings(text, str(file))
+
+
+def parse_settings(text: str, file: str) -> Settings:
+    """Read the settings from the text of a file.
+
+    Args:
+        text: The text.
+        file: What the file is called, for errors.
+
+    Raises:
+        InvalidArgumentError: The file is no TOML, or a setting means nothing.
+    """
     try:
         tools = tomllib.loads(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         raise InvalidArgumentError(message=f"{file} is no TOML: {error}") from error
     table = tools.get("promptstore", {}) if isinstance(tools, dict) else {}
-    return _settings(table, str(file))
+    return _settings(table, file)
 
 
 def _settings(table: Any, file: str) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
@@ -25,9 +25,6 @@ from pydantic_core import CoreSchema, core_schema
 
 from promptstore.model.faults import CONFIG, KEYS_AT, TAG, KeyPath, fail, with_own_errors
 from promptstore.model.values import kind_of, plain_json, unicode_string
-
-if TYPE_CHECKING:
-    from promptstore.model.prompt import Prompt
 
 String: TypeAlias = Annotated[str, Strict(), AfterValidator(unicode_string)]
 """A string that can be written as UTF-8."""
@@ -259,9 +256,6 @@ Item: TypeAlias = Annotated[
 ]
 """What a chat prompt is a list of."""
 
-_OTHER_FIELDS: Final = MESSAGE_KEYS[2:]
-"""What a message may have besides role and content; it is left out where it is None."""
-
 _ARGUMENTS: Final = frozenset(ARGUMENTS.items())
 """The way from a tool call to what is a template in it."""
 
@@ -269,52 +263,41 @@ _LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
 """Keys in a part whose strings are no templates."""
 
 
-def texts(prompt: Prompt) -> list[tuple[KeyPath, str]]:
-    """Return every template of a prompt with its place in the file.
+def map_templates(message: Message, change: Callable[[KeyPath, str], Any]) -> dict[str, Any]:
+    """Return a message as the chat APIs take it, with something in the place of each template.
 
     In parts and in the arguments of tool calls, every string is a template but types and ids.
 
     Args:
-        prompt: The prompt, or what its file says.
-
-    Returns:
-        Pairs of the path of keys in the file, such as ``("messages", 0, "content")``, and text.
+        message: The message.
+        change: What to put there, by the path of the template in the message, and its text.
     """
-    if prompt.prompt is not None:
-        return [(("prompt",), prompt.prompt)]
-    found: list[tuple[KeyPath, str]] = []
-    for index, message in enumerate(prompt.messages or ()):
-        if isinstance(message, Message):
-            found += _templates(fields_of(message), ("messages", index))
-    return found
-
-
-def fields_of(message: Message) -> dict[str, Any]:
-    """Return a message as the chat APIs take it, its texts still templates."""
-    others = {key: getattr(message, key) for key in _OTHER_FIELDS}
+    fields = {key: getattr(message, key) for key in MESSAGE_KEYS}
     return {
-        "role": message.role,
-        "content": message.content,
-        **{key: value for key, value in others.items() if value is not None},
+        key: _mapped(value, (key,), change)
+        for key, value in fields.items()
+        if value is not None or key == "content"
     }
 
 
-def _templates(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def templates_of(message: Message) -> list[tuple[KeyPath, str]]:
+    """Return every template of a message with its path in the message."""
+    found: list[tuple[KeyPath, str]] = []
+    map_templates(message, lambda path, text: found.append((path, text)))
+    return found
+
+
+def _mapped(value: Any, path: KeyPath, change: Callable[[KeyPath, str], Any]) -> Any:
     if isinstance(value, str):
-        if is_template(path[2:]):
-            yield path, value
-        return
-    items: Any = ()
+        return change(path, value) if _is_template(path) else value
     if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, (list, tuple)):
-        items = enumerate(value)
-    for key, item in items:
-        yield from _templates(item, (*path, key))
+        return {key: _mapped(item, (*path, key), change) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mapped(item, (*path, index), change) for index, item in enumerate(value)]
+    return value
 
 
-def is_template(path: KeyPath) -> bool:
-    """Return whether a string at a place in a message is a template."""
+def _is_template(path: KeyPath) -> bool:
     if path[0] == "tool_calls":
         return path[2:] in _ARGUMENTS
     # What a tool was called with may have any keys.

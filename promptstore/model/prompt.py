@@ -25,11 +25,21 @@ from promptstore.model.checks import between_keys
 from promptstore.model.faults import (
     CONFIG,
     Fault,
+    KeyPath,
     faults_of,
     unknown_key,
     with_own_errors,
 )
-from promptstore.model.parts import MISSING, Insert, Item, JsonObject, Message, String, Variable
+from promptstore.model.parts import (
+    MISSING,
+    Insert,
+    Item,
+    JsonObject,
+    Message,
+    String,
+    Variable,
+    templates_of,
+)
 from promptstore.model.rendering import (
     RenderedPrompt,
     _Program,
@@ -118,21 +128,18 @@ class Prompt:
     ] = None
     prompt: Annotated[String | None, Field(description="The text of a text prompt.")] = None
     messages: Annotated[
-        tuple[Item, ...] | None,
-        Field(min_length=1, description="The messages of a chat prompt."),
+        tuple[Item, ...] | None, Field(min_length=1, description="The messages of a chat prompt.")
     ] = None
     config: Annotated[
-        JsonObject,
-        Field(description="Free JSON passed through: model, parameters, tools."),
+        JsonObject, Field(description="Free JSON passed through: model, parameters, tools.")
     ] = field(default_factory=dict)
     tags: Annotated[
         tuple[Annotated[str, Strict(), Field(pattern=r"\S"), AfterValidator(unicode_string)], ...],
         Field(description="Words to find it by.", json_schema_extra={"uniqueItems": True}),
     ] = ()
-    metadata: Annotated[
-        JsonObject,
-        Field(description="Free JSON for people and tools."),
-    ] = field(default_factory=dict)
+    metadata: Annotated[JsonObject, Field(description="Free JSON for people and tools.")] = field(
+        default_factory=dict
+    )
     extensions: SkipJsonSchema[JsonObject] = field(default_factory=dict)
     deleted: Annotated[StrictBool, Field(description="Whether the prompt is tombstoned.")] = False
     deleted_reason: Annotated[String | None, Field(description="Why it was deleted.")] = None
@@ -306,6 +313,25 @@ def to_prompt(value: PromptLike) -> Prompt:
         message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
         'list of messages such as [{"role": "user", "content": "Hi"}]'
     )
+
+
+def texts(prompt: Prompt) -> list[tuple[KeyPath, str]]:
+    """Return every template of a prompt with its path in the file.
+
+    Args:
+        prompt: The prompt.
+
+    Returns:
+        Pairs of a path, such as ``("messages", 0, "content")``, and a text.
+    """
+    if prompt.prompt is not None:
+        return [(("prompt",), prompt.prompt)]
+    return [
+        (("messages", index, *path), text)
+        for index, message in enumerate(prompt.messages or ())
+        if isinstance(message, Message)
+        for path, text in templates_of(message)
+    ]
 
 
 def identified(prompt: Prompt, **identity: Any) -> Prompt:

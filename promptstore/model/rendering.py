@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from promptstore.errors import IncludeError, InvalidArgumentError
 from promptstore.model.checks import bind
-from promptstore.model.faults import KeyPath
-from promptstore.model.parts import MISSING, Insert, Variable, fields_of, is_template
+from promptstore.model.parts import MISSING, Insert, Variable, map_templates
 from promptstore.model.values import plain_json
 from promptstore.template import Budget, Source, Template, compile_template
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from promptstore.providers.gemini import GeminiArguments
     from promptstore.providers.openai_chat import OpenAIChatArguments
     from promptstore.providers.openai_responses import OpenAIResponsesArguments
+    from promptstore.providers.parameters import Call
     from promptstore.providers.tracing import TraceFormat
 
 
@@ -169,24 +169,13 @@ def _compile_items(prompt: Prompt, compiled: Callable[[str], Template]) -> tuple
     if prompt.prompt is not None:
         return ({"role": "user", "content": compiled(prompt.prompt)},)
     return tuple(
-        item if isinstance(item, Insert) else _compile(fields_of(item), (), compiled)
+        item if isinstance(item, Insert) else map_templates(item, lambda _, text: compiled(text))
         for item in prompt.messages or ()
     )
 
 
-def _compile(value: Any, path: KeyPath, compiled: Callable[[str], Template]) -> Any:
-    """Copy the fields of a message, with a compiled template for each string that is one."""
-    if isinstance(value, str):
-        return compiled(value) if is_template(path) else value
-    if isinstance(value, Mapping):
-        return {key: _compile(item, (*path, key), compiled) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_compile(item, (*path, index), compiled) for index, item in enumerate(value)]
-    return value
-
-
 def _fill(value: Any, fill: Callable[[Template], str]) -> Any:
-    """Copy what `_compile` made, with the text of each template in its place."""
+    """Copy what `map_templates` made, with the text of each template in its place."""
     if isinstance(value, dict):
         return {key: _fill(item, fill) for key, item in value.items()}
     if isinstance(value, list):
@@ -310,31 +299,31 @@ class RenderedPrompt:
         """Return the arguments of ``client.chat.completions.create``, for OpenAI's chat API."""
         from promptstore.providers.openai_chat import openai_chat
 
-        return openai_chat(*self._copies(), overrides)
+        return openai_chat(self._call(overrides))
 
     def openai_responses(self, **overrides: Any) -> OpenAIResponsesArguments:
         """Return the arguments of ``client.responses.create``, for OpenAI's Responses API."""
         from promptstore.providers.openai_responses import openai_responses
 
-        return openai_responses(*self._copies(), overrides)
+        return openai_responses(self._call(overrides))
 
     def anthropic(self, **overrides: Any) -> AnthropicArguments:
         """Return the arguments of ``client.messages.create``, for Anthropic's Messages API."""
         from promptstore.providers.anthropic import anthropic
 
-        return anthropic(*self._copies(), overrides)
+        return anthropic(self._call(overrides))
 
     def gemini(self, **overrides: Any) -> GeminiArguments:
         """Return the arguments of ``client.models.generate_content``, for Gemini's API."""
         from promptstore.providers.gemini import gemini
 
-        return gemini(*self._copies(), overrides)
+        return gemini(self._call(overrides))
 
     def bedrock(self, **overrides: Any) -> dict[str, Any]:
         """Return the arguments of ``client.converse``, for Amazon Bedrock's Converse API."""
         from promptstore.providers.bedrock import bedrock
 
-        return bedrock(*self._copies(), overrides)
+        return bedrock(self._call(overrides))
 
     def trace_attributes(self, form: TraceFormat) -> dict[str, str | int | bool]:
         """Return which prompt ran, as the attributes of a trace.
@@ -356,8 +345,10 @@ class RenderedPrompt:
         )
         return trace_attributes(identity, form)
 
-    def _copies(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        return deepcopy(self.messages), deepcopy(self.config)
+    def _call(self, overrides: Mapping[str, Any]) -> Call:
+        from promptstore.providers.parameters import Call
+
+        return Call(deepcopy(self.messages), deepcopy(self.config), overrides)
 
 
 def _shown(message: Mapping[str, Any]) -> str:

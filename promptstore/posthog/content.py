@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, SyncRefusedError, TemplateError
-from promptstore.model.parts import Insert, Message, Variable, texts, without_nulls
-from promptstore.model.prompt import Prompt, parse_content
+from promptstore.model.parts import Insert, Message, Variable, without_nulls
+from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references

@@ -16,8 +16,9 @@ from typing import Any, Final
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import PromptFileError
+from promptstore.model.faults import KeyPath
 from promptstore.model.prompt import KEYS, Prompt
-from promptstore.promptfile.problems import KeyPath, YamlError
+from promptstore.promptfile.problems import YamlError
 from promptstore.promptfile.reader import loads, parse, read_yaml
 from promptstore.promptfile.scalareditor import reworded
 from promptstore.promptfile.writer import (

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from promptstore.errors import Problem
 from promptstore.promptfile import codes
 
 MAX_PROBLEMS: Final = 100
 
-KeyPath: TypeAlias = tuple[str | int, ...]
-"""The keys and indexes that lead to a value."""
+_CONFLICT: Final = re.compile(r"^<{7,}(?: .*)?$", re.MULTILINE)
+_CONFLICT_END: Final = re.compile(r"^>{7,}(?: .*)?$", re.MULTILINE)
+_TAG: Final = re.compile(
+    r"""^[ \t]*(?:- +)*(?:[\w-]+|'[^']*'|"[^"]*"):[ \t]+(?P<text>\{[{%].*?)(?:[ \t]+#.*)?$"""
+)
+_SHOWN: Final = 60
 
 
 class YamlError(Exception):
@@ -44,12 +48,6 @@ class Problems(list[Problem]):
 def place_of(mark: Any) -> tuple[int, int]:
     """Turn a mark of the parser into line and column, from 1."""
     return mark.line + 1, mark.column + 1
-
-
-_CONFLICT: Final = re.compile(r"^<{7,}(?: .*)?$", re.MULTILINE)
-_CONFLICT_END: Final = re.compile(r"^>{7,}(?: .*)?$", re.MULTILINE)
-_TAG: Final = re.compile(r"""^[ \t]*(?:- +)*(?:[\w-]+|'[^']*'|"[^"]*"):[ \t]+(?P<text>\{[{%].*)$""")
-_SHOWN: Final = 60
 
 
 def name_mistakes(text: str, problems: list[Problem]) -> list[Problem]:
@@ -86,7 +84,8 @@ def _conflict(text: str, match: re.Match[str]) -> Problem:
 
 def _unquoted(match: re.Match[str], problem: Problem) -> Problem:
     shown = match["text"]
-    quote = "'" if '"' in shown else '"'
-    example = f"{quote}{shown}{quote}" if len(shown) <= _SHOWN else f"{quote}{shown[:_SHOWN]}…"
+    is_plain = '"' not in shown and "\\" not in shown
+    quoted = f'"{shown}"' if is_plain else "'" + shown.replace("'", "''") + "'"
+    example = quoted if len(shown) <= _SHOWN else f"{quoted[:_SHOWN]}…"
     message = f"Write {example}: a string that starts with {shown[:2]} needs quotes."
     return Problem(problem.line, match.start("text") + 1, problem.code, message)

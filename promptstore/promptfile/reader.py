@@ -17,13 +17,12 @@ from typing import Any, Final
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.model.faults import shown
+from promptstore.model.faults import KeyPath, shown
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import MAX_DEPTH
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import (
     MAX_PROBLEMS,
-    KeyPath,
     Problems,
     YamlError,
     name_mistakes,

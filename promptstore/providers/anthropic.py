@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from promptstore.providers.blocks import Block, Foreign, Media, Text, ToolCall, ToolResult
 from promptstore.providers.conversation import read_dialogue
-from promptstore.providers.parameters import Parameters, Tool, ToolChoice
+from promptstore.providers.parameters import Call, Parameters, Tool, ToolChoice
 
 if TYPE_CHECKING:
     from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
@@ -36,36 +36,21 @@ _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
-def anthropic(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    overrides: Mapping[str, Any],
-) -> AnthropicArguments:
+def anthropic(call: Call) -> AnthropicArguments:
     """Make the arguments of ``client.messages.create``.
-
-    Args:
-        messages: The rendered messages.
-        config: The prompt's config.
-        overrides: Parameters of this call, which replace those of the config.
-
-    Returns:
-        The arguments by name.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "anthropic", config, overrides)
+    parameters = Parameters(PROVIDER, "anthropic", call)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    instructions, turns = read_dialogue(PROVIDER, messages, _OWN_KEYS)
+    instructions, turns = read_dialogue(PROVIDER, call.messages, _OWN_KEYS)
     if instructions:
         request["system"] = _write_content(instructions)
     request["messages"] = [
         {"role": turn.role, "content": _write_content(turn.blocks)} for turn in turns
     ]
-    if tools := parameters.take_tools(_TOOL_KEYS):
-        request["tools"] = [
-            _write_tool(parameters, tool, index) for index, tool in enumerate(tools)
-        ]
+    request |= parameters.write_tools(_write_tool, _TOOL_KEYS)
     if choice := parameters.take_tool_choice():
         request["tool_choice"] = _write_choice(choice)
     if output := _take_output(parameters):
@@ -87,14 +72,10 @@ def anthropic(
 
 
 def _take_output(parameters: Parameters) -> dict[str, Any]:
-    answer, effort = parameters.take_answer_format(), parameters.take("reasoning_effort")
-    if effort not in (None, *_EFFORTS):
-        raise parameters.error("reasoning_effort", f"takes one of {', '.join(_EFFORTS)}")
+    answer, effort = parameters.take_schema(), parameters.take_effort(*_EFFORTS)
     output: dict[str, Any] = {} if effort is None else {"effort": effort}
-    if answer is None or answer.kind == "text":
+    if answer is None:
         return output
-    if answer.schema is None:
-        raise parameters.error("response_format", "takes no JSON without a schema; give one")
     return {**output, "format": {"type": "json_schema", "schema": answer.described_schema()}}
 
 

@@ -17,7 +17,7 @@ from promptstore.providers.blocks import (
     guess_media_type,
 )
 from promptstore.providers.conversation import read_dialogue
-from promptstore.providers.parameters import Parameters, Tool, ToolChoice, ToolList
+from promptstore.providers.parameters import Call, Parameters, Tool, ToolChoice, ToolList
 
 PROVIDER: Final = "Bedrock's Converse API"
 
@@ -36,27 +36,15 @@ _DOCUMENTS: Final = {guess_media_type(f"x.{form}"): form for form in _FORMATS["d
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9\s\-()\[\]]|\s\s")
 
 
-def bedrock(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    overrides: Mapping[str, Any],
-) -> dict[str, Any]:
+def bedrock(call: Call) -> dict[str, Any]:
     """Make the arguments of ``client.converse`` of boto3's ``bedrock-runtime``.
-
-    Args:
-        messages: The rendered messages.
-        config: The prompt's config.
-        overrides: Parameters of this call, which replace those of the config.
-
-    Returns:
-        The arguments by name.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "bedrock", config, overrides)
+    parameters = Parameters(PROVIDER, "bedrock", call)
     request: dict[str, Any] = {"modelId": parameters.take_model()}
-    instructions, turns = read_dialogue(PROVIDER, messages)
+    instructions, turns = read_dialogue(PROVIDER, call.messages)
     if instructions:
         request["system"] = _write_content(instructions)
     request["messages"] = [
@@ -76,11 +64,9 @@ def bedrock(
 
 
 def _take_output(parameters: Parameters) -> dict[str, Any]:
-    output, answer = parameters.take_all(reasoning_effort="effort"), parameters.take_answer_format()
-    if answer is None or answer.kind == "text":
+    output, answer = parameters.take_all(reasoning_effort="effort"), parameters.take_schema()
+    if answer is None:
         return output
-    if answer.schema is None:
-        raise parameters.error("response_format", "takes no JSON without a schema; give one")
     schema: dict[str, Any] = {
         "schema": json.dumps(answer.schema, ensure_ascii=False),
         "name": answer.name,

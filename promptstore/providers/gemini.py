@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from promptstore.providers.blocks import (
@@ -14,7 +13,7 @@ from promptstore.providers.blocks import (
     guess_media_type,
 )
 from promptstore.providers.conversation import read_dialogue
-from promptstore.providers.parameters import Parameters, Tool, ToolChoice, ToolList
+from promptstore.providers.parameters import Call, Parameters, Tool, ToolChoice, ToolList
 
 if TYPE_CHECKING:
     from google.genai.types import ContentListUnionDict, GenerateContentConfigDict
@@ -32,27 +31,15 @@ PROVIDER: Final = "Gemini's API"
 _EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh")
 
 
-def gemini(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    overrides: Mapping[str, Any],
-) -> GeminiArguments:
+def gemini(call: Call) -> GeminiArguments:
     """Make the arguments of ``client.models.generate_content``.
-
-    Args:
-        messages: The rendered messages.
-        config: The prompt's config.
-        overrides: Parameters of this call, which replace those of the config.
-
-    Returns:
-        The arguments by name.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "gemini", config, overrides)
+    parameters = Parameters(PROVIDER, "gemini", call)
     model = parameters.take_model()
-    instructions, turns = read_dialogue(PROVIDER, messages)
+    instructions, turns = read_dialogue(PROVIDER, call.messages)
     settings: dict[str, Any] = {}
     if instructions:
         settings["system_instruction"] = {"parts": [_write_part(block) for block in instructions]}
@@ -87,11 +74,9 @@ def _take_format(parameters: Parameters) -> dict[str, Any]:
 
 
 def _take_thinking(parameters: Parameters) -> dict[str, Any]:
-    effort = parameters.take("reasoning_effort")
+    effort = parameters.take_effort(*_EFFORTS)
     if effort is None:
         return {}
-    if effort not in _EFFORTS:
-        raise parameters.error("reasoning_effort", f"takes one of {', '.join(_EFFORTS)}")
     return {"thinking_config": {"thinking_level": effort.upper()}}
 
 

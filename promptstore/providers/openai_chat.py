@@ -17,7 +17,7 @@ from promptstore.providers.blocks import (
     texts_only,
 )
 from promptstore.providers.conversation import Turn, read_conversation
-from promptstore.providers.parameters import AnswerFormat, Parameters, Tool, ToolChoice
+from promptstore.providers.parameters import AnswerFormat, Call, Parameters, Tool, ToolChoice
 
 if TYPE_CHECKING:
     from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
@@ -40,32 +40,17 @@ _CACHE_TIMES: Final = {"5m": "30m", "1h": "12h"}
 """Anthropic's least times for a cached prefix → the next longer ones of OpenAI."""
 
 
-def openai_chat(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    overrides: Mapping[str, Any],
-) -> OpenAIChatArguments:
+def openai_chat(call: Call) -> OpenAIChatArguments:
     """Make the arguments of ``client.chat.completions.create``.
-
-    Args:
-        messages: The rendered messages.
-        config: The prompt's config.
-        overrides: Parameters of this call, which replace those of the config.
-
-    Returns:
-        The arguments by name.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "openai", config, overrides)
+    parameters = Parameters(PROVIDER, "openai", call)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    turns = read_conversation(PROVIDER, messages, OWN_KEYS)
+    turns = read_conversation(PROVIDER, call.messages, OWN_KEYS)
     request["messages"] = [message for turn in turns for message in _write_turn(turn)]
-    if tools := parameters.take_tools():
-        request["tools"] = [
-            _write_tool(parameters, tool, index) for index, tool in enumerate(tools)
-        ]
+    request |= parameters.write_tools(_write_tool)
     if choice := parameters.take_tool_choice():
         request |= write_choice(choice, {"function": {"name": choice.name}})
     if answer := parameters.take_answer_format():

@@ -17,7 +17,7 @@ from promptstore.providers.blocks import (
 )
 from promptstore.providers.conversation import Turn, read_conversation, refuse_name
 from promptstore.providers.openai_chat import OWN_KEYS, answer_of, write_choice, write_content
-from promptstore.providers.parameters import AnswerFormat, Parameters, Tool
+from promptstore.providers.parameters import AnswerFormat, Call, Parameters, Tool
 
 if TYPE_CHECKING:
     from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
@@ -41,32 +41,17 @@ _TOOL_KEYS: Final = frozenset({"allowed_callers", "async", "defer_loading", "out
 _ANTHROPIC_TOOL: Final = re.compile(r".*_\d{8}")
 
 
-def openai_responses(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    overrides: Mapping[str, Any],
-) -> OpenAIResponsesArguments:
+def openai_responses(call: Call) -> OpenAIResponsesArguments:
     """Make the arguments of ``client.responses.create``.
-
-    Args:
-        messages: The rendered messages.
-        config: The prompt's config.
-        overrides: Parameters of this call, which replace those of the config.
-
-    Returns:
-        The arguments by name.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "openai", config, overrides)
+    parameters = Parameters(PROVIDER, "openai", call)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    turns = read_conversation(PROVIDER, messages, OWN_KEYS)
+    turns = read_conversation(PROVIDER, call.messages, OWN_KEYS)
     request["input"] = [item for turn in turns for item in _write_turn(turn)]
-    if tools := parameters.take_tools(_TOOL_KEYS):
-        request["tools"] = [
-            _write_tool(parameters, tool, index) for index, tool in enumerate(tools)
-        ]
+    request |= parameters.write_tools(_write_tool, _TOOL_KEYS)
     if choice := parameters.take_tool_choice():
         request |= write_choice(choice, {"name": choice.name})
     if text := _take_text(parameters):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from promptstore.errors import ProviderError
 from promptstore.providers.fields import Fields
@@ -106,6 +106,20 @@ class AnswerFormat:
         return {**outer, **(self.schema or {})}
 
 
+class Call(NamedTuple):
+    """A call of a model by a rendered prompt.
+
+    Attributes:
+        messages: The rendered messages.
+        config: The prompt's config.
+        overrides: Parameters of this call alone, which replace those of the config.
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+
+
 class Parameters:
     """The config of a prompt, from which a vendor takes what it knows.
 
@@ -115,16 +129,14 @@ class Parameters:
     Args:
         provider: The vendor as people call it, for errors.
         section: The key of this vendor's own parameters; see `SECTIONS`.
-        config: The prompt's config.
-        overrides: Parameters of this call.
+        call: The call, whose messages are of no account here.
 
     Raises:
         ProviderError: The section is no object.
     """
 
-    def __init__(
-        self, provider: str, section: str, config: Mapping[str, Any], overrides: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, provider: str, section: str, call: Call) -> None:
+        _, config, overrides = call
         self.provider = provider
         self._section = section
         own = config.get(section, {})
@@ -205,6 +217,20 @@ class Parameters:
             for tool, path in config.items("tools")
         ]
 
+    def write_tools(
+        self,
+        write: Callable[[Parameters, Tool | Mapping[str, Any], int], dict[str, Any]],
+        own: frozenset[str] = frozenset(),
+    ) -> dict[str, Any]:
+        """Take the tools and return them as ``tools``; nothing where there are none.
+
+        Args:
+            write: Writes one of them, which has this number.
+            own: See `take_tools`.
+        """
+        written = [write(self, tool, index) for index, tool in enumerate(self.take_tools(own))]
+        return {"tools": written} if written else {}
+
     def take_tool_choice(self) -> ToolChoice | None:
         """Take which tool must be called, in the shape of OpenAI's or Anthropic's APIs.
 
@@ -234,6 +260,33 @@ class Parameters:
         """Take the strings at which the model stops, one or several."""
         stop = self.take("stop")
         return [stop] if isinstance(stop, str) else list(stop or ())
+
+    def take_effort(self, *known: str) -> str | None:
+        """Take how long the model thinks, which is one of the words that the vendor knows.
+
+        Raises:
+            ProviderError: It is another word.
+        """
+        effort: str | None = self.take("reasoning_effort")
+        if effort not in (None, *known):
+            raise self.error("reasoning_effort", f"takes one of {', '.join(known)}")
+        return effort
+
+    def take_schema(self) -> AnswerFormat | None:
+        """Take the schema of the answer, for a vendor that knows no JSON without one.
+
+        Returns:
+            The schema, or None for an answer in words.
+
+        Raises:
+            ProviderError: It is nothing that is known, or JSON without a schema.
+        """
+        answer = self.take_answer_format()
+        if answer is None or answer.kind == "text":
+            return None
+        if answer.schema is None:
+            raise self.error("response_format", "takes no JSON without a schema; give one")
+        return answer
 
     def take_answer_format(self) -> AnswerFormat | None:
         """Take what the answer must look like, in the shape of either of OpenAI's APIs.

@@ -14,8 +14,7 @@ from promptstore.compare.sequences import opcodes
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import Prompt, texts
 from promptstore.model.rendering import render_prompt
 from promptstore.review.impact import IMPACTS, Judgement, judge
 from promptstore.store.snapshot import Snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from types import NoneType
@@ -106,6 +106,10 @@ def _is_duration(value: float) -> bool:
     return math.isfinite(value) and value >= 0
 
 
+def _lists_strings(value: Sequence[Any]) -> bool:
+    return all(isinstance(one, str) for one in value)
+
+
 def _maps_strings(value: Mapping[Any, Any] | None) -> bool:
     return all(isinstance(item, str) for pair in (value or {}).items() for item in pair)
 
@@ -127,12 +131,21 @@ _WANTED: Final[dict[str, tuple[_Types, str]]] = {
         ("branch", "new_branch", "label", "tag", "search", "reason", "message"),
         (_OPTIONAL, _A_STRING),
     ),
-    **dict.fromkeys(("worktree", "deleted"), ((bool,), "True or False")),
+    "deleted": ((bool,), "True or False"),
+    "worktree": ((bool, NoneType), "True or False"),
     **dict.fromkeys(("version", "expected_version", "expected"), (_NUMBER, _A_NUMBER)),
     **dict.fromkeys(("expected_by_name", "expected_versions"), (_MAPPING, _NUMBERS)),
     **dict.fromkeys(("lock_timeout", "refresh_interval"), ((int, float), "a number of seconds")),
     **dict.fromkeys(("author", "committer"), (_OPTIONAL, _A_PERSON)),
     **dict.fromkeys(("at", "authored_at"), (_TIME, "a datetime")),
+    "fetch_interval": ((int, float, NoneType), "a number of seconds above 0"),
+    "on_bad": ((str,), "'keep' or 'serve'"),
+    "package": ((str,), "the name of a package"),
+    "resource": ((str,), "the path of a file in the package"),
+    "only": ((list, tuple), "a list of patterns of names"),
+    "label_names": ((list, tuple), "a list of labels"),
+    "with_history": ((int,), "a number from 1"),
+    "bundle": ((object,), "a Bundle, as `read_bundle` returns it"),
     "replaced_by": (_OPTIONAL, "the name of a prompt"),
     "rev": (_REV, "a string that git resolves, such as a branch or a commit, or a datetime"),
     "limits": ((Limits, NoneType), "Limits"),
@@ -146,6 +159,12 @@ _WANTED: Final[dict[str, tuple[_Types, str]]] = {
 _MORE: Final[dict[str, Callable[[Any], bool]]] = {
     "lock_timeout": _is_duration,
     "refresh_interval": _is_duration,
+    "fetch_interval": lambda value: value is None or (_is_duration(value) and value > 0),
+    "on_bad": lambda value: value in ("keep", "serve"),
+    "only": _lists_strings,
+    "label_names": _lists_strings,
+    "with_history": lambda value: value > 0,
+    "bundle": lambda value: type(value).__name__ == "Bundle",  # most stores never load the class
     "expected_by_name": _maps_names((int,)),
     "expected_versions": _maps_names((int,)),
     "versions": _maps_names((int, *_REV)),

@@ -17,8 +17,7 @@ from promptstore.errors import (
 from promptstore.git.reading import blob_id
 from promptstore.history.cache import included_names
 from promptstore.history.sources import File
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt, PromptLike, to_prompt
+from promptstore.model.prompt import Prompt, PromptLike, texts, to_prompt
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads

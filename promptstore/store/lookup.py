@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache, partial
-from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 from promptstore.errors import (
     HistoryUnavailableError,
-    InvalidArgumentError,
     LabelNotFoundError,
+    PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
     ReadOnlyError,
-    RepositoryNotFoundError,
+    RepositoryError,
     RevisionNotFoundError,
 )
-from promptstore.git.reading import Repository
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
-from promptstore.history.versions import Progress
 from promptstore.model.prompt import Prompt, identified
 from promptstore.model.values import SUFFIX, check_name, near_matches
 from promptstore.store.arguments import check_zone
@@ -101,7 +97,8 @@ class Lookup:
             try:
                 prompt = self.of_rev(state, rev).load(name, deleted=deleted)
             except PromptNotFoundError as error:
-                error.note = error.note or self._uncommitted_note(name)
+                if not isinstance(error, PromptDeletedError):
+                    error.note = error.note or self._uncommitted_note(name)
                 raise
         if rev is None or (isinstance(rev, str) and _COMMIT_ID.fullmatch(rev)):
             # Nothing but the query, and objects that never change, went into it.
@@ -122,7 +119,15 @@ class Lookup:
         """Return the branch that can be written to."""
         if not isinstance(self.backend, RepositoryBackend):
             raise ReadOnlyError(
-                path=str(self.backend.path), reason="this is a plain folder. Run `git init` in it."
+                path=str(self.backend.path),
+                reason="this is no git repository, so there is no branch to commit to. Write in a "
+                "clone.",
+            )
+        if self.backend.remote:
+            raise ReadOnlyError(
+                path=str(self.backend.path),
+                reason=f"{self.backend.branch} follows a remote, so only a fetch moves it. Write "
+                "in a clone, to a branch of its own, and push that.",
             )
         return self.backend
 
@@ -150,7 +155,8 @@ class Lookup:
 
     def of_label(self, state: RefState, label: str) -> Snapshot:
         """Return the prompts that have a label."""
-        targets = self.backend.labels(state).of_label(label)
+        with self._explained(state):
+            targets = self.backend.labels(state).of_label(label)
 
         def find(name: str) -> File | None:
             return self.at(state, targets[name].commit, label).find(name)
@@ -173,6 +179,25 @@ class Lookup:
 
     def labelled(self, state: RefState, name: str, label: str) -> Prompt:
         """Return a prompt as a label gives it."""
+        with self._explained(state):
+            return self._labelled(state, name, label)
+
+    def known(self, query: Query) -> bool:
+        """Return whether `get` answers from memory."""
+        return query in self._kept
+
+    @contextmanager
+    def _explained(self, state: RefState) -> Iterator[None]:
+        """Say of a label that cannot be followed that this is so for want of history."""
+        try:
+            yield
+        except (LabelNotFoundError, RepositoryError) as error:
+            reason = self.backend.why_no_versions(state)
+            if not reason:
+                raise
+            raise HistoryUnavailableError(reason=reason) from error
+
+    def _labelled(self, state: RefState, name: str, label: str) -> Prompt:
         try:
             target = self.backend.labels(state).find(label, name)
         except LabelNotFoundError as error:
@@ -264,45 +289,3 @@ class Lookup:
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(self.backend.timeline(tip), self.backend, self._cache)
-
-
-def find_backend(
-    path: Path,
-    root: str,
-    branch: str | None,
-    refresh_interval: float,
-    progress: Progress | None,
-) -> Backend:
-    """Find what a path lies in; see `PromptStore.open`.
-
-    Raises:
-        RepositoryNotFoundError: The path is neither in a repository nor holds the root.
-        RepositoryError: The repository cannot be opened.
-        RevisionNotFoundError: There is no such branch.
-        InvalidArgumentError: The root leaves the repository.
-    """
-    root = _checked_root(root)
-    if not path.exists():
-        raise RepositoryNotFoundError(path=str(path), reason="there is no such path.")
-    try:
-        repository = Repository.discover(path)
-    except RepositoryNotFoundError:
-        if (path / root).is_dir():
-            return Backend(path, root)
-        raise RepositoryNotFoundError(
-            path=str(path.resolve()),
-            reason=f"this is neither in a git repository nor a folder that holds {root!r}. "
-            f"`promptstore init {shlex.quote(str(path))}` makes a store there.",
-        ) from None
-    repository.tip(branch)
-    return RepositoryBackend(repository, root, branch, refresh_interval, progress)
-
-
-def _checked_root(root: str) -> str:
-    parts = PurePosixPath(root).parts
-    if root.startswith("/") or ".." in parts or "\0" in root or "\\" in root:
-        raise InvalidArgumentError(
-            message=f"the root {root!r} must be a folder within the repository, "
-            "written with '/' and without '..'"
-        )
-    return "/".join(parts)

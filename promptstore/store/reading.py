@@ -5,143 +5,30 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from promptstore.errors import (
     HistoryUnavailableError,
     IncludeError,
-    InvalidArgumentError,
     NotFoundError,
     PromptFileError,
     RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.git.reading import Repository
-from promptstore.history.backend import Backend, RefState, RepositoryBackend
-from promptstore.history.versions import Progress
 from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
 from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
 from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_at, check_one_of
-from promptstore.store.lookup import Lookup, Rev, find_backend
+from promptstore.store.lookup import Rev
+from promptstore.store.opening import StoreBase
 from promptstore.store.snapshot import Snapshot
-from promptstore.template import Limits
 
-DEFAULT_ROOT: Final = "prompts"
-DEFAULT_LOCK_TIMEOUT: Final = 10.0
 _CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 
 
-class StoreReader:
-    """Reads prompts.
-
-    Attributes:
-        root: The prompts' folder within the repository.
-        branch: The branch that is read and written, or None for whatever HEAD is.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        branch: str | None = None,
-        reads_files: bool = False,
-        limits: Limits | None = None,
-        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
-    ) -> None:
-        self.root = backend.root
-        self.branch = branch
-        self._backend = backend
-        self._reads_files = reads_files
-        self._lock_timeout = lock_timeout
-        self._lookup = Lookup(backend, limits or Limits())
-        self._announced: set[str] = set()
-
-    @classmethod
-    def open(
-        cls,
-        path: str | Path = ".",
-        *,
-        root: str = DEFAULT_ROOT,
-        branch: str | None = None,
-        worktree: bool = False,
-        limits: Limits | None = None,
-        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
-        refresh_interval: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Open the store that a path lies in.
-
-        Args:
-            path: A folder anywhere in a working tree, a bare repository, or a plain folder that
-                holds the root.
-            root: The prompts' folder within the repository; ``.`` for its top.
-            branch: The branch to read and write; None follows HEAD.
-            worktree: Whether to read the files on disk, uncommitted edits included.
-            limits: The limits of renders; None for the defaults of `Limits`.
-            lock_timeout: How long a write waits for locks of other processes, in seconds.
-            refresh_interval: How long it may take until a commit or a label move of another
-                process is seen, in seconds. 0 sees it at the next call. Files on disk
-                (``worktree=True``) are always read as they are.
-            progress: Called now and then while a long history is indexed, with how many commits
-                are done and how many there are.
-
-        Returns:
-            The store.
-
-        Raises:
-            RepositoryNotFoundError: The path is neither in a repository nor holds the root.
-            UnsupportedRepositoryError: The repository's format cannot be read.
-            RevisionNotFoundError: There is no such branch.
-            InvalidArgumentError: The root leaves the repository, or there are no files to read.
-        """
-        check_arguments(
-            path=path,
-            root=root,
-            branch=branch,
-            worktree=worktree,
-            limits=limits,
-            lock_timeout=lock_timeout,
-            refresh_interval=refresh_interval,
-            progress=progress,
-        )
-        backend = find_backend(Path(path), root, branch, refresh_interval, progress)
-        reads_files = worktree or not isinstance(backend, RepositoryBackend)
-        if reads_files and not backend.has_files:
-            raise InvalidArgumentError(
-                message=f"{backend.path} is a bare repository, which has no files on disk; "
-                "open it without worktree=True"
-            )
-        return cls(
-            backend,
-            branch=branch,
-            reads_files=reads_files,
-            limits=limits,
-            lock_timeout=lock_timeout,
-        )
-
-    @property
-    def has_files(self) -> bool:
-        """Whether the prompts are files on disk here; a bare repository has none."""
-        return self._backend.has_files
-
-    @property
-    def path(self) -> Path:
-        """The top of the working tree, the bare repository, or the plain folder."""
-        return self._backend.path
-
-    @property
-    def repository(self) -> Repository:
-        """The git repository underneath.
-
-        Raises:
-            HistoryUnavailableError: This is a plain folder.
-        """
-        if not isinstance(self._backend, RepositoryBackend):
-            raise HistoryUnavailableError(reason=self._backend.why_no_versions(RefState()))
-        return self._backend.repository
+class StoreReader(StoreBase):
+    """Reads prompts."""
 
     def get(
         self,

@@ -20,8 +20,7 @@ from promptstore.history.cache import ContentCache, included_names
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
 from promptstore.history.versions import Change
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.model.prompt import Prompt, identified, own_copy, texts
 from promptstore.model.rendering import RenderedPrompt
 from promptstore.model.values import check_name, is_name, near_matches
 from promptstore.model.versions import PromptInfo

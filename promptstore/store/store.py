@@ -15,7 +15,7 @@ from promptstore.model.values import check_name
 from promptstore.store.arguments import check_arguments, check_attribution
 from promptstore.store.labelling import Position, StoreLabels
 from promptstore.store.lookup import Rev
-from promptstore.store.reading import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
+from promptstore.store.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
 from promptstore.store.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from promptstore.interchange.imported import Imported, Refused
 from promptstore.interchange.recognition import read_path
-from promptstore.model.parts import texts
+from promptstore.model.prompt import texts
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 

@@ -53,6 +53,9 @@ def test_a_text_that_only_shows_conflict_markers_is_fine() -> None:
             'messages:\n  - role: user\n    content: "{{ name }}"\n',
         ),
         ('prompt: {{ "a" }} x\n', (1, 9), "prompt: '{{ \"a\" }} x'\n"),
+        ('prompt: {{ "it\'s" }} x\n', (1, 9), "prompt: '{{ \"it''s\" }} x'\n"),
+        ("prompt: {{ t.split('\\n') }} x\n", (1, 9), "prompt: '{{ t.split(''\\n'') }} x'\n"),
+        ("prompt: {{ a }} x  # why\n", (1, 9), 'prompt: "{{ a }} x"  # why\n'),
     ],
 )
 def test_a_template_without_quotes(text: str, place: tuple[int, int], fixed: str) -> None:

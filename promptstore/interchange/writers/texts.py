@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from promptstore.errors import ExportRefusedError, SyncRefusedError
 from promptstore.interchange.templates.common import literal
-from promptstore.model.parts import texts
-from promptstore.model.prompt import Prompt
+from promptstore.model.prompt import Prompt, texts
 from promptstore.posthog.content import encode_content
 from promptstore.promptfile.writer import write_entry
 from promptstore.template import Source as Template

@@ -1,0 +1,272 @@
+"""Fetching from a remote by libgit2: over https, over ssh by the agent, or from a path.
+
+What comes is first stored as objects that no reference leads to. So a fetch that fails, or brings
+what nobody wants to serve, leaves every reference where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import pygit2
+from pygit2.enums import CredentialType
+
+from promptstore.errors import FetchError
+from promptstore.git.locks import Deadline, exclusive
+from promptstore.git.opening import is_url, translated
+from promptstore.git.reading import Repository
+
+TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secret
+"""The environment variable that holds the token for https."""
+
+ORIGIN: Final = "origin"
+_HEADS: Final = "refs/heads/"
+_TAGS: Final = "refs/tags/"
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_CONNECT_MILLISECONDS: Final = 15_000
+_SILENCE_MILLISECONDS: Final = 60_000
+
+_SETTINGS: Final = threading.Lock()
+
+_Credentials: TypeAlias = pygit2.UserPass | pygit2.KeypairFromAgent | pygit2.Username
+
+
+class RemoteHeads(NamedTuple):
+    """The branches that a remote has.
+
+    Attributes:
+        default: The branch that its HEAD is on, or None.
+        tips: The newest commit of each branch.
+        tags: What each tag names.
+    """
+
+    default: str | None
+    tips: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def open_mirror(folder: Path, url: str, purpose: str, *, deadline: Deadline) -> Repository:
+    """Open the bare mirror of a remote, which is made where it is missing.
+
+    Args:
+        folder: Where mirrors are.
+        url: The remote's URL.
+        purpose: What the mirror is for; mirrors for other purposes share nothing with it.
+        deadline: How long another process that makes it is waited for.
+
+    Raises:
+        ReadOnlyError: It cannot be made.
+        RepositoryError: It is damaged.
+    """
+    place = without_secrets(url)
+    word = re.sub(r"[^A-Za-z0-9.-]+", "-", place.rstrip("/").removesuffix(".git"))[-40:].strip("-.")
+    path = folder / f"{word}-{sha256(f'{place} {purpose}'.encode()).hexdigest()[:16]}.git"
+    with translated(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with exclusive(folder / "mirrors.lock", deadline):
+            # A process may have been killed in the middle: what is there already stays.
+            pygit2.init_repository(str(path), bare=True, initial_head="promptstore-mirror")
+    return Repository.discover(path)
+
+
+def remote_url(repository: Repository, remote: str) -> str:
+    """Return the URL of a remote of a clone.
+
+    Raises:
+        FetchError: It has no such remote.
+    """
+    with translated(repository.git_dir):
+        try:
+            url = repository.handle.remotes[remote].url
+        except KeyError:
+            url = None
+    if not url:
+        raise FetchError(
+            path=str(repository.git_dir),
+            reason=f"there is no remote {remote!r} to fetch from. "
+            f"`git remote add {remote} URL` adds one.",
+        )
+    if is_url(url) or Path(url).is_absolute():
+        return url
+    return str((repository.workdir or repository.git_dir) / url)
+
+
+def read_heads(repository: Repository, url: str) -> RemoteHeads:
+    """Ask a remote which branches and tags it has.
+
+    Raises:
+        FetchError: It cannot be reached, or refuses.
+    """
+    with _connected(repository, url) as (remote, callbacks):
+        heads = remote.list_heads(callbacks=callbacks, proxy=True)
+    found = {head.name: str(head.oid) for head in heads if head.name}
+    default = next((head.symref_target or "" for head in heads if head.name == "HEAD"), "")
+    return RemoteHeads(
+        default.removeprefix(_HEADS) or None, _below(_HEADS, found), _below(_TAGS, found)
+    )
+
+
+def _below(prefix: str, found: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix): target
+        for name, target in found.items()
+        if name.startswith(prefix) and not name.endswith("^{}")
+    }
+
+
+def download(repository: Repository, url: str, heads: RemoteHeads) -> None:
+    """Store the objects of branches and tags; no reference moves.
+
+    Raises:
+        FetchError: They did not come whole.
+    """
+    wanted = {_HEADS + branch: tip for branch, tip in heads.tips.items()}
+    wanted |= {_TAGS + tag: target for tag, target in heads.tags.items()}
+    missing = [ref for ref, target in wanted.items() if not _has(repository, target)]
+    if not missing:
+        return
+    with _connected(repository, url) as (remote, callbacks):
+        # Without a place to the right of a colon, libgit2 writes no reference.
+        remote.fetch(missing, callbacks=callbacks, proxy=True)
+    repository.refresh()
+    lost = [ref for ref in missing if not _has(repository, wanted[ref])]
+    if lost:
+        raise FetchError(
+            path=without_secrets(url),
+            reason=f"{', '.join(lost)} moved while it was fetched. Try again.",
+        )
+
+
+def track(
+    repository: Repository, remote: str, heads: RemoteHeads, *, keep: Collection[str] = ()
+) -> None:
+    """Let the remote-tracking branches say what a remote has; those that it has no more go.
+
+    Tags that are here already stay where they are, as with ``git fetch``.
+
+    Args:
+        repository: The repository.
+        remote: The remote's name.
+        heads: The branches that it has; their objects are here.
+        keep: Branches that stay where they are.
+
+    Raises:
+        RepositoryError: A reference cannot be written.
+    """
+    prefix = f"refs/remotes/{remote}/"
+    with translated(repository.git_dir):
+        references = repository.handle.references
+        present = {
+            name.removeprefix(prefix): str(references[name].target)
+            for name in references
+            if name.startswith(prefix) and name != f"{prefix}HEAD"
+        }
+        for branch in present.keys() - heads.tips.keys() - set(keep):
+            references.delete(prefix + branch)
+        for branch, tip in heads.tips.items():
+            if branch not in keep and present.get(branch) != tip:
+                references.create(prefix + branch, tip, force=True)
+        for tag, target in heads.tags.items():
+            if _TAGS + tag not in references:
+                references.create(_TAGS + tag, target)
+        if heads.default and heads.default in heads.tips:
+            references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
+    repository.refresh()
+
+
+def tracking_branch(repository: Repository, branch: str | None) -> str:
+    """Return the remote-tracking branch that a branch follows.
+
+    Args:
+        repository: The repository.
+        branch: A branch, local or remote-tracking; None is whatever HEAD is.
+
+    Returns:
+        For example ``origin/main``; it need not be there yet.
+    """
+    name = branch or repository.head().branch
+    if name is None:
+        return f"{ORIGIN}/HEAD"
+    with translated(repository.git_dir):
+        remotes = [remote.name for remote in repository.handle.remotes]
+    if any(name.startswith(f"{remote}/") for remote in remotes):
+        return name
+    remote = (repository.configured(f"branch.{name}.remote") or [ORIGIN])[-1]
+    merge = (repository.configured(f"branch.{name}.merge") or [name])[-1]
+    return f"{remote}/{merge.removeprefix(_HEADS)}"
+
+
+def _has(repository: Repository, commit: str) -> bool:
+    with translated(repository.git_dir):
+        return commit in repository.handle
+
+
+class _Callbacks(pygit2.RemoteCallbacks):
+    """Answers a remote that asks who it is.
+
+    Args:
+        url: The remote's URL, which may hold a user and a password.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        parts = urlsplit(url) if "://" in url else None
+        self._host = parts.hostname if parts else None
+        is_private = parts is not None and (
+            parts.scheme == "https" or (parts.scheme == "http" and self._host in _LOOPBACK)
+        )
+        token = os.environ.get(TOKEN_VARIABLE) if is_private else None
+        user, password = (parts.username, parts.password) if parts else (None, None)
+        secret = unquote(password or "") or token
+        self._login = pygit2.UserPass(unquote(user or "x-access-token"), secret) if secret else None
+        self._asked = 0
+
+    def credentials(
+        self, url: str, username_from_url: str | None, allowed_types: CredentialType
+    ) -> _Credentials:
+        """Return the token, or the key that the agent of ssh holds."""
+        self._asked += 1
+        if self._asked <= 2:  # a refused one would be asked for again without end
+            if allowed_types & CredentialType.USERNAME:
+                return pygit2.Username(username_from_url or "git")
+            if allowed_types & CredentialType.SSH_KEY:
+                return pygit2.KeypairFromAgent(username_from_url or "git")
+            is_same_host = urlsplit(url).hostname == self._host
+            if allowed_types & CredentialType.USERPASS_PLAINTEXT and self._login and is_same_host:
+                return self._login
+        raise pygit2.Passthrough
+
+
+@contextmanager
+def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote, _Callbacks]]:
+    """Make a remote without a name, and turn what fails into our error."""
+    place = without_secrets(url)
+    with _SETTINGS:
+        settings = pygit2.settings
+        # A server that says nothing would be waited for without end.
+        settings.server_connect_timeout = settings.server_connect_timeout or _CONNECT_MILLISECONDS
+        settings.server_timeout = settings.server_timeout or _SILENCE_MILLISECONDS
+    try:
+        yield repository.handle.remotes.create_anonymous(place), _Callbacks(url)
+    except (pygit2.GitError, OSError, ValueError, KeyError) as error:
+        text = str(error).strip("'.").replace(url, place)
+        raise FetchError(path=place, reason=f"this cannot be fetched: {text}.") from error
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without its user and password, as it may be written to a file or a log."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme == "ssh":  # the user is no secret there, and needed
+        user = f"{parts.username}@" if parts.username else ""
+        return urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,317 @@
+"""Opening a store: in a repository, a folder or a bundle, or at a URL; and keeping it fresh."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from promptstore.errors import (
+    FetchError,
+    HistoryUnavailableError,
+    InvalidArgumentError,
+    RepositoryNotFoundError,
+)
+from promptstore.git.opening import is_url
+from promptstore.git.reading import Repository
+from promptstore.history.backend import Backend, RefState, RepositoryBackend
+from promptstore.history.versions import Progress
+from promptstore.store.arguments import check_arguments
+from promptstore.store.lookup import Lookup
+from promptstore.template import Limits
+
+if TYPE_CHECKING:
+    from promptstore.store.bundle import Bundle
+    from promptstore.store.fetcher import Fetcher
+    from promptstore.store.fetching import OnBad, StoreStatus
+
+DEFAULT_ROOT: Final = "prompts"
+DEFAULT_LOCK_TIMEOUT: Final = 10.0
+WORKTREE_VARIABLE: Final = "PROMPTSTORE_WORKTREE"
+"""The environment variable that lets a store of a clone read the files on disk."""
+
+
+class StoreBase:
+    """Opens a store, and says how fresh it is.
+
+    Attributes:
+        root: The prompts' folder within the repository.
+        branch: The branch that is read and written, or None for whatever HEAD is.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        branch: str | None = None,
+        reads_files: bool = False,
+        limits: Limits | None = None,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    ) -> None:
+        self.root = backend.root
+        self.branch = branch
+        self._backend = backend
+        self._reads_files = reads_files
+        self._lock_timeout = lock_timeout
+        self._lookup = Lookup(backend, limits or Limits())
+        self._fetcher: Fetcher | None = None
+        self._announced: set[str] = set()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = ".",
+        *,
+        root: str = DEFAULT_ROOT,
+        branch: str | None = None,
+        worktree: bool | None = None,
+        limits: Limits | None = None,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        refresh_interval: float = 0.0,
+        fetch_interval: float | None = None,
+        on_bad: OnBad = "keep",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Open the store that a path lies in, or that a URL names.
+
+        Args:
+            path: A folder anywhere in a working tree, a bare repository, a plain folder that holds
+                the root, the file of a bundle, or the URL of a repository, which is mirrored in
+                the user's cache directory.
+            root: The prompts' folder within the repository; ``.`` for its top.
+            branch: The branch to read and write; None follows HEAD. One of a remote, such as
+                ``origin/main``, can only be read.
+            worktree: Whether to read the files on disk, uncommitted edits included. None does so
+                where PROMPTSTORE_WORKTREE=1 is set, no branch is given and there are files.
+            limits: The limits of renders; None for the defaults of `Limits`.
+            lock_timeout: How long a write waits for locks of other processes, in seconds.
+            refresh_interval: How long it may take until a commit or a label move of another
+                process is seen, in seconds. 0 sees it at the next call. Files on disk
+                (``worktree=True``) are always read as they are.
+            fetch_interval: How many seconds lie between two fetches in the background. Of a clone
+                the remote's branch is read then. None fetches only when `fetch` is called, and
+                from a URL once at the start.
+            on_bad: What to do with a commit that was fetched and whose prompts do not pass the
+                check: ``keep`` serves the last good one on, ``serve`` serves it.
+            progress: Called now and then while a long history is indexed, with how many commits
+                are done and how many there are.
+
+        Returns:
+            The store.
+
+        Raises:
+            RepositoryNotFoundError: The path is neither in a repository nor holds the root.
+            UnsupportedRepositoryError: The repository's format cannot be read.
+            RevisionNotFoundError: There is no such branch.
+            FetchError: Nothing was fetched before, and nothing can be.
+            BundleError: The file is no whole bundle.
+            InvalidArgumentError: The root leaves the repository, or there are no files to read.
+        """
+        check_arguments(
+            path=path,
+            root=root,
+            branch=branch,
+            worktree=worktree,
+            limits=limits,
+            lock_timeout=lock_timeout,
+            refresh_interval=refresh_interval,
+            fetch_interval=fetch_interval,
+            on_bad=on_bad,
+            progress=progress,
+        )
+        is_fetched = fetch_interval is not None or is_url(str(path))
+        if is_fetched:
+            from promptstore.store.fetching import find_remote  # most stores fetch nothing
+
+            remote = find_remote(path, branch, f"{root} {on_bad}", lock_timeout)
+            branch = remote.branch
+            backend: Backend = RepositoryBackend(
+                remote.repository,
+                _checked_root(root),
+                branch,
+                refresh_interval,
+                progress,
+                remote.name,
+            )
+        else:
+            backend = _find_backend(Path(path), root, branch, refresh_interval, progress)
+        if worktree and not backend.has_files:
+            raise InvalidArgumentError(
+                message=f"{backend.path} is no working tree, so it has no files on disk; "
+                "open it without worktree=True"
+            )
+        if worktree is None:
+            worktree = branch is None and backend.has_files and _wants_files()
+        store = cls(
+            backend,
+            branch=branch,
+            reads_files=worktree or not backend.has_commits,
+            limits=limits,
+            lock_timeout=lock_timeout,
+        )
+        if is_fetched:
+            store._fetcher = remote.fetcher(store._lookup, on_bad, fetch_interval)
+            store._fetcher.begin()
+        return store
+
+    @classmethod
+    def open_resource(cls, package: str, name: str, *, limits: Limits | None = None) -> Self:
+        """Open a bundle that lies in an installed package.
+
+        Args:
+            package: The package, for example ``myapp``.
+            name: The bundle's path in it, for example ``prompts.bundle``.
+            limits: The limits of renders; None for the defaults of `Limits`.
+
+        Raises:
+            BundleError: There is no such file, or it is no whole bundle.
+            InvalidArgumentError: There is no such package.
+        """
+        from promptstore.store.bundled import open_resource
+
+        check_arguments(package=package, resource=name, limits=limits)
+        return cls(open_resource(package, name), limits=limits)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the prompts are files on disk here; a bare repository has none."""
+        return self._backend.has_files
+
+    @property
+    def path(self) -> Path:
+        """The top of the working tree, the bare repository, the plain folder, or the bundle."""
+        return self._backend.path
+
+    @property
+    def repository(self) -> Repository:
+        """The git repository underneath.
+
+        Raises:
+            HistoryUnavailableError: There is none.
+        """
+        if not isinstance(self._backend, RepositoryBackend):
+            reason = self._backend.why_no_versions(RefState())
+            raise HistoryUnavailableError(reason=reason or f"{self.path} is no repository.")
+        return self._backend.repository
+
+    def is_in_memory(self, *arguments: Any, **selection: Any) -> bool:
+        """Return whether `get` or `render` of these arguments asks neither a disk nor git."""
+        state = self._backend.known_state()
+        if state is None or selection.get("at") is not None:
+            return False
+        version, label, rev = (selection.get(key) for key in ("version", "label", "rev"))
+        try:
+            name = selection["name"] if "name" in selection else arguments[0]
+            query = (state, name, version, label, rev, selection.get("deleted", False))
+            return self._lookup.known(query)
+        except (TypeError, IndexError):
+            return False  # an argument that the call itself refuses
+
+    def fetch(self) -> StoreStatus:
+        """Fetch from the remote now, whatever the interval.
+
+        Returns:
+            What is served then.
+
+        Raises:
+            FetchError: The remote cannot be reached, has the branch no more, or what it has does
+                not pass the check. What was served is served on.
+        """
+        if self._fetcher is None:
+            from promptstore.store.fetching import default_fetcher
+
+            if not isinstance(self._backend, RepositoryBackend):
+                reason = "this is no repository, so there is no remote to fetch from."
+                raise FetchError(path=str(self.path), reason=reason)
+            self._fetcher = default_fetcher(self._lookup, self._backend)
+        self._fetcher.fetch()
+        return self.status()
+
+    def status(self) -> StoreStatus:
+        """Return what is served at this moment, and how fresh it is."""
+        from promptstore.store.fetching import status_of
+
+        return status_of(self._backend, self._fetcher)
+
+    def bundle(
+        self, *, only: Sequence[str] = (), label: Sequence[str] = (), with_history: int = 1
+    ) -> Bundle:
+        """Build a bundle of what is committed; `Bundle.encode` makes the bytes of its file.
+
+        Args:
+            only: Patterns of names, such as ``support/*``; what they include comes along. None
+                are all.
+            label: Labels: the bundle then holds what these point at, and nothing else.
+            with_history: Of how many of the newest versions of each prompt the text is held.
+
+        Raises:
+            InvalidArgumentError: No prompt is chosen.
+            LabelNotFoundError: There is no such label.
+            HistoryUnavailableError: Versions cannot be counted here.
+        """
+        from promptstore.store.bundling import build
+
+        check_arguments(only=only, label_names=label, with_history=with_history)
+        return build(self._lookup, only=only, label=label, with_history=with_history)
+
+    def verify_bundle(self, bundle: Bundle) -> list[str]:
+        """Compare a bundle with what the repository holds at the bundle's commit.
+
+        Returns:
+            What differs, in words; nothing where it is the same.
+
+        Raises:
+            PromptStoreError: The repository does not have that commit, or cannot be read.
+        """
+        from promptstore.store.bundling import build, differences
+
+        check_arguments(bundle=bundle)
+        return differences(bundle, build(self._lookup, like=bundle))
+
+
+def _find_backend(
+    path: Path,
+    root: str,
+    branch: str | None,
+    refresh_interval: float,
+    progress: Progress | None,
+) -> Backend:
+    root = _checked_root(root)
+    if not path.exists():
+        raise RepositoryNotFoundError(path=str(path), reason="there is no such path.")
+    if path.is_file() and path.name != ".git":
+        from promptstore.store.bundled import open_bundle
+
+        return open_bundle(path, None if root == DEFAULT_ROOT else root, branch)
+    try:
+        repository = Repository.discover(path)
+    except RepositoryNotFoundError:
+        if (path / root).is_dir():
+            return Backend(path, root)
+        raise RepositoryNotFoundError(
+            path=str(path.resolve()),
+            reason=f"this is neither in a git repository nor a folder that holds {root!r}. "
+            f"`promptstore init {shlex.quote(str(path))}` makes a store there.",
+        ) from None
+    tip = repository.tip(branch)
+    remote = None
+    if branch is not None and "/" in branch and tip is not None:
+        is_local = repository.branch_tip(f"refs/heads/{branch}") is not None
+        remote = None if is_local else branch.partition("/")[0]
+    return RepositoryBackend(repository, root, branch, refresh_interval, progress, remote)
+
+
+def _wants_files() -> bool:
+    return os.environ.get(WORKTREE_VARIABLE, "").lower() in ("1", "true", "yes", "on")
+
+
+def _checked_root(root: str) -> str:
+    parts = PurePosixPath(root).parts
+    if root.startswith("/") or ".." in parts or "\0" in root or "\\" in root:
+        raise InvalidArgumentError(
+            message=f"the root {root!r} must be a folder within the repository, "
+            "written with '/' and without '..'"
+        )
+    return "/".join(parts)
