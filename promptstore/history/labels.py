@@ -146,9 +146,9 @@ def check_label(text: str) -> str:
     """
     if not is_label(text):
         raise InvalidArgumentError(
-            message=f"{text!r} cannot be a label: it is lower-case letters, digits, '.', '_' and "
-            f"'-', starting and ending with a letter or digit, at most {_MAX_LENGTH} characters, "
-            f"not digits alone, and not {_RESERVED!r}"
+            message=f"{text!r} cannot be a label. A label has lower-case letters, digits, '.', "
+            f"'_' and '-', starts and ends with a letter or digit, has at most {_MAX_LENGTH} "
+            f"characters, and is neither digits alone nor {_RESERVED!r}"
         )
     return text
 

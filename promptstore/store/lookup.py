@@ -252,7 +252,9 @@ class Lookup:
         commit = history.timeline.commit_at(rev.timestamp()) if history else None
         if commit is None:
             raise RevisionNotFoundError(
-                rev=rev.isoformat(), reason="the branch has no commit that old"
+                rev=rev.isoformat(),
+                reason="the branch has no commit that old",
+                advice="Name a later time.",
             )
         return commit
 
