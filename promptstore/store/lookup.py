@@ -20,7 +20,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
-from promptstore.history.contents import ContentCache
+from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
 from promptstore.model.prompt import Prompt, identified
