@@ -93,7 +93,10 @@ def check(
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
         if fix:
             if not reads_files:
-                raise InvalidArgumentError(message="--fix needs files on disk to write")
+                raise InvalidArgumentError(
+                    message="--fix needs files on disk to write: leave --branch out, or run it in "
+                    "a clone that has files"
+                )
             chosen = _chosen(store, snapshot, since, named)
             _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-Dialect: TypeAlias = Literal["seed", "current"]
-"""The generation of the API: ``seed`` writes by id and counts no versions, ``current`` does."""
+Dialect: TypeAlias = Literal["legacy", "current"]
+"""The generation of the API: ``legacy`` writes by id and counts no versions, ``current`` does."""
 
 UUID: TypeAlias = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 """A UUID, as a string."""
@@ -317,12 +317,12 @@ class RemotePrompt(BaseModel):
     """One version of a prompt as a client reads it, from any answer of either generation.
 
     Attributes:
-        id: The id of this version; in the dialect ``seed`` that of the prompt.
+        id: The id of this version; in the dialect ``legacy`` that of the prompt.
         name: The prompt's name there.
         prompt: Its content: a text, or other JSON; None where only a preview was asked for.
-        version: The version's number; always 1 in the dialect ``seed``.
+        version: The version's number; always 1 in the dialect ``legacy``.
         config: Its config, or None where it has none.
-        latest_version: The number of the newest version, or None in the dialect ``seed``.
+        latest_version: The number of the newest version, or None in the dialect ``legacy``.
         version_description: What was said about the version, or None.
         created_by: Who made it, or None where it is not told.
         created_at: When it was made.
@@ -355,7 +355,7 @@ class RemotePrompt(BaseModel):
     @property
     def dialect(self) -> Dialect:
         """The generation that the answer is of."""
-        return "seed" if self.latest_version is None else "current"
+        return "legacy" if self.latest_version is None else "current"
 
     @property
     def labels(self) -> dict[str, int]:
@@ -363,3 +363,36 @@ class RemotePrompt(BaseModel):
         if self.all_labels is not None:
             return {label.name: label.version for label in self.all_labels}
         return dict.fromkeys(self.own_labels, self.version)
+
+
+class PromptHistory(BaseModel):
+    """A prompt and a page of its versions, newest first.
+
+    Attributes:
+        prompt: The version that was asked for.
+        versions: The page.
+        has_more: Whether there are older versions.
+        labels: Where the labels of all versions point.
+    """
+
+    prompt: RemotePrompt
+    versions: list[VersionSummary]
+    has_more: bool
+    labels: list[LabelVersion]
+
+
+class PromptPage(BaseModel):
+    """A page of the list.
+
+    Attributes:
+        next: The address of the next page, or None.
+        results: The prompts.
+    """
+
+    next: str | None
+    results: list[RemotePrompt]
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The generation that the answer is of, where it tells that."""
+        return self.results[0].dialect if self.results else None
