@@ -163,7 +163,7 @@ class Fetcher:
                     self._update()
         except PromptStoreError as error:
             if self.error != str(error):
-                _log.warning("the last good prompts are served on: %s", error)
+                _log.warning("nothing new is served: %s", error)
             self.error = str(error)
             raise
         if self.error:
