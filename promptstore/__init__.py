@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptstore.formatters import TextReprMetadata as TextReprMetadata
     from promptstore.formatters import TextReprOptions as TextReprOptions
     from promptstore.formatters import text_repr as text_repr
-    from promptstore.history.moves import LabelMove as LabelMove
+    from promptstore.history.labels import LabelMove as LabelMove
     from promptstore.model.parts import Insert as Insert
     from promptstore.model.parts import Message as Message
     from promptstore.model.parts import Variable as Variable
@@ -43,7 +43,7 @@ _HOME_OF = {
     "AsyncPromptStore": "promptstore.store.asyncstore",
     "Deletion": "promptstore.store.edits",
     "Insert": "promptstore.model.parts",
-    "LabelMove": "promptstore.history.moves",
+    "LabelMove": "promptstore.history.labels",
     "Limits": "promptstore.template",
     "Message": "promptstore.model.parts",
     "Prompt": "promptstore.model.prompt",

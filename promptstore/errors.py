@@ -136,7 +136,7 @@ class PromptNotFoundError(NotFoundError, KeyError):
         name: The name that was asked for.
         place: Where it was looked for, for example ``main (3f2a91c)``.
         near: Existing names that look alike, best first.
-        note: What else a reader should know, or an empty text.
+        note: What else a reader should know, or an empty string.
     """
 
     def __init__(self, *, name: str, place: str, near: Sequence[str] = (), note: str = "") -> None:
@@ -225,19 +225,25 @@ class RevisionNotFoundError(NotFoundError):
 
     Attributes:
         rev: The rev that was asked for.
-        reason: What git says, or an empty text.
+        reason: What git says, or an empty string.
+        advice: What to do, as a sentence.
     """
 
-    def __init__(self, *, rev: str, reason: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        rev: str,
+        reason: str = "",
+        advice: str = "Use a branch, a tag or a commit; a branch of a remote may need `git fetch` "
+        "first.",
+    ) -> None:
         self.rev = rev
         self.reason = reason
+        self.advice = advice
 
     def _sentence(self) -> str:
         reason = f" ({self.reason})" if self.reason else ""
-        return (
-            f"The rev {self.rev!r} names no commit in this repository{reason}. "
-            "Use a branch, a tag or a commit; a branch of a remote may need `git fetch` first."
-        )
+        return f"The rev {self.rev!r} names no commit in this repository{reason}. {self.advice}"
 
 
 class LabelNotFoundError(NotFoundError):

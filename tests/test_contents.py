@@ -21,8 +21,7 @@ from hypothesis import given
 from promptstore import Prompt, PromptStore
 from promptstore.errors import PromptFileError
 from promptstore.git.reading import blob_id
-from promptstore.history.cachefile import private_folder
-from promptstore.history.contents import ContentCache, contents_file
+from promptstore.history.cache import ContentCache, contents_file, private_folder
 from promptstore.history.sources import File
 from promptstore.model.parts import Message, Variable
 from promptstore.model.prompt import parse_content

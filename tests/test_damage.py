@@ -19,8 +19,9 @@ from promptstore.errors import PromptStoreError, RepositoryError, RevisionNotFou
 from promptstore.git.reading import Repository
 from promptstore.git.revs import is_ancestor
 from promptstore.history.labels import BRANCH
-from promptstore.history.versions import Change, VersionIndex, index_file
+from promptstore.history.versions import Change, VersionIndex
 from tests.gitrepo import GitRepo
+from tests.test_versions import stored_index
 
 ADA = "Ada <ada@example.com>"
 
@@ -233,7 +234,7 @@ def answers(repo: GitRepo, names: list[str]) -> Answers:
 def test_a_flipped_bit_in_the_index_changes_no_answer(repo: GitRepo, flips: int) -> None:
     names = make_history(repo)
     expected = answers(repo, names)
-    file = index_file(Repository.discover(repo.path), "prompts")
+    file = stored_index(Repository.discover(repo.path), "prompts")
     sound = file.read_bytes()
     chance = random.Random(11)
     for _ in range(flips):
@@ -261,7 +262,7 @@ def test_a_flipped_bit_in_the_index_changes_no_answer(repo: GitRepo, flips: int)
 def test_a_changed_row_makes_the_index_anew(repo: GitRepo, change: str) -> None:
     names = make_history(repo)
     expected = answers(repo, names)
-    file = index_file(Repository.discover(repo.path), "prompts")
+    file = stored_index(Repository.discover(repo.path), "prompts")
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(change)
     assert answers(repo, names) == expected
@@ -272,7 +273,7 @@ def test_a_damaged_index_that_cannot_be_removed_is_passed_over(
 ) -> None:
     names = make_history(repo)
     expected = answers(repo, names)
-    file = index_file(Repository.discover(repo.path), "prompts")
+    file = stored_index(Repository.discover(repo.path), "prompts")
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE change SET number = number + 1")
 
@@ -323,23 +324,3 @@ def test_a_pruned_blob_is_an_error_of_ours(loose: GitRepo) -> None:
     with pytest.raises(RepositoryError, match=r"is missing.*git fsck"):
         store.get("a")
     assert store.get("a", fallback="spare").is_fallback
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files that others own")
-def test_a_cache_folder_of_another_user_is_only_a_cache(repo: GitRepo) -> None:
-    repo.commit({"prompts/a.yaml": "prompt: one\n"})
-    folder = repo.path / ".git/promptstore"
-    folder.mkdir()
-    folder.chmod(0o700)
-    os.chown(folder, 1234, 1234)
-    child = os.fork()
-    if child == 0:
-        os.setresuid(4321, 4321, 4321)
-        code = 1
-        try:
-            found = Repository(repo.path / ".git")
-            code = 0 if VersionIndex(found, "prompts").at(repo.head()).latest("a") else 2
-        finally:
-            os._exit(code)
-    # The temporary folder may be closed to that user: then there is nothing to be seen.
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in (0, 1)

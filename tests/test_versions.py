@@ -43,6 +43,18 @@ histories = st.lists(
 )
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def stored_index(repository: Repository, root: str) -> Path:
+    """Return the file of the index, which there can be here."""
+    file = index_file(repository, root)
+    assert file is not None
+    return file
+
+
 def fast_import(repo: GitRepo, steps: list[Step]) -> None:
     """Make commit n on the commit `base` steps before it, so that main's line jumps and forks."""
     stream: list[str] = []
@@ -129,7 +141,7 @@ def everything(
 ) -> list[object]:
     """All versions with their entries at each rev, from an index that is made anew."""
     told: list[tuple[int, int]] = []
-    index_file(repository, root).unlink(missing_ok=True)
+    stored_index(repository, root).unlink(missing_ok=True)
     index = VersionIndex(repository, root, lambda *step: told.append(step))
     answers: list[object] = [{name: index.at(rev).history(name) for name in names} for rev in revs]
     assert all(done <= total for done, total in told)
@@ -244,7 +256,7 @@ def test_new_commits_are_found_though_older_ones_cannot_be_read(repo: GitRepo) -
     object_file(repo, "main~22").unlink()
     index = VersionIndex(Repository.discover(repo.path), "prompts")
     assert commits(index.at(tip).history(NAMES[0])) == expected
-    index_file(repository, "prompts").unlink()
+    stored_index(repository, "prompts").unlink()
     index = VersionIndex(Repository.discover(repo.path), "prompts")
     with pytest.raises(RepositoryError, match="is missing"):
         index.at(tip)
@@ -264,7 +276,7 @@ def test_what_another_process_stores_meanwhile_is_found(repo: GitRepo) -> None:
     slow = VersionIndex(Overtaken.discover(repo.path), "prompts")
     assert len(slow.at(tip).history(NAMES[0])) == LONG
     fresh = VersionIndex(Overtaken.discover(repo.path), "prompts")
-    index_file(repository, "prompts").unlink()
+    stored_index(repository, "prompts").unlink()
     assert len(fresh.at(tip).history(NAMES[0])) == LONG
 
 
@@ -372,7 +384,7 @@ def block_folder(file: Path) -> None:
 def test_the_index_is_only_a_cache(repo: GitRepo, damage: Callable[[Path], None]) -> None:
     expected = two_lines(repo)
     assert answer(repo) == expected
-    file = index_file(Repository.discover(repo.path), "prompts")
+    file = stored_index(Repository.discover(repo.path), "prompts")
     assert file.is_file()
 
     damage(file)
@@ -386,7 +398,7 @@ def test_damage_while_it_is_open(repo: GitRepo) -> None:
     repository = Repository.discover(repo.path)
     index = VersionIndex(repository, "prompts")
     timeline = index.at(repo.head())
-    garble(index_file(repository, "prompts"))
+    garble(stored_index(repository, "prompts"))
     assert commits(timeline.history("a")) == expected
     assert commits(index.at(repo.head()).history("a")) == expected
 
@@ -405,7 +417,7 @@ def test_a_stale_index_grows_by_the_new_commits_only(repo: GitRepo) -> None:
 def test_commits_are_found_by_their_id_without_a_scan(repo: GitRepo) -> None:
     two_lines(repo)
     answer(repo)
-    file = index_file(Repository.discover(repo.path), "prompts")
+    file = stored_index(Repository.discover(repo.path), "prompts")
     with closing(sqlite3.connect(file)) as connection:
         plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM link WHERE id = x'00'")
         assert "INDEX link_id (id=?)" in str(plan.fetchall())
@@ -420,14 +432,40 @@ def test_a_rewritten_branch_is_read_anew(repo: GitRepo) -> None:
     assert len(answer(repo)) == 3
 
 
-def test_the_index_lies_in_the_git_directory_alone(repo: GitRepo) -> None:
+def test_the_index_lies_where_only_the_user_writes(repo: GitRepo) -> None:
     two_lines(repo)
     answer(repo)
     assert repo.git("status", "--porcelain", "--ignored") == ""
+    assert not [*repo.path.rglob("*.sqlite")]
     linked = repo.path.parent / "linked"
     repo.git("worktree", "add", "--quiet", str(linked), "-b", "other")
-    shared = index_file(Repository.discover(linked), "prompts")
-    assert shared == index_file(Repository.discover(repo.path), "prompts")
+    shared = stored_index(Repository.discover(linked), "prompts")
+    assert shared == stored_index(Repository.discover(repo.path), "prompts")
+
+
+def test_an_index_in_the_git_directory_is_not_read(repo: GitRepo) -> None:
+    expected = two_lines(repo)
+    answer(repo)
+    file = stored_index(Repository.discover(repo.path), "prompts")
+    planted = repo.path / ".git/promptstore" / file.name
+    planted.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE change SET number = number + 1")
+        connection.commit()
+    file.replace(planted)
+    assert answer(repo) == expected
+
+
+def test_without_a_folder_of_its_own_the_index_is_in_memory(
+    repo: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir(mode=0o777)
+    (tmp_path / "open/promptstore").mkdir()
+    (tmp_path / "open/promptstore").chmod(0o777)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "open"))
+    assert index_file(Repository.discover(repo.path), "prompts") is None
+    expected = two_lines(repo)
+    assert answer(repo) == expected
 
 
 def test_two_roots_have_their_own_numbers(repo: GitRepo) -> None:
@@ -453,7 +491,7 @@ def test_two_processes_may_build_it_at_once(repo: GitRepo) -> None:
     expected = repo.versions("prompts/a.yaml")
     context = multiprocessing.get_context("spawn")
     for _ in range(3):
-        shutil.rmtree(repo.path / ".git" / "promptstore", ignore_errors=True)
+        stored_index(Repository.discover(repo.path), "prompts").unlink(missing_ok=True)
         start, results = context.Barrier(2), context.Queue()
         workers = [
             context.Process(target=_answer_in_process, args=(str(repo.path), start, results))

@@ -20,7 +20,7 @@ from promptstore.store.bundle import Bundle, read_bundle
 
 bundle_app = typer.Typer(
     name="bundle",
-    help="Put prompts, versions and labels into one file, to read without a repository.",
+    help="Put prompts into one file, for where there is no repository.",
     no_args_is_help=True,
 )
 

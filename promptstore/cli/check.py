@@ -7,6 +7,7 @@ has none), `line`, `column`, `code`, `severity` and `message`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,16 +23,17 @@ from promptstore.cli.output import (
     print_lines,
     print_table,
 )
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.lint.callsites import check_code
 from promptstore.lint.check import RULES, check_labels, check_unrecognized_files
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.check import explain as page_of
+from promptstore.lint.contents import NOT_CANONICAL
 from promptstore.lint.context import LintContext
-from promptstore.lint.files import NOT_CANONICAL, canonical, fix_keys
 from promptstore.lint.findings import SEVERITIES, Finding, all_pages
 from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
+from promptstore.promptfile.formatter import fix_keys, format_file
 from promptstore.review.drafts import settings_of
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
@@ -91,7 +93,10 @@ def check(
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
         if fix:
             if not reads_files:
-                raise InvalidArgumentError(message="--fix needs files on disk to write")
+                raise InvalidArgumentError(
+                    message="--fix needs files on disk to write: leave --branch out, or run it in "
+                    "a clone that has files"
+                )
             chosen = _chosen(store, snapshot, since, named)
             _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()
@@ -188,7 +193,8 @@ def _fix(
         if settings.wants(codes.UNKNOWN_KEY, name):
             after = fix_keys(after, file.path)
         if settings.wants(NOT_CANONICAL.code, name):
-            after = canonical(after, file.path)
+            with suppress(PromptFileError):
+                after = format_file(after, file.path)
         if after != before:
             write_back(store.path / file.path, after)
             print_error(f"{file.path}: fixed")

@@ -68,7 +68,7 @@ def diff(
         str | None,
         typer.Argument(
             help="The prompt, with what is meant behind an @; or a range BASE..HEAD.",
-            metavar="NAME[@SEL]|RANGE",
+            metavar="NAME[@VERSION]|RANGE",
             autocompletion=complete_name,
         ),
     ] = None,

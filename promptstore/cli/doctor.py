@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import typer
@@ -20,6 +19,8 @@ import typer
 from promptstore.cli.app import AsJson, opened
 from promptstore.cli.output import print_error, print_json, print_table
 from promptstore.errors import PromptStoreError
+from promptstore.history.cache import contents_file
+from promptstore.history.versions import index_file
 from promptstore.review.drafts import settings_of
 from promptstore.store.store import PromptStore
 
@@ -133,14 +134,15 @@ def _repository(store: PromptStore) -> Iterator[Fact]:
         if shallow
         else None,
     )
-    folder = Path(repository.git_dir) / "promptstore"
-    files = sorted(folder.glob("*.sqlite")) if folder.is_dir() else []
-    for file in files:
-        yield Fact("caches", file.name, f"{file.stat().st_size:,} bytes")
-    if not files:
-        yield Fact("caches", str(folder), "none yet")
-    is_writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK)
-    yield Fact("caches", "writable", "yes" if is_writable else "no; everything works, but slower")
+    for what, file in (
+        ("parsed prompts", contents_file()),
+        ("index of versions", index_file(repository, store.root)),
+    ):
+        if file is None:
+            yield Fact("caches", what, "none: no folder is yours alone; slower, but all works")
+        else:
+            size = f"{file.stat().st_size:,} bytes" if file.is_file() else "not there yet"
+            yield Fact("caches", what, f"{file}: {size}")
 
 
 def _prompts(store: PromptStore) -> str:

@@ -36,7 +36,9 @@ def format_files(
     named = Named(paths) if paths else None
     with opened(context) as store:
         if not store.has_files:
-            raise InvalidArgumentError(message="format needs files on disk to write")
+            raise InvalidArgumentError(
+                message="format needs files on disk to write: run it in a clone that has files"
+            )
         snapshot = store.working_snapshot()
         files = [snapshot.file(name) for name in snapshot.names()]
         top = store.path

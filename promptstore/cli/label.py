@@ -32,8 +32,7 @@ from promptstore.cli.writing import (
     takes_order,
 )
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.history.labels import LabelTable, Target, check_label, is_protected
-from promptstore.history.moves import LabelMove
+from promptstore.history.labels import LabelMove, LabelTable, Target, check_label, is_protected
 from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore
 

@@ -65,7 +65,10 @@ def select(store: PromptStore, text: str, at: datetime | None = None) -> Selecte
     labels = store.labels(at)
     selection = _read(store, name, selector, labels, at)
     if "label" not in selection:
-        raise InvalidArgumentError(message=f"{selector!r} is no label that there was at {at}")
+        raise InvalidArgumentError(
+            message=f"--at takes a label or a name alone: {text!r} is the same at any time, so "
+            "leave --at out"
+        )
     return Selected(name, {"rev": labels.find(selection["label"], name).commit})
 
 

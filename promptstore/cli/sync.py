@@ -239,7 +239,7 @@ def _run(
         _show(session, planned, _print_plan, as_json)
         return
     report = _applied(session, both, options)
-    has_labels = session.client.dialect != "seed"
+    has_labels = session.client.dialect != "legacy"
     labels = session.sync.bring_labels(options) if labelled and has_labels else []
     if labelled and not has_labels:
         print_error(f"{session.sync.name} has no labels")
@@ -359,7 +359,7 @@ def _print_left_out(session: _Session, both: Comparison) -> None:
 
 def _configs_kept(session: _Session, both: Comparison) -> list[str]:
     """List the prompts whose config the remote cannot hold."""
-    if session.client.dialect != "seed":
+    if session.client.dialect != "legacy":
         return []
     alive = {name: item.prompt for name, item in both.local.items() if not item.prompt.deleted}
     return sorted(name for name, prompt in alive.items() if prompt.config)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -16,8 +17,14 @@ from promptstore.errors import HistoryUnavailableError, InvalidArgumentError, Re
 from promptstore.git.objects import Commit, Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
-from promptstore.history.labels import LabelTable, labels_at, labels_commit, read_labels
-from promptstore.history.moves import LabelMove, MoveLog
+from promptstore.history.labels import (
+    BRANCH,
+    LABEL_REFS,
+    LabelMove,
+    LabelTable,
+    MoveLog,
+    read_labels,
+)
 from promptstore.history.sources import CommitSource, FolderSource, Source
 from promptstore.history.versions import Change, IndexedTimeline, Progress, VersionIndex
 
@@ -206,11 +213,14 @@ class RepositoryBackend(Backend):
         self.remote = remote
         self._interval = refresh_interval
         self._index = VersionIndex(repository, root, progress)
-        self._moves = MoveLog(repository)
         self._tables: dict[str, LabelTable] = {}
         self._validity = object()
         # What belongs together is one value, so that threads never see half of it.
         self._seen: tuple[object, float, RefState] = (None, 0.0, RefState())
+
+    @cached_property
+    def _moves(self) -> MoveLog:
+        return MoveLog(self.repository)
 
     @property
     def path(self) -> Path:
@@ -335,3 +345,37 @@ class RepositoryBackend(Backend):
         """List every move of a label, newest first."""
         commit = labels_commit(self.repository, self.remote)
         return self._moves.moves(commit) if commit else ()
+
+
+def labels_commit(repository: Repository, remote: str | None = None) -> str | None:
+    """Return the newest commit of the labels branch, the remote's where there is no local one.
+
+    Args:
+        repository: The repository.
+        remote: A remote, whose labels are wanted and no others.
+
+    Raises:
+        RepositoryError: A reference is damaged, which must not pass for its absence.
+    """
+    refs = (f"refs/remotes/{remote}/{BRANCH}",) if remote else LABEL_REFS
+    tips = (repository.branch_tip(ref) for ref in refs)
+    return next((tip for tip in tips if tip), None)
+
+
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)

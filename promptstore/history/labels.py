@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import (
     ConflictError,
@@ -21,6 +21,7 @@ from promptstore.errors import (
     Problem,
     PromptFileError,
 )
+from promptstore.git.objects import Link
 from promptstore.git.reading import Repository
 from promptstore.model.values import SUFFIX
 from promptstore.promptfile import codes
@@ -57,6 +58,10 @@ class Target(NamedTuple):
     commit: str
 
 
+_Targets: TypeAlias = Mapping[str, Mapping[str, "Target"]]
+"""Targets by label, then by prompt name."""
+
+
 class LabelTable(NamedTuple):
     """All labels at one moment.
 
@@ -65,7 +70,7 @@ class LabelTable(NamedTuple):
         broken: The labels whose file cannot be read, with the error.
     """
 
-    targets: Mapping[str, Mapping[str, Target]] = _NONE
+    targets: _Targets = _NONE
     broken: Mapping[str, PromptFileError] = _NONE
 
     def find(self, label: str, name: str) -> Target:
@@ -141,45 +146,11 @@ def check_label(text: str) -> str:
     """
     if not is_label(text):
         raise InvalidArgumentError(
-            message=f"{text!r} cannot be a label: it is lower-case letters, digits, '.', '_' and "
-            f"'-', starting and ending with a letter or digit, at most {_MAX_LENGTH} characters, "
-            f"not digits alone, and not {_RESERVED!r}"
+            message=f"{text!r} cannot be a label. A label has lower-case letters, digits, '.', "
+            f"'_' and '-', starts and ends with a letter or digit, has at most {_MAX_LENGTH} "
+            f"characters, and is neither digits alone nor {_RESERVED!r}"
         )
     return text
-
-
-def labels_commit(repository: Repository, remote: str | None = None) -> str | None:
-    """Return the newest commit of the labels branch, the remote's where there is no local one.
-
-    Args:
-        repository: The repository.
-        remote: A remote, whose labels are wanted and no others.
-
-    Raises:
-        RepositoryError: A reference is damaged, which must not pass for its absence.
-    """
-    refs = (f"refs/remotes/{remote}/{BRANCH}",) if remote else LABEL_REFS
-    tips = (repository.branch_tip(ref) for ref in refs)
-    return next((tip for tip in tips if tip), None)
-
-
-def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
-    """Return the commit of the labels branch that was its newest at a time.
-
-    Args:
-        repository: The repository.
-        commit: The newest commit of the branch, or None where there is none.
-        time: The time, with a zone.
-
-    Returns:
-        The commit's id, or None where there were no labels yet.
-
-    Raises:
-        RepositoryError: A commit is missing or damaged.
-    """
-    seconds = time.timestamp()
-    links = repository.walk(commit) if commit else ()
-    return next((link.id for link in links if link.time <= seconds), None)
 
 
 def read_labels(
@@ -195,6 +166,8 @@ def read_labels(
     Returns:
         The labels; files that are none are left out.
     """
+    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+
     targets: dict[str, Mapping[str, Target]] = {}
     broken: dict[str, PromptFileError] = {}
     known = {} if known is None else known
@@ -204,7 +177,8 @@ def read_labels(
             continue
         if entry.id not in known:
             try:
-                known[entry.id] = _read_file(repository.blob(entry.id), f"{BRANCH}:{file}")
+                data = repository.blob(entry.id)
+                known[entry.id] = _targets(parse_yaml(data, f"{BRANCH}:{file}"))
             except PromptFileError as error:
                 broken[label] = error
                 continue
@@ -247,7 +221,7 @@ def plan_moves(
         _expect(label, name, present.get(name), number)
     for name, target in targets.items():
         if target is None and name not in present:
-            there_are = sorted(label for label, _ in _labels_of(repository, commit, name))
+            there_are = _labels_of(repository, commit, name)
             raise LabelNotFoundError(label=label, name=name, near=there_are)
     if all(present.get(name) == target for name, target in targets.items()):
         return []
@@ -270,13 +244,9 @@ def _expect(label: str, name: str, target: Target | None, number: int) -> None:
     )
 
 
-def _labels_of(
-    repository: Repository, commit: str | None, name: str
-) -> Iterator[tuple[str, Target]]:
-    table = read_labels(repository, commit) if commit else LabelTable()
-    for label, targets in table.targets.items():
-        if name in targets:
-            yield label, targets[name]
+def _labels_of(repository: Repository, commit: str | None, name: str) -> list[str]:
+    targets = read_labels(repository, commit).targets if commit else {}
+    return sorted(label for label, names in targets.items() if name in names)
 
 
 def _edit_file(text: str, content: dict[str, Any], targets: Mapping[str, Target | None]) -> str:
@@ -326,12 +296,6 @@ def _write_line(name: str, target: Any) -> str:
     return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
 
 
-def _read_file(data: bytes, path: str) -> Mapping[str, Target]:
-    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
-
-    return _targets(parse_yaml(data, path))
-
-
 def _targets(content: Any) -> dict[str, Target]:
     if not isinstance(content, dict):
         return {}
@@ -346,3 +310,91 @@ def _target(value: Any) -> Target | None:
     if type(version) is not int or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         return None
     return Target(version, commit)
+
+
+class LabelMove(NamedTuple):
+    """One move of a label.
+
+    Attributes:
+        label: The label.
+        name: The prompt that it points at another version of.
+        before: Where it pointed, or None where it was set for the first time.
+        after: Where it points since, or None where it was removed.
+        commit: The commit on the labels branch that moved it.
+        author: Who moved it, as ``name <email>``.
+        moved_at: When.
+        message: The commit's whole message.
+    """
+
+    label: str
+    name: str
+    before: Target | None
+    after: Target | None
+    commit: str
+    author: str
+    moved_at: datetime
+    message: str
+
+
+class MoveLog:
+    """The moves of all labels; each commit of their branch is read once.
+
+    Threads may share it.
+
+    Args:
+        repository: The repository.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        # What belongs together is one value, so that threads never see half of it.
+        self._read: tuple[str | None, _Targets, tuple[LabelMove, ...]] = (None, {}, ())
+
+    def moves(self, commit: str) -> tuple[LabelMove, ...]:
+        """List every move up to a commit of the branch, newest first.
+
+        A commit whose label file is broken counts as one that left the label where it was.
+        """
+        known, table, moves = self._read
+        links: list[Link] = []
+        for link in self._repository.walk(commit):
+            if link.id == known:
+                break
+            links.append(link)
+        else:
+            # Another history than the one that was read.
+            table, moves = {}, ()
+        contents: dict[str, Mapping[str, Target]] = {}
+        fresh: list[list[LabelMove]] = []
+        for link in reversed(links):
+            read = read_labels(self._repository, link.id, contents)
+            kept = {label: table[label] for label in read.broken if label in table}
+            after = {**read.targets, **kept}
+            fresh.append(list(_moves_between(self._repository, link.id, table, after)))
+            table = after
+        moves = (*(move for some in reversed(fresh) for move in some), *moves)
+        self._read = (commit, table, moves)
+        return moves
+
+
+def _moves_between(
+    repository: Repository,
+    commit_id: str,
+    before: _Targets,
+    after: _Targets,
+) -> Iterator[LabelMove]:
+    commit = repository.commit(commit_id)
+    for label in sorted(before.keys() | after.keys()):
+        old, new = before.get(label, {}), after.get(label, {})
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                yield LabelMove(
+                    label=label,
+                    name=name,
+                    before=old.get(name),
+                    after=new.get(name),
+                    commit=commit.id,
+                    author=commit.author,
+                    moved_at=commit.committed_at,
+                    message=commit.message,
+                )

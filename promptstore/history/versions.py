@@ -7,9 +7,9 @@ segments: runs of commits, each forking off another segment (or none) after a ce
 branch is then a short chain of segments, and a commit, once indexed, is indexed for ever: a
 rewritten branch only adds a segment.
 
-The index is one SQLite file inside the git directory. It is a cache and nothing more: each row has
-a checksum, and where the file is missing, damaged or cannot be written, it is made again, in memory
-if it must be.
+The index is one SQLite file in a folder of the user's own. It is a cache and nothing more: each row
+has a checksum, and where the file is missing, damaged or cannot be written, it is made again, in
+memory if it must be.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from promptstore.git.objects import EMPTY_TREE, Entry, Link
 from promptstore.git.reading import Repository, blob_id
-from promptstore.history.cachefile import CacheFile, Connection
+from promptstore.history.cache import CacheFile, Connection, private_folder
 from promptstore.history.versiontables import (
     CHANGES,
     LINK,
@@ -350,10 +350,14 @@ class VersionIndex:
         return edits
 
 
-def index_file(repository: Repository, root: str) -> Path:
-    """Return the file that holds the index of a root; it lies inside the git directory."""
-    digest = blob_id(root.encode())[:16]
-    return repository.common_dir / "promptstore" / f"versions-{_FORMAT}-{digest}.sqlite"
+def index_file(repository: Repository, root: str) -> Path | None:
+    """Return the file that holds the index of a root, or None where there can be none.
+
+    It lies where only the user writes: in the git directory, somebody else could plant numbers.
+    """
+    folder = private_folder()
+    digest = blob_id(os.fsencode(repository.common_dir.resolve()) + b"\0" + root.encode())[:16]
+    return folder / f"versions-{_FORMAT}-{digest}.sqlite" if folder else None
 
 
 def _tree_id(entry: Entry | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
 
 from promptstore.git.objects import Entry, Link
-from promptstore.history.cachefile import Connection, transaction
+from promptstore.history.cache import Connection, transaction
 
 SCHEMA: Final = """
 CREATE TABLE segment (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER, checksum INTEGER);

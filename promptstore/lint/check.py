@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError, Problem, PromptStoreError
 from promptstore.history.labels import BRANCH
-from promptstore.lint import callsites, contents, files, references
+from promptstore.lint import callsites, contents, references
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding, Ignores, Rule, Violation
 from promptstore.model.values import SUFFIX, near_matches
+from promptstore.promptfile import codes
 
 if TYPE_CHECKING:
     from promptstore.lint.settings import Settings
@@ -21,7 +22,7 @@ Check: TypeAlias = Callable[[LintContext, str], Iterator[Violation]]
 """Finds the violations of some rules in the prompt of a name."""
 
 CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
-    (files.not_canonical, (files.NOT_CANONICAL,)),
+    (contents.not_canonical, (contents.NOT_CANONICAL,)),
     (references.template_syntax, (references.TEMPLATE_SYNTAX,)),
     (references.undeclared_variables, (references.UNDECLARED_VARIABLE,)),
     (references.unused_variables, (references.UNUSED_VARIABLE,)),
@@ -46,7 +47,7 @@ SOURCE_CHECKS: Final[tuple[tuple[Check, tuple[Rule, ...]], ...]] = (
 """What is looked for in every file, be it broken or not."""
 
 _RULES: Final = (
-    *files.READING,
+    *(Rule(code, is_fixable=code == codes.UNKNOWN_KEY) for code in codes.ALL),
     *(rule for _, rules in (*CHECKS, *SOURCE_CHECKS) for rule in rules),
     references.UNUSABLE_NAME,
     references.LOST_LABEL,

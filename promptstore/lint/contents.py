@@ -12,7 +12,9 @@ from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Rule, Violation
 from promptstore.lint.unseen import Unseen, find_unseen
 from promptstore.model.parts import Insert
+from promptstore.promptfile.formatter import format_file
 
+NOT_CANONICAL: Final = Rule("PS112", severity="note", is_on=False, is_fixable=True)
 SECRET: Final = Rule("PS504")
 TRAILING_SPACE: Final = Rule("PS505", severity="warning")
 DOUBLED_SPACE: Final = Rule("PS506", severity="note")
@@ -57,6 +59,14 @@ _NO_LINE_END: Final = re.compile(r"[^\n]")
 _NAMED: Final = 2
 _WORTH_SHARING: Final = 80
 _LEADERS: Final = ("system", "developer")
+
+
+def not_canonical(context: LintContext, name: str) -> Iterator[Violation]:
+    """Compare the file with its canonical form."""
+    data = context.data(name)
+    if format_file(data, context.file(name).path) != data:
+        message = "The file is not in canonical form; `promptstore format` writes it so."
+        yield Violation(NOT_CANONICAL, message, place=(1, 1))
 
 
 def secrets(context: LintContext, name: str) -> Iterator[Violation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from promptstore.errors import InvalidArgumentError, VariableError
 from promptstore.model.faults import Fault, KeyPath, named, shown
@@ -15,15 +15,30 @@ from promptstore.template import TemplateKind, is_variable_name
 _MAX_NEAR: Final = 20
 
 
-_WRITTEN: Final = {
-    "integer": ("an integer", "3"),
-    "number": ("a number", "0.5"),
-    "boolean": ("a boolean", "true"),
-    "array": ("an array in JSON", '["a", "b"]'),
-    "object": ("an object in JSON", '{"a": 1}'),
-    "messages": ("messages in JSON", '[{"role": "user", "content": "Hi"}]'),
+class _Type(NamedTuple):
+    """What a value of a type must be, in words and in Python, and an example as JSON."""
+
+    words: str
+    python: tuple[type, ...]
+    example: str
+
+
+_TYPES: Final[dict[VariableType, _Type]] = {
+    "string": _Type("a string", (str,), '"a"'),
+    "integer": _Type("an integer", (int,), "3"),
+    "number": _Type("a number", (int, float), "0.5"),
+    "boolean": _Type("a boolean", (bool,), "true"),
+    "array": _Type("a list", (list,), '["a", "b"]'),
+    "object": _Type("a mapping", (dict,), '{"a": 1}'),
+    "messages": _Type("a list of messages", (list,), '[{"role": "user", "content": "Hi"}]'),
+    "any": _Type("JSON", (str, int, float, bool, list, dict, type(None)), '"a"'),
 }
-"""What a variable of each type takes as a string, with an example."""
+_NAME_RULES: Final[dict[TemplateKind, str]] = {
+    "simple": "letters, digits, '_', '.' and '-'",
+    "jinja2": "a letter or '_', then letters, digits and '_'",
+}
+_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
+"""What a message of the assistant may have in place of a content."""
 
 
 def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> Any:
@@ -43,9 +58,9 @@ def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> An
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
     plain = value if type(value) is str and value.isascii() else plain_json(value)
-    wanted, types = _TYPES[kind]
-    if type(plain) not in types:
-        raise UnfitValueError(f"is {kind_of(plain)}, but must be {wanted}")
+    wanted = _TYPES[kind]
+    if type(plain) not in wanted.python:
+        raise UnfitValueError(f"is {kind_of(plain)}, but must be {wanted.words}")
     if kind == "messages":
         _check_messages(plain)
     if enum is not None and not any(_same(plain, allowed) for allowed in enum):
@@ -72,9 +87,10 @@ def read_value(name: str, text: str, variable: Variable) -> Any:
     except (ValueError, RecursionError):
         if variable.type == "any":
             return text
-        kind, example = _WRITTEN[variable.type]
+        wanted = _TYPES[variable.type]
         raise InvalidArgumentError(
-            message=f"the variable {name!r} takes {kind}, such as {example}, not {shown(text)!r}"
+            message=f"the variable {name!r} takes {wanted.words} as JSON, "
+            f"such as {wanted.example}, not {shown(text)!r}"
         ) from None
 
 
@@ -166,31 +182,8 @@ def _message_fault(message: Any) -> str:
     return f"must have a content that is a string or a list of parts, not {kind_of(content)}"
 
 
-_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
-"""What a message of the assistant may have in place of a content."""
-
-
 def _is_part(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("type"), str)
-
-
-_TYPES: Final[dict[VariableType, tuple[str, frozenset[type]]]] = {
-    "string": ("a string", frozenset({str})),
-    "integer": ("an integer", frozenset({int})),
-    "number": ("a number", frozenset({int, float})),
-    "boolean": ("a boolean", frozenset({bool})),
-    "array": ("a list", frozenset({list})),
-    "object": ("a mapping", frozenset({dict})),
-    "messages": ("a list of messages", frozenset({list})),
-    "any": ("JSON", frozenset({str, int, float, bool, list, dict, type(None)})),
-}
-"""What a value of each type must be, in words and in Python."""
-
-
-_NAME_RULES: Final[dict[TemplateKind, str]] = {
-    "simple": "letters, digits, '_', '.' and '-'",
-    "jinja2": "a letter or '_', then letters, digits and '_'",
-}
 
 
 def between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:

@@ -211,7 +211,15 @@ def _requirement(path: KeyPath, what: str, value: Any) -> str:
     if what == "too_short":
         return "must be a list of at least one item, not an empty list"
     wanted = _WANTED.get(what, "something else")
-    return f"must be {wanted}, not {kind_of(value)}"
+    return f"must be {wanted}{_such_as(path)}, not {kind_of(value)}"
+
+
+def _such_as(path: KeyPath) -> str:
+    """Return an example of what is often written too short."""
+    if path[:1] != ("variables",) or len(path) > 2:
+        return ""
+    example = "{type: string}" if len(path) == 2 else "{name: {type: string}}"
+    return f" such as {example}"
 
 
 def _quotes(value: Any) -> str:

@@ -13,15 +13,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
+    GetPydanticSchema,
     Strict,
     StrictBool,
     Tag,
     TypeAdapter,
 )
 from pydantic.dataclasses import dataclass
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import core_schema
 
 from promptstore.model.faults import CONFIG, KEYS_AT, TAG, KeyPath, fail, with_own_errors
 from promptstore.model.values import kind_of, plain_json, unicode_string
@@ -36,51 +35,43 @@ JsonObject: TypeAlias = Annotated[dict[str, Any], BeforeValidator(plain_json)]
 """A JSON object, as a plain copy."""
 
 
-class _ByType:
-    """Checks a dict by the type that it names, and keeps it the plain dict that it is.
+def _by_type(what: str) -> GetPydanticSchema:
+    """Return what checks a dict by the type that it names, and keeps it the plain dict that it is.
 
     Args:
         what: ``parts`` or ``tool_calls``: what of `promptstore.model.knownparts` checks it.
     """
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Let pydantic check by `_check`."""
-        return core_schema.no_info_plain_validator_function(self._check)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Return the JSON Schema of everything that is known."""
-        return handler(self._adapter().core_schema)
-
-    def _check(self, value: Any) -> dict[str, Any]:
-        plain = plain_json(value)
-        if not isinstance(plain, dict):
-            raise fail("{where} must be a mapping of keys, not " + kind_of(value) + ".")
-        self._adapter().validate_python(plain)
-        return plain
-
-    def _adapter(self) -> TypeAdapter[Any]:
+    def adapter() -> TypeAdapter[Any]:
         # Most prompts have neither: who has none need not wait until the classes are built.
         from promptstore.model import knownparts
 
-        return knownparts.ADAPTERS[self._what]
+        return knownparts.ADAPTERS[what]
+
+    def check(value: Any) -> dict[str, Any]:
+        plain = plain_json(value)
+        if not isinstance(plain, dict):
+            raise fail("{where} must be a mapping of keys, not " + kind_of(value) + ".")
+        adapter().validate_python(plain)
+        return plain
+
+    return GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_plain_validator_function(check),
+        lambda _schema, handler: handler(adapter().core_schema),
+    )
 
 
-Part: TypeAlias = Annotated[dict[str, Any], _ByType("parts")]
+Part: TypeAlias = Annotated[dict[str, Any], _by_type("parts")]
 """One part of a content: ``{"type": "text", "text": …}`` and the like; strings are templates."""
 
-ToolCall: TypeAlias = Annotated[dict[str, Any], _ByType("tool_calls")]
+ToolCall: TypeAlias = Annotated[dict[str, Any], _by_type("tool_calls")]
 """A call of a tool by the model; strings in its arguments are templates."""
 
-ARGUMENTS: Final = {"function": "arguments", "custom": "input"}
-"""Where the arguments of a tool call are, by the key that they are under."""
+_ARGUMENTS: Final = (("function", "arguments"), ("custom", "input"))
+"""The ways from a tool call to what is a template in it."""
 
+_LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
+"""Keys in a part whose strings are no templates."""
 
 VariableType: TypeAlias = Literal[
     "string", "integer", "number", "boolean", "array", "object", "messages", "any"
@@ -255,12 +246,6 @@ Item: TypeAlias = Annotated[
     Discriminator(_item_tag),
 ]
 """What a chat prompt is a list of."""
-
-_ARGUMENTS: Final = frozenset(ARGUMENTS.items())
-"""The way from a tool call to what is a template in it."""
-
-_LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
-"""Keys in a part whose strings are no templates."""
 
 
 def map_templates(message: Message, change: Callable[[KeyPath, str], Any]) -> dict[str, Any]:

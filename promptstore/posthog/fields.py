@@ -194,117 +194,79 @@ def _page_number(least: int, default: int) -> Any:
             return number if least <= number < _INTEGER_BOUND else default
         return default
 
-    return BeforeValidator(read, json_schema_input_type=int | str)
+    return BeforeValidator(read, int | str)
 
 
 def _absent_where_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-_LABEL_PATTERN: Final = r"^(?!latest$)(?![0-9]+$)[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$"
 _NAME_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
-_Digits = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
-_Count = Annotated[int, Field(ge=1)]
+_NEW_NAME_PATTERN: Final = _NAME_PATTERN.replace("^", "^(?![nN][eE][wW]$)")
+_LABEL_PATTERN: Final = r"^(?!latest$)(?![0-9]+$)[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$"
 
-Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float)]
+# What a validator takes, as the documents of the API show it.
+_Natural = Annotated[int, Field(ge=0)]
+_NameInput = Annotated[str, Field(pattern=_NAME_PATTERN, max_length=200)] | _Natural
+_NewNameInput = Annotated[str, Field(pattern=_NEW_NAME_PATTERN, max_length=200)] | _Natural
+_LabelInput = Annotated[str, Field(pattern=_LABEL_PATTERN, max_length=MAX_LABEL_LENGTH)]
+_Digits = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
+_CountInput = Annotated[int, Field(ge=1)] | _Digits
+_PageSizeInput = Annotated[int, Field(ge=1, le=100)]
+_DescriptionInput = Annotated[str, Field(max_length=MAX_DESCRIPTION_LENGTH)] | float
+_Word = Literal[0, 1, "t", "y", "yes", "true", "on", "1", "f", "n", "no", "false", "off", "0"]
+_AnyJson = str | float | bool | list[Any] | dict[str, Any]
+
+Text = Annotated[str, BeforeValidator(_text, str | int | float)]
 """A string; a number is taken as its digits."""
 
-_NameInput = Annotated[str, Field(pattern=_NAME_PATTERN, max_length=200)]
-_NewNameInput = Annotated[
-    str, Field(pattern=_NAME_PATTERN.replace("^", "^(?![nN][eE][wW]$)"), max_length=200)
-]
-Name = Annotated[
-    str,
-    AfterValidator(_name),
-    BeforeValidator(_text, json_schema_input_type=_NameInput | Annotated[int, Field(ge=0)]),
-]
+Name = Annotated[str, AfterValidator(_name), BeforeValidator(_text, _NameInput)]
 """The name of a prompt."""
 
 NewName = Annotated[
     str,
     AfterValidator(_new_name),
     AfterValidator(_name),
-    BeforeValidator(_text, json_schema_input_type=_NewNameInput | Annotated[int, Field(ge=0)]),
+    BeforeValidator(_text, _NewNameInput),
 ]
 """The name of a prompt that is made: ``new`` is reserved."""
 
 Description = Annotated[
-    str,
-    Field(max_length=MAX_DESCRIPTION_LENGTH),
-    BeforeValidator(
-        _text,
-        json_schema_input_type=Annotated[str, Field(max_length=MAX_DESCRIPTION_LENGTH)] | float,
-    ),
+    str, Field(max_length=MAX_DESCRIPTION_LENGTH), BeforeValidator(_text, _DescriptionInput)
 ]
 """What is said about a version."""
 
-Count = Annotated[
-    int, Field(ge=1), BeforeValidator(_integer, json_schema_input_type=_Count | _Digits)
-]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_integer, _CountInput)]
 """A version's number."""
 
-PageSize = Annotated[
-    int,
-    Field(ge=1, le=100),
-    BeforeValidator(_integer, json_schema_input_type=Annotated[int, Field(ge=1, le=100)]),
-]
+PageSize = Annotated[int, Field(ge=1, le=100), BeforeValidator(_integer, _PageSizeInput)]
 """How many rows a page has."""
 
-Position = Annotated[
-    int,
-    Field(ge=0),
-    BeforeValidator(_integer, json_schema_input_type=Annotated[int, Field(ge=0)]),
-]
+Position = Annotated[int, Field(ge=0), BeforeValidator(_integer, _Natural)]
 """How many rows come before a page."""
 
-Integer = Annotated[int, BeforeValidator(_integer, json_schema_input_type=int)]
+Integer = Annotated[int, BeforeValidator(_integer, int)]
 """An integer; the digits of one are taken too."""
 
-Boolean = Annotated[
-    bool,
-    BeforeValidator(
-        _boolean,
-        json_schema_input_type=bool
-        | Literal[0, 1, "t", "y", "yes", "true", "on", "1", "f", "n", "no", "false", "off", "0"],
-    ),
-]
+Boolean = Annotated[bool, BeforeValidator(_boolean, bool | _Word)]
 """A boolean; the words that mean one are taken too."""
 
-_AnyJson = str | float | bool | list[Any] | dict[str, Any]
-Content = Annotated[Any, BeforeValidator(_content, json_schema_input_type=_AnyJson)]
+Content = Annotated[Any, BeforeValidator(_content, _AnyJson)]
 """The content of a prompt: any JSON but null."""
 
-Event = Annotated[Any, BeforeValidator(_not_null, json_schema_input_type=dict[str, Any])]
+Event = Annotated[Any, BeforeValidator(_not_null, dict[str, Any])]
 """The data of an event: any JSON but null."""
 
-Config = Annotated[
-    dict[str, Any], BeforeValidator(_config, json_schema_input_type=dict[str, Any] | None)
-]
+Config = Annotated[dict[str, Any], BeforeValidator(_config, dict[str, Any] | None)]
 """The config of a prompt: a JSON object, or null for none."""
 
-Label = Annotated[
-    str,
-    BeforeValidator(
-        _label,
-        json_schema_input_type=Annotated[
-            str, Field(pattern=_LABEL_PATTERN, max_length=MAX_LABEL_LENGTH)
-        ],
-    ),
-]
+Label = Annotated[str, BeforeValidator(_label, _LabelInput)]
 """The name of a label."""
 
-QueriedLabel = Annotated[
-    str,
-    BeforeValidator(
-        _queried_label,
-        json_schema_input_type=Annotated[
-            str, Field(pattern=_LABEL_PATTERN, max_length=MAX_LABEL_LENGTH)
-        ],
-    ),
-]
+QueriedLabel = Annotated[str, BeforeValidator(_queried_label, _LabelInput)]
 """The name of a label in a query."""
 
-Uuid = Annotated[str, BeforeValidator(_uuid, json_schema_input_type=str)]
+Uuid = Annotated[str, BeforeValidator(_uuid, str)]
 """A UUID in any letter case, with or without dashes."""
 
 

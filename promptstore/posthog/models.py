@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-Dialect: TypeAlias = Literal["seed", "current"]
-"""The generation of the API: ``seed`` writes by id and counts no versions, ``current`` does."""
+Dialect: TypeAlias = Literal["legacy", "current"]
+"""The generation of the API: ``legacy`` writes by id and counts no versions, ``current`` does."""
 
 UUID: TypeAlias = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 """A UUID, as a string."""
@@ -317,12 +317,12 @@ class RemotePrompt(BaseModel):
     """One version of a prompt as a client reads it, from any answer of either generation.
 
     Attributes:
-        id: The id of this version; in the dialect ``seed`` that of the prompt.
+        id: The id of this version; in the dialect ``legacy`` that of the prompt.
         name: The prompt's name there.
         prompt: Its content: a text, or other JSON; None where only a preview was asked for.
-        version: The version's number; always 1 in the dialect ``seed``.
+        version: The version's number; always 1 in the dialect ``legacy``.
         config: Its config, or None where it has none.
-        latest_version: The number of the newest version, or None in the dialect ``seed``.
+        latest_version: The number of the newest version, or None in the dialect ``legacy``.
         version_description: What was said about the version, or None.
         created_by: Who made it, or None where it is not told.
         created_at: When it was made.
@@ -355,7 +355,7 @@ class RemotePrompt(BaseModel):
     @property
     def dialect(self) -> Dialect:
         """The generation that the answer is of."""
-        return "seed" if self.latest_version is None else "current"
+        return "legacy" if self.latest_version is None else "current"
 
     @property
     def labels(self) -> dict[str, int]:

@@ -1,17 +1,25 @@
-"""A file → the same prompt in canonical form, with the comments that it has."""
+"""A file → the same prompt in canonical form, with its comments, or with its keys put right."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
+from promptstore.errors import Problem, PromptFileError
+from promptstore.model.parts import MESSAGE_KEYS, VARIABLE_KEYS
+from promptstore.model.prompt import KEYS
+from promptstore.promptfile import codes
 from promptstore.promptfile.reader import Document, loads, parse
 from promptstore.promptfile.writer import dumps, write_top_entry
 
+_KEY: Final = re.compile(r"[\w-]+")
+_LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
+_CUTOFF: Final = 0.75
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
@@ -161,3 +169,54 @@ def _spans(text: str, node: Node) -> Iterator[tuple[int, int]]:
 
 def _comments(masked: str, text: str) -> list[str]:
     return [text[match.start() : match.end()].rstrip() for match in _COMMENT.finditer(masked)]
+
+
+def fix_keys(data: bytes, path: str) -> bytes:
+    """Return a file with near-miss keys written as they were meant.
+
+    Args:
+        data: The content of a file.
+        path: The file's path.
+
+    Returns:
+        The content in which every fixed key is one fault less and no fault more.
+    """
+    while True:
+        problems = _problems(data, path)
+        fixed = next(
+            (
+                candidate
+                for problem in problems
+                if problem.code == codes.UNKNOWN_KEY
+                and (candidate := _renamed(data, problem)) is not None
+                and len(_problems(candidate, path)) < len(problems)
+            ),
+            None,
+        )
+        if fixed is None:
+            return data
+        data = fixed
+
+
+def _problems(data: bytes, path: str) -> list[Problem]:
+    try:
+        parse(data, path)
+    except PromptFileError as error:
+        return list(error.problems)
+    return []
+
+
+def _renamed(data: bytes, problem: Problem) -> bytes | None:
+    # Lines and what ends them, by turns.
+    pieces = _LINE_END.split(data.decode())
+    place = 2 * (problem.line - 1)
+    line = pieces[place]
+    match = _KEY.match(line, problem.column - 1)
+    if match is None:
+        return None
+    known = KEYS if problem.column == 1 else (*VARIABLE_KEYS, *MESSAGE_KEYS, "insert")
+    near = get_close_matches(match[0], known, n=1, cutoff=_CUTOFF)
+    if not near:
+        return None
+    pieces[place] = line[: match.start()] + near[0] + line[match.end() :]
+    return "".join(pieces).encode()

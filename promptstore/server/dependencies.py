@@ -15,8 +15,10 @@ from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Security
+from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 from pydantic import AfterValidator, BeforeValidator
 from starlette.requests import Request
 
@@ -80,43 +82,44 @@ class Caller(NamedTuple):
     author: str | None
 
 
-_bearer = HTTPBearer(
-    scheme_name="key", description="A key made by `promptstore token create`.", auto_error=False
-)
+class KeyAuth(SecurityBase):
+    """The dependency that lets a request in: by its key, for its project, with its scopes."""
+
+    def __init__(self) -> None:
+        self.scheme_name = "key"
+        self.model = HTTPBearer(description="A key made by `promptstore token create`.")
+
+    async def __call__(
+        self,
+        request: Request,
+        scopes: SecurityScopes,
+        project_id: Annotated[
+            str, Path(description="The project: a number, or `@current`.", examples=["@current"])
+        ],
+        token: Annotated[
+            str,
+            Query(
+                description="The public token of a project; it wins over the path.",
+                examples=["phc_project_1"],
+            ),
+        ] = "",
+    ) -> Caller:
+        """Return the caller of a request.
+
+        Raises:
+            ApiError: 401 without a good key, 404 for a project that is not there or not theirs,
+                403 without the scope.
+        """
+        state = request.app.state
+        known = _token(request, state.tokens)
+        project = find_project(state.projects, known, project_id, token)
+        for scope in scopes.scopes:
+            if known is not None and not known.may(scope):
+                raise forbidden(f"API key missing required scope '{scope}'")
+        return Caller(project, known.user if known else None)
 
 
-async def authorize(
-    request: Request,
-    scopes: SecurityScopes,
-    key: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    project_id: Annotated[
-        str, Path(description="The project: a number, or `@current`.", examples=["@current"])
-    ],
-    token: Annotated[
-        str,
-        Query(
-            description="The public token of a project; it wins over the path.",
-            examples=["phc_project_1"],
-        ),
-    ] = "",
-) -> Caller:
-    """Return the caller of a request: known by the key, for the project, with the scopes.
-
-    Raises:
-        ApiError: 401 without a good key, 404 for a project that is not there or not theirs,
-            403 without the scope.
-    """
-    state = request.app.state
-    # PostHog knows the word in this letter case only.
-    sent = key.credentials if key and key.scheme == "Bearer" else ""
-    known = _token(request, state.tokens, sent)
-    project = find_project(state.projects, known, project_id, token)
-    for scope in scopes.scopes:
-        if known is not None and not known.may(scope):
-            raise forbidden(f"API key missing required scope '{scope}'")
-    return Caller(project, known.user if known else None)
-
-
+authorize: Final = KeyAuth()
 Reader = Annotated[Caller, Security(authorize, scopes=["llm_prompt:read"])]
 Writer = Annotated[Caller, Security(authorize, scopes=["llm_prompt:write"])]
 
@@ -221,10 +224,13 @@ def sending_project(request: Request) -> Project:
     raise unauthenticated("authentication_failed" if given else "not_authenticated", detail)
 
 
-def _token(request: Request, tokens: TokenFile | None, key: str) -> Token | None:
+def _token(request: Request, tokens: TokenFile | None) -> Token | None:
     if tokens is None:
         check_local(request)
         return None
+    header = request.headers.get("authorization", "")
+    # PostHog knows the word in this letter case only.
+    key = header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else ""
     if not key:
         detail = "Authentication credentials were not provided."
         raise unauthenticated("not_authenticated", detail)

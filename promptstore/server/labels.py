@@ -44,8 +44,8 @@ def set_label(
     """Point a label at a version of a prompt."""
     project, store = caller.project, caller.project.store
     missing = errors.only_detail(404, f"Prompt '{prompt_name}' has no version {body.version}.")
-    found = find_file(project, store.snapshot(), git_name(prompt_name))
-    if found is None or found.name not in found.snapshot:
+    found = find_file(store.snapshot(), git_name(prompt_name))
+    if found is None or found.prompt.deleted:
         raise missing
     check_match(if_match, found.etag)
     targets = store.labels().targets
@@ -60,7 +60,7 @@ def set_label(
         store.set_label(found.name, label, version=body.version, author=caller.author)
     except (VersionNotFoundError, PromptNotFoundError):
         raise missing from None
-    prompt_id = project.id_of(found.snapshot, found.snapshot.read(found.name))
+    prompt_id = project.id_of(found.snapshot, found.prompt)
     moves = store.label_history(label, found.name)
     row = views.label_row(prompt_id, found.name, label, body.version, moves)
     return answer(row, 201 if is_new else 200)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
-from fastapi.security import HTTPBearer, SecurityScopes
+from fastapi.security import SecurityScopes
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from promptstore.mcp.http import HttpEndpoint
 
 router: Final = APIRouter()
-
-_bearer: Final = HTTPBearer(auto_error=False)
 
 
 class McpRoute:
@@ -65,8 +63,8 @@ async def _endpoint(app: FastAPI) -> HttpEndpoint:
 
 
 async def _caller(request: Request, scope: str) -> Caller:
-    key, token = await _bearer(request), request.query_params.get("token", "")
-    return await authorize(request, SecurityScopes([scope]), key, "@current", token)
+    token = request.query_params.get("token", "")
+    return await authorize(request, SecurityScopes([scope]), "@current", token)
 
 
 async def _may_write(request: Request) -> bool:

@@ -9,7 +9,6 @@ from uuid import UUID, uuid5
 
 from promptstore.errors import HistoryUnavailableError, InvalidNameError, PromptFileError
 from promptstore.model.prompt import Prompt
-from promptstore.model.values import is_name
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.names import decode_name
 from promptstore.server.errors import no_such_prompt, not_found
@@ -127,21 +126,27 @@ class Found(NamedTuple):
 
     Attributes:
         snapshot: The snapshot that it was found in.
-        name: Its name in git.
-        latest: The number of its newest version.
-        commit: The commit of its newest version.
+        prompt: Its newest version there.
     """
 
     snapshot: Snapshot
-    name: str
-    latest: int
-    commit: str
+    prompt: Prompt
+
+    @property
+    def name(self) -> str:
+        """Its name in git."""
+        return self.prompt.name or ""
+
+    @property
+    def latest(self) -> int:
+        """The number of its newest version."""
+        return self.prompt.version or 0
 
     @property
     def etag(self) -> str:
         """The state of the prompt, which ``If-Match`` names."""
-        prompt = self.snapshot.read(self.name, deleted=True)
-        return make_etag(self.name, self.commit, self.latest, prompt.digest)
+        prompt = self.prompt
+        return make_etag(prompt.name, prompt.commit, prompt.version, prompt.digest)
 
 
 def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
@@ -156,10 +161,10 @@ def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
         ApiError: There is none (404).
     """
     snapshot = project.store.snapshot()
-    found = find_file(project, snapshot, git_name(text))
+    found = find_file(snapshot, git_name(text))
     if found is None and ids and (wanted := read_uuid(text)):
-        found = find_file(project, snapshot, project.names_by_id(snapshot).get(wanted, ""))
-    if found is None or found.name not in snapshot:
+        found = find_file(snapshot, project.names_by_id(snapshot).get(wanted, ""))
+    if found is None or found.prompt.deleted:
         raise no_such_prompt(text)
     return found
 
@@ -172,7 +177,7 @@ def find_by_id(project: Project, text: str) -> Found:
     """
     snapshot = project.store.snapshot()
     name = project.names_by_id(snapshot).get(read_uuid(text) or "")
-    found = find_file(project, snapshot, name or "")
+    found = find_file(snapshot, name or "")
     if found is None:
         raise not_found()
     return found
@@ -188,12 +193,9 @@ def git_name(text: str) -> str:
         return ""
 
 
-def find_file(project: Project, snapshot: Snapshot, name: str) -> Found | None:
+def find_file(snapshot: Snapshot, name: str) -> Found | None:
     """Find a prompt whose file is there, deleted or not; None where there is none."""
-    if not is_name(name) or snapshot.find(name) is None:
-        return None
-    latest = project.history(snapshot).timeline.latest(name)
-    return Found(snapshot, name, latest.number, latest.commit) if latest else None
+    return Found(snapshot, snapshot.read(name, deleted=True)) if snapshot.find(name) else None
 
 
 def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:

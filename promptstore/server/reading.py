@@ -51,14 +51,30 @@ _HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.
 router: Final = make_router("prompts")
 
 
-def row_of(project: Project, found: Found, prompt: Prompt, label: str | None = None) -> Row:
-    """Return a version with what the API says about it."""
+def row_of(
+    project: Project,
+    snapshot: Snapshot,
+    prompt: Prompt,
+    *,
+    label: str | None = None,
+    info: PromptInfo | None = None,
+) -> Row:
+    """Return a version of a prompt with what the API says about it.
+
+    Args:
+        project: The project.
+        snapshot: The snapshot that the prompt was found in.
+        prompt: The version.
+        label: The label that it was asked for by.
+        info: Who made it and when, where that is known already.
+    """
+    name = prompt.name or ""
     # The id stays the same through all versions, so it is that of the newest one.
-    newest = found.snapshot.read(found.name, deleted=True)
-    info = found.snapshot.info(found.name, version=prompt.version)
-    message = _message(project, found.snapshot, prompt)
-    prompt_id = project.id_of(found.snapshot, newest)
-    return Row(prompt, prompt_id, found.latest, info, message, label)
+    newest = snapshot.read(name, deleted=True)
+    info = info or snapshot.info(name, version=prompt.version)
+    message = project.history(snapshot).commit(prompt.commit).message if prompt.commit else ""
+    prompt_id = project.id_of(snapshot, newest)
+    return Row(prompt, prompt_id, newest.version or 0, info, message, label)
 
 
 @router.get(NAME_PATH, response_model=models.PublicPrompt | models.NativePrompt, **CONDITIONAL)
@@ -77,7 +93,7 @@ def read_by_name(project: Project, text: str, query: requests.ReadQuery) -> Show
     _check_one_of(query.version, query.label)
     found = find_by_name(project, text, ids=True)
     prompt = _selected(project, found, text, query.version, query.label)
-    row = row_of(project, found, prompt, query.label)
+    row = row_of(project, found.snapshot, prompt, label=query.label)
     if query.format == "native":
         return Shown(views.native_prompt(row, project.store.labels()))
     is_newest = query.version is None and query.label is None
@@ -99,7 +115,7 @@ async def retrieve_prompt(
 
 def _read_by_id(project: Project, text: str, query: requests.FormatQuery) -> Shown:
     found = find_by_id(project, text)
-    row = row_of(project, found, found.snapshot.read(found.name))
+    row = row_of(project, found.snapshot, found.prompt)
     if query.format == "native":
         return Shown(views.native_prompt(row, project.store.labels()))
     return Shown(views.by_id(row, query.format), None if query.format == "source" else found.etag)
@@ -163,8 +179,7 @@ async def resolve_prompt(
 
 def _resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown:
     found = find_by_name(project, text)
-    newest = found.snapshot.read(found.name)
-    prompt_id = project.id_of(found.snapshot, newest)
+    prompt_id = project.id_of(found.snapshot, found.prompt)
     history = project.store.history(found.name)
     versions = [version for version in history if version.number <= found.latest]
     chosen = [
@@ -183,7 +198,7 @@ def _resolve(project: Project, text: str, query: requests.ResolveQuery) -> Shown
     targets = project.store.labels().targets
     return Shown(
         models.Resolved(
-            prompt=views.full_prompt(row_of(project, found, prompt)),
+            prompt=views.full_prompt(row_of(project, found.snapshot, prompt)),
             versions=[
                 views.version_summary(prompt_id, found.name, version, found.latest)
                 for version in older[start:end]
@@ -261,7 +276,7 @@ def _selected(
             return project.store.get(found.name, label=label)
         if version is not None:
             return project.store.get(found.name, version=version)
-        return found.snapshot.read(found.name)
+        return found.prompt
     except (LabelNotFoundError, VersionNotFoundError, PromptNotFoundError):
         raise no_such_prompt(text, version=version, label=label) from None
 
@@ -278,21 +293,9 @@ def _listed(project: Project, snapshot: Snapshot, label: str | None, search: str
             return []
         listed = [prompt for prompt in labelled if prompt.name in alive]
     infos = snapshot.infos([prompt.name or "" for prompt in listed]) if label is None else {}
-    return [_listed_row(project, snapshot, prompt, infos) for prompt in listed]
-
-
-def _listed_row(
-    project: Project, snapshot: Snapshot, prompt: Prompt, infos: Mapping[str, PromptInfo]
-) -> Row:
-    name = prompt.name or ""
-    newest = snapshot.read(name)
-    info = infos.get(name) or snapshot.info(name, version=prompt.version)
-    message = _message(project, snapshot, prompt)
-    return Row(prompt, project.id_of(snapshot, newest), newest.version or 0, info, message)
-
-
-def _message(project: Project, snapshot: Snapshot, prompt: Prompt) -> str:
-    return project.history(snapshot).commit(prompt.commit).message if prompt.commit else ""
+    return [
+        row_of(project, snapshot, prompt, info=infos.get(prompt.name or "")) for prompt in listed
+    ]
 
 
 def _order_key(order: str, places: Mapping[str, int], row: Row) -> tuple[Any, ...]:

@@ -35,7 +35,7 @@ docs.mount("/docs/ui", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     responses={503: {"model": Health, "description": "A repository cannot be read."}},
 )
 def health(request: Request) -> Response:
-    """Tell whether every repository can be read and its branch is there. Needs no key."""
+    """Return whether every repository can be read and its branch is there. Needs no key."""
     is_well = _is_well(request.app.state.projects.values())
     return answer(Health(status="ok" if is_well else "failing"), 200 if is_well else 503)
 

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
-from promptstore.history.labels import LabelTable
-from promptstore.history.moves import LabelMove
+from promptstore.history.labels import LabelMove, LabelTable
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.posthog import models

@@ -119,7 +119,7 @@ def publish_prompt(
 ) -> Response:
     """Make a new version of a prompt. What says the same as before makes none."""
     found = find_by_name(caller.project, prompt_name, ids=True)
-    before = found.snapshot.read(found.name)
+    before = found.prompt
     check_match(if_match, found.etag)
     if body.base_version != found.latest:
         raise errors.stale(found.latest)
@@ -148,10 +148,10 @@ def archive_prompt(caller: Turn, prompt_name: PromptName, if_match: IfMatch = No
 def unarchive_prompt(caller: Turn, prompt_name: PromptName) -> Response:
     """Take the tombstone off a prompt."""
     project = caller.project
-    found = find_file(project, project.store.snapshot(), git_name(prompt_name))
+    found = find_file(project.store.snapshot(), git_name(prompt_name))
     if found is None:
         raise errors.no_such_prompt(prompt_name)
-    if not found.snapshot.read(found.name, deleted=True).deleted:
+    if not found.prompt.deleted:
         raise errors.taken_name()
     restored = project.store.restore(
         found.name, expected_version=found.latest, author=caller.author
@@ -168,7 +168,7 @@ def duplicate_prompt(
 ) -> Response:
     """Make a prompt with the newest content of another one."""
     found = find_by_name(caller.project, prompt_name)
-    prompt = found.snapshot.read(found.name)
+    prompt = found.prompt
     check_match(if_match, found.etag)
     try:
         name = _free_name(caller.project, found.snapshot, body.new_name, "new_name")
@@ -216,7 +216,7 @@ def _update(
     if_match: str | None,
 ) -> Response:
     found = find_by_id(caller.project, text)
-    prompt = found.snapshot.read(found.name)
+    prompt = found.prompt
     check_match(if_match, found.etag)
     given = request.model_fields_set
     if "prompt" in given:
@@ -318,7 +318,7 @@ def _commit(
             author=caller.author,
         )
     except ConflictError:
-        now = find_file(caller.project, store.snapshot(), found.name)
+        now = find_file(store.snapshot(), found.name)
         if now is not None and now.latest != found.latest:
             raise errors.stale(now.latest) from None
         raise
@@ -337,9 +337,8 @@ def _written(
     project: Project, prompt: Prompt, status: int = 200, *, by_id: bool = False
 ) -> Response:
     """Answer a prompt as of the commit that wrote it, whatever was written since."""
-    snapshot = project.store.snapshot(prompt.snapshot_commit)
-    found = Found(snapshot, prompt.name or "", prompt.version or 0, prompt.commit or "")
-    row = row_of(project, found, prompt)
+    found = Found(project.store.snapshot(prompt.snapshot_commit), prompt)
+    row = row_of(project, found.snapshot, prompt)
     shown = views.by_id(row, "json") if by_id else views.full_prompt(row)
     # No read shows a tombstone, so nothing can have its state.
     return answer(shown, status, None if prompt.deleted else found.etag)

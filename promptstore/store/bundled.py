@@ -12,8 +12,7 @@ from typing import Final
 from promptstore.errors import BundleError, InvalidArgumentError, NotInBundleError
 from promptstore.git.objects import Commit, Entry
 from promptstore.history.backend import Backend, RefState, Timeline
-from promptstore.history.labels import LabelTable
-from promptstore.history.moves import LabelMove
+from promptstore.history.labels import LabelMove, LabelTable
 from promptstore.history.sources import File, Source
 from promptstore.history.versions import Change
 from promptstore.model.values import SUFFIX

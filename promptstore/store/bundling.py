@@ -14,7 +14,7 @@ from promptstore.errors import (
     PromptFileError,
 )
 from promptstore.history.backend import RefState, Timeline
-from promptstore.history.contents import included_names
+from promptstore.history.cache import included_names
 from promptstore.history.labels import Target
 from promptstore.history.versions import Change
 from promptstore.model.values import is_name

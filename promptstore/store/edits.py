@@ -15,7 +15,7 @@ from promptstore.errors import (
     PromptFileError,
 )
 from promptstore.git.reading import blob_id
-from promptstore.history.contents import included_names
+from promptstore.history.cache import included_names
 from promptstore.history.sources import File
 from promptstore.model.prompt import Prompt, PromptLike, texts, to_prompt
 from promptstore.model.values import SUFFIX, check_name

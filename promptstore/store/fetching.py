@@ -25,7 +25,7 @@ from promptstore.git.locks import Deadline
 from promptstore.git.opening import is_url
 from promptstore.git.reading import Repository
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
-from promptstore.history.cachefile import private_folder
+from promptstore.history.cache import private_folder
 from promptstore.history.labels import LabelTable
 from promptstore.store.fetcher import Fetcher
 from promptstore.store.lookup import Lookup

@@ -12,8 +12,7 @@ from promptstore.errors import (
     InvalidArgumentError,
 )
 from promptstore.git.revs import common_ancestor
-from promptstore.history.labels import LabelTable, Target, check_label
-from promptstore.history.moves import LabelMove
+from promptstore.history.labels import LabelMove, LabelTable, Target, check_label
 from promptstore.model.prompt import Prompt, identified, own_copy
 from promptstore.model.values import check_name
 from promptstore.model.versions import PromptInfo, Version

@@ -20,7 +20,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
-from promptstore.history.contents import ContentCache
+from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
 from promptstore.model.prompt import Prompt, identified
@@ -252,7 +252,9 @@ class Lookup:
         commit = history.timeline.commit_at(rev.timestamp()) if history else None
         if commit is None:
             raise RevisionNotFoundError(
-                rev=rev.isoformat(), reason="the branch has no commit that old"
+                rev=rev.isoformat(),
+                reason="the branch has no commit that old",
+                advice="Name a later time.",
             )
         return commit
 

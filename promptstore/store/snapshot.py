@@ -16,7 +16,7 @@ from promptstore.errors import (
     PromptNotFoundError,
     RepositoryError,
 )
-from promptstore.history.contents import ContentCache, included_names
+from promptstore.history.cache import ContentCache, included_names
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File, OverlaidSource, Source
 from promptstore.history.versions import Change

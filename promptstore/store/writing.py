@@ -20,11 +20,11 @@ from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, translated
 from promptstore.git.refs import check_branch_name
 from promptstore.git.writing import Update, update_ref
+from promptstore.history.backend import labels_commit
 from promptstore.history.labels import (
     BRANCH,
     LabelTable,
     Target,
-    labels_commit,
     plan_moves,
     read_labels,
 )

@@ -13,7 +13,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     # Prompts are one thing that is made from templates, pages another.
     "jinja2": ("promptstore.template", "promptstore.server.web"),
     "markupsafe": "promptstore.server.web",
-    "sqlite3": "promptstore.history.cachefile",
+    "sqlite3": "promptstore.history.cache",
     "typer": "promptstore.cli",
     "rich": "promptstore.cli",
     "fastapi": "promptstore.server",

@@ -37,7 +37,9 @@ def _build(report: Report, path: Path, shape: Shape) -> None:
         VersionIndex(repository, ROOT).at(tip)
 
     def forget() -> None:
-        index_file(repository, ROOT).unlink(missing_ok=True)
+        file = index_file(repository, ROOT)
+        if file is not None:
+            file.unlink(missing_ok=True)
 
     git_log = f"git {' '.join(log)} to nowhere"
     found = report.compare(

@@ -12,7 +12,7 @@ from typing import Any
 import pygit2
 from ruamel.yaml import YAML
 
-from promptstore.history.contents import contents_file
+from promptstore.history.cache import contents_file
 
 PERSON = "Ada Example <ada@example.com>"
 START = 1_700_000_000

@@ -299,11 +299,11 @@ class TestRender:
         ("arguments", "sentence"),
         [
             (["chat"], "'n' is missing"),
-            (["chat", "--var", "n=three"], "'n' takes an integer, such as 3, not 'three'"),
+            (["chat", "--var", "n=three"], "'n' takes an integer as JSON, such as 3, not 'three'"),
             (["chat", "--var", 'n="3"'], "'n' is a string, but must be an integer"),
             (["chat", "--var", "m=1"], "'m' is not a variable of it"),
             (["chat", "--var", "n"], "--var takes NAME=VALUE, not 'n'"),
-            (["chat", "--var", f"xs={'[' * 100_000}"], "'xs' takes an array in JSON"),
+            (["chat", "--var", f"xs={'[' * 100_000}"], "'xs' takes a list as JSON"),
             (["chat", "--vars", "nope.yaml"], "cannot read nope.yaml: No such file"),
             (["old"], "Use 'greet' instead"),
             (["grete"], "Did you mean 'greet'?"),

@@ -12,18 +12,20 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from promptstore.cli.app import COMMANDS, app
+from promptstore.errors import PromptFileError
+from promptstore.promptfile.reader import loads
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.gitrepo import GitRepo
 
-GROUPS = ("label", "logs", "token", "sync")
+GROUPS = ("bundle", "label", "logs", "token", "sync")
 
 
 @pytest.mark.parametrize("group", ["", *GROUPS])
 def test_no_summary_is_cut_off(group: str) -> None:
     shown = CliRunner().invoke(app, [*group.split(), "--help"], terminal_width=80).stdout
     commands = shown.partition("Commands:")[2]
-    assert len(commands.splitlines()) > 3
+    assert len(commands.splitlines()) > 2
     assert "..." not in commands
 
 
@@ -36,9 +38,9 @@ def test_arguments_are_written_as_one_way() -> None:
     ):
         command = root.commands[name]
         usage = " ".join(command.collect_usage_pieces(Context(command, context, name)))
-        assert re.fullmatch(r"(\[OPTIONS\]|[\[{][A-Z]+(\[@VERSION\])?[\]}](\.\.\.)?| )+", usage), (
-            f"{name} {usage}"
-        )
+        assert re.fullmatch(
+            r"(\[OPTIONS\]|[\[{][A-Z]+(\[@VERSION\])?(\|RANGE)?[\]}](\.\.\.)?| )+", usage
+        ), f"{name} {usage}"
 
 
 def test_a_new_repository_is_told_of(tmp_path: Path, write: Run) -> None:
@@ -106,7 +108,7 @@ def test_labels_of_a_shallow_clone(write: Run, written: GitRepo, tmp_path: Path)
     assert len(hints) == 2
     copy.git(*hints[1].split()[1:])
     error = CliRunner().invoke(app, ["-C", str(copy.path), "render", "greet@production"]).exception
-    assert "is not in this shallow clone. Fetch it with `git fetch --unshallow`." in str(error)
+    assert "`git fetch --unshallow`" in str(error)
     copy.git(*hints[0].split()[1:])
     shown = CliRunner().invoke(app, ["-C", str(copy.path), "show", "greet@production"])
     assert "version 1, production" in shown.stdout
@@ -125,3 +127,27 @@ def test_a_deleted_prompt_says_how_to_bring_it_back(write: Run) -> None:
     assert hint is not None
     assert write(*hint[1].split()).exit_code == 0
     assert write("render", "greet", "--var", "name=Ada").exit_code == 0
+
+
+def test_a_version_is_the_same_at_any_time(write: Run) -> None:
+    error = write("show", "greet@1", "--at", "today 23:59").exception
+    assert str(error) == (
+        "--at takes a label or a name alone: 'greet@1' is the same at any time, so leave --at out"
+    )
+    assert write("show", "greet@1").exit_code == 0
+
+
+def test_a_time_before_the_first_commit(write: Run) -> None:
+    error = write("show", "greet", "--at", "2001-02-03").exception
+    assert str(error).endswith("(the branch has no commit that old). Name a later time.")
+    assert write("show", "greet", "--at", "2099-02-03").exit_code == 0
+
+
+@pytest.mark.parametrize("variables", ["[name]", "{name: string}"])
+def test_variables_that_are_written_too_short(variables: str) -> None:
+    with pytest.raises(PromptFileError) as caught:
+        loads(f"variables: {variables}\nprompt: Hi\n", "a.yaml")
+    hint = re.search("must be a mapping of keys such as (.*), not", str(caught.value))
+    assert hint is not None
+    corrected = variables.replace("string" if "{" in variables else "[name]", hint[1])
+    loads(f"variables: {corrected}\nprompt: Hi\n", "a.yaml")

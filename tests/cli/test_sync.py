@@ -159,7 +159,7 @@ def test_what_is_left_out_is_told(run: Run, clone: GitRepo) -> None:
 def test_a_remote_without_configs_is_told_and_loses_none(
     run: Run, clone: GitRepo, server: Listening
 ) -> None:
-    server.project.dialect = "seed"
+    server.project.dialect = "legacy"
     clone.commit({"prompts/mine.yaml": file("Mine", config={"model": "gpt-x"})})
     told = "posthog has no place for configs; these stay in git: mine\n"
     pushed = run("push", "--labels")

@@ -38,7 +38,7 @@ def test_each_example_is_one(model: type[BaseModel]) -> None:
 @pytest.mark.parametrize(
     ("model", "dialect", "labels"),
     [
-        (models.PromptById, "seed", {}),
+        (models.PromptById, "legacy", {}),
         (models.PublicPrompt, "current", {}),
         (models.FullPrompt, "current", {"production": 2}),
         (models.PromptRow, "current", {"production": 2}),

@@ -323,7 +323,7 @@ def test_pages_that_never_end_are_noticed() -> None:
 
 @pytest.mark.parametrize(
     ("extra", "dialect"),
-    [({}, "seed"), ({"is_latest": True, "latest_version": 1}, "current")],
+    [({}, "legacy"), ({"is_latest": True, "latest_version": 1}, "current")],
 )
 def test_the_dialect_is_found_by_asking(extra: dict[str, Any], dialect: str) -> None:
     script = Script(page([], None), ok(ROW | extra, 201))

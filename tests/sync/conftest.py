@@ -78,7 +78,7 @@ def repo(beginning: GitRepo, tmp_path: Path) -> GitRepo:
     return GitRepo(shutil.copytree(beginning.path, tmp_path / "repo"), beginning.clock)
 
 
-@pytest.fixture(params=["seed", "current"])
+@pytest.fixture(params=["legacy", "current"])
 def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
     """An empty store and an empty remote in memory, once in each dialect."""
     return begin(repo, request.param)

@@ -66,7 +66,7 @@ class MemoryRemote(RemotePrompts):
         )
 
     def publish(self, seen: RemotePrompt, content: RemoteContent, description: str) -> RemotePrompt:
-        if self.project.dialect == "seed":
+        if self.project.dialect == "legacy":
             self._check_unchanged(seen)
             body: dict[str, Any] = {"prompt": content.text}
             return self._call(
@@ -87,7 +87,7 @@ class MemoryRemote(RemotePrompts):
         self._call(lambda: self.project.archive(seen.name), writes=True)
 
     def unarchive(self, name: str) -> RemotePrompt | None:
-        if self.project.dialect == "seed" or not self.project.unarchives:
+        if self.project.dialect == "legacy" or not self.project.unarchives:
             return None
         try:
             return self._call(

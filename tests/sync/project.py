@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote
 
-Dialect = Literal["seed", "current"]
+Dialect = Literal["legacy", "current"]
 
 USER = {
     "id": 7,
@@ -83,7 +83,7 @@ class FakeProject:
         """Change a prompt as a person does in the web app."""
         if name not in self.prompts:
             self.create({"name": name, "prompt": prompt, "config": config})
-        elif self.dialect == "seed":
+        elif self.dialect == "legacy":
             self.prompts[name][0].prompt = prompt
             self.prompts[name][0].at = self._now()
         else:
@@ -187,7 +187,7 @@ class FakeProject:
             "updated_at": shown.at,
             "deleted": False,
         }
-        if self.dialect == "seed":
+        if self.dialect == "legacy":
             return row
         content = shown.prompt
         return row | {

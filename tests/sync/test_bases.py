@@ -21,7 +21,7 @@ def pair(repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
     return begin(repo, getattr(request, "param", "current"))
 
 
-in_both_dialects = pytest.mark.parametrize("pair", ["seed", "current"], indirect=True)
+in_both_dialects = pytest.mark.parametrize("pair", ["legacy", "current"], indirect=True)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def over_http(dialect: Dialect) -> Iterator[RemotePrompts]:
 
 
 class SpeakingById(RemotePrompts):
-    """Speaks the dialect `seed` to a server that serves both."""
+    """Speaks the dialect `legacy` to a server that serves both."""
 
     def __init__(self, client: PostHogClient, *, page_size: int) -> None:
         super().__init__(client, page_size=page_size)
@@ -75,7 +75,7 @@ def our_own_server(dialect: Dialect) -> Iterator[RemotePrompts]:
             serving(settings, TokenFile(Path(folder) / "tokens.json")) as server,
             PostHogClient(server.url, server.key, 1, publishes_per_minute=0) as client,
         ):
-            speaking = SpeakingById if dialect == "seed" else RemotePrompts
+            speaking = SpeakingById if dialect == "legacy" else RemotePrompts
             found = speaking(client, page_size=PAGE)
             assert found.fetch() == []
             yield found
@@ -88,7 +88,7 @@ REMOTES: dict[str, Callable[[Dialect], AbstractContextManager[RemotePrompts]]] =
 }
 
 
-@pytest.fixture(params=["seed", "current"])
+@pytest.fixture(params=["legacy", "current"])
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     found: Dialect = request.param
     return found

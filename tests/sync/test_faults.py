@@ -35,7 +35,7 @@ MOST_REQUESTS = 20
 
 WRITES = {("archive", "gone"), ("create", "mine"), ("publish", "up")}
 COMING_BACK: dict[str, list[set[tuple[str, str]]]] = {
-    "seed": [{("create", "back")}],
+    "legacy": [{("create", "back")}],
     # A server that says 404 seems to be one that cannot bring prompts back.
     "current": [{("unarchive", "back"), ("publish", "back")}, {("create", "back")}],
 }
@@ -83,7 +83,7 @@ class Scene:
         )
 
 
-@pytest.fixture(scope="module", params=["seed", "current"])
+@pytest.fixture(scope="module", params=["legacy", "current"])
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     dialect: Dialect = request.param
     repo = configure(GitRepo.init(tmp_path_factory.mktemp(dialect) / "scene"))
@@ -143,7 +143,7 @@ def assert_settled(pair: Pair) -> None:
 
 QUICK = {
     "current": {*FAULTS, *KILLS} - {"401", "reset", "web page"},
-    "seed": {"500 after the work", "killed after the work"},
+    "legacy": {"500 after the work", "killed after the work"},
 }
 """What is tried at every request each time. The rest ends a request as another fault here does; it
 is tried at random each time, and at every request among the slow tests."""
@@ -315,7 +315,7 @@ def test_a_lock_that_is_not_ours_stays(repo: GitRepo) -> None:
 class TestASyncThatWasKilledBeforeItRecorded:
     """The other side has what was brought over, and nobody knows: then somebody edits again."""
 
-    @pytest.fixture(params=["seed", "current"])
+    @pytest.fixture(params=["legacy", "current"])
     def pair(self, repo: GitRepo, request: pytest.FixtureRequest) -> Pair:
         pair = begin(repo, request.param)
         pair.commit(a=file("One"), b=file("B"), c=file("C"), d=file("D"))

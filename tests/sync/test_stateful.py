@@ -47,7 +47,7 @@ def beginning() -> Path:
 class TwoSides(RuleBasedStateMachine):
     """A store and a remote that people edit while they are synced."""
 
-    @initialize(dialect=st.sampled_from(["seed", "current"]))
+    @initialize(dialect=st.sampled_from(["legacy", "current"]))
     def begin(self, dialect: Dialect) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.repo = GitRepo(shutil.copytree(beginning(), self.folder / "repo"))

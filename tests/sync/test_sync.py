@@ -395,7 +395,7 @@ class TestMerges:
         assert pair.project.prompts["a"][-1].config == {"x": 2, "y": 3}
 
 
-@pytest.mark.parametrize("pair", ["seed"], indirect=True)
+@pytest.mark.parametrize("pair", ["legacy"], indirect=True)
 def test_a_remote_without_configs_leaves_them_in_git(pair: Pair) -> None:
     pair.commit(a=file("A", config={"x": 1}))
     pair.run()

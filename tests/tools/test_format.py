@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import PromptFileError
-from promptstore.lint.files import fix_keys
-from promptstore.promptfile.formatter import comments_of, format_file
+from promptstore.promptfile.formatter import comments_of, fix_keys, format_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from tests.promptfile.layouts import Layout

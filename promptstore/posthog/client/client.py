@@ -132,7 +132,7 @@ class PostHogClient(EventsClient):
         return self._prompt("GET", self._named(name), query=query, is_read=True)
 
     def get_prompt_by_id(self, prompt_id: str) -> RemotePrompt:
-        """Get a prompt by its id; dialect ``seed`` only."""
+        """Get a prompt by its id; dialect ``legacy`` only."""
         return self._prompt("GET", self._path("llm_prompts", prompt_id), is_read=True)
 
     def get_history(
@@ -183,7 +183,7 @@ class PostHogClient(EventsClient):
             prompt: Its content: a text, or any JSON but null.
             config: Free JSON beside it; dialect ``current`` only, the other leaves it out.
             version_description: What to say about the version, at most 400 characters; likewise.
-            deleted: Whether it is archived from the beginning; dialect ``seed`` only, the other
+            deleted: Whether it is archived from the beginning; dialect ``legacy`` only, the other
                 leaves it out.
             form: ``native`` where the content is what a file says; for promptstore servers only.
 
@@ -203,7 +203,7 @@ class PostHogClient(EventsClient):
         prompt: Any = _UNSET,
         deleted: bool | None = None,
     ) -> RemotePrompt:
-        """Change a prompt in place; dialect ``seed`` only.
+        """Change a prompt in place; dialect ``legacy`` only.
 
         The last writer wins: nothing tells of a change that came in between.
 

@@ -19,7 +19,7 @@ from promptstore.errors import (
 )
 from promptstore.posthog.sync.actions import Actions
 from promptstore.posthog.sync.comparison import Comparison, Direction, Step, compare
-from promptstore.posthog.sync.labels import LabelOf, LabelSync, compare_labels
+from promptstore.posthog.sync.labels import LabelOf, LabelSync
 from promptstore.posthog.sync.remote import RemotePrompts, SyncRules
 from promptstore.posthog.sync.state import RemoteState
 from promptstore.store.store import PromptStore
@@ -178,7 +178,7 @@ class Sync:
             RemoteError: The remote failed, or knows no labels.
         """
         self._state.check_writable()
-        labels = compare_labels(self._store, self._remote, self._state, self.compare())
+        labels = LabelSync(self._store, self._remote, self._state, self.compare())
         self._state.join()
         try:
             return [

@@ -233,7 +233,7 @@ class RemotePrompts:
     @property
     def keeps_config(self) -> bool:
         """Whether the remote has a place for configs; so it seems until an answer tells."""
-        return self._client.dialect != "seed"
+        return self._client.dialect != "legacy"
 
     @property
     def _form(self) -> Literal["native"] | None:
@@ -314,7 +314,7 @@ class RemotePrompts:
             The prompt, or None where the remote refuses: only the newest servers can do that, and
             nothing tells which those are.
         """
-        if self._client.dialect == "seed":
+        if self._client.dialect == "legacy":
             return None
         try:
             self._client.unarchive_prompt(name)

@@ -206,7 +206,7 @@ async def _ask_to_sign_in(request: Request) -> Response:
     """Return the page to sign in at, which brings back to this one with all that was typed."""
     if request.method == "GET" and request.headers.get("sec-fetch-site") in _FROM_OTHERS:
         # A browser keeps the cookie back on the way from another site, and not on the next one.
-        return show_alone(request, "arrive.html", 200, url=path_of(request))
+        return show_alone(request, "arrive.html", 200, to=path_of(request))
     typed: Mapping[str, str] = {}
     if request.method == "POST":
         typed = await read_form(request)

@@ -29,6 +29,12 @@ def show_sign_in(request: Request, next: str = "/") -> Response:  # noqa: A002 -
     return show_alone(request, "sign_in.html", 200, next=_own(next), typed={}, error="")
 
 
+@router.get("/arrive")
+def arrive(to: str = "/") -> Response:
+    """Go on to a page, on the way from one of this site: now the browser sends its cookie."""
+    return RedirectResponse(_own(to), 303)
+
+
 @router.post("/sign-in")
 def sign_in(request: Request, form: Annotated[Form, Sent]) -> Response:
     """Let in whoever has a key, and go on where they were."""

@@ -122,7 +122,10 @@ def test_who_comes_from_another_site_goes_on_by_a_page_of_this_one(server: Serve
     with Visit.to(server.url) as visit:
         page = visit.get("/prompts/greet", sec_fetch_site="cross-site")
         assert page.status == 200
-        assert '<meta http-equiv="refresh" content="0">' in page.answer.text
+        url = "/arrive?to=%2Fprompts%2Fgreet"
+        assert f'<meta http-equiv="refresh" content="0; url={url}">' in page.answer.text
+        assert visit.get(url).location == "/prompts/greet"
+        assert visit.get("/arrive?to=//evil.example").location == "/"
 
 
 def test_without_keys_only_this_machine_is_let_in(repo: GitRepo) -> None:
