@@ -313,14 +313,6 @@ class Health(BaseModel):
     status: Literal["ok", "failing"]
 
 
-class FetchAnswer(BaseModel):
-    """That a webhook was understood, and a fetch begins."""
-
-    model_config = example({"status": "accepted"})
-
-    status: Literal["accepted"]
-
-
 class RemotePrompt(BaseModel):
     """One version of a prompt as a client reads it, from any answer of either generation.
 

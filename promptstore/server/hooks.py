@@ -7,14 +7,15 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.errors import PromptStoreError
-from promptstore.posthog.models import FetchAnswer
+from promptstore.posthog.models import example
 from promptstore.server.dependencies import REFUSALS
 from promptstore.server.errors import api_error, not_found, unauthenticated
 from promptstore.server.http import answer
@@ -27,6 +28,15 @@ _MAX_BYTES: Final = 25 * 1024 * 1024
 """How large the message of a push may be, on GitHub too."""
 
 _log = logging.getLogger("promptstore.server")
+
+
+class FetchAnswer(BaseModel):
+    """That a webhook was understood, and a fetch begins."""
+
+    model_config = example({"status": "accepted"})
+
+    status: Literal["accepted"]
+
 
 router: Final = APIRouter(tags=["health"])
 
