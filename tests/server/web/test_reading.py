@@ -49,6 +49,17 @@ class TestList:
         assert "cannot be read" in page.text
         assert "line 2" in page.text
 
+    def test_a_thousand_stand_on_one_page_and_the_next_on_the_next(
+        self, visit: Visit, repo: GitRepo
+    ) -> None:
+        repo.commit({f"prompts/many/p{number:04}.yaml": "prompt: x\n" for number in range(1_001)})
+        page = visit.get("/prompts?under=many/")
+        assert "1,001 prompts, 1,000 shown" in page.text
+        assert "p1000" not in page.text
+        after = visit.get("/prompts?after=many/p0999&under=many/")
+        assert 'href="/prompts?after=many%2Fp0999&amp;under=many%2F"' in page.answer.text
+        assert "p1000" in after.text
+
 
 class TestPrompt:
     def test_it_shows_messages_variables_config_and_who(self, visit: Visit) -> None:
@@ -97,6 +108,22 @@ class TestPrompt:
         assert page.status in (400, 404)
         assert says in page.text
         assert "This did not work" in page.title
+
+
+def test_who_wants_a_page_that_is_not_there_is_given_one(visit: Visit) -> None:
+    page = visit.get("/no/such/page", accept="text/html,*/*;q=0.8")
+    assert (page.status, page.title) == (404, "This did not work · promptstore")
+    assert "content-security-policy" in page.answer.headers
+    assert visit.get("/no/such/page").answer.json()["detail"] == "Endpoint not found."
+
+
+def test_who_only_reads_sees_no_way_to_write(server: Server) -> None:
+    with Visit.to(server.url) as visit:
+        visit.sign_in(server.key_for("llm_prompt:read"))
+        for path in ("/", "/prompts/support/triage", "/labels/support/triage", "/prompts/old"):
+            source = visit.get(path).answer.text
+            for link in ("edit", "new", "delete", "rename", "restore", "move-label", "events"):
+                assert f'href="/{link}' not in source
 
 
 def test_the_history_tells_who_when_and_why(visit: Visit) -> None:
