@@ -94,7 +94,6 @@ class TestLocks:
         assert not lock.exists()
         assert_tidy(repo)
 
-
     @pytest.mark.parametrize("ref", [f"refs/heads/{'n' * 300}", "refs/heads/main/x"])
     def test_a_reference_that_no_disk_holds_stops_nothing_else(
         self, store: PromptStore, repo: GitRepo, ref: str
