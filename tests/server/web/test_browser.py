@@ -408,3 +408,23 @@ class TestHostile:
         page.get_by_role("link", name="Show the whole text").click()
         page.wait_for_url("**whole=1")
         assert page.evaluate("document.querySelector('pre').textContent.length") == 900_000
+
+    @pytest.mark.slow
+    def test_five_thousand_prompts(self, page: Page, repo: GitRepo) -> None:
+        repo.commit(
+            {
+                f"prompts/many/{number % 50}/p{number}.yaml": f"prompt: say {number}\n"
+                for number in range(5_000)
+            }
+        )
+        page.goto("/")
+        page.get_by_text(f"{5_000 + 3 + len(FILES):,} prompts, 1,000 shown").wait_for()
+        page.get_by_role("link", name="The next ones").click()
+        page.wait_for_url("**after=**")
+        press(page, "/")
+        page.keyboard.type("say 4999")
+        press(page, "Enter")
+        page.get_by_text("1 prompt on main").wait_for()
+        assert page.get_by_role("link", name="p4999").get_attribute("href") == (
+            "/prompts/many/49/p4999"
+        )
