@@ -337,6 +337,14 @@ PAGES = [
 ]
 
 
+PAGES_WITH_ALL_COLOURS = [
+    "/",
+    f"{TRIAGE}?version=1&includes=1",
+    "/prompts/old",
+    "/compare/support/triage?from=1&to=2",
+    "/edit/support/triage",
+    "/move-label/support/triage?label=production&version=2",
+]
 RULES = {
     "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
     # In the dark nothing but the colours is different.
@@ -349,7 +357,7 @@ RULES = {
 def test_labels_and_contrast_are_as_axe_wants_them(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     found = []
-    for path in PAGES:
+    for path in PAGES if scheme == "light" else PAGES_WITH_ALL_COLOURS:
         page.goto(path)
         page.evaluate(AXE.read_text())
         result = page.evaluate("rules => axe.run({runOnly: rules})", RULES[scheme])
@@ -387,8 +395,9 @@ class TestHostile:
         assert len(names) == len(FILES)
         paths = ["/", "/?q=%22%3E%3Cscript%3Epwned%3D1%3C%2Fscript%3E", "/labels"]
         for name in names:
-            paths += [f"/{part}/{name}" for part in ("prompts", "try", "edit", "history", "labels")]
-            paths += [f"/compare/{name}", f"/edit/{name}?by=file"]
+            paths += [f"/{part}/{name}" for part in ("prompts", "try", "edit", "compare")]
+        paths += [f"/{part}/hostile/breakers" for part in ("history", "labels", "rename")]
+        paths += ["/edit/hostile/breakers?by=file", "/restore/hostile/breakers?version=1"]
         for path in paths:
             page.goto(path)
             assert page.evaluate("typeof pwned") == "undefined", path
