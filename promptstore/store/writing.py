@@ -13,8 +13,8 @@ from promptstore.errors import (
     PromptFileError,
     RepositoryError,
 )
+from promptstore.git.checkout import Filters
 from promptstore.git.commits import FileChange
-from promptstore.git.filters import Filters
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, translated
