@@ -275,7 +275,7 @@ class LabelNotFoundError(NotFoundError):
         if self.name is None:
             return f"There is no label {self.label!r}. {there_are or 'There are none.'}"
         instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
-        none = f"No label does. {listed}"
+        none = f"No label does. {listed[:-1]}, `promptstore label log` shows each move."
         return (
             f"The label {self.label!r} does not point {self.name!r} anywhere. "
             f"{instead or there_are or none}"

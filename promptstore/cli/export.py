@@ -13,10 +13,11 @@ import typer
 
 from promptstore.cli.app import AsJson, complete_name, opened
 from promptstore.cli.inputs import write_back
-from promptstore.cli.output import print_error, print_exactly, print_json, print_lines
+from promptstore.cli.output import print_error, print_file, print_json, print_lines
 from promptstore.cli.selection import select
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
-from promptstore.interchange.exporting import EXPORT_FORMATS, export_prompt
+from promptstore.interchange.exporting import EXPORT_FORMATS, export_history
+from promptstore.interchange.sources import export_from
 from promptstore.interchange.writers.texts import Exported
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
@@ -41,6 +42,10 @@ def export(
         Path | None,
         typer.Option("--output", "-o", help="The folder to write; stdout for one prompt."),
     ] = None,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="All versions, for langfuse, which knows them."),
+    ] = False,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost."),
@@ -57,7 +62,7 @@ def export(
         prompts = [_get(store, text) for text in names or store.names()]
         if output is None and len(prompts) != 1 and not as_json:
             raise InvalidArgumentError(message="several prompts need --output FOLDER")
-        made = [(prompt, _export(store, prompt, to)) for prompt in prompts]
+        made = [(prompt, _export(store, prompt, to, history=history)) for prompt in prompts]
     rows = [_row(prompt, found, output) for prompt, found in made]
     for row in rows:
         for loss in row["losses"]:
@@ -83,12 +88,13 @@ def _get(store: PromptStore, text: str) -> Prompt:
     return store.get(name, **selection)
 
 
-def _export(store: PromptStore, prompt: Prompt, form: str) -> Exported | ExportRefusedError:
-    labels: tuple[str, ...] = ()
-    if form == "langfuse" and prompt.name and prompt.version:
-        labels = tuple(store.labels().of(prompt.name, prompt.version))
+def _export(
+    store: PromptStore, prompt: Prompt, form: str, *, history: bool
+) -> Exported | ExportRefusedError:
     try:
-        return export_prompt(prompt, form, labels)
+        if history:
+            return export_history(store, prompt.name or "", form)
+        return export_from(store, prompt, form)
     except ExportRefusedError as error:
         return error
 
@@ -105,13 +111,13 @@ def _row(
 def _write(found: list[Exported], output: Path | None, *, force: bool, prints: bool) -> None:
     if output is None:
         if prints and found:
-            print_exactly(found[0].text)
+            print_file(found[0].data)
         return
     for one in found:
         path = output / one.path
-        if not force and path.exists() and path.read_bytes() != one.text.encode():
+        if not force and path.exists() and path.read_bytes() != one.data:
             raise InvalidArgumentError(
                 message=f"{path} is there and differs; --force overwrites it"
             )
     for one in found:
-        write_back(output / one.path, one.text.encode())
+        write_back(output / one.path, one.data)

@@ -8,7 +8,6 @@ thing that did not come along) and `reason` (why it is refused).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ from promptstore.interchange.imported import (
     NOT_TRANSLATED,
     Imported,
     Refused,
+    with_prefix,
     without_trailing_spaces,
 )
 from promptstore.interchange.importing import Plan, plan_import, write_import
@@ -70,7 +70,7 @@ def import_(
     is new. No code, file or environment variable that a source names is ever followed.
     """
     found = [one for source in sources for one in _read(source, from_)]
-    found = unique([_prefixed(one, prefix) for one in found])
+    found = unique(with_prefix(unique(found), prefix))
     if strip_trailing_spaces:
         found = [
             without_trailing_spaces(one) if isinstance(one, Imported) else one for one in found
@@ -96,12 +96,6 @@ def _read(source: str, form: str | None) -> Sequence[Imported | Refused]:
     if source == "-":
         return read_bytes("stdin", read_input("-"), form)
     return read_path(Path(source), form)
-
-
-def _prefixed(one: Imported | Refused, prefix: str) -> Imported | Refused:
-    if not prefix or isinstance(one, Refused):
-        return one
-    return replace(one, name=f"{prefix.strip('/')}/{one.name}")
 
 
 def _title(plan: Plan, sources: Sequence[str]) -> str:

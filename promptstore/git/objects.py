@@ -150,6 +150,7 @@ class Commit(NamedTuple):
         author: Its author, as ``name <email>``.
         committed_at: When it was committed, in the committer's time zone.
         message: Its whole message.
+        authored_at: When it was written, in the author's time zone, where that is known.
     """
 
     id: str
@@ -157,6 +158,7 @@ class Commit(NamedTuple):
     author: str
     committed_at: datetime
     message: str
+    authored_at: datetime | None = None
 
 
 class Link(NamedTuple):
@@ -226,6 +228,7 @@ class ObjectDatabase:
             author=f"{author.name} <{author.email}>",
             committed_at=_datetime(committer.time, committer.offset),
             message=found.message,
+            authored_at=_datetime(author.time, author.offset),
         )
 
     def tree(self, tree_id: str) -> pygit2.Tree:

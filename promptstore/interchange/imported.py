@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +24,7 @@ NOT_TRANSLATED: Final = "NOT TRANSLATED, kept as source with `template: none`: "
 
 _COMPACT_JSON: Final = {"dotprompt", "promptfoo", "semantic-kernel"}
 _TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
+_INCLUDE: Final = re.compile(r"""(\{%[-+]?\s*include\s+["'])([^"'\n]+)""")
 _OUTSIDE: Final = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
 
@@ -87,6 +88,7 @@ class Imported:
         losses: Each thing that did not come along, or not unchanged.
         format: The format that it comes from.
         source: The path of the file that it comes from.
+        data: That file, where it holds this prompt only.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Imported:
     losses: tuple[str, ...] = ()
     format: str = ""
     source: str = ""
+    data: bytes = field(default=b"", repr=False)
 
     @property
     def prompt(self) -> Prompt:
@@ -312,25 +315,53 @@ def with_unique_names(found: Iterable[Imported]) -> list[Imported]:
     return made
 
 
+def with_prefix(found: Sequence[Imported | Refused], prefix: str) -> list[Imported | Refused]:
+    """Put a folder before the names, also where one of the prompts includes another one.
+
+    Args:
+        found: What was read.
+        prefix: The folder; empty changes nothing.
+    """
+    folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    names = {one.name for one in found if isinstance(one, Imported)}
+
+    def moved(text: str) -> str:
+        return _INCLUDE.sub(
+            lambda tag: f"{tag[1]}{folder}{tag[2]}" if tag[2] in names else tag[0], text
+        )
+
+    return [
+        replace(_with_texts(one, moved), name=folder + one.name)
+        if isinstance(one, Imported) and folder
+        else one
+        for one in found
+    ]
+
+
 def without_trailing_spaces(imported: Imported) -> Imported:
     """Return a prompt without the spaces and tabs at the ends of the lines of its texts."""
+    return _with_texts(imported, lambda text: _TRAILING.sub("", text))
+
+
+def _with_texts(imported: Imported, change: Callable[[str], str]) -> Imported:
+    """Return a prompt with the strings of its text or messages changed, in every version."""
     versions = []
     for version in imported.versions:
         content = version.prompt.content
         shown: dict[str, Any] = {
-            key: _stripped(content[key]) for key in ("prompt", "messages") if key in content
+            key: _changed(content[key], change) for key in ("prompt", "messages") if key in content
         }
         made = parse_content({**content, **shown})
         versions.append(version if isinstance(made, list) else replace(version, prompt=made))
     return replace(imported, versions=tuple(versions))
 
 
-def _stripped(value: Any) -> Any:
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return _TRAILING.sub("", value)
+        return change(value)
     if isinstance(value, dict):
-        return {key: _stripped(item) for key, item in value.items()}
-    return [_stripped(item) for item in value] if isinstance(value, list) else value
+        return {key: _changed(item, change) for key, item in value.items()}
+    return [_changed(item, change) for item in value] if isinstance(value, list) else value
 
 
 def short_key(prompt: Prompt) -> str:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
 from promptstore.interchange.imported import Imported, ImportedVersion, Refused
+from promptstore.interchange.sources import keep_sources
 from promptstore.model.prompt import Prompt, texts
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
@@ -175,7 +176,7 @@ class _Step(NamedTuple):
 def write_import(
     store: PromptStore, plan: Plan, *, source: str, attribution: Attribution | None = None
 ) -> Written:
-    """Write what is new, and point the labels.
+    """Write what is new, keep the files that it came from, and point the labels.
 
     Args:
         store: The store.
@@ -193,10 +194,12 @@ def write_import(
     changed: dict[str, None] = {}
     commits = 0
     for step in _steps(plan):
-        written = store.commit(step.prompts, **_noted(step, source, given))
+        # An older version may include what came later there; the newest ones are complete.
+        written = store.commit(step.prompts, force=True, **_noted(step, source, given))
         names = [name for name, prompt in written.items() if not prompt.is_unchanged]
         changed |= dict.fromkeys(names)
         commits += bool(names)
+    keep_sources(store, (one for one, _ in plan.new), given)
     labels = _point_labels(store, [*plan.unchanged, *(one for one, _ in plan.new)], source, given)
     return Written(tuple(changed), commits, labels)
 

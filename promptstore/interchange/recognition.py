@@ -41,7 +41,6 @@ _TEXT_READERS: Final[dict[str, Callable[[Source, str], _Found]]] = {
 }
 _VALUE_READERS: Final[dict[str, Callable[[Mapping[str, Any], str], _Found]]] = {
     "langchain": read_langchain,
-    "langsmith": read_langsmith,
     "semantic-kernel": read_kernel_yaml,
     "llm": read_llm,
     "promptfoo": read_promptfoo,
@@ -51,6 +50,7 @@ _RECORD_READERS: Final[dict[str, Callable[[list[Any], str], _Found]]] = {
     "mlflow": records.read_mlflow,
     "posthog": records.read_posthog,
     "openai": records.read_openai,
+    "langsmith": read_langsmith,
 }
 FORMATS: Final = (*_TEXT_READERS, *_VALUE_READERS, *_RECORD_READERS)
 """The formats that can be read, as ``--from`` takes them."""
@@ -62,7 +62,7 @@ _BY_SUFFIX: Final = {
 }  # fmt: skip
 _STRUCTURED: Final = (".yaml", ".yml", ".json")
 _PYYAML: Final = {"langchain", "llm", "semantic-kernel", "mlflow"}
-_LISTS: Final = ("data", "results", "prompts", "items", "versions")
+_LISTS: Final = ("data", "results", "prompts", "items", "versions", "commits")
 _MAX_BYTES: Final = 16 << 20
 _ROLE_FILE: Final = {"system", "skill"}
 _NO_PROMPTS: Final = re.compile(
@@ -162,7 +162,7 @@ def read_bytes(
     except ImportRefusedError as error:
         return [Refused(path, error.reason)]
     return [
-        replace(one, source=path)
+        replace(one, source=path, data=data if len(found) == 1 else b"")
         if isinstance(one, Imported)
         else Refused(f"{path}: {one.source}", one.reason)
         for one in found
@@ -193,8 +193,6 @@ def _form_of(value: Any) -> str | None:
     keys = value.keys()
     if _is_own(value):
         return None
-    if "lc" in keys or (isinstance(value.get("manifest"), dict) and "lc" in value["manifest"]):
-        return "langsmith"
     if "_type" in keys:
         return "langchain"
     if "prompts" in keys and keys & {"providers", "tests", "defaultTest", "targets"}:
@@ -226,6 +224,9 @@ def _record_form(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     keys = value.keys()
+    manifest = value.get("manifest", value)
+    if isinstance(manifest, dict) and "lc" in manifest:
+        return "langsmith"
     if str(value.get("id", "")).startswith("pmpt_") or (
         "instructions" in keys and keys & {"input", "model", "variables", "tools"}
     ):

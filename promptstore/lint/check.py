@@ -75,7 +75,7 @@ def explain(code: str) -> str:
     rule = RULES.get(code.upper())
     if rule is None:
         near = near_matches(code, RULES)
-        advice = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(RULES)}"
+        advice = f"; did you mean {near[0]}?" if near else "; `promptstore explain` lists all"
         raise InvalidArgumentError(message=f"there is no rule {code!r}{advice}")
     return rule.page
 

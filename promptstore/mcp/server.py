@@ -40,6 +40,8 @@ AccessOf: TypeAlias = Callable[[Any], Access]
 
 _Context: TypeAlias = ServerRequestContext[Any, Any]
 _Publish: TypeAlias = Callable[[ServerEvent], Awaitable[None]]
+_Page: TypeAlias = types.PaginatedRequestParams | None
+_Params = TypeVar("_Params")
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger("promptstore.mcp")
@@ -113,76 +115,21 @@ def create_server(access_of: AccessOf) -> McpServer:
         access_of: Gives the store that a request is about, and what its sender may do.
     """
 
-    async def answer(
-        context: _Context, make: Callable[..., _Result], *arguments: Any, about: Any = None
-    ) -> _Result:
-        access = access_of(context.request)
-        try:
-            return await asyncio.to_thread(make, access, *arguments)
-        except PromptStoreError as error:
-            is_theirs = isinstance(error, _OF_THE_SENDER)
-            code = types.INVALID_PARAMS if is_theirs else types.INTERNAL_ERROR
-            raise MCPError(code, access.explain(error), about) from error
+    def handle(
+        make: Callable[[Access, _Params], _Result],
+    ) -> Callable[[_Context, _Params], Awaitable[_Result]]:
+        """Return a handler that answers in a thread, and in the sentences of the library."""
 
-    def paged(
-        make: Callable[[PromptStore, str | None], _Result],
-    ) -> Callable[[_Context, types.PaginatedRequestParams | None], Awaitable[_Result]]:
-        async def handle(context: _Context, params: types.PaginatedRequestParams | None) -> _Result:
-            cursor = params.cursor if params else None
-            return await answer(context, lambda access: make(access.store, cursor))
+        async def answer(context: _Context, params: _Params) -> _Result:
+            access = access_of(context.request)
+            try:
+                return await asyncio.to_thread(make, access, params)
+            except PromptStoreError as error:
+                raise _refusal(access, error, getattr(params, "uri", None)) from error
 
-        return handle
+        return answer
 
-    async def get_prompt(
-        context: _Context, params: types.GetPromptRequestParams
-    ) -> types.GetPromptResult:
-        return await answer(
-            context,
-            lambda access: prompts.get_prompt(access.store, params.name, params.arguments or {}),
-        )
-
-    async def complete(
-        context: _Context, params: types.CompleteRequestParams
-    ) -> types.CompleteResult:
-        reference, argument = params.ref, params.argument
-        given = (params.context and params.context.arguments) or {}
-
-        def make(access: Access) -> types.Completion:
-            if isinstance(reference, types.PromptReference):
-                return prompts.complete_argument(
-                    access.store, reference.name, argument.name, argument.value
-                )
-            return resources.complete_template(
-                access.store, argument.name, argument.value, given.get("name", "")
-            )
-
-        return types.CompleteResult(completion=await answer(context, make))
-
-    async def read_resource(
-        context: _Context, params: types.ReadResourceRequestParams
-    ) -> types.ReadResourceResult:
-        return await answer(
-            context,
-            lambda access: resources.read_resource(access.store, params.uri),
-            about={"uri": params.uri},
-        )
-
-    async def list_templates(
-        context: _Context, _: types.PaginatedRequestParams | None
-    ) -> types.ListResourceTemplatesResult:
-        return await answer(context, lambda access: resources.list_templates(access.store))
-
-    async def list_tools(
-        context: _Context, _: types.PaginatedRequestParams | None
-    ) -> types.ListToolsResult:
-        return await answer(context, tools.list_tools)
-
-    async def call_tool(
-        context: _Context, params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
-        return await answer(context, tools.call_tool, params.name, params.arguments or {})
-
-    async def watched(context: _Context, seen: Mapping[str, str], publish: _Publish) -> None:
+    async def watch(context: _Context, seen: Mapping[str, str], publish: _Publish) -> None:
         await _watch(access_of(context.request).store, seen, publish, server.stopping)
 
     async def listen(
@@ -191,15 +138,15 @@ def create_server(access_of: AccessOf) -> McpServer:
         bus = InMemorySubscriptionBus()
         handler = ListenHandler(bus)
         # A commit that arrives once the client knows that it is heard must not be missed.
-        seen = await answer(context, lambda access: _files(access.store))
-        watch = asyncio.create_task(watched(context, seen, bus.publish))
-        watch.add_done_callback(lambda _: handler.close())
+        seen = await look(context, params)
+        watching = asyncio.create_task(watch(context, seen, bus.publish))
+        watching.add_done_callback(lambda _: handler.close())
         try:
             return await handler(context, params)
         finally:
-            watch.cancel()
+            watching.cancel()
 
-    async def notify(context: _Context, _: types.NotificationParams) -> None:
+    async def notify(context: _Context, params: types.NotificationParams) -> None:
         """Send notices to a client of an older revision until its connection ends."""
 
         async def send(event: ServerEvent) -> None:
@@ -208,18 +155,9 @@ def create_server(access_of: AccessOf) -> McpServer:
             elif isinstance(event, ResourcesListChanged):
                 await context.session.send_resource_list_changed()
 
-        seen = await answer(context, lambda access: _files(access.store))
-        await watched(context, seen, send)
+        await watch(context, await look(context, params), send)
 
-    async def get_skill(context: _Context, params: SkillParams) -> dict[str, Any]:
-        return await answer(context, lambda access: skills.get_skill(access.store, params.uri))
-
-    async def read_directory(context: _Context, params: DirectoryParams) -> dict[str, Any]:
-        return await answer(
-            context,
-            lambda access: skills.read_directory(access.store, params.uri, params.cursor),
-        )
-
+    look = handle(lambda access, _: _files(access.store))
     server = McpServer(
         "promptstore",
         version=__version__,
@@ -232,24 +170,85 @@ def create_server(access_of: AccessOf) -> McpServer:
             "tools/list": _FIXED,
             "server/discover": _FIXED,
         },
-        on_list_prompts=paged(prompts.list_prompts),
-        on_get_prompt=get_prompt,
-        on_completion=complete,
-        on_list_resources=paged(resources.list_resources),
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_list_prompts=handle(_list_prompts),
+        on_get_prompt=handle(_get_prompt),
+        on_completion=handle(_complete),
+        on_list_resources=handle(_list_resources),
+        on_list_resource_templates=handle(_list_templates),
+        on_read_resource=handle(_read_resource),
+        on_list_tools=handle(_list_tools),
+        on_call_tool=handle(_call_tool),
         on_subscriptions_listen=listen,
     )
     server.add_notification_handler("notifications/initialized", types.NotificationParams, notify)
     server.extensions[skills.EXTENSION] = skills.SETTINGS
-    add = server.add_request_handler
-    add("skills/list", types.PaginatedRequestParams, paged(skills.list_skills))
-    add("skills/get", SkillParams, get_skill)
-    add("resources/directory/read", DirectoryParams, read_directory)
+    server.add_request_handler("skills/list", types.PaginatedRequestParams, handle(_list_skills))
+    server.add_request_handler("skills/get", SkillParams, handle(_get_skill))
+    server.add_request_handler("resources/directory/read", DirectoryParams, handle(_read_directory))
     server.cache_hints |= {"skills/list": _FRESH, "skills/get": _FRESH}
     return server
+
+
+def _refusal(access: Access, error: PromptStoreError, uri: str | None) -> MCPError:
+    code = types.INVALID_PARAMS if isinstance(error, _OF_THE_SENDER) else types.INTERNAL_ERROR
+    return MCPError(code, access.explain(error), {"uri": uri} if uri else None)
+
+
+def _cursor(params: _Page) -> str | None:
+    return params.cursor if params else None
+
+
+def _list_prompts(access: Access, params: _Page) -> types.ListPromptsResult:
+    return prompts.list_prompts(access.store, _cursor(params))
+
+
+def _get_prompt(access: Access, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    return prompts.get_prompt(access.store, params.name, params.arguments or {})
+
+
+def _complete(access: Access, params: types.CompleteRequestParams) -> types.CompleteResult:
+    store, reference, argument = access.store, params.ref, params.argument
+    if isinstance(reference, types.PromptReference):
+        found = prompts.complete_argument(store, reference.name, argument.name, argument.value)
+    else:
+        given = (params.context and params.context.arguments) or {}
+        name = given.get("name", "")
+        found = resources.complete_template(store, argument.name, argument.value, name)
+    return types.CompleteResult(completion=found)
+
+
+def _list_resources(access: Access, params: _Page) -> types.ListResourcesResult:
+    return resources.list_resources(access.store, _cursor(params))
+
+
+def _list_templates(access: Access, _: _Page) -> types.ListResourceTemplatesResult:
+    return resources.list_templates(access.store)
+
+
+def _read_resource(
+    access: Access, params: types.ReadResourceRequestParams
+) -> types.ReadResourceResult:
+    return resources.read_resource(access.store, params.uri)
+
+
+def _list_tools(access: Access, _: _Page) -> types.ListToolsResult:
+    return tools.list_tools(access)
+
+
+def _call_tool(access: Access, params: types.CallToolRequestParams) -> types.CallToolResult:
+    return tools.call_tool(access, params.name, params.arguments or {})
+
+
+def _list_skills(access: Access, params: _Page) -> dict[str, Any]:
+    return skills.list_skills(access.store, _cursor(params))
+
+
+def _get_skill(access: Access, params: SkillParams) -> dict[str, Any]:
+    return skills.get_skill(access.store, params.uri)
+
+
+def _read_directory(access: Access, params: DirectoryParams) -> dict[str, Any]:
+    return skills.read_directory(access.store, params.uri, params.cursor)
 
 
 def serve_stdio(access: Access) -> None:

@@ -90,12 +90,12 @@ class Skill:
 
 
 def skills_of(store: PromptStore) -> Mapping[str, Skill]:
-    """Return the skills of a store by the URI of their ``SKILL.md``; a plain folder has none."""
+    """Return the skills of a store by the URI of their ``SKILL.md``; without git it has none."""
     try:
-        tip = store.position().tip
+        repository, tip = store.repository, store.position().tip
     except HistoryUnavailableError:
         return {}
-    return _skills_at(store.repository, store.root, tip) if tip else {}
+    return _skills_at(repository, store.root, tip) if tip else {}
 
 
 def list_skills(store: PromptStore, cursor: str | None) -> dict[str, Any]:

@@ -363,3 +363,36 @@ class RemotePrompt(BaseModel):
         if self.all_labels is not None:
             return {label.name: label.version for label in self.all_labels}
         return dict.fromkeys(self.own_labels, self.version)
+
+
+class PromptHistory(BaseModel):
+    """A prompt and a page of its versions, newest first.
+
+    Attributes:
+        prompt: The version that was asked for.
+        versions: The page.
+        has_more: Whether there are older versions.
+        labels: Where the labels of all versions point.
+    """
+
+    prompt: RemotePrompt
+    versions: list[VersionSummary]
+    has_more: bool
+    labels: list[LabelVersion]
+
+
+class PromptPage(BaseModel):
+    """A page of the list.
+
+    Attributes:
+        next: The address of the next page, or None.
+        results: The prompts.
+    """
+
+    next: str | None
+    results: list[RemotePrompt]
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The generation that the answer is of, where it tells that."""
+        return self.results[0].dialect if self.results else None

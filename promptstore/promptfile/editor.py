@@ -3,7 +3,7 @@
 The wanted value is compared with the present one node by node, and only the characters of what
 differs are replaced: comments, quotes, order, blank lines and line ends of everything else stay.
 The result is read again before it is returned: where an odd layout defeats a small change, the
-keys that differ are written anew, and at last the whole file.
+whole file is written anew.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
     if same(present, wanted):
         return source
     text = source.decode()
-    edited = _edited(text, document.tree.value, _merged(document.tree.value, present, wanted))
+    edited = _changed(text, _merged(document.tree.value, present, wanted))
     if edited is None or not _says(edited, wanted):
         edited = dumps(prompt).replace("\n", Lines(text).line_end)
     return edited.encode()
@@ -102,51 +102,16 @@ def _merged(written: Any, present: Any, wanted: Any) -> Any:
     return merged | {key: value for key, value in wanted.items() if key not in written}
 
 
-def _edited(text: str, present: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    """Change a text in the smallest steps that succeed."""
-    edited = _changed(text, wanted)
-    if edited is not None:
-        return edited
-    for key in [*present, *(key for key in wanted if key not in present)]:
-        if key in present and key in wanted and same(present[key], wanted[key]):
-            continue
-        present = {name: value for name, value in present.items() if name != key}
-        present |= {key: wanted[key]} if key in wanted else {}
-        edited = _changed(text, present)
-        if edited is None:
-            edited = _changed(text, present, key)
-        if edited is None:
-            return None
-        text = edited
-    return text
-
-
-def _changed(text: str, wanted: dict[str, Any], key: str | None = None) -> str | None:
-    """Change a text node by node, or write one key anew; None where the result is not right."""
+def _changed(text: str, wanted: dict[str, Any]) -> str | None:
+    """Change a text node by node; None where the result is not right."""
     lines = Lines(text)
     try:
         tree = read_yaml(lines.unix)
-        if key is None:
-            splices = list(_Editor(lines.unix).change(tree.root, tree.value, wanted, ()))
-        else:
-            splices = _rewritten(lines.unix, tree.root, key, wanted)
-        edited = lines.apply(splices)
+        edited = lines.apply([*_Editor(lines.unix).change(tree.root, tree.value, wanted, ())])
         found = read_yaml(edited)
     except (LayoutError, YamlError):
         return None
     return edited if not found.problems and same(found.value, wanted) else None
-
-
-def _rewritten(text: str, root: Node, key: str, wanted: dict[str, Any]) -> list[Splice]:
-    """Write a key at the top anew, remove it, or add it at the end."""
-    if not isinstance(root, MappingNode) or root.flow_style or root.start_mark.column:
-        raise LayoutError
-    written = write_top_entry(key, wanted[key], blocks=False) if key in wanted else ""
-    entries = {entry.key: entry for entry in Places(text).entries(root)}
-    if key not in entries:
-        return [Splice(len(text), len(text), written)]
-    line_end = text.find("\n", entries[key].end)
-    return [Splice(entries[key].start, line_end + 1, written)]
 
 
 class _Editor:
@@ -268,6 +233,10 @@ class _Editor:
         column = other.column
         if before is None:
             text = self._written(path, value, column, blocks=True)
+            line = self._places.line_start(other.start)
+            if not self._text[line : other.start].strip():
+                return Splice(line, line, text)
+            # The first entry stands behind a dash.
             return Splice(other.start, other.start, text[column:] + " " * column)
         place = self._places.line_behind(before)
         blocks = self._places.has_room(before.end, column, value)

@@ -142,7 +142,7 @@ class _Plain:
     def _scalar(self, node: ScalarNode, tag: str) -> Any:
         if tag.startswith("!") or "python" in tag or tag == "binary":
             raise ImportRefusedError(reason=f"the tag {tag}, which only a program can follow")
-        if node.style or (tag == "str" and self._is_spelled(node)):
+        if node.style or (tag == "str" and self._has_written_tag(node)):
             return node.value
         if _NULL.fullmatch(node.value):
             return None
@@ -151,7 +151,7 @@ class _Plain:
                 return read(node.value)
         return node.value
 
-    def _is_spelled(self, node: ScalarNode) -> bool:
+    def _has_written_tag(self, node: ScalarNode) -> bool:
         """Return whether the tag stands in the text, before the value."""
         start, end = node.start_mark, node.end_mark
         return bool(end.index - start.index > len(node.value) and start.buffer[start.index] == "!")

@@ -86,6 +86,7 @@ def main() -> None:
                         Target(port, unchanged[2], 0),
                     )
         measure_list(store, tokens, key, listed[2], len(listed[1]))
+        measure_pages(store)
 
 
 def fill(path: Path) -> PromptStore:
@@ -233,6 +234,17 @@ def measure_list(
         again = statistics.median(timed(port, request) for _ in range(20))
     print(f"\nlist of {PROMPTS:,} prompts ({size:,} bytes), milliseconds")
     print(f"first {first:.0f}, after a commit {after:.0f}, again {again:.1f}")
+
+
+def measure_pages(store: PromptStore) -> None:
+    """Measure pages of the server, the first time and again."""
+    print(f"\npages of {PROMPTS:,} prompts, milliseconds")
+    with running(create_app(open_projects([ProjectSettings(1, store.path)]), None)) as port:
+        for path in ("/prompts", "/prompts?q=customers", "/prompts/prompt-7", "/try/prompt-7"):
+            request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+            first = timed(port, request)
+            again = statistics.median(timed(port, request) for _ in range(20))
+            print(f"{path:<24}first {first:.0f}, again {again:.1f}")
 
 
 def _after_a_commit(store: PromptStore, port: int, request: bytes) -> Iterator[float]:

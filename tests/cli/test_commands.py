@@ -519,7 +519,7 @@ class TestNearMatches:
         fails_with(run("show", "greet@prodution"), "There are no labels; ")
         fails_with(run("label", "list", "prod"), "There are none.")
         label_branch(clone, {"prod.yaml": f"greet: {{version: 1, commit: {clone.head()}}}\n"})
-        fails_with(run("show", "chat@prod"), "No label does. `promptstore label list` lists them.")
+        fails_with(run("show", "chat@prod"), "No label does. `promptstore label list` lists them, ")
 
 
 class TestDoctor:

@@ -17,8 +17,14 @@ EXPECTED = sorted(CASES.rglob("*.expected.yaml"))
 REFUSED = sorted(CASES.rglob("*.refused.txt"))
 
 BETTER = {
-    "semantic-kernel/message-loop.yaml": "a loop that only passes messages on is an insert",
+    # A loop that only passes messages on is an insert.
+    "semantic-kernel/message-loop.yaml": (),
+    # A reference is an include; what it is pinned to is told.
+    "langfuse/reference.json": (
+        "the reference to the label production of shared is to its text in the same commit here",
+    ),
 }
+"""What comes in although a first converter gave up, with what is lost."""
 
 
 def name_of(path: Path) -> str:
@@ -42,7 +48,7 @@ def test_it_stays_out_or_is_kept_as_source(path: Path) -> None:
     [found] = read_path(source)
     if name_of(source) in BETTER:
         assert isinstance(found, Imported)
-        assert found.losses == ()
+        assert found.losses == BETTER[name_of(source)]
         return
     if isinstance(found, Refused):
         assert found.reason == reason

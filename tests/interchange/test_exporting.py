@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
 from promptstore.interchange.exporting import EXPORT_FORMATS, export_prompt
 from promptstore.interchange.imported import Imported
+from promptstore.interchange.importing import plan_import, write_import
 from promptstore.interchange.recognition import read_bytes, read_path
+from promptstore.interchange.sources import BRANCH, export_from
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fails_with, out
+from tests.gitrepo import GitRepo
+from tests.writing.conftest import configure
 
 CASES = Path(__file__).parent.parent / "data" / "import"
 SOURCES = [
     path.with_name(path.name.removesuffix(".expected.yaml"))
     for path in sorted(CASES.rglob("*.expected.yaml"))
 ]
+BOM = b"\xef\xbb\xbf"
 FORM_OF = {"ghmodels": "github", "dotprompt": "dotprompt", "prompty": "prompty",
            "markdown": "markdown", "promptfoo": "promptfoo"}  # fmt: skip
 
@@ -62,8 +68,92 @@ def test_markdown_has_the_same_bytes(source: Path) -> None:
     [found] = read_path(source)
     assert isinstance(found, Imported)
     exported = export_prompt(found.prompt, "markdown")
-    assert exported.text.encode() == source.read_bytes()
+    assert exported.data == source.read_bytes()
     assert exported.losses == ()
+
+
+LANGFUSE = b'{"name": "ask", "version": 4,\n "type": "text", "prompt": "Hi", "labels": []}'
+OTHERS = {
+    "ask.json": ("langfuse", LANGFUSE),
+    "bom.prompt": ("dotprompt", b"\xef\xbb\xbf---\r\nmodel: m\r\n---\r\nHi {{x}}\r\n"),
+    "wide.prompt.yml": ("github", "messages: [{role: user, content: hé}]".encode("utf-16")),
+    "note.md": ("markdown", b"---\ntags:   [a]\n---\nHello"),
+}
+
+
+class TestSameBytes:
+    """A prompt that still says what its file said is exported as that file."""
+
+    @pytest.mark.parametrize(
+        "source",
+        [path for path in SOURCES if path.relative_to(CASES).parts[0] in FORM_OF],
+        ids=lambda path: path.relative_to(CASES).as_posix(),
+    )
+    def test_of_every_case(self, run: Run, source: Path) -> None:
+        form = FORM_OF[source.relative_to(CASES).parts[0]]
+        [row] = json.loads(out(run("import", "--json", str(source))))
+        result = run("export", row["name"], "--to", form)
+        assert (result.stdout_bytes, result.stderr) == (source.read_bytes(), "")
+
+    @pytest.mark.parametrize("file", OTHERS)
+    def test_of_other_formats_and_encodings(self, run: Run, sources: Path, file: str) -> None:
+        form, data = OTHERS[file]
+        (sources / file).write_bytes(data)
+        [row] = json.loads(out(run("import", "--json", str(sources / file))))
+        assert run("export", row["name"], "--to", form).stdout_bytes == data
+
+    LINES = st.lists(st.sampled_from(["", "# why", "   "]), max_size=2)
+
+    @settings(max_examples=25)
+    @given(st.tuples(*[LINES] * 4), st.sampled_from(["\n", "\r\n"]), st.sampled_from([b"", BOM]))
+    def test_whatever_the_layout(
+        self, between: tuple[list[str], ...], end: str, mark: bytes
+    ) -> None:
+        lines = ["description:  'd'", "model: m", "messages: [{role: user, content: 'hi'}]", ""]
+        text = end.join(line for more, one in zip(between, lines, strict=True)
+                        for line in (*more, one))  # fmt: skip
+        data = mark + text.encode()
+        [found] = read_bytes("p.prompt.yml", data, "github")
+        assert isinstance(found, Imported)
+        with tempfile.TemporaryDirectory() as folder:
+            store = PromptStore.open(configure(GitRepo.init(Path(folder) / "repo")).path)
+            write_import(store, plan_import(store, [found]), source="github")
+            assert export_from(store, store.get("p"), "github").data == data
+
+    def test_until_the_prompt_or_a_label_of_it_changes(
+        self, run: Run, store: PromptStore, sources: Path
+    ) -> None:
+        file = sources / "ask.json"
+        file.write_bytes(LANGFUSE)
+        assert run("import", str(file)).exit_code == 0
+        store.set_label("ask", "production")
+        labelled = json.loads(out(run("export", "ask", "--to", "langfuse")))
+        assert labelled["labels"] == ["production"]
+        store.save("ask", "Hello")
+        changed = json.loads(out(run("export", "ask", "--to", "langfuse")))
+        assert changed["prompt"] == "Hello"
+        old = run("export", "ask@1", "--to", "langfuse").stdout_bytes
+        assert json.loads(old)["labels"] == ["production"]
+
+    def test_under_another_name_where_the_name_is_no_part_of_it(
+        self, run: Run, store: PromptStore
+    ) -> None:
+        source = CASES / "ghmodels/variables-list.prompt.yml"
+        assert run("import", str(source)).exit_code == 0
+        store.rename("variables-list", "other")
+        assert run("export", "other", "--to", "github").stdout_bytes == source.read_bytes()
+
+    def test_the_branch_is_written_once_and_only_for_what_needs_it(
+        self, run: Run, repo: GitRepo
+    ) -> None:
+        assert run("import", str(CASES / "ghmodels/plain.prompt.yml")).exit_code == 0
+        assert BRANCH not in repo.git("for-each-ref")
+        assert run("import", str(CASES / "ghmodels")).exit_code == 0
+        before = repo.git("for-each-ref")
+        assert repo.git("rev-list", "--count", BRANCH) == "1"
+        assert run("import", str(CASES / "ghmodels")).exit_code == 0
+        assert repo.git("for-each-ref") == before
+        assert repo.git("status", "--porcelain") == ""
 
 
 TEXT = st.text(st.sampled_from("ab {}%#$\\\n\"':-é"), min_size=1, max_size=30)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.interchange.imported import Imported, Refused
+from promptstore.interchange.recognition import read_path
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fails_with, out
 from tests.gitrepo import GitRepo
-from tests.writing.conftest import assert_tidy
+from tests.writing.conftest import assert_tidy, configure
 
 CASES = Path(__file__).parent.parent / "data" / "import"
 
@@ -124,6 +127,170 @@ class TestVersions:
         [row] = json.loads(run("import", "--json", write_versions(sources)).stdout)
         assert row["result"] == "refused"
         assert row["reason"].startswith("the prompt here is broken: ")
+
+
+class TestHistory:
+    """All versions to Langfuse, and back."""
+
+    def test_what_comes_back_is_the_same(
+        self, run: Run, repo: GitRepo, sources: Path, make_repo: Callable[[str], GitRepo]
+    ) -> None:
+        run("import", write_versions(sources, THIRD))
+        written = out(run("export", "support/greet", "--to", "langfuse", "--history"))
+        (sources / "back.json").write_text(written)
+        other = configure(make_repo("other"))
+        result = run("-C", str(other.path), "import", str(sources / "back.json"))
+        assert result.exit_code == 0
+        first, second = (self.told(one) for one in (repo, other))
+        assert second == first
+        assert [row[0] for row in first] == ["Dear {{name}}", "Hello {{name}}", "Hi {{name}}"]
+
+    @staticmethod
+    def told(repo: GitRepo) -> list[tuple[Any, ...]]:
+        """Return what the versions of the prompt say, by whom, when, why, and their labels."""
+        store = PromptStore.open(repo.path)
+        return [
+            (
+                store.get("support/greet", version=one.number).prompt,
+                one.author,
+                store.repository.commit(one.commit).authored_at,
+                one.message,
+                one.labels,
+            )
+            for one in store.history("support/greet")
+        ]
+
+    def test_a_deleted_version_is_told(self, run: Run, store: PromptStore) -> None:
+        store.save("a", "One")
+        store.delete("a")
+        store.restore("a")
+        result = run("export", "a", "--to", "langfuse", "--history")
+        assert [record["version"] for record in json.loads(result.stdout)] == [1, 3]
+        assert "version 2 is deleted, which has no place there" in result.stderr
+
+    def test_other_formats_know_no_versions(self, run: Run, store: PromptStore) -> None:
+        store.save("a", "One")
+        fails_with(run("export", "a", "--to", "github", "--history"), "github knows no versions")
+
+
+TONE = {"name": "shared/tone", "type": "text"}
+REPLY = {"name": "reply", "version": 1, "type": "chat", "labels": ["production"]}
+
+
+class TestReferences:
+    """What one prompt of Langfuse has of another one."""
+
+    @pytest.fixture
+    def path(self, sources: Path) -> str:
+        content = "  @@@langfusePrompt:name=shared/tone|label=production@@@\nGreet {{name}} {%.\n"
+        records: list[dict[str, Any]] = [
+            {**TONE, "version": 1, "prompt": "Be loud."},
+            {**TONE, "version": 2, "prompt": "Be {{tone}}.", "labels": ["production"]},
+            {**REPLY, "prompt": [{"role": "system", "content": content}]},
+        ]
+        file = sources / "export.json"
+        file.write_text(json.dumps(records))
+        return str(file)
+
+    def test_they_become_includes(self, run: Run, repo: GitRepo, path: str) -> None:
+        found = rows(run, "--strict", path)
+        assert [(row["name"], row["losses"]) for row in found] == [
+            ("shared/tone", []),
+            ("reply", []),
+        ]
+        store = PromptStore.open(repo.path)
+        rendered = store.render("reply", tone="kind", name="Ada")
+        assert rendered.messages == [{"role": "system", "content": "  Be kind.\nGreet Ada {%.\n"}]
+        assert [*store.get("reply").includes] == ["shared/tone"]
+        assert [row["result"] for row in rows(run, path)] == ["unchanged", "unchanged"]
+
+    def test_a_folder_before_the_names_is_put_before_those_too(
+        self, run: Run, repo: GitRepo, path: str
+    ) -> None:
+        rows(run, "--prefix", "old", path)
+        assert [*PromptStore.open(repo.path).get("old/reply").includes] == ["old/shared/tone"]
+
+    def test_one_to_an_older_version_is_a_loss(self, sources: Path) -> None:
+        records = [
+            {**TONE, "version": 1, "prompt": "Be loud."},
+            {**TONE, "version": 2, "prompt": "Be kind."},
+            {**REPLY, "type": "text", "prompt": "@@@langfusePrompt:name=shared/tone|version=1@@@"},
+        ]
+        (sources / "x.json").write_text(json.dumps(records))
+        _, found = read_path(sources / "x.json")
+        assert isinstance(found, Imported)
+        assert found.losses == (
+            "the reference to the version 1 of shared/tone is to its text in the same commit here",
+        )
+        assert found.prompt.content == {
+            "prompt": '{%+ include "shared/tone" +%}',
+            "x-langfuse": {"references": ["name=shared/tone|version=1"]},
+        }
+
+    def test_a_variable_that_jinja2_cannot_have_keeps_it_out(self, sources: Path) -> None:
+        text = "{{a-b}} @@@langfusePrompt:name=x|label=latest@@@"
+        (sources / "x.json").write_text(json.dumps({**REPLY, "type": "text", "prompt": text}))
+        [found] = read_path(sources / "x.json")
+        assert isinstance(found, Refused)
+        assert "'a-b' beside a reference to another prompt is no name here" in found.reason
+
+
+def commit(number: int, parent: int | None, text: str, **more: Any) -> dict[str, Any]:
+    """A commit of LangSmith's hub."""
+    template = {
+        "lc": 1, "type": "constructor", "id": ["langchain", "PromptTemplate"],
+        "kwargs": {"template": text, "template_format": "f-string"},
+    }  # fmt: skip
+    return {
+        "commit_hash": f"{number}" * 8,
+        "parent_commit_hash": parent and f"{parent}" * 8,
+        "full_name": "acme/greet",
+        "manifest": template,
+        **more,
+    }
+
+
+class TestManifests:
+    """A series of LangSmith's manifests."""
+
+    def test_they_become_commits(self, run: Run, repo: GitRepo, sources: Path) -> None:
+        # Newest first, as the API lists them.
+        series = {
+            "total": 3,
+            "commits": [
+                commit(9, 2, "Dear {name}", created_at="2024-05-03T10:00:00Z", tags=["production"]),
+                commit(2, 7, "Hello {name}", created_at="2024-05-02T10:00:00Z",
+                       description="Kinder", created_by="ann@example.com"),
+                commit(7, None, "Hi {name}", created_at="2024-05-01T10:00:00Z",
+                       tags=[{"tag_name": "staging"}]),
+            ],
+        }  # fmt: skip
+        path = sources / "commits.json"
+        path.write_text(json.dumps(series))
+        assert [(row["name"], row["versions"]) for row in rows(run, str(path))] == [("greet", 3)]
+        store = PromptStore.open(repo.path)
+        texts = [store.get("greet", version=number).prompt for number in (1, 2, 3)]
+        assert texts == ["Hi {{name}}", "Hello {{name}}", "Dear {{name}}"]
+        log = repo.git("log", "--reverse", "--date=iso-strict", "--format=%an|%ad|%s").splitlines()
+        assert log[1] == "ann|2024-05-02T10:00:00+00:00|Kinder"
+        assert store.get("greet", label="production").version == 3
+        assert store.get("greet", label="staging").version == 1
+        assert [row["result"] for row in rows(run, str(path))] == ["unchanged"]
+
+    def test_without_times_parents_say_the_order(self, sources: Path) -> None:
+        series = [commit(3, 1, "c"), commit(8, None, "a"), commit(1, 8, "b")]
+        (sources / "x.json").write_text(json.dumps(series))
+        [found] = read_path(sources / "x.json")
+        assert isinstance(found, Imported)
+        assert [version.prompt.prompt for version in found.versions] == ["a", "b", "c"]
+        assert found.versions[0].key == "langsmith 88888888"
+
+    def test_commits_that_are_their_own_parents_come_in(self, sources: Path) -> None:
+        series = [commit(1, 2, "a"), commit(2, 1, "b")]
+        (sources / "x.json").write_text(json.dumps(series))
+        [found] = read_path(sources / "x.json")
+        assert isinstance(found, Imported)
+        assert len(found.versions) == 2
 
 
 class TestFolder:

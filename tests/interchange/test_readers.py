@@ -193,10 +193,10 @@ class TestRecords:
         base = {"name": "a", "type": "text"}
         records = [
             {**base, "version": 1, "prompt": "x"},
-            {**base, "version": 2, "prompt": "@@@langfusePrompt:name=b|version=1@@@"},
+            {**base, "version": 2, "prompt": "@@@langfusePrompt:version=1@@@"},
         ]
         assert refused("x.json", records) == (
-            "version 2: reference to another prompt (@@@langfusePrompt…)"
+            "version 2: reference to a prompt without its name ('version=1')"
         )
 
 

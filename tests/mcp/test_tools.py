@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client, types
 
 from promptstore import PromptStore
+from promptstore.mcp.access import Access
+from promptstore.mcp.server import create_server
 from tests.gitrepo import GitRepo
 from tests.mcp.conftest import TRIAGE, Ask, refusal
 
@@ -210,3 +215,31 @@ def test_errors_are_the_sentences_of_the_library(ask: Ask) -> None:
     assert "production" in failure(ask, "get_prompt", asked)
     both = {"name": "greet", "version": 1, "label": "production"}
     assert "exclude each other" in failure(ask, "get_prompt", both)
+
+
+@pytest.mark.parametrize("kind", ["folder", "bundle"])
+def test_a_store_without_git(repo: GitRepo, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / kind
+    if kind == "bundle":
+        place = place.with_suffix(".bundle")
+        place.write_bytes(PromptStore.open(repo.path).bundle().encode())
+    else:
+        shutil.copytree(repo.path / "prompts", place / "prompts")
+
+    async def use() -> None:
+        server = create_server(lambda _: Access(PromptStore.open(place)))
+        async with Client(server) as client:
+            names = [prompt.name for prompt in (await client.list_prompts()).prompts]
+            assert names == ["greet", "support/triage"]
+            uris = [resource.uri for resource in (await client.list_resources()).resources]
+            assert uris[1:] == [
+                "promptstore:///prompts/greet.yaml",
+                "promptstore:///prompts/support/triage.yaml",
+            ]
+            found = await client.call_tool("get_prompt", {"name": "support/triage"})
+            assert (found.structured_content or {})["source"] == TRIAGE
+            change = {"name": "greet", "source": "prompt: x\n", "message": "x"}
+            refused = await client.call_tool("propose_change", change)
+            assert refused.is_error
+
+    asyncio.run(use())

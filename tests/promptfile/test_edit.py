@@ -339,6 +339,13 @@ def test_words_far_apart_leave_the_lines_between_them() -> None:
             "prompt: x\nmetadata:\n  l:\n  -\n    # two\n    - b\n",
             id="below an item that shared its line",
         ),
+        pytest.param(
+            "  # top\n  prompt: x\n  # second\n  config: {a: 1}  # why\n",
+            {"prompt": None, "messages": (Message("user", "Hi"),)},
+            "  # top\n  messages:\n    - role: user\n      content: Hi\n  # second\n"
+            "  config: {a: 1}  # why\n",
+            id="around an indented key that becomes another one",
+        ),
     ],
 )
 def test_comments_stay(source: str, change: dict[str, Any], expected: str) -> None:

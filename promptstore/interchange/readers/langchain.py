@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import Draft, Imported, as_dict, as_list, rest_of, single
+from promptstore.interchange.imported import (
+    Draft,
+    Imported,
+    Refused,
+    as_dict,
+    as_list,
+    rest_of,
+    single,
+)
 from promptstore.interchange.readers.chat import translated
+from promptstore.interchange.readers.records import group_records
 from promptstore.interchange.templates.common import UntranslatableError
 from promptstore.interchange.templates.flat import choose_kind, read_f_string, write_flat
 from promptstore.interchange.templates.jinja import translate_jinja
@@ -47,16 +56,52 @@ def read_langchain(value: Mapping[str, Any], name: str) -> list[Imported]:
     return [single(draft)]
 
 
-def read_langsmith(value: Mapping[str, Any], name: str) -> list[Imported]:
-    """Read a manifest (``lc``), alone or within a commit of the hub.
+def read_langsmith(commits: Iterable[Mapping[str, Any]], name: str) -> list[Imported | Refused]:
+    """Read manifests (``lc``), alone or within commits of the hub, which become versions."""
+    return group_records(_in_order(commits), name, "langsmith", _langsmith)
+
+
+def _in_order(commits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return commits as records, from the oldest to the newest."""
+    records = [_record(commit) for commit in commits]
+    parents = {one["version"]: one["parent"] for one in records if one["parent"]}
+
+    def place(record: Mapping[str, Any]) -> tuple[str, int]:
+        depth, parent = 0, record["parent"]
+        while parent in parents and depth < len(records):
+            depth, parent = depth + 1, parents[parent]
+        return str(record["created_at"] or ""), depth + (record["parent"] is not None)
+
+    return sorted(records, key=place)
+
+
+def _record(commit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a commit as the records of other servers are; a manifest alone is one too."""
+    is_commit = "manifest" in commit
+    facts = commit if is_commit else {}
+    path = str(facts.get("full_name") or "").rpartition("/")
+    tags = [tag.get("tag_name", tag.get("name")) if isinstance(tag, Mapping) else tag
+            for tag in as_list(facts.get("tags"))]  # fmt: skip
+    return {
+        "name": facts.get("repo") or path[2] or facts.get("name"),
+        "owner": facts.get("owner") or path[0] or None,
+        "version": facts.get("commit_hash"),
+        "parent": facts.get("parent_commit_hash") or facts.get("parent"),
+        "created_at": facts.get("created_at"),
+        "created_by": facts.get("created_by"),
+        "commit_message": facts.get("commit_message") or facts.get("description"),
+        "labels": tags,
+        "manifest": commit["manifest"] if is_commit else commit,
+    }
+
+
+def _langsmith(draft: Draft, record: Mapping[str, Any]) -> None:
+    """Take a manifest.
 
     Raises:
         ImportRefusedError: It is no prompt, or holds a secret or an object that only code makes.
     """
-    commit = value if "manifest" in value else {}
-    manifest = value.get("manifest", value)
-    kind, inner = _object(manifest)
-    draft = Draft(str(commit.get("repo") or commit.get("name") or name), "langsmith")
+    kind, inner = _object(record["manifest"])
     if kind == "RunnableSequence":
         kind, inner = _sequence(draft, inner)
     found: list[tuple[Any, Any, str]] = []
@@ -70,12 +115,9 @@ def read_langsmith(value: Mapping[str, Any], name: str) -> list[Imported]:
     schema = inner.get("schema_") or inner.get("schema")
     if schema:
         draft.config["response_format"] = {"type": "json_schema", "json_schema": schema}
-    draft.describe(commit.get("description"))
-    draft.extra |= {
-        key: commit[key] for key in ("commit_hash", "owner") if isinstance(commit.get(key), str)
-    }
+    if isinstance(record["owner"], str):
+        draft.extra["owner"] = record["owner"]
     _fill(draft, found)
-    return [single(draft)]
 
 
 def _object(value: Any) -> tuple[str, Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
@@ -21,14 +22,17 @@ from promptstore.interchange.imported import (
     short_key,
     spell_name,
 )
-from promptstore.interchange.readers.chat import add_messages, chat_of
+from promptstore.interchange.readers.chat import add_messages, chat_of, translated
+from promptstore.interchange.templates.flat import write_flat
+from promptstore.template import is_variable_name, split_simple
 
 Record: TypeAlias = Mapping[str, Any]
 """One version of a prompt, as the server has it."""
 
-_Reader: TypeAlias = Callable[[Draft, Record], None]
+Reader: TypeAlias = Callable[[Draft, Record], None]
+"""Fills a draft from a record."""
 
-_REFERENCE: Final = "@@@langfusePrompt"
+_REFERENCE: Final = re.compile(r"@@@langfusePrompt:(.*?)@@@")
 _LANGFUSE: Final = (
     "name", "type", "prompt", "config", "version", "labels", "tags", "commitMessage", "createdAt",
     "updatedAt", "createdBy", "id", "projectId", "isActive", "resolutionGraph",
@@ -46,28 +50,41 @@ _OPENAI_TEXT: Final = {"input_text", "output_text", "text"}
 
 
 def read_langfuse(records: Iterable[Record], name: str) -> list[Imported | Refused]:
-    """Read versions of Langfuse's export or API."""
-    return _grouped(records, name, "langfuse", _langfuse)
+    """Read versions of Langfuse's export or API; a reference to another prompt is an include."""
+    ordered = _by_number(records)
+    newest = {str(record.get("name")): record for record in ordered}
+    return group_records(ordered, name, "langfuse", partial(_langfuse, newest))
 
 
 def read_posthog(records: Iterable[Record], name: str) -> list[Imported | Refused]:
     """Read versions of PostHog's prompts API."""
-    return _grouped(records, name, "posthog", _posthog)
+    return group_records(_by_number(records), name, "posthog", _posthog)
 
 
 def read_mlflow(records: Iterable[Record], name: str) -> list[Imported | Refused]:
     """Read versions of MLflow's prompt registry, as JSON."""
-    return _grouped(records, name, "mlflow", _mlflow)
+    return group_records(_by_number(records), name, "mlflow", _mlflow)
 
 
 def read_openai(records: Iterable[Record], name: str) -> list[Imported | Refused]:
     """Read prompt objects of OpenAI, as they are pasted."""
-    return _grouped(records, name, "openai", _openai)
+    return group_records(_by_number(records), name, "openai", _openai)
 
 
-def _grouped(
-    records: Iterable[Record], fallback: str, form: str, read: _Reader
+def group_records(
+    records: Iterable[Record], fallback: str, form: str, read: Reader
 ) -> list[Imported | Refused]:
+    """Read records, each of which is one version of a prompt.
+
+    Args:
+        records: The records; those of one prompt stand from the oldest to the newest.
+        fallback: The name of a prompt that says none.
+        form: The format.
+        read: Fills the draft of a version from its record.
+
+    Returns:
+        The prompts. One that has a version that cannot come in stays out.
+    """
     by_name: dict[str, list[Record]] = {}
     for record in records:
         given = record.get("name") or record.get("id") or fallback
@@ -75,10 +92,10 @@ def _grouped(
     return [_one(name, found, form, read) for name, found in by_name.items()]
 
 
-def _one(name: str, records: list[Record], form: str, read: _Reader) -> Imported | Refused:
+def _one(name: str, records: list[Record], form: str, read: Reader) -> Imported | Refused:
     versions: list[ImportedVersion] = []
     losses: list[str] = []
-    for record in sorted(records, key=lambda one: _number(one.get("version"))):
+    for record in records:
         draft = Draft(name, form)
         title = f"version {record['version']}: " if len(records) > 1 and "version" in record else ""
         try:
@@ -94,6 +111,10 @@ def _one(name: str, records: list[Record], form: str, read: _Reader) -> Imported
             f"{title}the label {label!r} is none here" for label in spare if label != "latest"
         ]
     return Imported(spell_name(name), tuple(versions), tuple(dict.fromkeys(losses)), form)
+
+
+def _by_number(records: Iterable[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: _number(record.get("version")))
 
 
 def _number(value: Any) -> float:
@@ -171,13 +192,63 @@ def _content(draft: Draft, value: Any) -> None:
         raise ImportRefusedError(reason="its prompt is neither a string nor a list of messages")
 
 
-def _langfuse(draft: Draft, record: Record) -> None:
-    if _REFERENCE in repr(record.get("prompt")):
-        raise ImportRefusedError(reason=f"reference to another prompt ({_REFERENCE}…)")
+def _langfuse(newest: Mapping[str, Record], draft: Draft, record: Record) -> None:
     _content(draft, record.get("prompt"))
+    if _REFERENCE.search(repr(record.get("prompt"))):
+        _include(draft, newest)
     _config(draft, record.get("config"))
     draft.set_tags(record.get("tags"))
-    draft.extra = rest_of(record, *_LANGFUSE)
+    draft.extra |= rest_of(record, *_LANGFUSE)
+
+
+def _include(draft: Draft, newest: Mapping[str, Record]) -> None:
+    """Write the texts of a draft as templates that include what they refer to."""
+    draft.template = "jinja2"
+
+    def write(text: str) -> str:
+        pieces = _REFERENCE.split(text)
+        return "".join(
+            _included(draft, piece, newest) if number % 2 else _with_values(piece)
+            for number, piece in enumerate(pieces)
+        )
+
+    if draft.prompt is not None:
+        draft.prompt = write(draft.prompt)
+    draft.messages = [
+        {**message, "content": translated(message.get("content"), write)}
+        if "content" in message
+        else message
+        for message in draft.messages
+    ]
+
+
+def _with_values(text: str) -> str:
+    pieces = split_simple(text)
+    for name in pieces[1::2]:
+        if not is_variable_name("jinja2", name):
+            raise ImportRefusedError(
+                reason=f"the variable {name!r} beside a reference to another prompt is no name here"
+            )
+    return write_flat(pieces, "jinja2")
+
+
+def _included(draft: Draft, reference: str, newest: Mapping[str, Record]) -> str:
+    """Return the include for a reference such as ``name=tone|label=production``."""
+    pairs = (part.partition("=") for part in reference.split("|"))
+    asked = {key.strip(): value.strip() for key, _, value in pairs}
+    name = asked.get("name", "")
+    if not name:
+        raise ImportRefusedError(reason=f"reference to a prompt without its name ({reference!r})")
+    version, label = asked.get("version"), asked.get("label")
+    there = newest.get(name, {})
+    if version != str(there.get("version")) and label not in ("latest", *_labels(there)):
+        pin = f"version {version}" if version else f"label {label}"
+        draft.losses.append(
+            f"the reference to the {pin} of {name} is to its text in the same commit here"
+        )
+        draft.extra.setdefault("references", []).append(reference)
+    # Without the signs the tag would take the line end behind it along.
+    return f'{{%+ include "{spell_name(name)}" +%}}'
 
 
 def _posthog(draft: Draft, record: Record) -> None:

@@ -76,6 +76,24 @@ def write_langfuse(prompt: Prompt, name: str, labels: Sequence[str]) -> Exported
         ExportRefusedError: A template has logic.
     """
     losses = Losses("langfuse")
+    found = langfuse_record(prompt, name, labels, losses)
+    return Exported(f"{name}.json", json_text(found), tuple(losses.found))
+
+
+def langfuse_record(
+    prompt: Prompt, name: str, labels: Sequence[str], losses: Losses
+) -> dict[str, Any]:
+    """Return a version as Langfuse's API takes it.
+
+    Args:
+        prompt: The prompt as of the version.
+        name: Its name.
+        labels: The labels of the version.
+        losses: Takes what cannot be said there.
+
+    Raises:
+        ExportRefusedError: A template has logic.
+    """
     content = flat_content(prompt, losses)
     losses.leave_out(prompt, "config", "tags")
     found: dict[str, Any] = {"name": name, "type": "chat" if prompt.is_chat else "text"}
@@ -86,9 +104,12 @@ def write_langfuse(prompt: Prompt, name: str, labels: Sequence[str]) -> Exported
         ]
     else:
         found["prompt"] = content["prompt"]
-    found |= {"config": prompt.config, "labels": [*labels], "tags": [*prompt.tags]}
-    text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
-    return Exported(f"{name}.json", text, tuple(losses.found))
+    return found | {"config": prompt.config, "labels": [*labels], "tags": [*prompt.tags]}
+
+
+def json_text(value: Any) -> str:
+    """Return JSON as a file has it."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def write_promptfoo(prompt: Prompt, name: str, _labels: Sequence[str]) -> Exported:

@@ -25,13 +25,19 @@ class Exported:
 
     Attributes:
         path: The path of the file, from the folder that is written.
-        text: Its text.
+        text: Its text, as it is written anew.
         losses: What cannot be said there.
+        data: Its bytes: those of the text, or of the file that the prompt came from.
     """
 
     path: str
     text: str
     losses: tuple[str, ...] = ()
+    data: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            object.__setattr__(self, "data", self.text.encode())
 
 
 @dataclass

@@ -18,7 +18,6 @@ from promptstore.errors import MissingExtraError
 if find_spec("httpx") is None or find_spec("tenacity") is None:
     raise MissingExtraError(extra="remote", purpose="Talking to a remote")
 
-from promptstore.posthog.client.answers import PromptHistory
 from promptstore.posthog.client.client import PostHogClient
 from promptstore.posthog.client.connection import KEY_VARIABLE, RetryPolicy
 from promptstore.posthog.logmodels import (
@@ -27,7 +26,7 @@ from promptstore.posthog.logmodels import (
     LogExplanation,
     Translation,
 )
-from promptstore.posthog.models import RemotePrompt, TextRepresentation
+from promptstore.posthog.models import PromptHistory, RemotePrompt, TextRepresentation
 
 __all__ = [
     "KEY_VARIABLE",

@@ -7,9 +7,8 @@ from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from promptstore.errors import RemoteAnswerError
-from promptstore.posthog.client.answers import PromptHistory, PromptPage
 from promptstore.posthog.client.events import EventsClient
-from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.models import PromptHistory, PromptPage, RemotePrompt
 from promptstore.posthog.requests import ContentMode
 
 PAGE_SIZE: Final = 100
@@ -85,7 +84,6 @@ class PostHogClient(EventsClient):
         seen: set[str] = set()
         for _ in range(MAX_PAGES):
             page = self._read(PromptPage, "GET", path, query=query, is_read=True)
-            self._learn(page.results[:1])
             yield from page.results
             if not page.next:
                 return
@@ -129,11 +127,11 @@ class PostHogClient(EventsClient):
             "format": form,
             "resolve": resolve,
         }
-        return self._prompt("GET", self._named(name), query=query, is_read=True)
+        return self._read(RemotePrompt, "GET", self._named(name), query=query, is_read=True)
 
     def get_prompt_by_id(self, prompt_id: str) -> RemotePrompt:
         """Get a prompt by its id; dialect ``legacy`` only."""
-        return self._prompt("GET", self._path("llm_prompts", prompt_id), is_read=True)
+        return self._read(RemotePrompt, "GET", self._path("llm_prompts", prompt_id), is_read=True)
 
     def get_history(
         self,
@@ -193,7 +191,9 @@ class PostHogClient(EventsClient):
         free = None if config is None else dict(config)
         more = _given(config=free, version_description=version_description, deleted=deleted)
         body = {"name": name, "prompt": prompt, **more}
-        return self._prompt("POST", self._path("llm_prompts"), query={"format": form}, body=body)
+        return self._read(
+            RemotePrompt, "POST", self._path("llm_prompts"), query={"format": form}, body=body
+        )
 
     def update_prompt(
         self,
@@ -216,7 +216,7 @@ class PostHogClient(EventsClient):
         body = _given(name=name, deleted=deleted)
         if prompt is not _UNSET:
             body["prompt"] = prompt
-        return self._prompt("PATCH", self._path("llm_prompts", prompt_id), body=body)
+        return self._read(RemotePrompt, "PATCH", self._path("llm_prompts", prompt_id), body=body)
 
     def delete_prompt(self, prompt_id: str) -> None:
         """Ask to remove a prompt for good, which the API always refuses.
@@ -267,7 +267,9 @@ class PostHogClient(EventsClient):
         if config is not _UNSET:
             body["config"] = None if config is None else dict(config)
         self._limiter.wait()
-        return self._prompt("PATCH", self._named(name), query={"format": form}, body=body)
+        return self._read(
+            RemotePrompt, "PATCH", self._named(name), query={"format": form}, body=body
+        )
 
     def archive_prompt(self, name: str) -> None:
         """Archive all versions of a prompt and delete its labels; dialect ``current`` only."""
@@ -283,7 +285,9 @@ class PostHogClient(EventsClient):
 
     def duplicate_prompt(self, name: str, new_name: str) -> RemotePrompt:
         """Copy a prompt's newest content under another name; dialect ``current`` only."""
-        return self._prompt("POST", f"{self._named(name)}duplicate/", body={"new_name": new_name})
+        return self._read(
+            RemotePrompt, "POST", f"{self._named(name)}duplicate/", body={"new_name": new_name}
+        )
 
     def set_label(self, name: str, label: str, version: int) -> None:
         """Point a label at a version; dialect ``current`` only."""
@@ -292,24 +296,6 @@ class PostHogClient(EventsClient):
     def remove_label(self, name: str, label: str) -> None:
         """Take a label off a prompt; dialect ``current`` only."""
         self._send("DELETE", self._labelled(name, label))
-
-    def _prompt(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: Any = None,
-        is_read: bool = False,
-    ) -> RemotePrompt:
-        prompt = self._read(RemotePrompt, method, path, query=query, body=body, is_read=is_read)
-        self._learn([prompt])
-        return prompt
-
-    def _learn(self, prompts: Sequence[RemotePrompt]) -> None:
-        """Take the dialect from an answer, the first of which settles it."""
-        for prompt in prompts:
-            self.dialect = self.dialect or prompt.dialect
 
     def _named(self, name: str) -> str:
         return self._path("llm_prompts", "name", name)

@@ -29,7 +29,7 @@ from promptstore.errors import (
     RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.posthog.client.answers import beginning, refusal
+from promptstore.posthog.client.refusals import beginning, refusal
 from promptstore.posthog.hosts import is_cloud, split_host
 from promptstore.posthog.models import Dialect
 
@@ -137,7 +137,7 @@ class ProjectClient:
         """Send one request as `_send` does, and return the answer as a model."""
         value = self._send(method, path, query=query, body=body, is_read=is_read)
         try:
-            return kind.model_validate(value)
+            answer = kind.model_validate(value)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"])) or "it"
@@ -147,6 +147,9 @@ class ProjectClient:
                 detail=f"the answer is not as expected: {place}: {first['msg']}",
                 may_have_written=not is_read,
             ) from None
+        # The first answer that tells the generation of the API settles it.
+        self.dialect = self.dialect or getattr(answer, "dialect", None)
+        return answer
 
     def _send(
         self,

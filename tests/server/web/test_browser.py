@@ -212,7 +212,7 @@ class TestByKeyboard:
         tab_to(page, "An event of PostHog")
         event = {"event": "$ai_generation", "properties": {"$ai_input": "What is it?"}}
         page.keyboard.insert_text(json.dumps(event))
-        page.get_by_label("The event as text").get_by_text("What is it?").wait_for()
+        page.get_by_label("The text").get_by_text("What is it?").wait_for()
 
 
 class TestNothingIsLost:

@@ -1,4 +1,4 @@
-"""What only a client reads: pages and histories of prompts, and what a refusal says."""
+"""What an answer says that refuses a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel
 
 from promptstore.errors import (
     RemoteConflictError,
@@ -23,7 +22,6 @@ from promptstore.errors import (
     RemoteServerError,
     RemoteThrottledError,
 )
-from promptstore.posthog.models import LabelVersion, RemotePrompt, VersionSummary
 
 _SHOWN_BODY: Final = 200
 _BY_STATUS: Final[Mapping[int, type[RemoteError]]] = {
@@ -33,34 +31,6 @@ _BY_STATUS: Final[Mapping[int, type[RemoteError]]] = {
     409: RemoteConflictError,
     429: RemoteThrottledError,
 }
-
-
-class PromptHistory(BaseModel):
-    """A prompt and a page of its versions, newest first.
-
-    Attributes:
-        prompt: The version that was asked for.
-        versions: The page.
-        has_more: Whether there are older versions.
-        labels: Where the labels of all versions point.
-    """
-
-    prompt: RemotePrompt
-    versions: list[VersionSummary]
-    has_more: bool
-    labels: list[LabelVersion]
-
-
-class PromptPage(BaseModel):
-    """A page of the list.
-
-    Attributes:
-        next: The address of the next page, or None.
-        results: The prompts.
-    """
-
-    next: str | None
-    results: list[RemotePrompt]
 
 
 def refusal(
