@@ -118,10 +118,11 @@ class Lookup:
     def writable(self) -> RepositoryBackend:
         """Return the branch that can be written to."""
         if not isinstance(self.backend, RepositoryBackend):
+            place = self.backend.path
+            advice = "Run `git init` in it" if place.is_dir() else "Write in a clone"
             raise ReadOnlyError(
-                path=str(self.backend.path),
-                reason="this is no git repository, so there is no branch to commit to. Write in a "
-                "clone.",
+                path=str(place),
+                reason=f"this is no git repository, so there is no branch to commit to. {advice}.",
             )
         if self.backend.remote:
             raise ReadOnlyError(
