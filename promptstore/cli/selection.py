@@ -10,9 +10,9 @@ from typing import Annotated, Final, NamedTuple, TypedDict
 import typer
 
 from promptstore.errors import (
+    HistoryUnavailableError,
     InvalidArgumentError,
     NotInBundleError,
-    RepositoryError,
     RevisionNotFoundError,
 )
 from promptstore.history.labels import LabelTable, is_label
@@ -138,7 +138,7 @@ def no_labels(store: PromptStore, at: datetime | None = None) -> str:
     if at is not None:
         return "There were no labels then; `promptstore label log` shows each move."
     sentence = "There are no labels; `promptstore label set LABEL NAME` sets one."
-    with suppress(RepositoryError):  # a plain folder has neither
+    with suppress(HistoryUnavailableError):  # neither a folder nor a bundle has one
         if store.repository.is_shallow:
             return (
                 f"{sentence} This clone is shallow, and lacks those of its origin: {_FETCH_LABELS}."

@@ -57,6 +57,15 @@ def serve(
     logs_retention: Annotated[
         int, typer.Option(help="For how many days entries are kept.", min=1, max=3650)
     ] = 15,
+    fetch_interval: Annotated[
+        float | None,
+        typer.Option(
+            help="Serve the remote's branch, fetched every so many seconds; then nothing is "
+            "written. A webhook at /hooks/fetch with the secret in PROMPTSTORE_HOOK_SECRET asks "
+            "for a fetch at once.",
+            metavar="SECONDS",
+        ),
+    ] = None,
     allow_direct: Annotated[
         bool,
         typer.Option(
@@ -78,7 +87,11 @@ def serve(
     if model is not None and model_url is None:
         raise InvalidArgumentError(message="--model names a model at a --model-url; give that too")
     asked = None if model_url is None else model_from_environment(model_url, model)
-    settings = chosen_settings(context.obj, projects, public_url)
+    if projects is not None and fetch_interval is not None:
+        raise InvalidArgumentError(
+            message=f"--fetch-interval is about one project; write `fetch_interval` into {projects}"
+        )
+    settings = chosen_settings(context.obj, projects, public_url, fetch_interval)
     serve_settings(
         settings,
         host=host,
@@ -91,18 +104,24 @@ def serve(
     )
 
 
-def chosen_settings(place: Place, projects: Path | None, public_url: str | None = None) -> Settings:
+def chosen_settings(
+    place: Place,
+    projects: Path | None,
+    public_url: str | None = None,
+    fetch_interval: float | None = None,
+) -> Settings:
     """Read the settings of a server from its file, or make those for one repository.
 
     Args:
         place: Where the repository is, unless there is a file.
         projects: The file of several projects, or None.
         public_url: The URL that clients use, or None.
+        fetch_interval: How many seconds lie between two fetches, or None for none.
     """
     from promptstore.server.settings import read_settings, single_project
 
     if projects is None:
-        return single_project(place.repo, place.root, place.branch, public_url)
+        return single_project(place.repo, place.root, place.branch, public_url, fetch_interval)
     if place != Place(Path(), DEFAULT_ROOT, None):
         raise InvalidArgumentError(
             message=f"--repo, --root and --branch are about one project; write them into {projects}"

@@ -258,7 +258,11 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
         yield repository.handle.remotes.create_anonymous(place), _Callbacks(url)
     except (pygit2.GitError, OSError, ValueError, KeyError) as error:
         text = str(error).strip("'.").replace(url, place)
-        raise FetchError(path=place, reason=f"this cannot be fetched: {text}.") from error
+        advice = ""
+        if "authentication" in text:
+            advice = f" Set {TOKEN_VARIABLE} to a token that may read it, or for ssh load the key "
+            advice += "into the agent."
+        raise FetchError(path=place, reason=f"this cannot be fetched: {text}.{advice}") from error
 
 
 def without_secrets(url: str) -> str:

@@ -286,8 +286,9 @@ class RepositoryBackend(Backend):
         if not state.is_shallow:
             return ""
         return (
-            "the clone is shallow, so older commits are not here, and maybe no labels. Run "
-            f"`git fetch --unshallow`, clone with the whole history, or {_BUNDLE}."
+            "the clone is shallow, so older commits and maybe labels are not here. "
+            "`git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'` brings them; or "
+            f"{_BUNDLE}."
         )
 
     def working_files(self) -> Source:

@@ -18,6 +18,7 @@ from promptstore.errors import PromptStoreError
 from promptstore.server import (
     events,
     explain,
+    hooks,
     labels,
     mcp,
     reading,
@@ -67,6 +68,7 @@ _ROUTERS: Final = (
     explain.router,
     sending.router,
     mcp.router,
+    hooks.router,
     system.router,
     system.docs,
 )
@@ -80,6 +82,7 @@ def create_app(
     model: ChatModel | None = None,
     log_service: LogService | None = None,
     allow_direct: bool = False,
+    hook_secret: str | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -89,6 +92,7 @@ def create_app(
         model: The language model, or None where there is none.
         log_service: What keeps logs, or None where nothing does.
         allow_direct: Whether pages may commit to the served branch.
+        hook_secret: The secret that a forge's webhook shows to ask for a fetch; None takes none.
 
     Returns:
         The application.
@@ -105,6 +109,7 @@ def create_app(
     app.state.tokens = tokens
     app.state.model = model
     app.state.logs = log_service
+    app.state.hook_secret = hook_secret
     app.state.explanations = ExplanationCache()
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.

@@ -53,7 +53,11 @@ class Project:
     def __init__(self, settings: ProjectSettings) -> None:
         self.settings = settings
         self.store = PromptStore.open(
-            settings.repository, root=settings.root, branch=settings.branch
+            settings.repository,
+            root=settings.root,
+            branch=settings.branch,
+            worktree=False,
+            fetch_interval=settings.fetch_interval,
         )
         self.answers = AnswerCache()
         self.turn = asyncio.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
 from promptstore.server.dependencies import LOOPBACK
+from promptstore.server.hooks import SECRET_VARIABLE
 from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
 from promptstore.server.mcp import end_streams
 from promptstore.server.models import ChatModel
@@ -72,7 +74,12 @@ def serve(
         if log_service is not None:
             stack.callback(log_service.close)
         app = create_app(
-            projects, tokens, model=model, log_service=log_service, allow_direct=allow_direct
+            projects,
+            tokens,
+            model=model,
+            log_service=log_service,
+            allow_direct=allow_direct,
+            hook_secret=os.environ.get(SECRET_VARIABLE),
         )
         for project in projects.values():
             _say(_about(project))

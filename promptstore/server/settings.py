@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
+    Field,
     StrictBool,
     TypeAdapter,
     ValidationError,
@@ -63,6 +64,8 @@ class ProjectSettings:
         public_url: The URL that clients use, without a path, or None for what they asked.
         token: The public token that SDKs name it by; it is no secret.
         ai_consent: Whether its texts and log entries may go to the model of the server.
+        fetch_interval: How many seconds lie between two fetches from its remote, whose branch is
+            served then; None for none.
     """
 
     id: Annotated[int, BeforeValidator(_number)]
@@ -72,6 +75,7 @@ class ProjectSettings:
     public_url: Annotated[str, AfterValidator(_url)] | None = None
     token: str = ""
     ai_consent: StrictBool = True
+    fetch_interval: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def public_token(self) -> str:
@@ -102,7 +106,11 @@ class Settings:
 
 
 def single_project(
-    repository: Path, root: str, branch: str | None, public_url: str | None = None
+    repository: Path,
+    root: str,
+    branch: str | None,
+    public_url: str | None = None,
+    fetch_interval: float | None = None,
 ) -> Settings:
     """Make the settings of a server for one repository; its tokens lie in the git directory.
 
@@ -111,9 +119,12 @@ def single_project(
         root: The prompts' folder in the repository.
         branch: The branch that is served, or None for whatever HEAD is.
         public_url: The URL that clients use, or None.
+        fetch_interval: How many seconds lie between two fetches, or None for none.
     """
     try:
-        project = ProjectSettings(1, repository, branch, root, public_url)
+        project = ProjectSettings(
+            1, repository, branch, root, public_url, fetch_interval=fetch_interval
+        )
     except ValidationError as error:
         fault = faults_of(error, ())[0]
         option = f"--{str(fault.path[0]).replace('_', '-')}"

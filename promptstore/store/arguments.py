@@ -131,7 +131,7 @@ _WANTED: Final[dict[str, tuple[_Types, str]]] = {
         ("branch", "new_branch", "label", "tag", "search", "reason", "message"),
         (_OPTIONAL, _A_STRING),
     ),
-    "deleted": ((bool,), "True or False"),
+    **dict.fromkeys(("deleted", "wait"), ((bool,), "True or False")),
     "worktree": ((bool, NoneType), "True or False"),
     **dict.fromkeys(("version", "expected_version", "expected"), (_NUMBER, _A_NUMBER)),
     **dict.fromkeys(("expected_by_name", "expected_versions"), (_MAPPING, _NUMBERS)),

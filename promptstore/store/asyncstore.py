@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from promptstore.store.store import PromptStore
@@ -41,6 +40,18 @@ def _read(
     return call
 
 
+def _opening(
+    method: Callable[_P, PromptStore],
+) -> Callable[_P, Coroutine[Any, Any, AsyncPromptStore]]:
+    """Return what opens a store as what opens an async one, in a thread."""
+
+    @wraps(method)
+    async def call(*args: _P.args, **kwargs: _P.kwargs) -> AsyncPromptStore:
+        return AsyncPromptStore(await asyncio.to_thread(method, *args, **kwargs))
+
+    return call
+
+
 class AsyncPromptStore:
     """A store whose methods are awaited: those of `PromptStore`, which say what they do.
 
@@ -58,19 +69,8 @@ class AsyncPromptStore:
     def __init__(self, store: PromptStore) -> None:
         self.store = store
 
-    @classmethod
-    async def open(cls, path: str | Path = ".", **options: Any) -> AsyncPromptStore:
-        """Open the store that a path lies in.
-
-        Args:
-            path: See `PromptStore.open`.
-            options: See `PromptStore.open`.
-
-        Raises:
-            PromptStoreError: As for `PromptStore.open`.
-        """
-        return cls(await asyncio.to_thread(PromptStore.open, path, **options))
-
+    open = staticmethod(_opening(PromptStore.open))
+    open_resource = staticmethod(_opening(PromptStore.open_resource))
     get = _read(PromptStore.get)
     render = _read(PromptStore.render)
     names = _awaited(PromptStore.names)

@@ -74,7 +74,9 @@ class BundleSource(Source):
         self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
         self._bundle = bundle
         self._file = path
-        self._tree = bundle.trees.get(commit, {})
+        # A label may point at the newest commit today, and tomorrow at another one.
+        is_newest = title == bundle.branch and bool(bundle.label)
+        self._tree = {} if is_newest else bundle.trees.get(commit, {})
 
     def names(self) -> list[str]:
         """List the names of all files, sorted."""

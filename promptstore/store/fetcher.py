@@ -77,6 +77,7 @@ class Fetcher:
         self.error: str | None = None
         self.refused: str | None = None
         self._wake: threading.Event | None = None
+        self._is_asked = False
         _ALL.add(self)
 
     @property
@@ -134,6 +135,7 @@ class Fetcher:
         if self._wake is None:
             self.fetch()
         else:
+            self._is_asked = True
             self._wake.set()
 
     def step(self, failures: int) -> tuple[int, float]:
@@ -146,8 +148,10 @@ class Fetcher:
             How many times it has failed by now, and how many seconds to wait.
         """
         interval = self._interval or _LONGEST_PAUSE
+        # What another process fetched just now need not be fetched again, unless somebody asks.
+        max_age, self._is_asked = 0.0 if self._is_asked else interval / 2, False
         try:
-            self._attempt(interval / 2)
+            self._attempt(max_age)
         except PromptStoreError:
             failures += 1
         else:
@@ -163,7 +167,7 @@ class Fetcher:
                     self._update()
         except PromptStoreError as error:
             if self.error != str(error):
-                _log.warning("the last good prompts are served on: %s", error)
+                _log.warning("nothing new is served: %s", error)
             self.error = str(error)
             raise
         if self.error:

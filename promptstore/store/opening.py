@@ -209,8 +209,12 @@ class StoreBase:
         except (TypeError, IndexError):
             return False  # an argument that the call itself refuses
 
-    def fetch(self) -> StoreStatus:
+    def fetch(self, *, wait: bool = True) -> StoreStatus:
         """Fetch from the remote now, whatever the interval.
+
+        Args:
+            wait: Whether to wait until it is fetched; else the background is told to, where there
+                is one.
 
         Returns:
             What is served then.
@@ -226,7 +230,11 @@ class StoreBase:
                 reason = "this is no repository, so there is no remote to fetch from."
                 raise FetchError(path=str(self.path), reason=reason)
             self._fetcher = default_fetcher(self._lookup, self._backend)
-        self._fetcher.fetch()
+        check_arguments(wait=wait)
+        if wait:
+            self._fetcher.fetch()
+        else:
+            self._fetcher.ask()
         return self.status()
 
     def status(self) -> StoreStatus:

@@ -32,7 +32,8 @@ def refused(path: str, value: Any) -> str:
 KEYS = ["name", "prompt", "messages", "role", "content", "type", "template", "config", "input",
         "inputs", "schema", "default", "variables", "version", "labels", "tags", "id", "kwargs",
         "prompts", "raw", "description", "metadata", "model", "model_config", "createdAt",
-        "instructions", "lc", "input_variables", "system", "defaults"]  # fmt: skip
+        "instructions", "lc", "input_variables", "system", "defaults", "manifest", "commits",
+        "commit_hash", "parent_commit_hash", "full_name"]  # fmt: skip
 
 
 class TestYaml:

@@ -70,28 +70,32 @@ def _in_order(commits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         depth, parent = 0, record["parent"]
         while parent in parents and depth < len(records):
             depth, parent = depth + 1, parents[parent]
-        return str(record["created_at"] or ""), depth + (record["parent"] is not None)
+        return record["created_at"] or "", depth + (record["parent"] is not None)
 
     return sorted(records, key=place)
 
 
 def _record(commit: Mapping[str, Any]) -> dict[str, Any]:
     """Return a commit as the records of other servers are; a manifest alone is one too."""
-    is_commit = "manifest" in commit
-    facts = commit if is_commit else {}
-    path = str(facts.get("full_name") or "").rpartition("/")
+    facts = commit if "manifest" in commit else {}
     tags = [tag.get("tag_name", tag.get("name")) if isinstance(tag, Mapping) else tag
             for tag in as_list(facts.get("tags"))]  # fmt: skip
+
+    def word(*keys: str) -> str | None:
+        found = (facts.get(key) for key in keys)
+        return next((one for one in found if isinstance(one, str) and one), None)
+
+    owner, _, repo = (word("full_name") or "").rpartition("/")
     return {
-        "name": facts.get("repo") or path[2] or facts.get("name"),
-        "owner": facts.get("owner") or path[0] or None,
-        "version": facts.get("commit_hash"),
-        "parent": facts.get("parent_commit_hash") or facts.get("parent"),
-        "created_at": facts.get("created_at"),
+        "name": word("repo") or repo or word("name"),
+        "owner": word("owner") or owner or None,
+        "version": word("commit_hash"),
+        "parent": word("parent_commit_hash", "parent"),
+        "created_at": word("created_at"),
         "created_by": facts.get("created_by"),
-        "commit_message": facts.get("commit_message") or facts.get("description"),
+        "commit_message": word("commit_message", "description"),
         "labels": tags,
-        "manifest": commit["manifest"] if is_commit else commit,
+        "manifest": facts.get("manifest", commit),
     }
 
 
@@ -115,7 +119,7 @@ def _langsmith(draft: Draft, record: Mapping[str, Any]) -> None:
     schema = inner.get("schema_") or inner.get("schema")
     if schema:
         draft.config["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if isinstance(record["owner"], str):
+    if record["owner"] is not None:
         draft.extra["owner"] = record["owner"]
     _fill(draft, found)
 

@@ -20,12 +20,14 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.git.reading import blob_id
+from promptstore.history.sources import File
 from promptstore.lint.findings import Finding
 from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import check_name
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads
+from promptstore.promptfile.writer import dumps
 from promptstore.review.drafts import new_problems, overlay, settings_of
 from promptstore.server.dependencies import in_turn
 from promptstore.server.web.comparing import side_by_side
@@ -43,11 +45,10 @@ SentForm = Annotated[Form, Sent]
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _NEW: Final = """\
 description: What this prompt is for.
-variables:
-  name: {type: string, description: Whom to greet}
 prompt: |
   Hello {{ name }}
 """
+"""What the form for a new prompt holds at first."""
 
 
 class Field(NamedTuple):
@@ -72,6 +73,7 @@ class Draft:
         name: The prompt's name; empty while a new one has none.
         by: Whether the ``text`` is edited or the ``file``.
         base: The prompts that it was begun with.
+        is_new: Whether there is to be no prompt of this name yet.
         data: The file as it would be; None where it cannot be written.
         fault: Why it cannot.
     """
@@ -79,6 +81,7 @@ class Draft:
     name: str
     by: str
     base: Snapshot
+    is_new: bool = False
     data: bytes | None = None
     fault: str = ""
 
@@ -88,11 +91,6 @@ class Draft:
         file = self.base.find(self.name)
         return file.read() if file else None
 
-    def is_unchanged(self) -> bool:
-        """Return whether the file would stay as it is."""
-        file = self.base.find(self.name)
-        return file is not None and self.data is not None and file.blob == blob_id(self.data)
-
 
 @router.get("/edit/{name:path}")
 def show_edit(visitor: Writer, name: Annotated[str, Name], by: str = "text") -> Response:
@@ -100,14 +98,14 @@ def show_edit(visitor: Writer, name: Annotated[str, Name], by: str = "text") -> 
     base = visitor.project.store.snapshot()
     data = base.file(name).read()
     by = "file" if by == "file" or _loaded(data) is None else "text"
-    return _show(visitor, Draft(name, by, base, data), {})
+    return _show(visitor, Draft(name, by, base, data=data), {})
 
 
 @router.get("/new")
 def show_new(visitor: Writer) -> Response:
     """Show the form to write a new prompt in."""
     base = visitor.project.store.snapshot()
-    return _show(visitor, Draft("", "file", base, _NEW.encode()), {})
+    return _show(visitor, Draft("", "text", base, is_new=True, data=_NEW.encode()), {})
 
 
 @router.post("/edit/{name:path}")
@@ -127,27 +125,30 @@ async def _answer(visitor: Visitor, name: str, form: Form, *, is_new: bool = Fal
         return await run_in_threadpool(_send, visitor, name, form, is_new=is_new)
 
 
-def _send(visitor: Visitor, name: str, form: Form, *, is_new: bool = False) -> Response:
+def _send(visitor: Visitor, name: str, form: Form, *, is_new: bool) -> Response:
     now = visitor.project.store.snapshot()
     base = _base(visitor, form.get("base", ""), now)
-    draft = _draft(name, form, base or now)
+    draft = _draft(Draft(name, form.get("by", "file"), base or now, is_new), form)
     if base is None:
         draft.fault = "The history of the branch was written anew. Look at it, and send it again."
-    if is_new and name and now.find(name) is not None:
+    theirs = now.find(name)
+    if is_new and theirs is not None:
         draft.fault = f"There is a prompt {name!r} already. Choose another name, or edit that one."
-        return _show(visitor, draft, form, status=409, is_new=True)
-    theirs = None if is_new else now.file(name)
-    if theirs is not None and draft.base.file(name).blob != theirs.blob:
-        return _meet(visitor, draft, form, now)
+        return _show(visitor, draft, form, status=409)
+    if not is_new and theirs is None:
+        draft.fault = f"The file of {name!r} was removed meanwhile. Restore it, then send it again."
+        return _show(visitor, draft, form, status=409)
+    if theirs is not None and _blob(draft.base, name) != theirs.blob:
+        return _meet(visitor, draft, form, now, theirs)
     if form.wants("file") or form.wants("text"):
-        draft.by = form["action"]
-        if draft.data is None or (draft.by == "text" and _loaded(draft.data) is None):
-            draft.by = form.get("by", "file")
-        return _show(visitor, draft, form, is_new=is_new, is_switched=True)
+        is_readable = draft.data is not None and _loaded(draft.data) is not None
+        if is_readable or (form.wants("file") and draft.data is not None):
+            draft.by = form["action"]
+        return _show(visitor, draft, form, is_switched=True)
     if not form.wants("commit"):
-        return _show(visitor, draft, form, is_new=is_new)
+        return _show(visitor, draft, form)
     draft.base = now
-    return _commit(visitor, draft, form, is_new=is_new)
+    return _commit(visitor, draft, form)
 
 
 def _base(visitor: Visitor, commit_id: str, now: Snapshot) -> Snapshot | None:
@@ -162,33 +163,38 @@ def _base(visitor: Visitor, commit_id: str, now: Snapshot) -> Snapshot | None:
     return store.snapshot(commit_id) if is_known else None
 
 
-def _commit(visitor: Visitor, draft: Draft, form: Form, *, is_new: bool) -> Response:
+def _commit(visitor: Visitor, draft: Draft, form: Form) -> Response:
     if draft.data is not None and not draft.fault:
-        if draft.is_unchanged():
+        if _blob(draft.base, draft.name) == blob_id(draft.data):
             draft.fault = "Nothing is changed yet."
         elif any(finding.severity == "error" for finding in _findings(visitor, draft)):
-            draft.fault = "Mend the errors below, then send it again."
+            draft.fault = "Mend the errors that check found, then send it again."
     if draft.data is None or draft.fault:
-        return _show(visitor, draft, form, status=400, is_new=is_new)
+        return _show(visitor, draft, form, status=400)
     try:
         return commit(visitor, form, {draft.name: draft.data}, draft.base, draft.name)
     except PromptStoreError as error:
         draft.fault = str(error)
         status = 409 if isinstance(error, ConflictError) else 400
-        return _show(visitor, draft, form, status=status, is_new=is_new)
+        return _show(visitor, draft, form, status=status)
 
 
-def _meet(visitor: Visitor, draft: Draft, form: Form, now: Snapshot) -> Response:
+def _blob(snapshot: Snapshot, name: str) -> str | None:
+    file = snapshot.find(name)
+    return file.blob if file else None
+
+
+def _meet(visitor: Visitor, draft: Draft, form: Form, now: Snapshot, theirs: File) -> Response:
     """Show what somebody else made of a prompt meanwhile, and how to go on with both."""
     name = draft.name
-    before, ours, theirs = draft.before, draft.data, now.file(name)
+    before, ours = draft.before, draft.data
     merged = None
     if before is not None and ours is not None:
         result = merge_files(Sides(before, ours, theirs.read()), theirs.path)
         merged = result.data if result.is_clean else None
     if ours is not None and (form.wants("mine") or (form.wants("merge") and merged is not None)):
         taken = ours if form.wants("mine") else merged
-        return _show(visitor, Draft(name, "file", now, taken), form, is_switched=True)
+        return _show(visitor, Draft(name, "file", now, data=taken), form, is_switched=True)
     info = now.info(name)
     conflict = {
         "info": info,
@@ -198,24 +204,17 @@ def _meet(visitor: Visitor, draft: Draft, form: Form, now: Snapshot) -> Response
     return _show(visitor, draft, form, status=409, conflict=conflict)
 
 
-def _draft(name: str, form: Form, base: Snapshot) -> Draft:
-    """Return the draft that a form holds."""
-    by = form.get("by", "file")
-    draft = Draft(name, by, base)
+def _draft(draft: Draft, form: Form) -> Draft:
+    """Return a draft with the file that a form asks for."""
     try:
-        check_name(name)
-    except InvalidNameError as error:
-        draft.fault = str(error)
-    file = None if draft.fault else base.find(name)
-    if by == "file":
-        draft.data = _with_line_ends(form.get("file", ""), file.read() if file else b"")
-        return draft
-    if file is None:
-        draft.fault = draft.fault or f"There was no prompt {name!r} when this was begun."
-        return draft
-    try:
-        prompt = loads(file.read(), file.path)
-        draft.data = edit(file.read(), _edited(prompt, form), file.path)
+        if draft.by == "file":
+            draft.data = _with_line_ends(form.get("file", ""), draft.before or b"")
+        elif draft.is_new:
+            draft.data = dumps(_edited(loads(_NEW.encode()), form)).encode()
+        else:
+            file = draft.base.file(draft.name)
+            draft.data = edit(file.read(), _edited(loads(file.read(), file.path), form), file.path)
+        check_name(draft.name)
     except PromptStoreError as error:
         draft.fault = str(error)
     return draft
@@ -276,13 +275,12 @@ def _show(
     form: Mapping[str, str],
     *,
     status: int = 200,
-    is_new: bool | None = None,
     is_switched: bool = False,
     conflict: Mapping[str, Any] | None = None,
 ) -> Response:
-    is_new = not draft.name if is_new is None else is_new
-    source = draft.before if draft.data is None else draft.data
-    prompt = None if is_new else _loaded(source or b"")
+    began = _NEW.encode() if draft.is_new else draft.before
+    source = began if draft.data is None else draft.data
+    prompt = _loaded(source or b"")
     typed = {} if is_switched else form
     fields = [
         field._replace(text=typed.get(field.key, _plain(field.text)))
@@ -298,7 +296,7 @@ def _show(
         "edit.html",
         status,
         name=draft.name,
-        is_new=is_new,
+        is_new=draft.is_new,
         by=draft.by,
         base_commit=draft.base.commit or "",
         fields=fields,
@@ -309,7 +307,7 @@ def _show(
         is_stale=isinstance(form, Form) and form.is_stale,
         conflict=conflict,
         findings=_findings(visitor, draft),
-        difference=None if is_new else _difference(draft.before, draft.data),
+        difference=None if draft.is_new else _difference(draft.before, draft.data),
         **places(visitor, draft.name, form),
     )
 

@@ -48,7 +48,7 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-_MAX_FORM_BYTES: Final = 4 * 1024 * 1024
+_MAX_FORM_BYTES: Final = 16 * 1024 * 1024
 _MAX_FORM_FIELDS: Final = 2_000
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
 """The field that every form carries the token of the session in."""
@@ -217,16 +217,18 @@ async def _ask_to_sign_in(request: Request) -> Response:
 _FROM_OTHERS: Final = ("cross-site", "same-site")
 
 
-def _show_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, errors.PromptStoreError):
+def _show_error(
+    request: Request, error: ApiError | RequestValidationError | errors.PromptStoreError
+) -> Response:
+    if isinstance(error, RequestValidationError):
+        refusal = invalid_request(error.errors())
+    elif isinstance(error, errors.PromptStoreError):
         refusal = error_of(error)
-        detail = str(error) if isinstance(error, _TOLD) else refusal.detail
         if refusal.status_code >= 500:
             _log.error("%s %s: %s", request.method, request.scope["promptstore.path"], error)
     else:
-        found = isinstance(error, RequestValidationError)
-        refusal = invalid_request(error.errors()) if found else error  # type: ignore[attr-defined, assignment]
-        detail = str(refusal.detail)
+        refusal = error
+    detail = str(error if isinstance(error, _TOLD) else refusal.detail)
     return show_alone(request, "error.html", refusal.status_code, detail=detail)
 
 

@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -131,14 +131,17 @@ def session_of(request: Request) -> tuple[str, str | None]:
 
 
 def set_cookie(request: Request, response: Response, value: str) -> None:
-    """Give a browser its cookie: only over TLS, where the page came over TLS."""
+    """Give a browser its cookie: only over TLS, where the pages are reached over TLS."""
+    projects: Mapping[int, Project] = request.app.state.projects
+    urls = [project.settings.public_url or "" for project in projects.values()]
+    is_secure = request.scope["scheme"] == "https" or any(url.startswith("https:") for url in urls)
     response.set_cookie(
         COOKIE,
         value,
         max_age=SECONDS,
         httponly=True,
         samesite="strict",
-        secure=request.scope["scheme"] == "https",
+        secure=is_secure,
     )
 
 

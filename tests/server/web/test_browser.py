@@ -235,6 +235,17 @@ class TestNothingIsLost:
         page.goto("/edit/support/triage")
         assert page.get_by_label("Description").input_value() == "Sort a ticket."
 
+    def test_signing_out_forgets_what_was_typed(
+        self, page: Page, context: BrowserContext, server: Server
+    ) -> None:
+        page.goto("/edit/support/triage")
+        page.get_by_label("Description").fill("Mine")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("Your key").wait_for()
+        sign_in(context, server)
+        page.goto("/edit/support/triage")
+        assert page.get_by_label("Description").input_value() == "Sort a ticket."
+
     def test_a_draft_knows_what_it_was_begun_with(self, page: Page, repo: GitRepo) -> None:
         page.goto("/edit/support/triage")
         page.get_by_label("Description").fill("Mine")
@@ -255,7 +266,7 @@ class TestNothingIsLost:
         page.goto("/edit/support/triage")
         context.clear_cookies()
         page.get_by_label("Description").fill("Mine")
-        page.get_by_text("You are signed out. What you typed stays here").wait_for()
+        page.get_by_text("You are signed out. What you typed stays here").first.wait_for()
         page.get_by_role("button", name="Propose this change").click()
         page.get_by_label("Your key").fill(server.key)
         page.keyboard.press("Enter")
@@ -272,6 +283,8 @@ def test_findings_come_while_one_types(page: Page) -> None:
     page.locator(".findings .error").first.wait_for()
     field.fill("prompt: Hello {{ nmae }}\nvariables:\n  name: {type: string}\n")
     page.get_by_text("Did you mean 'name'?").wait_for()
+    # A screen reader is told how many there are, and no more.
+    assert page.locator("p[role=status]").last.text_content() == "2 problems."
 
 
 def test_a_link_from_another_site_arrives_signed_in(page: Page, server: Server) -> None:

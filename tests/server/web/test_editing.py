@@ -118,15 +118,38 @@ class TestPropose:
             assert visit.get(EDIT).status == 403
             assert visit.get("/proposals").status == 200
 
-    def test_a_new_prompt_begins_as_a_file(self, visit: Visit, repo: GitRepo) -> None:
-        page = visit.send("/new", name="a/b", action="commit", branch="propose/new")
-        assert page.status == 303
-        assert "Hello {{ name }}" in repo.git("show", "propose/new:prompts/a/b.yaml")
-        again = visit.send("/new", name="greet", action="commit")
-        assert (again.status, again.fields["name"]) == (409, "greet")
-        assert "There is a prompt 'greet' already" in again.text
-        unfit = visit.send("/new", name="a b", action="commit")
-        assert (unfit.status, unfit.fields["name"]) == (400, "a b")
+    def test_a_new_prompt_is_a_text_and_a_name(self, visit: Visit, repo: GitRepo) -> None:
+        page = visit.get("/new")
+        typed = {"description": "", "text": "Hi {{ name }}\nand bye"}
+        done = visit.send("/new", page, name="a/b", action="commit", branch="propose/new", **typed)
+        assert done.status == 303
+        written = repo.git("show", "propose/new:prompts/a/b.yaml")
+        assert written == "prompt: |\n  Hi {{ name }}\n  and bye"
+
+    def test_a_new_prompt_can_be_written_as_a_file(self, visit: Visit, repo: GitRepo) -> None:
+        switched = visit.send("/new", action="file", text="Typed {{ first }}")
+        assert "Typed {{ first }}" in switched.fields["file"]
+        done = visit.send("/new", switched, name="a/b", action="commit", branch="propose/new")
+        assert done.status == 303
+        assert "Typed" in repo.git("show", "propose/new:prompts/a/b.yaml")
+
+    @pytest.mark.parametrize(
+        ("name", "status", "says"),
+        [("greet", 409, "There is a prompt 'greet' already"), ("a b", 400, "a b"), ("", 400, "")],
+    )
+    def test_a_new_prompt_needs_a_name_that_is_free(
+        self, visit: Visit, name: str, status: int, says: str
+    ) -> None:
+        page = visit.send("/new", name=name, action="commit", text="Mine")
+        assert (page.status, page.fields["name"], page.fields["text"]) == (status, name, "Mine")
+        assert says in page.text
+
+    def test_a_file_that_was_removed_meanwhile_is_told(self, visit: Visit, repo: GitRepo) -> None:
+        page = visit.get("/edit/greet")
+        repo.commit({"prompts/greet.yaml": None})
+        met = visit.send("/edit/greet", page, action="commit", text="Mine")
+        assert "was removed meanwhile" in met.text
+        assert met.fields["text"] == "Mine"
 
 
 class TestForms:

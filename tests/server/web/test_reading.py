@@ -49,6 +49,17 @@ class TestList:
         assert "cannot be read" in page.text
         assert "line 2" in page.text
 
+    def test_a_thousand_stand_on_one_page_and_the_next_on_the_next(
+        self, visit: Visit, repo: GitRepo
+    ) -> None:
+        repo.commit({f"prompts/many/p{number:04}.yaml": "prompt: x\n" for number in range(1_001)})
+        page = visit.get("/prompts?under=many/")
+        assert "1,001 prompts, 1,000 shown" in page.text
+        assert "p1000" not in page.text
+        after = visit.get("/prompts?after=many/p0999&under=many/")
+        assert 'href="/prompts?after=many%2Fp0999&amp;under=many%2F"' in page.answer.text
+        assert "p1000" in after.text
+
 
 class TestPrompt:
     def test_it_shows_messages_variables_config_and_who(self, visit: Visit) -> None:

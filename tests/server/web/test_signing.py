@@ -70,6 +70,12 @@ def test_the_cookie_is_secure_behind_tls(server: Server) -> None:
         assert "Secure" in cookie
 
 
+def test_the_cookie_is_secure_where_the_public_url_says_tls(repo: GitRepo) -> None:
+    settings = ProjectSettings(id=1, repository=repo.path, public_url="https://p.example.com")
+    with listening(create_app(open_projects([settings]), None)) as url, Visit.to(url) as visit:
+        assert "Secure" in visit.get("/").answer.headers["set-cookie"]
+
+
 def test_a_wrong_key_is_refused_and_a_revoked_one_ends_the_session(server: Server) -> None:
     with Visit.to(server.url) as visit:
         assert visit.sign_in("phx_wrong").status == 403

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from promptstore.server.app import create_app
 from promptstore.server.models import HttpModel
+from promptstore.server.projects import open_projects
+from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo
 from tests.server.chatstub import ChatStub, chat_stub, completion
-from tests.server.listening import Server, hosting
+from tests.server.listening import Server, hosting, listening
 from tests.server.web.visiting import Page, Visit
 
 TRY = "/try/support/triage"
@@ -144,6 +147,16 @@ def test_asking_the_model_takes_its_scope_and_the_token_of_the_form(
         page = reader.send(TRY, None, **GOOD)
         assert (page.status, "Ask the model" in page.text) == (200, False)
         assert reader.send(TRY, page, action="run").status == 403
+    assert stub.asked == []
+
+
+def test_the_model_is_not_asked_where_the_project_does_not_consent(
+    stub: ChatStub, repo: GitRepo
+) -> None:
+    settings = ProjectSettings(id=1, repository=repo.path, ai_consent=False)
+    app = create_app(open_projects([settings]), None, model=HttpModel(stub.url))
+    with listening(app) as url, Visit.to(url) as visit:
+        assert "not approved" in visit.send(TRY, None, **GOOD | {"action": "run"}).text
     assert stub.asked == []
 
 

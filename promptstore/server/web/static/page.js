@@ -55,8 +55,20 @@ function keepDraft(form) {
 // The answer for what is typed so far is drawn by the server, in the place that shows it.
 function followTyping(form) {
   const place = document.getElementById(form.dataset.live);
+  // A screen reader is told in a few words, not the whole text at every key.
+  const status = document.createElement("p");
+  status.className = "hidden";
+  status.setAttribute("role", "status");
+  form.append(status);
   let timer = 0;
   let asked = null;
+  const tell = (text) => {
+    const note = document.createElement("p");
+    note.className = "note bad";
+    note.textContent = text;
+    place.replaceChildren(note);
+    status.textContent = text;
+  };
   const ask = async () => {
     asked?.abort();
     asked = new AbortController();
@@ -67,7 +79,6 @@ function followTyping(form) {
       const answer = await fetch(form.getAttribute("action"), {
         method: "POST",
         body,
-        headers: { "X-Part": form.dataset.live },
         signal: asked.signal,
       });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -75,21 +86,17 @@ function followTyping(form) {
       if (answer.ok && fresh) {
         place.replaceChildren(...fresh.childNodes);
         addCopyButtons(place);
+        status.textContent = place.querySelector("[data-status]")?.textContent || "";
       } else {
-        const note = document.createElement("p");
-        note.className = "note bad";
-        note.textContent =
+        tell(
           answer.status === 401
             ? "You are signed out. What you typed stays here; sign in when you send it."
-            : page.querySelector(".note.bad")?.textContent || "The server did not answer as it should.";
-        place.replaceChildren(note);
+            : page.querySelector(".note.bad")?.textContent || "The server did not answer as it should."
+        );
       }
     } catch (error) {
       if (error.name === "AbortError") return;
-      const note = document.createElement("p");
-      note.className = "note bad";
-      note.textContent = "The server cannot be reached. What you typed stays here.";
-      place.replaceChildren(note);
+      tell("The server cannot be reached. What you typed stays here.");
     }
     place.classList.remove("busy");
   };
@@ -136,6 +143,9 @@ document.addEventListener("keydown", (event) => {
 for (const mark of document.querySelectorAll("[data-forget]")) {
   sessionStorage.removeItem(DRAFT + mark.dataset.forget);
 }
+document.querySelector("form[data-forget-all]")?.addEventListener("submit", () => {
+  sessionStorage.clear();
+});
 for (const form of document.querySelectorAll("form[data-draft]")) keepDraft(form);
 for (const form of document.querySelectorAll("form[data-live]")) followTyping(form);
 addCopyButtons(document);
