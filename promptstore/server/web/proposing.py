@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote, unquote
@@ -139,7 +140,8 @@ def show_proposal(visitor: Annotated[Visitor, Reads], branch: str, done: str = "
         served=served,
         changes=[(name, *_change(base, after, name)) for name in names[:_MOST_SHOWN]],
         request=pull_request(remote[1], served, wanted) if remote else None,
-        remote=remote[0] if remote else "",
+        push=shlex.join(["git", "push", remote[0] if remote else "REMOTE", wanted]),
+        merge=shlex.join(["git", "merge", wanted]),
         done=done,
     )
 
