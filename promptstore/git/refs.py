@@ -78,7 +78,7 @@ def start_branch(repository: Repository, branch: str, commit: str, *, deadline: 
         RepositoryError: Git could not do it.
     """
     ref = check_branch_name(branch)
-    by, through = choose_signatures(repository, None, None)
+    by, through = choose_signatures(repository)
     note = CommitNote(by, through, f"Start {branch}")
     move_to(repository, ref, lambda _, tip: None if tip else (commit, ()), note, deadline)
 
