@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -343,7 +344,7 @@ def test_a_deleted_prompt_is_told_of_as_in_the_repository(
         (lambda data: sealed(data, lambda body: changed(body, "versions", {"a": []})), "versions"),
         (lambda data: sealed(data, lambda body: changed(body, "labels", {"x": {"../b": [1, "c"]}})),
          r"'\.\./b' is not a prompt name"),
-        (lambda data: sealed(data.replace(b'Z"', b'"'), lambda body: body), "commits.*timezone"),
+        (lambda data: sealed(without_zones(data), lambda body: body), "commits.*timezone"),
     ],
 )  # fmt: skip
 def test_a_damaged_bundle_is_an_error_that_says_so(
@@ -353,6 +354,10 @@ def test_a_damaged_bundle_is_an_error_that_says_so(
     file.write_bytes(change(store.bundle().encode()))
     with pytest.raises(BundleError, match=message):
         PromptStore.open(file)
+
+
+def without_zones(data: bytes) -> bytes:
+    return re.sub(rb'(T\d\d:\d\d:\d\d)[^"]*"', rb'\1"', data)
 
 
 def changed(body: dict[str, Any], key: str, more: dict[str, Any]) -> dict[str, Any]:
