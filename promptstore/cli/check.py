@@ -173,7 +173,7 @@ def _unrecognized_files(
     store: PromptStore, context: LintContext, since: str | None, named: Named | None
 ) -> list[Finding]:
     """Find the files without a usable name that were named, or that came since a rev."""
-    before = () if since is None else store.snapshot(since).strays()
+    before = () if since is None else store.snapshot(since).unrecognized()
     return [
         finding
         for finding in check_unrecognized_files(context)
