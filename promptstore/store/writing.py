@@ -128,8 +128,9 @@ def commit_edits(
 
 
 def _new_ref(branch: str) -> str:
-    if branch == BRANCH:
-        raise ConflictError(names=[BRANCH], reason="this branch is for labels.")
+    # Git keeps a branch as a file, and so cannot have one beside what is above or below it.
+    if f"{BRANCH}/".startswith(f"{branch}/") or branch.startswith(f"{BRANCH}/"):
+        raise ConflictError(names=[branch], reason=f"this would take the place of {BRANCH}.")
     return check_branch_name(branch)
 
 
