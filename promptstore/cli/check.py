@@ -108,7 +108,7 @@ def check(
         if chosen is None:
             findings |= set(check_labels(store, settings))
         else:
-            before = () if since is None else store.snapshot(since).strays()
+            before = () if since is None else store.snapshot(since).unrecognized()
             findings |= {
                 finding
                 for finding in check_unrecognized_files(looked_at)

@@ -206,7 +206,7 @@ def check_changes(
     context = LintContext(after, settings_of(store))
     touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
     context.only = context.dependents(touched)
-    old = set(before.strays())
+    old = set(before.unrecognized())
     came = (found for found in check_unrecognized_files(context) if found.path not in old)
     return sorted({*check(context), *came})
 

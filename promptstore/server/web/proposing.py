@@ -30,6 +30,7 @@ PREFIX: Final = "propose/"
 """What the branches of proposals begin with; only these are shown."""
 
 _MOST_SHOWN: Final = 100
+_LONGEST_WORD: Final = 100
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -47,7 +48,7 @@ class Proposal(NamedTuple):
 
 def places(visitor: Visitor, name: str, form: Mapping[str, str]) -> dict[str, Any]:
     """Return what a form is given so that one can choose where its commit goes."""
-    word = _UNFIT.sub("-", name).strip("-") or "prompt"
+    word = _UNFIT.sub("-", name)[:_LONGEST_WORD].strip("-") or "prompt"
     return {
         "allow_direct": allows_direct(visitor.request),
         "branch": form.get("branch") or f"{PREFIX}{word}-{secrets.token_hex(3)}",
@@ -55,6 +56,11 @@ def places(visitor: Visitor, name: str, form: Mapping[str, str]) -> dict[str, An
         "message": form.get("message", ""),
         "served": served_branch(visitor.project),
     }
+
+
+def message_of(form: Mapping[str, str]) -> str | None:
+    """Return the message of a commit, which is one line; None where none was given."""
+    return " ".join(form.get("message", "").split()) or None
 
 
 def allows_direct(request: Request) -> bool:
@@ -99,7 +105,7 @@ def commit(
         edits,
         base=base,
         new_branch=branch,
-        message=form.get("message", "").strip() or None,
+        message=message_of(form),
         author=visitor.author,
     )
     if branch is not None:
@@ -137,11 +143,11 @@ def show_proposal(visitor: Annotated[Visitor, Reads], branch: str, done: str = "
         visitor,
         "proposed.html",
         proposal=found,
+        push=shlex.join(["git", "push", remote[0] if remote else "REMOTE", wanted]),
+        merge=shlex.join(["git", "merge", wanted]),
         served=served,
         changes=[(name, *_change(base, after, name)) for name in names[:_MOST_SHOWN]],
         request=pull_request(remote[1], served, wanted) if remote else None,
-        push=shlex.join(["git", "push", remote[0] if remote else "REMOTE", wanted]),
-        merge=shlex.join(["git", "merge", wanted]),
         done=done,
     )
 
@@ -150,8 +156,9 @@ def _proposals(project: Project) -> Iterator[Proposal]:
     repository = project.store.repository
     branches = repository.handle.branches.local
     for branch in branches:
-        if branch.startswith(PREFIX):
-            yield Proposal(branch, repository.commit(str(branches[branch].target)))
+        found = branches.get(branch) if branch.startswith(PREFIX) else None
+        if found is not None:
+            yield Proposal(branch, repository.commit(str(found.resolve().target)))
 
 
 def _remote(project: Project) -> tuple[str, str] | None:

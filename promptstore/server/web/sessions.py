@@ -23,7 +23,9 @@ COOKIE: Final = "promptstore_session"
 SECONDS: Final = 12 * 3600
 """How long somebody stays signed in."""
 
-_OTHERS: Final = ("cross-site", "same-site")
+OTHER_SITES: Final = ("cross-site", "same-site")
+"""What a browser says of a request that a page of another site makes."""
+
 _VALUE: Final = re.compile(r"([0-9a-f]*)\.([0-9]{1,12})\.[\w-]{1,64}\.[0-9a-f]{64}")
 
 
@@ -147,7 +149,7 @@ def set_cookie(request: Request, response: Response, value: str) -> None:
 
 def _visitor(request: Request) -> Visitor:
     state = request.app.state
-    if request.method == "POST" and request.headers.get("sec-fetch-site", "none") in _OTHERS:
+    if request.method == "POST" and request.headers.get("sec-fetch-site", "none") in OTHER_SITES:
         raise forbidden("A page of another site cannot send this form.")
     value, number = session_of(request)
     token: Token | None = None
