@@ -177,7 +177,9 @@ def _compile_items(prompt: Prompt, compiled: Callable[[str], Template]) -> tuple
 def _fill(value: Any, fill: Callable[[Template], str]) -> Any:
     """Copy what `map_templates` made, with the text of each template in its place."""
     if isinstance(value, dict):
-        return {key: _fill(item, fill) for key, item in value.items()}
+        return {
+            key: item if isinstance(item, str) else _fill(item, fill) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_fill(item, fill) for item in value]
     return fill(value) if hasattr(value, "render") else value
