@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pygit2
 from pygit2.enums import CredentialType
+from pygit2.ffi import ffi
 
 from promptstore.errors import FetchError
 from promptstore.git.locks import Deadline, exclusive
@@ -228,6 +229,17 @@ class _Callbacks(pygit2.RemoteCallbacks):
         secret = unquote(password or "") or token
         self._login = pygit2.UserPass(unquote(user or "x-access-token"), secret) if secret else None
         self._asked = 0
+
+    @property
+    def fetch_options(self) -> Any:
+        """What libgit2 is told; pygit2 sets it."""
+        return self._options
+
+    @fetch_options.setter
+    def fetch_options(self, options: Any) -> None:
+        # Python would be called for each object that comes, and hold up who reads meanwhile.
+        options.callbacks.transfer_progress = options.callbacks.sideband_progress = ffi.NULL
+        self._options = options
 
     def credentials(
         self, url: str, username_from_url: str | None, allowed_types: CredentialType

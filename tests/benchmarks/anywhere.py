@@ -91,10 +91,12 @@ def _fetch(report: Report, places: Places) -> None:
     meanwhile = _times(store, fetching.is_alive, [])
     fetching.join()
     assert store.status().commit == newest
-    for what, middle in (("median", statistics.median), ("mean", statistics.fmean)):
-        taken = {OURS: middle(meanwhile), _ALONE: middle(alone)}
-        goals = (Goal(_ALONE, 2.0),)
-        report.add(Result(f"get while {commits:,} commits are fetched ({what})", taken, goals))
+    taken = {OURS: statistics.median(meanwhile), _ALONE: statistics.median(alone)}
+    work = f"get while {commits:,} commits are fetched"
+    report.add(Result(work, taken, (Goal(_ALONE, 2.0),)))
+    # The remote and the fetch share the cores with who reads.
+    means = {OURS: statistics.fmean(meanwhile), _ALONE: statistics.fmean(alone)}
+    report.add(Result(f"{work}, the mean", means))
 
 
 def _times(store: PromptStore, goes_on: Callable[[], bool], times: list[float]) -> list[float]:
