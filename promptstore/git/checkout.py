@@ -1,22 +1,27 @@
-"""A working tree whose branch is written: its files and its index follow the commit."""
+"""A working tree whose branch is written: its files and its index follow the commit.
+
+Files are converted as gitattributes(5) says: line ends by libgit2, and by the commands of a
+``filter`` where the user's own configuration knows it. One that comes with a repository is refused.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pygit2
-from pygit2.enums import FileMode
+from pygit2.enums import AttrCheck, ConfigLevel, FileMode, FilterMode
 
-from promptstore.errors import ConflictError
+from promptstore.errors import ConflictError, RepositoryError
 from promptstore.git.commits import Move
-from promptstore.git.filters import Filters
 from promptstore.git.locks import Deadline, LinkedLock
 from promptstore.git.objects import Entry
 from promptstore.git.opening import open_repository
@@ -27,6 +32,10 @@ _LONGEST_SWITCH: Final = 0.2
 _PAUSE: Final = 0.002
 """How old an index is, in seconds, when git is done with what it wrote it for; how long that is
 waited for, and how often it is looked at."""
+
+
+_OF_THE_REPOSITORY: Final = (ConfigLevel.LOCAL, ConfigLevel.WORKTREE)
+_COMMANDS: Final = ("clean", "smudge", "process")
 
 
 class Checkout:
@@ -238,12 +247,7 @@ class Checkout:
 
 
 def find_checkouts(repository: Repository, token: str) -> list[Checkout]:
-    """Find all working trees of a repository.
-
-    Args:
-        repository: The repository.
-        token: See `Checkout`.
-    """
+    """Find all working trees of a repository; see `Checkout` for the token."""
     linked = sorted(repository.common_dir.glob("worktrees/*/HEAD"))
     git_dirs = [repository.common_dir, *(head.parent for head in linked)]
     handles = [open_repository(git_dir) for git_dir in git_dirs]
@@ -281,3 +285,116 @@ def _update(index: pygit2.Index, moves: Sequence[Move]) -> bool:
         else:
             index.add(pygit2.IndexEntry(path, pygit2.Oid(hex=after.id), FileMode(after.mode)))
     return bool(changed)
+
+
+class _Driver(NamedTuple):
+    """A filter as git's configuration knows it: its keys, and those of the user's own."""
+
+    known: dict[str, str]
+    own: dict[str, str]
+
+
+class Filters:
+    """What converts the files of a repository, by the configuration of one moment.
+
+    Args:
+        handle: The repository.
+        commit: A commit whose .gitattributes count too, as a bare repository has no others.
+    """
+
+    def __init__(self, handle: pygit2.Repository, commit: str | None = None) -> None:
+        self._handle = handle
+        self._flags = AttrCheck.INCLUDE_COMMIT if commit else AttrCheck(0)
+        self._commit = pygit2.Oid(hex=commit) if commit else None
+        self._drivers = _read_drivers(handle.config)
+
+    def to_git(self, path: str, data: bytes) -> bytes:
+        """Convert the content of a file on disk to what git would commit.
+
+        Raises:
+            RepositoryError: A filter is refused, or failed.
+        """
+        data = self.clean(path, data)
+        filters = self._handle.load_filter_list(path, FilterMode.TO_ODB)
+        return filters.apply_to_buffer(data) if filters else data
+
+    def to_worktree(self, path: str, data: bytes) -> bytes:
+        """Convert what git has of a file to its content on disk.
+
+        Raises:
+            RepositoryError: A filter is refused, or failed.
+        """
+        encoding = self._attribute(path, "working-tree-encoding")
+        if isinstance(encoding, str) and encoding.lower() not in ("utf-8", "utf8"):
+            raise RepositoryError(
+                path=path,
+                reason=f".gitattributes asks for {encoding} on disk, and prompts are UTF-8. Add "
+                f"the line `{path} !working-tree-encoding` to .gitattributes.",
+            )
+        filters = self._handle.load_filter_list(path, FilterMode.TO_WORKTREE)
+        return self._run("smudge", path, filters.apply_to_buffer(data) if filters else data)
+
+    def clean(self, path: str, data: bytes) -> bytes:
+        """Apply the command that cleans a file before it is committed, where there is one.
+
+        Raises:
+            RepositoryError: The filter is refused, or failed.
+        """
+        return self._run("clean", path, data)
+
+    def _attribute(self, path: str, name: str) -> str | bool | None:
+        return self._handle.get_attr(path, name, self._flags, self._commit)
+
+    def _run(self, step: str, path: str, data: bytes) -> bytes:
+        # Most repositories know no filter at all, and looking for attributes takes its time.
+        name = self._attribute(path, "filter") if self._drivers else None
+        driver = self._drivers.get(name) if isinstance(name, str) else None
+        if driver is None:
+            return data
+        for key in _COMMANDS:
+            if driver.known.get(key) and driver.known[key] != driver.own.get(key):
+                raise RepositoryError(
+                    path=path,
+                    reason=f"the content filter {name!r} is known to the configuration of this "
+                    "repository only, whose commands promptstore does not run. If you trust it, "
+                    f"make it yours: `git config --global filter.{name}.{key} "
+                    f"{shlex.quote(driver.known[key])}`.",
+                )
+        command = driver.known.get(step)
+        if command:
+            done = subprocess.run(  # noqa: S602 - so does git, and the command is the user's own
+                command.replace("%f", shlex.quote(path)),
+                shell=True,
+                cwd=self._handle.workdir or self._handle.path,
+                input=data,
+                capture_output=True,
+                check=False,
+            )
+            if done.returncode == 0:
+                return done.stdout
+            said = done.stderr.decode(errors="replace").strip()
+            reason = said or f"it ended with {done.returncode}"
+        elif driver.known.get("process"):
+            reason = "promptstore runs 'clean' and 'smudge', not 'process'"
+        else:
+            reason = "there is no such command in git's configuration"
+        required, config = f"filter.{name}.required", self._handle.config
+        is_required = required in config and config.get_bool(required)
+        if is_required or (not command and driver.known.get("process")):
+            raise RepositoryError(
+                path=path, reason=f"the content filter {name!r} ({step}) failed: {reason}."
+            )
+        return data
+
+
+def _read_drivers(config: pygit2.Config) -> dict[str, _Driver]:
+    drivers: dict[str, _Driver] = {}
+    for entry in config:
+        # The names of a section and of a key are in lower case, and a filter's own name is not.
+        if entry.name.startswith("filter."):
+            name, _, key = entry.name.removeprefix("filter.").rpartition(".")
+            driver = drivers.setdefault(name, _Driver({}, {}))
+            driver.known[key] = entry.value or ""
+            if entry.level not in _OF_THE_REPOSITORY:
+                driver.own[key] = entry.value or ""
+    return drivers

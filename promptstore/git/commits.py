@@ -86,7 +86,7 @@ def tip_of(handle: pygit2.Repository, ref: str) -> str | None:
     """
     try:
         target = handle.lookup_reference(ref).target
-    except KeyError:
+    except (KeyError, pygit2.InvalidSpecError):  # of a name that cannot be, there is none
         return None
     if isinstance(target, str):
         raise ReadOnlyError(
@@ -128,9 +128,13 @@ def store_commit(
             after = {tuple(move.path.split("/")): move.after for move in moves}
             parent = cast("pygit2.Tree", handle[tree]) if trees else None
             made = _store_tree(handle, parent, after) or handle.TreeBuilder().write()
-            author, committer = note.author.to_git(), note.committer.to_git()
             commit = handle.create_commit(
-                None, author, committer, note.message, made, [pygit2.Oid(hex=i) for i in parents]
+                None,
+                note.author,
+                note.committer,
+                note.message,
+                made,
+                [pygit2.Oid(hex=parent) for parent in parents],
             )
         except (pygit2.GitError, OSError) as error:
             # `git gc` removes a folder of objects that is empty, such as one just made for this.

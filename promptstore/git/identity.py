@@ -6,8 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -24,73 +23,56 @@ _TRAILER_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _TRAILER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: .*")
 
 
-class Signature(NamedTuple):
-    """A person as git knows one.
-
-    Attributes:
-        name: The name.
-        email: The address.
-        time: When the person did it, in seconds since 1970; None is now.
-        offset: The time zone of that, in minutes east of UTC.
-    """
-
-    name: str
-    email: str
-    time: int | None = None
-    offset: int = 0
-
-    def at(self, time: datetime) -> Signature:
-        """Return the same person doing it at a time; one without a zone is local."""
-        time = time if time.tzinfo else time.astimezone()
-        offset = int((time.utcoffset() or timedelta()).total_seconds() // 60)
-        return self._replace(time=int(time.timestamp()), offset=offset)
-
-    def to_git(self) -> pygit2.Signature:
-        """Return it as libgit2 takes it."""
-        if self.time is None:
-            return pygit2.Signature(self.name, self.email)
-        return pygit2.Signature(self.name, self.email, self.time, self.offset)
-
-
-@dataclass(frozen=True, slots=True)
-class CommitNote:
+class CommitNote(NamedTuple):
     """What a commit says beside its files.
 
     Attributes:
-        author: Who wrote the change.
-        committer: Who committed it.
+        author: Who wrote the change, and when.
+        committer: Who committed it, and when.
         message: The whole message.
     """
 
-    author: Signature
-    committer: Signature
+    author: pygit2.Signature
+    committer: pygit2.Signature
     message: str
 
 
-def parse_signature(text: str) -> Signature:
+def parse_signature(text: str, time: datetime | None = None) -> pygit2.Signature:
     """Parse a person from ``Name <email>``.
+
+    Args:
+        text: The person.
+        time: When the person did it; None is now.
 
     Raises:
         InvalidArgumentError: It is not written like that.
     """
     found = _PERSON.fullmatch(text)
-    if found is None:
-        raise InvalidArgumentError(
-            message=f"a person is written as 'Name <email>', for example "
-            f"'Ada Lovelace <ada@example.com>', not {text!r}"
-        )
-    return Signature(found[1], found[2])
+    try:
+        if found is not None:
+            when = () if time is None else (int(time.timestamp()), _minutes_east(time))
+            return pygit2.Signature(found[1], found[2], *when)
+    except (ValueError, pygit2.GitError):
+        pass  # libgit2 takes no name of punctuation alone
+    raise InvalidArgumentError(
+        message="a person is written as 'Name <email>', for example "
+        f"'Ada Lovelace <ada@example.com>', not {text!r}"
+    )
 
 
 def choose_signatures(
-    repository: Repository, author: str | None, committer: str | None
-) -> tuple[Signature, Signature]:
+    repository: Repository,
+    author: str | None = None,
+    committer: str | None = None,
+    authored_at: datetime | None = None,
+) -> tuple[pygit2.Signature, pygit2.Signature]:
     """Choose the author and the committer of a commit.
 
     Args:
         repository: The repository.
         author: ``Name <email>``, or None for what git knows.
         committer: The same; None where git knows nobody means the author.
+        authored_at: When the author wrote it, or None for what git knows, else now.
 
     Returns:
         The author and the committer.
@@ -99,8 +81,9 @@ def choose_signatures(
         InvalidArgumentError: A person or a date is not written as git writes it.
         RepositoryError: Nobody is known.
     """
-    by = _find_signature(repository, "author", author)
-    through = _find_signature(repository, "committer", committer)
+    by = author or _find_person(repository, "author")
+    through = committer or _find_person(repository, "committer")
+    wrote = authored_at or _find_date("author" if by else "committer")
     by = by or through
     if by is None:
         raise RepositoryError(
@@ -108,18 +91,17 @@ def choose_signatures(
             reason="git does not know who you are. Run `git config user.name NAME` and "
             "`git config user.email ADDRESS`, or name an author.",
         )
-    return by, through or by
+    date = _find_date("committer" if through else "author")
+    return parse_signature(by, wrote), parse_signature(through or by, date)
 
 
-def _find_signature(repository: Repository, role: Role, given: str | None) -> Signature | None:
+def _find_person(repository: Repository, role: Role) -> str | None:
     """Find who commits, as ``git commit`` does (git-commit-tree(1), "Commit Information")."""
-    if given:
-        return _dated(parse_signature(given), role)
     with translated(repository.git_dir):
         config = repository.handle.config
         name = _find_fact(config, role, "name")
         email = _find_fact(config, role, "email") or os.environ.get("EMAIL")
-    return _dated(parse_signature(f"{name} <{email}>"), role) if name and email else None
+    return f"{name} <{email}>" if name and email else None
 
 
 def _find_fact(config: pygit2.Config, role: Role, fact: str) -> str | None:
@@ -131,23 +113,31 @@ def _find_fact(config: pygit2.Config, role: Role, fact: str) -> str | None:
     return next((value for key in keys if key in config and (value := config[key])), None)
 
 
-def _dated(person: Signature, role: Role) -> Signature:
-    """Add the date that the environment tells, in one of the formats of git-commit(1)."""
+def _find_date(role: Role) -> datetime | None:
+    """Return the date that the environment tells, in one of the formats of git-commit(1)."""
     variable = f"GIT_{role.upper()}_DATE"
     text = os.environ.get(variable, "").strip()
     if not text:
-        return person
+        return None
     raw = _RAW_DATE.fullmatch(text)
     if raw:
-        minutes = int(raw[3]) * 60 + int(raw[4])
-        return person._replace(time=int(raw[1]), offset=-minutes if raw[2] == "-" else minutes)
+        offset = timedelta(hours=int(raw[3]), minutes=int(raw[4]))
+        zone = timezone(-offset if raw[2] == "-" else offset)
+        with suppress(OverflowError, ValueError, OSError):
+            return datetime.fromtimestamp(int(raw[1]), zone)
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         with suppress(ValueError):
-            return person.at(parse(text))
+            return parse(text)
     raise InvalidArgumentError(
         message=f"the environment variable {variable} holds no date: {text!r}; write it as "
         "2026-01-31T12:00:00+01:00 or as seconds and zone, 1769857200 +0100"
     )
+
+
+def _minutes_east(time: datetime) -> int:
+    """Return the time zone of a time, in minutes; one without a zone is local."""
+    offset = (time if time.tzinfo else time.astimezone()).utcoffset()
+    return int((offset or timedelta()).total_seconds() // 60)
 
 
 def compose_message(text: str, trailers: Mapping[str, str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 import pygit2
 
@@ -13,6 +15,10 @@ from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository
 from promptstore.git.revs import is_ancestor
 from promptstore.git.writing import move_to
+
+_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
+_MOST_BYTES: Final = 240
+"""A reference is a file, and so is its lock: its name must leave room for a few bytes more."""
 
 
 def join_ref(
@@ -72,7 +78,7 @@ def start_branch(repository: Repository, branch: str, commit: str, *, deadline: 
         RepositoryError: Git could not do it.
     """
     ref = check_branch_name(branch)
-    by, through = choose_signatures(repository, None, None)
+    by, through = choose_signatures(repository)
     note = CommitNote(by, through, f"Start {branch}")
     move_to(repository, ref, lambda _, tip: None if tip else (commit, ()), note, deadline)
 
@@ -84,7 +90,10 @@ def check_branch_name(branch: str) -> str:
         ConflictError: The name cannot be a branch's.
     """
     ref = f"refs/heads/{branch}"
-    is_option = branch.startswith("-") or branch == "HEAD"
-    if is_option or not pygit2.reference_is_valid_name(ref):
+    is_other = branch.startswith(("-", "refs/")) or branch in ("HEAD", "@") or "\0" in branch
+    if len(branch.encode()) > _MOST_BYTES:
+        reason = f"the name of a branch has at most {_MOST_BYTES} bytes."
+        raise ConflictError(names=[branch], reason=reason)
+    if is_other or _COMMIT_ID.fullmatch(branch) or not pygit2.reference_is_valid_name(ref):
         raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
     return ref

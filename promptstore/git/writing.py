@@ -13,12 +13,13 @@ commit has happened.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,9 @@ _JOURNAL: Final = "journal.json"
 _DEAD_LOCK_SECONDS: Final = 1.0
 """How old a reference's lock is that a killed writer left: git itself holds one for milliseconds.
 """
+
+_NO_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""How the system says that there is no file of a name, or can be none."""
 
 Plan: TypeAlias = Callable[[str | None], Sequence[FileChange]]
 """Gives the changes for a tip of a reference (None where it has no commit). It is asked again
@@ -325,10 +329,13 @@ def _break_dead_lock(lock: Path, deadline: Deadline) -> None:
 
     Nobody else of this library can hold it now, and git holds one only for a moment.
     """
-    with suppress(FileNotFoundError):
+    try:
         while time.time() - lock.stat().st_mtime < _DEAD_LOCK_SECONDS:
             deadline.wait(lock, OTHERS)
         lock.unlink()
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
 
 
 @contextmanager

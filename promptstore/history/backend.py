@@ -13,7 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from promptstore.errors import HistoryUnavailableError, InvalidArgumentError, ReadOnlyError
+from promptstore.errors import (
+    HistoryUnavailableError,
+    InvalidArgumentError,
+    ReadOnlyError,
+    RevisionNotFoundError,
+)
 from promptstore.git.objects import Commit, Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
@@ -255,8 +260,13 @@ class RepositoryBackend(Backend):
         if self.branch is None:
             head = repository.head()
             title, tip = head.branch or "HEAD", head.tip
-        else:
+        elif self.remote is None:
             title, tip = self.branch, repository.tip(self.branch)
+        else:
+            # A local branch of the same name must not pass for what was fetched.
+            title, tip = self.branch, repository.branch_tip(f"refs/remotes/{self.branch}")
+            if tip is None:
+                raise RevisionNotFoundError(rev=self.branch, reason="no such branch")
         labels = labels_commit(repository, self.remote)
         state = RefState(tip, title, labels, repository.is_shallow)
         self._seen = (validity, until, state)

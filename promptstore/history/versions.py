@@ -54,6 +54,11 @@ _AT_ONCE: Final = 10_000
 """How many commits are compared and stored together; who is interrupted goes on there."""
 
 _MAX_HISTORIES: Final = 1_000
+_ATTEMPTS: Final = 10
+"""How often other threads and processes may throw the index away while it is asked."""
+
+# SQLite takes the other columns from the row that holds the maximum.
+_NEWEST_OF_ALL: Final = f"{CHANGES} GROUP BY name HAVING position = MAX(position)"
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -114,17 +119,18 @@ class IndexedTimeline:
     def latest(self, name: str) -> Change | None:
         """Return the newest version of a prompt, or None where it never existed."""
         there = self.index.entry(self.tip, name)
-        row = self.index.ask(
-            self.tip, lambda connection, spans: last_row(connection, spans, name, there)
-        )
-        return self._change(row) if row else None
+
+        def find(connection: Connection, spans: Sequence[Span]) -> Change | None:
+            row = last_row(connection, spans, name, there)
+            return _change(connection, row) if row else None
+
+        return self.index.ask(self.tip, find)
 
     @_made_anew
     def nth(self, name: str, number: int) -> Change | None:
         """Return the version of a prompt that has this number, or None."""
-        rows = self._select(f"{CHANGES} AND name = ? AND number = ?", name, number)
-        if rows:
-            return self._change(rows[0])
+        for _, change in self._changes(f"{CHANGES} AND name = ? AND number = ?", name, number):
+            return change
         latest = self.latest(name)
         if latest is not None and 1 <= number <= latest.number:
             raise DamagedIndexError(name)
@@ -134,8 +140,7 @@ class IndexedTimeline:
     def history(self, name: str) -> list[Change]:
         """List the versions of a prompt, newest first."""
         latest = self.latest(name)
-        rows = self._select(f"{CHANGES} {NEWEST}", name)
-        found = [self._change(row) for row in rows]
+        found = [change for _, change in self._changes(f"{CHANGES} {NEWEST}", name)]
         if [change.number for change in found] != list(range(len(found), 0, -1)):
             raise DamagedIndexError(name)
         if found[:1] != ([latest] if latest else []):
@@ -145,12 +150,12 @@ class IndexedTimeline:
     @_made_anew
     def latest_of_all(self) -> dict[str, Change]:
         """Return the newest version of every prompt that ever existed."""
-        return {row[2]: self._change(row) for row in self._newest_rows()}
+        return dict(reversed(self._changes(_NEWEST_OF_ALL)))
 
     @_made_anew
     def first_of_all(self) -> dict[str, Change]:
         """Return version 1 of every prompt that ever existed."""
-        return {row[2]: self._change(row) for row in self._select(f"{CHANGES} AND number = 1")}
+        return dict(self._changes(f"{CHANGES} AND number = 1"))
 
     @_made_anew
     def commit_at(self, time: float) -> str | None:
@@ -174,39 +179,42 @@ class IndexedTimeline:
     @_made_anew
     def places(self) -> dict[str, int]:
         """Return how far along the history each prompt changed last: the later, the greater."""
-        return {row[2]: row[1] for row in self._newest_rows()}
+        return {row[2]: row[1] for row in reversed(self._select(_NEWEST_OF_ALL))}
 
     def changed_by(self, commit: str) -> dict[str, Entry | None]:
         """Return what stands at the path of each prompt that a commit changed."""
         return self.index.changed_by(commit)
 
-    def _newest_rows(self) -> list[Row]:
-        """List the newest change of each prompt, after older ones in segments before."""
-        # SQLite takes the other columns from the row that holds the maximum.
-        rows = self._select(f"{CHANGES} GROUP BY name HAVING position = MAX(position)")
-        return rows[::-1]
+    def _changes(self, query: str, *arguments: object) -> list[tuple[str, Change]]:
+        """Run a query for changes over the history, and name the prompt of each."""
 
-    def _change(self, row: Row) -> Change:
-        segment, position, _, number, *_ = row
-        links = self.index.ask(
-            self.tip, lambda connection, _: sound_rows(connection, LINK, segment, position)
-        )
-        if not links:
-            raise DamagedIndexError(segment, position)
-        return Change(number, bytes(links[0][2]).hex(), entry_of(row))
-
-    def _select(self, query: str, *arguments: object) -> list[Row]:
-        """Run a query over the history, the newest segment first.
-
-        Its first parameters are a segment and the last position in it.
-        """
-
-        def run(connection: Connection, spans: Sequence[Span]) -> list[Row]:
-            return [
-                row for span in spans for row in sound_rows(connection, query, *span, *arguments)
-            ]
+        def run(connection: Connection, spans: Sequence[Span]) -> list[tuple[str, Change]]:
+            rows = _rows(connection, spans, query, arguments)
+            return [(row[2], _change(connection, row)) for row in rows]
 
         return self.index.ask(self.tip, run)
+
+    def _select(self, query: str, *arguments: object) -> list[Row]:
+        return self.index.ask(
+            self.tip, lambda connection, spans: _rows(connection, spans, query, arguments)
+        )
+
+
+def _rows(
+    connection: Connection, spans: Sequence[Span], query: str, arguments: Sequence[object]
+) -> list[Row]:
+    """Run a query over a history, the newest segment first.
+
+    Its first parameters are a segment and the last position in it.
+    """
+    return [row for span in spans for row in sound_rows(connection, query, *span, *arguments)]
+
+
+def _change(connection: Connection, row: Row) -> Change:
+    links = sound_rows(connection, LINK, *row[:2])
+    if not links:
+        raise DamagedIndexError(row[:2])
+    return Change(row[3], bytes(links[0][2]).hex(), entry_of(row))
 
 
 class VersionIndex:
@@ -228,13 +236,7 @@ class VersionIndex:
         self._turn = os.getpid(), threading.RLock()
 
     def at(self, tip: str) -> IndexedTimeline:
-        """Bring the index up to a commit and look at the history from there.
-
-        Args:
-            tip: A commit's id.
-
-        Returns:
-            The versions on its first-parent history.
+        """Bring the index up to a commit, and return the versions on its first-parent history.
 
         Raises:
             RepositoryError: An object of the history is missing or damaged.
@@ -250,13 +252,14 @@ class VersionIndex:
             RepositoryError: An object of the history is missing or damaged.
             DamagedIndexError: The index is damaged; `discard` it and ask again.
         """
-        while True:
-            spans = self._spans(tip)
-            answer = self._file.use(partial(_answer, tip=tip, spans=spans, question=question))
+        for _ in range(_ATTEMPTS):
+            answer = self._file.use(partial(self._answer, tip=tip, question=question))
             if answer is not None:
                 return answer[0]
-            # The file was made anew meanwhile.
-            self._file.memo.clear()
+            with self._lock():
+                if not self._file.use(partial(find_commit, commit=tip)):
+                    self._extend(tip)
+        raise DamagedIndexError(tip)
 
     def discard(self) -> None:
         """Throw the index away; it is made anew when it is asked again."""
@@ -276,20 +279,21 @@ class VersionIndex:
         link = next(self._repository.walk(commit))
         return {name: edits[0][2] for name, edits in self._compare([link], link.parent).items()}
 
-    def _spans(self, tip: str) -> Sequence[Span]:
-        known: Sequence[Span] | None = self._file.memo.get(tip)
-        if known is not None:
-            return known
-        with self._lock():
-            if not self._file.use(partial(find_commit, commit=tip)):
-                self._extend(tip)
-            known = self._file.use(partial(find_spans, commit=tip))
-        if not known:
-            raise DamagedIndexError(tip)
-        if len(self._file.memo) >= _MAX_HISTORIES:
-            self._file.memo.clear()
-        self._file.memo[tip] = known
-        return known
+    def _answer(
+        self,
+        connection: Connection,
+        tip: str,
+        question: Callable[[Connection, Sequence[Span]], _T],
+    ) -> tuple[_T] | None:
+        """Answer a question; None where the commit is not indexed."""
+        known = self._file.memo
+        spans: Sequence[Span] | None = known.get(tip) or find_spans(connection, tip)
+        if not spans:
+            return None
+        if len(known) >= _MAX_HISTORIES:
+            known.clear()
+        known[tip] = spans
+        return (question(connection, spans),)
 
     def _lock(self) -> threading.RLock:
         """Return the lock under which one thread at a time extends the index."""
@@ -362,14 +366,3 @@ def index_file(repository: Repository, root: str) -> Path | None:
 
 def _tree_id(entry: Entry | None) -> str:
     return entry.id if entry and entry.is_tree else EMPTY_TREE
-
-
-def _answer(
-    connection: Connection,
-    tip: str,
-    spans: Sequence[Span],
-    question: Callable[[Connection, Sequence[Span]], _T],
-) -> tuple[_T] | None:
-    """Ask a question, unless the spans are those of another file."""
-    is_known = bool(spans) and find_commit(connection, tip) == spans[0]
-    return (question(connection, spans),) if is_known else None

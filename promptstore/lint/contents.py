@@ -15,6 +15,9 @@ from promptstore.model.parts import Insert
 from promptstore.promptfile.formatter import format_file
 
 NOT_CANONICAL: Final = Rule("PS112", severity="note", is_on=False, is_fixable=True)
+INVISIBLE: Final = Rule("PS501")
+BIDIRECTIONAL: Final = Rule("PS502")
+LOOK_ALIKE: Final = Rule("PS503", severity="warning")
 SECRET: Final = Rule("PS504")
 TRAILING_SPACE: Final = Rule("PS505", severity="warning")
 DOUBLED_SPACE: Final = Rule("PS506", severity="note")
@@ -22,6 +25,18 @@ DUPLICATE_TEXT: Final = Rule("PS507", severity="warning")
 ROLE_ORDER: Final = Rule("PS508", severity="warning")
 EMPTY_MESSAGE: Final = Rule("PS509")
 OVER_BUDGET: Final = Rule("PS510")
+
+_UNSEEN_RULES: Final = {
+    "invisible": (INVISIBLE, "which nobody sees; remove it."),
+    "bidi": (
+        BIDIRECTIONAL,
+        "which shows it in another order than a model reads it; remove it.",
+    ),
+}
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LATIN_WORD: Final = 2
+"""How many Latin letters make a word; one beside a Greek letter is a formula."""
+_LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχ")
 
 # Every part that may fail late is bounded, so that no text makes the search slow.
 _SECRETS: Final = (
@@ -206,23 +221,6 @@ def _without_tags(text: str) -> str:
         pieces += (text[at:start], _NO_LINE_END.sub("x", text[start : end + 2]))
         at = end + 2
     return "".join([*pieces, text[at:]])
-
-
-INVISIBLE: Final = Rule("PS501")
-BIDIRECTIONAL: Final = Rule("PS502")
-LOOK_ALIKE: Final = Rule("PS503", severity="warning")
-
-_UNSEEN_RULES: Final = {
-    "invisible": (INVISIBLE, "which nobody sees; remove it."),
-    "bidi": (
-        BIDIRECTIONAL,
-        "which shows it in another order than a model reads it; remove it.",
-    ),
-}
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_LATIN_WORD: Final = 2
-"""How many Latin letters make a word; one beside a Greek letter is a formula."""
-_LATIN_LOOKING: Final = frozenset("АВЕЅІЈКМНОРСТХҮаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχ")
 
 
 def unseen_characters(context: LintContext, name: str) -> Iterator[Violation]:

@@ -17,14 +17,17 @@ TEMPLATE_SYNTAX: Final = Rule("PS201")
 UNDECLARED_VARIABLE: Final = Rule("PS202")
 UNUSED_VARIABLE: Final = Rule("PS203", severity="warning")
 EATEN_LINE_END: Final = Rule("PS204", severity="warning", is_on=False)
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 MISSING_INCLUDE: Final = Rule("PS301")
 DELETED_INCLUDE: Final = Rule("PS302")
 CYCLIC_INCLUDE: Final = Rule("PS303")
 DEEP_INCLUDE: Final = Rule("PS304")
 CHAT_INCLUDE: Final = Rule("PS305")
 BROKEN_INCLUDE: Final = Rule("PS306")
+CASE_COLLISION: Final = Rule("PS401")
+UNUSABLE_NAME: Final = Rule("PS402")
+DEAD_REPLACEMENT: Final = Rule("PS403")
+LOST_LABEL: Final = Rule("PS404")
+REMOTE_NAME: Final = Rule("PS405")
 
 INCLUDE_RULES: Final = (
     MISSING_INCLUDE,
@@ -34,6 +37,10 @@ INCLUDE_RULES: Final = (
     CHAT_INCLUDE,
     BROKEN_INCLUDE,
 )
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}")
+_NAMED: Final = 3
+"""How many names are shown of those that differ only in letter case."""
 
 
 def template_syntax(context: LintContext, name: str) -> Iterator[Violation]:
@@ -159,15 +166,6 @@ def _fault(context: LintContext, name: str, target: str) -> tuple[Rule, str] | N
     if 1 + context.include_depth(target, depth) > depth:
         return DEEP_INCLUDE, f"Includes are nested deeper than {depth} from here on."
     return None
-
-
-_NAMED: Final = 3
-
-CASE_COLLISION: Final = Rule("PS401")
-UNUSABLE_NAME: Final = Rule("PS402")
-DEAD_REPLACEMENT: Final = Rule("PS403")
-LOST_LABEL: Final = Rule("PS404")
-REMOTE_NAME: Final = Rule("PS405")
 
 
 def case_collision(context: LintContext, name: str) -> Iterator[Violation]:

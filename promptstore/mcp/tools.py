@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -29,6 +30,8 @@ from promptstore.model.versions import PromptInfo
 from promptstore.review.drafts import new_problems, overlay, settings_of
 from promptstore.review.reports import diff_as_json, finding_as_json
 from promptstore.store.snapshot import Snapshot
+
+_LONGEST_WORD: Final = 100
 
 Name = Annotated[str, Field(description="The prompt's name, such as support/triage.")]
 Version = Annotated[int | None, Field(description="The number of a version.", ge=1)]
@@ -230,7 +233,7 @@ def _propose(access: Access, asked: _Propose) -> dict[str, Any]:
     file = base.find(name)
     if file is not None and file.blob == blob_id(data):
         raise ConflictError(names=[name], reason="its file says this already: nothing to propose.")
-    branch = asked.branch or f"propose/{name.replace('/', '-')}-{blob_id(data)[:7]}"
+    branch = asked.branch or f"propose/{name.replace('/', '-')[:_LONGEST_WORD]}-{blob_id(data)[:7]}"
     expected = {} if asked.expected_version is None else {name: asked.expected_version}
     done = store.commit(
         {name: data},
@@ -248,7 +251,7 @@ def _propose(access: Access, asked: _Propose) -> dict[str, Any]:
         "diff": diff_as_json(diff_prompts(before, prompt)) if before else None,
         "findings": [finding_as_json(one) for one in findings],
         "warnings": list(prompt.warnings),
-        "next": f"`git push origin {branch}`, then open a pull request.",
+        "next": f"`git push origin {shlex.quote(branch)}`, then open a pull request.",
     }
 
 

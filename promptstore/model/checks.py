@@ -58,9 +58,9 @@ def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> An
         UnfitValueError: The value has another type, is none of the enum, or is not JSON.
     """
     plain = value if type(value) is str and value.isascii() else plain_json(value)
-    wanted = _TYPES[kind]
-    if type(plain) not in wanted.python:
-        raise UnfitValueError(f"is {kind_of(plain)}, but must be {wanted.words}")
+    words, types, _ = _TYPES[kind]
+    if type(plain) not in types:
+        raise UnfitValueError(f"is {kind_of(plain)}, but must be {words}")
     if kind == "messages":
         _check_messages(plain)
     if enum is not None and not any(_same(plain, allowed) for allowed in enum):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, Ty
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, Problem
 from promptstore.model.values import kind_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def unknown_key(path: KeyPath, known: Iterable[str]) -> Fault:
     return Fault(path, "unknown_key", f"The key {shown(key)!r} is not known; {hint}")
 
 
-def refuse(faults: Iterable[Fault]) -> InvalidArgumentError:
+def refuse(faults: Iterable[Fault] | Iterable[Problem]) -> InvalidArgumentError:
     """Return the error for a value of Python that is no valid prompt."""
     sentences = " ".join(fault.message for fault in faults)
     return InvalidArgumentError(message=f"This is no valid prompt: {sentences}")

@@ -41,8 +41,8 @@ from promptstore.model.parts import (
     templates_of,
 )
 from promptstore.model.rendering import (
+    Program,
     RenderedPrompt,
-    _Program,
     contract_of,
     merge_values,
     render_prompt,
@@ -197,7 +197,7 @@ class Prompt:
     _kept: ClassVar[Prompt | None] = None
     """The prompt that this is a caller's own copy of, where it is one."""
 
-    _program: ClassVar[_Program | None] = None
+    _program: ClassVar[Program | None] = None
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.blob, self.prompt))

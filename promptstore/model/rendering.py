@@ -110,7 +110,7 @@ def signature(prompt: Prompt) -> Signature:
     return Signature(program.variables, tuple(needed), program.undeclared)
 
 
-class _Program(NamedTuple):
+class Program(NamedTuple):
     """A prompt made ready to render: everything that does not depend on the values."""
 
     items: tuple[Any, ...]
@@ -119,7 +119,7 @@ class _Program(NamedTuple):
     optional: frozenset[str]
 
 
-def _program(prompt: Prompt) -> _Program:
+def _program(prompt: Prompt) -> Program:
     # The copies that callers are given share the program of the prompt that is kept.
     kept = prompt._kept or prompt  # noqa: SLF001 - both memos belong to this module
     program = kept._program  # noqa: SLF001
@@ -129,7 +129,7 @@ def _program(prompt: Prompt) -> _Program:
     return program
 
 
-def _prepare(prompt: Prompt) -> _Program:
+def _prepare(prompt: Prompt) -> Program:
     _refuse_unfit_includes(prompt)
     sources = {
         name: Source(text=included.prompt or "", kind=included.template, name=name)
@@ -158,7 +158,7 @@ def _prepare(prompt: Prompt) -> _Program:
         for name, variable in contract.items()
         if variable.required is False and variable.default is MISSING
     )
-    return _Program(items, variables, undeclared, frozenset(optional))
+    return Program(items, variables, undeclared, frozenset(optional))
 
 
 _NEEDED: Final = Variable()
@@ -177,7 +177,9 @@ def _compile_items(prompt: Prompt, compiled: Callable[[str], Template]) -> tuple
 def _fill(value: Any, fill: Callable[[Template], str]) -> Any:
     """Copy what `map_templates` made, with the text of each template in its place."""
     if isinstance(value, dict):
-        return {key: _fill(item, fill) for key, item in value.items()}
+        return {
+            key: item if isinstance(item, str) else _fill(item, fill) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_fill(item, fill) for item in value]
     return fill(value) if hasattr(value, "render") else value

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any, Final
@@ -209,6 +210,7 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+@dataclass(frozen=True, slots=True)
 class Document:
     """A prompt's file that was read and found valid.
 
@@ -218,12 +220,9 @@ class Document:
         prompt: What it says, as a prompt without an identity.
     """
 
-    __slots__ = ("path", "prompt", "tree")
-
-    def __init__(self, path: str, tree: Tree, prompt: Prompt) -> None:
-        self.path = path
-        self.tree = tree
-        self.prompt = prompt
+    path: str
+    tree: Tree
+    prompt: Prompt
 
 
 def loads(data: bytes | str, path: str = "<prompt>") -> Prompt:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from promptstore.errors import InvalidArgumentError, Problem, PromptFileError
+from promptstore.errors import PromptFileError
+from promptstore.model.faults import refuse
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.yamlparser import is_string
@@ -208,13 +209,8 @@ def dumps(prompt: Prompt) -> str:
     try:
         loads(text.encode())
     except PromptFileError as error:
-        raise _invalid(error.problems) from error
+        raise refuse(error.problems) from error
     return text
-
-
-def _invalid(problems: Sequence[Problem]) -> InvalidArgumentError:
-    faults = " ".join(problem.message for problem in problems)
-    return InvalidArgumentError(message=f"This is no valid prompt: {faults}")
 
 
 def write_top_entry(key: str, value: Any, *, blocks: bool = True) -> str:

@@ -44,6 +44,7 @@ from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
 from promptstore.server.tokens import TokenFile
 from promptstore.server.web.mounting import add_pages
+from promptstore.server.web.pages import show_missing
 
 _log = logging.getLogger("promptstore.server")
 
@@ -157,6 +158,8 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             request, api_error(405, "method_not_allowed", detail, headers=headers)
         )
     if error.status_code == 404:
+        if "text/html" in request.headers.get("accept", ""):
+            return show_missing(request)
         return await _refused(request, not_found("Endpoint not found."))
     return await _refused(request, api_error(error.status_code, "error", str(error.detail)))
 

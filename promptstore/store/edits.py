@@ -238,7 +238,7 @@ def _alive(data: bytes, path: str) -> bytes:
 
 def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:
     """Refuse changes after which an include names what is not there."""
-    prompts = {name: after.read(name, deleted=True) for name in changed}
+    prompts = {name: after.parse(after.file(name)) for name in changed}
     for name, prompt in prompts.items():
         for target, line in () if prompt.deleted else _includes(prompt):
             reason = _absence(after, target)
@@ -276,10 +276,11 @@ def _includes(prompt: Prompt) -> list[Reference]:
 
 
 def _absence(after: Snapshot, target: str) -> str:
-    if after.find(target) is None:
+    file = after.find(target)
+    if file is None:
         return "there is no such prompt"
     try:
-        return "it is deleted" if after.read(target, deleted=True).deleted else ""
+        return "it is deleted" if after.parse(file).deleted else ""
     except PromptFileError:
         # The other file is broken, which is not this one's fault.
         return ""

@@ -13,8 +13,8 @@ from promptstore.errors import (
     PromptFileError,
     RepositoryError,
 )
+from promptstore.git.checkout import Filters
 from promptstore.git.commits import FileChange
-from promptstore.git.filters import Filters
 from promptstore.git.identity import CommitNote, choose_signatures, compose_message
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, translated
@@ -128,8 +128,9 @@ def commit_edits(
 
 
 def _new_ref(branch: str) -> str:
-    if branch == BRANCH:
-        raise ConflictError(names=[BRANCH], reason="this branch is for labels.")
+    # Git keeps a branch as a file, and so cannot have one beside what is above or below it.
+    if f"{BRANCH}/".startswith(f"{branch}/") or branch.startswith(f"{BRANCH}/"):
+        raise ConflictError(names=[branch], reason=f"this would take the place of {BRANCH}.")
     return check_branch_name(branch)
 
 
@@ -245,13 +246,15 @@ def _check_labels(
 
 
 def _note(repository: Repository, attribution: Attribution, default: str) -> CommitNote:
-    author, committer = choose_signatures(
-        repository, attribution.get("author"), attribution.get("committer")
+    people = choose_signatures(
+        repository,
+        attribution.get("author"),
+        attribution.get("committer"),
+        attribution.get("authored_at"),
     )
     text = attribution.get("message")
     message = compose_message(default if text is None else text, attribution.get("trailers") or {})
-    authored_at = attribution.get("authored_at")
-    return CommitNote(author.at(authored_at) if authored_at else author, committer, message)
+    return CommitNote(*people, message)
 
 
 def _check_base(

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from promptstore.errors import ConflictError, UnsupportedRepositoryError
 from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote, Signature
+from promptstore.git.identity import CommitNote
 from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository
 from promptstore.git.writing import update_ref
@@ -293,7 +294,7 @@ def test_a_sparse_index_changes_nothing_and_the_hint_helps(
 
 def test_git_that_commits_all_the_time_does_not_starve_a_write(repo: GitRepo) -> None:
     repository = Repository.discover(repo.path)
-    me = Signature("Ada Example", "ada@example.com")
+    me = pygit2.Signature("Ada Example", "ada@example.com")
     planned: list[str | None] = []
 
     def plan(tip: str | None) -> list[FileChange]:

@@ -94,6 +94,16 @@ class TestLocks:
         assert not lock.exists()
         assert_tidy(repo)
 
+    @pytest.mark.parametrize("ref", [f"refs/heads/{'n' * 300}", "refs/heads/main/x"])
+    def test_a_reference_that_no_disk_holds_stops_nothing_else(
+        self, store: PromptStore, repo: GitRepo, ref: str
+    ) -> None:
+        store.save("a", text(1))
+        journal = repo.path / ".git/promptstore/journal.json"
+        journal.write_text(json.dumps([ref, "1" * 40, "0" * 12, []]))
+        assert store.save("a", text(2)).version == 2
+        assert_tidy(repo)
+
 
 class TestDurability:
     """Objects are on the disk before the reference that needs them."""

@@ -528,7 +528,15 @@ class TestNewBranch:
             ("-d", "cannot be the name of a branch"),
             ("", "cannot be the name of a branch"),
             ("HEAD", "cannot be the name of a branch"),
-            ("promptstore/labels", "this branch is for labels"),
+            ("@", "cannot be the name of a branch"),
+            ("refs/heads/main", "cannot be the name of a branch"),
+            ("0" * 40, "cannot be the name of a branch"),
+            ("a\0b", "cannot be the name of a branch"),
+            ("promptstore/labels", "would take the place of promptstore/labels"),
+            ("promptstore", "would take the place of promptstore/labels"),
+            ("promptstore/labels/x", "would take the place of promptstore/labels"),
+            ("x" * 5000, "at most 240 bytes"),
+            ("a/" + "é" * 130, "at most 240 bytes"),
         ],
     )
     def test_a_name_that_is_taken_or_none_is_refused(

@@ -136,7 +136,7 @@ class RemoteState:
         Raises:
             RepositoryError: Git does not know who commits.
         """
-        choose_signatures(self._repository, None, None)
+        choose_signatures(self._repository)
 
     def read(self, codec: Codec) -> dict[str, RemoteRecord]:
         """Read what the remote held, by name in git.
@@ -213,7 +213,7 @@ class RemoteState:
             for name, one in sorted(moves.items())
         ]
         message = compose_message("\n".join([title, "", *lines]), {})
-        return CommitNote(*choose_signatures(self._repository, None, None), message)
+        return CommitNote(*choose_signatures(self._repository), message)
 
     def _tips(self) -> list[str]:
         """Find the newest commits, own first; one that is part of the other's history is none."""

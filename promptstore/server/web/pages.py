@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from promptstore import errors
@@ -48,7 +49,7 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-_MAX_FORM_BYTES: Final = 16 * 1024 * 1024
+_MAX_FORM_BYTES: Final = 8 * 1024 * 1024
 _MAX_FORM_FIELDS: Final = 2_000
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
 """The field that every form carries the token of the session in."""
@@ -93,11 +94,21 @@ class PageRoute(APIRoute):
                 response = RedirectResponse(error.url, 303)
             except (ApiError, RequestValidationError, errors.PromptStoreError) as error:
                 response = _show_error(request, error)
-            for header, value in _HEADERS.items():
-                response.headers.setdefault(header, value)
-            return response
+            return _guarded(response)
 
         return handle_page
+
+
+def _guarded(response: Response) -> Response:
+    for header, value in _HEADERS.items():
+        response.headers.setdefault(header, value)
+    return response
+
+
+def show_missing(request: Request) -> Response:
+    """Return the page that says that there is none at a URL."""
+    detail = "There is no page at this address."
+    return _guarded(show_alone(request, "error.html", 404, detail=detail))
 
 
 def page_router() -> APIRouter:
@@ -159,6 +170,15 @@ async def read_form(request: Request) -> Form:
         ApiError: It is no form, or too large.
     """
     data = await LimitedRequest(request.scope, request.receive, _MAX_FORM_BYTES).sent()
+    form = await run_in_threadpool(_parse_form, data)
+    sessions: Sessions = request.app.state.sessions
+    session, _ = session_of(request)
+    given = form.pop(FORM_TOKEN, "")
+    form.is_stale = not hmac.compare_digest(given.encode(), sessions.form_token(session).encode())
+    return form
+
+
+def _parse_form(data: bytes) -> Form:
     try:
         pairs = parse_qsl(
             data.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS
@@ -166,12 +186,7 @@ async def read_form(request: Request) -> Form:
     except ValueError as error:
         raise api_error(400, "parse_error", f"The form cannot be read: {error}") from None
     # A browser ends the lines of a text as HTTP does.
-    form = Form({key: value.replace("\r\n", "\n").replace("\r", "\n") for key, value in pairs})
-    sessions: Sessions = request.app.state.sessions
-    session, _ = session_of(request)
-    given = form.pop(FORM_TOKEN, "")
-    form.is_stale = not hmac.compare_digest(given.encode(), sessions.form_token(session).encode())
-    return form
+    return Form({key: value.replace("\r\n", "\n").replace("\r", "\n") for key, value in pairs})
 
 
 Sent: Final = Depends(read_form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote, unquote
@@ -29,6 +30,7 @@ PREFIX: Final = "propose/"
 """What the branches of proposals begin with; only these are shown."""
 
 _MOST_SHOWN: Final = 100
+_LONGEST_WORD: Final = 100
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -46,7 +48,7 @@ class Proposal(NamedTuple):
 
 def places(visitor: Visitor, name: str, form: Mapping[str, str]) -> dict[str, Any]:
     """Return what a form is given so that one can choose where its commit goes."""
-    word = _UNFIT.sub("-", name).strip("-") or "prompt"
+    word = _UNFIT.sub("-", name)[:_LONGEST_WORD].strip("-") or "prompt"
     return {
         "allow_direct": allows_direct(visitor.request),
         "branch": form.get("branch") or f"{PREFIX}{word}-{secrets.token_hex(3)}",
@@ -136,10 +138,11 @@ def show_proposal(visitor: Annotated[Visitor, Reads], branch: str, done: str = "
         visitor,
         "proposed.html",
         proposal=found,
+        push=shlex.join(["git", "push", remote[0] if remote else "REMOTE", wanted]),
+        merge=shlex.join(["git", "merge", wanted]),
         served=served,
         changes=[(name, *_change(base, after, name)) for name in names[:_MOST_SHOWN]],
         request=pull_request(remote[1], served, wanted) if remote else None,
-        remote=remote[0] if remote else "",
         done=done,
     )
 

@@ -337,6 +337,14 @@ PAGES = [
 ]
 
 
+PAGES_WITH_ALL_COLOURS = [
+    "/",
+    f"{TRIAGE}?version=1&includes=1",
+    "/prompts/old",
+    "/compare/support/triage?from=1&to=2",
+    "/edit/support/triage",
+    "/move-label/support/triage?label=production&version=2",
+]
 RULES = {
     "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
     # In the dark nothing but the colours is different.
@@ -349,7 +357,7 @@ RULES = {
 def test_labels_and_contrast_are_as_axe_wants_them(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     found = []
-    for path in PAGES:
+    for path in PAGES if scheme == "light" else PAGES_WITH_ALL_COLOURS:
         page.goto(path)
         page.evaluate(AXE.read_text())
         result = page.evaluate("rules => axe.run({runOnly: rules})", RULES[scheme])
@@ -387,8 +395,9 @@ class TestHostile:
         assert len(names) == len(FILES)
         paths = ["/", "/?q=%22%3E%3Cscript%3Epwned%3D1%3C%2Fscript%3E", "/labels"]
         for name in names:
-            paths += [f"/{part}/{name}" for part in ("prompts", "try", "edit", "history", "labels")]
-            paths += [f"/compare/{name}", f"/edit/{name}?by=file"]
+            paths += [f"/{part}/{name}" for part in ("prompts", "try", "edit", "compare")]
+        paths += [f"/{part}/hostile/breakers" for part in ("history", "labels", "rename")]
+        paths += ["/edit/hostile/breakers?by=file", "/restore/hostile/breakers?version=1"]
         for path in paths:
             page.goto(path)
             assert page.evaluate("typeof pwned") == "undefined", path
@@ -408,3 +417,23 @@ class TestHostile:
         page.get_by_role("link", name="Show the whole text").click()
         page.wait_for_url("**whole=1")
         assert page.evaluate("document.querySelector('pre').textContent.length") == 900_000
+
+    @pytest.mark.slow
+    def test_five_thousand_prompts(self, page: Page, repo: GitRepo) -> None:
+        repo.commit(
+            {
+                f"prompts/many/{number % 50}/p{number}.yaml": f"prompt: say {number}\n"
+                for number in range(5_000)
+            }
+        )
+        page.goto("/")
+        page.get_by_text(f"{5_000 + 3 + len(FILES):,} prompts, 1,000 shown").wait_for()
+        page.get_by_role("link", name="The next ones").click()
+        page.wait_for_url("**after=**")
+        press(page, "/")
+        page.keyboard.type("say 4999")
+        press(page, "Enter")
+        page.get_by_text("1 prompt on main").wait_for()
+        assert page.get_by_role("link", name="p4999").get_attribute("href") == (
+            "/prompts/many/49/p4999"
+        )

@@ -64,6 +64,12 @@ class TestPropose:
         assert "propose/hi Update greet Ada Example" in visit.get("/proposals").text
         assert visit.get("/proposed/main").status == 404
 
+    def test_a_command_to_copy_runs_nothing_else(self, visit: Visit) -> None:
+        page = visit.send("/edit/greet", action="commit", text="Hi", branch="propose/a;$(x)`y`")
+        shown = visit.get(page.location)
+        assert "git push REMOTE 'propose/a;$(x)`y`'" in shown.text
+        assert "git merge 'propose/a;$(x)`y`'" in shown.text
+
     def test_findings_and_the_diff_are_shown_and_nothing_is_written(
         self, visit: Visit, repo: GitRepo
     ) -> None:

@@ -110,6 +110,22 @@ class TestPrompt:
         assert "This did not work" in page.title
 
 
+def test_who_wants_a_page_that_is_not_there_is_given_one(visit: Visit) -> None:
+    page = visit.get("/no/such/page", accept="text/html,*/*;q=0.8")
+    assert (page.status, page.title) == (404, "This did not work · promptstore")
+    assert "content-security-policy" in page.answer.headers
+    assert visit.get("/no/such/page").answer.json()["detail"] == "Endpoint not found."
+
+
+def test_who_only_reads_sees_no_way_to_write(server: Server) -> None:
+    with Visit.to(server.url) as visit:
+        visit.sign_in(server.key_for("llm_prompt:read"))
+        for path in ("/", "/prompts/support/triage", "/labels/support/triage", "/prompts/old"):
+            source = visit.get(path).answer.text
+            for link in ("edit", "new", "delete", "rename", "restore", "move-label", "events"):
+                assert f'href="/{link}' not in source
+
+
 def test_the_history_tells_who_when_and_why(visit: Visit) -> None:
     text = visit.get("/history/support/triage").text
     assert "Sound glad Customers asked for it." in text
