@@ -48,16 +48,6 @@ class GitServer:
         self.url = f"http://127.0.0.1:{self._http.server_port}/prompts.git"
 
     def answer(self, request: BaseHTTPRequestHandler, method: str) -> None:
-        with self._lock:
-            self._busy += 1
-            self.busiest = max(self.busiest, self._busy)
-        try:
-            self._answer(request, method)
-        finally:
-            with self._lock:
-                self._busy -= 1
-
-    def _answer(self, request: BaseHTTPRequestHandler, method: str) -> None:
         body = _body(request)
         self.asked.set()
         if self.fault == "refuse":
@@ -83,7 +73,13 @@ class GitServer:
         return b64decode(given).decode().partition(":")[2] == self.token
 
     def _run(self, command: list[str], stdin: bytes) -> bytes:
+        # Before anything is sent: what the client does after that is another request.
+        with self._lock:
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
         done = subprocess.run([*command, str(self.repository)], input=stdin, capture_output=True)
+        with self._lock:
+            self._busy -= 1
         return done.stdout
 
     def _send(

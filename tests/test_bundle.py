@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from promptstore import Prompt, PromptStore
 from promptstore.errors import (
     BundleError,
+    HistoryUnavailableError,
     InvalidArgumentError,
     LabelNotFoundError,
     NotInBundleError,
@@ -257,7 +258,7 @@ def test_what_a_bundle_does_not_hold_is_said(store: PromptStore, tmp_path: Path)
         bundle.get("a", rev="main~1")
     with pytest.raises(NotInBundleError, match="where labels were"):
         bundle.get("a", label="production", at=datetime.now(UTC))
-    with pytest.raises(NotInBundleError, match="the moves of labels"):
+    with pytest.raises(NotInBundleError, match=r"the moves of labels\. Open the repository"):
         bundle.label_history()
     with pytest.raises(NotInBundleError, match="commits before its own"):
         bundle.snapshot(datetime(2020, 1, 1, tzinfo=UTC))
@@ -371,6 +372,8 @@ def test_a_bundle_is_verified_against_its_repository(store: PromptStore, tmp_pat
 
     (difference,) = store.verify_bundle(read_bundle(file))
     assert difference.startswith("blobs differ: ")
+    with pytest.raises(HistoryUnavailableError):
+        PromptStore.open(file).verify_bundle(bundle)
     other = GitRepo.init(tmp_path / "other")
     other.commit({"prompts/a.yaml": "prompt: x\n"})
     with pytest.raises(RevisionNotFoundError):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -393,6 +396,51 @@ def test_nobody_fetches_for_a_store_that_is_gone(server: GitServer) -> None:
     fetcher: Fetcher | None = store._fetcher
     del store, fetcher
     wait_for(lambda: running() == 0)
+
+
+def test_a_process_may_end_in_the_middle_of_a_fetch(remote: GitRepo, server: GitServer) -> None:
+    PromptStore.open(server.url)
+    remote.commit(prompt("two"))
+    server.gate.clear()
+    server.asked.clear()
+    script = (
+        "import sys; from promptstore import PromptStore\n"
+        "store = PromptStore.open(sys.argv[1], fetch_interval=1)\n"
+        "sys.stdin.readline(); print(store.get('a').prompt)"
+    )
+    command = [sys.executable, "-c", script, server.url]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        wait_for(lambda: server.packs > 1)
+        assert process.communicate("\n", timeout=PATIENCE) == ("one\n", "")
+    assert process.returncode == 0
+    server.gate.set()
+    assert PromptStore.open(server.url).fetch().commit == remote.head()
+
+
+def test_a_shallow_clone_is_left_to_git(remote: GitRepo, tmp_path: Path) -> None:
+    remote.commit(prompt("two"))
+    clone = remote.clone(tmp_path / "shallow", "--depth=1")
+    store = PromptStore.open(clone.path, branch="origin/main")
+    assert store.fetch().error is None  # there is nothing to bring
+    remote.commit(prompt("three"))
+    with pytest.raises(FetchError, match="shallow") as caught:
+        store.fetch()
+    assert (text(store), store.get("a").version) == ("two", None)
+    clone.git("fsck", "--strict")
+    clone.git(*str(caught.value).split("`")[1].split()[1:])
+    store.fetch()
+    assert (text(store), store.get("a").version) == ("three", 3)
+
+
+def test_the_background_is_told_to_fetch(remote: GitRepo, server: GitServer) -> None:
+    store = PromptStore.open(server.url, fetch_interval=100_000)
+    wait_for(lambda: store.status().error is None)
+    remote.commit(prompt("two"))
+    store.fetch(wait=False)
+    wait_for(lambda: text(store) == "two")
+    without = PromptStore.open(server.url)
+    remote.commit(prompt("three"))
+    assert without.fetch(wait=False).commit == remote.head()
 
 
 def test_failures_are_answered_with_longer_pauses() -> None:

@@ -134,6 +134,13 @@ def download(repository: Repository, url: str, heads: RemoteHeads) -> None:
     missing = [ref for ref, target in wanted.items() if not _has(repository, target)]
     if not missing:
         return
+    if repository.is_shallow:
+        # libgit2 would forget where the history ends, and not bring what is behind.
+        raise FetchError(
+            path=str(repository.git_dir),
+            reason="into a shallow clone only git itself can fetch. `git fetch --unshallow` makes "
+            "it a whole one.",
+        )
     with _connected(repository, url) as (remote, callbacks):
         # Without a place to the right of a colon, libgit2 writes no reference.
         remote.fetch(missing, callbacks=callbacks, proxy=True)
@@ -162,25 +169,33 @@ def track(
     Raises:
         RepositoryError: A reference cannot be written.
     """
-    prefix = f"refs/remotes/{remote}/"
-    with translated(repository.git_dir):
-        references = repository.handle.references
-        present = {
-            name.removeprefix(prefix): str(references[name].target)
-            for name in references
-            if name.startswith(prefix) and name != f"{prefix}HEAD"
-        }
-        for branch in present.keys() - heads.tips.keys() - set(keep):
-            references.delete(prefix + branch)
-        for branch, tip in heads.tips.items():
-            if branch not in keep and present.get(branch) != tip:
-                references.create(prefix + branch, tip, force=True)
-        for tag, target in heads.tags.items():
-            if _TAGS + tag not in references:
-                references.create(_TAGS + tag, target)
-        if heads.default and heads.default in heads.tips:
-            references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
+    try:
+        with translated(repository.git_dir):
+            _track(repository, f"refs/remotes/{remote}/", heads, keep)
+    except (KeyError, ValueError) as error:
+        # A name that libgit2 does not take, or another program that writes at the same time.
+        reason = f"its branches cannot be tracked: {error}."
+        raise FetchError(path=remote, reason=reason) from error
     repository.refresh()
+
+
+def _track(repository: Repository, prefix: str, heads: RemoteHeads, keep: Collection[str]) -> None:
+    references = repository.handle.references
+    present = {
+        name.removeprefix(prefix): str(references[name].target)
+        for name in references
+        if name.startswith(prefix) and name != f"{prefix}HEAD"
+    }
+    for branch in present.keys() - heads.tips.keys() - set(keep):
+        references.delete(prefix + branch)
+    for branch, tip in heads.tips.items():
+        if branch not in keep and present.get(branch) != tip:
+            references.create(prefix + branch, tip, force=True)
+    for tag, target in heads.tags.items():
+        if _TAGS + tag not in references:
+            references.create(_TAGS + tag, target)
+    if heads.default and heads.default in heads.tips:
+        references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
 
 
 def tracking_branch(repository: Repository, branch: str | None) -> str:

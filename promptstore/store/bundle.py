@@ -141,8 +141,10 @@ class Bundle:
         """Return whether prompts of a name were to be held where they exist."""
         return is_chosen(name, self.only)
 
-    def lacks(self, what: str, path: str) -> NotInBundleError:
+    def lacks(self, what: str, path: str, *, is_never_held: bool = False) -> NotInBundleError:
         """Make the error that says that something is not held, and how it would be."""
+        if is_never_held:
+            return NotInBundleError(path=path, what=what, advice="Open the repository for that.")
         if self.label:
             advice = f"It holds what the labels {', '.join(self.label)} point at; "
             advice += "`promptstore bundle build` without --label takes the newest versions too."

@@ -160,15 +160,15 @@ class BundleTimeline:
         newest = self._bundle.commit
         if self._bundle.commits[newest].committed_at.timestamp() <= time:
             return newest
-        raise self._lacks("the commits before its own")
+        raise self._bundle.lacks("the commits before its own", self._path, is_never_held=True)
 
     def first_commit(self) -> str:
         """Return the first commit of the history."""
-        raise self._lacks("the first commit")
+        raise self._bundle.lacks("the first commit", self._path, is_never_held=True)
 
     def places(self) -> dict[str, int]:
         """Return how far along the history each prompt changed last."""
-        raise self._lacks("the order of all commits")
+        raise self._bundle.lacks("the order of all commits", self._path, is_never_held=True)
 
     def changed_by(self, commit: str) -> dict[str, Entry | None]:
         """Return what stands at the path of each prompt that a commit changed."""
@@ -266,4 +266,4 @@ class BundleBackend(Backend):
         raise self._lacks("the moves of labels")
 
     def _lacks(self, what: str) -> NotInBundleError:
-        return self.bundle.lacks(what, str(self.path))
+        return self.bundle.lacks(what, str(self.path), is_never_held=True)

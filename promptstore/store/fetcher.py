@@ -196,7 +196,8 @@ class Fetcher:
             )
         download(self._repository, self._url, heads)
         faults = self._faults_of(heads, branch) if branch and self._faults else []
-        if branch and self._prepare and not faults:
+        # Where older commits are missing there is no history to count in.
+        if branch and self._prepare and not faults and not self._repository.is_shallow:
             self._prepare(heads.tips[branch])
         # The labels stay with the branch: they may point at what is bad.
         track(self._repository, self._remote, heads, keep=(str(branch), LABELS) if faults else ())

@@ -87,7 +87,7 @@ class Remote(NamedTuple):
             branch,
             faults,
             interval,
-            partial(prepare, lookup),
+            lambda tip: lookup.backend.timeline(tip).first_commit(),
         )
 
 
@@ -168,14 +168,6 @@ def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
     except PromptStoreError as error:
         return [str(error)]
     return found
-
-
-def prepare(lookup: Lookup, tip: str) -> None:
-    """Count the versions as of a commit, so that its first reader need not wait for that."""
-    backend = lookup.backend
-    assert isinstance(backend, RepositoryBackend)
-    if not backend.repository.is_shallow:
-        backend.timeline(tip).first_commit()
 
 
 def _settings_text(repository: Repository, commit: str) -> str:
