@@ -186,6 +186,7 @@ class Fetcher:
                 yield
 
     def _update(self) -> None:
+        self._repository.refresh()
         heads = read_heads(self._repository, self._url)
         branch = heads.default if self._branch == "HEAD" else self._branch
         if self._branch and branch not in heads.tips:
