@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from promptstore import PromptStore
 from promptstore.cli.app import app
-from promptstore.cli.selection import parse_time
+from promptstore.cli.inputs import parse_time
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError
 from promptstore.git.reading import Repository
 from promptstore.history.backend import labels_at, labels_commit

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections import UserDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
@@ -49,20 +49,20 @@ COMMANDS: Final = {
     "check": "check:check",
     "explain": "check:explain",
     "doctor": "doctor:doctor",
-    "format": "files:format_files",
-    "schema": "files:schema",
-    "stubs": "files:stubs",
-    "difftool": "merging:difftool",
-    "merge-driver": "merging:merge_driver",
-    "import": "import_:import_",
-    "export": "export:export",
-    "scan": "scan:scan",
+    "format": "check:format_files",
+    "schema": "init:schema",
+    "stubs": "init:stubs",
+    "difftool": "diff:difftool",
+    "merge-driver": "diff:merge_driver",
+    "import": "interchange:import_",
+    "export": "interchange:export",
+    "scan": "interchange:scan",
     "text-repr": "text_repr:show_events",
-    "translate": "translate:translate",
+    "translate": "logs:translate",
     "logs": "logs:logs_app",
-    "mcp": "mcp:mcp",
+    "mcp": "serve:mcp",
     "serve": "serve:serve",
-    "token": "token:token_app",
+    "token": "serve:token_app",
     "sync": "sync:app",
 }
 """Where each command is: a module of this package, and the function or the group there."""
@@ -285,6 +285,16 @@ class _Bar:
         bar.add_task("Indexing the history", total=total)
         bar.start()
         return bar
+
+
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that an option does not take.
+
+    Raises:
+        InvalidArgumentError: It is none of the choices.
+    """
+    if value not in choices:
+        raise InvalidArgumentError(message=f"{option} takes one of {', '.join(choices)}")
 
 
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:

@@ -14,7 +14,7 @@ import typer
 
 from promptstore.cli.app import AsJson, opened
 from promptstore.cli.inputs import write_back
-from promptstore.cli.output import print_error, print_json, print_lines
+from promptstore.cli.output import counted, print_error, print_json, print_lines
 from promptstore.errors import BundleError
 from promptstore.store.bundle import Bundle, read_bundle
 
@@ -58,7 +58,7 @@ def build(
         facts = {"commit": made.commit, "branch": made.branch, "prompts": count}
         print_json({"path": str(output), **facts, "bytes": len(data), "digest": made.digest})
         return
-    print_lines(f"{output}: {_prompts(count)} of {_source(made)}, {len(data):,} bytes")
+    print_lines(f"{output}: {counted(count, 'prompt')} of {_source(made)}, {len(data):,} bytes")
 
 
 @bundle_app.command("verify")
@@ -91,7 +91,3 @@ def verify(
 
 def _source(found: Bundle) -> str:
     return f"{found.branch} ({found.commit[:7]})"
-
-
-def _prompts(count: int) -> str:
-    return "1 prompt" if count == 1 else f"{count} prompts"

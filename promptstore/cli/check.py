@@ -1,4 +1,4 @@
-"""``promptstore check`` and ``explain``: the problems of prompts, and what their codes mean.
+"""``promptstore check``, ``explain`` and ``format``: problems of prompts, and what mends them.
 
 With ``--format json`` (or ``--json``) one array of objects: `path`, `name` (null for a file that
 has none), `line`, `column`, `code`, `severity` and `message`.
@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from promptstore.cli.app import AsJson, Worktree, opened
-from promptstore.cli.inputs import Named, write_back
+from promptstore.cli.app import AsJson, Worktree, check_choice, opened
+from promptstore.cli.inputs import write_back
 from promptstore.cli.output import (
+    counted,
     print_command,
     print_error,
     print_exactly,
@@ -36,7 +37,7 @@ from promptstore.promptfile import codes
 from promptstore.promptfile.formatter import fix_keys, format_file
 from promptstore.review.drafts import settings_of
 from promptstore.store.snapshot import Snapshot
-from promptstore.store.store import PromptStore
+from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
 _FORMATS = ("text", "json", "github", "sarif")
 
@@ -83,73 +84,78 @@ def check(
     commits only. The exit code is 1 when there are errors or warnings (see --fail-on);
     `promptstore explain CODE` says what each means.
     """
-    _refuse_contradictions(
-        rev, output, fail_on, worktree=worktree, fix=fix, unused=unused, code=code
-    )
-    named = Named(paths) if paths else None
+    _refuse_contradictions(rev, worktree=worktree, fix=fix, unused=unused, code=code)
+    check_choice("--format", output, _FORMATS)
+    check_choice("--fail-on", fail_on, SEVERITIES)
+    named = _resolved(paths) if paths else None
     with opened(context, worktree=worktree) as store:
         settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
+        chosen = _chosen(store, snapshot, since, named)
         if fix:
             if not reads_files:
                 raise InvalidArgumentError(
                     message="--fix needs files on disk to write: leave --branch out, or run it in "
                     "a clone that has files"
                 )
-            chosen = _chosen(store, snapshot, since, named)
             _fix(snapshot, store, settings, snapshot.names() if chosen is None else chosen)
             snapshot = store.working_snapshot()
         looked_at = LintContext(snapshot, settings)
-        chosen = _chosen(store, snapshot, since, named)
         if chosen is not None:
             looked_at.only = looked_at.dependents(chosen)
         findings = set(find_problems(looked_at))
         if chosen is None:
             findings |= set(check_labels(store, settings))
         else:
-            findings |= set(_unrecognized_files(store, looked_at, since, named))
+            before = () if since is None else store.snapshot(since).unrecognized()
+            findings |= {
+                finding
+                for finding in check_unrecognized_files(looked_at)
+                if (named is not None and _is_in(store.path / finding.path, named))
+                or (since is not None and finding.path not in before)
+            }
         if code:
             findings |= set(check_code(looked_at, code, unused=unused))
     found = sorted(findings)
     _print(found, "json" if as_json else output)
-    count = len(looked_at.chosen)
-    files = "1 prompt" if count == 1 else f"{count} prompts"
-    problems = "1 problem" if len(found) == 1 else f"{len(found)} problems"
-    print_error(f"{files} in {snapshot.place}: {problems}")
-    if any(_weight(finding.severity) <= _weight(fail_on) for finding in found):
+    files = counted(len(looked_at.chosen), "prompt")
+    print_error(f"{files} in {snapshot.place}: {counted(len(found), 'problem')}")
+    weights: dict[str, int] = {severity: number for number, severity in enumerate(SEVERITIES)}
+    if any(weights[finding.severity] <= weights[fail_on] for finding in found):
         raise typer.Exit(1)
 
 
-def _weight(severity: str) -> int:
-    words: list[str] = [*SEVERITIES]
-    return words.index(severity)
-
-
 def _refuse_contradictions(
-    rev: str | None,
-    output: str,
-    fail_on: str,
-    *,
-    worktree: bool,
-    fix: bool,
-    unused: bool,
-    code: Sequence[Path] | None,
+    rev: str | None, *, worktree: bool, fix: bool, unused: bool, code: Sequence[Path] | None
 ) -> None:
     if rev is not None and worktree:
         raise InvalidArgumentError(message="--rev and --worktree exclude each other")
     if rev is not None and fix:
         raise InvalidArgumentError(message="--rev and --fix exclude each other: git keeps commits")
-    if output not in _FORMATS:
-        raise InvalidArgumentError(message=f"--format takes one of {', '.join(_FORMATS)}")
-    if fail_on not in SEVERITIES:
-        raise InvalidArgumentError(message=f"--fail-on takes one of {', '.join(SEVERITIES)}")
     if unused and not code:
         raise InvalidArgumentError(message="--unused needs --code: where would a use be found?")
 
 
+def _resolved(paths: Sequence[Path]) -> set[Path]:
+    """Resolve the files and folders that were named; each must be there."""
+    for path in paths:
+        if not path.exists():
+            # Maybe a prompt's name was typed for its path.
+            guess = Path(DEFAULT_ROOT) / f"{path}.yaml"
+            advice = f" Did you mean {guess}?" if guess.is_file() else ""
+            raise InvalidArgumentError(message=f"{path}: there is no such file or folder.{advice}")
+    return {path.resolve() for path in paths}
+
+
+def _is_in(file: Path, named: set[Path]) -> bool:
+    """Return whether a file was named, or a folder that it is in."""
+    found = file.resolve()
+    return not named.isdisjoint((found, *found.parents))
+
+
 def _chosen(
-    store: PromptStore, snapshot: Snapshot, since: str | None, named: Named | None
+    store: PromptStore, snapshot: Snapshot, since: str | None, named: set[Path] | None
 ) -> set[str] | None:
     """Return the names that were asked for, removed ones too: of some files, or that differ."""
     if since is None and named is None:
@@ -165,27 +171,14 @@ def _chosen(
         }
         chosen |= set(before.names()) - set(names)
     if named is not None:
-        chosen |= {name for name in names if store.path / snapshot.file(name).path in named}
+        chosen |= {name for name in names if _is_in(store.path / snapshot.file(name).path, named)}
     return chosen
-
-
-def _unrecognized_files(
-    store: PromptStore, context: LintContext, since: str | None, named: Named | None
-) -> list[Finding]:
-    """Find the files without a usable name that were named, or that came since a rev."""
-    before = () if since is None else store.snapshot(since).strays()
-    return [
-        finding
-        for finding in check_unrecognized_files(context)
-        if (named is not None and store.path / finding.path in named)
-        or (since is not None and finding.path not in before)
-    ]
 
 
 def _fix(
     snapshot: Snapshot, store: PromptStore, settings: Settings, names: Collection[str]
 ) -> None:
-    for name in sorted(snapshot.names()):
+    for name in snapshot.names():
         if name not in names:
             continue
         file = snapshot.file(name)
@@ -236,3 +229,49 @@ def explain(
         [rule.code, rule.severity if rule.is_on else "off", rule.title] for rule in RULES.values()
     ]
     print_table(["code", "severity", "what is wrong"], rows)
+
+
+def format_files(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Only these files and folders; all prompts when left out.", metavar="PATH"
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail when a file would change.")
+    ] = False,
+) -> None:
+    """Write every prompt file in canonical form.
+
+    Keys get one order and values one style; comments and meaning stay. A broken file is reported
+    and left alone.
+    """
+    named = _resolved(paths) if paths else None
+    with opened(context) as store:
+        if not store.has_files:
+            raise InvalidArgumentError(
+                message="format needs files on disk to write: run it in a clone that has files"
+            )
+        snapshot = store.working_snapshot()
+        files = [snapshot.file(name) for name in snapshot.names()]
+        top = store.path
+    changed = broken = 0
+    for file in files:
+        if named is not None and not _is_in(top / file.path, named):
+            continue
+        data = file.read()
+        try:
+            formatted = format_file(data, file.path)
+        except PromptFileError as error:
+            broken += 1
+            print_error(f"error: {error}")
+            continue
+        if formatted != data:
+            changed += 1
+            print_lines(f"{'would change' if check else 'changed'} {file.path}")
+            if not check:
+                write_back(top / file.path, formatted)
+    if broken or (check and changed):
+        raise typer.Exit(1)

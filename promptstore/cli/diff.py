@@ -1,4 +1,4 @@
-"""``promptstore diff`` and ``review``: what changed between versions, or in a range of commits.
+"""What changed: ``promptstore diff``, ``review``, ``difftool``; what git merges: ``merge-driver``.
 
 With ``--json`` `diff` prints one object: `before` and `after` (each `name`, `version`, `commit`),
 `changes` (a sentence each) and `texts` (each `title` and `diff`); for a range `base`, `head`,
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.app import AsJson, complete_name, opened
-from promptstore.cli.inputs import read_file
+from promptstore.cli.app import AsJson, check_choice, complete_name, opened
+from promptstore.cli.inputs import get_selected, read_file
 from promptstore.cli.output import (
     print_command,
     print_diff,
@@ -26,12 +27,14 @@ from promptstore.cli.output import (
     print_prompt_diff,
     version_text,
 )
-from promptstore.cli.selection import select
 from promptstore.compare.diff import diff_prompts
+from promptstore.compare.merge import Sides, merge_files
 from promptstore.compare.sequences import unified
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
+    PromptFileError,
+    RepositoryError,
     VersionNotFoundError,
 )
 from promptstore.lint.check import check, check_unrecognized_files
@@ -39,6 +42,7 @@ from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import is_name, near_matches
+from promptstore.promptfile.reader import loads
 from promptstore.review.drafts import settings_of
 from promptstore.review.markdown import comment
 from promptstore.review.posting import find_pull_request, post, refresh
@@ -100,7 +104,7 @@ def diff(
     place of a name shows every prompt that changed between two revs, and what that does to its
     callers. --worktree compares with the files on disk: what a commit would change.
     """
-    _check_format(output)
+    check_choice("--format", output, _FORMATS)
     if name is None and not worktree:
         raise InvalidArgumentError(message="name a prompt, a range BASE..HEAD, or --worktree")
     if other is not None and worktree:
@@ -115,11 +119,11 @@ def diff(
             return
         assert name is not None
         if worktree:
-            before = _get(store, name)
+            before = get_selected(store, name, deleted=True)
             after = store.working_snapshot().read(str(before.name), deleted=True)
         else:
-            after = _get(store, other or name)
-            before = _get(store, name) if other else _previous(store, after)
+            after = get_selected(store, other or name, deleted=True)
+            before = get_selected(store, name, deleted=True) if other else _previous(store, after)
     found = diff_prompts(before, after)
     if as_json:
         keys = ("name", "version", "commit")
@@ -141,11 +145,6 @@ def _range(
     if ".." not in name or worktree or (is_name(name) and name in store.names()):
         return None
     return _ends(store, name)
-
-
-def _get(store: PromptStore, text: str) -> Prompt:
-    selected = select(store, text)
-    return store.get(selected.name, deleted=True, **selected.selection)
 
 
 def _previous(store: PromptStore, prompt: Prompt) -> Prompt:
@@ -207,14 +206,9 @@ def check_changes(
     context = LintContext(after, settings_of(store))
     touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
     context.only = context.dependents(touched)
-    old = set(before.strays())
+    old = set(before.unrecognized())
     came = (found for found in check_unrecognized_files(context) if found.path not in old)
     return sorted({*check(context), *came})
-
-
-def _check_format(output: str) -> None:
-    if output not in _FORMATS:
-        raise InvalidArgumentError(message=f"--format takes one of {', '.join(_FORMATS)}")
 
 
 def _print_range(found: RangeDiff, findings: Sequence[Finding], output: str) -> None:
@@ -285,7 +279,7 @@ def review(
     What changed, and which calls it breaks. Findings of `promptstore check` that the range brings
     are in it, too. --format terminal is for people, the default for GitHub and GitLab.
     """
-    _check_format(output)
+    check_choice("--format", output, _FORMATS)
     if ".." not in commits:
         raise InvalidArgumentError(message=f"{commits!r} is no range: write BASE..HEAD")
     target = find_pull_request(os.environ, number) if send else None
@@ -301,4 +295,95 @@ def review(
         result = posted and f"{'posted' if posted.is_new else 'updated'} {posted.url}".rstrip()
         print_error(result or "nothing to say: no prompt changed")
     if fail_on_breaking and found.of("breaking"):
+        raise typer.Exit(1)
+
+
+_WITH_HEADER = 7
+
+
+def difftool(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            help="What git gives: PATH OLD HEX MODE NEW HEX MODE [NEW_PATH], or OLD NEW."
+        ),
+    ],
+) -> None:
+    """Show what changed in a prompt file, for `git diff`.
+
+    Once: `git config diff.promptstore.command "promptstore difftool"`, and in .gitattributes
+    `prompts/**/*.yaml diff=promptstore`.
+    """
+    if len(arguments) >= _WITH_HEADER:
+        path, old, new = arguments[0], arguments[1], arguments[4]
+        # Git names the new path of a rename behind all that.
+        path = " → ".join([path, *arguments[_WITH_HEADER : _WITH_HEADER + 1]])
+    elif len(arguments) == 2:
+        old, new = arguments
+        path = new
+    elif len(arguments) == 1:
+        print_lines(f"{arguments[0]} has conflicts")
+        return
+    else:
+        raise InvalidArgumentError(message="git gives 7 arguments; by hand give OLD and NEW")
+    _print_difference(path, _read(old), _read(new))
+
+
+def _print_difference(path: str, old: bytes, new: bytes) -> None:
+    print_lines(f"prompt {path}")
+    before, after = _prompt(old), _prompt(new)
+    if isinstance(before, Prompt) and isinstance(after, Prompt):
+        nothing = "its content is the same" if old == new else "only comments or the layout changed"
+        print_prompt_diff(diff_prompts(before, after), nothing)
+        return
+    # A new, a removed or a broken file is shown by its lines.
+    for title, side in (("before", before), ("after", after)):
+        if isinstance(side, PromptFileError):
+            print_lines(f"  {title} it is broken: {side.problems[0].message}")
+    print_diff(unified(old.decode(errors="replace"), new.decode(errors="replace")))
+
+
+def _prompt(data: bytes) -> Prompt | PromptFileError | None:
+    if not data:
+        return None
+    try:
+        return loads(data)
+    except PromptFileError as error:
+        return error
+
+
+def _read(path: str) -> bytes:
+    if path == os.devnull:
+        return b""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise RepositoryError(path=path, reason=f"{error.strerror}.") from error
+
+
+def merge_driver(
+    base: Annotated[str, typer.Argument(help="%O: the file that both started from.")],
+    ours: Annotated[str, typer.Argument(help="%A: our file, which is overwritten.")],
+    theirs: Annotated[str, typer.Argument(help="%B: their file.")],
+    path: Annotated[str, typer.Argument(help="%P: the path of the result.")] = "prompt.yaml",
+    size: Annotated[int, typer.Argument(help="%L: how long conflict markers are.")] = 7,
+) -> None:
+    """Merge two edits of one prompt, for `git merge`.
+
+    Fields, variables and messages are merged one by one.
+    Once: `git config merge.promptstore.driver "promptstore merge-driver %O %A %B %P %L"`, and in
+    .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
+    it falls back to lines, with the usual conflict markers.
+    """
+    sides = Sides(*map(_read, (base, ours, theirs)))
+    merged = merge_files(sides, path, marker_size=size)
+    try:
+        Path(ours).write_bytes(merged.data)
+    except OSError as error:
+        raise RepositoryError(path=ours, reason=f"{error.strerror}.") from error
+    if not merged.is_clean:
+        if b"<" * size not in merged.data:
+            print_error(
+                f"{path}: merged by lines, but it can no longer be read; fix it and git add"
+            )
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""``promptstore init``: a new store with a first prompt."""
+"""``promptstore init``, ``schema`` and ``stubs``: a first prompt, and what editors read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.app import Place
-from promptstore.cli.output import print_lines
+from promptstore.cli.app import Place, opened
+from promptstore.cli.inputs import write_back
+from promptstore.cli.output import print_error, print_exactly, print_json, print_lines
 from promptstore.errors import (
     InvalidArgumentError,
     PromptStoreError,
@@ -19,6 +20,7 @@ from promptstore.errors import (
     RepositoryNotFoundError,
 )
 from promptstore.git.reading import Repository, create_repository
+from promptstore.interchange.stubs import write_stubs
 from promptstore.model.fileschema import file_schema
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
 
@@ -109,3 +111,38 @@ def _next_steps(top: Path, root: str, besides: str) -> str:
         f"  git{there} add {files} && git{there} commit -m 'Greet by name'\n"
         f"  promptstore{rooted} log greeting"
     )
+
+
+def schema() -> None:
+    """Print the JSON Schema of a prompt file.
+
+    An editor with the YAML language server reads it where a prompt begins with
+    `# yaml-language-server: $schema=prompt.schema.json`.
+    """
+    print_json(file_schema())
+
+
+def stubs(
+    context: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write; stdout when left out."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail when the file is stale.")
+    ] = False,
+) -> None:
+    """Write a typed module of the prompts for mypy and pyright."""
+    if check and output is None:
+        raise InvalidArgumentError(message="--check needs --output FILE to compare with")
+    with opened(context) as store:
+        reads_files = store.branch is None and store.has_files
+        snapshot = store.working_snapshot() if reads_files else store.snapshot()
+        text = write_stubs(snapshot)
+    if output is None:
+        print_exactly(text)
+    elif not check:
+        write_back(output, text.encode())
+    elif not output.exists() or output.read_bytes() != text.encode():
+        print_error(f"{output} is stale; write it again: promptstore stubs -o {output}")
+        raise typer.Exit(1)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from promptstore.cli.app import AsJson, complete_label, complete_name, opened
+from promptstore.cli.inputs import At, Selection, no_labels, parse_time, select
 from promptstore.cli.output import (
     print_diff,
     print_error,
@@ -22,7 +23,6 @@ from promptstore.cli.output import (
     print_table,
     short_time,
 )
-from promptstore.cli.selection import At, Selection, no_labels, parse_time, select
 from promptstore.cli.writing import (
     Order,
     Yes,

@@ -1,14 +1,52 @@
-"""``promptstore logs``: the log entries of a server."""
+"""The commands that ask a server: ``promptstore logs`` and ``translate``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 
 from promptstore.cli.app import AsJson
-from promptstore.cli.asking import DEFAULT_HOST, Host, OfProject, client_of
 from promptstore.cli.output import print_json, print_lines, print_table
+
+if TYPE_CHECKING:
+    from promptstore.posthog.client import PostHogClient
+
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_NO_KEY: Final = "none"
+
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        help="The server's URL. The key is in POSTHOG_PERSONAL_API_KEY; a server on this machine "
+        "may need none.",
+        envvar="PROMPTSTORE_HOST",
+        metavar="URL",
+    ),
+]
+OfProject = Annotated[
+    str, typer.Option("--project", help="The project: a number, or @current.", metavar="ID")
+]
+
+
+DEFAULT_HOST: Final = "http://127.0.0.1:8000"
+"""Where `promptstore serve` listens."""
+
+
+def client_of(host: str, project: str) -> PostHogClient:
+    """Return a client of a server."""
+    from promptstore.posthog.client import KEY_VARIABLE, PostHogClient, RetryPolicy
+
+    # A server of this machine may ask nobody for a key.
+    is_local = (urlsplit(host).hostname or "") in _LOOPBACK
+    key = None if os.environ.get(KEY_VARIABLE) or not is_local else _NO_KEY
+    # A model may take a minute.
+    return PostHogClient(host, key, project, policy=RetryPolicy(timeout=90.0))
+
 
 logs_app = typer.Typer(
     name="logs",
@@ -131,3 +169,19 @@ def explain(
     lines += [f"Do {one.priority}: {one.action} - {one.why}" for one in found.immediate_actions]
     lines += [f"Field: {one.field} = {one.value}" for one in found.key_fields]
     print_lines("\n".join([*lines, "", found.technical_explanation]))
+
+
+def translate(
+    text: Annotated[str, typer.Argument(help="The text.")],
+    to: Annotated[str, typer.Option(help="The language, such as fr.", metavar="CODE")] = "en",
+    host: Host = DEFAULT_HOST,
+    project: OfProject = "@current",
+    as_json: AsJson = False,
+) -> None:
+    """Translate text by the model of a server."""
+    with client_of(host, project) as client:
+        found = client.translate(text, to)
+    if as_json:
+        print_json(found.model_dump())
+    else:
+        print_lines(found.translation)

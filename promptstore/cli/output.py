@@ -203,6 +203,11 @@ def identity(prompt: Prompt, info: PromptInfo) -> dict[str, Any]:
     }
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things, such as ``1 prompt`` or ``2 prompts``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def version_text(version: int | None) -> str:
     """Return a version's number, or a dash where it is not known."""
     return "-" if version is None else str(version)

@@ -18,7 +18,15 @@ from typing import Annotated, Any
 import typer
 
 from promptstore.cli.app import AsJson, Name, Worktree, complete_name, opened
-from promptstore.cli.inputs import ask, read_values, somebody_is_there
+from promptstore.cli.inputs import (
+    At,
+    Selected,
+    ask,
+    parse_time,
+    read_values,
+    select,
+    somebody_is_there,
+)
 from promptstore.cli.output import (
     identity,
     print_error,
@@ -31,7 +39,6 @@ from promptstore.cli.output import (
     version_text,
     when,
 )
-from promptstore.cli.selection import At, Selected, parse_time, select
 from promptstore.errors import VariableError, VersionNotFoundError
 from promptstore.model.parts import MESSAGE_KEYS, Insert, Message, Variable
 from promptstore.model.prompt import Prompt

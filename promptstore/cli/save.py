@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.app import complete_name, opened
-from promptstore.cli.inputs import input_title, read_input
-from promptstore.cli.selection import Selected, select
+from promptstore.cli.inputs import Selected, input_title, read_input, select
 from promptstore.cli.writing import (
     ExpectedVersion,
     Order,

@@ -88,7 +88,7 @@ class Checkout:
             time.sleep(_PAUSE)
 
     def prepare(self, moves: Sequence[Move]) -> None:
-        """See that nothing would be lost, write the index, and lay the new files beside the old.
+        """Check that nothing would be lost, write the index, and lay the new files beside the old.
 
         The index goes before the branch, as with git itself: whoever reads the new commit and then
         the index never finds an old index, from which the next commit would take the change back.
@@ -107,15 +107,15 @@ class Checkout:
         if _update(index, moves):
             self._replace_index(index)
 
-    def follow(self, moves: Sequence[Move], standing: Sequence[bool]) -> None:
+    def follow(self, moves: Sequence[Move], untouched: Sequence[bool]) -> None:
         """Let the files follow a commit, wherever they still are as they were before.
 
         Args:
             moves: What the commit does.
-            standing: Whether each path is still as this commit left it.
+            untouched: Whether each path is still as this commit left it.
         """
-        for number, (move, stands) in enumerate(zip(moves, standing, strict=True)):
-            if not stands or self._blocked(move.path) or not self._is_at(move.path, move.before):
+        for number, (move, is_same) in enumerate(zip(moves, untouched, strict=True)):
+            if not is_same or self._blocked(move.path) or not self._is_at(move.path, move.before):
                 continue
             file, beside = self.top / move.path, self._beside(number, move)
             if move.after is None:
@@ -204,7 +204,7 @@ class Checkout:
         return f"{path} was removed on disk. `git restore {path}` brings it back."
 
     def _blocked(self, path: str) -> str:
-        """Say which folder on the way is none; git does not write through symbolic links either."""
+        """Return which folder on the way is none; a symbolic link is none either, as for git."""
         *folders, _ = path.split("/")
         place = self.top
         for folder in folders:

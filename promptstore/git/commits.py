@@ -72,7 +72,7 @@ def force_to_disk_as_told(handle: pygit2.Repository) -> None:
 
 
 def tip_of(handle: pygit2.Repository, ref: str) -> str | None:
-    """Find the commit that a reference stands at.
+    """Return the commit of a reference.
 
     Args:
         handle: The repository.
@@ -251,7 +251,7 @@ def _try_lock(handle: pygit2.Repository, transaction: ReferenceTransaction, ref:
 
 
 def _explain_name(handle: pygit2.Repository, ref: str) -> None:
-    """Say which branch stands where a reference needs a folder, if any does."""
+    """Raise an error where a branch has the name of a folder that a reference needs."""
     segments = ref.split("/")
     for depth in range(3, len(segments)):
         other = "/".join(segments[:depth])

@@ -184,5 +184,5 @@ def _ends_with_trailers(lines: list[str]) -> bool:
 
 
 def _refuse_unwritable(text: str) -> None:
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
         raise InvalidArgumentError(message="a commit message is text in UTF-8 without NUL")

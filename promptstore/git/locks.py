@@ -139,7 +139,7 @@ class LinkedLock:
             return False
 
     def release(self) -> None:
-        """Give the lock back; one that somebody else holds stays."""
+        """Release the lock; one that somebody else holds stays."""
         if self.is_held:
             self._path.unlink()
         with suppress(FileNotFoundError):

@@ -278,7 +278,7 @@ class ObjectDatabase:
         return _compare_along(pairs, self._tree_data)
 
     def check_loose(self) -> None:
-        """See that no loose object is cut off, before libgit2 reads some that are not known."""
+        """Check that no loose object is cut off, before libgit2 reads some that are not known."""
         damaged = self._loose.find_damaged()
         if damaged is not None:
             raise self._damaged(damaged)

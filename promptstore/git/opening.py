@@ -264,7 +264,7 @@ def _as_section(key: str, value: str) -> str:
 
 
 def _refuse_damaged(path: Path) -> None:
-    """See that what git would find first is whole: it would pass over what is not."""
+    """Check that what git would find first is whole: it would pass over what is not."""
     path = path.resolve()
     if (path / "config").is_file():
         _refuse_incomplete(path)

@@ -53,7 +53,7 @@ _NO_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 """How the system says that there is no file of a name, or can be none."""
 
 Plan: TypeAlias = Callable[[str | None], Sequence[FileChange]]
-"""Gives the changes for a tip of a reference (None where it has no commit). It is asked again
+"""Returns the changes for a tip of a reference (None where it has no commit). It is asked again
 whenever a commit of somebody else comes in between, and raises what it wants to raise where the
 changes do not fit that commit."""
 
@@ -74,7 +74,7 @@ class Update(NamedTuple):
 
 
 Draft: TypeAlias = Callable[[Repository, str | None], tuple[str, tuple[Move, ...]] | None]
-"""Stores a commit for a tip of a reference, and tells what it does; None where nothing is to do."""
+"""Stores a commit for a tip of a reference, and returns what it does; None is nothing to do."""
 
 
 def update_ref(
@@ -226,20 +226,20 @@ class _Write:
             as that would hold up every later write.
         """
         try:
-            standing = self._standing()
+            untouched = self._untouched()
         except FAULTS as error:
             # Nobody knows which of both is right, so the next writer looks.
             return [*self.warnings, f"the state of {self.ref} cannot be read: {error}"]
         steps: list[tuple[Checkout, Callable[[], None]]] = []
         for checkout in self.checkouts:
-            if standing is None:
+            if untouched is None:
                 steps.append((checkout, checkout.take_back))
             else:
                 if deadline is not None:
                     checkout.lock(deadline)
-                steps.append((checkout, partial(checkout.follow, self.moves, standing)))
+                steps.append((checkout, partial(checkout.follow, self.moves, untouched)))
             steps.append((checkout, partial(checkout.clean, self.moves)))
-        if standing is not None and deadline is None:
+        if untouched is not None and deadline is None:
             steps += [(worktree, partial(self._catch_up, worktree)) for worktree in self.worktrees]
         is_left = False
         for checkout, step in steps:
@@ -281,8 +281,8 @@ class _Write:
         finally:
             worktree.clean(moves)
 
-    def _standing(self) -> list[bool] | None:
-        """Look which paths are as the commit left them; None where it did not happen."""
+    def _untouched(self) -> list[bool] | None:
+        """Return which paths are as the commit left them; None where it did not happen."""
         if self.has_moved:
             return [True] * len(self.moves)
         tip = tip_of(self.repository.handle, self.ref)

@@ -53,7 +53,7 @@ class Source(ABC):
         files = ((name, self.find(name)) for name in self.names())
         return {name: file.blob for name, file in files if file is not None}
 
-    def strays(self) -> list[str]:
+    def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return []
 
@@ -99,7 +99,7 @@ class CommitSource(Source):
         read = partial(self._repository.blob, entry.id)
         return File(self._path(name + SUFFIX), entry.id, read)
 
-    def strays(self) -> list[str]:
+    def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return sorted(
             self._path(path)
@@ -156,9 +156,9 @@ class OverlaidSource(Source):
         """Find the regular file of a prompt."""
         return self._files.get(name) or self._source.find(name)
 
-    def strays(self) -> list[str]:
+    def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
-        return self._source.strays()
+        return self._source.unrecognized()
 
 
 class LabelSource(Source):
@@ -222,7 +222,7 @@ class FolderSource(Source):
             data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
 
-    def strays(self) -> list[str]:
+    def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return sorted(
             self._path(path)

@@ -105,7 +105,7 @@ class LintContext:
     @property
     def unrecognized_files(self) -> tuple[str, ...]:
         """The paths of files that look like prompts but have no name that can be asked for."""
-        return self._snapshot.strays()
+        return self._snapshot.unrecognized()
 
     @_kept
     def file(self, name: str) -> File:

@@ -146,7 +146,7 @@ def rename_edits(base: Snapshot, old: str, new: str) -> dict[str, Edit]:
 
 
 def default_message(planned: list[PlannedFile]) -> str:
-    """Say in a commit message what happened to which prompts."""
+    """Return a commit message that says what happened to which prompts."""
     lines = [f"{file.verb} {file.name}{file.note}" for file in planned]
     if len(lines) == 1:
         return lines[0]

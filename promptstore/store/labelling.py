@@ -138,7 +138,7 @@ class StoreLabels(StoreReader):
         return self._backend.labels(self._lookup.state() if at is None else self._lookup.state(at))
 
     def position(self) -> Position:
-        """Tell where the branch and the labels are at this moment, reading no prompt.
+        """Return where the branch and the labels are at this moment, reading no prompt.
 
         Raises:
             RevisionNotFoundError: The branch is no more.

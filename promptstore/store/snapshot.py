@@ -244,9 +244,9 @@ class Snapshot(Mapping[str, Prompt]):
             limits=self._limits,
         )
 
-    def strays(self) -> tuple[str, ...]:
+    def unrecognized(self) -> tuple[str, ...]:
         """List the paths of files under the root that look like prompts but have no usable name."""
-        return tuple(self._source.strays())
+        return tuple(self._source.unrecognized())
 
     def file(self, name: str) -> File:
         """Return the file of a prompt, be it broken or not.

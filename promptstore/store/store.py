@@ -176,7 +176,7 @@ class PromptStore(StoreLabels):
         force: bool = False,
         **attribution: Unpack[Attribution],
     ) -> Prompt:
-        """Give a prompt another name, in one commit.
+        """Rename a prompt, in one commit.
 
         The old name keeps a tombstone that says where it went. Labels that point at the newest
         version come along; those that point at an older one stay, and `Prompt.warnings` names them.

@@ -230,7 +230,7 @@ def _check_labels(
     start: str | None,
     tip: str | None,
 ) -> None:
-    """See that nobody else moved the same labels of the same prompts meanwhile."""
+    """Check that nobody else moved the same labels of the same prompts meanwhile."""
     before, now = (
         read_labels(repository, commit).targets if commit else {} for commit in (start, tip)
     )
@@ -260,7 +260,7 @@ def _note(repository: Repository, attribution: Attribution, default: str) -> Com
 def _check_base(
     planned: Sequence[PlannedFile], base: Snapshot, now: Snapshot, expected: Mapping[str, int]
 ) -> None:
-    """See that nothing happened to the prompts since they were looked at."""
+    """Check that nothing happened to the prompts since they were looked at."""
     for name, number in expected.items():
         there = _newest_number(now, name)
         if there != number:

@@ -108,7 +108,7 @@ def test_labels_of_a_shallow_clone(write: Run, written: GitRepo, tmp_path: Path)
     assert len(hints) == 2
     copy.git(*hints[1].split()[1:])
     error = CliRunner().invoke(app, ["-C", str(copy.path), "render", "greet@production"]).exception
-    assert "`git fetch --unshallow`" in str(error)
+    assert "`git fetch --unshallow" in str(error)
     copy.git(*hints[0].split()[1:])
     shown = CliRunner().invoke(app, ["-C", str(copy.path), "show", "greet@production"])
     assert "version 1, production" in shown.stdout

@@ -15,7 +15,7 @@ from promptstore.model.prompt import Prompt
 from promptstore.server.dependencies import in_turn
 from promptstore.server.web.pages import Form, Name, Sent, go, page_router, show
 from promptstore.server.web.prompts import Number, comparison
-from promptstore.server.web.proposing import allows_direct, commit, places
+from promptstore.server.web.proposing import allows_direct, commit, message_of, places
 from promptstore.server.web.sessions import Visitor, Writes
 from promptstore.store.edits import Deletion, Edit, Restoration, rename_edits
 from promptstore.store.snapshot import Snapshot
@@ -61,7 +61,7 @@ def _move(visitor: Visitor, name: str, form: Form) -> Response:
     if is_protected(label) and not form.get("sure"):
         fault = f"Others rely on {label!r}. Say that you mean it."
         return _show_move(visitor, name, form, status=400, fault=fault)
-    message = form.get("message", "").strip() or None
+    message = message_of(form)
     try:
         seen = _number(form.get("seen", "")) or 0
         if form.wants("remove"):
@@ -193,7 +193,7 @@ def _commit(visitor: Visitor, change: str, name: str, form: Form) -> Response:
 
 def _rename(visitor: Visitor, name: str, form: Form, base: Snapshot) -> Response:
     new = form.get("new_name", "").strip()
-    message = form.get("message", "").strip() or f"Rename {name} to {new}"
+    message = message_of(form) or f"Rename {name} to {new}"
     if form.get("where") == "direct" and allows_direct(visitor.request):
         # Only this takes labels along.
         visitor.project.store.rename(name, new, message=message, author=visitor.author)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -26,6 +26,7 @@ from promptstore.lint.unseen import show_unseen
 from promptstore.server.bodies import LimitedRequest
 from promptstore.server.errors import ApiError, api_error, error_of, invalid_request
 from promptstore.server.web.sessions import (
+    OTHER_SITES,
     ElsewhereError,
     Sessions,
     SignInRequiredError,
@@ -133,7 +134,6 @@ def show(visitor: Visitor, template: str, status: int = 200, **values: Any) -> R
             visitor=visitor,
             base=visitor.base,
             form_token=sessions.form_token(visitor.session),
-            store=visitor.project.store,
             **values,
         )
     )
@@ -219,17 +219,12 @@ def serve_static(name: str) -> Response:
 
 async def _ask_to_sign_in(request: Request) -> Response:
     """Return the page to sign in at, which brings back to this one with all that was typed."""
-    if request.method == "GET" and request.headers.get("sec-fetch-site") in _FROM_OTHERS:
+    if request.method == "GET" and request.headers.get("sec-fetch-site") in OTHER_SITES:
         # A browser keeps the cookie back on the way from another site, and not on the next one.
         return show_alone(request, "arrive.html", 200, to=path_of(request))
-    typed: Mapping[str, str] = {}
-    if request.method == "POST":
-        typed = await read_form(request)
-    status = 401
-    return show_alone(request, "sign_in.html", status, next=path_of(request), typed=typed, error="")
-
-
-_FROM_OTHERS: Final = ("cross-site", "same-site")
+    typed = await read_form(request) if request.method == "POST" else Form()
+    to = path_of(request)
+    return show_alone(request, "sign_in.html", 401, next=to, typed=typed, error="")
 
 
 def _show_error(

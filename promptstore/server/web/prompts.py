@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from starlette.responses import Response
 
-from promptstore.compare.diff import PromptDiff, diff_prompts
+from promptstore.compare.diff import diff_prompts
 from promptstore.compare.sequences import compare_words
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.history.labels import is_label
@@ -18,7 +18,7 @@ from promptstore.model.parts import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.server.projects import Project
 from promptstore.server.web.comparing import side_by_side
-from promptstore.server.web.highlighting import Piece, expand, highlight
+from promptstore.server.web.highlighting import MAX_SHOWN, Piece, expand, highlight
 from promptstore.server.web.pages import Name, page_router, show
 from promptstore.server.web.sessions import Reads, Visitor
 
@@ -45,8 +45,8 @@ class Item:
 
     role: str = ""
     insert: str = ""
-    texts: tuple[list[Piece], ...] = ()
-    rest: Any = None
+    texts: Sequence[list[Piece]] = ()
+    rest: Mapping[str, Any] | None = None
 
 
 @router.get("/prompts/{name:path}")
@@ -127,7 +127,7 @@ def show_comparison(
 
 def comparison(before: Prompt, after: Prompt) -> dict[str, Any]:
     """Return what a page is given to show what changed between two prompts."""
-    diff: PromptDiff = diff_prompts(before, after)
+    diff = diff_prompts(before, after)
     texts = [
         (
             text.title,
@@ -205,51 +205,41 @@ def read_time(text: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        # The field knows no zone, and the page says which one is meant.
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         message = f"a time is written like 2026-03-31T15:00, not {text!r}"
         raise InvalidArgumentError(message=message) from None
-    # The field knows no zone, and the page says which one is meant.
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _labels_of(project: Project, name: str, at: datetime | None = None) -> list[tuple[str, int]]:
-    targets: Mapping[str, Mapping[str, Any]] = project.store.labels(at=at).targets
-    return [(label, targets[label][name].version) for label in sorted(targets)
-            if name in targets[label]]  # fmt: skip
+    targets = project.store.labels(at=at).targets
+    return [
+        (label, names[name].version) for label, names in sorted(targets.items()) if name in names
+    ]
 
 
 def _items(prompt: Prompt, *, is_expanded: bool, is_whole: bool) -> list[Item]:
     def pieces_of(text: str) -> list[Piece]:
-        pieces = (
-            highlight(text, prompt.template, None) if is_whole else highlight(text, prompt.template)
-        )
+        pieces = highlight(text, prompt.template, None if is_whole else MAX_SHOWN)
         return expand(pieces, prompt.includes) if is_expanded else pieces
 
     if prompt.prompt is not None:
-        return [Item(texts=(pieces_of(prompt.prompt),))]
-    items: list[Item] = []
-    for item in prompt.messages or ():
-        if isinstance(item, Insert):
-            items.append(Item(insert=item.insert))
-            continue
-        items.append(_message(item, pieces_of))
-    return items
+        return [Item(texts=[pieces_of(prompt.prompt)])]
+    return [
+        Item(insert=item.insert) if isinstance(item, Insert) else _message(item, pieces_of)
+        for item in prompt.messages or ()
+    ]
 
 
-def _message(message: Message, pieces_of: Any) -> Item:
-    texts: list[list[Piece]] = []
-    rest: dict[str, Any] = {
-        key: getattr(message, key) for key in MESSAGE_KEYS[2:] if getattr(message, key) is not None
-    }
+def _message(message: Message, pieces_of: Callable[[str], list[Piece]]) -> Item:
+    rest = {key: getattr(message, key) for key in MESSAGE_KEYS[2:]}
+    rest = {key: value for key, value in rest.items() if value is not None}
     if isinstance(message.content, str):
-        texts.append(pieces_of(message.content))
-    elif message.content is not None:
-        others = []
-        for part in message.content:
-            if set(part) == {"type", "text"} and isinstance(part["text"], str):
-                texts.append(pieces_of(part["text"]))
-            else:
-                others.append(part)
-        if others:
-            rest["content"] = others
-    return Item(message.role, "", tuple(texts), rest or None)
+        return Item(message.role, texts=[pieces_of(message.content)], rest=rest)
+    parts = message.content or ()
+    texts = [part["text"] for part in parts if set(part) == {"type", "text"}]
+    others = [part for part in parts if set(part) != {"type", "text"}]
+    if others:
+        rest["content"] = others
+    return Item(message.role, texts=[pieces_of(text) for text in texts], rest=rest)

@@ -58,6 +58,11 @@ def places(visitor: Visitor, name: str, form: Mapping[str, str]) -> dict[str, An
     }
 
 
+def message_of(form: Mapping[str, str]) -> str | None:
+    """Return the message of a commit, which is one line; None where none was given."""
+    return " ".join(form.get("message", "").split()) or None
+
+
 def allows_direct(request: Request) -> bool:
     """Return whether pages may commit to the served branch."""
     allowed: bool = request.app.state.allow_direct
@@ -100,7 +105,7 @@ def commit(
         edits,
         base=base,
         new_branch=branch,
-        message=form.get("message", "").strip() or None,
+        message=message_of(form),
         author=visitor.author,
     )
     if branch is not None:
@@ -151,8 +156,9 @@ def _proposals(project: Project) -> Iterator[Proposal]:
     repository = project.store.repository
     branches = repository.handle.branches.local
     for branch in branches:
-        if branch.startswith(PREFIX):
-            yield Proposal(branch, repository.commit(str(branches[branch].target)))
+        found = branches.get(branch) if branch.startswith(PREFIX) else None
+        if found is not None:
+            yield Proposal(branch, repository.commit(str(found.resolve().target)))
 
 
 def _remote(project: Project) -> tuple[str, str] | None:

@@ -23,7 +23,9 @@ COOKIE: Final = "promptstore_session"
 SECONDS: Final = 12 * 3600
 """How long somebody stays signed in."""
 
-_OTHERS: Final = ("cross-site", "same-site")
+OTHER_SITES: Final = ("cross-site", "same-site")
+"""What a browser says of a request that a page of another site makes."""
+
 _VALUE: Final = re.compile(r"([0-9a-f]*)\.([0-9]{1,12})\.[\w-]{1,64}\.[0-9a-f]{64}")
 
 
@@ -105,6 +107,12 @@ class Visitor:
         """Who writes, as ``Name <email>``; None is whom git knows on the server."""
         return self.token.user if self.token else None
 
+    @property
+    def projects(self) -> list[int]:
+        """The numbers of all projects that this somebody may see."""
+        every: Mapping[int, Project] = self.request.app.state.projects
+        return sorted(one for one in every if self.token is None or one in self.token.projects)
+
     def may(self, scope: str) -> bool:
         """Return whether this somebody has a scope."""
         return self.token is None or self.token.may(scope)
@@ -147,7 +155,7 @@ def set_cookie(request: Request, response: Response, value: str) -> None:
 
 def _visitor(request: Request) -> Visitor:
     state = request.app.state
-    if request.method == "POST" and request.headers.get("sec-fetch-site", "none") in _OTHERS:
+    if request.method == "POST" and request.headers.get("sec-fetch-site", "none") in OTHER_SITES:
         raise forbidden("A page of another site cannot send this form.")
     value, number = session_of(request)
     token: Token | None = None
@@ -164,8 +172,9 @@ def _visitor(request: Request) -> Visitor:
     project = find_project(state.projects, token, segment)
     base = f"/projects/{project.id}" if len(state.projects) > 1 else ""
     if base and segment == "@current" and request.method == "GET":
+        path = request.scope["path"].removesuffix("/") or "/prompts"
         query = request.url.query
-        raise ElsewhereError(f"{base}{request.url.path}" + (f"?{query}" if query else ""))
+        raise ElsewhereError(f"{base}{path}" + (f"?{query}" if query else ""))
     return Visitor(request, project, token, value, base)
 
 

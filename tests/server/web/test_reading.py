@@ -169,3 +169,13 @@ def test_a_server_of_several_projects_has_the_project_in_each_url(
         shown = visit.get(page.location)
         assert f'href="/projects/{server.project}/history/greet"' in shown.answer.text
         assert visit.get(f"/projects/{other.project}/prompts").status == 404
+        assert visit.get("/").location == f"/projects/{server.project}/prompts"
+        with Visit.to(server.url) as both:
+            both.sign_in(server.key_for(projects=(other.project, server.project)))
+            listed = both.get(both.get("/").location)
+            assert f"project {server.project} project {other.project}" in listed.text
+            made = both.send(
+                f"/projects/{other.project}/edit/greet", action="commit", text="x"
+            ).location
+            assert made.startswith(f"/projects/{other.project}/proposed/propose/greet-")
+            assert both.get(made).status == 200
