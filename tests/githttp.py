@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import threading
 from base64 import b64decode
@@ -103,6 +104,12 @@ class GitServer:
         request.end_headers()
         request.wfile.write(data[: len(data) * 2 // 3] if cut else data)
         request.close_connection = True
+
+    def use_tls(self, certificate: Path, key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = self.url.replace("http://", "https://")
 
     def start(self) -> None:
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
