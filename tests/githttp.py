@@ -17,6 +17,8 @@ class GitServer:
     Attributes:
         fault: What goes wrong: ``refuse`` answers 503, ``cut`` ends the answer with objects early.
         token: The password that is wanted, or None for nobody's.
+        elsewhere: The URL that everybody is redirected to, or an empty string.
+        logins: What was sent to be let in.
         packs: How many answers with objects were asked for.
         busiest: How many requests were answered at once at most.
     """
@@ -25,6 +27,8 @@ class GitServer:
         self.repository = repository
         self.fault = ""
         self.token: str | None = None
+        self.elsewhere = ""
+        self.logins: list[str] = []
         self.packs = 0
         self.busiest = 0
         self.gate = threading.Event()
@@ -62,6 +66,14 @@ class GitServer:
         self.asked.set()
         if self.fault == "refuse":
             request.send_error(503)
+            return
+        if "Authorization" in request.headers:
+            self.logins.append(request.headers["Authorization"])
+        if self.elsewhere:
+            request.send_response(302)
+            request.send_header("Location", self.elsewhere + request.path.rpartition(".git")[2])
+            request.send_header("Content-Length", "0")
+            request.end_headers()
             return
         if self.token and not self._is_allowed(request):
             request.send_response(401)

@@ -421,6 +421,44 @@ def test_a_token_of_the_environment_is_shown_to_who_asks(
     assert not any(b"s3cret" in data for data in written)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_secret_is_never_shown_to_where_a_redirect_leads(
+    remote: GitRepo, server: GitServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    with git_server(remote.path) as thief:
+        thief.token = "wanted"
+        server.elsewhere = thief.url.replace("127.0.0.1", host)
+        monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
+        for url in (server.url, server.url.replace("http://", "http://ada:s3cret@")):
+            with pytest.raises(FetchError, match=r"127\.0\.0\.1") as caught:
+                PromptStore.open(url)
+            assert "s3cret" not in str(caught.value)
+        assert thief.asked.is_set()
+        assert thief.logins == []
+
+
+def test_a_tag_that_git_cannot_have_beside_another_stops_nothing(
+    remote: GitRepo, server: GitServer
+) -> None:
+    remote.git("tag", "v1")
+    store = PromptStore.open(server.url)
+    remote.git("tag", "--delete", "v1")
+    remote.git("tag", "v1/x")
+    remote.git("tag", "v2")
+    remote.commit(prompt("two"))
+    assert store.fetch().error is None
+    assert (text(store), text(store, rev="v2")) == ("two", "one")
+
+
+def test_a_local_branch_never_passes_for_one_of_a_remote(remote: GitRepo, tmp_path: Path) -> None:
+    clone = remote.clone(tmp_path / "clone")
+    store = PromptStore.open(clone.path, branch="origin/main")
+    assert text(store) == "one"
+    other = clone.commit(prompt("proposed"))
+    clone.git("update-ref", "refs/heads/origin/main", other)
+    assert text(store) == "one"
+
+
 def test_urls_are_told_from_paths() -> None:
     urls = ["https://x/y.git", "ssh://git@x/y", "git@github.com:x/y.git", "file:///x"]
     assert all(map(is_url, urls))

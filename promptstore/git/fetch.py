@@ -31,6 +31,7 @@ ORIGIN: Final = "origin"
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_PORTS: Final = {"http": 80, "https": 443}
 _CONNECT_MILLISECONDS: Final = 15_000
 _SILENCE_MILLISECONDS: Final = 60_000
 
@@ -174,9 +175,13 @@ def track(
         for branch, tip in heads.tips.items():
             if branch not in keep and present.get(branch) != tip:
                 references.create(prefix + branch, tip, force=True)
-        for tag, target in heads.tags.items():
-            if _TAGS + tag not in references:
-                references.create(_TAGS + tag, target)
+        tags = {name.removeprefix(_TAGS) for name in references if name.startswith(_TAGS)}
+        for tag in heads.tags.keys() - tags:
+            # Git cannot have `v1/x` beside `v1`, which may be here and no more at the remote.
+            if not any(
+                f"{tag}/".startswith(f"{one}/") or one.startswith(f"{tag}/") for one in tags
+            ):
+                references.create(_TAGS + tag, heads.tags[tag])
         if heads.default and heads.default in heads.tips:
             references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
     repository.refresh()
@@ -209,6 +214,11 @@ def _has(repository: Repository, commit: str) -> bool:
         return commit in repository.handle
 
 
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
 class _Callbacks(pygit2.RemoteCallbacks):
     """Answers a remote that asks who it is.
 
@@ -219,9 +229,9 @@ class _Callbacks(pygit2.RemoteCallbacks):
     def __init__(self, url: str) -> None:
         super().__init__()
         parts = urlsplit(url) if "://" in url else None
-        self._host = parts.hostname if parts else None
+        self._origin = _origin(url) if parts else None
         is_private = parts is not None and (
-            parts.scheme == "https" or (parts.scheme == "http" and self._host in _LOOPBACK)
+            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
         )
         token = os.environ.get(TOKEN_VARIABLE) if is_private else None
         user, password = (parts.username, parts.password) if parts else (None, None)
@@ -239,8 +249,9 @@ class _Callbacks(pygit2.RemoteCallbacks):
                 return pygit2.Username(username_from_url or "git")
             if allowed_types & CredentialType.SSH_KEY:
                 return pygit2.KeypairFromAgent(username_from_url or "git")
-            is_same_host = urlsplit(url).hostname == self._host
-            if allowed_types & CredentialType.USERPASS_PLAINTEXT and self._login and is_same_host:
+            # One that redirects elsewhere, or to where everybody can listen, is shown no secret.
+            is_same = _origin(url) == self._origin
+            if allowed_types & CredentialType.USERPASS_PLAINTEXT and self._login and is_same:
                 return self._login
         raise pygit2.Passthrough
 
