@@ -25,7 +25,8 @@ pytestmark = pytest.mark.skipif(bool(missing_browser()), reason=missing_browser(
 TRIAGE = "/prompts/support/triage"
 
 
-@pytest.fixture(scope="session")
+# While Playwright runs, its loop is that of the thread: tests of other files shall have their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
