@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from promptstore import Prompt, PromptStore
 from promptstore.errors import (
     BundleError,
+    HistoryUnavailableError,
     InvalidArgumentError,
     LabelNotFoundError,
     NotInBundleError,
@@ -386,6 +387,8 @@ def test_a_bundle_is_verified_against_its_repository(store: PromptStore, tmp_pat
 
     (difference,) = store.verify_bundle(read_bundle(file))
     assert difference.startswith("blobs differ: ")
+    with pytest.raises(HistoryUnavailableError):
+        PromptStore.open(file).verify_bundle(bundle)
     other = GitRepo.init(tmp_path / "other")
     other.commit({"prompts/a.yaml": "prompt: x\n"})
     with pytest.raises(RevisionNotFoundError):
