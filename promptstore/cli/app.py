@@ -322,6 +322,12 @@ Name = Annotated[
         autocompletion=complete_name,
     ),
 ]
+NameOnly = Annotated[
+    str, typer.Argument(help="The prompt's name.", metavar="NAME", autocompletion=complete_name)
+]
+Names = Annotated[
+    list[str], typer.Argument(help="The prompts.", metavar="NAME", autocompletion=complete_name)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Worktree = Annotated[
     bool, typer.Option("--worktree", help="Read the files on disk, uncommitted edits included.")

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from promptstore.compare.diff import PromptDiff
 from promptstore.lint.unseen import escaped, show_unseen
-from promptstore.model.prompt import Prompt
-from promptstore.model.versions import PromptInfo
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from promptstore.compare.diff import PromptDiff
+    from promptstore.model.prompt import Prompt
+    from promptstore.model.versions import PromptInfo
 
 # What a runner of GitHub Actions obeys; it also ends a line at a carriage return.
 _COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\S\r\n]*:(?=:)|#(?=#\[)")
