@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import import_module
@@ -305,13 +305,11 @@ def complete_label(context: typer.Context, incomplete: str) -> list[str]:
 
 def _place_of(context: typer.Context) -> Place:
     """Return the place that was typed so far; the shell asks before the command runs."""
-    typed = {**_typed(context.find_root().params), **_typed(context.params)}
-    return Place()._replace(**typed)
-
-
-def _typed(params: Mapping[str, Any]) -> dict[str, Any]:
-    given = {key: params.get(key) for key in Place._fields}
-    return {key: Path(value) if key == "repo" else value for key, value in given.items() if value}
+    typed: dict[str, Any] = {}
+    for params in (context.find_root().params, context.params):
+        typed |= {key: params[key] for key in Place._fields if params.get(key)}
+    place = Place(**typed)
+    return place._replace(repo=Path(place.repo))
 
 
 Name = Annotated[
