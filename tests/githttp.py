@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import threading
 from base64 import b64decode
@@ -52,16 +53,6 @@ class GitServer:
         self.url = f"http://127.0.0.1:{self._http.server_port}/prompts.git"
 
     def answer(self, request: BaseHTTPRequestHandler, method: str) -> None:
-        with self._lock:
-            self._busy += 1
-            self.busiest = max(self.busiest, self._busy)
-        try:
-            self._answer(request, method)
-        finally:
-            with self._lock:
-                self._busy -= 1
-
-    def _answer(self, request: BaseHTTPRequestHandler, method: str) -> None:
         body = _body(request)
         self.asked.set()
         if self.fault == "refuse":
@@ -95,7 +86,13 @@ class GitServer:
         return b64decode(given).decode().partition(":")[2] == self.token
 
     def _run(self, command: list[str], stdin: bytes) -> bytes:
+        # Before anything is sent: what the client does after that is another request.
+        with self._lock:
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
         done = subprocess.run([*command, str(self.repository)], input=stdin, capture_output=True)
+        with self._lock:
+            self._busy -= 1
         return done.stdout
 
     def _send(
@@ -107,6 +104,12 @@ class GitServer:
         request.end_headers()
         request.wfile.write(data[: len(data) * 2 // 3] if cut else data)
         request.close_connection = True
+
+    def use_tls(self, certificate: Path, key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = self.url.replace("http://", "https://")
 
     def start(self) -> None:
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()

@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pygit2
 from pygit2.enums import CredentialType
+from pygit2.ffi import ffi
 
 from promptstore.errors import FetchError
 from promptstore.git.locks import Deadline, exclusive
@@ -134,6 +135,13 @@ def download(repository: Repository, url: str, heads: RemoteHeads) -> None:
     missing = [ref for ref, target in wanted.items() if not _has(repository, target)]
     if not missing:
         return
+    if repository.is_shallow:
+        # libgit2 would forget where the history ends, and not bring what is behind.
+        raise FetchError(
+            path=str(repository.git_dir),
+            reason="into a shallow clone only git itself can fetch. `git fetch --unshallow` makes "
+            "it a whole one.",
+        )
     with _connected(repository, url) as (remote, callbacks):
         # Without a place to the right of a colon, libgit2 writes no reference.
         remote.fetch(missing, callbacks=callbacks, proxy=True)
@@ -162,29 +170,35 @@ def track(
     Raises:
         RepositoryError: A reference cannot be written.
     """
-    prefix = f"refs/remotes/{remote}/"
-    with translated(repository.git_dir):
-        references = repository.handle.references
-        present = {
-            name.removeprefix(prefix): str(references[name].target)
-            for name in references
-            if name.startswith(prefix) and name != f"{prefix}HEAD"
-        }
-        for branch in present.keys() - heads.tips.keys() - set(keep):
-            references.delete(prefix + branch)
-        for branch, tip in heads.tips.items():
-            if branch not in keep and present.get(branch) != tip:
-                references.create(prefix + branch, tip, force=True)
-        tags = {name.removeprefix(_TAGS) for name in references if name.startswith(_TAGS)}
-        for tag in heads.tags.keys() - tags:
-            # Git cannot have `v1/x` beside `v1`, which may be here and no more at the remote.
-            if not any(
-                f"{tag}/".startswith(f"{one}/") or one.startswith(f"{tag}/") for one in tags
-            ):
-                references.create(_TAGS + tag, heads.tags[tag])
-        if heads.default and heads.default in heads.tips:
-            references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
+    try:
+        with translated(repository.git_dir):
+            _track(repository, f"refs/remotes/{remote}/", heads, keep)
+    except (KeyError, ValueError) as error:
+        # A name that libgit2 does not take, or another program that writes at the same time.
+        reason = f"its branches cannot be tracked: {error}."
+        raise FetchError(path=remote, reason=reason) from error
     repository.refresh()
+
+
+def _track(repository: Repository, prefix: str, heads: RemoteHeads, keep: Collection[str]) -> None:
+    references = repository.handle.references
+    present = {
+        name.removeprefix(prefix): str(references[name].target)
+        for name in references
+        if name.startswith(prefix) and name != f"{prefix}HEAD"
+    }
+    for branch in present.keys() - heads.tips.keys() - set(keep):
+        references.delete(prefix + branch)
+    for branch, tip in heads.tips.items():
+        if branch not in keep and present.get(branch) != tip:
+            references.create(prefix + branch, tip, force=True)
+    tags = {name.removeprefix(_TAGS) for name in references if name.startswith(_TAGS)}
+    for tag in heads.tags.keys() - tags:
+        # Git cannot have `v1/x` beside `v1`, which may be here and no more at the remote.
+        if not any(f"{tag}/".startswith(f"{one}/") or one.startswith(f"{tag}/") for one in tags):
+            references.create(_TAGS + tag, heads.tags[tag])
+    if heads.default and heads.default in heads.tips:
+        references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
 
 
 def tracking_branch(repository: Repository, branch: str | None) -> str:
@@ -239,6 +253,21 @@ class _Callbacks(pygit2.RemoteCallbacks):
         self._login = pygit2.UserPass(unquote(user or "x-access-token"), secret) if secret else None
         self._asked = 0
 
+    @property
+    def fetch_options(self) -> Any:
+        """What libgit2 is told; pygit2 sets it."""
+        return self._options
+
+    @fetch_options.setter
+    def fetch_options(self, options: Any) -> None:
+        # Python would be called for each object that comes, and hold up who reads meanwhile.
+        options.callbacks.transfer_progress = options.callbacks.sideband_progress = ffi.NULL
+        self._options = options
+
+    def certificate_check(self, certificate: None, valid: bool, host: bytes) -> bool:  # noqa: ARG002
+        """Return whether the server is who it says: pygit2 by itself believes any host of ssh."""
+        return valid
+
     def credentials(
         self, url: str, username_from_url: str | None, allowed_types: CredentialType
     ) -> _Credentials:
@@ -273,6 +302,8 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
         if "authentication" in text:
             advice = f" Set {TOKEN_VARIABLE} to a token that may read it, or for ssh load the key "
             advice += "into the agent."
+        elif "hostkey" in text:
+            advice = " `ssh-keyscan HOST` shows its key; compare that, and add it to known_hosts."
         raise FetchError(path=place, reason=f"this cannot be fetched: {text}.{advice}") from error
 
 
