@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import threading
 from base64 import b64decode
@@ -17,6 +18,8 @@ class GitServer:
     Attributes:
         fault: What goes wrong: ``refuse`` answers 503, ``cut`` ends the answer with objects early.
         token: The password that is wanted, or None for nobody's.
+        elsewhere: The URL that everybody is redirected to, or an empty string.
+        logins: What was sent to be let in.
         packs: How many answers with objects were asked for.
         busiest: How many requests were answered at once at most.
     """
@@ -25,6 +28,8 @@ class GitServer:
         self.repository = repository
         self.fault = ""
         self.token: str | None = None
+        self.elsewhere = ""
+        self.logins: list[str] = []
         self.packs = 0
         self.busiest = 0
         self.gate = threading.Event()
@@ -48,20 +53,18 @@ class GitServer:
         self.url = f"http://127.0.0.1:{self._http.server_port}/prompts.git"
 
     def answer(self, request: BaseHTTPRequestHandler, method: str) -> None:
-        with self._lock:
-            self._busy += 1
-            self.busiest = max(self.busiest, self._busy)
-        try:
-            self._answer(request, method)
-        finally:
-            with self._lock:
-                self._busy -= 1
-
-    def _answer(self, request: BaseHTTPRequestHandler, method: str) -> None:
         body = _body(request)
         self.asked.set()
         if self.fault == "refuse":
             request.send_error(503)
+            return
+        if "Authorization" in request.headers:
+            self.logins.append(request.headers["Authorization"])
+        if self.elsewhere:
+            request.send_response(302)
+            request.send_header("Location", self.elsewhere + request.path.rpartition(".git")[2])
+            request.send_header("Content-Length", "0")
+            request.end_headers()
             return
         if self.token and not self._is_allowed(request):
             request.send_response(401)
@@ -83,7 +86,13 @@ class GitServer:
         return b64decode(given).decode().partition(":")[2] == self.token
 
     def _run(self, command: list[str], stdin: bytes) -> bytes:
+        # Before anything is sent: what the client does after that is another request.
+        with self._lock:
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
         done = subprocess.run([*command, str(self.repository)], input=stdin, capture_output=True)
+        with self._lock:
+            self._busy -= 1
         return done.stdout
 
     def _send(
@@ -95,6 +104,12 @@ class GitServer:
         request.end_headers()
         request.wfile.write(data[: len(data) * 2 // 3] if cut else data)
         request.close_connection = True
+
+    def use_tls(self, certificate: Path, key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = self.url.replace("http://", "https://")
 
     def start(self) -> None:
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()

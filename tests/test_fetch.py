@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pygit2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pygit2.enums import CredentialType
 
 from promptstore import PromptStore
 from promptstore.errors import (
@@ -26,7 +33,7 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.fetch import without_secrets
+from promptstore.git.fetch import _Callbacks, without_secrets
 from promptstore.git.opening import is_url
 from promptstore.store.fetcher import Fetcher, pause
 from tests.githttp import GitServer, git_server
@@ -395,6 +402,51 @@ def test_nobody_fetches_for_a_store_that_is_gone(server: GitServer) -> None:
     wait_for(lambda: running() == 0)
 
 
+def test_a_process_may_end_in_the_middle_of_a_fetch(remote: GitRepo, server: GitServer) -> None:
+    PromptStore.open(server.url)
+    remote.commit(prompt("two"))
+    server.gate.clear()
+    server.asked.clear()
+    script = (
+        "import sys; from promptstore import PromptStore\n"
+        "store = PromptStore.open(sys.argv[1], fetch_interval=1)\n"
+        "sys.stdin.readline(); print(store.get('a').prompt)"
+    )
+    command = [sys.executable, "-c", script, server.url]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        wait_for(lambda: server.packs > 1)
+        assert process.communicate("\n", timeout=PATIENCE) == ("one\n", "")
+    assert process.returncode == 0
+    server.gate.set()
+    assert PromptStore.open(server.url).fetch().commit == remote.head()
+
+
+def test_a_shallow_clone_is_left_to_git(remote: GitRepo, tmp_path: Path) -> None:
+    remote.commit(prompt("two"))
+    clone = remote.clone(tmp_path / "shallow", "--depth=1")
+    store = PromptStore.open(clone.path, branch="origin/main")
+    assert store.fetch().error is None  # there is nothing to bring
+    remote.commit(prompt("three"))
+    with pytest.raises(FetchError, match="shallow") as caught:
+        store.fetch()
+    assert (text(store), store.get("a").version) == ("two", None)
+    clone.git("fsck", "--strict")
+    clone.git(*str(caught.value).split("`")[1].split()[1:])
+    store.fetch()
+    assert (text(store), store.get("a").version) == ("three", 3)
+
+
+def test_the_background_is_told_to_fetch(remote: GitRepo, server: GitServer) -> None:
+    store = PromptStore.open(server.url, fetch_interval=100_000)
+    wait_for(lambda: store.status().error is None)
+    remote.commit(prompt("two"))
+    store.fetch(wait=False)
+    wait_for(lambda: text(store) == "two")
+    without = PromptStore.open(server.url)
+    remote.commit(prompt("three"))
+    assert without.fetch(wait=False).commit == remote.head()
+
+
 def test_failures_are_answered_with_longer_pauses() -> None:
     assert pause(60, 0, 0.5) == 60
     assert pause(60, 2, 0.5) == 240
@@ -419,6 +471,125 @@ def test_a_token_of_the_environment_is_shown_to_who_asks(
     assert PromptStore.open(server.url).fetch().error is None
     written = [one.read_bytes() for one in (tmp_path / "cache").rglob("*") if one.is_file()]
     assert not any(b"s3cret" in data for data in written)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_secret_is_never_shown_to_where_a_redirect_leads(
+    remote: GitRepo, server: GitServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    with git_server(remote.path) as thief:
+        thief.token = "wanted"
+        server.elsewhere = thief.url.replace("127.0.0.1", host)
+        monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
+        for url in (server.url, server.url.replace("http://", "http://ada:s3cret@")):
+            with pytest.raises(FetchError, match=r"127\.0\.0\.1") as caught:
+                PromptStore.open(url)
+            assert "s3cret" not in str(caught.value)
+        assert thief.asked.is_set()
+        assert thief.logins == []
+
+
+def test_a_tag_that_git_cannot_have_beside_another_stops_nothing(
+    remote: GitRepo, server: GitServer
+) -> None:
+    remote.git("tag", "v1")
+    store = PromptStore.open(server.url)
+    remote.git("tag", "--delete", "v1")
+    remote.git("tag", "v1/x")
+    remote.git("tag", "v2")
+    remote.commit(prompt("two"))
+    assert store.fetch().error is None
+    assert (text(store), text(store, rev="v2")) == ("two", "one")
+
+
+def test_a_local_branch_never_passes_for_one_of_a_remote(remote: GitRepo, tmp_path: Path) -> None:
+    clone = remote.clone(tmp_path / "clone")
+    store = PromptStore.open(clone.path, branch="origin/main")
+    assert text(store) == "one"
+    other = clone.commit(prompt("proposed"))
+    clone.git("update-ref", "refs/heads/origin/main", other)
+    assert text(store) == "one"
+
+
+def test_a_token_is_shown_to_its_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
+    plain = CredentialType.USERPASS_PLAINTEXT
+    url = "https://git.example.com/x.git"
+    found = _Callbacks(url).credentials(url, None, plain)
+    assert found.credential_tuple == ("x-access-token", "s3cret")
+    refused = [
+        (url, "https://other.example.com/x.git", plain),
+        ("http://git.example.com/x.git", "http://git.example.com/x.git", plain),
+        ("ssh://git.example.com/x.git", url, plain),
+        (url, url, CredentialType.DEFAULT),
+    ]
+    for own, asked, kind in refused:
+        with pytest.raises(pygit2.Passthrough):
+            _Callbacks(own).credentials(asked, None, kind)
+    key = _Callbacks("git@x:y.git").credentials("ssh://x", "git", CredentialType.SSH_KEY)
+    assert isinstance(key, pygit2.KeypairFromAgent)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="a certificate is made by openssl")
+def test_a_certificate_of_nobody_is_refused(remote: GitRepo, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    server = GitServer(remote.path)
+    server.use_tls(certificate, key)
+    server.start()
+    try:
+        with pytest.raises(FetchError, match="certificate"):
+            PromptStore.open(server.url)
+        assert server.packs == 0
+    finally:
+        server.stop()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def sshd() -> str | None:
+    found = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
+    return found if found and os.geteuid() == 0 else None
+
+
+@pytest.mark.skipif(sshd() is None, reason="there is no server of ssh that could be started")
+def test_ssh_asks_the_agent_and_knows_its_host(
+    remote: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("host", "user"):
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
+        subprocess.run(make, check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Path("/run/sshd").mkdir(exist_ok=True)
+    settings = [f"Port={port}", "ListenAddress=127.0.0.1", "StrictModes=no", "UsePAM=no"]
+    settings += [f"HostKey={tmp_path}/host", f"AuthorizedKeysFile={tmp_path}/user.pub"]
+    options = [word for setting in settings for word in ("-o", setting)]
+    known = tmp_path / "home/.ssh/known_hosts"
+    known.parent.mkdir(parents=True)
+    script = (
+        "import sys; from promptstore import PromptStore as S; print(S.open(sys.argv[1]).names())"
+    )
+    url = f"ssh://root@127.0.0.1:{port}{remote.path}"
+    agent = ["ssh-agent", "sh", "-c", 'ssh-add -q "$1" && shift && exec "$@"', "sh"]
+    command = [*agent, str(tmp_path / "user"), sys.executable, "-c", script, url]
+    environment = {**os.environ, "HOME": str(tmp_path / "home")}
+    with subprocess.Popen([str(sshd()), "-D", "-f", os.devnull, *options]) as server:
+        try:
+            wait_for(lambda: listens(port))
+            for name, word in (("user", "hostkey"), ("host", "['a']")):
+                key = " ".join((tmp_path / f"{name}.pub").read_text().split()[:2])
+                known.write_text(f"[127.0.0.1]:{port} {key}\n")
+                done = subprocess.run(command, env=environment, capture_output=True, text=True)
+                assert word in done.stdout + done.stderr
+        finally:
+            server.terminate()
 
 
 def test_urls_are_told_from_paths() -> None:

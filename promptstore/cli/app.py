@@ -202,16 +202,15 @@ def common(
 def opened(
     context: typer.Context,
     *,
-    worktree: bool = False,
+    worktree: bool | None = None,
     write: bool = False,
-    committed: bool = False,
 ) -> Iterator[PromptStore]:
     """Open the store for one command.
 
     Args:
         context: The command's context.
-        worktree: Whether the files on disk are read; else the environment may say so.
-        committed: Whether what is committed is read, whatever the environment says.
+        worktree: Whether the files on disk are read; where that is not asked for, the environment
+            may say so. None for a command that always reads what is committed.
         write: Whether the command writes; that it cannot is better said before a person has typed.
 
     Raises:
@@ -224,8 +223,7 @@ def opened(
             place.repo,
             root=place.root,
             branch=place.branch,
-            # A command that writes begins with what is committed.
-            worktree=False if write or committed else worktree or None,
+            worktree=False if worktree is None else worktree or None,
             progress=show if sys.stderr.isatty() else None,
         )
         _refuse_missing_root(store, place)

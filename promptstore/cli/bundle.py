@@ -49,7 +49,7 @@ def build(
 
     The same commit gives the same bytes. What a label points at always comes along.
     """
-    with opened(context, committed=True) as store:
+    with opened(context) as store:
         made = store.bundle(only=only or (), label=label or (), with_history=with_history)
     data = made.encode()
     write_back(output, data)
@@ -74,7 +74,7 @@ def verify(
     The exit code is 1 where it is not what the repository holds at the bundle's commit.
     """
     found = read_bundle(file)
-    with opened(context, committed=True) as store:
+    with opened(context) as store:
         differences = store.verify_bundle(found)
         is_newest = store.position().tip == found.commit
     if as_json:

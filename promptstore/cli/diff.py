@@ -109,7 +109,7 @@ def diff(
         raise InvalidArgumentError(message="name a prompt, a range BASE..HEAD, or --worktree")
     if other is not None and worktree:
         raise InvalidArgumentError(message="--worktree is what a prompt is compared with; name one")
-    with opened(context, committed=True) as store:
+    with opened(context) as store:
         pair = _range(store, name, worktree=worktree)
         if pair:
             changed = _compare(*pair, examples)

@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pygit2
 from pygit2.enums import CredentialType
+from pygit2.ffi import ffi
 
 from promptstore.errors import FetchError
 from promptstore.git.locks import Deadline, exclusive
@@ -31,6 +32,7 @@ ORIGIN: Final = "origin"
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_PORTS: Final = {"http": 80, "https": 443}
 _CONNECT_MILLISECONDS: Final = 15_000
 _SILENCE_MILLISECONDS: Final = 60_000
 
@@ -133,6 +135,13 @@ def download(repository: Repository, url: str, heads: RemoteHeads) -> None:
     missing = [ref for ref, target in wanted.items() if not _has(repository, target)]
     if not missing:
         return
+    if repository.is_shallow:
+        # libgit2 would forget where the history ends, and not bring what is behind.
+        raise FetchError(
+            path=str(repository.git_dir),
+            reason="into a shallow clone only git itself can fetch. `git fetch --unshallow` makes "
+            "it a whole one.",
+        )
     with _connected(repository, url) as (remote, callbacks):
         # Without a place to the right of a colon, libgit2 writes no reference.
         remote.fetch(missing, callbacks=callbacks, proxy=True)
@@ -161,25 +170,35 @@ def track(
     Raises:
         RepositoryError: A reference cannot be written.
     """
-    prefix = f"refs/remotes/{remote}/"
-    with translated(repository.git_dir):
-        references = repository.handle.references
-        present = {
-            name.removeprefix(prefix): str(references[name].target)
-            for name in references
-            if name.startswith(prefix) and name != f"{prefix}HEAD"
-        }
-        for branch in present.keys() - heads.tips.keys() - set(keep):
-            references.delete(prefix + branch)
-        for branch, tip in heads.tips.items():
-            if branch not in keep and present.get(branch) != tip:
-                references.create(prefix + branch, tip, force=True)
-        for tag, target in heads.tags.items():
-            if _TAGS + tag not in references:
-                references.create(_TAGS + tag, target)
-        if heads.default and heads.default in heads.tips:
-            references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
+    try:
+        with translated(repository.git_dir):
+            _track(repository, f"refs/remotes/{remote}/", heads, keep)
+    except (KeyError, ValueError) as error:
+        # A name that libgit2 does not take, or another program that writes at the same time.
+        reason = f"its branches cannot be tracked: {error}."
+        raise FetchError(path=remote, reason=reason) from error
     repository.refresh()
+
+
+def _track(repository: Repository, prefix: str, heads: RemoteHeads, keep: Collection[str]) -> None:
+    references = repository.handle.references
+    present = {
+        name.removeprefix(prefix): str(references[name].target)
+        for name in references
+        if name.startswith(prefix) and name != f"{prefix}HEAD"
+    }
+    for branch in present.keys() - heads.tips.keys() - set(keep):
+        references.delete(prefix + branch)
+    for branch, tip in heads.tips.items():
+        if branch not in keep and present.get(branch) != tip:
+            references.create(prefix + branch, tip, force=True)
+    tags = {name.removeprefix(_TAGS) for name in references if name.startswith(_TAGS)}
+    for tag in heads.tags.keys() - tags:
+        # Git cannot have `v1/x` beside `v1`, which may be here and no more at the remote.
+        if not any(f"{tag}/".startswith(f"{one}/") or one.startswith(f"{tag}/") for one in tags):
+            references.create(_TAGS + tag, heads.tags[tag])
+    if heads.default and heads.default in heads.tips:
+        references.create(f"{prefix}HEAD", prefix + heads.default, force=True)
 
 
 def tracking_branch(repository: Repository, branch: str | None) -> str:
@@ -209,6 +228,11 @@ def _has(repository: Repository, commit: str) -> bool:
         return commit in repository.handle
 
 
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
 class _Callbacks(pygit2.RemoteCallbacks):
     """Answers a remote that asks who it is.
 
@@ -219,15 +243,30 @@ class _Callbacks(pygit2.RemoteCallbacks):
     def __init__(self, url: str) -> None:
         super().__init__()
         parts = urlsplit(url) if "://" in url else None
-        self._host = parts.hostname if parts else None
+        self._origin = _origin(url) if parts else None
         is_private = parts is not None and (
-            parts.scheme == "https" or (parts.scheme == "http" and self._host in _LOOPBACK)
+            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
         )
         token = os.environ.get(TOKEN_VARIABLE) if is_private else None
         user, password = (parts.username, parts.password) if parts else (None, None)
         secret = unquote(password or "") or token
         self._login = pygit2.UserPass(unquote(user or "x-access-token"), secret) if secret else None
         self._asked = 0
+
+    @property
+    def fetch_options(self) -> Any:
+        """What libgit2 is told; pygit2 sets it."""
+        return self._options
+
+    @fetch_options.setter
+    def fetch_options(self, options: Any) -> None:
+        # Python would be called for each object that comes, and hold up who reads meanwhile.
+        options.callbacks.transfer_progress = options.callbacks.sideband_progress = ffi.NULL
+        self._options = options
+
+    def certificate_check(self, certificate: None, valid: bool, host: bytes) -> bool:  # noqa: ARG002
+        """Return whether the server is who it says: pygit2 by itself believes any host of ssh."""
+        return valid
 
     def credentials(
         self, url: str, username_from_url: str | None, allowed_types: CredentialType
@@ -239,8 +278,9 @@ class _Callbacks(pygit2.RemoteCallbacks):
                 return pygit2.Username(username_from_url or "git")
             if allowed_types & CredentialType.SSH_KEY:
                 return pygit2.KeypairFromAgent(username_from_url or "git")
-            is_same_host = urlsplit(url).hostname == self._host
-            if allowed_types & CredentialType.USERPASS_PLAINTEXT and self._login and is_same_host:
+            # One that redirects elsewhere, or to where everybody can listen, is shown no secret.
+            is_same = _origin(url) == self._origin
+            if allowed_types & CredentialType.USERPASS_PLAINTEXT and self._login and is_same:
                 return self._login
         raise pygit2.Passthrough
 
@@ -262,6 +302,8 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
         if "authentication" in text:
             advice = f" Set {TOKEN_VARIABLE} to a token that may read it, or for ssh load the key "
             advice += "into the agent."
+        elif "hostkey" in text:
+            advice = " `ssh-keyscan HOST` shows its key; compare that, and add it to known_hosts."
         raise FetchError(path=place, reason=f"this cannot be fetched: {text}.{advice}") from error
 
 

@@ -218,10 +218,23 @@ def _add_environment(config: pygit2.Config) -> None:
     pairs = _named_pairs(environment)
     if pairs:
         # libgit2 reads nothing but files, and keeps what was in one that is gone.
+        with _file_of("".join(_as_section(key, value) for key, value in pairs)) as path:
+            _add(config, path, ConfigLevel.APP)
+
+
+@contextmanager
+def _file_of(text: str) -> Iterator[str]:
+    """Return the path of a file that holds a text for a moment."""
+    if not hasattr(os, "memfd_create"):
         with NamedTemporaryFile("w", encoding="utf-8", prefix="promptstore-") as file:
-            file.write("".join(_as_section(key, value) for key, value in pairs))
+            file.write(text)
             file.flush()
-            _add(config, file.name, ConfigLevel.APP)
+            yield file.name
+        return
+    # In a container there may be no place for a file on any disk.
+    with os.fdopen(os.memfd_create("promptstore"), "wb", buffering=0) as memory:
+        memory.write(text.encode())
+        yield f"/proc/self/fd/{memory.fileno()}"
 
 
 def _add(config: pygit2.Config, file: str, level: ConfigLevel) -> None:

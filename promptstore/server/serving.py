@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import uvicorn
@@ -67,8 +68,8 @@ def serve(
             "`promptstore token create`, or say --no-auth to serve this machine without any"
         )
     projects = open_projects(settings.projects)
-    _log_to_stderr()
     with ExitStack() as stack:
+        stack.enter_context(_logging_to_stderr())
         listener = stack.enter_context(listen(host, port))
         log_service = None if logs is None else LogService(logs, retention)
         if log_service is not None:
@@ -162,15 +163,18 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - tells a person how to reach it
 
 
-def _log_to_stderr() -> None:
+@contextmanager
+def _logging_to_stderr() -> Iterator[None]:
     """Write the access log as lines of JSON, and everything else as words."""
-    words = logging.StreamHandler(sys.stderr)
+    words, lines = logging.StreamHandler(sys.stderr), logging.StreamHandler(sys.stderr)
     words.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    for name in ("promptstore.server", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.addHandler(words)
-        logger.setLevel(logging.INFO)
-    access = logging.getLogger("promptstore.access")
-    access.addHandler(logging.StreamHandler(sys.stderr))
-    access.setLevel(logging.INFO)
-    access.propagate = False
+    handlers = {"promptstore.server": words, "uvicorn": words, "promptstore.access": lines}
+    logging.getLogger("promptstore.access").propagate = False
+    for name, handler in handlers.items():
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for name, handler in handlers.items():
+            logging.getLogger(name).removeHandler(handler)

@@ -9,14 +9,22 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.dataclasses import dataclass
 
 from promptstore.errors import (
@@ -26,6 +34,7 @@ from promptstore.errors import (
 from promptstore.git.objects import Entry
 from promptstore.history.labels import Target
 from promptstore.history.versions import Change
+from promptstore.model.values import is_name
 
 FORMAT: Final = 1
 """Raise it when an older version of promptstore would misread what is written."""
@@ -45,7 +54,7 @@ class BundledCommit(NamedTuple):
     """
 
     author: str
-    committed_at: datetime
+    committed_at: AwareDatetime
     message: str
 
 
@@ -58,7 +67,7 @@ class BundledVersion(NamedTuple):
         blob: The id of the file's content, or None where the commit removed the file.
     """
 
-    number: int
+    number: Annotated[int, Field(ge=1)]
     commit: str
     blob: str | None
 
@@ -115,7 +124,7 @@ class Bundle:
     label: tuple[str, ...]
     with_history: int
     commits: Mapping[str, BundledCommit]
-    versions: Mapping[str, tuple[BundledVersion, ...]]
+    versions: Mapping[str, Annotated[tuple[BundledVersion, ...], Field(min_length=1)]]
     trees: Mapping[str, Mapping[str, BundledVersion | None]]
     blobs: Mapping[str, _Content]
     labels: Mapping[str, Mapping[str, Target]]
@@ -141,9 +150,17 @@ class Bundle:
         """Return whether prompts of a name were to be held where they exist."""
         return is_chosen(name, self.only)
 
-    def lacks(self, what: str, path: str) -> NotInBundleError:
-        """Make the error that says that something is not held, and how it would be."""
-        if self.label:
+    def lacks(self, what: str, path: str, *, ever: bool = True) -> NotInBundleError:
+        """Make the error that says that something is not held, and how it would be.
+
+        Args:
+            what: What is not held.
+            path: The path of the file.
+            ever: Whether a bundle may hold it.
+        """
+        if not ever:
+            advice = "No bundle does; open the repository."
+        elif self.label:
             advice = f"It holds what the labels {', '.join(self.label)} point at; "
             advice += "`promptstore bundle build` without --label takes the newest versions too."
         elif self.only:
@@ -189,14 +206,17 @@ def decode(data: bytes, path: str) -> Bundle:
         fault = error.errors()[0]
         what = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
     else:
-        what = _missing(found)
+        what = _fault(found)
         if not what:
             return found
     raise BundleError(path=path, reason=f"it holds something else than prompts: {what}.")
 
 
-def _missing(found: Bundle) -> str:
-    """Return what a bundle names and does not hold, or an empty string."""
+def _fault(found: Bundle) -> str:
+    """Return what a bundle names and does not hold or cannot be, or an empty string."""
+    names = {*found.versions, *chain(*found.trees.values(), *found.labels.values())}
+    if wrong := sorted(name for name in names if not is_name(name)):
+        return f"{wrong[0]!r} is not a prompt name"
     placed = [version for tree in found.trees.values() for version in tree.values() if version]
     known = [version for some in found.versions.values() for version in some]
     commits = {found.commit, *(version.commit for version in (*placed, *known))}
@@ -229,7 +249,7 @@ def is_chosen(name: str, only: Sequence[str]) -> bool:
 def _read_head(line: bytes) -> tuple[Any, Any]:
     try:
         head = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, None
     return (head.get(_KEY), head.get("sha256")) if isinstance(head, dict) else (None, None)
 

@@ -48,10 +48,11 @@ def open_resource(package: str, name: str) -> BundleBackend:
     """Open a bundle that lies in an installed package; see `PromptStore.open_resource`."""
     try:
         data = (files(package) / name).read_bytes()
-    except (ModuleNotFoundError, TypeError) as error:
+    except (ModuleNotFoundError, TypeError, ValueError) as error:
         raise InvalidArgumentError(message=f"there is no package {package!r}: {error}") from error
     except OSError as error:
-        reason = f"{error.strerror}. Is it part of the package's data?"
+        # What is in a zip file fails without the system.
+        reason = f"{error.strerror or 'there is no such file'}. Is it part of the package's data?"
         raise BundleError(path=f"{package}/{name}", reason=reason) from error
     return BundleBackend(decode(data, f"{package}/{name}"), Path(package, name))
 
@@ -160,15 +161,15 @@ class BundleTimeline:
         newest = self._bundle.commit
         if self._bundle.commits[newest].committed_at.timestamp() <= time:
             return newest
-        raise self._lacks("the commits before its own")
+        raise self._lacks("the commits before its own", ever=False)
 
     def first_commit(self) -> str:
         """Return the first commit of the history."""
-        raise self._lacks("the first commit")
+        raise self._lacks("the first commit", ever=False)
 
     def places(self) -> dict[str, int]:
         """Return how far along the history each prompt changed last."""
-        raise self._lacks("the order of all commits")
+        raise self._lacks("the order of all commits", ever=False)
 
     def changed_by(self, commit: str) -> dict[str, Entry | None]:
         """Return what stands at the path of each prompt that a commit changed."""
@@ -179,8 +180,8 @@ class BundleTimeline:
             if version.commit == commit
         }
 
-    def _lacks(self, what: str) -> NotInBundleError:
-        return self._bundle.lacks(what, self._path)
+    def _lacks(self, what: str, *, ever: bool = True) -> NotInBundleError:
+        return self._bundle.lacks(what, self._path, ever=ever)
 
 
 class BundleBackend(Backend):
@@ -259,11 +260,11 @@ class BundleBackend(Backend):
 
     def state_at(self, _state: RefState, time: datetime) -> RefState:
         """Refuse: where labels were before is not held."""
-        raise self._lacks(f"where labels were at {time.isoformat()}")
+        raise self._lacks(f"where labels were at {time.isoformat()}", ever=False)
 
     def label_moves(self) -> Sequence[LabelMove]:
         """Refuse: the moves of labels are not held."""
-        raise self._lacks("the moves of labels")
+        raise self._lacks("the moves of labels", ever=False)
 
-    def _lacks(self, what: str) -> NotInBundleError:
-        return self.bundle.lacks(what, str(self.path))
+    def _lacks(self, what: str, *, ever: bool = True) -> NotInBundleError:
+        return self.bundle.lacks(what, str(self.path), ever=ever)

@@ -55,6 +55,7 @@ class Fetcher:
         faults: Finds what is wrong with a commit of that branch and one of the labels; None serves
             them as they are.
         interval: How many seconds lie between two fetches in the background; None for none.
+        prepare: Does with a commit that is going to be served what its first reader would wait for.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class Fetcher:
         remote: str,
         url: str,
         branch: str | None,
-        faults: Callable[[str, str | None], list[str]] | None,
-        interval: float | None,
+        faults: Callable[[str, str | None], list[str]] | None = None,
+        interval: float | None = None,
+        prepare: Callable[[str], object] | None = None,
     ) -> None:
         self._repository = repository
         self._remote = remote
@@ -72,6 +74,7 @@ class Fetcher:
         self._branch = branch
         self._faults = faults
         self._interval = interval
+        self._prepare = prepare
         self._folder = repository.common_dir / "promptstore"
         self._stamp = self._folder / f"fetched-{remote.replace('/', '-')}"
         self.error: str | None = None
@@ -183,6 +186,7 @@ class Fetcher:
                 yield
 
     def _update(self) -> None:
+        self._repository.refresh()
         heads = read_heads(self._repository, self._url)
         branch = heads.default if self._branch == "HEAD" else self._branch
         if self._branch and branch not in heads.tips:
@@ -193,6 +197,9 @@ class Fetcher:
             )
         download(self._repository, self._url, heads)
         faults = self._faults_of(heads, branch) if branch and self._faults else []
+        # Where older commits are missing there is no history to count in.
+        if branch and self._prepare and not faults and not self._repository.is_shallow:
+            self._prepare(heads.tips[branch])
         # The labels stay with the branch: they may point at what is bad.
         track(self._repository, self._remote, heads, keep=(str(branch), LABELS) if faults else ())
         self.refused = heads.tips[str(branch)] if faults else None

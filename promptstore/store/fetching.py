@@ -80,7 +80,15 @@ class Remote(NamedTuple):
         """Return what fetches from it."""
         faults = partial(find_faults, lookup) if on_bad == "keep" else None
         branch = self.branch.removeprefix(f"{self.name}/")
-        return Fetcher(self.repository, self.name, self.url, branch, faults, interval)
+        return Fetcher(
+            self.repository,
+            self.name,
+            self.url,
+            branch,
+            faults,
+            interval,
+            lambda tip: lookup.backend.timeline(tip).first_commit(),
+        )
 
 
 def find_remote(path: str | Path, branch: str | None, purpose: str, lock_timeout: float) -> Remote:
@@ -123,7 +131,7 @@ def default_fetcher(lookup: Lookup, backend: RepositoryBackend) -> Fetcher:
     url = remote_url(repository, remote)
     if backend.remote is None:
         # Only remote-tracking branches move, which this store does not read.
-        return Fetcher(repository, remote, url, None, None, None)
+        return Fetcher(repository, remote, url, None)
     return Remote(repository, remote, url, name).fetcher(lookup, "keep", None)
 
 

@@ -276,6 +276,7 @@ class StoreBase:
         from promptstore.store.bundling import build, differences
 
         check_arguments(bundle=bundle)
+        _ = self.repository  # a bundle proves nothing about another one
         return differences(bundle, build(self._lookup, like=bundle))
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import get, index, listing, memory, render, startup, write
+from tests.benchmarks import anywhere, get, index, listing, memory, render, startup, write
 from tests.benchmarks.chart import draw
 from tests.benchmarks.harness import Report
 from tests.benchmarks.places import Places
@@ -25,6 +25,7 @@ SUBJECTS: Mapping[str, Callable[[Report, Places], None]] = {
     "index": index.run,
     "write": write.run,
     "memory": memory.run,
+    "anywhere": anywhere.run,
 }
 
 

@@ -107,6 +107,12 @@ class Visitor:
         """Who writes, as ``Name <email>``; None is whom git knows on the server."""
         return self.token.user if self.token else None
 
+    @property
+    def projects(self) -> list[int]:
+        """The numbers of all projects that this somebody may see."""
+        every: Mapping[int, Project] = self.request.app.state.projects
+        return sorted(one for one in every if self.token is None or one in self.token.projects)
+
     def may(self, scope: str) -> bool:
         """Return whether this somebody has a scope."""
         return self.token is None or self.token.may(scope)
@@ -166,8 +172,9 @@ def _visitor(request: Request) -> Visitor:
     project = find_project(state.projects, token, segment)
     base = f"/projects/{project.id}" if len(state.projects) > 1 else ""
     if base and segment == "@current" and request.method == "GET":
+        path = request.scope["path"].removesuffix("/") or "/prompts"
         query = request.url.query
-        raise ElsewhereError(f"{base}{request.url.path}" + (f"?{query}" if query else ""))
+        raise ElsewhereError(f"{base}{path}" + (f"?{query}" if query else ""))
     return Visitor(request, project, token, value, base)
 
 

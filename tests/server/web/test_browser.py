@@ -25,7 +25,8 @@ pytestmark = pytest.mark.skipif(bool(missing_browser()), reason=missing_browser(
 TRIAGE = "/prompts/support/triage"
 
 
-@pytest.fixture(scope="session")
+# While Playwright runs, its loop is that of the thread: tests of other files shall have their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
@@ -274,6 +275,32 @@ class TestNothingIsLost:
         assert page.get_by_label("Description").input_value() == "Mine"
         page.get_by_role("button", name="Propose this change").click()
         page.wait_for_url("**/proposed/**")
+
+
+def test_without_scripts_a_change_is_proposed_too(
+    browser: Browser, server: Server, repo: GitRepo
+) -> None:
+    with browser.new_context(base_url=server.url, java_script_enabled=False) as context:
+        sign_in(context, server)
+        page = context.new_page()
+        page.goto("/edit/support/triage")
+        page.get_by_label("Description").fill("Mine")
+        page.get_by_role("button", name="Check it").click()
+        page.get_by_text('description: "Sort a ticket." → "Mine"').wait_for()
+        page.get_by_role("button", name="Propose this change").click()
+        branch = page.locator("h1").inner_text()
+        assert "Mine" in repo.git("show", f"{branch}:prompts/support/triage.yaml")
+
+
+def test_what_a_label_would_change_follows_what_is_chosen(page: Page) -> None:
+    page.goto("/move-label/support/triage")
+    page.get_by_label("Label").fill("staging")
+    page.get_by_text("serves version 2 now").first.wait_for()
+    page.get_by_label("Version").select_option("1")
+    page.get_by_text("and would serve version 1").first.wait_for()
+    assert page.get_by_role("button", name="Take staging off").count() == 1
+    page.get_by_role("button", name="Move the label").click()
+    page.wait_for_url("**/labels/support/triage")
 
 
 def test_findings_come_while_one_types(page: Page) -> None:

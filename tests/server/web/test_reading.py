@@ -117,6 +117,16 @@ def test_who_wants_a_page_that_is_not_there_is_given_one(visit: Visit) -> None:
     assert visit.get("/no/such/page").answer.json()["detail"] == "Endpoint not found."
 
 
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [("GET", "/no/such"), ("PUT", "/edit/greet"), ("GET", "/openapi.json"), ("GET", "/mcp")],
+)
+def test_what_is_no_page_runs_nothing_in_a_browser(visit: Visit, method: str, url: str) -> None:
+    answer = visit.client.request(method, url)
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_who_only_reads_sees_no_way_to_write(server: Server) -> None:
     with Visit.to(server.url) as visit:
         visit.sign_in(server.key_for("llm_prompt:read"))
@@ -169,3 +179,13 @@ def test_a_server_of_several_projects_has_the_project_in_each_url(
         shown = visit.get(page.location)
         assert f'href="/projects/{server.project}/history/greet"' in shown.answer.text
         assert visit.get(f"/projects/{other.project}/prompts").status == 404
+        assert visit.get("/").location == f"/projects/{server.project}/prompts"
+        with Visit.to(server.url) as both:
+            both.sign_in(server.key_for(projects=(other.project, server.project)))
+            listed = both.get(both.get("/").location)
+            assert f"project {server.project} project {other.project}" in listed.text
+            made = both.send(
+                f"/projects/{other.project}/edit/greet", action="commit", text="x"
+            ).location
+            assert made.startswith(f"/projects/{other.project}/proposed/propose/greet-")
+            assert both.get(made).status == 200
