@@ -16,7 +16,7 @@ from typing import Annotated, Final
 import typer
 
 from promptstore.cli.app import AsJson, check_choice, complete_name, opened
-from promptstore.cli.inputs import get_selected, read_file
+from promptstore.cli.inputs import get_selected, read_file, write_back
 from promptstore.cli.output import (
     print_command,
     print_diff,
@@ -377,10 +377,7 @@ def merge_driver(
     """
     sides = Sides(*map(_read, (base, ours, theirs)))
     merged = merge_files(sides, path, marker_size=size)
-    try:
-        Path(ours).write_bytes(merged.data)
-    except OSError as error:
-        raise RepositoryError(path=ours, reason=f"{error.strerror}.") from error
+    write_back(Path(ours), merged.data)
     if not merged.is_clean:
         if b"<" * size not in merged.data:
             print_error(

@@ -11,12 +11,16 @@ import stat
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from promptstore.compare.diff import PromptDiff
 from promptstore.lint.unseen import escaped, show_unseen
-from promptstore.model.prompt import Prompt
-from promptstore.model.versions import PromptInfo
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from promptstore.compare.diff import PromptDiff
+    from promptstore.model.prompt import Prompt
+    from promptstore.model.versions import PromptInfo
 
 # What a runner of GitHub Actions obeys; it also ends a line at a carriage return.
 _COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\S\r\n]*:(?=:)|#(?=#\[)")
@@ -145,6 +149,14 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(visible(_one_line(cell), sys.stdout)) for cell in row))
     Console().print(table)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr, which goes away at its end."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)
 
 
 def print_diff(text: str) -> None:
