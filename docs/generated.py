@@ -54,7 +54,7 @@ def command_line() -> str:
     context = Context(group, info_name="promptstore")
     sections = []
     for name in COMMANDS:
-        command = group.commands[name]
+        command = group.get_command(context, name)
         for words, found in _commands(name, command):
             sections.append(_command(words, found, context))
     return "\n".join(sections)

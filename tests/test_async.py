@@ -104,7 +104,8 @@ def test_only_what_is_in_memory_runs_in_the_loop(made: GitRepo, tmp_path: Path) 
     for store in (AsyncPromptStore(kept), AsyncPromptStore(PromptStore.open(bundle))):
         asyncio.run(store.get("a"))
         assert threads_of(partial(store.get, "a")) == set()
-        assert threads_of(partial(store.render, "a", name="Ada")) == set()
+        # A template may take as long as the limits of a render let it.
+        assert "MainThread" not in threads_of(partial(store.render, "a", name="Ada"))
     # Git is asked at each call here, which may touch the disk.
     assert threads_of(partial(AsyncPromptStore(fresh).get, "a")) - {"MainThread"}
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given, settings
@@ -407,10 +408,28 @@ def test_a_bundle_lies_in_a_package(
         assert found.render("a").text == "Be brief.Two.\n"
         with pytest.raises(BundleError, match="package's data"):
             PromptStore.open_resource("some_app", "no.bundle")
+        with pytest.raises(InvalidArgumentError, match="no package ''"):
+            PromptStore.open_resource("", "prompts.bundle")
         with pytest.raises(InvalidArgumentError, match="no package 'no_such_app'"):
             PromptStore.open_resource("no_such_app", "prompts.bundle")
     finally:
         sys.modules.pop("some_app", None)
+
+
+def test_a_bundle_lies_in_a_package_that_is_a_zip_file(
+    store: PromptStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ZipFile(tmp_path / "app.zip", "w") as package:
+        package.writestr("zipped_app/__init__.py", "")
+        package.writestr("zipped_app/prompts.bundle", store.bundle().encode())
+    monkeypatch.syspath_prepend(tmp_path / "app.zip")
+    try:
+        found = PromptStore.open_resource("zipped_app", "prompts.bundle")
+        assert found.render("a").text == "Be brief.Two.\n"
+        with pytest.raises(BundleError, match="there is no such file"):
+            PromptStore.open_resource("zipped_app", "no.bundle")
+    finally:
+        sys.modules.pop("zipped_app", None)
 
 
 def test_a_bundle_is_read_without_asking_a_disk(store: PromptStore, tmp_path: Path) -> None:

@@ -598,6 +598,10 @@ def test_urls_are_told_from_paths() -> None:
     assert not any(map(is_url, [".", "/x/y", "prompts", "C:\\x", "C:/x", "a@b", "x/y@z:w"]))
     assert without_secrets("https://ada:pw@x:8/y.git") == "https://x:8/y.git"
     assert without_secrets("ssh://git:pw@x/y") == "ssh://git@x/y"
+    assert without_secrets("https://x/y.git?private_token=pw#pw") == "https://x/y.git"
+    with pytest.raises(FetchError, match="no URL") as caught:
+        PromptStore.open("https://ada:pw@[::1")
+    assert "pw" not in str(caught.value)
 
 
 def test_what_cannot_be_fetched_is_said(tmp_path: Path, repo: GitRepo) -> None:

@@ -106,7 +106,7 @@ def test_get_by_version(store: PromptStore, version: int, text: str) -> None:
     assert prompt.commit == prompt.snapshot_commit
 
 
-@pytest.mark.parametrize("version", [0, -1, 4])
+@pytest.mark.parametrize("version", [0, -1, 4, 10**30])
 def test_a_version_that_is_not_there(store: PromptStore, version: int) -> None:
     with pytest.raises(VersionNotFoundError, match="its versions are 1 to 3"):
         store.get("greet", version=version)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections import UserDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -20,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from promptstore import __version__
-from promptstore.cli.output import make_output_exact
+from promptstore.cli.output import make_output_exact, progress_bar
 from promptstore.errors import InvalidArgumentError, PromptStoreError
 from promptstore.model.values import near_matches
 from promptstore.store.store import DEFAULT_ROOT, PromptStore
@@ -68,22 +67,18 @@ COMMANDS: Final = {
 """Where each command is: a module of this package, and the function or the group there."""
 
 
-class _Commands(UserDict[str, Any]):
-    """The commands by name; to load all takes longer than most of them."""
-
-    def __getitem__(self, name: str) -> Any:
-        found = self.data[name]
-        if isinstance(found, str):
-            found = self.data[name] = _load(name, found)
-        return found
-
-
 class _Group(TyperGroup):
-    """The group of all commands."""
+    """The group of all commands, each loaded when it is asked for: all take longer than most."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = _Commands(COMMANDS)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
+
+    def get_command(self, _context: Any, name: str) -> Any:
+        """Return a command, or None where there is none of that name."""
+        if name in COMMANDS and self.commands[name] is None:
+            self.commands[name] = _load(name, COMMANDS[name])
+        return self.commands.get(name)
 
 
 def _load(name: str, place: str) -> Any:
@@ -126,7 +121,8 @@ def with_options(
         command: The command.
         block: A function whose parameters are options, as typer reads them. It is called first;
             parameters that the command has too, such as its context, are shared.
-        name: The parameter of the command that gets what the block returns, if it wants it.
+        name: The parameter of the command that gets what the block returns, if it wants it. The
+            options stand in its place, else behind all others.
     """
     own = inspect.signature(command, eval_str=True).parameters
     added = inspect.signature(block, eval_str=True).parameters
@@ -137,8 +133,10 @@ def with_options(
         kept = {key: value for key, value in given.items() if key in own}
         return command(**kept, **({name: made} if name else {}))
 
-    parameters = {**own, **added}
-    parameters.pop(name, None)
+    places = [*own] if name else [*own, ""]
+    parameters: dict[str, inspect.Parameter] = {}
+    for key in places:
+        parameters |= added if key == name else {key: own[key]}
     extended.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
     return extended
 
@@ -220,21 +218,18 @@ def opened(
         ReadOnlyError: There is no branch to write to.
     """
     place: Place = context.obj
-    bar = _Bar()
-    try:
+    with _progress() as show:
         store = PromptStore.open(
             place.repo,
             root=place.root,
             branch=place.branch,
             worktree=False if worktree is None else worktree or None,
-            progress=bar.show if sys.stderr.isatty() else None,
+            progress=show if sys.stderr.isatty() else None,
         )
         _refuse_missing_root(store, place)
         if write:
             _ = store.writable_branch
         yield store
-    finally:
-        bar.stop()
 
 
 def _refuse_missing_root(store: PromptStore, place: Place) -> None:
@@ -254,35 +249,21 @@ def _refuse_missing_root(store: PromptStore, place: Place) -> None:
     )
 
 
-class _Bar:
-    """A progress bar on stderr, which appears only when there is much to do."""
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows how many commits are indexed: a bar on stderr, where they are many."""
+    with ExitStack() as stack:
+        bars: list[Progress] = []
 
-    def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._is_over = False
+        def show(done: int, total: int) -> None:
+            if total < _WORTH_SHOWING:
+                return
+            if not bars:
+                bars.append(stack.enter_context(progress_bar()))
+                bars[0].add_task("Indexing the history", total=total)
+            bars[0].update(bars[0].task_ids[0], completed=done)
 
-    def show(self, done: int, total: int) -> None:
-        """Show how many commits are indexed."""
-        if total < _WORTH_SHOWING or self._is_over:
-            return
-        if self._bar is None:
-            self._bar = self._started(total)
-        self._bar.update(self._bar.task_ids[0], completed=done)
-
-    def stop(self) -> None:
-        """Take the bar away, and show none any more."""
-        self._is_over = True
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _started(self, total: int) -> Progress:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        bar = Progress(console=Console(stderr=True), transient=True)
-        bar.add_task("Indexing the history", total=total)
-        bar.start()
-        return bar
+        yield show
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -322,13 +303,11 @@ def complete_label(context: typer.Context, incomplete: str) -> list[str]:
 
 def _place_of(context: typer.Context) -> Place:
     """Return the place that was typed so far; the shell asks before the command runs."""
-    typed = {**_typed(context.find_root().params), **_typed(context.params)}
-    return Place()._replace(**typed)
-
-
-def _typed(params: Mapping[str, Any]) -> dict[str, Any]:
-    given = {key: params.get(key) for key in Place._fields}
-    return {key: Path(value) if key == "repo" else value for key, value in given.items() if value}
+    typed: dict[str, Any] = {}
+    for params in (context.find_root().params, context.params):
+        typed |= {key: params[key] for key in Place._fields if params.get(key)}
+    place = Place(**typed)
+    return place._replace(repo=Path(place.repo))
 
 
 Name = Annotated[
@@ -338,6 +317,12 @@ Name = Annotated[
         metavar="NAME[@VERSION]",
         autocompletion=complete_name,
     ),
+]
+NameOnly = Annotated[
+    str, typer.Argument(help="The prompt's name.", metavar="NAME", autocompletion=complete_name)
+]
+Names = Annotated[
+    list[str], typer.Argument(help="The prompts.", metavar="NAME", autocompletion=complete_name)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Worktree = Annotated[

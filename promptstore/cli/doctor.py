@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, NamedTuple
 
@@ -97,20 +97,13 @@ def _store(context: typer.Context) -> Iterator[Fact]:
     try:
         with opened(context) as store:
             yield from _repository(store)
-            yield from _look("store", "prompts", lambda: _prompts(store))
-            yield from _look("store", "labels", lambda: _labels(store))
-            yield from _look("store", "versions", lambda: _versions(store))
-            yield from _look("settings", "check", lambda: _settings(store))
-            yield from _look("settings", "remotes", lambda: _remotes(store))
+            for (topic, name), find in _LOOKS.items():
+                try:
+                    yield Fact(topic, name, find(store))
+                except PromptStoreError as error:
+                    yield Fact(topic, name, str(error), False)
     except PromptStoreError as error:
         yield Fact("store", "repository", str(error), False)
-
-
-def _look(topic: str, name: str, find: Callable[[], str]) -> Iterator[Fact]:
-    try:
-        yield Fact(topic, name, find())
-    except PromptStoreError as error:
-        yield Fact(topic, name, str(error), False)
 
 
 def _repository(store: PromptStore) -> Iterator[Fact]:
@@ -125,15 +118,9 @@ def _repository(store: PromptStore) -> Iterator[Fact]:
         yield Fact("store", "repository", "none: a plain folder, which has no versions")
         return
     shallow = repository.is_shallow
-    yield Fact(
-        "store",
-        "history",
-        "shallow" if shallow else "whole",
-        not shallow,
-        "Versions cannot be counted; `git fetch --unshallow` fetches the rest."
-        if shallow
-        else None,
-    )
+    advice = "Versions cannot be counted; `git fetch --unshallow` fetches the rest."
+    kind = "shallow" if shallow else "whole"
+    yield Fact("store", "history", kind, not shallow, advice if shallow else None)
     for what, file in (
         ("parsed prompts", contents_file()),
         ("index of versions", index_file(repository, store.root)),
@@ -179,3 +166,13 @@ def _remotes(store: PromptStore) -> str:
         for name, remote in remotes.items()
     )
     return "; ".join(rows) or "none"
+
+
+_LOOKS: Final = {
+    ("store", "prompts"): _prompts,
+    ("store", "labels"): _labels,
+    ("store", "versions"): _versions,
+    ("settings", "check"): _settings,
+    ("settings", "remotes"): _remotes,
+}
+"""What is looked at in a store; each may fail alone."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Final
 
 import typer
 
-from promptstore.cli.app import complete_name, opened
+from promptstore.cli.app import NameOnly, opened
 from promptstore.cli.inputs import input_title, read_input, somebody_is_there
 from promptstore.cli.output import print_error, print_json
 from promptstore.cli.writing import Order, Write, takes_forcible_order
@@ -87,7 +87,7 @@ def new(
         elif no_edit:
             write.commit_files({name: skeleton})
         else:
-            path = write.overlay({name: skeleton}).file(name).path
+            path = (PurePosixPath(store.root) / f"{name}{SUFFIX}").as_posix()
             _edit(write, name, skeleton, _EditedFile(store, name, path, None))
 
 
@@ -106,10 +106,7 @@ def _refuse_present(base: Snapshot, name: str) -> None:
 @takes_forcible_order
 def edit(
     context: typer.Context,
-    name: Annotated[
-        str,
-        typer.Argument(help="The prompt's name.", metavar="NAME", autocompletion=complete_name),
-    ],
+    name: NameOnly,
     *,
     order: Order,
 ) -> None:

@@ -8,12 +8,12 @@ With ``--json`` one array of objects. `set`, `remove` and `rollback`: `label`, `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from promptstore.cli.app import AsJson, complete_label, complete_name, opened
+from promptstore.cli.app import AsJson, NameOnly, Names, complete_label, complete_name, opened
 from promptstore.cli.inputs import At, Selection, no_labels, parse_time, select
 from promptstore.cli.output import (
     print_diff,
@@ -139,14 +139,12 @@ def set_label(
                 error.add_note(f"{label!r} is a prompt: the label comes first, then the prompts.")
             raise
         _note_new_label(label, table)
-        # The commits that were shown are the ones that are set, whatever happens meanwhile.
-        wanted = {step.name: step.after.commit for step in steps if step.after}
-
-        def write(seen: dict[str, int]) -> None:
-            expecting = seen | expect_all(selections, expected)
+        if not order.dry_run:
+            expecting = _seen(steps, yes=yes) | expect_all(selections, expected)
+            # The commits that were shown are the ones that are set, whatever happens meanwhile.
+            wanted = {step.name: step.after.commit for step in steps if step.after}
             store.set_labels(label, wanted, expected=expecting, **order.attribution)
-
-        _carry_out(store, steps, order, write, yes=yes)
+        _show(store, steps, order)
 
 
 @label_app.command("remove")
@@ -154,10 +152,7 @@ def set_label(
 def remove_label(
     context: typer.Context,
     label: Label,
-    names: Annotated[
-        list[str],
-        typer.Argument(help="The prompts.", metavar="NAME", autocompletion=complete_name),
-    ],
+    names: Names,
     expected: Expected = None,
     yes: Yes = False,
     *,
@@ -171,21 +166,17 @@ def remove_label(
     with opened(context) as store:
         table = store.labels()
         steps = [_Step(label, name, table.find(label, name), None) for name in dict.fromkeys(names)]
-
-        def write(seen: dict[str, int]) -> None:
-            expecting = seen | expect_all(names, expected)
+        if not order.dry_run:
+            expecting = _seen(steps, yes=yes) | expect_all(names, expected)
             store.remove_labels(label, names, expected=expecting, **order.attribution)
-
-        _carry_out(store, steps, order, write, yes=yes)
+        _show(store, steps, order)
 
 
 @label_app.command("rollback")
 @takes_order
 def rollback_label(
     context: typer.Context,
-    name: Annotated[
-        str, typer.Argument(help="The prompt.", metavar="NAME", autocompletion=complete_name)
-    ],
+    name: NameOnly,
     label: Label,
     yes: Yes = False,
     *,
@@ -205,11 +196,11 @@ def rollback_label(
         if before is None:
             store.rollback_label(name, label)  # raises what says why it cannot go back
             return
-
-        def write(_seen: dict[str, int]) -> None:
+        steps = [_Step(label, name, now, before)]
+        if not order.dry_run:
+            _seen(steps, yes=yes)
             store.rollback_label(name, label, **order.attribution)
-
-        _carry_out(store, [_Step(label, name, now, before)], order, write, yes=yes)
+        _show(store, steps, order)
 
 
 @label_app.command("list")
@@ -302,36 +293,28 @@ def _note_new_label(label: str, table: LabelTable) -> None:
         print_error(f"note: {label!r} is a new label; there is {' and '.join(map(repr, near))}")
 
 
-def _carry_out(
-    store: PromptStore,
-    steps: Sequence[_Step],
-    order: Order,
-    write: Callable[[dict[str, int]], None],
-    *,
-    yes: bool,
-) -> None:
-    """Write and print the steps, or show what they would change.
+def _seen(steps: Sequence[_Step], *, yes: bool) -> dict[str, int]:
+    """Ask before a protected label is moved, and return the versions that were seen then."""
+    moved = [step for step in steps if step.before and step.changes]
+    if not moved or not is_protected(moved[0].label):
+        return {}
+    confirm(f"Move {', '.join(map(str, moved))}?", yes=yes)
+    return {step.name: step.before.version for step in moved if step.before}
 
-    A protected label is moved only after a question: then `write` gets the versions that were seen.
-    """
-    seen: dict[str, int] = {}
-    if not order.dry_run:
-        moved = [step for step in steps if step.before and step.changes]
-        if moved and is_protected(moved[0].label):
-            confirm(f"Move {', '.join(map(str, moved))}?", yes=yes)
-            seen = {step.name: step.before.version for step in moved if step.before}
-        write(seen)
-    diffs = [_diff(store, step) for step in steps] if order.dry_run else []
+
+def _show(store: PromptStore, steps: Sequence[_Step], order: Order) -> None:
+    """Print the steps that were written, or what they would change."""
+    diffs = [_diff(store, step) if order.dry_run else None for step in steps]
     if order.as_json:
-        rows = [step.as_json() for step in steps]
-        for row, diff in zip(rows, diffs, strict=False):
-            row["diff"] = diff
-        print_json(rows)
+        pairs = zip(steps, diffs, strict=True)
+        print_json(
+            [step.as_json() | ({} if text is None else {"diff": text}) for step, text in pairs]
+        )
         return
-    for number, step in enumerate(steps):
+    for step, text in zip(steps, diffs, strict=True):
         print_lines(str(step))
-        if diffs and diffs[number]:
-            print_diff(diffs[number])
+        if text:
+            print_diff(text)
 
 
 def _diff(store: PromptStore, step: _Step) -> str:

@@ -11,12 +11,15 @@ import stat
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from promptstore.compare.diff import PromptDiff
 from promptstore.lint.unseen import escaped, show_unseen
-from promptstore.model.prompt import Prompt
-from promptstore.model.versions import PromptInfo
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from promptstore.model.prompt import Prompt
+    from promptstore.model.versions import PromptInfo
 
 # What a runner of GitHub Actions obeys; it also ends a line at a carriage return.
 _COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\S\r\n]*:(?=:)|#(?=#\[)")
@@ -147,6 +150,14 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr, which goes away at its end."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)
+
+
 def print_diff(text: str) -> None:
     """Print a unified diff, coloured on a terminal."""
     if not in_colour():
@@ -155,22 +166,6 @@ def print_diff(text: str) -> None:
     for line in text.split("\n"):
         shown, colour = show_unseen(line), _COLOURS.get(line[:1])
         sys.stdout.write((f"{colour}{shown}{_PLAIN}" if colour else shown) + "\n")
-
-
-def print_prompt_diff(found: PromptDiff, nothing: str = "nothing changed") -> None:
-    """Print what changed: a sentence for each change, then each text line by line.
-
-    Args:
-        found: What changed.
-        nothing: What is printed where nothing did; empty for nothing.
-    """
-    for change in found.changes:
-        print_lines(f"  {change}")
-    for text in found.texts:
-        print_lines(f"\n{text.title}:")
-        print_diff(text.diff)
-    if found.is_empty and nothing:
-        print_lines(f"  {nothing}")
 
 
 def when(time: datetime | None) -> str:

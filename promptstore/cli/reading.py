@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptstore.cli.app import AsJson, Name, Worktree, complete_name, opened
+from promptstore.cli.app import AsJson, Name, NameOnly, Worktree, complete_name, opened
 from promptstore.cli.inputs import (
     At,
     Selected,
@@ -288,10 +288,7 @@ def _render(prompt: Prompt, values: Mapping[str, Any]) -> RenderedPrompt:
 
 def log(
     context: typer.Context,
-    name: Annotated[
-        str,
-        typer.Argument(help="The prompt's name.", metavar="NAME", autocompletion=complete_name),
-    ],
+    name: NameOnly,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on at the old name of a renamed prompt.")
     ] = False,
@@ -304,17 +301,8 @@ def log(
     with opened(context) as store:
         history = store.history(name, follow=follow)
     if as_json:
-        keys = (
-            "name",
-            "number",
-            "commit",
-            "author",
-            "committed_at",
-            "message",
-            "blob",
-            "deleted",
-            "labels",
-        )
+        keys = ["name", "number", "commit", "author", "committed_at", "message"]
+        keys += ["blob", "deleted", "labels"]
         print_json([{key: getattr(version, key) for key in keys} for version in history])
         return
     rows = []

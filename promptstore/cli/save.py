@@ -6,13 +6,13 @@ With ``--json`` what `promptstore.cli.writing` says.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from promptstore.cli.app import complete_name, opened
+from promptstore.cli.app import Names, complete_name, opened
 from promptstore.cli.inputs import Selected, input_title, read_input, select
 from promptstore.cli.writing import (
     ExpectedVersion,
@@ -58,7 +58,11 @@ def save(
     with opened(context, write=True) as store:
         write = Write(store, order)
         found = _named(store, files, name)
-        contents = {name: read_input(files[0])} if name else _read_committable(store, found)
+        if name:
+            contents = {name: read_input(files[0])}
+        else:  # with the line ends that git commits
+            on_disk = store.working_snapshot()
+            contents = {name: on_disk.file(name).read() for name in found}
         _refuse_broken(found, contents)
         write.commit_files(contents, expected_version)
 
@@ -70,12 +74,6 @@ def _named(store: PromptStore, files: list[str], name: str | None) -> dict[str, 
     if len(files) > 1:
         raise InvalidArgumentError(message=f"--name names one file, and {len(files)} are given")
     return {check_name(name): files[0]}
-
-
-def _read_committable(store: PromptStore, names: Iterable[str]) -> dict[str, bytes]:
-    """Read files in the working tree with the line ends that git commits."""
-    on_disk = store.working_snapshot()
-    return {name: on_disk.file(name).read() for name in names}
 
 
 def _name_of(store: PromptStore, file: str) -> str:
@@ -130,10 +128,7 @@ def _refuse_broken(files: Mapping[str, str], contents: Mapping[str, bytes]) -> N
 @takes_forcible_order
 def delete(
     context: typer.Context,
-    names: Annotated[
-        list[str],
-        typer.Argument(help="The prompts.", metavar="NAME", autocompletion=complete_name),
-    ],
+    names: Names,
     reason: Annotated[
         str | None, typer.Option(help="Why, for people who ask for it later.", metavar="TEXT")
     ] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,6 @@ from promptstore.cli.app import AsJson, Place, opened
 from promptstore.cli.output import print_error, print_json, print_table
 from promptstore.errors import InvalidArgumentError, MissingExtraError
 from promptstore.server.tokens import SCOPES, Token, TokenFile
-from promptstore.store.store import DEFAULT_ROOT
 
 if TYPE_CHECKING:
     from promptstore.server.settings import Settings
@@ -83,17 +82,9 @@ def serve(
     from promptstore.server.models import model_from_environment
     from promptstore.server.serving import serve as serve_settings
 
-    if projects is not None and public_url is not None:
-        raise InvalidArgumentError(
-            message=f"--public-url is about one project; write `public_url` into {projects}"
-        )
     if model is not None and model_url is None:
         raise InvalidArgumentError(message="--model names a model at a --model-url; give that too")
     asked = None if model_url is None else model_from_environment(model_url, model)
-    if projects is not None and fetch_interval is not None:
-        raise InvalidArgumentError(
-            message=f"--fetch-interval is about one project; write `fetch_interval` into {projects}"
-        )
     settings = chosen_settings(context.obj, projects, public_url, fetch_interval)
     serve_settings(
         settings,
@@ -125,7 +116,13 @@ def chosen_settings(
 
     if projects is None:
         return single_project(place.repo, place.root, place.branch, public_url, fetch_interval)
-    if place != Place(Path(), DEFAULT_ROOT, None):
+    for key, value in (("public_url", public_url), ("fetch_interval", fetch_interval)):
+        if value is not None:
+            option = key.replace("_", "-")
+            raise InvalidArgumentError(
+                message=f"--{option} is about one project; write `{key}` into {projects}"
+            )
+    if place != Place():
         raise InvalidArgumentError(
             message=f"--repo, --root and --branch are about one project; write them into {projects}"
         )
@@ -172,7 +169,7 @@ def create(
         user, scope or ["llm_prompt:read"], project or numbers[:1]
     )
     if as_json:
-        print_json({"key": key, **_shown(token)})
+        print_json({"key": key, **token.model_dump(exclude={"digest"})})
         return
     typer.echo(key)
     print_error(f"token {token.id} for {token.user}; the key is not shown again")
@@ -190,7 +187,7 @@ def list_tokens(
     """
     tokens = _tokens(context, projects).tokens()
     if as_json:
-        print_json([_shown(token) for token in tokens])
+        print_json([token.model_dump(exclude={"digest"}) for token in tokens])
         return
     heads = ("ID", "USER", "SCOPES", "PROJECTS", "CREATED")
     print_table(heads, [_cells(token) for token in tokens])
@@ -209,16 +206,6 @@ def revoke(
 
 def _tokens(context: typer.Context, projects: Path | None) -> TokenFile:
     return TokenFile(chosen_settings(context.obj, projects).tokens)
-
-
-def _shown(token: Token) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "user": token.user,
-        "scopes": list(token.scopes),
-        "projects": list(token.projects),
-        "created_at": token.created_at,
-    }
 
 
 def _cells(token: Token) -> tuple[str, ...]:

@@ -12,20 +12,38 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from promptstore.cli.app import AsJson, opened
-from promptstore.cli.output import print_error, print_json, print_lines, print_table
+from promptstore.cli.app import AsJson, opened, with_options
+from promptstore.cli.output import (
+    print_diff,
+    print_error,
+    print_json,
+    print_lines,
+    print_table,
+    progress_bar,
+)
 from promptstore.errors import InvalidArgumentError, MassDeletionError
+from promptstore.posthog.hosts import ALLOWED_SETTING, check_allowed
+from promptstore.posthog.sync import (
+    Comparison,
+    RemotePrompts,
+    Report,
+    Result,
+    Step,
+    Sync,
+    SyncOptions,
+    chosen,
+    is_held,
+)
+from promptstore.posthog.sync.settings import RemoteSettings, choose_remote, load_remotes
 
 if TYPE_CHECKING:
     from promptstore.posthog.client import PostHogClient
-    from promptstore.posthog.sync import Comparison, Report, Result, Step, Sync, SyncOptions
-    from promptstore.posthog.sync.settings import RemoteSettings
 
 app = typer.Typer(
     name="sync",
@@ -34,9 +52,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_EXIT_CODE: Final = "The exit code is 1 when there are conflicts."
-_STATUS: Final = f"Show how far both sides are apart.\n\n{_EXIT_CODE}"
-_PLAN: Final = f"Show what a push and a pull would do, prompt by prompt.\n\n{_EXIT_CODE}"
 _HELD: Final = " without a tombstone, so only with --allow-delete"
 _SIGNS: Final = {"push": "→ remote", "pull": "← remote", "conflict": "conflict"}
 _WORTH_SHOWING: Final = 10
@@ -75,51 +90,85 @@ Branch = Annotated[
 Labels = Annotated[bool, typer.Option("--labels", help="Bring the labels over too.")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One command's sync.
-
-    Attributes:
-        sync: The sync.
-        client: The client underneath.
-    """
+class Session(NamedTuple):
+    """One command's sync, and the client underneath."""
 
     sync: Sync
     client: PostHogClient
 
 
-def _looking(show: Callable[[_Session, Comparison], None]) -> Callable[..., None]:
-    """Make a command that compares both sides and shows it in some way."""
-
-    def look(
-        context: typer.Context,
-        remote: RemoteName = None,
-        only: Only = None,
-        as_source: AsSource = False,
-        as_json: AsJson = False,
-    ) -> None:
-        with _session(context, remote, only, as_source=as_source) as session:
-            _show(session, session.sync.compare(), show, as_json)
-
-    return look
+Opened = AbstractContextManager[Session]
 
 
-def _show(
-    session: _Session, both: Comparison, show: Callable[[_Session, Comparison], None], as_json: bool
-) -> None:
-    """Show a plan; a conflict in it that no pull merges is a failure."""
-    if as_json:
-        print_json(_planned(session, both))
-    else:
-        show(session, both)
-    _fail_on(any(_is_open(both, step) for step in both.steps))
-
-
-def push(
+@contextmanager
+def _session(
     context: typer.Context,
     remote: RemoteName = None,
     only: Only = None,
     as_source: AsSource = False,
+) -> Iterator[Session]:
+    """Open the store and the remote for one command."""
+    from promptstore.posthog.client import PostHogClient, RetryPolicy  # needs an extra
+
+    with opened(context) as store:
+        settings = choose_remote(load_remotes(store.path), remote)
+        check_allowed(settings.host, store.repository.configured(ALLOWED_SETTING))
+        rules = replace(
+            settings.rules,
+            only=tuple(only or settings.rules.only),
+            as_source=as_source or settings.rules.as_source,
+        )
+        with PostHogClient(
+            settings.host,
+            _key(settings),
+            settings.project,
+            policy=RetryPolicy(timeout=settings.timeout),
+            publishes_per_minute=settings.publishes_per_minute,
+        ) as client:
+            yield Session(Sync(store, RemotePrompts(client), settings.name, rules), client)
+
+
+def _key(settings: RemoteSettings) -> str:
+    key = os.environ.get(settings.key_env, "").strip()
+    if not key:
+        raise InvalidArgumentError(
+            message=f"the key of the remote {settings.name!r} is not there: set the environment "
+            f"variable {settings.key_env} to a personal API key (it starts with phx_)"
+        )
+    return key
+
+
+def _takes_session(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose parameter `session` is opened from the options of all of them."""
+    return with_options(command, _session, "session")
+
+
+@app.command("status")
+@_takes_session
+def status(session: Opened, as_json: AsJson = False) -> None:
+    """Show how far both sides are apart.
+
+    The exit code is 1 when there are conflicts.
+    """
+    with session as found:
+        _show(found, found.sync.compare(), _print_status, as_json=as_json)
+
+
+@app.command("plan")
+@_takes_session
+def plan(session: Opened, as_json: AsJson = False) -> None:
+    """Show what a push and a pull would do, prompt by prompt.
+
+    The exit code is 1 when there are conflicts.
+    """
+    with session as found:
+        _show(found, found.sync.compare(), _print_plan, as_json=as_json)
+
+
+@app.command("push")
+@_takes_session
+def push(
+    session: Opened,
     prefer: Prefer = None,
     allow_delete: AllowDelete = False,
     labels: Labels = False,
@@ -131,8 +180,6 @@ def push(
 
     The exit code is 1 when conflicts are left, or a prompt could not be pushed.
     """
-    from promptstore.posthog.sync import SyncOptions
-
     if prefer == "remote":
         raise InvalidArgumentError(
             message="a push cannot take the remote's side; `promptstore sync pull --prefer remote` "
@@ -144,15 +191,14 @@ def push(
         allow_delete=allow_delete,
         confirmed=yes,
     )
-    with _session(context, remote, only, as_source=as_source) as session:
-        _run(session, options, labelled=labels, dry_run=dry_run, as_json=as_json)
+    with session as found:
+        _run(found, options, labelled=labels, dry_run=dry_run, as_json=as_json)
 
 
+@app.command("pull")
+@_takes_session
 def pull(
-    context: typer.Context,
-    remote: RemoteName = None,
-    only: Only = None,
-    as_source: AsSource = False,
+    session: Opened,
     prefer: Prefer = None,
     branch: Branch = None,
     allow_delete: AllowDelete = False,
@@ -167,8 +213,6 @@ def pull(
     where the changes do not touch. The exit code is 1 when conflicts are left, or a prompt could
     not be pulled.
     """
-    from promptstore.posthog.sync import SyncOptions
-
     if prefer is not None and branch is not None:
         raise InvalidArgumentError(message="--prefer and --branch exclude each other")
     options = SyncOptions(
@@ -178,46 +222,8 @@ def pull(
         allow_delete=allow_delete,
         confirmed=yes,
     )
-    with _session(context, remote, only, as_source=as_source) as session:
-        _run(session, options, labelled=labels, dry_run=dry_run, as_json=as_json)
-
-
-@contextmanager
-def _session(
-    context: typer.Context, name: str | None, only: Sequence[str] | None, *, as_source: bool
-) -> Iterator[_Session]:
-    """Open the store and the remote for one command."""
-    from promptstore.posthog.client import PostHogClient, RetryPolicy
-    from promptstore.posthog.hosts import ALLOWED_SETTING, check_allowed
-    from promptstore.posthog.sync import RemotePrompts, Sync
-    from promptstore.posthog.sync.settings import choose_remote, load_remotes
-
-    with opened(context) as store:
-        settings = choose_remote(load_remotes(store.path), name)
-        check_allowed(settings.host, store.repository.configured(ALLOWED_SETTING))
-        rules = replace(
-            settings.rules,
-            only=tuple(only or settings.rules.only),
-            as_source=as_source or settings.rules.as_source,
-        )
-        with PostHogClient(
-            settings.host,
-            _key(settings),
-            settings.project,
-            policy=RetryPolicy(timeout=settings.timeout),
-            publishes_per_minute=settings.publishes_per_minute,
-        ) as client:
-            yield _Session(Sync(store, RemotePrompts(client), settings.name, rules), client)
-
-
-def _key(settings: RemoteSettings) -> str:
-    key = os.environ.get(settings.key_env, "").strip()
-    if not key:
-        raise InvalidArgumentError(
-            message=f"the key of the remote {settings.name!r} is not there: set the environment "
-            f"variable {settings.key_env} to a personal API key (it starts with phx_)"
-        )
-    return key
+    with session as found:
+        _run(found, options, labelled=labels, dry_run=dry_run, as_json=as_json)
 
 
 def _side(text: str | None) -> Any:
@@ -226,34 +232,47 @@ def _side(text: str | None) -> Any:
     return text
 
 
+def _show(
+    session: Session,
+    both: Comparison,
+    show: Callable[[Session, Comparison], None],
+    *,
+    as_json: bool,
+) -> None:
+    """Show a plan; a conflict in it that no pull merges is a failure."""
+    if as_json:
+        print_json(_planned(session, both))
+    else:
+        show(session, both)
+    if any(_is_open(both, step) for step in both.steps):
+        raise typer.Exit(1)
+
+
 def _run(
-    session: _Session, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool
+    session: Session, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Do one sync with progress, and print what came of it."""
-    from promptstore.posthog.sync import Report, chosen
-
     both = session.sync.compare()
     if dry_run:
         merges = both.merges if "pull" in options.directions else {}
         planned = replace(both, steps=tuple(chosen(both, options)), merges=merges)
-        _show(session, planned, _print_plan, as_json)
+        _show(session, planned, _print_plan, as_json=as_json)
         return
-    report = _applied(session, both, options)
+    done = _applied(session, both, options).results
     has_labels = session.client.dialect != "legacy"
     labels = session.sync.bring_labels(options) if labelled and has_labels else []
     if labelled and not has_labels:
         print_error(f"{session.sync.name} has no labels")
     if as_json:
-        print_json(
-            _planned(session, both)
-            | {"steps": [*map(_result, report.results)], "labels": [*map(_result, labels)]}
-        )
+        rows = {"steps": [*map(_result, done)], "labels": [*map(_result, labels)]}
+        print_json(_planned(session, both) | rows)
     else:
-        _print_report(session, both, [*report.results, *labels])
-    _fail_on(not (report.is_clean and Report(labels).is_clean))
+        _print_report(session, both, [*done, *labels])
+    if not Report([*done, *labels]).is_clean:
+        raise typer.Exit(1)
 
 
-def _applied(session: _Session, both: Comparison, options: SyncOptions) -> Report:
+def _applied(session: Session, both: Comparison, options: SyncOptions) -> Report:
     try:
         with _progress(both, options) as advance:
             return session.sync.apply(both, options, advance)
@@ -269,16 +288,11 @@ def _applied(session: _Session, both: Comparison, options: SyncOptions) -> Repor
 @contextmanager
 def _progress(both: Comparison, options: SyncOptions) -> Iterator[Callable[[Result], None]]:
     """Show a bar on stderr while much is done; else nothing."""
-    from promptstore.posthog.sync import chosen
-
     total = len(chosen(both, options))
     if not sys.stderr.isatty() or total < _WORTH_SHOWING:
         yield lambda _result: None
         return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Syncing", total=total)
         yield lambda _result: bar.advance(task)
 
@@ -288,7 +302,7 @@ def _is_open(both: Comparison, step: Step) -> bool:
     return step.direction == "conflict" and step.name not in both.merges
 
 
-def _planned(session: _Session, both: Comparison) -> dict[str, Any]:
+def _planned(session: Session, both: Comparison) -> dict[str, Any]:
     return {
         "remote": session.sync.name,
         "steps": [_row(step) | {"merges": step.name in both.merges} for step in both.steps],
@@ -303,22 +317,15 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _row(step: Step) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "direction": step.direction,
-        "verb": step.verb,
-        "reason": step.reason,
-    }
+    return {key: getattr(step, key) for key in ("name", "direction", "verb", "reason")}
 
 
-def _print_status(session: _Session, both: Comparison) -> None:
+def _print_status(session: Session, both: Comparison) -> None:
     print_lines(f"{session.sync.name}: {_counted(both)}")
     _print_left_out(session, both)
 
 
-def _print_plan(session: _Session, both: Comparison) -> None:
-    from promptstore.posthog.sync import SyncOptions, is_held
-
+def _print_plan(session: Session, both: Comparison) -> None:
     rows = [
         (
             "merge" if step.name in both.merges else _SIGNS[step.direction],
@@ -335,7 +342,7 @@ def _print_plan(session: _Session, both: Comparison) -> None:
     print_error(f"{session.sync.name}: {_counted(both)}")
 
 
-def _print_report(session: _Session, both: Comparison, results: Sequence[Result]) -> None:
+def _print_report(session: Session, both: Comparison, results: Sequence[Result]) -> None:
     rows = [(found.outcome, found.step.name, found.note) for found in results]
     if rows:
         print_table(["", "Prompt", "What"], rows)
@@ -347,7 +354,7 @@ def _print_report(session: _Session, both: Comparison, results: Sequence[Result]
     print_error(f"{session.sync.name}: {', '.join(told) or 'nothing to do'}")
 
 
-def _print_left_out(session: _Session, both: Comparison) -> None:
+def _print_left_out(session: Session, both: Comparison) -> None:
     """Print which prompts take no part, and of which the remote takes only a part."""
     for name, reason in sorted(both.refused.items()):
         print_error(f"left out: {name}: {reason}")
@@ -357,7 +364,7 @@ def _print_left_out(session: _Session, both: Comparison) -> None:
         print_error(f"{session.sync.name} has no place for configs; these stay in git: {shown}")
 
 
-def _configs_kept(session: _Session, both: Comparison) -> list[str]:
+def _configs_kept(session: Session, both: Comparison) -> list[str]:
     """List the prompts whose config the remote cannot hold."""
     if session.client.dialect != "legacy":
         return []
@@ -367,8 +374,6 @@ def _configs_kept(session: _Session, both: Comparison) -> list[str]:
 
 def _print_conflicts(both: Comparison, names: set[str] | None = None) -> None:
     """Show both sides of each conflict, as a diff from git's to the remote's."""
-    from promptstore.cli.output import print_diff
-
     for step in both.steps:
         is_asked = names is None or step.name in names
         if is_asked and _is_open(both, step):
@@ -386,14 +391,3 @@ def _counted(both: Comparison) -> str:
         (len(both.refused), "left out"),
     ]
     return ", ".join(f"{count} {word}" for count, word in counts if count) or "in step"
-
-
-def _fail_on(failed: bool) -> None:
-    if failed:
-        raise typer.Exit(1)
-
-
-app.command("status", help=_STATUS)(_looking(_print_status))
-app.command("plan", help=_PLAN)(_looking(_print_plan))
-app.command("push")(push)
-app.command("pull")(pull)

@@ -36,8 +36,6 @@ class _Item(NamedTuple):
     place: str
     value: Any = None
     problem: str = ""
-    repeated: tuple[str, ...] = ()
-    """Keys that an object of the file has twice; only the last value of each is shown."""
 
 
 def show_events(
@@ -105,7 +103,6 @@ def show_events(
     shown = broken = 0
     for item in _read_items(files, trace=trace):
         problem = item.problem
-        _warn_of_repeated(item)
         if not problem:
             try:
                 result = text_repr(item.value, event_type=event_type, **options)
@@ -143,8 +140,6 @@ def _read_items(files: list[str], *, trace: bool) -> Iterator[_Item]:
         yield from items
         return
     found = list(items)
-    for item in found:
-        _warn_of_repeated(item)
     yield from (item for item in found if item.problem)
     values = [item.value for item in found if not item.problem]
     if values:
@@ -152,62 +147,39 @@ def _read_items(files: list[str], *, trace: bool) -> Iterator[_Item]:
 
 
 def _file_items(file: str) -> Iterator[_Item]:
-    with _opened(file) as stream:
-        yield from _items(stream, _name(file))
-
-
-def _items(stream: IO[bytes], name: str) -> Iterator[_Item]:
     """Read JSON lines one by one; where the first line is no JSON, the file is one value."""
-    number = 0
-    for line in stream:
-        number += 1
-        if not line.strip():
-            continue
-        first = _parse(line, f"{name}, line {number}")
-        if first.problem and (whole := _whole(line, stream, name)):
-            yield from whole
-            return
-        if isinstance(first.value, list):
-            yield from _elements(first, name)
-        else:
-            yield first
-        break
-    for line in stream:
-        number += 1
-        if line.strip():
+    name = _name(file)
+    with _opened(file) as stream:
+        is_first = True
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
             item = _parse(line, f"{name}, line {number}")
-            yield from _elements(item, item.place) if isinstance(item.value, list) else [item]
+            if is_first and item.problem:
+                yield from _whole(line + stream.read(), name)
+                return
+            yield from _elements(item, name if is_first else item.place)
+            is_first = False
 
 
-def _whole(first: bytes, stream: IO[bytes], name: str) -> list[_Item]:
-    """Read a value that goes over several lines; none where the file is of JSON lines."""
-    data = first + stream.read()
+def _whole(data: bytes, name: str) -> list[_Item]:
+    """Read a value that goes over several lines, or lines of which the first is broken."""
     item = _parse(data, name)
     if not item.problem:
-        return _elements(item, name) if isinstance(item.value, list) else [item]
+        return _elements(item, name)
     lines = [
         _parse(line, f"{name}, line {number}")
         for number, line in enumerate(data.split(b"\n"), 1)
         if line.strip()
     ]
-    return (
-        lines
-        if any(not line.problem and isinstance(line.value, dict) for line in lines)
-        else [item]
-    )
+    return lines if any(isinstance(line.value, dict) for line in lines) else [item]
 
 
-def _elements(array: _Item, name: str) -> list[_Item]:
-    _warn_of_repeated(array)
-    return [_Item(f"{name}, item {number}", value) for number, value in enumerate(array.value, 1)]
-
-
-def _warn_of_repeated(item: _Item) -> None:
-    for key in item.repeated:
-        print_error(
-            f"warning: {item.place}: the key {json.dumps(key)} stands twice in one object; "
-            "only its last value is shown"
-        )
+def _elements(item: _Item, name: str) -> list[_Item]:
+    """Return the elements of an array, or what is none by itself."""
+    if not isinstance(item.value, list):
+        return [item]
+    return [_Item(f"{name}, item {number}", value) for number, value in enumerate(item.value, 1)]
 
 
 def _parse(data: bytes, place: str) -> _Item:
@@ -222,7 +194,6 @@ def _parse(data: bytes, place: str) -> _Item:
 
     try:
         value = json.loads(data, object_pairs_hook=make_object)
-        return _Item(place, value, repeated=tuple(repeated))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, " if b"\n" in data.rstrip(b"\n") else ""
         return _Item(place, problem=f"not JSON: {error.msg} ({where}column {error.colno})")
@@ -232,6 +203,12 @@ def _parse(data: bytes, place: str) -> _Item:
         return _Item(place, problem=f"cannot be read: {error}")
     except RecursionError:
         return _Item(place, problem="the JSON is nested too deeply to be read")
+    for key in repeated:
+        print_error(
+            f"warning: {place}: the key {json.dumps(key)} stands twice in one object; "
+            "only its last value is shown"
+        )
+    return _Item(place, value)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ With ``--json`` one array with an object for each prompt: the keys of
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
@@ -155,10 +155,6 @@ class Write:
         self.order = order
         self.base = store.snapshot()
 
-    def overlay(self, files: Mapping[str, bytes]) -> Snapshot:
-        """Return the prompts as they would be with some files, which may be broken."""
-        return overlay(self.base, self.store.root, files)
-
     def new_problems(self, after: Snapshot, names: Collection[str]) -> list[Finding]:
         """Find the problems that a change of some prompts brings; see `drafts.new_problems`."""
         return new_problems(self.base, after, names, settings_of(self.store))
@@ -193,10 +189,8 @@ class Write:
             PromptFileError: A file, or one that includes it, would have a problem that is new.
             PromptStoreError: As for `PromptStore.commit`.
         """
-        after = self.overlay(files)
-        problems = self.new_problems(after, files)
-        refuse([] if self.order.force else problems)
-        warn(problems if self.order.force else [])
+        after = overlay(self.base, self.store.root, files)
+        (warn if self.order.force else refuse)(self.new_problems(after, files))
         self.commit(after, files, expected)
 
     def commit(self, after: Snapshot, edits: Mapping[str, Edit], expected: int | None) -> None:
@@ -286,7 +280,7 @@ def warn(findings: Iterable[Finding]) -> None:
 
 def diff_files(before: File | None, after: File | None) -> str:
     """Write the unified diff from one file to another."""
-    lines = [*unified_lines(_text_lines(before), _text_lines(after))]
+    lines = [*unified_lines(_lines(before), _lines(after))]
     paths = [file.path if file else "/dev/null" for file in (before, after)]
     return "\n".join([f"--- {paths[0]}", f"+++ {paths[1]}", *lines] if lines else [])
 
@@ -296,15 +290,10 @@ def _blob(snapshot: Snapshot, name: str) -> str | None:
     return file.blob if file else None
 
 
-def _text_lines(file: File | None) -> list[str]:
-    return list(_read_lines(file.read().decode(errors="backslashreplace"))) if file else []
-
-
-def _read_lines(text: str) -> Iterator[str]:
+def _lines(file: File | None) -> list[str]:
+    text = file.read().decode(errors="backslashreplace") if file else ""
     *lines, last = text.split("\n")
-    yield from lines
-    if last:
-        yield f"{last}\n\\ No newline at end of file"
+    return [*lines, f"{last}\n\\ No newline at end of file"] if last else lines
 
 
 def _row(store: PromptStore, prompt: Prompt) -> dict[str, Any]:

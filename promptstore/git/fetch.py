@@ -70,7 +70,8 @@ def open_mirror(folder: Path, url: str, purpose: str, *, deadline: Deadline) -> 
     """
     place = without_secrets(url)
     word = re.sub(r"[^A-Za-z0-9.-]+", "-", place.rstrip("/").removesuffix(".git"))[-40:].strip("-.")
-    path = folder / f"{word}-{sha256(f'{place} {purpose}'.encode()).hexdigest()[:16]}.git"
+    digest = sha256(f"{_without_login(url)} {purpose}".encode()).hexdigest()
+    path = folder / f"{word}-{digest[:16]}.git"
     with translated(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with exclusive(folder / "mirrors.lock", deadline):
@@ -294,10 +295,15 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
         # A server that says nothing would be waited for without end.
         settings.server_connect_timeout = settings.server_connect_timeout or _CONNECT_MILLISECONDS
         settings.server_timeout = settings.server_timeout or _SILENCE_MILLISECONDS
+    spellings = [url, _without_login(url)]
     try:
-        yield repository.handle.remotes.create_anonymous(place), _Callbacks(url)
+        remote = repository.handle.remotes.create_anonymous(spellings[-1])
+        spellings.append(remote.url or url)  # git's `insteadOf` may add a password
+        yield remote, _Callbacks(url)
     except (pygit2.GitError, OSError, ValueError, KeyError) as error:
-        text = str(error).strip("'.").replace(url, place)
+        text = str(error).strip("'.")
+        for spelling in sorted(spellings, key=len, reverse=True):
+            text = text.replace(spelling, place)
         advice = ""
         if "authentication" in text:
             advice = f" Set {TOKEN_VARIABLE} to a token that may read it, or for ssh load the key "
@@ -308,7 +314,21 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without its user and password, as it may be written to a file or a log."""
+    """Return a URL without its user, password and query, as it may be shown and logged.
+
+    Raises:
+        FetchError: It is no URL.
+    """
+    if "://" not in url:
+        return url
+    try:
+        return urlunsplit(urlsplit(_without_login(url))._replace(query="", fragment=""))
+    except ValueError as error:
+        reason = f"this is no URL: {error}."
+        raise FetchError(path=url.rpartition("@")[2], reason=reason) from None
+
+
+def _without_login(url: str) -> str:
     if "://" not in url:
         return url
     parts = urlsplit(url)

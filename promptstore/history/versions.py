@@ -129,12 +129,12 @@ class IndexedTimeline:
     @_made_anew
     def nth(self, name: str, number: int) -> Change | None:
         """Return the version of a prompt that has this number, or None."""
+        latest = self.latest(name)
+        if latest is None or not 1 <= number <= latest.number:
+            return None
         for _, change in self._changes(f"{CHANGES} AND name = ? AND number = ?", name, number):
             return change
-        latest = self.latest(name)
-        if latest is not None and 1 <= number <= latest.number:
-            raise DamagedIndexError(name)
-        return None
+        raise DamagedIndexError(name)
 
     @_made_anew
     def history(self, name: str) -> list[Change]:

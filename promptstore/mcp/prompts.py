@@ -10,7 +10,12 @@ from typing import Any, Final, Literal
 
 from mcp import types
 
-from promptstore.errors import IncludeError, InvalidArgumentError, TemplateSyntaxError
+from promptstore.errors import (
+    IncludeError,
+    InvalidArgumentError,
+    PromptFileError,
+    TemplateSyntaxError,
+)
 from promptstore.mcp.pages import page
 from promptstore.model.checks import read_value
 from promptstore.model.parts import Variable
@@ -29,16 +34,15 @@ _MAX_VALUES: Final = 100
 
 def list_prompts(store: PromptStore, cursor: str | None) -> types.ListPromptsResult:
     """List the prompts that can be rendered, a page at a time."""
-    prompts, broken = store.snapshot().list_readable()
-    listed: list[types.Prompt] = []
-    for prompt in prompts:
+    snapshot = store.snapshot()
+    names, following = page(snapshot.names(), cursor, str)
+    shown: list[types.Prompt] = []
+    for name in names:
         try:
-            listed.append(_listed(prompt))
-        except (TemplateSyntaxError, IncludeError) as error:
-            _log.warning("the prompt %s is not listed: %s", prompt.name, error)
-    for fault in broken:
-        _log.warning("a prompt is not listed: %s", fault)
-    shown, following = page(listed, cursor, lambda prompt: prompt.name)
+            prompt = snapshot.read(name, deleted=True)
+            shown += [] if prompt.deleted else [_listed(prompt)]
+        except (PromptFileError, TemplateSyntaxError, IncludeError) as error:
+            _log.warning("the prompt %s is not listed: %s", name, error)
     return types.ListPromptsResult(prompts=shown, next_cursor=following)
 
 

@@ -17,6 +17,7 @@ from promptstore.model.values import SUFFIX
 from promptstore.store.store import PromptStore
 
 _SCHEME: Final = "promptstore"
+_LONGEST_NUMBER: Final = 10
 _YAML: Final = "application/yaml"
 
 
@@ -76,6 +77,11 @@ def read_resource(store: PromptStore, uri: str) -> types.ReadResourceResult:
     return types.ReadResourceResult(contents=[content])
 
 
+def is_number(text: str) -> bool:
+    """Return whether a string is the number of a version."""
+    return text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER
+
+
 def file_uri(store: PromptStore, name: str) -> str:
     """Return the URI of the newest file of a prompt."""
     return f"{_folder(store)}{name}{SUFFIX}"
@@ -101,15 +107,18 @@ def _read(store: PromptStore, uri: str) -> tuple[str, bytes]:
         for file in skill.files:
             if file.uri == uri:
                 return media_type(file.path), store.repository.blob(file.blob)
-    parts = urlsplit(uri)
-    whole = f"{parts.scheme}://{parts.netloc}{unquote(parts.path)}"
     folder = unquote(_folder(store))
+    try:
+        parts = urlsplit(uri)
+        whole = f"{parts.scheme}://{parts.netloc}{unquote(parts.path)}"
+    except ValueError:
+        whole = ""
     if not whole.startswith(folder) or not whole.endswith(SUFFIX):
         raise NotFoundError(f"There is no resource {uri}; `resources/list` lists them.")
     asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     version = asked.pop("version", None)
     label = asked.pop("label", None)
-    if asked or (version is not None and not (version.isascii() and version.isdigit())):
+    if asked or (version is not None and not is_number(version)):
         raise InvalidArgumentError(
             message=f"{uri}: behind the `?` of a file stands version=NUMBER or label=NAME"
         )

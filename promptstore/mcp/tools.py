@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 from mcp import types
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from promptstore.compare.diff import diff_prompts
 from promptstore.errors import (
@@ -23,9 +23,10 @@ from promptstore.errors import (
 from promptstore.git.reading import blob_id
 from promptstore.lint.findings import Finding
 from promptstore.mcp.access import Access
-from promptstore.mcp.resources import file_uri, find_file
+from promptstore.mcp.resources import file_uri, find_file, is_number
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import signature
+from promptstore.model.values import is_unicode
 from promptstore.model.versions import PromptInfo
 from promptstore.review.drafts import new_problems, overlay, settings_of
 from promptstore.review.reports import diff_as_json, finding_as_json
@@ -33,13 +34,24 @@ from promptstore.store.snapshot import Snapshot
 
 _LONGEST_WORD: Final = 100
 
+
+def _unicode(text: str) -> str:
+    if not is_unicode(text):
+        raise ValueError("it holds half of a surrogate pair, which no UTF-8 can carry")
+    return text
+
+
 Name = Annotated[str, Field(description="The prompt's name, such as support/triage.")]
 Version = Annotated[int | None, Field(description="The number of a version.", ge=1)]
 Label = Annotated[str | None, Field(description="A label, such as production.")]
 Selector = Annotated[
     int | str | None, Field(description="The number of a version, or a label; null is the newest.")
 ]
-Source = Annotated[str, Field(description="The whole text of the prompt's file, in YAML.")]
+Source = Annotated[
+    str,
+    AfterValidator(_unicode),
+    Field(description="The whole text of the prompt's file, in YAML."),
+]
 
 
 def _without_titles(schema: dict[str, Any]) -> None:
@@ -191,7 +203,7 @@ def _diff(access: Access, asked: _Diff) -> dict[str, Any]:
 
 def _selected(access: Access, name: str, selector: int | str | None) -> Prompt:
     """Read a prompt by a version or a label; many clients write a number as a string."""
-    if isinstance(selector, str) and not selector.isdecimal():
+    if isinstance(selector, str) and not is_number(selector):
         return access.store.get(name, label=selector, deleted=True)
     version = None if selector is None else int(selector)
     return access.store.get(name, version=version, deleted=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from promptstore.compare.diff import PromptDiff, diff_prompts
@@ -163,28 +164,23 @@ def _read(snapshot: Snapshot, name: str) -> Prompt | PromptFileError:
 def _changed(before: Snapshot, after: Snapshot, was: str, name: str) -> PromptChange | None:
     old, new = _read(before, was), _read(after, name)
     path = after.file(name).path
+    change = partial(PromptChange, name=name, path=path)
     if isinstance(new, PromptFileError):
         return _broken(name, path, new, old)
     if isinstance(old, PromptFileError):
-        reasons = ("its file was broken and can be read now",)
-        fixed = Judgement("compatible", reasons)
-        return PromptChange(name=name, path=path, kind="fixed", judgement=fixed)
+        fixed = Judgement("compatible", ("its file was broken and can be read now",))
+        return change(kind="fixed", judgement=fixed)
     diff = diff_prompts(old, new)
+    change = partial(change, diff=diff, before=old, after=new)
     if was != name:
         judgement = _renamed(judge(old, new), was, name, is_gone=not old.deleted)
-        return PromptChange(
-            name=name, path=path, kind="renamed", judgement=judgement, old_name=was,
-            diff=diff, before=old, after=new,
-        )  # fmt: skip
+        return change(kind="renamed", judgement=judgement, old_name=was)
     if diff.is_empty:
         return None  # Only layout or comments.
     kind: Kind = "changed"
     if old.deleted != new.deleted:
         kind = "deleted" if new.deleted else "restored"
-    return PromptChange(
-        name=name, path=path, kind=kind, judgement=judge(old, new), diff=diff,
-        before=old, after=new,
-    )  # fmt: skip
+    return change(kind=kind, judgement=judge(old, new))
 
 
 def _renamed(judgement: Judgement, was: str, name: str, *, is_gone: bool) -> Judgement:
@@ -241,21 +237,19 @@ def _affected(
     for name in sorted((ways.keys() - touched) & old.known):
         if old.document(name) is None:
             continue  # Its own file is broken, before and after.
-        path, via = new.file(name).path, ways[name]
+        change = partial(
+            PromptChange, name=name, path=new.file(name).path, kind="affected", via=ways[name]
+        )
         one, other = _read(before, name), _read(after, name)
         if isinstance(one, PromptFileError) or isinstance(other, PromptFileError):
             judgement = _judge_readable(one, other)
             if judgement is not None:
-                yield PromptChange(
-                    name=name, path=path, kind="affected", judgement=judgement, via=via
-                )
+                yield change(judgement=judgement)
             continue
         if one.digest == other.digest and one.includes.keys() == other.includes.keys():
             continue
-        yield PromptChange(
-            name=name, path=path, kind="affected", judgement=judge(one, other),
-            via=via, diff=diff_prompts(one, other), before=one, after=other,
-        )  # fmt: skip
+        diff = diff_prompts(one, other)
+        yield change(judgement=judge(one, other), diff=diff, before=one, after=other)
 
 
 def _judge_readable(

@@ -33,6 +33,11 @@ _SENT: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"promptstore-version", __version__.encode()),
 )
+_POLICY: Final = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'",
+)
+"""What holds for an answer that is no page, if a browser shows it all the same."""
 _MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 _JSON: Final = "application/json"
@@ -70,7 +75,10 @@ class PathMiddleware:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answered["status"] = message["status"]
-                message = {**message, "headers": [*message["headers"], *_SENT]}
+                headers = [*message["headers"], *_SENT]
+                if all(name.lower() != _POLICY[0] for name, _ in headers):
+                    headers.append(_POLICY)
+                message = {**message, "headers": headers}
             elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
                 message = {**message, "body": b""}
             await send(message)

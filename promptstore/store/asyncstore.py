@@ -55,9 +55,9 @@ def _opening(
 class AsyncPromptStore:
     """A store whose methods are awaited: those of `PromptStore`, which say what they do.
 
-    What is in memory is returned at once; whatever may touch a disk, a lock or a network runs in a
-    thread. A call that is cancelled leaves nothing half done: a write that has begun ends, as one
-    commit, and one that has not begun never does.
+    What is in memory is returned at once; a render, and whatever may touch a disk, a lock or a
+    network, runs in a thread. A call that is cancelled leaves nothing half done: a write that has
+    begun ends, as one commit, and one that has not begun never does.
 
     Args:
         store: The store underneath, which other threads may use at the same time.
@@ -72,7 +72,7 @@ class AsyncPromptStore:
     open = staticmethod(_opening(PromptStore.open))
     open_resource = staticmethod(_opening(PromptStore.open_resource))
     get = _read(PromptStore.get)
-    render = _read(PromptStore.render)
+    render = _awaited(PromptStore.render)
     names = _awaited(PromptStore.names)
     list = _awaited(PromptStore.list)
     snapshot = _awaited(PromptStore.snapshot)

@@ -48,10 +48,11 @@ def open_resource(package: str, name: str) -> BundleBackend:
     """Open a bundle that lies in an installed package; see `PromptStore.open_resource`."""
     try:
         data = (files(package) / name).read_bytes()
-    except (ModuleNotFoundError, TypeError) as error:
+    except (ModuleNotFoundError, TypeError, ValueError) as error:
         raise InvalidArgumentError(message=f"there is no package {package!r}: {error}") from error
     except OSError as error:
-        reason = f"{error.strerror}. Is it part of the package's data?"
+        # What is in a zip file fails without the system.
+        reason = f"{error.strerror or 'there is no such file'}. Is it part of the package's data?"
         raise BundleError(path=f"{package}/{name}", reason=reason) from error
     return BundleBackend(decode(data, f"{package}/{name}"), Path(package, name))
 

@@ -36,7 +36,8 @@ def test_arguments_are_written_as_one_way() -> None:
     for name in sorted(
         COMMANDS.keys() - {*GROUPS, "difftool", "merge-driver", "translate", "scan"}
     ):
-        command = root.commands[name]
+        command = root.get_command(context, name)
+        assert command
         usage = " ".join(command.collect_usage_pieces(Context(command, context, name)))
         assert re.fullmatch(
             r"(\[OPTIONS\]|[\[{][A-Z]+(\[@VERSION\])?(\|RANGE)?[\]}](\.\.\.)?| )+", usage

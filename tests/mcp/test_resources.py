@@ -86,6 +86,8 @@ def test_a_broken_file_can_be_read_and_one_that_is_no_text(ask: Ask, repo: GitRe
         "file:///etc/passwd",
         f"{GREET}?version=9",
         f"{GREET}?version=x",
+        f"{GREET}?version={'9' * 5_000}",
+        "promptstore://[",
         f"{GREET}?rev=main",
         f"{GREET}?label=nowhere",
         "skill://skills/pdf/../../greet.yaml",

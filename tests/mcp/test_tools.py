@@ -13,6 +13,7 @@ from mcp import Client, types
 from promptstore import PromptStore
 from promptstore.mcp.access import Access
 from promptstore.mcp.server import create_server
+from promptstore.mcp.tools import call_tool
 from tests.gitrepo import GitRepo
 from tests.mcp.conftest import TRIAGE, Ask, refusal
 
@@ -194,6 +195,31 @@ def test_what_is_not_proposed(ask: Ask, repo: GitRepo, change: dict[str, Any], w
     sound = {"name": "greet", "source": "prompt: Hey {{ name }}\n", "message": "Be brief"}
     assert words in failure(ask, WRITE, {**sound, **change})
     assert repo.git("branch", "--format=%(refname:short)").split() == ["main"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("get_prompt", {"name": "greet", "version": 10**30}, "its versions are 1 to 2"),
+        ("diff_prompt", {"name": "greet", "before": 10**30}, "its versions are 1 to 2"),
+        ("diff_prompt", {"name": "greet", "after": "9" * 5_000}, "label"),
+        ("check_prompt", {"name": "greet", "source": "\ud800"}, "surrogate"),
+        (WRITE, {"name": "greet", "source": "\ud800", "message": "x"}, "surrogate"),
+    ],
+)
+def test_what_no_prompt_can_be_is_told(
+    repo: GitRepo, tool: str, arguments: dict[str, Any], words: str
+) -> None:
+    found = call_tool(Access(PromptStore.open(repo.path)), tool, arguments)
+    assert found.is_error
+    (content,) = found.content
+    assert isinstance(content, types.TextContent)
+    assert words in content.text
+
+
+def test_a_command_to_copy_runs_nothing_else(ask: Ask) -> None:
+    change = {"name": "greet", "source": "prompt: x\n", "message": "x", "branch": "a;$IFS`id`"}
+    assert "git push origin 'a;$IFS`id`'`" in call(ask, WRITE, change)["next"]
 
 
 def test_who_may_only_read_proposes_nothing(ask: Ask, repo: GitRepo) -> None:

@@ -159,7 +159,8 @@ def test_the_keys_and_scopes_of_the_api(server: Server, repo: GitRepo) -> None:
 
 
 def test_a_page_of_another_site_is_refused(server: Server) -> None:
-    assert status(server, server.key, {"Origin": "https://evil.example"}) == 403
+    for origin in ("https://evil.example", "null", "", "http://["):
+        assert status(server, server.key, {"Origin": origin}) == 403
     assert status(server, server.key, {"Origin": server.url}) not in (401, 403)
 
 

@@ -117,6 +117,16 @@ def test_who_wants_a_page_that_is_not_there_is_given_one(visit: Visit) -> None:
     assert visit.get("/no/such/page").answer.json()["detail"] == "Endpoint not found."
 
 
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [("GET", "/no/such"), ("PUT", "/edit/greet"), ("GET", "/openapi.json"), ("GET", "/mcp")],
+)
+def test_what_is_no_page_runs_nothing_in_a_browser(visit: Visit, method: str, url: str) -> None:
+    answer = visit.client.request(method, url)
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_who_only_reads_sees_no_way_to_write(server: Server) -> None:
     with Visit.to(server.url) as visit:
         visit.sign_in(server.key_for("llm_prompt:read"))
