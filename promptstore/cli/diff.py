@@ -24,10 +24,9 @@ from promptstore.cli.output import (
     print_exactly,
     print_json,
     print_lines,
-    print_prompt_diff,
     version_text,
 )
-from promptstore.compare.diff import diff_prompts
+from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.compare.merge import Sides, merge_files
 from promptstore.compare.sequences import unified
 from promptstore.errors import (
@@ -37,13 +36,11 @@ from promptstore.errors import (
     RepositoryError,
     VersionNotFoundError,
 )
-from promptstore.lint.check import check, check_unrecognized_files
-from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import is_name, near_matches
 from promptstore.promptfile.reader import loads
-from promptstore.review.drafts import settings_of
+from promptstore.review.drafts import check_changes
 from promptstore.review.markdown import comment
 from promptstore.review.posting import find_pull_request, post, refresh
 from promptstore.review.ranges import PromptChange, RangeDiff, compare
@@ -133,7 +130,18 @@ def diff(
         return
     titles = (f"{side.name}@{version_text(side.version)}" for side in (before, after))
     print_lines(" → ".join(titles))
-    print_prompt_diff(found)
+    _print_diff(found)
+
+
+def _print_diff(found: PromptDiff, nothing: str = "nothing changed") -> None:
+    """Print what changed, a sentence for each change and then each text, or that nothing did."""
+    for change in found.changes:
+        print_lines(f"  {change}")
+    for text in found.texts:
+        print_lines(f"\n{text.title}:")
+        print_diff(text.diff)
+    if found.is_empty and nothing:
+        print_lines(f"  {nothing}")
 
 
 def _range(
@@ -189,28 +197,6 @@ def _compare(before: Snapshot, after: Snapshot, examples: str | None) -> RangeDi
     return compare(before, after, values)
 
 
-def check_changes(
-    store: PromptStore, before: Snapshot, after: Snapshot, found: RangeDiff
-) -> list[Finding]:
-    """Find the problems of what a range changes, and of what includes it.
-
-    Args:
-        store: The store.
-        before: The prompts at the start of the range.
-        after: The prompts at its end.
-        found: What changed.
-
-    Returns:
-        The problems.
-    """
-    context = LintContext(after, settings_of(store))
-    touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
-    context.only = context.dependents(touched)
-    old = set(before.unrecognized())
-    came = (found for found in check_unrecognized_files(context) if found.path not in old)
-    return sorted({*check(context), *came})
-
-
 def _print_range(found: RangeDiff, findings: Sequence[Finding], output: str) -> None:
     if output == "markdown":
         print_exactly(comment(found, findings))
@@ -244,7 +230,7 @@ def _print_change(change: PromptChange) -> None:
         return
     for problem in change.problems:
         print_lines(f"  line {problem.line}: {problem.code} {problem.message}")
-    print_prompt_diff(change.diff, nothing="")
+    _print_diff(change.diff, nothing="")
     for render in change.renders:
         print_lines(f"\n{render.title}:")
         print_diff(unified(render.before, render.after) if render.differs else f" {render.before}")
@@ -334,7 +320,7 @@ def _print_difference(path: str, old: bytes, new: bytes) -> None:
     before, after = _prompt(old), _prompt(new)
     if isinstance(before, Prompt) and isinstance(after, Prompt):
         nothing = "its content is the same" if old == new else "only comments or the layout changed"
-        print_prompt_diff(diff_prompts(before, after), nothing)
+        _print_diff(diff_prompts(before, after), nothing)
         return
     # A new, a removed or a broken file is shown by its lines.
     for title, side in (("before", before), ("after", after)):

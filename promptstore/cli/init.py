@@ -52,21 +52,22 @@ def init(
     with suppress(RepositoryNotFoundError):
         # Refuses a root that leaves the repository, before anything is made.
         PromptStore.open(folder, root=place.root)
-    is_repository = folder.exists() and _discover(folder) is not None
     try:
-        top = _make(folder, place.root)
+        top, is_new = _make(folder, place.root)
     except PromptStoreError:
         raise
     except OSError as error:
         where = str(error.filename or folder)
         raise RepositoryError(path=where, reason=f"{error.strerror}.") from error
-    print_lines(_next_steps(top, place.root, "" if is_repository else "a git repository and "))
+    print_lines(_next_steps(top, place.root, "a git repository and " if is_new else ""))
 
 
-def _make(folder: Path, root: str) -> Path:
-    """Write the first prompt, in a repository made for it if need be, and return its top."""
+def _make(folder: Path, root: str) -> tuple[Path, bool]:
+    """Write the first prompt, and return the top of its repository and whether that is new."""
     folder.mkdir(parents=True, exist_ok=True)
-    repository = _discover(folder)
+    repository = None
+    with suppress(RepositoryNotFoundError):
+        repository = Repository.discover(folder)
     top = _working_tree(repository) if repository else folder
     file = top / root / _FILE
     if file.parent.is_dir() and any(file.parent.rglob("*.yaml")):
@@ -79,14 +80,7 @@ def _make(folder: Path, root: str) -> Path:
     (file.parent / _SCHEMA).write_text(
         json.dumps(file_schema(), indent=2) + "\n", encoding="utf-8", newline="\n"
     )
-    return top if repository else _working_tree(create_repository(folder))
-
-
-def _discover(folder: Path) -> Repository | None:
-    try:
-        return Repository.discover(folder)
-    except RepositoryNotFoundError:
-        return None
+    return (top, False) if repository else (_working_tree(create_repository(folder)), True)
 
 
 def _working_tree(repository: Repository) -> Path:

@@ -38,6 +38,10 @@ from promptstore.interchange.sources import export_from
 from promptstore.interchange.writers.texts import Exported
 from promptstore.promptfile.writer import dumps
 
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost.")
+]
+
 
 @takes_order
 def import_(
@@ -57,10 +61,7 @@ def import_(
     prefix: Annotated[
         str, typer.Option(help="A folder to put before the names.", metavar="NAME")
     ] = "",
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost."),
-    ] = False,
+    strict: Strict = False,
     replace_: Annotated[
         bool,
         typer.Option("--replace", help="Give prompts that were written here a new version, too."),
@@ -187,10 +188,7 @@ def export(
         bool,
         typer.Option("--history", help="All versions, for langfuse, which knows them."),
     ] = False,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Write nothing and exit 1 where anything would be lost."),
-    ] = False,
+    strict: Strict = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
     as_json: AsJson = False,
 ) -> None:

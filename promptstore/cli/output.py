@@ -18,7 +18,6 @@ from promptstore.lint.unseen import escaped, show_unseen
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from promptstore.compare.diff import PromptDiff
     from promptstore.model.prompt import Prompt
     from promptstore.model.versions import PromptInfo
 
@@ -167,22 +166,6 @@ def print_diff(text: str) -> None:
     for line in text.split("\n"):
         shown, colour = show_unseen(line), _COLOURS.get(line[:1])
         sys.stdout.write((f"{colour}{shown}{_PLAIN}" if colour else shown) + "\n")
-
-
-def print_prompt_diff(found: PromptDiff, nothing: str = "nothing changed") -> None:
-    """Print what changed: a sentence for each change, then each text line by line.
-
-    Args:
-        found: What changed.
-        nothing: What is printed where nothing did; empty for nothing.
-    """
-    for change in found.changes:
-        print_lines(f"  {change}")
-    for text in found.texts:
-        print_lines(f"\n{text.title}:")
-        print_diff(text.diff)
-    if found.is_empty and nothing:
-        print_lines(f"  {nothing}")
 
 
 def when(time: datetime | None) -> str:

@@ -190,9 +190,7 @@ class Write:
             PromptStoreError: As for `PromptStore.commit`.
         """
         after = overlay(self.base, self.store.root, files)
-        problems = self.new_problems(after, files)
-        refuse([] if self.order.force else problems)
-        warn(problems if self.order.force else [])
+        (warn if self.order.force else refuse)(self.new_problems(after, files))
         self.commit(after, files, expected)
 
     def commit(self, after: Snapshot, edits: Mapping[str, Edit], expected: int | None) -> None:

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
@@ -218,24 +219,26 @@ def _add_environment(config: pygit2.Config) -> None:
         _add(config, environment["GIT_CONFIG_SYSTEM"], ConfigLevel.SYSTEM)
     pairs = _named_pairs(environment)
     if pairs:
-        # libgit2 reads nothing but files, and keeps what was in one that is gone.
-        with _file_of("".join(_as_section(key, value) for key, value in pairs)) as path:
-            _add(config, path, ConfigLevel.APP)
+        text = "".join(_as_section(key, value) for key, value in pairs)
+        try:
+            # libgit2 reads nothing but files, and keeps what was in one that is gone.
+            with NamedTemporaryFile("w", encoding="utf-8", prefix="promptstore-") as file:
+                file.write(text)
+                file.flush()
+                _add(config, file.name, ConfigLevel.APP)
+        except FileNotFoundError:  # a container may have no place for one
+            _add(config, _file_in_memory(text), ConfigLevel.APP)
 
 
-@contextmanager
-def _file_of(text: str) -> Iterator[str]:
-    """Return the path of a file that holds a text for a moment."""
-    if not hasattr(os, "memfd_create"):
-        with NamedTemporaryFile("w", encoding="utf-8", prefix="promptstore-") as file:
-            file.write(text)
-            file.flush()
-            yield file.name
-        return
-    # In a container there may be no place for a file on any disk.
-    with os.fdopen(os.memfd_create("promptstore"), "wb", buffering=0) as memory:
-        memory.write(text.encode())
-        yield f"/proc/self/fd/{memory.fileno()}"
+@cache
+def _file_in_memory(text: str) -> str:
+    """Return the path of a file that holds a text as long as this process lives.
+
+    libgit2 looks at it again later, when its number must not stand for another file.
+    """
+    descriptor = os.memfd_create("promptstore")
+    os.write(descriptor, text.encode())
+    return f"/proc/self/fd/{descriptor}"
 
 
 def _add(config: pygit2.Config, file: str, level: ConfigLevel) -> None:

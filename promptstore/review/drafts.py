@@ -1,4 +1,4 @@
-"""A change that is not committed yet, and the problems that it brings."""
+"""The problems that a change brings: one that is not committed yet, or a range of commits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
-from promptstore.lint.check import check
+from promptstore.lint.check import check, check_unrecognized_files
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
 from promptstore.lint.settings import Settings, checked_codes, read_settings
@@ -19,6 +19,7 @@ from promptstore.store.store import PromptStore
 
 if TYPE_CHECKING:
     from promptstore.posthog.sync.remote import SyncRules
+    from promptstore.review.ranges import RangeDiff
 
 
 def settings_of(
@@ -93,6 +94,28 @@ def new_problems(
     before = check(LintContext(base, settings, context.only))
     known = {_without_place(finding) for finding in before}
     return [finding for finding in found if _without_place(finding) not in known]
+
+
+def check_changes(
+    store: PromptStore, before: Snapshot, after: Snapshot, found: RangeDiff
+) -> list[Finding]:
+    """Find the problems of what a range changes, and of what includes it.
+
+    Args:
+        store: The store.
+        before: The prompts at the start of the range.
+        after: The prompts at its end.
+        found: What changed.
+
+    Returns:
+        The problems.
+    """
+    context = LintContext(after, settings_of(store))
+    touched = {name for change in found.changes for name in (change.name, change.old_name) if name}
+    context.only = context.dependents(touched)
+    old = set(before.unrecognized())
+    came = (found for found in check_unrecognized_files(context) if found.path not in old)
+    return sorted({*check(context), *came})
 
 
 def _name_encoder(rules: SyncRules) -> Callable[[str], object]:

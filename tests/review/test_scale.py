@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from promptstore.cli.diff import check_changes
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
+from promptstore.review.drafts import check_changes
 from promptstore.review.ranges import compare
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
