@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -143,8 +142,9 @@ def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
         tip: The commit.
         labels: The commit of the labels branch, or None.
     """
-    # The rules of the check stand on the store, which knows only what they are called.
-    errors_of_update = import_module("promptstore.lint.updates").errors_of_update
+    # The one import upwards: the check stands on the store, and only a store that fetches needs it.
+    from promptstore.lint.updates import errors_of_update
+
     backend = lookup.backend
     assert isinstance(backend, RepositoryBackend)
     try:
@@ -155,7 +155,7 @@ def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
     settings = _settings_text(backend.repository, tip)
     try:
         before = lookup.tip(served) if served.tip else None
-        found: list[str] = errors_of_update(before, lookup.tip(state), settings)
+        found = errors_of_update(before, lookup.tip(state), settings)
         known = backend.labels(served) if served.tip else LabelTable()
         table = backend.labels(state)
         found += [str(error) for label, error in table.broken.items() if label not in known.broken]
