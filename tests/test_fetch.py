@@ -252,6 +252,18 @@ def test_a_label_on_a_bad_commit_is_not_served(remote: GitRepo, server: GitServe
     assert text(store, label="production") == text(store) == "three"
 
 
+def test_it_is_told_where_the_labels_alone_are_bad(remote: GitRepo, server: GitServer) -> None:
+    writer, store = PromptStore.open(remote.path), PromptStore.open(server.url)
+    tip = store.status().commit
+    remote.commit(prompt("'{{'"))
+    writer.set_label("a", "production")
+    remote.git("reset", "--quiet", "--hard", str(tip))
+    with pytest.raises(FetchError, match="origin/promptstore/labels"):
+        store.fetch()
+    status = store.status()
+    assert (status.commit, status.refused) == (tip, remote.git("rev-parse", "promptstore/labels"))
+
+
 def test_a_first_commit_that_is_bad_is_an_error(remote: GitRepo, server: GitServer) -> None:
     remote.commit(prompt("'{{'"))
     with pytest.raises(FetchError, match=r"PS201.*on_bad='serve'"):

@@ -37,6 +37,10 @@ class CommitNote(NamedTuple):
     message: str
 
 
+_LEFT_OUT: Final = str.maketrans("", "", "<>\n")
+"""What git leaves out of a configured name, as a commit could not tell it from its own marks."""
+
+
 def parse_signature(text: str, time: datetime | None = None) -> pygit2.Signature:
     """Parse a person from ``Name <email>``.
 
@@ -101,7 +105,9 @@ def _find_person(repository: Repository, role: Role) -> str | None:
         config = repository.handle.config
         name = _find_fact(config, role, "name")
         email = _find_fact(config, role, "email") or os.environ.get("EMAIL")
-    return f"{name} <{email}>" if name and email else None
+    if not name or not email:
+        return None
+    return f"{name.translate(_LEFT_OUT)} <{email.translate(_LEFT_OUT)}>"
 
 
 def _find_fact(config: pygit2.Config, role: Role, fact: str) -> str | None:

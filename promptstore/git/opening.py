@@ -130,10 +130,11 @@ def find_repository(path: Path) -> Path:
     except (pygit2.GitError, OSError) as error:
         raise explain(path, error) from error
     if found is None:
-        raise RepositoryNotFoundError(
-            path=str(path),
-            reason="this is not in a git repository. Run `git init`, or give another path.",
+        advice = (
+            "Give a folder of a clone" if path.is_file() else "Run `git init`, or give another path"
         )
+        reason = f"this is not in a git repository. {advice}."
+        raise RepositoryNotFoundError(path=str(path), reason=reason)
     return Path(found)
 
 

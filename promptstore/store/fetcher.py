@@ -200,14 +200,16 @@ class Fetcher:
         # Where older commits are missing there is no history to count in.
         if branch and self._prepare and not faults and not self._repository.is_shallow:
             self._prepare(heads.tips[branch])
+        served = self._repository.branch_tip(f"refs/remotes/{self._remote}/{branch}")
         # The labels stay with the branch: they may point at what is bad.
         track(self._repository, self._remote, heads, keep=(str(branch), LABELS) if faults else ())
-        self.refused = heads.tips[str(branch)] if faults else None
         if faults:
+            bad = LABELS if served == heads.tips[str(branch)] else str(branch)
+            self.refused = heads.tips.get(bad)
             shown = "; ".join(fault.rstrip(".") for fault in faults[:_MAX_SHOWN])
             more = f"; and {len(faults) - _MAX_SHOWN} more" if len(faults) > _MAX_SHOWN else ""
             raise FetchError(
-                path=f"{self._remote}/{branch}",
+                path=f"{self._remote}/{bad}",
                 reason=f"the commit {str(self.refused)[:12]} is not served, as its prompts do not "
                 f"pass the check: {shown}{more}. Push a commit that does, or open the store with "
                 "on_bad='serve'.",

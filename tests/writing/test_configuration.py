@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -64,6 +65,16 @@ def test_each_file_is_followed_from_save_to_save(home: Path, tmp_path: Path) -> 
     repo.git("config", "--unset", "author.name")
     repo.git("config", "--unset", "user.name")
     assert saved_by(store) == ("Moved", "Moved")
+
+
+def test_a_name_is_written_as_git_writes_it(repo: GitRepo, tmp_path: Path) -> None:
+    repo.git("config", "user.name", 'Eve "E" <Example>')
+    repo.git("config", "user.email", "<eve@example.com>")
+    environment = {key: value for key, value in os.environ.items() if "GIT_AUTHOR" not in key}
+    said = ["git", "var", "GIT_AUTHOR_IDENT"]
+    told = subprocess.run(said, cwd=repo.path, env=environment, capture_output=True, text=True)
+    name, _ = saved_by(PromptStore.open(repo.path))
+    assert told.stdout.startswith(f"{name} <eve@example.com>")
 
 
 @pytest.mark.parametrize("section", ["include", 'includeIf "gitdir:**"'])

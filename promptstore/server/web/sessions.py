@@ -57,6 +57,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
+        self._ended: dict[str, int] = {}
 
     def start(self, token: Token | None) -> str:
         """Return the value of a new cookie."""
@@ -73,8 +74,17 @@ class Sessions:
         found = _VALUE.fullmatch(value)
         if found is None or int(found[2]) < time.time():
             return None
+        if value in self._ended:
+            return None
         said, _, code = value.rpartition(".")
         return found[1] if hmac.compare_digest(code, self._code("session", said)) else None
+
+    def end(self, value: str) -> None:
+        """Let a cookie count no more, wherever it was copied to."""
+        if self.token_id(value) is not None:
+            now = time.time()
+            known = {cookie: until for cookie, until in self._ended.items() if until > now}
+            self._ended = {**known, value: int(value.split(".")[1])}
 
     def form_token(self, value: str) -> str:
         """Return the token that the forms of a session carry."""

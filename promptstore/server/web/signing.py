@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from promptstore.server.tokens import TokenFile
 from promptstore.server.web.pages import Form, Sent, page_router, serve_static, show_alone
-from promptstore.server.web.sessions import Sessions, set_cookie
+from promptstore.server.web.sessions import COOKIE, Sessions, set_cookie
 
 router: Final = page_router()
 
@@ -71,6 +71,7 @@ def sign_out(request: Request, form: Annotated[Form, Sent]) -> Response:
     response = RedirectResponse("/", 303)
     if not form.is_stale:
         sessions: Sessions = request.app.state.sessions
+        sessions.end(request.cookies.get(COOKIE, ""))
         set_cookie(request, response, sessions.start(None))
     return response
 

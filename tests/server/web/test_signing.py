@@ -76,6 +76,16 @@ def test_the_cookie_is_secure_where_the_public_url_says_tls(repo: GitRepo) -> No
         assert "Secure" in visit.get("/").answer.headers["set-cookie"]
 
 
+def test_a_cookie_counts_no_more_once_its_owner_signed_out(server: Server) -> None:
+    with Visit.to(server.url) as visit, Visit.to(server.url) as thief:
+        visit.sign_in(server.key)
+        thief.client.cookies.update(visit.client.cookies)
+        assert thief.get("/labels").status == 200
+        visit.send("/sign-out", visit.get("/labels"))
+        assert visit.get("/labels").status == 401
+        assert thief.get("/labels").status == 401
+
+
 def test_a_wrong_key_is_refused_and_a_revoked_one_ends_the_session(server: Server) -> None:
     with Visit.to(server.url) as visit:
         assert visit.sign_in("phx_wrong").status == 403
