@@ -624,6 +624,8 @@ def test_what_cannot_be_fetched_is_said(tmp_path: Path, repo: GitRepo) -> None:
         PromptStore.open(repo.path, fetch_interval=0)
     with pytest.raises(InvalidArgumentError, match="'keep' or 'serve'"):
         PromptStore.open(repo.path, on_bad="maybe")  # type: ignore[arg-type]
+    with pytest.raises(FetchError, match="there is no branch 'x"):
+        PromptStore.open(repo.path.as_uri(), branch="x" * 5_000)
     with pytest.raises(FetchError, match="file:///no/such"):
         PromptStore.open("file:///no/such/repo")
     status = PromptStore.open(repo.path).status()

@@ -331,8 +331,9 @@ def test_neither_a_repository_nor_a_folder_of_prompts(tmp_path: Path) -> None:
 
 
 def test_a_branch_that_is_not_there(origin: GitRepo) -> None:
-    with pytest.raises(RevisionNotFoundError, match="no such branch"):
-        PromptStore.open(origin.path, branch="nope")
+    for branch in ("nope", "main\0", "main~1", "x" * 5_000):
+        with pytest.raises(RevisionNotFoundError, match="no such branch"):
+            PromptStore.open(origin.path, branch=branch)
 
 
 @pytest.mark.parametrize("root", ["../prompts", "/prompts", "a/../b", "a\\b"])

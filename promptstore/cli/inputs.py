@@ -270,6 +270,17 @@ def somebody_is_there() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def is_confirmed(question: str) -> bool:
+    """Ask the person at the terminal, and return whether the answer is yes."""
+    return _answer(f"{question} [y/N]: ").strip().casefold() in {"y", "yes"}
+
+
+def _answer(question: str) -> str:
+    sys.stderr.write(visible(question, sys.stderr))
+    sys.stderr.flush()
+    return sys.stdin.readline()
+
+
 def ask(contract: Mapping[str, Variable], names: Sequence[str]) -> dict[str, Any]:
     """Ask the person at the terminal for values, again for each that does not fit.
 
@@ -287,11 +298,8 @@ def ask(contract: Mapping[str, Variable], names: Sequence[str]) -> dict[str, Any
 
 
 def _ask(name: str, variable: Variable) -> Any:
-    question = visible(f"{name}{_hint(variable)}: ", sys.stderr)
     while True:
-        sys.stderr.write(question)
-        sys.stderr.flush()
-        line = sys.stdin.readline()
+        line = _answer(f"{name}{_hint(variable)}: ")
         if not line:
             raise InvalidArgumentError(message=f"no value was given for {name!r}")
         try:

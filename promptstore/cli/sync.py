@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from promptstore.cli.app import AsJson, opened, with_options
+from promptstore.cli.inputs import is_confirmed, somebody_is_there
 from promptstore.cli.output import (
     print_diff,
     print_error,
@@ -186,10 +187,7 @@ def push(
             "does"
         )
     options = SyncOptions(
-        directions=["push"],
-        prefer=_side(prefer),
-        allow_delete=allow_delete,
-        confirmed=yes,
+        directions=["push"], prefer=_side(prefer), allow_delete=allow_delete, confirmed=yes
     )
     with session as found:
         _run(found, options, labelled=labels, dry_run=dry_run, as_json=as_json)
@@ -277,10 +275,10 @@ def _applied(session: Session, both: Comparison, options: SyncOptions) -> Report
         with _progress(both, options) as advance:
             return session.sync.apply(both, options, advance)
     except MassDeletionError as error:
-        if not sys.stdin.isatty():
+        if not somebody_is_there():
             raise
         print_error(str(error))
-        if not typer.confirm("Delete them?", err=True):
+        if not is_confirmed("Delete them?"):
             raise typer.Exit(1) from None
     return _applied(session, both, replace(options, confirmed=True))
 

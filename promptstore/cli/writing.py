@@ -7,7 +7,6 @@ With ``--json`` one array with an object for each prompt: the keys of
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
@@ -15,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from promptstore.cli.app import AsJson, with_options
-from promptstore.cli.inputs import somebody_is_there
+from promptstore.cli.inputs import is_confirmed, somebody_is_there
 from promptstore.cli.output import (
     identity,
     print_diff,
@@ -23,7 +22,6 @@ from promptstore.cli.output import (
     print_json,
     print_lines,
     version_text,
-    visible,
 )
 from promptstore.compare.sequences import unified_lines
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptFileError
@@ -133,9 +131,7 @@ def confirm(question: str, *, yes: bool) -> None:
         raise InvalidArgumentError(
             message=f"{question} There is no terminal to answer at: add --yes to go on"
         )
-    sys.stderr.write(visible(f"{question} [y/N]: ", sys.stderr))
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+    if not is_confirmed(question):
         raise typer.Abort
 
 

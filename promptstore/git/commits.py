@@ -86,7 +86,7 @@ def tip_of(handle: pygit2.Repository, ref: str) -> str | None:
     """
     try:
         target = handle.lookup_reference(ref).target
-    except (KeyError, pygit2.InvalidSpecError):  # of a name that cannot be, there is none
+    except (KeyError, ValueError):  # of a name that cannot be, there is none
         return None
     if isinstance(target, str):
         raise ReadOnlyError(

@@ -301,7 +301,7 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
         spellings.append(remote.url or url)  # git's `insteadOf` may add a password
         yield remote, _Callbacks(url)
     except (pygit2.GitError, OSError, ValueError, KeyError) as error:
-        text = str(error).strip("'.")
+        text = str(error.args[0] if error.args else error).rstrip(".")
         for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, place)
         advice = ""

@@ -183,11 +183,13 @@ class Repository:
         Raises:
             RepositoryError: The reference is damaged.
         """
+        if "\0" in full_name:  # libgit2 would look for what stands before it
+            return None
         try:
             target = self.handle.lookup_reference(full_name).target
             if isinstance(target, str):
                 target = self.handle.lookup_reference(target).resolve().target
-        except (KeyError, pygit2.InvalidSpecError):
+        except (KeyError, ValueError):  # of a name that cannot be, there is none
             return None
         except (pygit2.GitError, OSError) as error:
             raise explain(self.git_dir, error) from error

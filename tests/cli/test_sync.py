@@ -245,7 +245,10 @@ def test_the_key_comes_from_the_environment_only(
     assert "phx_wrong" not in str(refused.exception)
 
 
-@pytest.mark.parametrize(("typed", "code", "left"), [(b"n\n", 1, True), (b"y\n", 0, False)])
+@pytest.mark.parametrize(
+    ("typed", "code", "left"),
+    [(b"n\n", 1, True), (b"perhaps\n", 1, True), (b"\x04", 1, True), (b"y\n", 0, False)],
+)
 def test_on_a_terminal_many_deletions_are_asked_about(
     run: Run, clone: GitRepo, server: Listening, typed: bytes, code: int, left: bool
 ) -> None:
