@@ -36,7 +36,7 @@ from promptstore.server.errors import (
     not_found,
 )
 from promptstore.server.explain import ExplanationCache
-from promptstore.server.http import PathMiddleware, answer_json
+from promptstore.server.http import SENT_HEADERS, PathMiddleware, answer_json
 from promptstore.server.logs import routes as logs
 from promptstore.server.logs import sending
 from promptstore.server.logs.service import LogService
@@ -178,7 +178,7 @@ async def _gone(request: Request, _error: Exception) -> Response:
     return await _refused(request, api_error(400, "disconnected", "The client has gone."))
 
 
-async def _unexpected(request: Request, _error: Exception) -> Response:
+async def _unexpected(_request: Request, _error: Exception) -> Response:
     # The server behind logs the traceback; nobody else is shown it.
     error = api_error(500, "error", "A server error occurred.", kind="server_error")
-    return await _refused(request, error)
+    return answer_json(error.body, error.status_code, SENT_HEADERS)

@@ -38,6 +38,9 @@ _POLICY: Final = (
     b"default-src 'none'; frame-ancestors 'none'",
 )
 """What holds for an answer that is no page, if a browser shows it all the same."""
+SENT_HEADERS: Final = {name.decode(): value.decode() for name, value in (*_SENT, _POLICY)}
+"""What every answer has; the one to an unexpected error passes no middleware of ours."""
+
 _MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 _JSON: Final = "application/json"

@@ -7,7 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
+from promptstore.server.app import create_app
+from promptstore.server.projects import open_projects
+from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo
+from tests.server.listening import listening
 from tests.server.web.test_editing import branches
 from tests.server.web.visiting import Visit
 
@@ -87,3 +91,18 @@ def test_as_a_form(visit: Visit, body: bytes) -> None:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         answer = visit.client.post(url, content=body, headers=headers)
         assert answer.status_code in (200, 303, 400, 403)
+
+
+def test_an_unexpected_error_shows_nothing_and_runs_nothing(repo: GitRepo) -> None:
+    app = create_app(open_projects([ProjectSettings(1, repo.path, branch="main")]), None)
+
+    @app.get("/breaks")
+    def breaks() -> None:
+        raise RuntimeError("a secret of the server")
+
+    with listening(app) as url, Visit.to(url) as visit:
+        answer = visit.get("/breaks").answer
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
