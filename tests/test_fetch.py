@@ -514,6 +514,22 @@ def test_a_tag_that_git_cannot_have_beside_another_stops_nothing(
     assert (text(store), text(store, rev="v2")) == ("two", "one")
 
 
+def test_a_remote_may_have_a_slash_in_its_name(remote: GitRepo, tmp_path: Path) -> None:
+    clone = remote.clone(tmp_path / "clone")
+    clone.git("remote", "rename", "origin", "team/prompts")
+    PromptStore.open(remote.path).set_label("a", "production")
+    stores = [
+        PromptStore.open(clone.path, branch="team/prompts/main"),
+        PromptStore.open(clone.path, fetch_interval=3600),
+    ]
+    for store in stores:
+        assert store.fetch().error is None
+        assert text(store, label="production") == "one"
+    remote.commit(prompt("two"))
+    stores[0].fetch()
+    assert [text(store) for store in stores] == ["two", "two"]
+
+
 def test_a_local_branch_never_passes_for_one_of_a_remote(remote: GitRepo, tmp_path: Path) -> None:
     clone = remote.clone(tmp_path / "clone")
     store = PromptStore.open(clone.path, branch="origin/main")

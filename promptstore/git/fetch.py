@@ -215,13 +215,24 @@ def tracking_branch(repository: Repository, branch: str | None) -> str:
     name = branch or repository.head().branch
     if name is None:
         return f"{ORIGIN}/HEAD"
-    with translated(repository.git_dir):
-        remotes = [remote.name for remote in repository.handle.remotes]
-    if any(name.startswith(f"{remote}/") for remote in remotes):
+    if remote_of(repository, name) is not None:
         return name
     remote = (repository.configured(f"branch.{name}.remote") or [ORIGIN])[-1]
     merge = (repository.configured(f"branch.{name}.merge") or [name])[-1]
     return f"{remote}/{merge.removeprefix(_HEADS)}"
+
+
+def remote_of(repository: Repository, branch: str) -> str | None:
+    """Return the remote that a remote-tracking branch is of; None where there is no such remote.
+
+    Args:
+        repository: The repository.
+        branch: The branch, for example ``origin/main``.
+    """
+    with translated(repository.git_dir):
+        remotes = [str(remote.name) for remote in repository.handle.remotes]
+    found = [remote for remote in remotes if branch.startswith(f"{remote}/")]
+    return max(found, key=len, default=None)
 
 
 def _has(repository: Repository, commit: str) -> bool:

@@ -16,6 +16,7 @@ from promptstore.errors import (
 from promptstore.git.fetch import (
     ORIGIN,
     open_mirror,
+    remote_of,
     remote_url,
     tracking_branch,
     without_secrets,
@@ -118,7 +119,7 @@ def find_remote(path: str | Path, branch: str | None, purpose: str, lock_timeout
         return Remote(mirror, ORIGIN, text, name)
     repository = Repository.discover(Path(path))
     name = tracking_branch(repository, branch)
-    remote = name.partition("/")[0]
+    remote = remote_of(repository, name) or name.partition("/")[0]
     return Remote(repository, remote, remote_url(repository, remote), name)
 
 
@@ -126,7 +127,7 @@ def default_fetcher(lookup: Lookup, backend: RepositoryBackend) -> Fetcher:
     """Return what fetches for a store that does not do so by itself."""
     repository = backend.repository
     name = tracking_branch(repository, backend.branch)
-    remote = backend.remote or name.partition("/")[0]
+    remote = backend.remote or remote_of(repository, name) or name.partition("/")[0]
     url = remote_url(repository, remote)
     if backend.remote is None:
         # Only remote-tracking branches move, which this store does not read.

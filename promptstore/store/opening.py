@@ -306,9 +306,11 @@ def _find_backend(
         ) from None
     tip = repository.tip(branch)
     remote = None
-    if branch is not None and "/" in branch and tip is not None:
-        is_local = repository.branch_tip(f"refs/heads/{branch}") is not None
-        remote = None if is_local else branch.partition("/")[0]
+    is_other = branch is not None and "/" in branch and tip is not None
+    if branch and is_other and repository.branch_tip(f"refs/heads/{branch}") is None:
+        from promptstore.git.fetch import remote_of  # most stores read a branch of their own
+
+        remote = remote_of(repository, branch) or branch.partition("/")[0]
     return RepositoryBackend(repository, root, branch, refresh_interval, progress, remote)
 
 
