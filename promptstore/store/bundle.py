@@ -32,6 +32,7 @@ from promptstore.errors import (
     NotInBundleError,
 )
 from promptstore.git.objects import Entry
+from promptstore.git.reading import blob_id
 from promptstore.history.labels import Target
 from promptstore.history.versions import Change
 from promptstore.model.values import is_name
@@ -225,6 +226,10 @@ def _fault(found: Bundle) -> str:
         return f"commits without {lost[0]}"
     if lost := sorted(blobs - found.blobs.keys()):
         return f"blobs without {lost[0]}"
+    # What was parsed of a blob is kept for all stores of this user, by its id.
+    for blob, data in found.blobs.items():
+        if blob_id(data) != blob:
+            return f"the blob {blob} has another content"
     return ""
 
 
