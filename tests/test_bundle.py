@@ -32,6 +32,7 @@ from promptstore.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from promptstore.git.reading import blob_id
 from tests.gitrepo import GitRepo
 
 NAMES = ("a", "b", "team/a", "shared/tone")
@@ -390,15 +391,19 @@ def test_a_bundle_is_verified_against_its_repository(store: PromptStore, tmp_pat
     store.save("a", "Three.")
     store.set_label("a", "production")
     assert store.verify_bundle(bundle) == []
+    (old,) = [blob for blob, data in bundle.blobs.items() if b"Two." in data]
+    new = blob_id(bundle.blobs[old].replace(b"Two.", b"Zwei."))
     forged = sealed(
-        bundle.encode(), lambda body: json.loads(json.dumps(body).replace("Two.", "Zwei."))
+        bundle.encode(),
+        lambda body: json.loads(json.dumps(body).replace("Two.", "Zwei.").replace(old, new)),
     )
     file = tmp_path / "forged.bundle"
     file.write_bytes(forged)
     from promptstore.store.bundle import read_bundle
 
-    (difference,) = store.verify_bundle(read_bundle(file))
-    assert difference.startswith("blobs differ: ")
+    differences = store.verify_bundle(read_bundle(file))
+    assert [words.split()[0] for words in differences] == ["versions", "trees", "blobs"]
+    assert new in differences[-1]
     with pytest.raises(HistoryUnavailableError):
         PromptStore.open(file).verify_bundle(bundle)
     other = GitRepo.init(tmp_path / "other")
