@@ -184,7 +184,11 @@ async def use() -> None:
 def test_type_checkers_know_the_arguments_and_results(tmp_path: Path) -> None:
     file = tmp_path / "typed.py"
     file.write_text(TYPED)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(file)]
+    cache = Path(__file__).parents[1] / ".mypy_cache"
+    command = [
+        sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary",
+        f"--cache-dir={cache}", str(file),
+    ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     revealed = [line.partition('"')[2].rstrip('"') for line in lines if "Revealed type" in line]

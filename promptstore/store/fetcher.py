@@ -169,9 +169,11 @@ class Fetcher:
                 if not is_new:
                     self._update()
         except PromptStoreError as error:
-            if self.error != str(error):
-                _log.warning("nothing new is served: %s", error)
-            self.error = str(error)
+            # Who keeps what is logged must not keep the error, whose frames hold this fetcher.
+            reason = str(error)
+            if self.error != reason:
+                _log.warning("nothing new is served: %s", reason)
+            self.error = reason
             raise
         if self.error:
             _log.warning("%s can be fetched again", self._remote)
