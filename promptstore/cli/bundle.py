@@ -7,6 +7,7 @@ With ``--json`` `build` prints one object: `path`, `commit`, `branch`, `prompts`
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ import typer
 from promptstore.cli.app import AsJson, opened
 from promptstore.cli.inputs import write_back
 from promptstore.cli.output import counted, print_error, print_json, print_lines
-from promptstore.errors import BundleError
+from promptstore.errors import BundleError, InvalidArgumentError
 from promptstore.store.bundle import Bundle, read_bundle
 
 bundle_app = typer.Typer(
@@ -29,7 +30,7 @@ bundle_app = typer.Typer(
 def build(
     context: typer.Context,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE")
+        Path, typer.Option("--output", "-o", help="The file to write; - is stdout.", metavar="FILE")
     ] = Path("prompts.bundle"),
     label: Annotated[
         list[str] | None,
@@ -49,9 +50,16 @@ def build(
 
     The same commit gives the same bytes. What a label points at always comes along.
     """
+    if as_json and str(output) == "-":
+        raise InvalidArgumentError(
+            message="--json prints to stdout, so the bundle needs a file: --output FILE"
+        )
     with opened(context) as store:
         made = store.bundle(only=only or (), label=label or (), with_history=with_history)
     data = made.encode()
+    if str(output) == "-":
+        sys.stdout.buffer.write(data)
+        return
     write_back(output, data)
     count = len({name for tree in made.trees.values() for name, found in tree.items() if found})
     if as_json:

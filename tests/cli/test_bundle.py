@@ -60,6 +60,15 @@ def test_choices_of_a_bundle(write: Run, written: GitRepo, tmp_path: Path) -> No
     assert (verified["differences"], verified["is_newest"]) == ([], True)
 
 
+def test_a_bundle_goes_to_stdout(write: Run, written: GitRepo) -> None:
+    write("bundle", "build")
+    printed = write("bundle", "build", "--output", "-").stdout_bytes
+    assert printed == (written.path / "prompts.bundle").read_bytes()
+    assert not (written.path / "-").exists()
+    refused = write("bundle", "build", "--output", "-", "--json")
+    assert isinstance(refused.exception, InvalidArgumentError)
+
+
 def test_a_bundle_of_another_repository_is_refused(
     write: Run, written: GitRepo, tmp_path: Path
 ) -> None:
