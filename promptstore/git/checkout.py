@@ -85,7 +85,7 @@ class Checkout:
         """Wait a moment where git may be about to switch: it writes the index before HEAD."""
         end = time.monotonic() + _LONGEST_SWITCH
         while time.monotonic() < end and (self._lock.is_taken or self._is_index_young()):
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE)  # git tells nobody that it is done, so one can only look again
 
     def prepare(self, moves: Sequence[Move]) -> None:
         """Check that nothing would be lost, write the index, and lay the new files beside the old.

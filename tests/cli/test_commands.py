@@ -517,7 +517,7 @@ class TestNearMatches:
 
     def test_there_are_none_only_where_there_are_none(self, run: Run, clone: GitRepo) -> None:
         fails_with(run("show", "greet@prodution"), "There are no labels; ")
-        fails_with(run("label", "list", "prod"), "There are none.")
+        fails_with(run("label", "list", "prod"), "There are none; `promptstore label set")
         label_branch(clone, {"prod.yaml": f"greet: {{version: 1, commit: {clone.head()}}}\n"})
         fails_with(run("show", "chat@prod"), "No label does. `promptstore label list` lists them, ")
 

@@ -8,7 +8,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -105,7 +105,8 @@ class Engine:
             self._lock = None
 
     def _start(self) -> Client:
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.close)
             if self._folder is not None or self._target.get("database") == _DATABASE:
                 first = self._connect(database=None)
                 with self._translated():
@@ -114,9 +115,7 @@ class Engine:
             with self._translated():
                 for statement in TABLES:
                     writer.command(statement)
-        except BaseException:
-            self.close()
-            raise
+            stack.pop_all()  # it has started, so it stays open
         return writer
 
     def _connect(self, **more: Any) -> Client:
