@@ -13,10 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from promptstore.errors import ExportRefusedError, HistoryUnavailableError
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote, choose_signatures
-from promptstore.git.locks import Deadline
-from promptstore.git.writing import update_ref
+from promptstore.git.commits import CommitNote, FileChange, choose_signatures
+from promptstore.git.writing import Deadline, update_ref
 from promptstore.interchange.exporting import EXPORT_FORMATS, export_prompt
 from promptstore.interchange.imported import Imported
 from promptstore.interchange.recognition import read_bytes

@@ -14,12 +14,10 @@ from promptstore.errors import (
     RepositoryError,
 )
 from promptstore.git.checkout import Filters
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote, choose_signatures, compose_message
-from promptstore.git.locks import Deadline
+from promptstore.git.commits import CommitNote, FileChange, choose_signatures, compose_message
 from promptstore.git.reading import Repository, translated
 from promptstore.git.refs import check_branch_name
-from promptstore.git.writing import Update, update_ref
+from promptstore.git.writing import Deadline, Update, update_ref
 from promptstore.history.backend import labels_commit
 from promptstore.history.labels import (
     BRANCH,

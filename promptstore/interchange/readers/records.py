@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
-from promptstore.git.identity import parse_signature
+from promptstore.git.commits import parse_signature
 from promptstore.history.labels import is_label
 from promptstore.interchange.imported import (
     Draft,
