@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pygit2
-from pygit2.enums import AttrCheck, ConfigLevel, FileMode, FilterMode
+from pygit2.enums import AttrCheck, FileMode, FilterMode
 
 from promptstore.errors import ConflictError, RepositoryError
-from promptstore.git.commits import Move
+from promptstore.git.commits import REFLOG_WORD, Move
 from promptstore.git.objects import Entry
 from promptstore.git.opening import open_repository
 from promptstore.git.reading import Repository, blob_id
@@ -33,8 +33,6 @@ _LONGEST_SWITCH: Final = 0.2
 _PAUSE: Final = 0.002
 """How old an index is, in seconds, when git is done with what it wrote it for; how long that is
 waited for, and how often it is looked at."""
-
-_OF_THE_REPOSITORY: Final = (ConfigLevel.LOCAL, ConfigLevel.WORKTREE)
 
 
 class Checkout:
@@ -112,8 +110,7 @@ class Checkout:
         """
         index = self._copy_index()
         is_changed = False
-        moved_at = modified_at(self._repository.common_dir / "logs" / ref)
-        if tip is not None and modified_at(self.commit_message) > moved_at - LONGEST_COMMIT:
+        if tip is not None and self._may_be_behind(ref):
             from promptstore.git.recovery import find_lost
 
             is_changed = _update(index, find_lost(self, index, self._repository, ref, tip))
@@ -160,6 +157,14 @@ class Checkout:
         if self._has_lock():  # one that somebody else holds stays
             self.index_lock.unlink()
         self._token_file.unlink(missing_ok=True)
+
+    def _may_be_behind(self, ref: str) -> bool:
+        """Return whether git may have been committing when we moved the branch."""
+        moved_at = modified_at(self._repository.common_dir / "logs" / ref)
+        if modified_at(self.commit_message) < moved_at - LONGEST_COMMIT:
+            return False
+        newest = next(iter(self._repository.handle.references[ref].log()), None)
+        return newest is not None and newest.message.startswith(REFLOG_WORD)
 
     def _copy_index(self) -> pygit2.Index:
         """Read the index under another name, as libgit2 would take the lock itself to write it.
@@ -315,20 +320,6 @@ def _update(index: pygit2.Index, moves: Sequence[Move]) -> bool:
     return bool(changed)
 
 
-class Driver(NamedTuple):
-    """A filter as git's configuration knows it.
-
-    Attributes:
-        name: Its name.
-        known: Its keys.
-        own: Those that the user's own configuration has.
-    """
-
-    name: str
-    known: dict[str, str]
-    own: dict[str, str]
-
-
 class Filters:
     """What converts the files of a repository, by the configuration of one moment.
 
@@ -341,7 +332,8 @@ class Filters:
         self._handle = handle
         self._flags = AttrCheck.INCLUDE_COMMIT if commit else AttrCheck(0)
         self._commit = pygit2.Oid(hex=commit) if commit else None
-        self._drivers = _read_drivers(handle.config)
+        # Most repositories know no filter at all, and looking for attributes takes its time.
+        self._are_known = any(entry.name.startswith("filter.") for entry in handle.config)
 
     def to_git(self, path: str, data: bytes) -> bytes:
         """Convert the content of a file on disk to what git would commit.
@@ -377,24 +369,9 @@ class Filters:
         return self._handle.get_attr(path, name, self._flags, self._commit)
 
     def _run(self, step: str, path: str, data: bytes) -> bytes:
-        # Most repositories know no filter at all, and looking for attributes takes its time.
-        name = self._attribute(path, "filter") if self._drivers else None
-        driver = self._drivers.get(name) if isinstance(name, str) else None
-        if driver is None:
+        name = self._attribute(path, "filter") if self._are_known else None
+        if not isinstance(name, str):
             return data
         from promptstore.git.filters import run_filter
 
-        return run_filter(self._handle, driver, step, path, data)
-
-
-def _read_drivers(config: pygit2.Config) -> dict[str, Driver]:
-    drivers: dict[str, Driver] = {}
-    for entry in config:
-        # The names of a section and of a key are in lower case, and a filter's own name is not.
-        if entry.name.startswith("filter."):
-            name, _, key = entry.name.removeprefix("filter.").rpartition(".")
-            driver = drivers.setdefault(name, Driver(name, {}, {}))
-            driver.known[key] = entry.value or ""
-            if entry.level not in _OF_THE_REPOSITORY:
-                driver.own[key] = entry.value or ""
-    return drivers
+        return run_filter(self._handle, name, step, path, data)

@@ -33,6 +33,9 @@ _LEFT_OUT: Final = str.maketrans("", "", "<>\n")
 _FORCED: Final = {"all", "added", "committed", "objects", "loose-object", "reference"}
 """The components of ``core.fsync`` that a commit consists of."""
 
+REFLOG_WORD: Final = "promptstore:"
+"""How the entries of a reflog begin that are of a write of ours."""
+
 _ATTEMPTS: Final = 10
 """How often objects are stored again that `git gc` did not let be."""
 
@@ -286,20 +289,19 @@ def store_commit(
 
 def _entry_before(repository: Repository, tree: str, change: FileChange) -> Entry | None:
     """Find the file that is to change; refuse a path through a file, or to what is no file."""
-    before = repository.find(tree, change.path)
-    if before is not None and before.is_file:
-        return before
-    segments = change.path.split("/")
-    for depth in range(1, len(segments) + 1):
-        place = "/".join(segments[:depth])
-        entry = repository.find(tree, place)
-        if entry is None:
-            return None
-        if depth < len(segments) and not entry.is_tree:
+    entry, place = Entry(FileMode.TREE, tree), ""
+    for segment in change.path.split("/"):
+        if not entry.is_tree:
             reason = f"{place} is a file, so nothing can lie in it. Choose another name."
             raise ConflictError(names=[change.name], reason=reason)
-    reason = f"{change.path} is no regular file in git. Move it away first."
-    raise ConflictError(names=[change.name], reason=reason)
+        found = repository.find(entry.id, segment)
+        if found is None:
+            return None
+        entry, place = found, f"{place}/{segment}".removeprefix("/")
+    if not entry.is_file:
+        reason = f"{change.path} is no regular file in git. Move it away first."
+        raise ConflictError(names=[change.name], reason=reason)
+    return entry
 
 
 def _store_blob(

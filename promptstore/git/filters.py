@@ -7,21 +7,20 @@ import subprocess
 from typing import Final
 
 import pygit2
+from pygit2.enums import ConfigLevel
 
 from promptstore.errors import RepositoryError
-from promptstore.git.checkout import Driver
 
 _COMMANDS: Final = ("clean", "smudge", "process")
+_OF_THE_REPOSITORY: Final = (ConfigLevel.LOCAL, ConfigLevel.WORKTREE)
 
 
-def run_filter(
-    handle: pygit2.Repository, driver: Driver, step: str, path: str, data: bytes
-) -> bytes:
+def run_filter(handle: pygit2.Repository, name: str, step: str, path: str, data: bytes) -> bytes:
     """Convert the content of a file by one step of a filter, as gitattributes(5) says.
 
     Args:
         handle: The repository.
-        driver: The filter.
+        name: The filter.
         step: Its step, ``clean`` or ``smudge``.
         path: The file's path in the repository.
         data: The content.
@@ -29,16 +28,28 @@ def run_filter(
     Raises:
         RepositoryError: The filter comes with the repository, or failed.
     """
+    known: dict[str, str] = {}
+    own: dict[str, str] = {}
+    prefix, config = f"filter.{name}.", handle.config
+    # The names of a section and of a key are in lower case, and a filter's own name is not.
+    for entry in config:
+        if entry.name.startswith(prefix):
+            key = entry.name.removeprefix(prefix)
+            known[key] = entry.value or ""
+            if entry.level not in _OF_THE_REPOSITORY:
+                own[key] = entry.value or ""
+    if not known:
+        return data
     for key in _COMMANDS:
-        if driver.known.get(key) and driver.known[key] != driver.own.get(key):
+        if known.get(key) and known[key] != own.get(key):
             raise RepositoryError(
                 path=path,
-                reason=f"the content filter {driver.name!r} is known to the configuration of this "
+                reason=f"the content filter {name!r} is known to the configuration of this "
                 "repository only, whose commands promptstore does not run. If you trust it, "
-                f"make it yours: `git config --global filter.{driver.name}.{key} "
-                f"{shlex.quote(driver.known[key])}`.",
+                f"make it yours: `git config --global filter.{name}.{key} "
+                f"{shlex.quote(known[key])}`.",
             )
-    command = driver.known.get(step)
+    command = known.get(step)
     if command:
         done = subprocess.run(  # noqa: S602 - so does git, and the command is the user's own
             command.replace("%f", shlex.quote(path)),
@@ -52,14 +63,14 @@ def run_filter(
             return done.stdout
         said = done.stderr.decode(errors="replace").strip()
         reason = said or f"it ended with {done.returncode}"
-    elif driver.known.get("process"):
+    elif known.get("process"):
         reason = "promptstore runs 'clean' and 'smudge', not 'process'"
     else:
         reason = "there is no such command in git's configuration"
-    required, config = f"filter.{driver.name}.required", handle.config
+    required = f"{prefix}required"
     is_required = required in config and config.get_bool(required)
-    if is_required or (not command and driver.known.get("process")):
+    if is_required or (not command and known.get("process")):
         raise RepositoryError(
-            path=path, reason=f"the content filter {driver.name!r} ({step}) failed: {reason}."
+            path=path, reason=f"the content filter {name!r} ({step}) failed: {reason}."
         )
     return data

@@ -19,7 +19,7 @@ from promptstore.git.checkout import (
     modified_at,
     staged,
 )
-from promptstore.git.commits import Move, tip_of
+from promptstore.git.commits import REFLOG_WORD, Move, tip_of
 from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import is_ancestor
@@ -27,7 +27,6 @@ from promptstore.git.writing import (
     FAULTS,
     JOURNAL,
     OTHERS,
-    REFLOG_WORD,
     Deadline,
     Write,
     lock_index,

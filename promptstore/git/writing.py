@@ -31,6 +31,7 @@ from pygit2.transaction import ReferenceTransaction
 from promptstore.errors import ConflictError, ReadOnlyError, RepositoryLockedError
 from promptstore.git.checkout import Checkout, find_checkouts
 from promptstore.git.commits import (
+    REFLOG_WORD,
     CommitNote,
     FileChange,
     Move,
@@ -44,7 +45,6 @@ if sys.platform != "win32":
     import fcntl
 
 JOURNAL: Final = "journal.json"
-REFLOG_WORD: Final = "promptstore:"
 
 OTHERS: Final = "another process, perhaps git,"
 """Who holds a lock of git's, in words."""

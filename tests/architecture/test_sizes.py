@@ -18,7 +18,7 @@ LONG_MODULES = {"errors.py"}
 WALK_FILES = {
     "open and first get": 19,
     "first render with logic": 8,
-    "save in a checked-out clone": 29,
+    "save in a checked-out clone": 27,
     "check of two files": 32,
     "HTTP read by name": 27,
     "sync push of one prompt": 37,
