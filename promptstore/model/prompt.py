@@ -212,7 +212,7 @@ class Prompt:
 
     def __getstate__(self) -> dict[str, Any]:
         # The compiled templates are code: they stay behind and are made again where needed.
-        return {name: self.__dict__[name] for name in _FIELDS}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @property
     def is_chat(self) -> bool:
@@ -341,29 +341,42 @@ def identified(prompt: Prompt, **identity: Any) -> Prompt:
         prompt: The prompt, whose content stays.
         identity: Fields that are not content, which are taken as they are.
     """
-    made = object.__new__(Prompt)
-    state = prompt.__dict__.copy()
-    for memo in _MEMOS:
-        state.pop(memo, None)
-    state.update(identity)
-    object.__setattr__(made, "__dict__", state)
-    return made
+    return _made({name: getattr(prompt, name) for name in _FIELDS} | identity)
 
 
 def own_copy(prompt: Prompt) -> Prompt:
     """Return a prompt that shares nothing with another caller's that could be changed."""
     kept = prompt._kept or prompt  # noqa: SLF001 - it belongs to this module
-    made = identified(kept)
-    state = made.__dict__
-    for name in _MUTABLE:
-        state[name] = _copied(state[name])
+    state = kept.__dict__.copy()
+    for name in _NOT_SHARED:
+        state.pop(name, None)
     state["_kept"] = kept
+    return _made(state)
+
+
+def _made(state: dict[str, Any]) -> Prompt:
+    made = object.__new__(Prompt)
+    object.__setattr__(made, "__dict__", state)
     return made
 
 
-_MEMOS: Final = ("_kept", "_program", "digest")
 _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
+_NOT_SHARED: Final = (*_MUTABLE, "_program", "digest")
 _SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
+
+
+def _copied_once(name: str) -> cached_property[Any]:
+    """Return what a caller's own copy finds in the place of a field that it has not copied yet.
+
+    Most callers look at few of these fields, and copying them all takes longer than a `get`.
+    """
+    found = cached_property(lambda copy: _copied(copy._kept.__dict__[name]))  # noqa: SLF001
+    found.__set_name__(Prompt, name)
+    return found
+
+
+for _name in _MUTABLE:
+    setattr(Prompt, _name, _copied_once(_name))
 
 
 def _copied(value: Any) -> Any:
