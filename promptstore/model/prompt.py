@@ -31,7 +31,6 @@ from promptstore.model.faults import (
     with_own_errors,
 )
 from promptstore.model.parts import (
-    MISSING,
     Insert,
     Item,
     JsonObject,
@@ -362,7 +361,6 @@ def _made(state: dict[str, Any]) -> Prompt:
 
 _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
 _NOT_SHARED: Final = (*_MUTABLE, "_program", "digest")
-_SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
 
 
 def _copied_once(name: str) -> cached_property[Any]:
@@ -375,36 +373,21 @@ def _copied_once(name: str) -> cached_property[Any]:
     return found
 
 
-for _name in _MUTABLE:
-    setattr(Prompt, _name, _copied_once(_name))
-
-
 def _copied(value: Any) -> Any:
     """Copy what can be changed; what cannot stays the same object."""
-    kind = type(value)
-    if kind in _SHARED:
-        return value
-    if kind is dict:
-        return {
-            key: item if type(item) in _SHARED else _copied(item) for key, item in value.items()
-        }
-    if kind is list:
-        return [item if type(item) in _SHARED else _copied(item) for item in value]
-    if kind is tuple:
-        return tuple([_copied(item) for item in value])
-    if kind is Prompt:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_copied(item) for item in value])
+    if isinstance(value, Prompt):
         return own_copy(value)
-    if kind is Message and type(value.content) is str:
-        if value.tool_calls is None and value.cache_control is None:
-            return value
-    elif kind is Variable and value.enum is None and type(value.default) in _PLAIN_DEFAULTS:
-        return value
-    if kind is Message or kind is Variable:
-        made = object.__new__(kind)
-        for name in kind.__slots__:
+    if isinstance(value, (Message, Variable)):
+        made = object.__new__(type(value))
+        for name in value.__slots__:
             object.__setattr__(made, name, _copied(getattr(value, name)))
         return made
     return value
 
 
-_PLAIN_DEFAULTS: Final = _SHARED | {type(MISSING)}
+for _name in _MUTABLE:
+    setattr(Prompt, _name, _copied_once(_name))
