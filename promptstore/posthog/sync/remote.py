@@ -264,7 +264,7 @@ class RemotePrompts:
         """Create a prompt."""
         made = self._client.create_prompt(
             name,
-            content.value if self.is_native else content.text,
+            self._value(content),
             config=content.config or None,
             version_description=description,
             form=self._form,
@@ -281,22 +281,15 @@ class RemotePrompts:
             # This generation detects no conflict, so the best is to look just before.
             self._check_unchanged(seen)
             return self._client.update_prompt(seen.id, prompt=content.text)
-        if self.is_native:
-            made = self._client.publish_prompt(
-                seen.name,
-                base_version=seen.latest_version,
-                prompt=content.value,
-                version_description=description,
-                form="native",
-            )
-            return self._written(made, content)
-        return self._client.publish_prompt(
+        made = self._client.publish_prompt(
             seen.name,
             base_version=seen.latest_version,
-            prompt=content.text,
+            prompt=self._value(content),
             config=content.config or None,
             version_description=description,
+            form=self._form,
         )
+        return self._written(made, content)
 
     def archive(self, seen: RemotePrompt) -> None:
         """Archive a prompt.
@@ -333,6 +326,9 @@ class RemotePrompts:
         """Take a label off a prompt; one that is off already stays off."""
         with suppress(RemoteNotFoundError):
             self._client.remove_label(name, label)
+
+    def _value(self, content: RemoteContent) -> Any:
+        return content.value if self.is_native else content.text
 
     def _written(self, made: RemotePrompt, content: RemoteContent) -> RemotePrompt:
         """Return what a write made; a promptstore server answers it without the file."""
