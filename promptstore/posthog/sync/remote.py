@@ -39,6 +39,7 @@ from promptstore.posthog.content import (
     decode_name,
     encode_content,
     encode_name,
+    new_prompt,
     read_messages,
 )
 from promptstore.posthog.decoding import decode_content
@@ -176,6 +177,8 @@ class Codec:
                 reason = " ".join(fault.message for fault in prompt)
                 raise SyncRefusedError(name=(onto and onto.name) or "the prompt", reason=reason)
             return prompt
+        if onto is None:
+            return new_prompt(content)
         return decode_content(
             content, onto, keeps_config=self.keeps_config, as_source=self.as_source
         )
