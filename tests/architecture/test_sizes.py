@@ -21,7 +21,7 @@ WALK_FILES = {
     "save in a checked-out clone": 29,
     "check of two files": 32,
     "HTTP read by name": 27,
-    "sync push of one prompt": 37,
+    "sync push of one prompt": 34,
     "PATCH": 47,
 }
 """How many files a walk may run through: no more than it does now."""
