@@ -18,8 +18,7 @@ from promptstore.errors import (
     RepositoryError,
     RepositoryNotFoundError,
 )
-from promptstore.git.opening import is_url
-from promptstore.git.reading import Repository
+from promptstore.git.reading import Repository, is_url
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.versions import Progress
 from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
