@@ -17,9 +17,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from promptstore.errors import InvalidArgumentError, SyncRefusedError, TemplateError
-from promptstore.model.parts import Insert, Message, Variable, without_nulls
+from promptstore.model.parts import Insert, Message, without_nulls
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_DEPTH
+from promptstore.model.variables import Variable
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.source import split_simple

@@ -11,7 +11,7 @@ from promptstore.interchange.readers.frontmatter import split_front_matter
 from promptstore.interchange.templates.common import UntranslatableError
 from promptstore.interchange.templates.jinja import is_balanced, translate_jinja
 from promptstore.interchange.templates.mustache import translate_mustache
-from promptstore.model.parts import VARIABLE_TYPES
+from promptstore.model.variables import VARIABLE_TYPES
 
 FORMAT: Final = "prompty"
 CONFIG: Final = ("model", "tools", "outputs")
