@@ -209,9 +209,7 @@ class Prompt:
     @property
     def content(self) -> dict[str, Any]:
         """The prompt as its file says it: plain JSON by key, keys at their default left out."""
-        found = adapter_of(Prompt).dump_python(
-            self, mode="json", include=_CONTENT, exclude_defaults=True
-        )
+        found = _ADAPTER.dump_python(self, mode="json", include=_CONTENT, exclude_defaults=True)
         extensions = found.pop("extensions", {})
         last = {key: found.pop(key) for key in KEYS[-3:] if key in found}
         return {**found, **dict(sorted(extensions.items())), **last}
@@ -256,6 +254,7 @@ class Prompt:
 
 _FIELDS: Final = tuple(item.name for item in fields(Prompt))
 _CONTENT: Final = {*KEYS, "extensions"}
+_ADAPTER: Final = adapter_of(Prompt)
 
 
 def _between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -308,7 +307,7 @@ def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
     faults = [unknown_key((key,), KEYS) for key in value if key not in {**known, **extensions}]
     faults += _between_keys(known)
     try:
-        prompt = adapter_of(Prompt).validate_python({**known, "extensions": extensions})
+        prompt = _ADAPTER.validate_python({**known, "extensions": extensions})
     except ValidationError as error:
         return faults + faults_of(error, KEYS)
     return faults or prompt
