@@ -17,7 +17,7 @@ from mcp import types
 
 from promptstore.errors import HistoryUnavailableError, ImportRefusedError, NotFoundError
 from promptstore.git.reading import Repository
-from promptstore.interchange.readers.frontmatter import split_front_matter
+from promptstore.interchange.formats.common import split_front_matter
 from promptstore.mcp.pages import page
 from promptstore.store.store import PromptStore
 

@@ -10,13 +10,8 @@ from typing import Any
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import MAX_DEPTH
 from promptstore.posthog import requests
-from promptstore.posthog.content import (
-    MAX_BYTES,
-    RemoteContent,
-    decode_content,
-    is_deep,
-    served_content,
-)
+from promptstore.posthog.content import MAX_BYTES, RemoteContent, is_deep, served_content
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.fields import size_of
 from promptstore.server import errors
 

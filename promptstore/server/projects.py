@@ -9,8 +9,8 @@ from uuid import UUID, uuid5
 
 from promptstore.errors import HistoryUnavailableError, InvalidNameError, PromptFileError
 from promptstore.model.prompt import Prompt
+from promptstore.posthog.content import decode_name
 from promptstore.posthog.fields import read_uuid
-from promptstore.posthog.names import decode_name
 from promptstore.server.errors import no_such_prompt, not_found
 from promptstore.server.http import AnswerCache, make_etag
 from promptstore.server.settings import ProjectSettings

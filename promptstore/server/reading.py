@@ -24,7 +24,7 @@ from promptstore.errors import (
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo
 from promptstore.posthog import models, requests
-from promptstore.posthog.names import encode_name
+from promptstore.posthog.content import encode_name
 from promptstore.server import views
 from promptstore.server.dependencies import (
     CONDITIONAL,

@@ -14,9 +14,8 @@ from promptstore.history.labels import LabelMove, LabelTable
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.posthog import models
-from promptstore.posthog.content import RemoteContent, encode_content, served_content
+from promptstore.posthog.content import RemoteContent, encode_content, encode_name, served_content
 from promptstore.posthog.fields import MAX_DESCRIPTION_LENGTH
-from promptstore.posthog.names import encode_name
 from promptstore.server.projects import SPACE
 from promptstore.store.edits import default_messages
 

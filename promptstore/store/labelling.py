@@ -308,7 +308,7 @@ class StoreLabels(StoreReader):
         if before is None:
             raise InvalidArgumentError(
                 message=f"the label {label!r} of {name!r} pointed nowhere before version "
-                f"{now.version}, so it cannot go back; `promptstore label remove {label} {name}` "
+                f"{now.version}, so it cannot go back; `promptstore label remove {name} {label}` "
                 "takes it off"
             )
         warnings = self._move_labels(

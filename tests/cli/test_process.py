@@ -239,19 +239,19 @@ class TestQuestions:
         assert (code, b"Delete" in shown) == (0, False)
 
     def test_a_move_of_a_protected_label(self, clone: GitRepo) -> None:
-        assert run("label", "set", "production", "greet", path=clone.path).returncode == 0
+        assert run("label", "set", "greet", "production", path=clone.path).returncode == 0
         clone.commit({"prompts/greet.yaml": "prompt: x\n"})
         question = "Move production: greet@1 → greet@2? [y/N]: ".encode()
         for typed, version in ((b"n\n", b"1"), (b"y\n", b"2")):
             _, shown = run_on_terminal(
-                clone.path, "label", "set", "production", "greet", prompt=question, typed=typed
+                clone.path, "label", "set", "greet", "production", prompt=question, typed=typed
             )
             assert question in shown
             listed = run("label", "list", path=clone.path).stdout
             assert listed.split(b"\t")[:3] == [b"production", b"greet", version]
 
     def test_a_label_that_moved_while_the_question_stood(self, clone: GitRepo) -> None:
-        assert run("label", "set", "production", "greet", path=clone.path).returncode == 0
+        assert run("label", "set", "greet", "production", path=clone.path).returncode == 0
         for text in ("x", "y"):
             clone.commit({"prompts/greet.yaml": f"prompt: {text}\n"})
 
@@ -260,7 +260,7 @@ class TestQuestions:
             store.set_label("greet", "production", version=2)
 
         code, shown = run_on_terminal(
-            clone.path, "label", "set", "production", "greet",
+            clone.path, "label", "set", "greet", "production",
             prompt=b"[y/N]: ", typed=b"y\n", before_typing=move,
         )  # fmt: skip
         assert code == 1
@@ -331,7 +331,8 @@ def test_a_command_loads_no_other(clone: GitRepo) -> None:
     [
         ("bash", "show gr", b"greet"),
         ("zsh", "delete gr", b"greet"),
-        ("fish", "label remove pro", b"production"),
+        ("fish", "label remove gr", b"greet"),
+        ("fish", "label remove greet pro", b"production"),
         ("bash", "list gr", b"greet"),
         ("bash", "render greet@", b"greet@production"),
     ],

@@ -13,14 +13,8 @@ from promptstore.errors import SyncRefusedError
 from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
-from promptstore.posthog.content import (
-    RemoteContent,
-    check_fits,
-    decode_content,
-    encode_content,
-    served_content,
-    set_content,
-)
+from promptstore.posthog.content import RemoteContent, check_fits, encode_content, served_content
+from promptstore.posthog.decoding import decode_content, set_content
 from promptstore.posthog.sync.remote import Codec
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps

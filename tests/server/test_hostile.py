@@ -16,7 +16,6 @@ import pytest
 from promptstore.server import bodies
 from promptstore.server.bodies import ApiRoute, EventRoute
 from tests.gitrepo import GitRepo
-from tests.server.conftest import copied
 from tests.server.listening import Host, Server
 
 BASE = "/api/environments/@current/llm_prompts/"
@@ -319,7 +318,7 @@ class TestContents:
 
     @pytest.fixture
     def server(self, shared: Host, first_repo: GitRepo, tmp_path: Path) -> Iterator[Server]:
-        with shared.project(copied(first_repo, tmp_path / "repo").path) as server:
+        with shared.project(first_repo.copy(tmp_path / "repo").path) as server:
             yield server
 
     def test_a_heading_of_many_spaces(self, client: httpx.Client) -> None:

@@ -32,14 +32,17 @@ from promptstore.errors import (
 )
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.posthog.content import (
+    API_NAME,
+    MAX_NAME_LENGTH,
     RemoteContent,
     check_fits,
-    decode_content,
+    decode_name,
     encode_content,
+    encode_name,
     read_messages,
 )
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.models import RemotePrompt
-from promptstore.posthog.names import API_NAME, MAX_NAME_LENGTH, decode_name, encode_name
 
 if TYPE_CHECKING:
     from promptstore.posthog.client import PostHogClient
