@@ -12,9 +12,10 @@ from hypothesis import given
 from pydantic import TypeAdapter
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
-from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt, own_copy, texts
 from promptstore.model.rendering import merge_values
+from promptstore.model.variables import Variable
 from promptstore.model.versions import Version
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads

@@ -21,8 +21,8 @@ from promptstore.errors import (
 from promptstore.git.reading import Repository, is_url
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.versions import Progress
-from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
-from promptstore.store.arguments import check_arguments
+from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.store.arguments import PromptLike, check_arguments, to_prompt
 from promptstore.store.lookup import Lookup, Rev, make_question
 from promptstore.template import Limits
 

@@ -17,11 +17,17 @@ from promptstore.errors import (
 from promptstore.git.revs import common_ancestor
 from promptstore.history.backend import RefState
 from promptstore.history.labels import LabelMove, LabelTable
-from promptstore.model.prompt import Prompt, PromptLike, to_prompt
+from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
 from promptstore.model.values import check_name
 from promptstore.model.versions import PromptInfo, Version
-from promptstore.store.arguments import check_arguments, check_at, check_one_of
+from promptstore.store.arguments import (
+    PromptLike,
+    check_arguments,
+    check_at,
+    check_one_of,
+    to_prompt,
+)
 from promptstore.store.lookup import Rev
 from promptstore.store.opening import StoreBase
 from promptstore.store.snapshot import Snapshot

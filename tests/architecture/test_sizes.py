@@ -18,7 +18,7 @@ LONG_MODULES = {"errors.py"}
 WALK_FILES = {
     "open and first get": 18,
     "first render with logic": 8,
-    "save in a checked-out clone": 29,
+    "save in a checked-out clone": 28,
     "check of two files": 31,
     "HTTP read by name": 25,
     "sync push of one prompt": 34,
