@@ -17,10 +17,9 @@ from promptstore.errors import (
     TemplateSyntaxError,
 )
 from promptstore.mcp.access import Access, page
-from promptstore.model.checks import read_value
-from promptstore.model.parts import Variable
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import signature
+from promptstore.model.variables import Variable, read_value
 from promptstore.store.store import PromptStore
 
 META: Final = "promptstore/"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from promptstore.errors import IncludeError, InvalidArgumentError
-from promptstore.model.checks import bind
-from promptstore.model.parts import MISSING, Insert, Variable, map_templates
+from promptstore.model.parts import Insert, map_templates
 from promptstore.model.values import plain_json
+from promptstore.model.variables import MISSING, Variable, bind
 from promptstore.template import Budget, Source, Template, compile_template
 
 if TYPE_CHECKING:

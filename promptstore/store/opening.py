@@ -14,8 +14,7 @@ from promptstore.errors import (
     InvalidArgumentError,
     RepositoryNotFoundError,
 )
-from promptstore.git.opening import is_url
-from promptstore.git.reading import Repository
+from promptstore.git.reading import Repository, is_url
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.versions import Progress
 from promptstore.store.arguments import check_arguments

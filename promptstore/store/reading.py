@@ -15,10 +15,16 @@ from promptstore.errors import (
     RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
+from promptstore.model.prompt import Prompt, identified, own_copy
 from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
 from promptstore.model.values import check_name
-from promptstore.store.arguments import check_arguments, check_at, check_one_of
+from promptstore.store.arguments import (
+    PromptLike,
+    check_arguments,
+    check_at,
+    check_one_of,
+    to_prompt,
+)
 from promptstore.store.lookup import Rev
 from promptstore.store.opening import StoreBase
 from promptstore.store.snapshot import Snapshot

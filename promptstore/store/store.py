@@ -10,9 +10,9 @@ from promptstore.errors import (
     PromptFileError,
     RepositoryError,
 )
-from promptstore.model.prompt import Prompt, PromptLike, identified
+from promptstore.model.prompt import Prompt, identified
 from promptstore.model.values import check_name
-from promptstore.store.arguments import check_arguments, check_attribution
+from promptstore.store.arguments import PromptLike, check_arguments, check_attribution
 from promptstore.store.labelling import Position, StoreLabels
 from promptstore.store.lookup import Rev
 from promptstore.store.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
