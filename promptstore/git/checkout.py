@@ -21,12 +21,12 @@ from pygit2.enums import AttrCheck, FileMode, FilterMode
 from promptstore.errors import ConflictError, RepositoryError
 from promptstore.git.commits import REFLOG_WORD, Move
 from promptstore.git.objects import Entry
-from promptstore.git.opening import open_repository
-from promptstore.git.reading import Repository, blob_id
+from promptstore.git.reading import Repository, blob_id, open_repository
 
 LONGEST_COMMIT: Final = 2.0
 """How many seconds may pass from where `git commit` reads the index to where it notes its message.
 """
+
 
 _YOUNG: Final = 0.03
 _LONGEST_SWITCH: Final = 0.2

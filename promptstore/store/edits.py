@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from promptstore.errors import ConflictError, HistoryUnavailableError
-from promptstore.model.prompt import PromptLike
 from promptstore.model.values import check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
+from promptstore.store.arguments import PromptLike
 from promptstore.store.snapshot import Snapshot
 
 Verb: TypeAlias = Literal["Create", "Update", "Delete", "Restore"]

@@ -22,11 +22,12 @@ from promptstore.git.writing import Deadline, update_ref
 from promptstore.history.cache import included_names
 from promptstore.history.labels import BRANCH
 from promptstore.history.sources import File
-from promptstore.model.prompt import Prompt, identified, texts, to_prompt
+from promptstore.model.prompt import Prompt, identified, texts
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
+from promptstore.store.arguments import to_prompt
 from promptstore.store.edits import Deletion, Edit, Restoration, Verb, deleted_file, restored_file
 from promptstore.store.lookup import Lookup
 from promptstore.store.snapshot import Snapshot
