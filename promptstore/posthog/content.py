@@ -16,14 +16,16 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 from promptstore.errors import InvalidNameError, SyncRefusedError, TemplateError
-from promptstore.model.parts import Message, without_nulls
+from promptstore.model.parts import Insert, Message, without_nulls
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_DEPTH, check_name, is_name
+from promptstore.model.variables import Variable
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.source import split_simple
 
@@ -50,6 +52,7 @@ VARIABLE: Final = re.compile(r"\{\{[ \t]*([\w.-]+)[ \t]*\}\}")
 
 _INCLUDE: Final = re.compile(r"""\{%[-+]?\s*include\s*(["'])[^"'\\]*\1\s*[-+]?%\}""")
 _NAME: Final = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")
+_DECLARABLE: Final = re.compile(r"(?!_)[\w.-]+")
 _COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
@@ -154,6 +157,39 @@ def served_content(prompt: Prompt) -> RemoteContent:
         return encode_content(prompt, as_source=True)
 
 
+def new_prompt(content: RemoteContent) -> Prompt:
+    """Return the prompt that a content makes anew: of the language ``simple``."""
+    bare = Prompt(prompt="", template="simple", config=content.config)
+    return set_content(bare, read_messages(content.text) or content.value)
+
+
+def set_content(prompt: Prompt, value: Any) -> Prompt:
+    """Return a prompt with another content.
+
+    Args:
+        prompt: The prompt. Where it declares variables, those that it lacks are declared.
+        value: A list of messages makes a chat prompt, and so does its JSON text where the prompt
+            is one. Other JSON than a text is kept as its JSON text, with a mark in the file.
+    """
+    extensions = {key: item for key, item in prompt.extensions.items() if key != JSON_KEY}
+    found = None
+    if not isinstance(value, str) or prompt.is_chat:
+        found = read_chat(value)
+    if found is None:
+        if not isinstance(value, str):
+            extensions[JSON_KEY] = True
+            value = RemoteContent(value).text
+        found = Prompt(prompt=value)
+    bare = replace(found, template=prompt.template)
+    return replace(
+        prompt,
+        prompt=bare.prompt,
+        messages=bare.messages,
+        extensions=extensions,
+        variables=_declared(prompt, bare),
+    )
+
+
 def read_messages(value: Any) -> list[Any] | None:
     """Return the messages that a value or its JSON text is; None where it is none."""
     prompt = read_chat(value)
@@ -202,6 +238,25 @@ def check_fits(name: str, content: RemoteContent) -> None:
         if size > MAX_BYTES:
             reason = f"its {what} has {size:,} bytes as JSON, and a remote holds {MAX_BYTES:,}."
             raise SyncRefusedError(name=name, reason=reason)
+
+
+def _declared(prompt: Prompt, bare: Prompt) -> dict[str, Variable] | None:
+    """Return the contract with what a new content uses and it lacks, where there is a contract."""
+    if prompt.variables is None:
+        return None
+    found: dict[str, Variable] = {}
+    for item in bare.messages or ():
+        if isinstance(item, Insert):
+            found[item.insert] = Variable(type="messages")
+    for _, text in texts(bare):
+        plain = {*split_simple(text)[1::2]}
+        # A text that is no template is refused where it is saved.
+        with suppress(TemplateError):
+            for name, _line in find_references(Source(text, bare.template)).variables:
+                if _DECLARABLE.fullmatch(name):
+                    found.setdefault(name, Variable(type="string" if name in plain else "any"))
+    new = {name: variable for name, variable in found.items() if name not in prompt.contract}
+    return {**prompt.variables, **new}
 
 
 def map_templates(prompt: Prompt, change: Callable[[str], str]) -> Any:

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from promptstore.errors import ConflictError, InvalidNameError, LabelNotFoundError
 from promptstore.model.prompt import Prompt
 from promptstore.posthog import models, requests
-from promptstore.posthog.content import RemoteContent, decode_name, encode_name
-from promptstore.posthog.decoding import decode_content, set_content
+from promptstore.posthog.content import RemoteContent, decode_name, encode_name, set_content
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.fields import NAME_RULE, read_uuid
 from promptstore.server import errors, views
 from promptstore.server.contents import native, published
