@@ -45,7 +45,7 @@ from promptstore.model.values import (
     kind_of,
     unicode_string,
 )
-from promptstore.model.variables import MISSING, Variable, insert_faults, variable_faults
+from promptstore.model.variables import Variable, insert_faults, variable_faults
 from promptstore.template import Limits, TemplateKind
 
 KEYS: Final = (
@@ -199,7 +199,7 @@ class Prompt:
 
     def __getstate__(self) -> dict[str, Any]:
         # The compiled templates are code: they stay behind and are made again where needed.
-        return {name: self.__dict__[name] for name in _FIELDS}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @property
     def is_chat(self) -> bool:
@@ -339,57 +339,54 @@ def identified(prompt: Prompt, **identity: Any) -> Prompt:
         prompt: The prompt, whose content stays.
         identity: Fields that are not content, which are taken as they are.
     """
-    made = object.__new__(Prompt)
-    state = prompt.__dict__.copy()
-    for memo in _MEMOS:
-        state.pop(memo, None)
-    state.update(identity)
-    object.__setattr__(made, "__dict__", state)
-    return made
+    return _made({name: getattr(prompt, name) for name in _FIELDS} | identity)
 
 
 def own_copy(prompt: Prompt) -> Prompt:
     """Return a prompt that shares nothing with another caller's that could be changed."""
     kept = prompt._kept or prompt  # noqa: SLF001 - it belongs to this module
-    made = identified(kept)
-    state = made.__dict__
-    for name in _MUTABLE:
-        state[name] = _copied(state[name])
+    state = kept.__dict__.copy()
+    for name in _NOT_SHARED:
+        state.pop(name, None)
     state["_kept"] = kept
+    return _made(state)
+
+
+def _made(state: dict[str, Any]) -> Prompt:
+    made = object.__new__(Prompt)
+    object.__setattr__(made, "__dict__", state)
     return made
 
 
-_MEMOS: Final = ("_kept", "_program", "digest")
 _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
-_SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
+_NOT_SHARED: Final = (*_MUTABLE, "_program", "digest")
+
+
+def _copied_once(name: str) -> cached_property[Any]:
+    """Return what a caller's own copy finds in the place of a field that it has not copied yet.
+
+    Most callers look at few of these fields, and copying them all takes longer than a `get`.
+    """
+    found = cached_property(lambda copy: _copied(copy._kept.__dict__[name]))  # noqa: SLF001
+    found.__set_name__(Prompt, name)
+    return found
 
 
 def _copied(value: Any) -> Any:
     """Copy what can be changed; what cannot stays the same object."""
-    kind = type(value)
-    if kind in _SHARED:
-        return value
-    if kind is dict:
-        return {
-            key: item if type(item) in _SHARED else _copied(item) for key, item in value.items()
-        }
-    if kind is list:
-        return [item if type(item) in _SHARED else _copied(item) for item in value]
-    if kind is tuple:
-        return tuple([_copied(item) for item in value])
-    if kind is Prompt:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_copied(item) for item in value])
+    if isinstance(value, Prompt):
         return own_copy(value)
-    if kind is Message and type(value.content) is str:
-        if value.tool_calls is None and value.cache_control is None:
-            return value
-    elif kind is Variable and value.enum is None and type(value.default) in _PLAIN_DEFAULTS:
-        return value
-    if kind is Message or kind is Variable:
-        made = object.__new__(kind)
-        for name in kind.__slots__:
+    if isinstance(value, (Message, Variable)):
+        made = object.__new__(type(value))
+        for name in value.__slots__:
             object.__setattr__(made, name, _copied(getattr(value, name)))
         return made
     return value
 
 
-_PLAIN_DEFAULTS: Final = _SHARED | {type(MISSING)}
+for _name in _MUTABLE:
+    setattr(Prompt, _name, _copied_once(_name))
