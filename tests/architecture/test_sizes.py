@@ -20,9 +20,9 @@ WALK_FILES = {
     "first render with logic": 8,
     "save in a checked-out clone": 29,
     "check of two files": 32,
-    "HTTP read by name": 27,
+    "HTTP read by name": 24,
     "sync push of one prompt": 37,
-    "PATCH": 47,
+    "PATCH": 43,
 }
 """How many files a walk may run through: no more than it does now."""
 
