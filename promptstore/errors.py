@@ -273,7 +273,7 @@ class LabelNotFoundError(NotFoundError):
         listed = "`promptstore label list` lists them."
         there_are = f"There are: {', '.join(self.near)}. {listed}" if self.near else ""
         if self.name is None:
-            none = "There are none; `promptstore label set LABEL NAME` sets one."
+            none = "There are none; `promptstore label set NAME LABEL` sets one."
             return f"There is no label {self.label!r}. {there_are or none}"
         instead = f"The prompt is {self.replaced_by!r} now." if self.replaced_by else ""
         none = f"No label does. {listed[:-1]}, `promptstore label log` shows each move."

@@ -32,6 +32,7 @@ def _blank_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TEMPLATE_DIR": "",
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C.UTF-8",
     }
@@ -59,13 +60,19 @@ def _commands_are_built_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def empty_repo(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    """The repository that others are copies of."""
+    return GitRepo.init(tmp_path_factory.mktemp("empty") / "repo")
+
+
 @pytest.fixture
-def repo(tmp_path: Path) -> GitRepo:
+def repo(empty_repo: GitRepo, tmp_path: Path) -> GitRepo:
     """An empty repository on the branch main."""
-    return GitRepo.init(tmp_path / "repo")
+    return empty_repo.copy(tmp_path / "repo")
 
 
 @pytest.fixture
-def make_repo(tmp_path: Path) -> Callable[[str], GitRepo]:
+def make_repo(empty_repo: GitRepo, tmp_path: Path) -> Callable[[str], GitRepo]:
     """Makes further empty repositories by name."""
-    return lambda name: GitRepo.init(tmp_path / name)
+    return lambda name: empty_repo.copy(tmp_path / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ class GitRepo:
         repo.git("init", "--quiet", "--initial-branch=main", *options)
         return repo
 
+    def copy(self, path: Path) -> GitRepo:
+        """Copy this repository, which is quicker than making a like one."""
+        return GitRepo(shutil.copytree(self.path, path, symlinks=True), self.clock)
+
     def git(self, *arguments: str, stdin: bytes | None = None) -> str:
         """Run git here and give what it prints, without the last line end."""
         name, email = AUTHOR
@@ -40,6 +45,7 @@ class GitRepo:
             "commit.gpgsign=false",
             "protocol.file.allow=always",
             "advice.detachedHead=false",
+            "maintenance.auto=false",
         ]
         options = [word for setting in settings for word in ("-c", setting)]
         done = subprocess.run(

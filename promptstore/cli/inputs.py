@@ -22,10 +22,9 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.history.labels import LabelTable, is_label
-from promptstore.model.checks import fit, read_value
-from promptstore.model.parts import Variable
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import UnfitValueError, near_matches
+from promptstore.model.variables import Variable, fit, read_value
 from promptstore.promptfile.reader import parse_yaml
 from promptstore.store.store import PromptStore, Rev
 
@@ -153,7 +152,7 @@ def no_labels(store: PromptStore, at: datetime | None = None) -> str:
     """Return why there is no label, now or at a time, and what to do."""
     if at is not None:
         return "There were no labels then; `promptstore label log` shows each move."
-    sentence = "There are no labels; `promptstore label set LABEL NAME` sets one."
+    sentence = "There are no labels; `promptstore label set NAME LABEL` sets one."
     with suppress(HistoryUnavailableError):  # neither a folder nor a bundle has one
         if store.repository.is_shallow:
             return (

@@ -22,20 +22,19 @@ from promptstore.cli.inputs import get_selected, read_input, write_back
 from promptstore.cli.output import print_error, print_file, print_json, print_lines, print_table
 from promptstore.cli.writing import Order, takes_order
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
-from promptstore.interchange.exporting import EXPORT_FORMATS, export_history
-from promptstore.interchange.imported import (
-    NOT_TRANSLATED,
-    Imported,
-    Refused,
+from promptstore.interchange.exported import Exported
+from promptstore.interchange.exporting import EXPORT_FORMATS, export_from, export_history
+from promptstore.interchange.imported import NOT_TRANSLATED, Imported, Refused
+from promptstore.interchange.importing import (
+    Plan,
+    plan_import,
     with_prefix,
     without_trailing_spaces,
+    write_import,
 )
-from promptstore.interchange.importing import Plan, plan_import, write_import
 from promptstore.interchange.recognition import FORMATS, read_bytes, read_path, unique
 from promptstore.interchange.scan import Proposal
 from promptstore.interchange.scan import scan as find_prompts
-from promptstore.interchange.sources import export_from
-from promptstore.interchange.writers.texts import Exported
 from promptstore.promptfile.writer import dumps
 
 Strict = Annotated[

@@ -8,12 +8,13 @@ With ``--json`` one array of objects. `set`, `remove` and `rollback`: `label`, `
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from promptstore.cli.app import AsJson, NameOnly, Names, complete_label, complete_name, opened
+from promptstore.cli.app import AsJson, NameOnly, complete_label, complete_name, opened
 from promptstore.cli.inputs import At, Selection, no_labels, parse_time, select
 from promptstore.cli.output import (
     print_diff,
@@ -31,10 +32,24 @@ from promptstore.cli.writing import (
     expect_all,
     takes_order,
 )
-from promptstore.errors import InvalidArgumentError, LabelNotFoundError, PromptNotFoundError
-from promptstore.history.labels import LabelMove, LabelTable, Target, check_label, is_protected
+from promptstore.errors import InvalidArgumentError, LabelNotFoundError
+from promptstore.history.labels import (
+    LabelMove,
+    LabelTable,
+    Target,
+    check_label,
+    is_label,
+    is_protected,
+)
 from promptstore.model.values import near_matches
 from promptstore.store.store import PromptStore
+
+
+def _complete_name_or_label(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a prompt's name, and behind one the label too."""
+    labels = complete_label(context, incomplete) if context.params.get("label") else []
+    return [*complete_name(context, incomplete), *labels]
+
 
 Label = Annotated[
     str,
@@ -108,16 +123,16 @@ class _Step(NamedTuple):
 @takes_order
 def set_label(
     context: typer.Context,
-    label: Label,
     names: Annotated[
         list[str],
         typer.Argument(
             help="NAME (its newest version), NAME@3, NAME@staging (where that label points) or "
             "NAME@main~2 (rev).",
             metavar="NAME[@VERSION]",
-            autocompletion=complete_name,
+            autocompletion=_complete_name_or_label,
         ),
     ],
+    label: Label,
     expected: Expected = None,
     yes: Yes = False,
     *,
@@ -128,16 +143,12 @@ def set_label(
     A label whose name says that others rely on it (production, prod, live, stable, also as a part
     such as eu-production) is moved only after a question; without a terminal add --yes.
     """
-    check_label(label)
     with opened(context) as store:
         table = store.labels()
-        try:
-            selections = _select_all(store, names)
-            steps = [_step(store, table, label, *pair) for pair in selections.items()]
-        except PromptNotFoundError as error:
-            if label in store.names():
-                error.add_note(f"{label!r} is a prompt: the label comes first, then the prompts.")
-            raise
+        _check_order(store, table, "set", names, label)
+        check_label(label)
+        selections = _select_all(store, names)
+        steps = [_step(store, table, label, *pair) for pair in selections.items()]
         _note_new_label(label, table)
         if not order.dry_run:
             expecting = _seen(steps, yes=yes) | expect_all(selections, expected)
@@ -151,8 +162,11 @@ def set_label(
 @takes_order
 def remove_label(
     context: typer.Context,
+    names: Annotated[
+        list[str],
+        typer.Argument(help="The prompts.", metavar="NAME", autocompletion=_complete_name_or_label),
+    ],
     label: Label,
-    names: Names,
     expected: Expected = None,
     yes: Yes = False,
     *,
@@ -162,9 +176,10 @@ def remove_label(
 
     Asks as `promptstore label set` does.
     """
-    check_label(label)
     with opened(context) as store:
         table = store.labels()
+        _check_order(store, table, "remove", names, label)
+        check_label(label)
         steps = [_Step(label, name, table.find(label, name), None) for name in dict.fromkeys(names)]
         if not order.dry_run:
             expecting = _seen(steps, yes=yes) | expect_all(names, expected)
@@ -187,11 +202,9 @@ def rollback_label(
     Asks as `promptstore label set` does.
     """
     with opened(context) as store:
-        if label in store.names() and name in store.labels().targets:
-            raise InvalidArgumentError(
-                message=f"the prompt comes first: `promptstore label rollback {label} {name}`"
-            )
-        now = store.labels().find(check_label(label), name)
+        table = store.labels()
+        _check_order(store, table, "rollback", [name], label)
+        now = table.find(check_label(label), name)
         before = next((move.before for move in store.label_history(label, name)), None)
         if before is None:
             store.rollback_label(name, label)  # raises what says why it cannot go back
@@ -265,6 +278,20 @@ def log_labels(
         print_table(heads, [_move_cells(move) for move in moves])
     if not moves:
         print_error("no label like that was ever moved")
+
+
+def _check_order(
+    store: PromptStore, table: LabelTable, command: str, names: Sequence[str], label: str
+) -> None:
+    """Refuse a label that stands before its prompts, with the command that was meant."""
+    first, *others = names
+    prompts = store.snapshot().names()
+    is_last_a_prompt = label.partition("@")[0] in prompts and label not in table.targets
+    if is_last_a_prompt and is_label(first) and first not in prompts:
+        words = shlex.join([*others, label, first])
+        raise InvalidArgumentError(
+            message=f"the label comes last: `promptstore label {command} {words}`"
+        )
 
 
 def _select_all(store: PromptStore, texts: Sequence[str]) -> dict[str, Selection]:

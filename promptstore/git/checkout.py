@@ -24,8 +24,7 @@ from promptstore.errors import ConflictError, RepositoryError
 from promptstore.git.commits import Move
 from promptstore.git.locks import Deadline, LinkedLock
 from promptstore.git.objects import Entry
-from promptstore.git.opening import open_repository
-from promptstore.git.reading import Repository
+from promptstore.git.reading import Repository, open_repository
 
 _YOUNG: Final = 0.03
 _LONGEST_SWITCH: Final = 0.2

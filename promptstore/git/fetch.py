@@ -22,8 +22,7 @@ from pygit2.ffi import ffi
 
 from promptstore.errors import FetchError
 from promptstore.git.locks import Deadline, exclusive
-from promptstore.git.opening import is_url, translated
-from promptstore.git.reading import Repository
+from promptstore.git.reading import Repository, is_url, translated
 
 TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secret
 """The environment variable that holds the token for https."""

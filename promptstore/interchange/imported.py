@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError, TemplateError
-from promptstore.model.parts import VARIABLE_TYPES, Message
+from promptstore.interchange.templates.jinja import UntranslatableError
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_LENGTH
+from promptstore.model.variables import VARIABLE_TYPES
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Source as Template
 from promptstore.template import TemplateKind, find_references, is_variable_name
@@ -23,8 +26,6 @@ NOT_TRANSLATED: Final = "NOT TRANSLATED, kept as source with `template: none`: "
 """How the loss of a template begins that renders nothing here."""
 
 _COMPACT_JSON: Final = {"dotprompt", "promptfoo", "semantic-kernel"}
-_TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
-_INCLUDE: Final = re.compile(r"""(\{%[-+]?\s*include\s+["'])([^"'\n]+)""")
 _OUTSIDE: Final = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
 
@@ -148,12 +149,28 @@ class Draft:
     missing: str | None = None
     losses: list[str] = field(default_factory=list)
 
-    def keep_source(self, reason: str, source: str) -> None:
-        """Keep a string that could not be translated, as it is, and say so."""
-        self.losses.append(NOT_TRANSLATED + reason)
-        self.template, self.messages, self.prompt = "none", [], source
-        if self.variables:
-            self.metadata["variables"], self.variables = self.variables, {}
+    @contextmanager
+    def kept_as_source(self, source: str) -> Iterator[None]:
+        """Keep a string as it is, and say so, where it cannot be translated in this block."""
+        try:
+            yield
+        except UntranslatableError as error:
+            self.losses.append(f"{NOT_TRANSLATED}{error}")
+            self.template, self.messages, self.prompt = "none", [], source
+            if self.variables:
+                self.metadata["variables"], self.variables = self.variables, {}
+
+    def take(self, value: Mapping[str, Any], *known: str, config: Sequence[str] = ()) -> None:
+        """Take the description and the config of a source; what else it says is metadata.
+
+        Args:
+            value: What the source says, by key.
+            *known: Keys that are read elsewhere.
+            config: Keys of the config.
+        """
+        self.describe(value.get("description"))
+        self.config = {key: value[key] for key in config if value.get(key) is not None}
+        self.metadata |= rest_of(value, "description", *known, *config)
 
     def say(self, role: str, content: Any, **more: Any) -> None:
         """Add a message; one that says nothing is dropped and told."""
@@ -195,26 +212,23 @@ class Draft:
         if self.prompt is None and not self.messages:
             raise ImportRefusedError(reason="it has no text and no messages")
         self._tell_references()
-        unfit_names = [key for key in self.variables if not self._can_use(key)]
-        for unfit in unfit_names:
+        inserts = {message.get("insert") for message in self.messages}
+        for unfit in [
+            key
+            for key in self.variables
+            if key not in inserts and not is_variable_name(self.template, key)
+        ]:
             self.losses.append(f"the variable {unfit!r} is no name here and stays in metadata")
             self.metadata.setdefault("variables", {})[unfit] = self.variables.pop(unfit)
-        content = self._content()
         try:
-            prompt = self._checked(content)
+            prompt = self._checked(self._content())
             used = _names_used(prompt)
         except TemplateError as error:
             raise ImportRefusedError(reason=f"its template is none here: {error}") from error
         undeclared = sorted(used - self.variables.keys()) if self.variables else []
         for name in undeclared:
             self.variables[name] = {} if self.missing is None else {"default": self.missing}
-        if not undeclared:
-            return prompt
-        return self._checked(self._content())
-
-    def _can_use(self, name: str) -> bool:
-        is_insert = any(message.get("insert") == name for message in self.messages)
-        return is_insert or is_variable_name(self.template, name)
+        return self._checked(self._content()) if undeclared else prompt
 
     def _content(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -315,66 +329,17 @@ def with_unique_names(found: Iterable[Imported]) -> list[Imported]:
     return made
 
 
-def with_prefix(found: Sequence[Imported | Refused], prefix: str) -> list[Imported | Refused]:
-    """Put a folder before the names, also where one of the prompts includes another one.
-
-    Args:
-        found: What was read.
-        prefix: The folder; empty changes nothing.
-    """
-    folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-    names = {one.name for one in found if isinstance(one, Imported)}
-
-    def moved(text: str) -> str:
-        return _INCLUDE.sub(
-            lambda tag: f"{tag[1]}{folder}{tag[2]}" if tag[2] in names else tag[0], text
-        )
-
-    return [
-        replace(_with_texts(one, moved), name=folder + one.name)
-        if isinstance(one, Imported) and folder
-        else one
-        for one in found
-    ]
-
-
-def without_trailing_spaces(imported: Imported) -> Imported:
-    """Return a prompt without the spaces and tabs at the ends of the lines of its texts."""
-    return _with_texts(imported, lambda text: _TRAILING.sub("", text))
-
-
-def _with_texts(imported: Imported, change: Callable[[str], str]) -> Imported:
-    """Return a prompt with the strings of its text or messages changed, in every version."""
-    versions = []
-    for version in imported.versions:
-        content = version.prompt.content
-        shown: dict[str, Any] = {
-            key: _changed(content[key], change) for key in ("prompt", "messages") if key in content
-        }
-        made = parse_content({**content, **shown})
-        versions.append(version if isinstance(made, list) else replace(version, prompt=made))
-    return replace(imported, versions=tuple(versions))
-
-
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _changed(item, change) for key, item in value.items()}
-    return [_changed(item, change) for item in value] if isinstance(value, list) else value
-
-
 def short_key(prompt: Prompt) -> str:
     """Return what names a version that its source gives no number."""
     return prompt.digest[:16]
 
 
-def single(draft: Draft, losses: Sequence[str] = ()) -> Imported:
+def single(draft: Draft) -> Imported:
     """Return a finished draft as a prompt with one version."""
     prompt = draft.finish()
     version = ImportedVersion(prompt, short_key(prompt))
-    told = tuple(dict.fromkeys([*losses, *draft.losses]))
-    return Imported(spell_name(draft.name), (version,), told, draft.format)
+    losses = tuple(dict.fromkeys(draft.losses))
+    return Imported(spell_name(draft.name), (version,), losses, draft.format)
 
 
 def as_dict(value: Any) -> dict[str, Any]:

@@ -7,15 +7,16 @@ so that a second import goes on after the last of them, and makes nothing where 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
+from promptstore.interchange.exported import map_texts
+from promptstore.interchange.exporting import keep_sources
 from promptstore.interchange.imported import Imported, ImportedVersion, Refused
-from promptstore.interchange.sources import keep_sources
-from promptstore.model.prompt import Prompt, texts
+from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 from promptstore.store.writing import Attribution
@@ -23,6 +24,8 @@ from promptstore.template import Source as Template
 from promptstore.template import find_includes
 
 _TRAILER: Final = re.compile(r"^Imported: (\S+) (.+)$", re.MULTILINE)
+_TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
+_INCLUDE: Final = re.compile(r"""(\{%[-+]?\s*include\s+["'])([^"'\n]+)""")
 _START: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -53,6 +56,43 @@ class Written(NamedTuple):
     prompts: tuple[str, ...]
     commits: int
     labels: tuple[tuple[str, str], ...]
+
+
+def with_prefix(found: Sequence[Imported | Refused], prefix: str) -> list[Imported | Refused]:
+    """Put a folder before the names, also where one of the prompts includes another one.
+
+    Args:
+        found: What was read.
+        prefix: The folder; empty changes nothing.
+    """
+    folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    names = {one.name for one in found if isinstance(one, Imported)}
+
+    def moved(text: str) -> str:
+        return _INCLUDE.sub(
+            lambda tag: f"{tag[1]}{folder}{tag[2]}" if tag[2] in names else tag[0], text
+        )
+
+    return [
+        replace(_with_texts(one, moved), name=folder + one.name)
+        if isinstance(one, Imported) and folder
+        else one
+        for one in found
+    ]
+
+
+def without_trailing_spaces(imported: Imported) -> Imported:
+    """Return a prompt without the spaces and tabs at the ends of the lines of its texts."""
+    return _with_texts(imported, lambda text: _TRAILING.sub("", text))
+
+
+def _with_texts(imported: Imported, change: Callable[[str], str]) -> Imported:
+    """Return a prompt with its templates changed, in every version."""
+    versions = []
+    for version in imported.versions:
+        made = parse_content(map_texts(version.prompt, change))
+        versions.append(version if isinstance(made, list) else replace(version, prompt=made))
+    return replace(imported, versions=tuple(versions))
 
 
 def plan_import(

@@ -16,8 +16,8 @@ from promptstore.errors import (
     RemoteThrottledError,
     RemoteUnreachableError,
 )
+from promptstore.interchange.formats.records import read_langfuse
 from promptstore.interchange.imported import Imported, Refused
-from promptstore.interchange.readers.records import read_langfuse
 
 try:
     import httpx

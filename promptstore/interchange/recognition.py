@@ -11,27 +11,29 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
+from promptstore.interchange.formats import records
+from promptstore.interchange.formats.dotprompt import read_dotprompt
+from promptstore.interchange.formats.github import read_github
+from promptstore.interchange.formats.kernel import read_kernel_yaml
+from promptstore.interchange.formats.langchain import read_langchain, read_langsmith
+from promptstore.interchange.formats.llm import read_llm
+from promptstore.interchange.formats.markdown import read_jinja, read_markdown, read_skill
+from promptstore.interchange.formats.promptfoo import read_promptfoo
+from promptstore.interchange.formats.prompty import read_prompty
 from promptstore.interchange.imported import (
+    Draft,
     Imported,
     Refused,
     Source,
+    single,
     spell_name,
     with_unique_names,
 )
-from promptstore.interchange.readers import records
-from promptstore.interchange.readers.dotprompt import read_dotprompt
-from promptstore.interchange.readers.github import read_github
-from promptstore.interchange.readers.kernel import read_kernel_yaml
-from promptstore.interchange.readers.langchain import read_langchain, read_langsmith
-from promptstore.interchange.readers.llm import read_llm
-from promptstore.interchange.readers.promptfoo import read_promptfoo
-from promptstore.interchange.readers.prompty import read_prompty
-from promptstore.interchange.readers.text import read_jinja, read_markdown, read_skill
 from promptstore.promptfile.foreign import YamlRules, read_foreign_yaml
 
 _Found = Sequence[Imported | Refused]
 
-_TEXT_READERS: Final[dict[str, Callable[[Source, str], _Found]]] = {
+_TEXT_READERS: Final[dict[str, Callable[[Source, str], Draft]]] = {
     "github": read_github,
     "prompty": read_prompty,
     "dotprompt": read_dotprompt,
@@ -39,7 +41,7 @@ _TEXT_READERS: Final[dict[str, Callable[[Source, str], _Found]]] = {
     "skill": read_skill,
     "jinja": read_jinja,
 }
-_VALUE_READERS: Final[dict[str, Callable[[Mapping[str, Any], str], _Found]]] = {
+_VALUE_READERS: Final[dict[str, Callable[[Mapping[str, Any], str], Draft | _Found]]] = {
     "langchain": read_langchain,
     "semantic-kernel": read_kernel_yaml,
     "llm": read_llm,
@@ -265,7 +267,7 @@ def _value(source: Source, rules: YamlRules) -> Any:
 def _read(source: Source, form: str) -> _Found:
     name = _name(source.path)
     if form in _TEXT_READERS:
-        return _TEXT_READERS[form](source, name)
+        return [single(_TEXT_READERS[form](source, name))]
     value = _value(source, "1.1" if form in _PYYAML else "1.2")
     if form in _RECORD_READERS:
         listed = _listed(value) or [value]
@@ -274,7 +276,8 @@ def _read(source: Source, form: str) -> _Found:
         return _RECORD_READERS[form](listed, name)
     if not isinstance(value, dict):
         raise ImportRefusedError(reason="no mapping of keys at its top")
-    return _VALUE_READERS[form](value, name)
+    found = _VALUE_READERS[form](value, name)
+    return [single(found)] if isinstance(found, Draft) else found
 
 
 def _name(path: str) -> str:

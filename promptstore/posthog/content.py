@@ -1,4 +1,9 @@
-"""A prompt ↔ what PostHog's API holds of it: one content, and a config beside it.
+"""A prompt's name and its content as PostHog's API holds them, and a config beside.
+
+The API's names know neither ``/`` nor ``.``: ``support/triage`` is ``support__triage``. A name that
+would not come back from that form, such as ``v1.2`` or ``a__b``, is escaped: a ``-``, which no name
+in git starts with, and then ``__`` for ``/``, ``_d`` for ``.`` and ``_u`` for ``_``, so ``-v1_d2``
+and ``-a_u_ub``.
 
 A text prompt is its text, a chat prompt the JSON of its messages. Variables are written as
 ``{{name}}``, the only form that every SDK of PostHog fills; includes are put in place. What the API
@@ -16,13 +21,25 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-from promptstore.errors import InvalidArgumentError, SyncRefusedError, TemplateError
-from promptstore.model.parts import Insert, Message, Variable, without_nulls
+from promptstore.errors import InvalidNameError, SyncRefusedError, TemplateError
+from promptstore.model.parts import Insert, Message, without_nulls
 from promptstore.model.prompt import Prompt, parse_content, texts
-from promptstore.model.values import MAX_DEPTH
-from promptstore.promptfile.writer import dumps
+from promptstore.model.values import MAX_DEPTH, check_name, is_name
+from promptstore.model.variables import Variable
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.source import split_simple
+
+API_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""What the API takes as a name."""
+
+MAX_NAME_LENGTH: Final = 255
+"""How long a name may be in the API, in characters."""
+
+RESERVED_NAME: Final = "new"
+"""The name that the API keeps for itself, in any letter case."""
+
+_ESCAPES: Final = {"/": "__", ".": "_d", "_": "_u"}
+_ESCAPED: Final = {escape: character for character, escape in _ESCAPES.items()}
 
 MAX_BYTES: Final = 1_000_000
 """How large a content or a config may be in the API, as compact JSON in UTF-8."""
@@ -30,11 +47,52 @@ MAX_BYTES: Final = 1_000_000
 JSON_KEY: Final = "x-posthog-json"
 """Marks a file whose text is JSON that was published as JSON, not as a text."""
 
+VARIABLE: Final = re.compile(r"\{\{[ \t]*([\w.-]+)[ \t]*\}\}")
+"""How a template without logic writes a variable."""
+
 _INCLUDE: Final = re.compile(r"""\{%[-+]?\s*include\s*(["'])[^"'\\]*\1\s*[-+]?%\}""")
 _NAME: Final = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")
-_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
-_SPACED: Final = re.compile(r"\{\{[ \t]*([\w.-]+)[ \t]*\}\}")
 _DECLARABLE: Final = re.compile(r"(?!_)[\w.-]+")
+_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
+
+
+def encode_name(name: str) -> str:
+    """Return the API's form of a name in git.
+
+    Args:
+        name: The name in git. A long one may give more characters than `MAX_NAME_LENGTH`.
+
+    Returns:
+        The form that `decode_name` turns back into the name.
+    """
+    plain = name.replace("/", "__")
+    is_safe = API_NAME.fullmatch(plain) and plain.lower() != RESERVED_NAME
+    return plain if is_safe and _decode_plain(plain) == name else _escape(name)
+
+
+def decode_name(text: str) -> str:
+    """Return the name in git that a form of the API stands for.
+
+    Args:
+        text: A name as the API writes it. ``__`` stands for ``/`` wherever that gives a name in
+            git, so ``a__b`` is ``a/b`` and ``__a`` is itself.
+
+    Returns:
+        The name in git.
+
+    Raises:
+        InvalidNameError: It stands for no name.
+    """
+    if not API_NAME.fullmatch(text):
+        raise InvalidNameError(name=text, reason="the API's names are letters, digits, '-' and '_'")
+    if not text.startswith("-"):
+        return check_name(_decode_plain(text))
+    name = re.sub("_.", lambda found: _ESCAPED.get(found[0], found[0]), text[1:])
+    if not is_name(name) or encode_name(name) != text:
+        raise InvalidNameError(
+            name=text, reason="it starts with '-' and is not the escaped form of a name"
+        )
+    return name
 
 
 @dataclass(frozen=True)
@@ -54,7 +112,9 @@ class RemoteContent:
     @property
     def text(self) -> str:
         """The content as a text, which is all that SDKs take: JSON as its JSON text."""
-        return self.value if isinstance(self.value, str) else _json(self.value)
+        if isinstance(self.value, str):
+            return self.value
+        return json.dumps(self.value, ensure_ascii=False)
 
     @cached_property
     def digest(self) -> str:
@@ -63,8 +123,8 @@ class RemoteContent:
         Messages count by their values, not by the layout of their JSON; spaces around the name of
         a variable do not count.
         """
-        content = _mapped(read_messages(self.text) or self.text, _without_spaces)
-        meaning = [content, _with_plain_numbers(self.config)]
+        content = _map_leaves(read_messages(self.text) or self.text, _without_spaces)
+        meaning = [content, _map_leaves(self.config, _plain_number)]
         canonical = json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -86,7 +146,7 @@ def encode_content(prompt: Prompt, *, as_source: bool = False) -> RemoteContent:
     def change(text: str) -> str:
         return text if as_source else _flatten(prompt, text)
 
-    return RemoteContent(_mapped_value(prompt, change), prompt.config, as_source)
+    return RemoteContent(map_templates(prompt, change), prompt.config, as_source)
 
 
 def served_content(prompt: Prompt) -> RemoteContent:
@@ -97,49 +157,10 @@ def served_content(prompt: Prompt) -> RemoteContent:
         return encode_content(prompt, as_source=True)
 
 
-def decode_content(
-    content: RemoteContent,
-    onto: Prompt | None,
-    *,
-    keeps_config: bool = True,
-    as_source: bool = False,
-) -> Prompt:
-    """Return the prompt that a content of the API makes.
-
-    Args:
-        content: What the API holds.
-        onto: The prompt in git that it is the new content of. What the API has no place for is
-            kept; so is the template language where the content means the same in it, and the way
-            each variable is written. None makes a new prompt of the language ``simple``.
-        keeps_config: Whether the config counts; else that of the prompt in git is kept.
-        as_source: Whether the content is in the language of the prompt in git.
-
-    Returns:
-        The prompt: encoded again, it has the same digest.
-
-    Raises:
-        TemplateSyntaxError: It is no template of the language that it is in.
-    """
-    if onto is None:
-        read = read_messages(content.text)
-        return set_content(
-            Prompt(prompt="", template="simple", config=content.config), read or content.value
-        )
-    alive = replace(
-        onto,
-        deleted=False,
-        deleted_reason=None,
-        replaced_by=None,
-        config=content.config if keeps_config else onto.config,
-    )
-    if _is_unchanged(content, alive, as_source=as_source):
-        return alive
-    kept = set_content(alive, content.value)
-    kept = set_content(kept, _mapped_value(kept, _writing_variables_as(onto)))
-    if as_source or _encodes_to(kept, content):
-        return kept
-    simple = replace(alive, template="simple", includes={})
-    return set_content(simple, read_messages(content.text) or content.value)
+def new_prompt(content: RemoteContent) -> Prompt:
+    """Return the prompt that a content makes anew: of the language ``simple``."""
+    bare = Prompt(prompt="", template="simple", config=content.config)
+    return set_content(bare, read_messages(content.text) or content.value)
 
 
 def set_content(prompt: Prompt, value: Any) -> Prompt:
@@ -153,11 +174,11 @@ def set_content(prompt: Prompt, value: Any) -> Prompt:
     extensions = {key: item for key, item in prompt.extensions.items() if key != JSON_KEY}
     found = None
     if not isinstance(value, str) or prompt.is_chat:
-        found = _parsed(value)
+        found = read_chat(value)
     if found is None:
         if not isinstance(value, str):
             extensions[JSON_KEY] = True
-            value = _json(value)
+            value = RemoteContent(value).text
         found = Prompt(prompt=value)
     bare = replace(found, template=prompt.template)
     return replace(
@@ -171,8 +192,23 @@ def set_content(prompt: Prompt, value: Any) -> Prompt:
 
 def read_messages(value: Any) -> list[Any] | None:
     """Return the messages that a value or its JSON text is; None where it is none."""
-    prompt = _parsed(value)
+    prompt = read_chat(value)
     return prompt.content["messages"] if prompt else None
+
+
+def read_chat(value: Any) -> Prompt | None:
+    """Return the messages that a value or its JSON text is, as a prompt without a language."""
+    try:
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            value = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, list) or is_deep(value):
+        return None
+    prompt = parse_content({"template": "none", "messages": value})
+    if not isinstance(prompt, Prompt) or prompt.content["messages"] != without_nulls(value):
+        return None
+    return prompt if any(isinstance(item, Message) for item in prompt.messages or ()) else None
 
 
 def is_deep(value: Any) -> bool:
@@ -204,7 +240,26 @@ def check_fits(name: str, content: RemoteContent) -> None:
             raise SyncRefusedError(name=name, reason=reason)
 
 
-def _mapped_value(prompt: Prompt, change: Callable[[str], str]) -> Any:
+def _declared(prompt: Prompt, bare: Prompt) -> dict[str, Variable] | None:
+    """Return the contract with what a new content uses and it lacks, where there is a contract."""
+    if prompt.variables is None:
+        return None
+    found: dict[str, Variable] = {}
+    for item in bare.messages or ():
+        if isinstance(item, Insert):
+            found[item.insert] = Variable(type="messages")
+    for _, text in texts(bare):
+        plain = {*split_simple(text)[1::2]}
+        # A text that is no template is refused where it is saved.
+        with suppress(TemplateError):
+            for name, _line in find_references(Source(text, bare.template)).variables:
+                if _DECLARABLE.fullmatch(name):
+                    found.setdefault(name, Variable(type="string" if name in plain else "any"))
+    new = {name: variable for name, variable in found.items() if name not in prompt.contract}
+    return {**prompt.variables, **new}
+
+
+def map_templates(prompt: Prompt, change: Callable[[str], str]) -> Any:
     """Return the content of a prompt with each of its templates changed."""
     content = prompt.content
     for path, text in texts(prompt):
@@ -230,7 +285,7 @@ def _flatten(prompt: Prompt, text: str) -> str:
     if source.kind == "none":
         return text
     if source.kind == "simple":
-        return _without_spaces(text)
+        return VARIABLE.sub(r"{{\1}}", text)
     name = prompt.name or "the prompt"
     sources = {
         key: Source(text=included.prompt or "", kind=included.template, name=key)
@@ -278,101 +333,28 @@ def _only_substitutes(source: Source) -> bool:
     return names <= known and not any(sign in literal for sign in ("{{", "{%", "{#"))
 
 
-def _without_spaces(text: str) -> str:
-    return _SPACED.sub(r"{{\1}}", text)
+def _without_spaces(value: Any) -> Any:
+    return VARIABLE.sub(r"{{\1}}", value) if isinstance(value, str) else value
 
 
-def _writing_variables_as(prompt: Prompt) -> Callable[[str], str]:
-    """Return what writes each ``{{name}}`` as a prompt does, so that only edits are edited."""
-    written = {
-        found[1]: found[0]
-        for _, text in reversed(texts(prompt))
-        for found in _SPACED.finditer(text)
-    }
-
-    def rewrite(text: str) -> str:
-        return _SPACED.sub(
-            lambda found: written.get(found[1], found[0]) if " " not in found[0] else found[0], text
-        )
-
-    return rewrite if prompt.template != "none" else str
+def _plain_number(value: Any) -> Any:
+    """Return 2.0 as 2, since databases do not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _is_unchanged(content: RemoteContent, onto: Prompt, *, as_source: bool) -> bool:
-    for source in {as_source, False}:
-        try:
-            now = encode_content(onto, as_source=source)
-        except SyncRefusedError:
-            continue
-        if replace(content, config=now.config).digest == now.digest:
-            return True
-    return False
-
-
-def _encodes_to(prompt: Prompt, content: RemoteContent) -> bool:
-    try:
-        again = encode_content(prompt)
-        dumps(prompt)
-    except (SyncRefusedError, InvalidArgumentError):
-        return False
-    return again.digest == replace(content, config=again.config).digest
-
-
-def _declared(prompt: Prompt, bare: Prompt) -> dict[str, Variable] | None:
-    """Return the contract with what a new content uses and it lacks, where there is a contract."""
-    if prompt.variables is None:
-        return None
-    found: dict[str, Variable] = {}
-    for item in bare.messages or ():
-        if isinstance(item, Insert):
-            found[item.insert] = Variable(type="messages")
-    for _, text in texts(bare):
-        plain = {*split_simple(text)[1::2]}
-        # A text that is no template is refused where it is saved.
-        with suppress(TemplateError):
-            for name, _line in find_references(Source(text, bare.template)).variables:
-                if _DECLARABLE.fullmatch(name):
-                    found.setdefault(name, Variable(type="string" if name in plain else "any"))
-    new = {name: variable for name, variable in found.items() if name not in prompt.contract}
-    return {**prompt.variables, **new}
-
-
-def _parsed(value: Any) -> Prompt | None:
-    """Return the messages that a value or its JSON text is, as a prompt without a language."""
-    try:
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            value = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, list) or is_deep(value):
-        return None
-    prompt = parse_content({"template": "none", "messages": value})
-    if not isinstance(prompt, Prompt) or prompt.content["messages"] != without_nulls(value):
-        return None
-    return prompt if any(isinstance(item, Message) for item in prompt.messages or ()) else None
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a JSON value with every string changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mapped(item, change) for item in value]
-    return value
-
-
-def _with_plain_numbers(value: Any) -> Any:
-    """Return a JSON value with 2.0 as 2, since databases do not tell them apart."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+def _map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a JSON value with all but its arrays and objects changed."""
     if isinstance(value, Mapping):
-        return {key: _with_plain_numbers(item) for key, item in value.items()}
+        return {key: _map_leaves(item, change) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_with_plain_numbers(item) for item in value]
-    return value
+        return [_map_leaves(item, change) for item in value]
+    return change(value)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _decode_plain(text: str) -> str:
+    nested = text.replace("__", "/")
+    return nested if is_name(nested) else text
+
+
+def _escape(name: str) -> str:
+    return "-" + re.sub("[/._]", lambda found: _ESCAPES[found[0]], name)

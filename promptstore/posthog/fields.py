@@ -17,8 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from promptstore.history.labels import is_label
 from promptstore.model.values import MAX_DEPTH
-from promptstore.posthog.content import MAX_BYTES, is_deep
-from promptstore.posthog.names import API_NAME, MAX_NAME_LENGTH, RESERVED_NAME
+from promptstore.posthog.content import API_NAME, MAX_BYTES, MAX_NAME_LENGTH, RESERVED_NAME, is_deep
 
 MAX_LABEL_LENGTH: Final = 128
 MAX_DESCRIPTION_LENGTH: Final = 400

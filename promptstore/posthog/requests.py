@@ -55,11 +55,6 @@ _FORMAT: Any = Field(
 )
 
 
-def _check_one_of(version: int | None, label: str | None) -> None:
-    if version is not None and label is not None:
-        raise fault("invalid_input", "Use either version or label, not both.")
-
-
 class Edit(BaseModel):
     """One replacement in a content.
 
@@ -176,11 +171,6 @@ class RenderRequest(BaseModel):
     version: Count | None = Field(None, description="A version; not with a label.")
     label: QueriedLabel | None = Field(None, description="A label; not with a version.")
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_one_of(self.version, self.label)
-        return self
-
 
 class TextReprOptions(BaseModel):
     """How an event is written; what is left out has its default."""
@@ -221,11 +211,6 @@ class ReadQuery(BaseModel):
     )
     content: ContentMode = Field("full", description="How much of the content is given.")
     format: Format = _FORMAT
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_one_of(self.version, self.label)
-        return self
 
 
 class FormatQuery(BaseModel):

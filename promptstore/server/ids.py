@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from promptstore.model.prompt import Prompt
 from promptstore.posthog import models, requests
-from promptstore.posthog.content import RemoteContent, decode_content
+from promptstore.posthog.content import RemoteContent, encode_name
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.fields import read_uuid
-from promptstore.posthog.names import encode_name
 from promptstore.server.errors import not_found
 from promptstore.server.http import ReadAnswer, check_match
 from promptstore.server.projects import (
+    CONDITIONAL,
     ID_PATH,
     Caller,
     IfMatch,
@@ -27,7 +28,6 @@ from promptstore.server.projects import (
 )
 from promptstore.server.publishing import Turn, commit, written
 from promptstore.server.reading import (
-    CONDITIONAL,
     Found,
     ReadRoute,
     Row,

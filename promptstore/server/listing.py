@@ -20,11 +20,11 @@ from promptstore.errors import LabelNotFoundError, VariableError
 from promptstore.history.labels import LabelTable
 from promptstore.model.versions import Version
 from promptstore.posthog import models, requests
-from promptstore.posthog.content import RemoteContent
-from promptstore.posthog.names import encode_name
+from promptstore.posthog.content import RemoteContent, encode_name
 from promptstore.server.errors import invalid, no_such_prompt
 from promptstore.server.http import ReadAnswer, answer, origin
 from promptstore.server.projects import (
+    CONDITIONAL,
     LIST_PATH,
     NAME_PATH,
     NameOrId,
@@ -34,12 +34,12 @@ from promptstore.server.projects import (
     make_router,
 )
 from promptstore.server.reading import (
-    CONDITIONAL,
     ReadRoute,
     Row,
     all_labels,
     description_of,
     find_by_name,
+    find_version,
     full_prompt,
     native_prompt,
     row_of,
@@ -158,8 +158,7 @@ def diff_prompt(
 @router.post(f"{NAME_PATH}/render", response_model=models.Rendered)
 def render_prompt(caller: Reader, prompt_name: NameOrId, body: requests.RenderRequest) -> Response:
     """Fill a prompt with values; every missing, unknown and wrong one is told at once."""
-    found = find_by_name(caller.project, prompt_name, ids=True)
-    prompt = select(caller.project, found, prompt_name, body.version, body.label)
+    found, prompt = find_version(caller.project, prompt_name, body.version, body.label)
     try:
         rendered = prompt.render(body.variables)
     except VariableError as error:

@@ -29,7 +29,7 @@ from promptstore.server.errors import forbidden, not_found, unauthenticated
 from promptstore.server.http import AnswerCache, ApiRoute
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import Token, TokenFile
-from promptstore.store.history import History
+from promptstore.store.lookup import History
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 
@@ -49,6 +49,22 @@ REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     403: {"model": ErrorBody, "description": "The key lacks the scope."},
 }
 """What every route of a project may answer."""
+
+CONDITIONAL: Final[dict[str, Any]] = {
+    "responses": {304: {"description": "The client has it already."}},
+    "openapi_extra": {
+        "parameters": [
+            {
+                "in": "header",
+                "name": "If-None-Match",
+                "schema": {"type": "string"},
+                "description": "What the client has: 304 where it is the same.",
+                "example": '"abc"',
+            }
+        ]
+    },
+}
+"""What a read says of itself beside its answer."""
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine for itself."""

@@ -21,10 +21,10 @@ from promptstore.posthog import models, requests
 from promptstore.posthog.content import (
     MAX_BYTES,
     RemoteContent,
-    decode_content,
     is_deep,
     served_content,
 )
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.fields import read_uuid, size_of
 from promptstore.server import errors
 from promptstore.server.http import answer, check_match

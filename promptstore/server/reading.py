@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import uuid5
@@ -26,12 +26,18 @@ from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo
 from promptstore.posthog import models, requests
-from promptstore.posthog.content import RemoteContent, encode_content, served_content
+from promptstore.posthog.content import (
+    RemoteContent,
+    decode_name,
+    encode_content,
+    encode_name,
+    served_content,
+)
 from promptstore.posthog.fields import MAX_DESCRIPTION_LENGTH, read_uuid
-from promptstore.posthog.names import decode_name, encode_name
-from promptstore.server.errors import no_such_prompt
+from promptstore.server.errors import invalid, no_such_prompt
 from promptstore.server.http import ApiRoute, ReadAnswer, make_etag, origin
 from promptstore.server.projects import (
+    CONDITIONAL,
     NAME_PATH,
     SPACE,
     NameOrId,
@@ -45,22 +51,6 @@ from promptstore.store.snapshot import Snapshot
 
 END_OF_DESCRIPTION: Final = "\n\n(Published through the API.)"
 """Stands at the end of a commit's message whose description ends in what git calls trailers."""
-
-CONDITIONAL: Final[dict[str, Any]] = {
-    "responses": {304: {"description": "The client has it already."}},
-    "openapi_extra": {
-        "parameters": [
-            {
-                "in": "header",
-                "name": "If-None-Match",
-                "schema": {"type": "string"},
-                "description": "What the client has: 304 where it is the same.",
-                "example": '"abc"',
-            }
-        ]
-    },
-}
-"""What a read says of itself beside its answer."""
 
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(?=\S)")
@@ -164,8 +154,7 @@ def get_prompt_by_name(
 ) -> Response:
     """Read a prompt by name: its newest version, that of a number, or that of a label."""
     project = caller.project
-    found = find_by_name(project, prompt_name, ids=True)
-    prompt = select(project, found, prompt_name, query.version, query.label)
+    found, prompt = find_version(project, prompt_name, query.version, query.label)
     row = row_of(project, found.snapshot, prompt)
     if query.format == "native":
         return ReadAnswer(native_prompt(row, found.snapshot.labels()), found.snapshot)
@@ -197,6 +186,20 @@ def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
     if found is None or found.prompt.deleted:
         raise no_such_prompt(text)
     return found
+
+
+def find_version(
+    project: Project, text: str, version: int | None, label: str | None
+) -> tuple[Found, Prompt]:
+    """Find a prompt by its name or id, and return that and the version that is asked for.
+
+    Raises:
+        ApiError: A version and a label are given (400), or there is none (404).
+    """
+    if version is not None and label is not None:
+        raise invalid("invalid_input", "Use either version or label, not both.")
+    found = find_by_name(project, text, ids=True)
+    return found, select(project, found, text, version, label)
 
 
 def git_name(text: str) -> str:
@@ -298,10 +301,17 @@ def base_values(row: Row) -> dict[str, Any]:
 
 
 def _versioned(row: Row, content: RemoteContent, mode: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    if mode == "preview":
+        is_short = len(content.text) <= _PREVIEW
+        shown["prompt_preview"] = content.text if is_short else f"{content.text[:_PREVIEW]}..."
+    elif mode != "none":
+        shown = {"prompt": content.text, "config": content.config or None}
+    if content.is_source:
+        shown["template"] = row.prompt.template
     return {
         **base_values(row),
-        **_shown(content, mode),
-        **({"template": row.prompt.template} if content.is_source else {}),
+        **shown,
         "outline": _outline(content.value),
         "is_latest": row.prompt.version == row.latest,
         "latest_version": row.latest,
@@ -318,15 +328,6 @@ def values_of(row: Row, content: RemoteContent, mode: str) -> dict[str, Any]:
         "labels": list(row.info.labels),
         "activity_item_id": _activity_item(encode_name(row.name)),
     }
-
-
-def _shown(content: RemoteContent, mode: str) -> Mapping[str, Any]:
-    if mode == "none":
-        return {}
-    if mode == "preview":
-        text = content.text
-        return {"prompt_preview": text if len(text) <= _PREVIEW else text[:_PREVIEW] + "..."}
-    return {"prompt": content.text, "config": content.config or None}
 
 
 def all_labels(labels: LabelTable, name: str) -> list[models.LabelVersion]:

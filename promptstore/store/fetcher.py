@@ -25,8 +25,7 @@ from promptstore.git.fetch import (
     without_secrets,
 )
 from promptstore.git.locks import Deadline, exclusive
-from promptstore.git.opening import translated
-from promptstore.git.reading import Repository
+from promptstore.git.reading import Repository, translated
 from promptstore.history.labels import BRANCH as LABELS
 
 _log: Final = logging.getLogger("promptstore")

@@ -215,7 +215,7 @@ def plan_renamed_labels(
         if version != old.version:
             warnings.append(
                 f"the label {label!r} stays at version {version} of {old_name!r}; "
-                f"`promptstore label set {label} {new_name}` moves it"
+                f"`promptstore label set {new_name} {label}` moves it"
             )
         elif new.version is not None and new.snapshot_commit is not None:
             target = Target(new.version, new.snapshot_commit)

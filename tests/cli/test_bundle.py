@@ -40,7 +40,7 @@ def test_a_bundle_is_built_and_verified(write: Run, written: GitRepo) -> None:
 
 
 def test_choices_of_a_bundle(write: Run, written: GitRepo, tmp_path: Path) -> None:
-    write("label", "set", "production", "greet")
+    write("label", "set", "greet", "production")
     file = str(tmp_path / "a.bundle")
     options = ("--output", file, "--label", "production", "--with-history", "2", "--json")
     facts = json.loads(write("bundle", "build", *options).stdout)
@@ -174,7 +174,7 @@ def test_a_plain_folder_names_the_cause_and_the_way_out(
 def test_a_shallow_clone_names_the_cause_and_the_way_out(
     write: Run, written: GitRepo, tmp_path: Path
 ) -> None:
-    write("label", "set", "production", "greet")
+    write("label", "set", "greet", "production")
     written.commit({"prompts/greet.yaml": "prompt: Hello {{ name }}\n"})
     shallow = written.clone(tmp_path / "shallow", "--depth=1")
     store = PromptStore.open(shallow.path)

@@ -88,7 +88,7 @@ def test_a_missing_value_says_how_to_give_it(write: Run) -> None:
 
 
 def test_a_time_before_the_first_label(write: Run) -> None:
-    write("label", "set", "production", "greet")
+    write("label", "set", "greet", "production")
     error = write("show", "greet@production", "--at", "2001-02-03").exception
     assert re.fullmatch(
         r"'production' was no label at 2001-02-03 00:00\S*\. There were no labels then; "
@@ -100,7 +100,7 @@ def test_a_time_before_the_first_label(write: Run) -> None:
 
 
 def test_labels_of_a_shallow_clone(write: Run, written: GitRepo, tmp_path: Path) -> None:
-    write("label", "set", "production", "greet")
+    write("label", "set", "greet", "production")
     written.commit({"prompts/greet.yaml": "prompt: Hello\n"}, "Second")
     copy = GitRepo(tmp_path / "copy")
     written.git("clone", "--quiet", "--depth=1", f"file://{written.path}", str(copy.path))
@@ -115,10 +115,34 @@ def test_labels_of_a_shallow_clone(write: Run, written: GitRepo, tmp_path: Path)
     assert "version 1, production" in shown.stdout
 
 
-def test_a_label_and_a_prompt_in_the_other_order(write: Run) -> None:
-    write("label", "set", "staging", "greet")
-    error = write("label", "rollback", "staging", "greet").exception
-    assert str(error) == "the prompt comes first: `promptstore label rollback greet staging`"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("set", "beta", "greet"),
+        ("set", "staging", "greet@1", "other"),
+        ("set", "staging", "other", "greet@1"),
+        ("remove", "staging", "greet"),
+        ("remove", "staging", "greet", "other"),
+        ("rollback", "staging", "greet"),
+    ],
+)
+def test_a_label_before_its_prompts(write: Run, written: GitRepo, words: tuple[str, ...]) -> None:
+    assert write("label", "set", "greet", "other", "staging").exit_code == 0
+    written.commit({"prompts/greet.yaml": "prompt: Hello\n"}, "Second")
+    assert write("label", "set", "greet", "staging").exit_code == 0
+    hint = re.fullmatch(
+        "the label comes last: `promptstore (.*)`", str(write("label", *words).exception)
+    )
+    assert hint is not None
+    assert write(*hint[1].split()).exit_code == 0
+
+
+def test_a_label_that_is_called_like_a_prompt(write: Run) -> None:
+    assert write("label", "set", "greet", "other").exit_code == 0
+    assert write("label", "set", "other", "greet").exit_code == 0
+    assert write("label", "remove", "greet", "other").exit_code == 0
+    error = write("label", "set", "latest", "greet").exception
+    assert str(error).startswith("There is no prompt 'latest'")
 
 
 def test_a_deleted_prompt_says_how_to_bring_it_back(write: Run) -> None:

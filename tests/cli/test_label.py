@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.errors import ConflictError, PromptNotFoundError
+from promptstore.errors import ConflictError
 from promptstore.history.labels import BRANCH, is_protected
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
@@ -31,7 +31,7 @@ class TestSet:
     def test_the_newest_and_older_versions_in_one_commit(
         self, write: Run, written: GitRepo
     ) -> None:
-        result = write("label", "set", "production", "greet", "other@1", "-m", "Release")
+        result = write("label", "set", "greet", "other@1", "production", "-m", "Release")
         assert out(result) == "production: none → greet@2\nproduction: none → other@1\n"
         assert written.git("log", "--format=%s", BRANCH) == "Release"
         first = written.versions("prompts/other.yaml")[0]
@@ -42,57 +42,57 @@ class TestSet:
     def test_where_another_label_points_with_the_includes_of_then(
         self, write: Run, written: GitRepo
     ) -> None:
-        assert out(write("label", "set", "staging", "greet"))
+        assert out(write("label", "set", "greet", "staging"))
         tested = written.head()
         written.commit({"prompts/other.yaml": "prompt: changed\n"})
-        shown = out(write("label", "set", "production", "greet@staging"))
+        shown = out(write("label", "set", "greet@staging", "production"))
         assert shown == "production: none → greet@2\n"
         assert target(written, "production", "greet") == (2, tested)
         assert out(write("render", "greet@production")) == "Second Other"
         # The same version with other includes is a move too.
-        result = write("label", "set", "production", "greet", "--yes")
+        result = write("label", "set", "greet", "production", "--yes")
         assert out(result) == (f"production: greet@2, with the includes of {written.head()[:7]}\n")
         assert out(write("render", "greet@production")) == "Second changed"
 
     def test_a_rev(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "staging", "greet@main~1")) == "staging: none → greet@1\n"
+        assert out(write("label", "set", "greet@main~1", "staging")) == "staging: none → greet@1\n"
 
     def test_nothing_changed(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "staging", "greet"))
-        assert out(write("label", "set", "staging", "greet")) == (
+        assert out(write("label", "set", "greet", "staging"))
+        assert out(write("label", "set", "greet", "staging")) == (
             "staging: greet@2, nothing changed\n"
         )
         assert written.git("rev-list", "--count", BRANCH) == "1"
 
     def test_a_protected_label_is_not_moved_unasked(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "production", "greet@1"))
-        result = write("label", "set", "production", "greet")
+        assert out(write("label", "set", "greet@1", "production"))
+        result = write("label", "set", "greet", "production")
         fails_with(
             result, "Move production: greet@1 → greet@2? There is no terminal to answer at: "
             "add --yes to go on",
         )  # fmt: skip
         assert result.exit_code == 1
         assert target(written, "production", "greet")[0] == 1
-        assert out(write("label", "set", "production", "greet", "--yes")) == (
+        assert out(write("label", "set", "greet", "production", "--yes")) == (
             "production: greet@1 → greet@2\n"
         )
 
     def test_other_labels_move_freely(self, write: Run) -> None:
-        assert out(write("label", "set", "staging", "greet@1"))
-        assert out(write("label", "set", "staging", "greet")) == "staging: greet@1 → greet@2\n"
+        assert out(write("label", "set", "greet@1", "staging"))
+        assert out(write("label", "set", "greet", "staging")) == "staging: greet@1 → greet@2\n"
 
     def test_expected(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "production", "greet@1", "--expected", "0"))
+        assert out(write("label", "set", "greet@1", "production", "--expected", "0"))
         for number in ("0", "2"):
-            result = write("label", "set", "production", "greet", "--yes", "--expected", number)
+            result = write("label", "set", "greet", "production", "--yes", "--expected", number)
             assert isinstance(result.exception, ConflictError)
-        assert out(write("label", "set", "production", "greet", "--yes", "--expected", "1"))
+        assert out(write("label", "set", "greet", "production", "--yes", "--expected", "1"))
 
     def test_a_dry_run_shows_what_readers_would_get(self, write: Run, written: GitRepo) -> None:
         written.commit({"prompts/greet.yaml": "prompt: Third\n"})
-        assert out(write("label", "set", "production", "greet@2"))
+        assert out(write("label", "set", "greet@2", "production"))
         before = written.git("rev-parse", BRANCH)
-        shown = out(write("label", "set", "production", "greet", "--dry-run"))
+        shown = out(write("label", "set", "greet", "production", "--dry-run"))
         assert shown == (
             "production: greet@2 → greet@3\n"
             "--- prompts/greet.yaml\n"
@@ -102,14 +102,14 @@ class TestSet:
             "+prompt: Third\n"
         )
         (row,) = json.loads(
-            out(write("label", "set", "production", "greet", "--dry-run", "--json"))
+            out(write("label", "set", "greet", "production", "--dry-run", "--json"))
         )
         assert (row["before"]["version"], row["after"]["version"]) == (2, 3)
         assert row["diff"] in shown
         assert written.git("rev-parse", BRANCH) == before
 
     def test_json(self, write: Run, written: GitRepo) -> None:
-        (row,) = json.loads(out(write("label", "set", "staging", "greet", "--json")))
+        (row,) = json.loads(out(write("label", "set", "greet", "staging", "--json")))
         assert row == {
             "label": "staging",
             "name": "greet",
@@ -119,21 +119,21 @@ class TestSet:
         }
 
     def test_a_new_label_that_looks_like_another(self, write: Run) -> None:
-        assert write("label", "set", "production", "greet").stderr == ""
-        result = write("label", "set", "prodution", "greet")
+        assert write("label", "set", "greet", "production").stderr == ""
+        result = write("label", "set", "greet", "prodution")
         assert result.stderr == "note: 'prodution' is a new label; there is 'production'\n"
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["production", "gret"], "Did you mean 'greet'?"),
-            (["production", "greet", "other@4"], "its only version is 1"),
-            (["production", "greet@1", "greet@2"], "'greet' is given with two versions"),
-            (["production", "greet@staging"], "'staging' is neither a label"),
-            (["latest", "greet"], "'latest' cannot be a label"),
-            (["Production", "greet"], "'Production' cannot be a label"),
-            (["production", "old"], "'old' was deleted"),
-            (["production", "old@2"], "'old' was deleted"),
+            (["gret", "production"], "Did you mean 'greet'?"),
+            (["greet", "other@4", "production"], "its only version is 1"),
+            (["greet@1", "greet@2", "production"], "'greet' is given with two versions"),
+            (["greet@staging", "production"], "'staging' is neither a label"),
+            (["greet", "latest"], "'latest' cannot be a label"),
+            (["greet", "Production"], "'Production' cannot be a label"),
+            (["old", "production"], "'old' was deleted"),
+            (["old@2", "production"], "'old' was deleted"),
         ],
     )
     def test_names_what_is_wrong(
@@ -144,55 +144,50 @@ class TestSet:
         fails_with(write("label", "set", *arguments), sentence)
         assert written.git("branch", "--list", BRANCH) == ""
 
-    def test_the_label_and_a_prompt_changed_places(self, write: Run) -> None:
-        error = write("label", "set", "greet", "production").exception
-        assert isinstance(error, PromptNotFoundError)
-        assert error.__notes__ == ["'greet' is a prompt: the label comes first, then the prompts."]
-
     def test_a_shallow_clone(self, write: Run, written: GitRepo, tmp_path: Path) -> None:
         shallow = written.clone(tmp_path / "shallow", "--depth=1")
-        result = write("-C", str(shallow.path), "label", "set", "production", "greet")
+        result = write("-C", str(shallow.path), "label", "set", "greet", "production")
         fails_with(result, "git fetch --unshallow")
 
 
 class TestRemove:
     def test_of_many(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "staging", "greet", "other"))
-        assert out(write("label", "remove", "staging", "greet", "other")) == (
+        assert out(write("label", "set", "greet", "other", "staging"))
+        assert out(write("label", "remove", "greet", "other", "staging")) == (
             "staging: greet@2 → none\nstaging: other@1 → none\n"
         )
         assert written.git("rev-list", "--count", BRANCH) == "2"
         assert out(write("label", "list")) == ""
 
     def test_a_protected_one_is_asked_for(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "eu-prod", "greet"))
+        assert out(write("label", "set", "greet", "eu-prod"))
         fails_with(
-            write("label", "remove", "eu-prod", "greet"), "eu-prod: greet@2 → none? There is"
+            write("label", "remove", "greet", "eu-prod"), "eu-prod: greet@2 → none? There is"
         )
-        shown = out(write("label", "remove", "eu-prod", "greet", "--dry-run"))
+        shown = out(write("label", "remove", "greet", "eu-prod", "--dry-run"))
         assert shown.startswith("eu-prod: greet@2 → none\n--- prompts/greet.yaml\n+++ /dev/null\n")
         assert target(written, "eu-prod", "greet")[0] == 2
-        assert out(write("label", "remove", "eu-prod", "greet", "--yes"))
+        assert out(write("label", "remove", "greet", "eu-prod", "--yes"))
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["prodution", "greet"], "does not point 'greet' anywhere. There are: staging."),
-            (["staging", "other"], "does not point 'other' anywhere"),
-            (["staging", "greet", "--expected", "1"], "points at version 2 by now"),
+            (["greet", "prodution"], "does not point 'greet' anywhere. There are: staging."),
+            (["other", "staging"], "does not point 'other' anywhere"),
+            (["greet", "staging", "--expected", "1"], "points at version 2 by now"),
         ],
     )
     def test_names_what_is_wrong(self, write: Run, arguments: list[str], sentence: str) -> None:
-        assert out(write("label", "set", "staging", "greet"))
+        assert out(write("label", "set", "greet", "staging"))
         fails_with(write("label", "remove", *arguments), sentence)
 
 
 class TestShown:
     @pytest.fixture(autouse=True)
     def _labels(self, write: Run) -> None:
-        assert out(write("label", "set", "production", "greet@1", "other", "-m", "First release"))
-        assert out(write("label", "set", "staging", "greet"))
-        assert out(write("label", "remove", "production", "other", "--yes", "-m", "Too early"))
+        assert out(write("label", "set", "greet@1", "other", "production", "-m", "First release"))
+        assert out(write("label", "set", "greet", "staging"))
+        assert out(write("label", "remove", "other", "production", "--yes", "-m", "Too early"))
 
     def test_list(self, write: Run, written: GitRepo) -> None:
         first, second = written.git("rev-parse", "HEAD~1", "HEAD").split()
@@ -258,7 +253,7 @@ class TestShown:
 def test_without_labels(write: Run) -> None:
     result = write("label", "list")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "`promptstore label set LABEL NAME` sets one" in result.stderr
+    assert "`promptstore label set NAME LABEL` sets one" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -582,7 +582,7 @@ class TestRestore:
         assert subjects(written)[0] == "Restore greet to version 1"
 
     def test_the_version_of_a_label(self, write: Run, written: GitRepo) -> None:
-        assert out(write("label", "set", "staging", "greet@1"))
+        assert out(write("label", "set", "greet@1", "staging"))
         assert out(write("restore", "greet@staging")).startswith("greet@3: ")
         assert written.git("show", "HEAD:prompts/greet.yaml") + "\n" == GREET
 

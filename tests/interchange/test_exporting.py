@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import ExportRefusedError, InvalidArgumentError
-from promptstore.interchange.exporting import EXPORT_FORMATS, export_prompt
+from promptstore.interchange.exporting import BRANCH, EXPORT_FORMATS, export_from, export_prompt
 from promptstore.interchange.imported import Imported
 from promptstore.interchange.importing import plan_import, write_import
 from promptstore.interchange.recognition import read_bytes, read_path
-from promptstore.interchange.sources import BRANCH, export_from
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run

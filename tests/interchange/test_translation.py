@@ -16,8 +16,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptstore.interchange.templates.common import UntranslatableError
-from promptstore.interchange.templates.curly import tokenize
 from promptstore.interchange.templates.flat import (
     choose_kind,
     read_dollar,
@@ -25,11 +23,15 @@ from promptstore.interchange.templates.flat import (
     read_kernel,
     write_flat,
 )
-from promptstore.interchange.templates.handlebars import Translator
-from promptstore.interchange.templates.jinja import translate_jinja, translate_nunjucks
+from promptstore.interchange.templates.handlebars import translate_handlebars
+from promptstore.interchange.templates.jinja import (
+    UntranslatableError,
+    translate_jinja,
+    translate_nunjucks,
+    untrimmed,
+)
 from promptstore.interchange.templates.liquid import translate_liquid
-from promptstore.interchange.templates.mustache import translate_mustache
-from promptstore.interchange.writers.texts import untrimmed
+from promptstore.interchange.templates.mustache import tokenize, translate_mustache
 from promptstore.model.prompt import Prompt
 
 RENDERED = Path(__file__).parent.parent / "data" / "import" / "rendered.json"
@@ -40,7 +42,7 @@ def translate(language: str, text: str, values: dict[str, Any]) -> str:
     declared = {name: {"type": TYPES.get(type(value), "any")} for name, value in values.items()}
     match language:
         case "handlebars":
-            return Translator().translate(tokenize(text))
+            return translate_handlebars(tokenize(text))
         case "nunjucks":
             return translate_nunjucks(text)
         case "liquid":

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -67,8 +66,7 @@ def first_repo(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
 
 @pytest.fixture
 def repo(first_repo: GitRepo, tmp_path: Path) -> GitRepo:
-    shutil.copytree(first_repo.path, tmp_path / "repo")
-    return GitRepo(tmp_path / "repo", first_repo.clock)
+    return first_repo.copy(tmp_path / "repo")
 
 
 @pytest.fixture

@@ -10,23 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import SyncRefusedError
-from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import Variable
 from promptstore.posthog.content import (
     RemoteContent,
     check_fits,
-    decode_content,
     encode_content,
+    new_prompt,
     served_content,
     set_content,
 )
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.sync.remote import Codec
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 
 
 def back(content: RemoteContent, onto: Prompt | None = None) -> Prompt:
-    return decode_content(content, onto)
+    return decode_content(content, onto) if onto else new_prompt(content)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_what_goes_out_comes_back_to_the_same_digest(prompt: Prompt, as_source: 
     except SyncRefusedError:
         return
     for onto in (None, prompt):
-        again = decode_content(content, onto, as_source=as_source)
+        again = Codec(as_source=as_source).decode(content, onto)
         kept = loads(dumps(again))
         assert encode_content(kept, as_source=as_source).digest == content.digest
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from promptstore.errors import InvalidNameError
 from promptstore.model.values import is_name
-from promptstore.posthog.names import API_NAME, decode_name, encode_name
+from promptstore.posthog.content import API_NAME, decode_name, encode_name
 
 SEGMENTS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 NAMES = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)

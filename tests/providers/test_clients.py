@@ -1,23 +1,25 @@
 """The vendors' own clients take the arguments, at run time and for a type checker.
 
-mypy checks the calls of this file as it checks all tests.
+mypy checks the calls of this file as it checks all tests. Each SDK is loaded by the fixture of its
+client, as they take longer than collecting all tests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import boto3
-import botocore.config
-import google.genai
-import openai
 import pytest
 
+from promptstore.errors import InvalidArgumentError
 from promptstore.model.rendering import RenderedPrompt
 from tests.providers.loopback import Vendor, serving
 from tests.providers.test_golden import CASES, read, rendered
+
+if TYPE_CHECKING:
+    import anthropic
+    import google.genai
+    import openai
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +30,24 @@ def vendor() -> Iterator[Vendor]:
 
 @pytest.fixture(scope="module")
 def openai_client(vendor: Vendor) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(base_url=vendor.url, api_key="key", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def anthropic_client(vendor: Vendor) -> Iterator[anthropic.Anthropic]:
+    import anthropic
+
     with anthropic.Anthropic(base_url=vendor.url, api_key="key", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def gemini_client(vendor: Vendor) -> Iterator[google.genai.Client]:
+    import google.genai
+
     options = google.genai.types.HttpOptions(base_url=vendor.url)
     with google.genai.Client(api_key="key", http_options=options) as client:
         yield client
@@ -47,6 +55,9 @@ def gemini_client(vendor: Vendor) -> Iterator[google.genai.Client]:
 
 @pytest.fixture(scope="module")
 def bedrock_client(vendor: Vendor) -> Iterator[Any]:
+    import boto3
+    import botocore.config
+
     client = boto3.client(
         "bedrock-runtime", endpoint_url=vendor.url, region_name="eu-west-1",
         aws_access_key_id="id", aws_secret_access_key="secret",
@@ -123,3 +134,16 @@ def test_what_is_for_the_transport_goes_beside_the_arguments(
     )
     assert raw.http_request.headers["X-Trace"] == "1"
     assert vendor.bodies[-1] == read("golden", "text.openai_chat")
+
+
+def test_arguments_for_another_client(
+    openai_client: openai.OpenAI, anthropic_client: anthropic.Anthropic
+) -> None:
+    prompt = prompt_of("text")
+    with pytest.raises(TypeError):
+        openai_client.responses.create(**prompt.anthropic())  # type: ignore[call-overload]
+    chat = rendered([{"role": "user", "content": "Hi"}], {"model": "m"}).openai_chat()
+    with pytest.raises(TypeError):
+        anthropic_client.messages.create(**chat)  # type: ignore[call-overload]
+    with pytest.raises(InvalidArgumentError):
+        prompt.trace_attributes("xray")  # type: ignore[arg-type]

@@ -1,4 +1,7 @@
-"""The vendors' own models of their arguments: what an SDK does not know is an error."""
+"""The vendors' own models of their arguments: what an SDK does not know is an error.
+
+Each SDK is loaded by the check that needs it, as they take longer than collecting all tests.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,6 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import botocore.loaders
-import botocore.model
-import botocore.validate
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
-from google.genai import types as google
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
-from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
 
@@ -37,34 +33,47 @@ def _check_typed_dict(typed_dict: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def check_openai_chat(arguments: Mapping[str, Any]) -> None:
+    from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+
     _check_typed_dict(CompletionCreateParamsNonStreaming, arguments)
 
 
 def check_openai_responses(arguments: Mapping[str, Any]) -> None:
+    from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
+
     _check_typed_dict(ResponseCreateParamsNonStreaming, arguments)
 
 
 def check_anthropic(arguments: Mapping[str, Any]) -> None:
+    from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
+
     known = dict(arguments)
     assert known.pop("extra_body", {}).keys() <= {"temperature", "top_p", "top_k"}
     _check_typed_dict(MessageCreateParamsNonStreaming, known)
 
 
 def check_gemini(arguments: Mapping[str, Any]) -> None:
+    from google.genai import types
+
     assert arguments.keys() == {"model", "contents", "config"}
     for content in arguments["contents"]:
-        google.Content.model_validate(content)  # forbids what it does not know
-    google.GenerateContentConfig.model_validate(arguments["config"])
+        types.Content.model_validate(content)  # forbids what it does not know
+    types.GenerateContentConfig.model_validate(arguments["config"])
 
 
 @functools.cache
 def _converse() -> Any:
+    import botocore.loaders
+    import botocore.model
+
     description = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
     service = botocore.model.ServiceModel(description)
     return service.operation_model("Converse").input_shape
 
 
 def check_bedrock(arguments: Mapping[str, Any]) -> None:
+    import botocore.validate
+
     report = botocore.validate.ParamValidator().validate(arguments, _converse())
     assert not report.has_errors(), report.generate_report()
     assert list(_wrong_words(_converse(), arguments)) == []

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,16 +25,10 @@ def first_repo(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
     return with_a_prompt(GitRepo.init(tmp_path_factory.mktemp("first") / "repo"))
 
 
-def copied(repo: GitRepo, path: Path) -> GitRepo:
-    """Copy a repository."""
-    shutil.copytree(repo.path, path)
-    return GitRepo(path, repo.clock)
-
-
 @pytest.fixture
 def repo(first_repo: GitRepo, tmp_path: Path) -> GitRepo:
     """A repository with its branch checked out, and one prompt that a person committed."""
-    return copied(first_repo, tmp_path / "repo")
+    return first_repo.copy(tmp_path / "repo")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +50,7 @@ def lasting(
     shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Server, GitRepo]]:
     """The server and a repository for tests that leave it as it was."""
-    repo = copied(first_repo, tmp_path_factory.mktemp("lasting") / "repo")
+    repo = first_repo.copy(tmp_path_factory.mktemp("lasting") / "repo")
     with shared.project(repo.path) as server:
         yield server, repo
 

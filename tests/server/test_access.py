@@ -17,7 +17,6 @@ from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
 from tests.gitrepo import GitRepo
-from tests.server.conftest import copied
 from tests.server.listening import ADA, Server, connect, listening, serving
 
 READ = "/api/environments/@current/llm_prompts/name/summarise/"
@@ -173,7 +172,7 @@ def test_a_token_needs_a_user_scopes_and_projects(
 def two_projects(first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the projects 1 and 2."""
     folder = tmp_path_factory.mktemp("projects")
-    repo, other = copied(first_repo, folder / "repo"), GitRepo.init(folder / "other")
+    repo, other = first_repo.copy(folder / "repo"), GitRepo.init(folder / "other")
     other.commit({"prompts/secret.yaml": "prompt: x\n"})
     settings = {
         1: ProjectSettings(1, repo.path),
@@ -235,7 +234,7 @@ def stranger(
     first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
     """A client without a key, of a server that asks nobody for one."""
-    repo = copied(first_repo, tmp_path_factory.mktemp("open") / "repo")
+    repo = first_repo.copy(tmp_path_factory.mktemp("open") / "repo")
     app = create_app(open_projects([ProjectSettings(1, repo.path)]), None)
     with listening(app) as url, connect(url) as client:
         yield client

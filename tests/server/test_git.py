@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from promptstore.posthog.names import encode_name
+from promptstore.posthog.content import encode_name
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.server.listening import Server, rows_of

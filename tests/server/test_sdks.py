@@ -14,7 +14,6 @@ import pytest
 from posthog.ai import prompts as python_sdk
 
 from tests.gitrepo import GitRepo
-from tests.server.conftest import copied
 from tests.server.listening import Host, Server
 
 JS = Path(__file__).parent / "js"
@@ -23,7 +22,7 @@ JS = Path(__file__).parent / "js"
 @pytest.fixture(scope="module")
 def written(shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
     """`summarise` at versions 1 and 2, with `production` at 1; and `support/tone`."""
-    repo = copied(first_repo, tmp_path_factory.mktemp("sdks") / "repo")
+    repo = first_repo.copy(tmp_path_factory.mktemp("sdks") / "repo")
     body = {"base_version": 1, "prompt": "Sum up in {{n}} words: {{text}}", "config": {"top_p": 1}}
     with shared.project(repo.path) as server, server.client() as client:
         url = f"{server.url}/api/environments/@current/llm_prompts"
@@ -36,7 +35,7 @@ def written(shared: Host, first_repo: GitRepo, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def repo(written: GitRepo, tmp_path: Path) -> GitRepo:
-    return copied(written, tmp_path / "repo")
+    return written.copy(tmp_path / "repo")
 
 
 @pytest.fixture(autouse=True)

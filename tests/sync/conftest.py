@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,13 +68,12 @@ def beginning(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
     """A repository with one commit without files; copying it is quicker than making it."""
     repo = configure(GitRepo.init(tmp_path_factory.mktemp("beginning") / "repo"))
     repo.commit({}, "Begin")
-    shutil.rmtree(repo.path / ".git" / "hooks", ignore_errors=True)
     return repo
 
 
 @pytest.fixture
 def repo(beginning: GitRepo, tmp_path: Path) -> GitRepo:
-    return GitRepo(shutil.copytree(beginning.path, tmp_path / "repo"), beginning.clock)
+    return beginning.copy(tmp_path / "repo")
 
 
 @pytest.fixture(params=["legacy", "current"])

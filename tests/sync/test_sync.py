@@ -189,11 +189,10 @@ class TestComingBack:
 
 def test_each_step_is_recorded_as_soon_as_it_is_done(pair: Pair) -> None:
     pair.commit(**{name: file(name) for name in "abcdef"})
-    comparison = pair.compare()
-    remote = MemoryRemote(pair.project, faults={4: "before"})
-    pair.remote = remote
+    # The first call lists the prompts.
+    pair.remote = MemoryRemote(pair.project, faults={5: "before"})
     with pytest.raises(RemoteUnreachableError):
-        pair.sync.apply(comparison, SyncOptions())
+        pair.run()
     assert pair.project.writes == [("create", name) for name in "abc"]
     pair.remote = MemoryRemote(pair.project)
     assert set(pair.compare().known) == {"a", "b", "c"}

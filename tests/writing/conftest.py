@@ -11,9 +11,9 @@ from tests.gitrepo import AUTHOR, GitRepo
 def configure(repo: GitRepo) -> GitRepo:
     """Tell git who commits here, and not to tidy up in the background, where locks would show."""
     name, email = AUTHOR
-    repo.git("config", "user.name", name)
-    repo.git("config", "user.email", email)
-    repo.git("config", "gc.auto", "0")
+    folder = repo.path / ".git"
+    with ((folder if folder.is_dir() else repo.path) / "config").open("a") as config:
+        config.write(f"[user]\n\tname = {name}\n\temail = {email}\n[gc]\n\tauto = 0\n")
     return repo
 
 

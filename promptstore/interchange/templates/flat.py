@@ -10,7 +10,7 @@ import string
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from promptstore.interchange.templates.common import UntranslatableError, literal
+from promptstore.interchange.templates.jinja import UntranslatableError, literal
 from promptstore.template import TemplateKind, is_variable_name, split_simple
 
 _DOLLAR: Final = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")

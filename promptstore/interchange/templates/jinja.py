@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from promptstore.errors import TemplateError
-from promptstore.interchange.templates.common import UntranslatableError, literal
 from promptstore.template import Source, find_references
 
+TAG: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", re.DOTALL)
+_MARK: Final = re.compile(r"\{[{%#]|\{$")
 _TOKEN: Final = re.compile(
     r"\{%[-+]?\s*(?:raw|verbatim)\s*([-+]?)%\}(.*?)\{%([-+]?)\s*end(?:raw|verbatim)\s*[-+]?%\}"
     r"|(\{%.*?%\}|\{\#.*?\#\}|\{\{.*?\}\})",
@@ -29,6 +30,18 @@ _MESSAGE: Final = re.compile(
     re.DOTALL,
 )
 _BLOCK: Final = re.compile(r"\{%[-+]?\s*(end)?(if|for|with|set|call|filter|macro|block)\b([^%]*)")
+
+
+class UntranslatableError(ValueError):
+    """A template that cannot be written in a language here and render the same.
+
+    Never leaves this room: a reader turns it into a loss or a refusal.
+    """
+
+
+def literal(text: str) -> str:
+    """Return literal text as a template of Jinja2: whatever would begin a tag as a string."""
+    return _MARK.sub(lambda found: f'{{{{ "{found[0]}" }}}}', text)
 
 
 def translate_jinja(text: str) -> str:
@@ -61,13 +74,11 @@ def translate_nunjucks(text: str) -> str:
         tag = found[0]
         if tag.startswith("{#"):
             return tag
-        tag = tag.replace("===", "==").replace("!==", "!=").replace("!=:", "!=")
+        tag = tag.replace("===", "==").replace("!==", "!=")
         tag = re.sub(r"\|\s*dump\b", "|tojson", tag)
         return re.sub(r"\belseif\b", "elif", tag)
 
-    return translate_jinja(
-        re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", change, text, flags=re.DOTALL)
-    )
+    return translate_jinja(TAG.sub(change, text))
 
 
 def _check(text: str) -> None:
@@ -136,3 +147,27 @@ def is_balanced(text: str) -> bool:
         elif name != "set" or "=" not in rest:
             depth.append(name)
     return not depth
+
+
+def untrimmed(text: str) -> str:
+    """Write a template so that a tag takes no line end and no indent along by itself."""
+    written, end = "", 0
+    for found in TAG.finditer(text):
+        written += text[end : found.start()]
+        end = found.end()
+        tag = found[0]
+        if tag.startswith("{{"):
+            written += tag
+            continue
+        if tag[2] == "+":
+            tag = tag[:2] + tag[3:]
+        elif tag[2] != "-":
+            # The line as it stands in the text: a tag before it may have taken its line end.
+            before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            written = written if before.strip() else written[: len(written) - len(before)]
+        if tag[-3] == "+":
+            tag = tag[:-3] + tag[-2:]
+        elif tag[-3] != "-" and text.startswith("\n", end):
+            end += 1
+        written += tag
+    return written + text[end:]

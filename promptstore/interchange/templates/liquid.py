@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from promptstore.interchange.templates.common import UntranslatableError, literal
-from promptstore.interchange.templates.jinja import translate_jinja
+from promptstore.interchange.templates.jinja import (
+    UntranslatableError,
+    literal,
+    translate_jinja,
+)
 
 _TOKEN: Final = re.compile(
     r"\{%-?\s*raw\s*-?%\}(.*?)\{%-?\s*endraw\s*-?%\}"

@@ -6,8 +6,16 @@ finds them (the base is a commit on ``refs/promptstore/remotes/NAME``) and does 
 
 from __future__ import annotations
 
-from promptstore.posthog.sync.comparison import Comparison, Digests, Step, plan
-from promptstore.posthog.sync.engine import Report, Result, Sync, SyncOptions, chosen, is_held
+from promptstore.posthog.sync.comparison import (
+    Comparison,
+    Digests,
+    Step,
+    SyncOptions,
+    chosen,
+    is_held,
+    plan,
+)
+from promptstore.posthog.sync.engine import Report, Result, Sync
 from promptstore.posthog.sync.remote import RemotePrompts, SyncRules
 from promptstore.posthog.sync.state import DELETED
 

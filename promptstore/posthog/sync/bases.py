@@ -1,4 +1,4 @@
-"""The base of each prompt: the newest state of the remote that this branch has taken in.
+"""The base of a prompt: the newest state of the remote that this branch has taken in.
 
 The repository may know a state of the remote that is no part of the branch: it was pulled on
 another branch or another machine, or waits on a branch for review. With such a base git's side
@@ -9,11 +9,11 @@ rebased, a commit that names the remote's version in its trailers; or a version 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from functools import cache
-from itertools import chain
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
 
 from promptstore.errors import (
     HistoryUnavailableError,
@@ -22,37 +22,108 @@ from promptstore.errors import (
     RepositoryError,
     SyncRefusedError,
 )
+from promptstore.git.objects import Entry
 from promptstore.git.revs import is_ancestor
 from promptstore.model.versions import Version
-from promptstore.posthog.sync.remote import Codec
-from promptstore.posthog.sync.state import DELETED, RemoteRecord, trailers_of
+from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.sync.remote import Codec, RemotePrompts
+from promptstore.posthog.sync.state import DELETED, RemoteRecord, RemoteState, trailers_of
 from promptstore.store.store import PromptStore
 
+_MAX_MISSED: Final = 20
+"""How many versions of a remote are looked at for one that was pushed and not recorded."""
 
-class BranchHistory:
-    """What the store's branch has held.
 
-    Args:
+@dataclass(frozen=True)
+class SyncHistory:
+    """What both sides held before, as far as it must be known.
+
+    Attributes:
         store: The store.
-        remote: The remote's name in the configuration.
-        tip: The newest commit that counts.
+        state: What the remote held at each sync.
+        api: The remote.
         codec: Writes a prompt as the remote would hold it.
+        tip: The newest commit of the branch that counts.
     """
 
-    def __init__(self, store: PromptStore, remote: str, tip: str | None, codec: Codec) -> None:
-        self._store = store
-        self._remote = remote
-        self._codec = codec
-        self._digests: dict[tuple[str, str], str] = {}
-        self._is_in = cache(
-            lambda commit: tip is not None and is_ancestor(store.repository, commit, tip)
-        )
+    store: PromptStore
+    state: RemoteState
+    api: RemotePrompts
+    codec: Codec
+    tip: str | None
+    _digests: dict[tuple[str, str], str] = field(default_factory=dict)
+    _contained: dict[str, bool] = field(default_factory=dict)
 
-    def contains(self, commit: str | None) -> bool:
+    def base(
+        self, name: str, known: RemoteRecord | None, local: str, row: RemotePrompt | None
+    ) -> RemoteRecord | None:
+        """Find the base of a prompt.
+
+        Args:
+            name: The prompt's name.
+            known: What the remote held at the last sync that the repository knows of.
+            local: The digest of git's side, or `DELETED`.
+            row: What the remote holds now.
+
+        Returns:
+            The base; None where both sides have no common past.
+        """
+        seen = self._record(row) if row else None
+        base = known
+        if known and local != known.digest and not self._contains(known.synced):
+            base = self._taken_in(name, known)
+        if base and seen:
+            base = self._now(name, base, local, seen)
+        if (seen.digest if seen else DELETED) in (local, base.digest if base else DELETED):
+            return base
+        pushed = self._unrecorded(name, base, row)
+        if pushed is None:
+            return base
+        # A text that git had in between may come from the remote, unless that says otherwise.
+        source = (row.version_description or "").partition(" ")[0] if row else ""
+        is_sure = (pushed.synced or "")[:12] == source
+        return pushed if base is None or local != base.digest or is_sure else base
+
+    def remote_past(self, name: str) -> list[RemoteRecord]:
+        """List what the remote ever held of a prompt, newest first, as far as is known."""
+        return [self.state.load(entry, self.codec) for entry in self._files.get(name, ())]
+
+    def local_past(self, name: str) -> Iterator[tuple[int, str]]:
+        """Yield the numbers and digests of all versions in git, newest first.
+
+        Raises:
+            HistoryUnavailableError: Versions cannot be counted here.
+        """
+        return ((one.number, self._digest(name, one)) for one in self.store.history(name))
+
+    @cached_property
+    def _files(self) -> dict[str, list[Entry]]:
+        return self.state.past()
+
+    def _record(self, row: RemotePrompt) -> RemoteRecord:
+        return RemoteRecord.of(row, self.codec.read(row))
+
+    def _contains(self, commit: str | None) -> bool:
         """Return whether a commit is part of the branch, or is not known at all."""
-        return commit is None or self._is_in(commit)
+        if commit is None:
+            return True
+        if commit not in self._contained:
+            is_in = self.tip is not None and is_ancestor(self.store.repository, commit, self.tip)
+            self._contained[commit] = is_in
+        return self._contained[commit]
 
-    def has_taken(
+    def _taken_in(self, name: str, known: RemoteRecord) -> RemoteRecord | None:
+        """Find the newest state that the branch has taken in; None where there is none."""
+        past = self.remote_past(name)
+        if self._has_taken(name, known, past) is not False:
+            return known
+        for one in past:
+            if self._has_taken(name, one, [known, *past]):
+                return one
+        # What the remote has no more is not made anew by a branch that has not heard of it.
+        return replace(known, deleted=False) if known.deleted else None
+
+    def _has_taken(
         self, name: str, record: RemoteRecord, others: Collection[RemoteRecord]
     ) -> bool | None:
         """Return whether the branch has taken in what the remote held.
@@ -66,15 +137,15 @@ class BranchHistory:
         Returns:
             Whether it has; None where the history is not known, as in a shallow clone.
         """
-        if self.contains(record.synced):
+        if self._contains(record.synced):
             return True
         try:
-            versions = self._store.history(name)
+            versions = self.store.history(name)
         except PromptNotFoundError:
             return False
         except HistoryUnavailableError:
             return None
-        named = {f"{key}: {value}" for key, value in trailers_of(self._remote, record).items()}
+        named = {f"{key}: {value}" for key, value in trailers_of(self.state.remote, record).items()}
         apart = [one for one in others if one.digest != record.digest]
         # Where a remote counts no versions, an older state may have had the same trailers.
         if all((one.id, one.version) != (record.id, record.version) for one in apart) and any(
@@ -90,30 +161,49 @@ class BranchHistory:
                 return False
         return False
 
-    def digests(self, name: str) -> Iterator[tuple[int, str]]:
-        """Yield the numbers and digests of all versions of a prompt, the newest first.
+    def _now(self, name: str, base: RemoteRecord, local: str, seen: RemoteRecord) -> RemoteRecord:
+        """Count what was pending and is merged by now, and what both sides brought back."""
+        if base.pending is not None and base.pending.digest == seen.digest:
+            offer = replace(seen, synced=base.pending.commit)
+            if self._has_taken(name, offer, [base]) is True:
+                return replace(offer, labels=base.labels)
+        # What is deleted and pending was never on both sides; see `offer` in pulling.
+        is_back = base.deleted and base.pending is None and local != DELETED
+        return replace(base, deleted=False) if is_back else base
 
-        Raises:
-            HistoryUnavailableError: Versions cannot be counted here.
-        """
-        return ((one.number, self._digest(name, one)) for one in self._store.history(name))
+    def _unrecorded(
+        self, name: str, base: RemoteRecord | None, row: RemotePrompt | None
+    ) -> RemoteRecord | None:
+        """Find a newer state of both sides, which a sync that was killed could not record."""
+        since = self._since(name, base)
+        if row is None:
+            is_deleted = base is not None and DELETED in since
+            return base.archived(since[DELETED]) if base and is_deleted else None
+        for one in self._later(row, base.version if base else 0) if since else ():
+            if one.digest in since:
+                labels = base.labels if base else {}
+                return replace(one, synced=since[one.digest], labels=labels)
+        return None
 
-    def since(self, name: str, base: RemoteRecord | None) -> dict[str, str]:
-        """Return the commits of a prompt's versions by digest, as far as they came after a base.
+    def _later(self, row: RemotePrompt, after: int) -> Iterator[RemoteRecord]:
+        """Yield what the remote held after a version, newest first."""
+        yield self._record(row)
+        for number in range(row.version - 1, max(after, row.version - 1 - _MAX_MISSED), -1):
+            found = self.api.read(row.name, number)
+            if found is not None:
+                yield self._record(found)
 
-        Args:
-            name: The prompt's name.
-            base: The base; None for all versions.
-        """
+    def _since(self, name: str, base: RemoteRecord | None) -> dict[str, str]:
+        """Return the commits of a prompt's versions by digest, as far as they came after a base."""
         found: dict[str, str] = {}
-        synced = base.synced if base and base.synced and self.contains(base.synced) else None
+        synced = base.synced if base and base.synced and self._contains(base.synced) else None
         with suppress(HistoryUnavailableError, PromptNotFoundError):
-            for version in self._store.history(name):
+            for version in self.store.history(name):
                 digest = self._digest(name, version)
                 if synced is None:
                     is_over = base is not None and digest == base.digest
                 else:
-                    is_over = is_ancestor(self._store.repository, version.commit, synced)
+                    is_over = is_ancestor(self.store.repository, version.commit, synced)
                 if is_over:
                     break
                 found.setdefault(digest, version.commit)
@@ -127,7 +217,7 @@ class BranchHistory:
 
     def _read_digest(self, name: str, commit: str) -> str:
         try:
-            return self._codec.encode(self._store.snapshot(commit).read(name)).digest
+            return self.codec.encode(self.store.snapshot(commit).read(name)).digest
         except (PromptFileError, SyncRefusedError, RepositoryError):
             # What cannot be read is like no other content.
             return ""
@@ -135,108 +225,3 @@ class BranchHistory:
 
 def _lines(text: str) -> set[str]:
     return {line.strip() for line in text.splitlines()}
-
-
-def find_bases(
-    known: Mapping[str, RemoteRecord],
-    here: Mapping[str, str],
-    there: Mapping[str, RemoteRecord],
-    branch: BranchHistory,
-    *,
-    sources: Mapping[str, str],
-    past: Callable[[Collection[str]], Mapping[str, list[RemoteRecord]]],
-    missed: Callable[[str, int], Iterable[RemoteRecord]],
-) -> dict[str, RemoteRecord]:
-    """Find the base of each prompt.
-
-    Args:
-        known: What the remote held last, as far as the repository knows.
-        here: The digests of git's side.
-        there: What the remote holds now.
-        branch: What the branch has held.
-        sources: The beginnings of the commits that the remote's prompts say they are from.
-        past: Returns what the remote ever held of some prompts, newest first.
-        missed: Yields what the remote held after a version of a prompt, newest first, but for what
-            it holds now.
-
-    Returns:
-        The bases by name; a prompt without one has no common past.
-    """
-    found: dict[str, RemoteRecord] = {}
-    doubtful: list[str] = []
-    for name, record in known.items():
-        digest = here.get(name, DELETED)
-        if digest == record.digest or branch.contains(record.synced):
-            found[name] = record
-        else:
-            doubtful.append(name)
-    older = past(doubtful) if doubtful else {}
-    for name in doubtful:
-        base = _older_base(name, known[name], older[name], branch)
-        if base is not None:
-            found[name] = base
-    bases = {name: _now(name, base, here, there.get(name), branch) for name, base in found.items()}
-    for name in there.keys() | bases.keys():
-        base, seen = bases.get(name), there.get(name)
-        local, remote = here.get(name, DELETED), DELETED if seen is None else seen.digest
-        if remote in (local, DELETED if base is None else base.digest):
-            continue
-        pushed = _unrecorded(name, base, seen, branch, missed)
-        # A text that git had in between may come from the remote, unless that says otherwise.
-        is_sure = pushed is not None and (pushed.synced or "")[:12] == sources.get(name)
-        if pushed is not None and (base is None or local != base.digest or is_sure):
-            bases[name] = pushed
-    return bases
-
-
-def _unrecorded(
-    name: str,
-    base: RemoteRecord | None,
-    seen: RemoteRecord | None,
-    branch: BranchHistory,
-    missed: Callable[[str, int], Iterable[RemoteRecord]],
-) -> RemoteRecord | None:
-    """Find a newer state of both sides, which a sync that was killed could not record."""
-    since = branch.since(name, base)
-    if seen is None:
-        is_deleted = base is not None and DELETED in since
-        return replace(base, deleted=True, synced=since[DELETED]) if base and is_deleted else None
-    if not since:
-        return None
-    for one in chain([seen], missed(name, base.version if base else 0)):
-        if one.digest in since:
-            labels = base.labels if base else {}
-            return replace(one, synced=since[one.digest], labels=labels)
-    return None
-
-
-def _older_base(
-    name: str, record: RemoteRecord, past: list[RemoteRecord], branch: BranchHistory
-) -> RemoteRecord | None:
-    """Find the newest state that the branch has taken in; None where there is none."""
-    if branch.has_taken(name, record, past) is not False:
-        return record
-    for one in past:
-        if branch.has_taken(name, one, [record, *past]):
-            return one
-    # What the remote has no more is not made anew by a branch that has not heard of it.
-    return replace(record, deleted=False) if record.deleted else None
-
-
-def _now(
-    name: str,
-    base: RemoteRecord,
-    here: Mapping[str, str],
-    seen: RemoteRecord | None,
-    branch: BranchHistory,
-) -> RemoteRecord:
-    """Count what was pending and is merged by now, and what both sides brought back."""
-    if seen is None:
-        return base
-    if base.pending is not None and base.pending.digest == seen.digest:
-        offer = replace(seen, synced=base.pending.commit)
-        if branch.has_taken(name, offer, [base]) is True:
-            return replace(offer, labels=base.labels)
-    # What is deleted and pending was never on both sides; see `Actions.offer`.
-    is_back = base.deleted and base.pending is None and here.get(name, DELETED) != DELETED
-    return replace(base, deleted=False) if is_back else base

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+from promptstore.compare.sequences import unified_lines
 from promptstore.errors import PromptFileError, SyncRefusedError
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt
-from promptstore.posthog.sync.bases import BranchHistory, find_bases
+from promptstore.posthog.sync.bases import SyncHistory
 from promptstore.posthog.sync.remote import Codec, RemotePrompts, SyncRules, content_lines
 from promptstore.posthog.sync.state import DELETED, RemoteRecord, RemoteState, refuse_unkeepable
 from promptstore.store.snapshot import Snapshot
@@ -23,12 +23,10 @@ Digests: TypeAlias = Mapping[str, str]
 
 Direction: TypeAlias = Literal["push", "pull", "conflict"]
 Verb: TypeAlias = Literal["create", "update", "archive", "restore", "settle"]
+Preference: TypeAlias = Literal["local", "remote"]
 
 _LARGE: Final = 100_000
 """From how many characters on a text may be too large for a file, however it is written."""
-
-_MAX_MISSED: Final = 20
-"""How many versions of a remote are looked at for one that was pushed and not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,26 @@ class Step:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOptions:
+    """What a person decides about one sync.
+
+    Attributes:
+        directions: Which steps are done.
+        prefer: The side that wins a conflict, or None to leave conflicts alone.
+        branch: The branch that gets the remote's side of conflicts, or None.
+        allow_delete: Whether a prompt that is gone from the remote, or a file that was removed
+            without a tombstone, is deleted on the other side too.
+        confirmed: Whether more than a third of the prompts may be deleted.
+    """
+
+    directions: Collection[Direction] = ("push", "pull")
+    prefer: Preference | None = None
+    branch: str | None = None
+    allow_delete: bool = False
+    confirmed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class LocalPrompt:
     """One prompt in git.
@@ -67,60 +85,40 @@ class LocalPrompt:
         return DELETED if self.prompt.deleted else self.content.digest
 
 
-@dataclass(frozen=True, slots=True)
-class SeenPrompt:
-    """One prompt on the remote.
-
-    Attributes:
-        row: What the remote said.
-        content: What it holds.
-    """
-
-    row: RemotePrompt
-    content: RemoteContent
-
-    @property
-    def digest(self) -> str:
-        """The digest."""
-        return self.content.digest
-
-    def record(self, synced: str | None = None, before: RemoteRecord | None = None) -> RemoteRecord:
-        """Return it as a record to remember.
-
-        Args:
-            synced: The commit at which git's side is in step with it.
-            before: What was remembered so far, of which the labels are kept.
-        """
-        row, labels = self.row, before.labels if before else {}
-        return RemoteRecord(
-            self.content, False, row.name, row.id, row.version, synced, labels=labels
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The three sides of each prompt, and what is to be done.
 
     Attributes:
-        snapshot: The store's side as of one commit.
-        branch: What the store's branch has held.
+        store: The store.
+        state: What remembers the remote's side.
+        api: The remote.
+        rules: How prompts are kept in step.
         codec: How the remote holds prompts.
+        history: What both sides held before.
+        snapshot: The store's side as of one commit.
         known: What the remote held at the last sync, by name in git.
         base: What both sides were at the last sync that this branch has taken in.
         local: The prompts in git.
         remote: The prompts on the remote, by name in git.
+        rows: What the remote said of them.
         refused: Why prompts take no part, by name.
         steps: The plan.
         merges: What the two sides of a conflict are together, where their changes do not touch.
     """
 
-    snapshot: Snapshot
-    branch: BranchHistory
+    store: PromptStore
+    state: RemoteState
+    api: RemotePrompts
+    rules: SyncRules
     codec: Codec
+    history: SyncHistory
+    snapshot: Snapshot
     known: Mapping[str, RemoteRecord]
     base: Mapping[str, RemoteRecord]
     local: Mapping[str, LocalPrompt]
-    remote: Mapping[str, SeenPrompt]
+    remote: Mapping[str, RemoteRecord]
+    rows: Mapping[str, RemotePrompt]
     refused: Mapping[str, str]
     steps: tuple[Step, ...]
     merges: Mapping[str, RemoteContent]
@@ -131,18 +129,13 @@ class Comparison:
         open_names = {step.name for step in self.steps} | self.refused.keys()
         agreed: dict[str, RemoteRecord] = {}
         for name in self.remote.keys() - open_names:
-            record = self.record(name)
-            before = self.known.get(name)
+            record, before = self.record(name), self.known.get(name)
             if before is None or before.identity != record.identity:
                 agreed[name] = record
         for name in self.known.keys() - self.remote.keys() - open_names:
             if not self.known[name].deleted:
-                agreed[name] = archived(self.known[name], self.snapshot.commit)
+                agreed[name] = self.known[name].archived(self.snapshot.commit)
         return agreed
-
-    def seen(self, row: RemotePrompt) -> SeenPrompt:
-        """Return an answer of the remote with what it holds."""
-        return SeenPrompt(row, self.codec.read(row))
 
     def record(self, name: str, synced: str | None = None) -> RemoteRecord:
         """Return what the remote holds as a record that git's side is in step with.
@@ -151,104 +144,88 @@ class Comparison:
             name: The prompt's name.
             synced: The commit at which it is; None for that of the snapshot.
         """
-        return self.remote[name].record(synced or self.snapshot.commit, self.known.get(name))
+        labels = self.known[name].labels if name in self.known else {}
+        return replace(self.remote[name], synced=synced or self.snapshot.commit, labels=labels)
 
     def show(self, name: str) -> str:
         """Return what differs between git and the remote, as a unified diff of their lines."""
         local, seen = self.local.get(name), self.remote.get(name)
         here = content_lines(local.content) if local and not local.prompt.deleted else []
         there = content_lines(seen.content) if seen else []
-        return "\n".join(difflib.unified_diff(here, there, "git", "remote", lineterm=""))
-
-
-def archived(record: RemoteRecord, synced: str | None) -> RemoteRecord:
-    """Return the record of a prompt that the remote holds no more.
-
-    Args:
-        record: What it held last.
-        synced: The commit at which git's side is in step with that.
-    """
-    return replace(record, deleted=True, synced=synced, pending=None, labels={})
+        return "\n".join(["--- git", "+++ remote", *unified_lines(here, there)])
 
 
 def compare(
-    store: PromptStore, state: RemoteState, remote: RemotePrompts, rules: SyncRules
+    store: PromptStore, state: RemoteState, api: RemotePrompts, rules: SyncRules
 ) -> Comparison:
     """Look at both sides and at the state of the last sync, and plan.
 
     Args:
         store: The store.
         state: The state of the remote.
-        remote: The remote.
+        api: The remote.
         rules: The rules.
 
     Raises:
         RemoteError: The remote cannot be read.
     """
     snapshot = store.snapshot()
-    rows = remote.fetch()
-    codec = Codec(rules.as_source, remote.keeps_config, remote.is_native)
-    records = state.read(codec)
-    known = {name: record for name, record in records.items() if rules.takes(name)}
+    answers = api.fetch()
+    codec = Codec(rules.as_source, api.keeps_config, api.is_native)
+    known = {name: held for name, held in state.read(codec).items() if rules.takes(name)}
+    history = SyncHistory(store, state, api, codec, snapshot.commit or store.position().tip)
     refused: dict[str, str] = {}
-    there: dict[str, SeenPrompt] = {}
-    for row in rows:
+    rows: dict[str, RemotePrompt] = {}
+    remote: dict[str, RemoteRecord] = {}
+    for row in answers:
         with _noting(refused, row.name):
             name = rules.to_local(row.name)
             with _noting(refused, name):
                 if rules.takes(name):
-                    seen = there[name] = SeenPrompt(row, codec.read(row))
+                    rows[name] = row
+                    seen = remote[name] = RemoteRecord.of(row, codec.read(row))
                     if name not in known or known[name].content.digest != seen.digest:
                         refuse_unkeepable(name, seen.content)
-    here: dict[str, LocalPrompt] = {}
+    local: dict[str, LocalPrompt] = {}
     for name in filter(rules.takes, snapshot.names()):
         with _noting(refused, name):
-            here[name] = _local(name, snapshot.read(name, deleted=True), codec, rules)
-    branch = BranchHistory(store, state.remote, snapshot.commit or store.position().tip, codec)
-
-    def missed(name: str, after: int) -> Iterator[RemoteRecord]:
-        newest = there[name].row
-        first = max(after, newest.version - 1 - _MAX_MISSED)
-        for number in range(newest.version - 1, first, -1):
-            found = remote.read(newest.name, number)
-            if found is not None:
-                yield SeenPrompt(found, codec.read(found)).record()
-
-    base = find_bases(
-        known,
-        {name: local.digest for name, local in here.items()},
-        {name: seen.record() for name, seen in there.items()},
-        branch,
-        sources={
-            name: (seen.row.version_description or "").partition(" ")[0]
-            for name, seen in there.items()
-        },
-        past=lambda names: state.past(names, codec),
-        missed=missed,
-    )
-    _refuse_twins(refused, here, there)
+            local[name] = _local(name, snapshot.read(name, deleted=True), codec, rules)
+    base: dict[str, RemoteRecord] = {}
+    for name in known.keys() | remote.keys():
+        held, here = known.get(name), local[name].digest if name in local else DELETED
+        there = remote[name].digest if name in remote else DELETED
+        if held is None or not held.digest == here == there:
+            held = history.base(name, held, here, rows.get(name))
+        if held is not None:
+            base[name] = held
+    _refuse_twins(refused, local, remote)
     steps = plan(
         *(
             {name: item.digest for name, item in side.items() if name not in refused}
-            for side in (base, here, there)
+            for side in (base, local, remote)
         )
     )
+    merges = {
+        step.name: _merged(step.name, codec, base, local, remote)
+        for step in steps
+        if step.direction == "conflict"
+    }
     return Comparison(
-        snapshot=snapshot,
-        branch=branch,
+        store=store,
+        state=state,
+        api=api,
+        rules=rules,
         codec=codec,
+        history=history,
+        snapshot=snapshot,
         known=known,
         base=base,
-        local=here,
-        remote=there,
+        local=local,
+        remote=remote,
+        rows=rows,
         refused=refused,
         steps=steps,
-        merges={
-            step.name: merged
-            for step in steps
-            if step.direction == "conflict"
-            and (merged := _merged(step.name, codec, base, here, there)) is not None
-        },
+        merges={name: merged for name, merged in merges.items() if merged is not None},
     )
 
 
@@ -274,12 +251,10 @@ def _local(name: str, prompt: Prompt, codec: Codec, rules: SyncRules) -> LocalPr
     return LocalPrompt(prompt, content)
 
 
-def _refuse_twins(
-    refused: dict[str, str], here: Mapping[str, LocalPrompt], there: Mapping[str, SeenPrompt]
-) -> None:
+def _refuse_twins(refused: dict[str, str], local: Collection[str], remote: Collection[str]) -> None:
     """Refuse names that some file systems could not tell apart."""
-    folded: dict[str, str] = {name.casefold(): name for name in here}
-    for name in there:
+    folded = {name.casefold(): name for name in local}
+    for name in remote:
         twin = folded.setdefault(name.casefold(), name)
         if twin != name:
             refused[name] = f"it differs from {twin!r} in letter case only."
@@ -289,15 +264,13 @@ def _merged(
     name: str,
     codec: Codec,
     base: Mapping[str, RemoteRecord],
-    here: Mapping[str, LocalPrompt],
-    there: Mapping[str, SeenPrompt],
+    local: Mapping[str, LocalPrompt],
+    remote: Mapping[str, RemoteRecord],
 ) -> RemoteContent | None:
     """Merge both sides of a conflict; None where their changes touch."""
-    if name not in base or base[name].deleted or name not in there:
-        return None
-    if name not in here or here[name].prompt.deleted:
-        return None
-    return codec.merge(base[name].content, here[name].content, there[name].content)
+    sides = (side.get(name) for side in (base, local, remote))
+    contents = [item.content for item in sides if item and item.digest != DELETED]
+    return codec.merge(*contents) if len(contents) == 3 else None
 
 
 def plan(base: Digests, local: Digests, remote: Digests) -> tuple[Step, ...]:
@@ -317,13 +290,13 @@ def plan(base: Digests, local: Digests, remote: Digests) -> tuple[Step, ...]:
 
 
 def _step(name: str, base: str | None, local: str | None, remote: str | None) -> Step | None:
-    was, here, there = map(_alive, (base, local, remote))
+    was, here, there = (None if side == DELETED else side for side in (base, local, remote))
     if here == there:
         return None
     if there == was:
-        return Step(name, "push", _verb(base, here), f"{_happened(base, here)} in git")
+        return Step(name, "push", *_happened(base, here, "in git"))
     if here == was:
-        return Step(name, "pull", _verb(base, there), f"{_happened(base, there)} on the remote")
+        return Step(name, "pull", *_happened(base, there, "on the remote"))
     if was is None and here and there:
         reason = "both sides have it, with different texts and no common past"
     elif here is None:
@@ -335,23 +308,34 @@ def _step(name: str, base: str | None, local: str | None, remote: str | None) ->
     return Step(name, "conflict", "settle", reason)
 
 
-def _alive(digest: str | None) -> str | None:
-    return None if digest == DELETED else digest
-
-
-def _verb(base: str | None, now: str | None) -> Verb:
+def _happened(base: str | None, now: str | None, where: str) -> tuple[Verb, str]:
     if now is None:
-        return "archive"
+        return "archive", f"deleted {where}"
     if base is None:
-        return "create"
-    return "restore" if base == DELETED else "update"
+        return "create", f"new {where}"
+    return (
+        ("restore", f"brought back {where}") if base == DELETED else ("update", f"changed {where}")
+    )
 
 
-def _happened(base: str | None, now: str | None) -> str:
-    words: dict[Verb, str] = {
-        "archive": "deleted",
-        "create": "new",
-        "restore": "brought back",
-        "update": "changed",
-    }
-    return words[_verb(base, now)]
+def chosen(comparison: Comparison, options: SyncOptions) -> list[Step]:
+    """List the steps that a sync takes up, pulls first: those of its directions, and conflicts."""
+    wanted = [
+        step
+        for step in comparison.steps
+        if step.direction == "conflict" or step.direction in options.directions
+    ]
+    return sorted(wanted, key=lambda step: (step.direction == "push", step.name))
+
+
+def is_held(step: Step, comparison: Comparison, options: SyncOptions) -> bool:
+    """Return whether a step would delete what nobody has said is to be deleted.
+
+    A tombstone in git says so. That a prompt is gone from the remote, or its file from git, does
+    not: it may be an accident.
+    """
+    if options.allow_delete:
+        return False
+    return step.verb == "archive" and (
+        step.direction == "pull" or step.name not in comparison.local
+    )

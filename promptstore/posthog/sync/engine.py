@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from promptstore.errors import (
     ConflictError,
@@ -12,20 +12,32 @@ from promptstore.errors import (
     MassDeletionError,
     PromptFileError,
     RemoteConflictError,
+    RemoteError,
     RemoteNotFoundError,
     RemoteRejectedError,
     SyncRefusedError,
     TemplateError,
 )
-from promptstore.posthog.sync.actions import Actions
-from promptstore.posthog.sync.comparison import Comparison, Direction, Step, compare
-from promptstore.posthog.sync.labels import LabelOf, LabelSync
+from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.sync import pulling
+from promptstore.posthog.sync.comparison import (
+    Comparison,
+    Direction,
+    Step,
+    SyncOptions,
+    chosen,
+    compare,
+    is_held,
+)
+from promptstore.posthog.sync.labels import LabelSync
 from promptstore.posthog.sync.remote import RemotePrompts, SyncRules
-from promptstore.posthog.sync.state import RemoteState
+from promptstore.posthog.sync.state import RemoteRecord, RemoteState
 from promptstore.store.store import PromptStore
 
-Preference: TypeAlias = Literal["local", "remote"]
+MAX_DESCRIPTION: Final = 400
 Outcome: TypeAlias = Literal["done", "held", "conflict", "failed"]
+_Answer = TypeVar("_Answer")
 
 _OF_ONE_PROMPT: Final = (
     ConflictError,
@@ -38,26 +50,6 @@ _OF_ONE_PROMPT: Final = (
     TemplateError,
 )
 """Faults that say nothing about the other prompts, so that the sync goes on with those."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncOptions:
-    """What a person decides about one sync.
-
-    Attributes:
-        directions: Which steps are done.
-        prefer: The side that wins a conflict, or None to leave conflicts alone.
-        branch: The branch that gets the remote's side of conflicts, or None.
-        allow_delete: Whether a prompt that is gone from the remote, or a file that was removed
-            without a tombstone, is deleted on the other side too.
-        confirmed: Whether more than a third of the prompts may be deleted.
-    """
-
-    directions: Collection[Direction] = ("push", "pull")
-    prefer: Preference | None = None
-    branch: str | None = None
-    allow_delete: bool = False
-    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +126,8 @@ class Sync:
     ) -> Report:
         """Do the steps of a comparison one by one.
 
-        It can be stopped at any point and run again: what is done is not done twice.
+        It can be stopped at any point and run again: what is done is not done twice. Each step is
+        recorded as soon as it is done, so a process that is killed leaves at most one that is not.
 
         Args:
             comparison: Both sides and the plan.
@@ -156,11 +149,10 @@ class Sync:
         steps = chosen(comparison, options)
         self._refuse_mass_deletion(steps, comparison, options)
         report = Report()
-        actions = Actions(self._store, self._remote, self.rules, comparison, self._state)
         self._state.join()
         self._state.record(comparison.agreed)
         for step in steps:
-            result = _done(step, actions, options)
+            result = _done(comparison, step, options)
             report.results.append(result)
             on_result(result)
         return report
@@ -178,12 +170,12 @@ class Sync:
             RemoteError: The remote failed, or knows no labels.
         """
         self._state.check_writable()
-        labels = LabelSync(self._store, self._remote, self._state, self.compare())
+        labels = LabelSync(self.compare())
         self._state.join()
         try:
             return [
-                _labelled(key, step, labels, options)
-                for key, step in labels.steps.items()
+                _labelled(labels, step, options)
+                for step in labels.steps
                 if step.direction == "conflict" or step.direction in options.directions
             ]
         finally:
@@ -210,72 +202,131 @@ class Sync:
             raise MassDeletionError(remote=self.name, names=names, total=total)
 
 
-def chosen(comparison: Comparison, options: SyncOptions) -> list[Step]:
-    """List the steps that a sync takes up, pulls first: those of its directions, and conflicts."""
-    wanted = [
-        step
-        for step in comparison.steps
-        if step.direction == "conflict" or step.direction in options.directions
-    ]
-    return sorted(wanted, key=lambda step: (step.direction == "push", step.name))
-
-
-def is_held(step: Step, comparison: Comparison, options: SyncOptions) -> bool:
-    """Return whether a step would delete what nobody has said is to be deleted.
-
-    A tombstone in git says so. That a prompt is gone from the remote, or its file from git, does
-    not: it may be an accident.
-    """
-    if options.allow_delete:
-        return False
-    return step.verb == "archive" and (
-        step.direction == "pull" or step.name not in comparison.local
-    )
-
-
-def _done(step: Step, actions: Actions, options: SyncOptions) -> Result:
-    if is_held(step, actions.comparison, options):
+def _done(both: Comparison, step: Step, options: SyncOptions) -> Result:
+    if is_held(step, both, options):
         return Result(step, "held", "left alone; --allow-delete deletes it on this side too")
     try:
         if step.direction == "push":
-            return Result(step, "done", actions.push(step.name))
+            return Result(step, "done", _push(both, step.name))
         if step.direction == "pull":
-            return Result(step, "done", actions.pull(step.name))
-        return _settled(step, actions, options)
+            return Result(step, "done", pulling.pull(both, step.name))
+        return _settled(both, step, options)
     except _OF_ONE_PROMPT as error:
         return Result(step, "failed", str(error))
 
 
-def _settled(step: Step, actions: Actions, options: SyncOptions) -> Result:
+def _settled(both: Comparison, step: Step, options: SyncOptions) -> Result:
     """Settle a conflict by what was chosen, or leave it."""
-    name, comparison = step.name, actions.comparison
+    name, is_on_remote = step.name, step.name in both.remote
     pulls, pushes = "pull" in options.directions, "push" in options.directions
-    if name in comparison.merges and pulls and options.prefer is None:
-        return Result(step, "done", actions.merge(name, and_push=pushes))
-    gone_from_remote = name not in comparison.remote
-    if options.prefer == "remote" and pulls and (options.allow_delete or not gone_from_remote):
-        return Result(step, "done", f"took the remote's side: {actions.pull(name)}")
-    gone_from_git = name not in comparison.local
-    if options.prefer == "local" and (options.allow_delete or not gone_from_git):
-        return Result(step, "done", actions.keep_local(name, and_push=pushes))
-    if options.branch is not None and not gone_from_remote:
-        return Result(step, "conflict", actions.offer(name, options.branch))
-    return Result(step, "conflict", _advice(step, comparison, options))
+    if name in both.merges and pulls and options.prefer is None:
+        # The remote gets it now or by the next push.
+        prompt = pulling.take_in(both, name, both.merges[name])
+        if not pushes:
+            return Result(step, "done", f"merged: {pulling.describe(prompt)}; push it now")
+        content = both.codec.encode(prompt)
+        note = _publish(both, name, content, prompt.commit, prompt.snapshot_commit)
+        return Result(step, "done", f"merged, {note}")
+    if options.prefer == "remote" and pulls and (options.allow_delete or is_on_remote):
+        return Result(step, "done", f"took the remote's side: {pulling.pull(both, name)}")
+    if options.prefer == "local" and (options.allow_delete or name in both.local):
+        # What the remote held is kept in its state first.
+        known = both.known.get(name)
+        if is_on_remote:
+            both.state.record({name: both.record(name)})
+        elif known is not None:
+            both.state.record({name: known.archived(both.snapshot.commit)})
+        then = f", {_push(both, name)}" if pushes else "; push it now"
+        return Result(step, "done", f"kept git's side{then}")
+    if options.branch is not None and is_on_remote:
+        return Result(step, "conflict", pulling.offer(both, name, options.branch))
+    return Result(step, "conflict", pulling.advise(both, step, options))
 
 
-def _advice(step: Step, comparison: Comparison, options: SyncOptions) -> str:
-    if step.name in comparison.merges:
-        return f"{step.reason}, in different lines: `sync pull` merges them"
-    is_deletion = step.name not in comparison.remote or step.name not in comparison.local
-    if options.prefer is not None and is_deletion:
-        return f"{step.reason}; say --allow-delete too"
-    return (
-        f"{step.reason}; settle it by `sync pull --prefer remote`, `sync push --prefer local` or "
-        "`sync pull --branch NAME`"
-    )
+def _push(both: Comparison, name: str) -> str:
+    """Bring git's side of a prompt to the remote."""
+    local = both.local.get(name)
+    if local is None or local.prompt.deleted:
+        return _push_archive(both, name)
+    return _publish(both, name, local.content, local.prompt.commit, both.snapshot.commit)
 
 
-def _labelled(key: LabelOf, step: Step, labels: LabelSync, options: SyncOptions) -> Result:
+def _publish(
+    both: Comparison, name: str, content: RemoteContent, commit: str | None, synced: str | None
+) -> str:
+    remote_name = both.rules.to_remote(name)
+    row = both.rows.get(name) or _brought_back(both, name, remote_name)
+    if row is not None and both.codec.read(row).digest == content.digest:
+        return f"version {row.version} on the remote"
+    description = _description(both, commit)
+
+    def write() -> RemotePrompt:
+        if row is None:
+            return both.api.create(remote_name, content, description)
+        return both.api.publish(row, content, description)
+
+    def find() -> RemotePrompt | None:
+        found = both.api.read(remote_name)
+        wanted = content if both.api.keeps_config else replace(content, config={})
+        return found if found and both.codec.read(found).digest == wanted.digest else None
+
+    answer = _certainly(write, find)
+    record = RemoteRecord.of(answer, both.codec.read(answer))
+    labels = both.known[name].labels if name in both.known else {}
+    both.state.record({name: replace(record, synced=synced, labels=labels)})
+    return f"version {answer.version} on the remote"
+
+
+def _brought_back(both: Comparison, name: str, remote_name: str) -> RemotePrompt | None:
+    """Unarchive a prompt, so that its id and history live on; None where that cannot be."""
+    known = both.known.get(name)
+    if known is None or not known.deleted:
+        return None
+    row = _certainly(lambda: both.api.unarchive(remote_name), lambda: both.api.read(remote_name))
+    if row is None:
+        return None
+    seen = RemoteRecord.of(row, both.codec.read(row))
+    if seen.digest != known.content.digest:
+        reason = "it came back with another text than was known. Sync again."
+        raise ConflictError(names=[name], reason=reason)
+    both.state.record({name: replace(seen, synced=both.snapshot.commit)})
+    return row
+
+
+def _push_archive(both: Comparison, name: str) -> str:
+    row = both.rows[name]
+
+    def find() -> bool | None:
+        # The list is asked, as a busy server says of a single prompt that it is not there.
+        return None if row.name in {one.name for one in both.api.fetch()} else True
+
+    _certainly(lambda: both.api.archive(row), find)
+    both.state.record({name: both.remote[name].archived(both.snapshot.commit)})
+    return "archived on the remote"
+
+
+def _certainly(write: Callable[[], _Answer], find: Callable[[], _Answer | None]) -> _Answer:
+    """Write, and where the answer was lost look whether it happened."""
+    try:
+        return write()
+    except RemoteError as error:
+        if not error.may_have_written:
+            raise
+        found = find()
+        if found is None:
+            raise
+        return found
+
+
+def _description(both: Comparison, commit: str | None) -> str:
+    """Return what the remote is told about a version: the commit that it is from."""
+    if commit is None:
+        return "From git"
+    subject = both.store.repository.commit(commit).message.strip().partition("\n")[0]
+    return f"{commit[:12]} {subject}".strip()[:MAX_DESCRIPTION]
+
+
+def _labelled(labels: LabelSync, step: Step, options: SyncOptions) -> Result:
     """Bring one label over; of one that both sides moved the preferred side wins."""
     direction = step.direction
     if direction == "conflict" and options.prefer is not None:
@@ -283,9 +334,9 @@ def _labelled(key: LabelOf, step: Step, labels: LabelSync, options: SyncOptions)
         direction = wanted if wanted in options.directions else direction
     try:
         if direction == "push":
-            done, why_not = labels.push(key), "its version was never on the remote"
+            done, why_not = labels.push(step.name), "its version was never on the remote"
         elif direction == "pull":
-            done, why_not = labels.pull(key), "its version was never in git"
+            done, why_not = labels.pull(step.name), "its version was never in git"
         else:
             advice = "`--prefer local` in a push or `--prefer remote` in a pull settles it"
             return Result(step, "conflict", f"{step.reason}; {advice}")

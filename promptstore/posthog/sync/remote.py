@@ -32,14 +32,18 @@ from promptstore.errors import (
 )
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.posthog.content import (
+    API_NAME,
+    MAX_NAME_LENGTH,
     RemoteContent,
     check_fits,
-    decode_content,
+    decode_name,
     encode_content,
+    encode_name,
+    new_prompt,
     read_messages,
 )
+from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.models import RemotePrompt
-from promptstore.posthog.names import API_NAME, MAX_NAME_LENGTH, decode_name, encode_name
 
 if TYPE_CHECKING:
     from promptstore.posthog.client import PostHogClient
@@ -173,6 +177,8 @@ class Codec:
                 reason = " ".join(fault.message for fault in prompt)
                 raise SyncRefusedError(name=(onto and onto.name) or "the prompt", reason=reason)
             return prompt
+        if onto is None:
+            return new_prompt(content)
         return decode_content(
             content, onto, keeps_config=self.keeps_config, as_source=self.as_source
         )
@@ -261,7 +267,7 @@ class RemotePrompts:
         """Create a prompt."""
         made = self._client.create_prompt(
             name,
-            content.value if self.is_native else content.text,
+            self._value(content),
             config=content.config or None,
             version_description=description,
             form=self._form,
@@ -278,22 +284,15 @@ class RemotePrompts:
             # This generation detects no conflict, so the best is to look just before.
             self._check_unchanged(seen)
             return self._client.update_prompt(seen.id, prompt=content.text)
-        if self.is_native:
-            made = self._client.publish_prompt(
-                seen.name,
-                base_version=seen.latest_version,
-                prompt=content.value,
-                version_description=description,
-                form="native",
-            )
-            return self._written(made, content)
-        return self._client.publish_prompt(
+        made = self._client.publish_prompt(
             seen.name,
             base_version=seen.latest_version,
-            prompt=content.text,
+            prompt=self._value(content),
             config=content.config or None,
             version_description=description,
+            form=self._form,
         )
+        return self._written(made, content)
 
     def archive(self, seen: RemotePrompt) -> None:
         """Archive a prompt.
@@ -330,6 +329,9 @@ class RemotePrompts:
         """Take a label off a prompt; one that is off already stays off."""
         with suppress(RemoteNotFoundError):
             self._client.remove_label(name, label)
+
+    def _value(self, content: RemoteContent) -> Any:
+        return content.value if self.is_native else content.text
 
     def _written(self, made: RemotePrompt, content: RemoteContent) -> RemotePrompt:
         """Return what a write made; a promptstore server answers it without the file."""

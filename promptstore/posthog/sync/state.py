@@ -13,7 +13,8 @@ the next sync joins both histories, as a merge does (see `RemoteState.join`).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -34,6 +35,7 @@ from promptstore.git.revs import common_ancestor, is_ancestor
 from promptstore.git.writing import update_ref
 from promptstore.model.values import SUFFIX, is_name
 from promptstore.posthog.content import RemoteContent
+from promptstore.posthog.models import RemotePrompt
 from promptstore.posthog.sync.remote import Codec
 from promptstore.promptfile.reader import MAX_BYTES as MAX_FILE_BYTES
 from promptstore.promptfile.reader import loads
@@ -100,6 +102,15 @@ class RemoteRecord:
         """What tells it from other states: digest, remote_name, id and version."""
         return self.digest, self.remote_name, self.id, self.version
 
+    @classmethod
+    def of(cls, row: RemotePrompt, content: RemoteContent) -> RemoteRecord:
+        """Return what a remote answered, with its content, as a record."""
+        return cls(content, False, row.name, row.id, row.version)
+
+    def archived(self, synced: str | None) -> RemoteRecord:
+        """Return it as no longer on the remote, which a commit of the store is in step with."""
+        return replace(self, deleted=True, synced=synced, pending=None, labels={})
+
 
 class RemoteState:
     """Reads and moves the state of one remote.
@@ -145,19 +156,13 @@ class RemoteState:
             codec: Reads what it held.
         """
         entries = self._entries(self._tips())
-        return {name: self._record(entry, codec) for name, entry in entries.items()}
+        return {name: self.load(entry, codec) for name, entry in entries.items()}
 
-    def past(self, names: Collection[str], codec: Codec) -> dict[str, list[RemoteRecord]]:
-        """Read what the remote ever held of some prompts, newest first, as far as is known.
-
-        Args:
-            names: The prompts.
-            codec: Reads what it held.
-        """
-        found: dict[str, list[RemoteRecord]] = {name: [] for name in names}
+    def past(self) -> dict[str, list[Entry]]:
+        """Find the files of all that the remote ever held, by name in git, newest first."""
+        found: dict[str, list[Entry]] = defaultdict(list)
         for name, entry in self._moves():
-            if name in found:
-                found[name].append(self._record(entry, codec))
+            found[name].append(entry)
         return found
 
     def join(self) -> None:
@@ -175,7 +180,7 @@ class RemoteState:
             FileChange(name, self._path(name), self._repository.blob(entry.id))
             for name, entry in sorted(moves.items())
         ]
-        records = {name: self._record(entry, _WHOLE) for name, entry in moves.items()}
+        records = {name: self.load(entry, _WHOLE) for name, entry in moves.items()}
         join_ref(
             self._repository,
             self.ref,
@@ -241,7 +246,7 @@ class RemoteState:
         return {name: entry for side in [*sides, newest] for name, entry in side.items()}
 
     def _newer(self, one: Entry, other: Entry, tips: Sequence[str]) -> Entry:
-        first, second = (self._record(entry, _WHOLE) for entry in (one, other))
+        first, second = (self.load(entry, _WHOLE) for entry in (one, other))
         if first.version != second.version:
             return one if first.version > second.version else other
         times = [self._repository.commit(tip).committed_at for tip in tips]
@@ -283,7 +288,13 @@ class RemoteState:
                     found.append((folder + file.removesuffix(SUFFIX), entry))
         return found
 
-    def _record(self, entry: Entry, codec: Codec) -> RemoteRecord:
+    def load(self, entry: Entry, codec: Codec) -> RemoteRecord:
+        """Read one file of the state.
+
+        Args:
+            entry: The file.
+            codec: Reads what the remote held.
+        """
         prompt = loads(self._repository.blob(entry.id), self.ref)
         facts: Mapping[str, Any] = prompt.extensions.get(_KEY) or {}
         pending = facts.get("pending")

@@ -64,9 +64,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
 
 @pytest.fixture
 def repo(filled: GitRepo, tmp_path: Path) -> GitRepo:
-    from tests.server.conftest import copied
-
-    return copied(filled, tmp_path / "repo")
+    return filled.copy(tmp_path / "repo")
 
 
 @pytest.fixture(scope="session")

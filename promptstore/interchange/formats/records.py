@@ -1,7 +1,11 @@
-"""Records of prompt servers: what Langfuse, MLflow, PostHog and OpenAI give for a prompt."""
+"""Records of prompt servers: what Langfuse, MLflow, PostHog and OpenAI give for a prompt.
+
+Those of Langfuse are written, too.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,6 +15,8 @@ from typing import Any, Final, TypeAlias
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
 from promptstore.git.identity import parse_signature
 from promptstore.history.labels import is_label
+from promptstore.interchange.exported import Export, Exported
+from promptstore.interchange.formats.common import add_messages, chat_of, translated
 from promptstore.interchange.imported import (
     Draft,
     Imported,
@@ -22,7 +28,6 @@ from promptstore.interchange.imported import (
     short_key,
     spell_name,
 )
-from promptstore.interchange.readers.chat import add_messages, chat_of, translated
 from promptstore.interchange.templates.flat import write_flat
 from promptstore.template import is_variable_name, split_simple
 
@@ -328,3 +333,37 @@ def _openai_message(message: Any) -> Any:
         else:
             found.append(part)
     return {**message, "content": found}
+
+
+def write_langfuse(export: Export) -> Exported:
+    """Write a version as Langfuse's API takes it.
+
+    Raises:
+        ExportRefusedError: A template has logic.
+    """
+    return export.done(".json", json_text(langfuse_record(export)))
+
+
+def langfuse_record(export: Export) -> dict[str, Any]:
+    """Return a version as Langfuse's API takes it.
+
+    Raises:
+        ExportRefusedError: A template has logic.
+    """
+    prompt, content = export.prompt, export.flat_content()
+    export.leave_out("config", "tags")
+    found = content.get("prompt")
+    if prompt.is_chat:
+        found = [
+            {"type": "placeholder", "name": one["insert"]} if "insert" in one else one
+            for one in content["messages"]
+        ]
+    return {
+        "name": export.name, "type": "chat" if prompt.is_chat else "text", "prompt": found,
+        "config": prompt.config, "labels": [*export.labels], "tags": [*prompt.tags],
+    }  # fmt: skip
+
+
+def json_text(value: Any) -> str:
+    """Return JSON as a file has it."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

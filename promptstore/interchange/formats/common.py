@@ -1,26 +1,52 @@
-"""Lists of messages as most tools write them."""
+"""What several formats share: YAML before a text, and lists of messages as most write them."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
 from promptstore.interchange.imported import Draft, rest_of
+from promptstore.model.parts import MESSAGE_KEYS
+from promptstore.promptfile.foreign import YamlRules, read_foreign_yaml
+from promptstore.promptfile.writer import write_mapping
 
 Translate = Callable[[str], str]
 
+_FRONT: Final = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _PLACEHOLDERS: Final = {"placeholder", "messagesplaceholder"}
-_KEYS: Final = ("role", "content", "name", "tool_calls", "tool_call_id", "refusal", "cache_control")
 
 
-def unchanged(text: str) -> str:
-    """Return a string that needs no translation."""
-    return text
+def split_front_matter(text: str, rules: YamlRules) -> tuple[dict[str, Any], str, list[str]]:
+    """Split a file into what stands before its body, and the body.
+
+    Args:
+        text: The whole file.
+        rules: How its YAML is read.
+
+    Returns:
+        The front matter (empty where there is none), the body, and what was lost in reading.
+
+    Raises:
+        ImportRefusedError: The front matter is not YAML, or no mapping.
+    """
+    found = _FRONT.match(text)
+    if not found:
+        return {}, text, []
+    front = read_foreign_yaml(found[1], rules)
+    if not isinstance(front.value, (dict, type(None))):
+        raise ImportRefusedError(reason="its front matter is no mapping")
+    return front.value or {}, text[found.end() :], front.losses
 
 
-def add_messages(draft: Draft, messages: Sequence[Any], translate: Translate = unchanged) -> None:
+def front_matter(value: Mapping[str, Any]) -> str:
+    """Write a mapping between two lines of dashes; nothing where it is empty."""
+    return f"---\n{write_mapping(value)}---\n" if value else ""
+
+
+def add_messages(draft: Draft, messages: Sequence[Any], translate: Translate = str) -> None:
     """Add messages to a draft; what is a placeholder becomes an insert.
 
     Args:
@@ -41,11 +67,11 @@ def add_messages(draft: Draft, messages: Sequence[Any], translate: Translate = u
         if not isinstance(role, str):
             raise ImportRefusedError(reason=f"message {number} has no role")
         content = translated(message.get("content"), translate)
-        more = {key: message[key] for key in _KEYS[2:] if message.get(key) is not None}
+        more = {key: message[key] for key in MESSAGE_KEYS[2:] if message.get(key) is not None}
         if isinstance(content, list):
             more = translated(more, translate)
         draft.say(role, content, **more)
-        lost = rest_of(message, *_KEYS, "type")
+        lost = rest_of(message, *MESSAGE_KEYS, "type")
         for key in lost:
             draft.losses.append(f"{key} of message {number} has no place and is left out")
 

@@ -8,16 +8,14 @@ from html import unescape
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import Draft, Imported, as_list, rest_of, single
-from promptstore.interchange.templates.common import UntranslatableError
-from promptstore.interchange.templates.curly import tokenize
+from promptstore.interchange.imported import Draft, as_list
 from promptstore.interchange.templates.flat import choose_kind, read_kernel, write_flat
-from promptstore.interchange.templates.handlebars import Translator
-from promptstore.interchange.templates.jinja import translate_jinja
+from promptstore.interchange.templates.handlebars import translate_handlebars
+from promptstore.interchange.templates.jinja import UntranslatableError, translate_jinja
 from promptstore.interchange.templates.liquid import translate_liquid
+from promptstore.interchange.templates.mustache import tokenize
 
-FORMAT: Final = "semantic-kernel"
-CONFIG: Final = ("execution_settings",)
+_FORMAT: Final = "semantic-kernel"
 _LOOP: Final = re.compile(
     r"""\{\{\#each\s+(?P<list>\w+)\s*\}\}\s*
     <message\s+role\s*=\s*["']\{\{\s*(?:this\.)?role\s*\}\}["']\s*>\s*
@@ -30,7 +28,7 @@ _MESSAGE: Final = re.compile(
 _SCALARS: Final = (str, int, float, bool)
 
 
-def read_kernel_yaml(value: Mapping[str, Any], name: str) -> list[Imported]:
+def read_kernel_yaml(value: Mapping[str, Any], name: str) -> Draft:
     """Read a prompt function of Semantic Kernel.
 
     Raises:
@@ -39,22 +37,17 @@ def read_kernel_yaml(value: Mapping[str, Any], name: str) -> list[Imported]:
     template = value.get("template")
     if not isinstance(template, str):
         raise ImportRefusedError(reason="semantic-kernel: it has no template")
-    draft = Draft(name, FORMAT)
-    draft.describe(value.get("description"))
+    draft = Draft(name, _FORMAT)
     for one in as_list(value.get("input_variables")):
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             _declare(draft, one)
-    draft.config = {key: value[key] for key in CONFIG if value.get(key) is not None}
     if value.get("output_variable") is not None:
         draft.metadata["output_variable"] = value["output_variable"]
-    taken = ("template", "template_format", "description", "input_variables", "output_variable")
-    draft.metadata |= rest_of(value, *taken, *CONFIG)
-    form = str(value.get("template_format", FORMAT))
-    try:
-        _fill(draft, template, form)
-    except UntranslatableError as error:
-        draft.keep_source(str(error), template)
-    return [single(draft)]
+    taken = ("template", "template_format", "input_variables", "output_variable")
+    draft.take(value, *taken, config=("execution_settings",))
+    with draft.kept_as_source(template):
+        _fill(draft, template, str(value.get("template_format", _FORMAT)))
+    return draft
 
 
 def _declare(draft: Draft, one: dict[str, Any]) -> None:
@@ -72,12 +65,12 @@ def _declare(draft: Draft, one: dict[str, Any]) -> None:
 
 
 def _fill(draft: Draft, template: str, form: str) -> None:
-    if form == FORMAT:
+    if form == _FORMAT:
         _fill_flat(draft, template)
         return
     draft.template, draft.missing = "jinja2", ""
     if form == "handlebars":
-        _split(draft, template, lambda text: Translator().translate(tokenize(text)))
+        _split(draft, template, lambda text: translate_handlebars(tokenize(text)))
     elif form == "liquid":
         _split(draft, template, translate_liquid)
     elif form == "jinja2":

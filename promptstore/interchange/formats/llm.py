@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import Draft, Imported, rest_of, single
+from promptstore.interchange.imported import Draft, rest_of
 from promptstore.interchange.templates.flat import choose_kind, read_dollar, write_flat
 
-CONFIG: Final = ("model", "options", "schema_object", "tools", "extract", "extract_last")
+_CONFIG: Final = ("model", "options", "schema_object", "tools", "extract", "extract_last")
 _CODE: Final = ("functions",)
 _OUTSIDE: Final = ("fragments", "system_fragments", "attachments", "attachment_types")
 
 
-def read_llm(value: Mapping[str, Any], name: str) -> list[Imported]:
+def read_llm(value: Mapping[str, Any], name: str) -> Draft:
     """Read a template of ``llm``.
 
     Raises:
@@ -35,7 +35,7 @@ def read_llm(value: Mapping[str, Any], name: str) -> list[Imported]:
     defaults = value.get("defaults")
     if isinstance(defaults, dict) and defaults:
         draft.variables = {str(key): {"default": one} for key, one in defaults.items()}
-    draft.config = {key: value[key] for key in CONFIG if value.get(key) is not None}
+    draft.config = {key: value[key] for key in _CONFIG if value.get(key) is not None}
     for key in _CODE:
         if value.get(key):
             draft.extra[key] = value[key]
@@ -45,6 +45,6 @@ def read_llm(value: Mapping[str, Any], name: str) -> list[Imported]:
             draft.extra[key] = value[key]
             draft.losses.append(f"{key} is not followed and stays a list of names")
     draft.metadata |= rest_of(
-        value, "system", "prompt", "defaults", "name", *CONFIG, *_CODE, *_OUTSIDE
+        value, "system", "prompt", "defaults", "name", *_CONFIG, *_CODE, *_OUTSIDE
     )
-    return [single(draft)]
+    return draft

@@ -7,18 +7,9 @@ from functools import partial
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import (
-    Draft,
-    Imported,
-    Refused,
-    as_dict,
-    as_list,
-    rest_of,
-    single,
-)
-from promptstore.interchange.readers.chat import translated
-from promptstore.interchange.readers.records import group_records
-from promptstore.interchange.templates.common import UntranslatableError
+from promptstore.interchange.formats.common import translated
+from promptstore.interchange.formats.records import group_records
+from promptstore.interchange.imported import Draft, Imported, Refused, as_dict, as_list, rest_of
 from promptstore.interchange.templates.flat import choose_kind, read_f_string, write_flat
 from promptstore.interchange.templates.jinja import translate_jinja
 from promptstore.interchange.templates.mustache import translate_mustache
@@ -31,7 +22,7 @@ _ROLES: Final = {
 _CHAT: Final = {"ChatPromptTemplate", "StructuredPrompt"}
 
 
-def read_langchain(value: Mapping[str, Any], name: str) -> list[Imported]:
+def read_langchain(value: Mapping[str, Any], name: str) -> Draft:
     """Read a file with ``_type``.
 
     Raises:
@@ -53,7 +44,7 @@ def read_langchain(value: Mapping[str, Any], name: str) -> list[Imported]:
         draft.extra["output_parser"] = value["output_parser"]
     form = str(value.get("template_format", "f-string"))
     _fill(draft, [(None, value["template"], form)])
-    return [single(draft)]
+    return draft
 
 
 def read_langsmith(commits: Iterable[Mapping[str, Any]], name: str) -> list[Imported | Refused]:
@@ -212,7 +203,7 @@ def _declare(draft: Draft, value: Mapping[str, Any]) -> None:
 def _fill(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:
     """Translate all strings into one language, the plainest that they fit."""
     source = "\n\n".join(str(content) for _, content, _ in found)
-    try:
+    with draft.kept_as_source(source):
         forms = {form for _, _, form in found if form not in ("", "literal")}
         if forms <= {"f-string"}:
             _fill_flat(draft, found)
@@ -220,8 +211,6 @@ def _fill(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:
             draft.template = "jinja2"
             for role, content, form in found:
                 _put(draft, role, content, lambda text, form=form: _logic(draft, text, form))
-    except UntranslatableError as error:
-        draft.keep_source(str(error), source)
 
 
 def _fill_flat(draft: Draft, found: list[tuple[Any, Any, str]]) -> None:

@@ -1,21 +1,26 @@
-"""Prompty, version 1 and 2: front matter, and a body with lines such as ``system:``."""
+"""Prompty, versions 1 and 2 read, 2 written: YAML, and a body with lines such as ``system:``."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.imported import Draft, Imported, Source, declare, rest_of, single
-from promptstore.interchange.readers.frontmatter import split_front_matter
-from promptstore.interchange.templates.common import UntranslatableError
-from promptstore.interchange.templates.jinja import is_balanced, translate_jinja
+from promptstore.interchange.exported import Export, Exported
+from promptstore.interchange.formats.common import Translate, front_matter, split_front_matter
+from promptstore.interchange.imported import Draft, Source, as_dict, declare, rest_of
+from promptstore.interchange.templates.jinja import (
+    UntranslatableError,
+    is_balanced,
+    translate_jinja,
+)
 from promptstore.interchange.templates.mustache import translate_mustache
-from promptstore.model.parts import VARIABLE_TYPES
+from promptstore.model.parts import Insert, Message
+from promptstore.model.variables import VARIABLE_TYPES
 
-FORMAT: Final = "prompty"
-CONFIG: Final = ("model", "tools", "outputs")
-ROLE_LINE: Final = re.compile(
+_CONFIG: Final = ("model", "tools", "outputs")
+_ROLE_LINE: Final = re.compile(
     r"^[ \t]*#?[ \t]*(system|user|assistant|developer|function|tool)"
     r"(?:\[[^\]\n]*\])?[ \t]*:[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
@@ -32,32 +37,27 @@ _DECLARED: Final = ("name", "type", "kind", "description", "default", "enum", "e
                     "required")  # fmt: skip
 
 
-def read_prompty(source: Source, name: str) -> list[Imported]:
+def read_prompty(source: Source, name: str) -> Draft:
     """Read a ``.prompty``.
 
     Raises:
         ImportRefusedError: A block spans several messages, or the front matter is not YAML.
     """
     front, body, losses = split_front_matter(source.text, "1.1")
-    draft = Draft(name, FORMAT, template="jinja2", missing="")
-    draft.describe(front.get("description"))
+    draft = Draft(name, "prompty", template="jinja2", missing="", losses=losses)
     inputs = front.get("inputs")
     if isinstance(inputs, list):
         inputs = {str(one.get("name")): one for one in inputs if isinstance(one, dict)}
-    leftover = _declare(draft, inputs if isinstance(inputs, dict) else {})
-    if leftover:
+    if leftover := _declare(draft, as_dict(inputs)):
         draft.metadata["inputs"] = leftover
-    draft.config = {key: front[key] for key in CONFIG if front.get(key) not in (None, [], {})}
+    draft.take(front, "inputs", "template", "tags", *_CONFIG)
+    draft.config = {key: front[key] for key in _CONFIG if front.get(key) not in (None, [], {})}
     draft.set_tags(front.get("tags"))
-    draft.metadata |= rest_of(front, "description", "inputs", "template", "tags", *CONFIG)
     if isinstance(front.get("metadata"), dict):
         draft.metadata |= draft.metadata.pop("metadata")
-    language = _language(front.get("template"))
-    try:
-        _split(draft, body, language)
-    except UntranslatableError as error:
-        draft.keep_source(str(error), body)
-    return [single(draft, losses)]
+    with draft.kept_as_source(body):
+        _split(draft, body, _language(front.get("template")))
+    return draft
 
 
 def _declare(draft: Draft, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +71,8 @@ def _declare(draft: Draft, inputs: dict[str, Any]) -> dict[str, Any]:
             continue
         declared = declare({**one, "enum": one.get("enumValues", one.get("enum"))})
         if one.get("required") is False and "default" not in declared:
-            declared["default"] = "" if declared.get("type", "string") == "string" else None
-            if declared["default"] is None:
-                del declared["default"]
-                declared["required"] = False
+            is_text = declared.get("type", "string") == "string"
+            declared |= {"default": ""} if is_text else {"required": False}
         draft.variables[key] = declared
         rest = rest_of(one, *_DECLARED)
         if "default" in one and "default" not in declared and one["default"] is not None:
@@ -109,7 +107,7 @@ def _split(draft: Draft, body: str, language: str) -> None:
     role = "system"
     pieces: list[tuple[str, str]] = []
     end = 0
-    for found in ROLE_LINE.finditer(body):
+    for found in _ROLE_LINE.finditer(body):
         pieces.append((role, body[end : found.start()]))
         role, end = found[1].lower(), found.end()
     pieces.append((role, body[end:]))
@@ -117,7 +115,7 @@ def _split(draft: Draft, body: str, language: str) -> None:
         _add(draft, role, text, translate, inserts)
 
 
-def _add(draft: Draft, role: str, text: str, translate: Any, inserts: dict[str, Any]) -> None:
+def _add(draft: Draft, role: str, text: str, translate: Translate, inserts: dict[str, Any]) -> None:
     """Add a message, and the threads that stand in its text."""
     places = [(found.start(), found.end(), found["list"]) for found in _LOOP.finditer(text)]
     for key, pattern in inserts.items():
@@ -132,7 +130,7 @@ def _add(draft: Draft, role: str, text: str, translate: Any, inserts: dict[str, 
     _say(draft, role, text[end:], translate)
 
 
-def _say(draft: Draft, role: str, text: str, translate: Any) -> None:
+def _say(draft: Draft, role: str, text: str, translate: Translate) -> None:
     text = text.strip()
     if not text:
         return
@@ -151,3 +149,60 @@ def _say(draft: Draft, role: str, text: str, translate: Any) -> None:
     if text[end:].strip():
         parts.append({"type": "text", "text": translate(text[end:].strip())})
     draft.say(role, parts)
+
+
+def write_prompty(export: Export) -> Exported:
+    """Write a ``.prompty`` of version 2.
+
+    Raises:
+        ExportRefusedError: A template or a message cannot be said there.
+    """
+    prompt = export.prompt
+    export.leave_out("description", "config", "metadata", "variables", "tags")
+    config = export.config(*_CONFIG)
+    metadata = dict(prompt.metadata)
+    more = as_dict(metadata.pop("inputs", {}))
+    front: dict[str, Any] = {"name": metadata.pop("name", export.name)}
+    front |= export.described() | config
+    if prompt.tags:
+        front["tags"] = [*prompt.tags]
+    if prompt.variables:
+        front["inputs"] = [
+            {"name": key, **_input(one), **as_dict(more.get(key))}
+            for key, one in prompt.content["variables"].items()
+        ]
+    front |= {key: value for key, value in metadata.items() if key not in front}
+    front["template"] = {"format": {"kind": "jinja2"}, "parser": {"kind": "prompty"}}
+    if prompt.prompt is not None:
+        export.tell("a text prompt becomes the message of the system")
+        pieces = [f"system:\n{_written(export, prompt.prompt)}\n"]
+    else:
+        pieces = [_written_item(export, item) for item in prompt.messages or ()]
+    return export.done(".prompty", front_matter(front) + "\n".join(pieces))
+
+
+def _input(declared: dict[str, Any]) -> dict[str, Any]:
+    found = dict(declared)
+    kind = found.pop("type", None)
+    if kind not in (None, "any"):
+        found = {"kind": "thread" if kind == "messages" else kind, **found}
+    if "enum" in found:
+        found["enumValues"] = found.pop("enum")
+    return found
+
+
+def _written(export: Export, text: str) -> str:
+    if text != text.strip():
+        export.tell("space around a text is left out")
+    made = export.to_plain_jinja(text).strip()
+    if _ROLE_LINE.search(made):
+        raise export.refuse("a line of its text would be read as a role")
+    return made
+
+
+def _written_item(export: Export, item: Message | Insert) -> str:
+    if isinstance(item, Insert):
+        return f"{{{{{item.insert}}}}}\n"
+    write = partial(_written, export)
+    parts = export.contents(item, write, lambda url: f"![image]({write(url)})")
+    return f"{item.role}:\n" + "\n".join(parts) + "\n"
