@@ -69,9 +69,8 @@ class ReadRoute(ApiRoute):
             return handle
 
         async def read(request: Request) -> Response:
-            public = request.query_params.get("token", "")
-            segment = request.path_params["project_id"]
-            project = find_caller(request, ["llm_prompt:read"], segment, public).project
+            given = (request.path_params["project_id"], request.query_params.get("token", ""))
+            project = find_caller(request, ["llm_prompt:read"], *given).project
             key = (
                 request.scope["promptstore.path"],
                 request.scope["query_string"],
@@ -162,9 +161,8 @@ def get_prompt_by_name(
     if query.label is not None:
         # The JavaScript SDK takes no null here: the key is there only when asked for by a label.
         values["label"] = query.label
-    is_newest = query.version is None and query.label is None
-    is_plain = is_newest and query.content in ("full", "") and query.format in ("json", "")
-    etag = found.etag if is_plain else None
+    is_plain = query.content in ("full", "") and query.format in ("json", "")
+    etag = found.etag if is_plain and prompt is found.prompt else None
     return ReadAnswer(models.PublicPrompt(**values), found.snapshot, etag)
 
 
