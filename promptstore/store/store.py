@@ -56,7 +56,7 @@ class PromptStore(StoreLabels):
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        from promptstore.store.edits import plan_edits
+        from promptstore.store.writing import plan_edits
 
         check_arguments(edits=edits)
         base = self._lookup.tip(self._lookup.writable().state())
@@ -199,7 +199,7 @@ class PromptStore(StoreLabels):
             PromptStoreError: As for `save`.
         """
         from promptstore.store.edits import rename_edits
-        from promptstore.store.writing import plan_renamed_labels
+        from promptstore.store.labelmoves import plan_renamed_labels
 
         check_arguments(expected_version=expected_version)
         check_attribution(attribution)
