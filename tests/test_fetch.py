@@ -35,7 +35,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.git.fetch import _Callbacks, without_secrets
-from promptstore.git.opening import is_url
+from promptstore.git.reading import is_url
 from promptstore.store.fetcher import Fetcher, pause
 from tests.githttp import GitServer, git_server
 from tests.gitrepo import GitRepo

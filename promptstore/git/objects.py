@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -31,75 +32,8 @@ _ENTRY: Final = re.compile(rb"[^\0]+\0.{20}", re.DOTALL)
 _MAX_DEPTH: Final = 5
 """How many repositories may borrow objects in a row, as in git."""
 
-
-class LooseObjects:
-    """The loose objects of a repository and of those that it borrows from.
-
-    Args:
-        folder: The repository's folder of objects.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folders = [str(path) for path in _with_alternates(folder, _MAX_DEPTH)]
-
-    def is_sound(self, object_id: str) -> bool:
-        """Return whether an object is whole, or is not loose at all."""
-        name = f"{object_id[:2]}/{object_id[2:]}"
-        return all(_is_whole(f"{folder}/{name}") for folder in self._folders)
-
-    def checker(self) -> Callable[[str], bool]:
-        """Return `is_sound` for very many objects, which lists each folder once."""
-        listed: dict[str, set[str]] = {}
-
-        def is_sound(object_id: str) -> bool:
-            start, rest = object_id[:2], object_id[2:]
-            if start not in listed:
-                listed[start] = self._list(start)
-            return rest not in listed[start] or self.is_sound(object_id)
-
-        return is_sound
-
-    def find_damaged(self) -> str | None:
-        """Return the id of a loose object that is cut off, or None; every one is read."""
-        for number in range(256):
-            start = f"{number:02x}"
-            for rest in self._list(start):
-                if not self.is_sound(start + rest):
-                    return start + rest
-        return None
-
-    def _list(self, start: str) -> set[str]:
-        found: set[str] = set()
-        for folder in self._folders:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                found.update(os.listdir(f"{folder}/{start}"))  # noqa: PTH208 - an id a name
-        return found
-
-
-def _is_whole(file: str) -> bool:
-    try:
-        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - Path takes twice as long
-            data = stream.readall()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    inflate = zlib.decompressobj()
-    try:
-        inflate.decompress(data)
-    except zlib.error:
-        return False
-    return inflate.eof
-
-
-def _with_alternates(folder: Path, depth: int) -> list[Path]:
-    """List a folder of objects and those that it names (gitrepository-layout(5))."""
-    found = [folder]
-    with suppress(FileNotFoundError, NotADirectoryError):
-        lines = os.fsdecode((folder / "info/alternates").read_bytes()).splitlines()
-        for line in lines if depth else ():
-            if line and not line.startswith("#"):
-                found += _with_alternates(folder / line, depth - 1)
-    return found
-
+_MAX_ENTRIES: Final = 50_000
+"""How many entries the trees that are kept may hold together."""
 
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 _T = TypeVar("_T")
@@ -178,38 +112,36 @@ class Link(NamedTuple):
 
 
 class ObjectDatabase:
-    """The objects of a repository.
+    """The objects of a repository, for one thread.
 
     Every method raises `RepositoryError` for an object that is missing or damaged, or is of another
     type than it must be.
 
     Args:
-        git_dir: The git directory, for errors.
-        handle: Returns libgit2's own object for the running thread.
-        loose: The loose objects.
-        is_sound: Returns whether an object is not a loose one that is cut off.
+        handle: libgit2's own object for the repository.
+        folder: The folder of its objects.
+        is_long: Whether many objects will be read; each folder of loose ones is then listed once.
     """
 
-    def __init__(
-        self,
-        git_dir: Path,
-        handle: Callable[[], pygit2.Repository],
-        loose: LooseObjects,
-        is_sound: Callable[[str], bool] | None = None,
-    ) -> None:
-        self._git_dir = git_dir
+    def __init__(self, handle: pygit2.Repository, folder: Path, *, is_long: bool = False) -> None:
         self._handle = handle
-        self._loose = loose
-        self._is_sound = is_sound or loose.is_sound
+        self._odb = handle.odb
+        self._folder = folder
+        try:
+            self._folders = _with_alternates(folder, _MAX_DEPTH)
+        except OSError as error:
+            raise explain(Path(handle.path), error) from error
+        self._listed: dict[str, set[str]] | None = {} if is_long else None
+        self._trees: dict[str, pygit2.Tree] = {}
+        self._entries = 0
 
     def for_history(self) -> ObjectDatabase:
-        """Return the same for reading one long history, which lists loose objects only once."""
-        handle = self._handle()
-        return ObjectDatabase(self._git_dir, lambda: handle, self._loose, self._loose.checker())
+        """Return the same for reading one long history."""
+        return ObjectDatabase(self._handle, self._folder, is_long=True)
 
     def find(self, object_id: str) -> pygit2.Object:
         """Read an object of any type."""
-        return self._checked(object_id, lambda: self._handle()[object_id])
+        return self._checked(object_id, self._handle.__getitem__)
 
     def read(self, object_id: str, kind: type[_Object]) -> _Object:
         """Read an object that must be of one type."""
@@ -231,18 +163,39 @@ class ObjectDatabase:
             authored_at=_datetime(author.time, author.offset),
         )
 
-    def tree(self, tree_id: str) -> pygit2.Tree:
-        """Read a tree."""
-        return self.read(tree_id, pygit2.Tree)
-
-    def _tree_data(self, tree_id: str) -> bytes:
-        """Read the bytes of a tree, which need not be stored if it is the empty one."""
+    def tree(self, tree_id: str) -> pygit2.Tree | None:
+        """Read a tree, which is kept; None for the empty one, which need not be stored."""
         if tree_id == EMPTY_TREE:
-            return b""
-        kind, data = self._checked(tree_id, lambda: self._handle().read(tree_id))
-        if kind != ObjectType.TREE:
-            raise self._wrong(tree_id, "tree")
-        return data
+            return None
+        tree = self._trees.get(tree_id)
+        if tree is None:
+            tree = self.read(tree_id, pygit2.Tree)
+            self._entries += len(tree)
+            if self._entries > _MAX_ENTRIES:
+                self._trees.clear()
+                self._entries = len(tree)
+            self._trees[tree_id] = tree
+        return tree
+
+    def entry(self, tree_id: str, path: str) -> Entry | None:
+        """Find the entry at a path below a tree, None where there is none.
+
+        Args:
+            tree_id: The tree to start from.
+            path: Names joined by ``/``; the empty path is the tree itself.
+        """
+        entry = Entry(_TREE, tree_id)
+        for segment in path.split("/") if path else ():
+            tree = self.tree(entry.id) if entry.is_tree else None
+            try:
+                found = tree[segment] if tree else None
+            except (KeyError, ValueError, TypeError):
+                # The others where no name in UTF-8 is asked for.
+                return None
+            if found is None:
+                return None
+            entry = Entry(int(found.filemode), str(found.id))
+        return entry
 
     def walk(self, tip: str) -> Iterator[Link]:
         """Walk a first-parent history from its newest commit to its first."""
@@ -254,20 +207,11 @@ class ObjectDatabase:
             yield Link(current, str(found.tree_id), parent, found.commit_time)
             current = parent
 
-    def subtrees(self, tree_ids: Iterable[str], path: str) -> Iterator[str]:
-        """Return the id of the folder at a path in each of many trees, the empty tree for none."""
-        for tree_id in tree_ids:
-            found = tree_id
-            for segment in path.split("/") if path else ():
-                if found == EMPTY_TREE:
-                    break
-                tree = self.tree(found)
-                below = tree[segment] if segment in tree else None  # noqa: SIM401 - it has no get
-                found = str(below.id) if isinstance(below, pygit2.Tree) else EMPTY_TREE
-            yield found
-
     def compare(self, pairs: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, Difference]]:
         """Compare the trees of one folder along a history, not what is inside folders that differ.
+
+        What git stores is compared: libgit2 lists every entry of every tree below, and takes fifty
+        times as long.
 
         Args:
             pairs: The number of a commit, and the ids of the folder's trees before and after it.
@@ -275,35 +219,70 @@ class ObjectDatabase:
         Yields:
             The number of a commit, and what differs.
         """
-        return _compare_along(pairs, self._tree_data)
+        known_id, known, starts = EMPTY_TREE, b"", [0]
+        for number, before, after in pairs:
+            if after != known_id:
+                known = self._tree_data(after)
+                starts = [*accumulate(map(len, _ENTRY.findall(known)), initial=0)]
+            new, known_id, known = known, before, self._tree_data(before)
+            gone, come, starts = _differing(known, new, starts)
+            for name in gone.keys() | come.keys():
+                if gone.get(name) != come.get(name):
+                    yield number, Difference(name, gone.get(name), come.get(name))
 
     def check_loose(self) -> None:
         """Check that no loose object is cut off, before libgit2 reads some that are not known."""
-        damaged = self._loose.find_damaged()
-        if damaged is not None:
-            raise self._damaged(damaged)
+        for number in range(256):
+            start = f"{number:02x}"
+            for rest in self._list(start):
+                if not self._is_sound(start + rest):
+                    raise self._damaged(start + rest)
 
-    def _checked(self, object_id: str, read: Callable[[], _T]) -> _T:
+    def _tree_data(self, tree_id: str) -> bytes:
+        if tree_id == EMPTY_TREE:
+            return b""
+        kind, data = self._checked(tree_id, self._odb.read)
+        if kind != ObjectType.TREE:
+            raise self._wrong(tree_id, "tree")
+        return data
+
+    def _checked(self, object_id: str, read: Callable[[str], _T]) -> _T:
         try:
-            found = read() if self._is_sound(object_id) else None
+            if self._is_sound(object_id):
+                return read(object_id)
         except KeyError:
             raise self._missing(object_id) from None
         except pygit2.GitError as error:
             raise self._damaged(object_id) from error
         except (ValueError, OSError) as error:
-            raise explain(self._git_dir, error) from error
-        if found is None:
-            raise self._damaged(object_id)
+            raise explain(Path(self._handle.path), error) from error
+        raise self._damaged(object_id)
+
+    def _is_sound(self, object_id: str) -> bool:
+        """Return whether an object is whole, or is not loose at all."""
+        start, rest = object_id[:2], object_id[2:]
+        if self._listed is not None:
+            if start not in self._listed:
+                self._listed[start] = self._list(start)
+            if rest not in self._listed[start]:
+                return True
+        return all(_is_whole(f"{folder}/{start}/{rest}") for folder in self._folders)
+
+    def _list(self, start: str) -> set[str]:
+        found: set[str] = set()
+        for folder in self._folders:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found.update(os.listdir(f"{folder}/{start}"))  # noqa: PTH208 - an id a name
         return found
 
     def _missing(self, object_id: str) -> RepositoryError:
-        names = (entry.name for entry in self._handle().config)
+        names = (entry.name for entry in self._handle.config)
         if any(name == "extensions.partialclone" or name.endswith(".promisor") for name in names):
             return self._problem(
                 f"the object {object_id} was left out of this partial clone. Fetch all that is "
                 "missing with `git fetch --refetch --no-filter`."
             )
-        if self._handle().is_shallow:
+        if self._handle.is_shallow:
             return self._problem(
                 f"the object {object_id} is not in this shallow clone. Fetch it with "
                 "`git fetch --unshallow`."
@@ -325,7 +304,32 @@ class ObjectDatabase:
         )
 
     def _problem(self, reason: str) -> RepositoryError:
-        return RepositoryError(path=str(self._git_dir), reason=reason)
+        return RepositoryError(path=str(Path(self._handle.path)), reason=reason)
+
+
+def _is_whole(file: str) -> bool:
+    try:
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - Path takes twice as long
+            data = stream.readall()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    inflate = zlib.decompressobj()
+    try:
+        inflate.decompress(data)
+    except zlib.error:
+        return False
+    return inflate.eof
+
+
+def _with_alternates(folder: Path, depth: int) -> list[str]:
+    """List a folder of objects and those that it names (gitrepository-layout(5))."""
+    found = [str(folder)]
+    with suppress(FileNotFoundError, NotADirectoryError):
+        lines = os.fsdecode((folder / "info/alternates").read_bytes()).splitlines()
+        for line in lines if depth else ():
+            if line and not line.startswith("#"):
+                found += _with_alternates(folder / line, depth - 1)
+    return found
 
 
 def _datetime(seconds: int, offset: int) -> datetime:
@@ -336,34 +340,38 @@ def _datetime(seconds: int, offset: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _compare_along(
-    pairs: Iterable[tuple[int, str, str]], read: Callable[[str], bytes]
-) -> Iterator[tuple[int, Difference]]:
-    # What git stores is compared: libgit2 takes ten times as long to list the entries of a tree.
-    last_id, last = "", list[bytes]()
-    for number, before, after in pairs:
-        new = last if after == last_id else _ENTRY.findall(read(after))
-        last_id, last = before, _ENTRY.findall(read(before))
-        gone, come = (dict(map(_parse, entries)) for entries in _differing(last, new))
-        for name in gone.keys() | come.keys():
-            if gone.get(name) != come.get(name):
-                yield number, Difference(name, gone.get(name), come.get(name))
+def _differing(
+    old: bytes, new: bytes, starts: list[int]
+) -> tuple[dict[str, Entry], dict[str, Entry], list[int]]:
+    """Return the entries that only one of two trees has, and where those of `old` start.
+
+    Args:
+        old: The one tree.
+        new: The other.
+        starts: Where the entries of `new` start, and where the last one ends.
+    """
+    low, high = 0, len(starts) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        start, end = starts[low], starts[middle]
+        low, high = (middle, high) if old[start:end] == new[start:end] else (low, middle - 1)
+    start, end = starts[low], starts[low + 1] if low + 1 < len(starts) else len(new)
+    # Mostly one entry has another id, and what follows is the same.
+    if len(old) == len(new) and old[end:] == new[end:] and _ENTRY.fullmatch(old, start, end):
+        return _parsed([old[start:end]]), _parsed([new[start:end]]), starts
+    gone, come = _ENTRY.findall(old, start), _ENTRY.findall(new, start)
+    starts = [*starts[:low], *accumulate(map(len, gone), initial=start)]
+    return _parsed(set(gone).difference(come)), _parsed(set(come).difference(gone)), starts
 
 
-def _differing(old: list[bytes], new: list[bytes]) -> tuple[Iterable[bytes], Iterable[bytes]]:
-    """Return the entries of two trees without most of those that both have."""
-    if len(old) != len(new):
-        return set(old).difference(new), set(new).difference(old)
-    # Mostly one entry has another id, and the others stand where they stood.
-    pairs = [(was, now) for was, now in zip(old, new, strict=True) if was != now]
-    return [was for was, _ in pairs], [now for _, now in pairs]
-
-
-def _parse(entry: bytes) -> tuple[str, Entry]:
-    """Return the name of an entry of a tree, and what it is."""
-    digits, _, rest = entry.partition(b" ")
-    mode = int(digits, 8)
-    if mode & _KIND == _FILE & _KIND:
-        # Old programs wrote other modes, which git reads as one of these.
-        mode = _EXECUTABLE if mode & 0o100 else _FILE
-    return rest[:-21].decode(errors="surrogateescape"), Entry(mode, rest[-20:].hex())
+def _parsed(entries: Iterable[bytes]) -> dict[str, Entry]:
+    """Return the entries of a tree by name."""
+    found = {}
+    for entry in entries:
+        digits, _, rest = entry.partition(b" ")
+        mode = int(digits, 8)
+        if mode & _KIND == _FILE & _KIND:
+            # Old programs wrote other modes, which git reads as one of these.
+            mode = _EXECUTABLE if mode & 0o100 else _FILE
+        found[rest[:-21].decode(errors="surrogateescape")] = Entry(mode, rest[-20:].hex())
+    return found

@@ -1,4 +1,4 @@
-"""Finding the repository that a path lies in, opening it if git may trust it, and what fails.
+"""What stands in the way of a repository: damage, other owners, settings of the environment.
 
 libgit2 knows git's usual files of configuration. What git's variables name beside them is added, as
 git(1) and git-config(1) describe it, so that all of libgit2 follows it.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -21,19 +21,14 @@ from pygit2.enums import ConfigLevel
 
 from promptstore.errors import (
     InvalidArgumentError,
-    PromptStoreError,
     ReadOnlyError,
     RepositoryError,
-    RepositoryNotFoundError,
     UnsupportedRepositoryError,
 )
 
 _NOT_OWNED: Final = re.compile(r"repository path '(.*)' is not owned by current user")
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+|[^/\\:@]+@[^/\\:]+:.+", re.DOTALL)
 _PARTS: Final = ("HEAD", "objects", "refs")
 """What makes a folder a git directory, for git and for libgit2."""
-
-_PARTIAL: Final = "extensions.partialclone"
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\b": r"\b"})
 _OPENING: Final = threading.Lock()
@@ -82,24 +77,6 @@ _ADVICE: Final[tuple[tuple[str, Callable[[str], RepositoryError]], ...]] = (
 _DAMAGED: Final = ("corrupt", "malformed", "mismatch", "invalid")
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn the errors of libgit2 and of the operating system into ours.
-
-    Args:
-        path: The repository that they are about.
-
-    Raises:
-        RepositoryError: With what git says, and what helps.
-    """
-    try:
-        yield
-    except PromptStoreError:
-        raise
-    except (pygit2.GitError, OSError) as error:
-        raise explain(path, error) from error
-
-
 def explain(path: Path, error: Exception) -> RepositoryError:
     """Return the error of ours for one of libgit2 or of the operating system."""
     text = str(error).rstrip(".")
@@ -112,77 +89,36 @@ def explain(path: Path, error: Exception) -> RepositoryError:
     return RepositoryError(path=str(path), reason=f"git says: {text}.{advice}")
 
 
-def is_url(text: str) -> bool:
-    """Return whether a string is the URL of a repository rather than a path on this machine."""
-    return _URL.fullmatch(text) is not None
+def open_untrusted(
+    git_dir: Path, error: Exception, open_it: Callable[[], pygit2.Repository]
+) -> pygit2.Repository:
+    """Open a git directory that libgit2 refuses, where the environment tells git to trust it.
 
-
-def find_repository(path: Path) -> Path:
-    """Return the git directory of the repository that a path lies in.
-
-    Raises:
-        RepositoryNotFoundError: The path lies in no repository.
-        RepositoryError: The repository there is damaged.
-    """
-    _refuse_damaged(path)
-    try:
-        found = pygit2.discover_repository(str(path))
-    except (pygit2.GitError, OSError) as error:
-        raise explain(path, error) from error
-    if found is None:
-        advice = (
-            "Give a folder of a clone" if path.is_file() else "Run `git init`, or give another path"
-        )
-        reason = f"this is not in a git repository. {advice}."
-        raise RepositoryNotFoundError(path=str(path), reason=reason)
-    return Path(found)
-
-
-def open_repository(git_dir: Path) -> pygit2.Repository:
-    """Open a git directory, unless it belongs to another user whom git is not told to trust.
+    Args:
+        git_dir: The git directory.
+        error: Why libgit2 refuses it.
+        open_it: Opens it.
 
     Raises:
         UnsupportedRepositoryError: Its format cannot be read by libgit2.
-        RepositoryError: It cannot be opened.
+        RepositoryError: It cannot be opened, for example because another user owns it.
     """
-    try:
-        handle = _open(git_dir)
-    except (pygit2.GitError, OSError) as error:
-        not_owned = _NOT_OWNED.search(str(error))
-        if not_owned is None:
-            raise explain(git_dir, error) from error
-        if not _is_trusted(not_owned[1]):
-            raise RepositoryError(
-                path=str(git_dir),
-                reason="another user owns this repository, so git does not trust it. If you do: "
-                f"`git config --global --add safe.directory {not_owned[1]}`, or without the git "
-                f"program the lines `[safe]` and `directory = {not_owned[1]}` in ~/.gitconfig.",
-            ) from error
-        handle = _open_trusted(git_dir)
-    with translated(git_dir):
-        _add_environment(handle.config)
-    return handle
-
-
-def _open(git_dir: Path) -> pygit2.Repository:
-    try:
-        return pygit2.Repository(str(git_dir))
-    except pygit2.GitError as error:
-        if _PARTIAL not in str(error):
-            raise
-    # Older gits mark a partial clone so. libgit2 reads it well, but must be told for the process.
-    known = pygit2.settings.extensions
-    pygit2.settings.set_extensions([*known, "partialclone"])
-    return pygit2.Repository(str(git_dir))
-
-
-def _open_trusted(git_dir: Path) -> pygit2.Repository:
+    not_owned = _NOT_OWNED.search(str(error))
+    if not_owned is None:
+        raise explain(git_dir, error) from error
+    if not _is_trusted(not_owned[1]):
+        raise RepositoryError(
+            path=str(git_dir),
+            reason="another user owns this repository, so git does not trust it. If you do: "
+            f"`git config --global --add safe.directory {not_owned[1]}`, or without the git "
+            f"program the lines `[safe]` and `directory = {not_owned[1]}` in ~/.gitconfig.",
+        ) from error
     # libgit2 knows the trust that files tell of, not that of the environment.
     with _OPENING:
         checks = pygit2.settings.owner_validation
         pygit2.settings.owner_validation = False
         try:
-            return _open(git_dir)
+            return open_it()
         finally:
             pygit2.settings.owner_validation = checks
 
@@ -200,14 +136,14 @@ def _safe_directories() -> list[str]:
     Those in git's usual files are known to libgit2.
     """
     config = pygit2.Config()
-    _add_environment(config)
+    add_environment(config)
     trusted = [os.path.expanduser(path or "") for path in config.get_multivar("safe.directory")]  # noqa: PTH111
     # An empty value takes back what was said before.
     last = max((at for at, path in enumerate(trusted) if not path), default=-1)
     return trusted[last + 1 :]
 
 
-def _add_environment(config: pygit2.Config) -> None:
+def add_environment(config: pygit2.Config) -> None:
     """Read more configuration from where git's environment variables say that it is."""
     environment = os.environ
     if "GIT_CONFIG_GLOBAL" in environment:
@@ -217,17 +153,17 @@ def _add_environment(config: pygit2.Config) -> None:
         _add(config, os.devnull, ConfigLevel.SYSTEM)
     elif "GIT_CONFIG_SYSTEM" in environment:
         _add(config, environment["GIT_CONFIG_SYSTEM"], ConfigLevel.SYSTEM)
-    pairs = _named_pairs(environment)
-    if pairs:
-        text = "".join(_as_section(key, value) for key, value in pairs)
-        try:
-            # libgit2 reads nothing but files, and keeps what was in one that is gone.
-            with NamedTemporaryFile("w", encoding="utf-8", prefix="promptstore-") as file:
-                file.write(text)
-                file.flush()
-                _add(config, file.name, ConfigLevel.APP)
-        except FileNotFoundError:  # a container may have no place for one
-            _add(config, _file_in_memory(text), ConfigLevel.APP)
+    text = "".join(_as_section(key, value) for key, value in _named_pairs(environment))
+    if not text:
+        return
+    try:
+        # libgit2 reads nothing but files, and keeps what was in one that is gone.
+        with NamedTemporaryFile("w", encoding="utf-8", prefix="promptstore-") as file:
+            file.write(text)
+            file.flush()
+            _add(config, file.name, ConfigLevel.APP)
+    except FileNotFoundError:  # a container may have no place for one
+        _add(config, _file_in_memory(text), ConfigLevel.APP)
 
 
 @cache
@@ -267,9 +203,15 @@ def _as_section(key: str, value: str) -> str:
     return f'[{head}]\n\t{name} = "{value.translate(_ESCAPES)}"\n'
 
 
-def _refuse_damaged(path: Path) -> None:
-    """Check that what git would find first is whole: it would pass over what is not."""
-    path = path.resolve()
+def refuse_damaged(path: Path) -> None:
+    """Check that what git would find first is whole: it passes over what is not.
+
+    Args:
+        path: The resolved path that it is looked for from.
+
+    Raises:
+        RepositoryError: It is damaged.
+    """
     if (path / "config").is_file():
         _refuse_incomplete(path)
     for folder in (path, *path.parents):

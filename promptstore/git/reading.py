@@ -1,4 +1,4 @@
-"""Opening a repository, resolving revs, reading commits, trees and blobs.
+"""A repository: finding and opening it, its references, its commits, trees and blobs.
 
 No program is run: neither git nor what a repository's configuration names.
 """
@@ -6,39 +6,27 @@ No program is run: neither git nor what a repository's configuration names.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pygit2
-from pygit2.enums import FileMode, FilterMode
+from pygit2.enums import FilterMode
 
-from promptstore.errors import RepositoryError, RevisionNotFoundError
-from promptstore.git.objects import (
-    EMPTY_TREE,
-    Commit,
-    Entry,
-    Link,
-    LooseObjects,
-    ObjectDatabase,
+from promptstore.errors import (
+    PromptStoreError,
+    RepositoryError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
 )
-from promptstore.git.opening import explain, find_repository, open_repository, translated
+from promptstore.git.objects import Commit, Entry, Link, ObjectDatabase
+from promptstore.git.opening import add_environment, explain, open_untrusted, refuse_damaged
 
-__all__ = [
-    "Head",
-    "Repository",
-    "blob_id",
-    "clean_content",
-    "create_repository",
-    "translated",
-]
-
-_MAX_ENTRIES: Final = 50_000
-"""How many entries the trees that a thread keeps may hold together."""
-
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+|[^/\\:@]+@[^/\\:]+:.+", re.DOTALL)
 _MAX_COMMITS: Final = 4096
 
 
@@ -55,24 +43,22 @@ class Head(NamedTuple):
 
 
 class _Handle:
-    """libgit2's own object for one thread of one process, and the trees that it read.
+    """libgit2's own object for one thread of one process, and the objects that it read.
 
-    Trees keep a repository and so its packs open: they go together.
+    These keep it and so its packs open: they go together.
     """
 
-    def __init__(self, git_dir: Path, generation: int) -> None:
-        self.pid = os.getpid()
-        self.generation = generation
+    def __init__(self, git_dir: Path, folder: Path, generation: int) -> None:
+        self.owner = os.getpid(), generation
         self.repository = open_repository(git_dir)
-        self.trees: dict[str, pygit2.Tree] = {}
-        self._entries = 0
+        self._folder = folder
+        self._objects: ObjectDatabase | None = None
 
-    def keep_tree(self, tree_id: str, tree: pygit2.Tree) -> None:
-        self._entries += len(tree)
-        if self._entries > _MAX_ENTRIES:
-            self.trees.clear()
-            self._entries = len(tree)
-        self.trees[tree_id] = tree
+    def objects(self) -> ObjectDatabase:
+        # No cached property: its lock, held by a thread while another forks, stays locked there.
+        if self._objects is None:
+            self._objects = ObjectDatabase(self.repository, self._folder)
+        return self._objects
 
 
 class Repository:
@@ -85,7 +71,6 @@ class Repository:
         git_dir: The repository's own git directory.
         common_dir: The git directory that it shares with its linked worktrees.
         workdir: The top of its working tree, or None for a bare repository.
-        objects: Its objects.
     """
 
     def __init__(self, git_dir: Path, path: Path | None = None) -> None:
@@ -93,7 +78,7 @@ class Repository:
         self._is_linked = os.path.realpath(self._path) != self._path
         self._handles = threading.local()
         self._generation = 0
-        self._stamps: list[tuple[int, int, int] | None] = []
+        self._stamps: list[tuple[int, ...]] = []
         self._commits = lru_cache(maxsize=_MAX_COMMITS)(lambda commit: self.objects.commit(commit))
         self._settle(git_dir)
 
@@ -114,7 +99,7 @@ class Repository:
             RepositoryError: It is damaged, or cannot be opened, for example because another user
                 owns it.
         """
-        return cls(find_repository(path), path)
+        return cls(_find_repository(path), path)
 
     @property
     def is_shallow(self) -> bool:
@@ -128,9 +113,9 @@ class Repository:
 
     def refresh(self) -> None:
         """Follow a path that leads elsewhere by now, and let go of packs that were replaced."""
-        if self._is_linked and _identity(self._path) != self._path_stamp:
+        if self._is_linked and _stamp(self._path)[:2] != self._top:
             with suppress(RepositoryError):  # while a link is swapped there may be nothing
-                self._settle(find_repository(Path(self._path)))
+                self._settle(_find_repository(Path(self._path)))
         stamps = self._read_stamps()
         if stamps != self._stamps:
             self._stamps = stamps
@@ -215,7 +200,7 @@ class Repository:
         """Read the entries of a tree by name; one that is not UTF-8 has surrogates."""
         return {
             one.name or "": Entry(int(one.filemode), str(one.id))
-            for one in self._tree(tree_id) or ()
+            for one in self.objects.tree(tree_id) or ()
         }
 
     def files(self, tree_id: str) -> Iterator[tuple[str, Entry]]:
@@ -246,18 +231,7 @@ class Repository:
         Raises:
             RepositoryError: A tree on the way is missing or damaged.
         """
-        entry = Entry(FileMode.TREE, tree_id)
-        for segment in path.split("/") if path else ():
-            tree = self._tree(entry.id) if entry.is_tree else None
-            try:
-                found = tree[segment] if tree else None
-            except (KeyError, ValueError, TypeError):
-                # The others where no name in UTF-8 is asked for.
-                return None
-            if found is None:
-                return None
-            entry = Entry(int(found.filemode), str(found.id))
-        return entry
+        return self.objects.entry(tree_id, path)
 
     def blob(self, blob_id: str) -> bytes:
         """Read the content of a blob.
@@ -271,48 +245,41 @@ class Repository:
             return blob.data
 
     @property
+    def objects(self) -> ObjectDatabase:
+        """Its objects, for the running thread."""
+        return self._current().objects()
+
+    @property
     def handle(self) -> pygit2.Repository:
         """libgit2's own object, one for each thread of each process; for this package only."""
         return self._current().repository
 
     def _current(self) -> _Handle:
         handle: _Handle | None = getattr(self._handles, "current", None)
-        is_own = handle is not None and handle.pid == os.getpid()
-        if handle is None or not is_own or handle.generation != self._generation:
-            if handle is not None and is_own:
+        owner = os.getpid(), self._generation
+        if handle is None or handle.owner != owner:
+            if handle is not None and handle.owner[0] == owner[0]:
                 # It refers to itself, and would keep its packs open until Python looks for that.
                 handle.repository.free()
-            handle = self._handles.current = _Handle(self.git_dir, self._generation)
+            folder = self.common_dir / "objects"
+            handle = self._handles.current = _Handle(self.git_dir, folder, self._generation)
         return handle
 
     def _settle(self, git_dir: Path) -> None:
         """Read from a git directory from now on."""
         with translated(git_dir):
-            self._path_stamp = _identity(self._path)
+            self._top = _stamp(self._path)[:2]
             self.git_dir = git_dir
             self.common_dir = _common_dir(git_dir)
             self._stamped = str(self.common_dir / "objects/pack"), str(self.common_dir / "shallow")
             self._stamps = self._read_stamps()
-            loose = LooseObjects(self.common_dir / "objects")
-            self.objects = ObjectDatabase(git_dir, lambda: self.handle, loose)
             self._generation += 1
             workdir = self.handle.workdir
             self.workdir = Path(workdir) if workdir else None
 
-    def _read_stamps(self) -> list[tuple[int, int, int] | None]:
+    def _read_stamps(self) -> list[tuple[int, ...]]:
         """Return what tells that packs, or where a shallow history ends, are others by now."""
         return [_stamp(path) for path in self._stamped]
-
-    def _tree(self, tree_id: str) -> pygit2.Tree | None:
-        """Read a tree, which is kept; None for the empty one."""
-        if tree_id == EMPTY_TREE:
-            return None
-        handle = self._current()
-        tree = handle.trees.get(tree_id)
-        if tree is None:
-            tree = self.objects.read(tree_id, pygit2.Tree)
-            handle.keep_tree(tree_id, tree)
-        return tree
 
 
 def create_repository(path: Path) -> Repository:
@@ -352,14 +319,80 @@ def _common_dir(git_dir: Path) -> Path:
     return (git_dir / pointer.read_text().strip()).resolve()
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    stamp = _stamp(path)
-    return stamp[:2] if stamp else None
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, ...]:
     try:
         found = os.stat(path)  # noqa: PTH116 - asked at each read
     except OSError:
-        return None
+        return ()
     return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def is_url(text: str) -> bool:
+    """Return whether a string is the URL of a repository rather than a path on this machine."""
+    return _URL.fullmatch(text) is not None
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of libgit2 and of the operating system into ours.
+
+    Args:
+        path: The repository that they are about.
+
+    Raises:
+        RepositoryError: With what git says, and what helps.
+    """
+    try:
+        yield
+    except PromptStoreError:
+        raise
+    except (pygit2.GitError, OSError) as error:
+        raise explain(path, error) from error
+
+
+def open_repository(git_dir: Path) -> pygit2.Repository:
+    """Open a git directory, unless it belongs to another user whom git is not told to trust.
+
+    Raises:
+        UnsupportedRepositoryError: Its format cannot be read by libgit2.
+        RepositoryError: It cannot be opened.
+    """
+
+    def open_it() -> pygit2.Repository:
+        try:
+            return pygit2.Repository(str(git_dir))
+        except pygit2.GitError as error:
+            if "extensions.partialclone" not in str(error):
+                raise
+        # Older gits mark a partial clone so. libgit2 reads it, but must be told for the process.
+        pygit2.settings.set_extensions([*pygit2.settings.extensions, "partialclone"])
+        return pygit2.Repository(str(git_dir))
+
+    try:
+        handle = open_it()
+    except (pygit2.GitError, OSError) as error:
+        handle = open_untrusted(git_dir, error, open_it)
+    if any(name.startswith("GIT_CONFIG_") for name in os.environ):
+        with translated(git_dir):
+            add_environment(handle.config)
+    return handle
+
+
+def _find_repository(path: Path) -> Path:
+    start = path.resolve()
+    try:
+        found = pygit2.discover_repository(str(path))
+    except (pygit2.GitError, OSError) as error:
+        refuse_damaged(start)
+        raise explain(path, error) from error
+    tops = (start, *start.parents)
+    nearest = next((top / ".git" for top in tops if (top / ".git").exists()), None)
+    if found is None or Path(found) not in (start, nearest):
+        refuse_damaged(start)
+    if found is None:
+        advice = (
+            "Give a folder of a clone" if path.is_file() else "Run `git init`, or give another path"
+        )
+        reason = f"this is not in a git repository. {advice}."
+        raise RepositoryNotFoundError(path=str(path), reason=reason)
+    return Path(found)

@@ -10,8 +10,8 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from promptstore.errors import RevisionNotFoundError
-from promptstore.git.opening import explain, translated
-from promptstore.git.reading import Repository
+from promptstore.git.opening import explain
+from promptstore.git.reading import Repository, translated
 
 _ID: Final = re.compile(r"[0-9a-f]{40}")
 _PLAIN_REV: Final = re.compile(r"[^~^:@{}]+")

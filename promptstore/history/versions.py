@@ -336,7 +336,7 @@ class VersionIndex:
         trees = [link.tree for link in run]
         trees.append(self._repository.commit(parent).tree if parent else EMPTY_TREE)
         reader = self._repository.objects.for_history()
-        roots = pairwise(reader.subtrees(trees, self._root))
+        roots = pairwise(_tree_id(reader.entry(tree, self._root)) for tree in trees)
         pairs = [(at, old, new) for at, (new, old) in enumerate(roots) if old != new]
         edits: defaultdict[str, list[Edit]] = defaultdict(list)
         pending = [("", pairs)]
