@@ -11,6 +11,7 @@ passes the model like a file.
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import sqlite3
 import threading
@@ -27,7 +28,7 @@ from promptstore.history.sources import File
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.template import Source, find_includes
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raise it when what a file means changes, so that nothing is taken from an older one's rows."""
 
 _SCHEMA: Final = """
@@ -54,6 +55,11 @@ locked state, and the child would wait for them without end."""
 _T = TypeVar("_T")
 
 Connection: TypeAlias = sqlite3.Connection
+Row: TypeAlias = tuple[Any, ...]
+
+
+class DamagedError(Exception):
+    """A database does not say what was written to it."""
 
 
 class CacheFile:
@@ -67,9 +73,6 @@ class CacheFile:
         schema: The statements that make its tables, which do nothing where these are there.
         at_end: What is still to be done with the database when this object or the process ends. It
             must not wait for anybody, and must not hold this object.
-
-    Attributes:
-        memo: Room for what its user knows of the tables; emptied whenever these may be others.
     """
 
     def __init__(
@@ -79,7 +82,6 @@ class CacheFile:
         self._schema = schema
         self._at_end = at_end
         self._connection: Connection | None = None
-        self.memo: dict[str, Any] = {}
         with _IN_USE:
             _ALL.add(self)
 
@@ -95,7 +97,7 @@ class CacheFile:
         with _IN_USE:
             try:
                 return action(self._connection or self._keep(_open(self._file, self._schema)))
-            except (sqlite3.Error, UnicodeDecodeError) as error:
+            except (sqlite3.Error, UnicodeDecodeError, DamagedError) as error:
                 if _is_damage(error):
                     self.discard()
                     return action(self._connection or self._keep(_open(self._file, self._schema)))
@@ -108,7 +110,6 @@ class CacheFile:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-            self.memo.clear()
             try:
                 if self._file is not None:
                     self._file.unlink(missing_ok=True)
@@ -122,14 +123,12 @@ class CacheFile:
             if self._connection is not None and _is_file(self._connection):
                 _close(self._connection, self._at_end, os.getpid())
                 self._connection = None
-                self.memo.clear()
 
     def _keep(self, connection: Connection) -> Connection:
         """Work with a connection from now on, and close it when this object is no more."""
         if self._connection is not None:
             self._connection.close()
         self._connection = connection
-        self.memo.clear()
         weakref.finalize(self, _close, connection, self._at_end, os.getpid())
         return connection
 
@@ -195,6 +194,30 @@ def transaction(connection: Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
+def insert(connection: Connection, table: str, rows: Iterable[Row]) -> None:
+    """Insert rows, each with its checksum in the last column, in place of what has their key."""
+    checked = [(*row, _checksum(row)) for row in rows]
+    if checked:
+        marks = ", ".join("?" * len(checked[0]))
+        connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", checked)  # noqa: S608
+
+
+def sound_rows(connection: Connection, query: str, *arguments: object) -> list[Row]:
+    """Run a query for whole rows, and check each.
+
+    Raises:
+        DamagedError: One is not what was written.
+    """
+    rows = connection.execute(query, arguments).fetchall()
+    if any(row[-1] != _checksum(row[:-1]) for row in rows):
+        raise DamagedError
+    return rows
+
+
+def _checksum(row: Row) -> int:
+    return crc32(marshal.dumps(row, 2))
+
+
 def _open(file: Path | None, schema: str) -> Connection:
     if file is None:
         return _in_memory(schema, None)
@@ -212,7 +235,7 @@ def _open(file: Path | None, schema: str) -> Connection:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | DamagedError):
         return True
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
     # The low byte is the error, the rest tells what kind of it.
@@ -355,14 +378,11 @@ def included_names(prompt: Prompt) -> list[str]:
 
 
 def _rows(connection: Connection, blobs: list[str]) -> dict[str, bytes]:
-    """Return the stored contents that are whole."""
+    """Return the stored contents."""
     marks = ",".join("?" * len(blobs))
     query = f"SELECT * FROM parsed WHERE format = ? AND blob IN ({marks})"  # noqa: S608
-    found: dict[str, bytes] = {}
-    for key, _, content, check_sum in connection.execute(query, [FORMAT, *map(_key, blobs)]):
-        if isinstance(content, bytes) and check_sum == _check_sum(key, content):
-            found[key.hex()] = content
-    return found
+    rows = sound_rows(connection, query, FORMAT, *map(bytes.fromhex, blobs))
+    return {key.hex(): content for key, _, content, _ in rows}
 
 
 def _prompt_of(content: bytes | None) -> Prompt | None:
@@ -381,19 +401,9 @@ def _write(connection: Connection, unwritten: dict[str, Prompt]) -> None:
     while unwritten:
         blob, prompt = unwritten.popitem()
         content = json.dumps(prompt.content, separators=(",", ":")).encode()
-        rows.append((_key(blob), FORMAT, content, _check_sum(_key(blob), content)))
+        rows.append((bytes.fromhex(blob), FORMAT, content))
     if rows:
         with transaction(connection):
             if connection.execute("PRAGMA page_count").fetchone()[0] > _MAX_PAGES:
                 connection.execute("DELETE FROM parsed")
-            connection.executemany(
-                "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", sorted(rows)
-            )
-
-
-def _key(blob: str) -> bytes:
-    return bytes.fromhex(blob)
-
-
-def _check_sum(key: bytes, content: bytes) -> int:
-    return crc32(content, crc32(key))
+            insert(connection, "parsed", sorted(rows))

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from promptstore.errors import PromptFileError, VersionNotFoundError
 from promptstore.git.objects import Commit
-from promptstore.history.backend import Backend, Timeline
+from promptstore.history.backend import Backend
 from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable
 from promptstore.history.sources import File
-from promptstore.history.versions import Change
+from promptstore.history.versions import Change, Timeline
 from promptstore.model.versions import PromptInfo, Version
 
 
