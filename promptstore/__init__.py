@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from promptstore.history.labels import LabelMove as LabelMove
     from promptstore.model.parts import Insert as Insert
     from promptstore.model.parts import Message as Message
-    from promptstore.model.parts import Variable as Variable
     from promptstore.model.prompt import Prompt as Prompt
     from promptstore.model.rendering import RenderedPrompt as RenderedPrompt
+    from promptstore.model.variables import Variable as Variable
     from promptstore.model.versions import PromptInfo as PromptInfo
     from promptstore.model.versions import Version as Version
     from promptstore.store.asyncstore import AsyncPromptStore as AsyncPromptStore

@@ -165,6 +165,22 @@ def test_what_is_wrong_is_said(
         wrong(store)
 
 
+def test_an_answer_is_none_to_a_wrong_question(store: PromptStore) -> None:
+    """What was answered before is not checked again; True is 1 and False 0 to Python."""
+    get: Any = store.get
+    for right in ({"version": 1}, {"deleted": True}, {"deleted": False}, {}, {"label": None}):
+        assert get("a", **right) == get("a", **right)
+    for wrong in ({"version": True}, {"version": 1.0}, {"deleted": 1}, {"deleted": 0}):
+        with pytest.raises(InvalidArgumentError, match="must be"):
+            get("a", **wrong)
+    with pytest.raises(InvalidArgumentError, match="version and rev exclude each other"):
+        get("a", version=1, rev="HEAD")
+    with pytest.raises(InvalidArgumentError, match="label must be a string"):
+        get("a", label=["production"])
+    with pytest.raises(InvalidArgumentError, match="is no prompt"):
+        get("a", fallback=5)
+
+
 def test_what_stands_for_a_prompt(store: PromptStore) -> None:
     messages: list[Any] = [{"role": "user", "content": "Hi {{ name }}"}]
     store.save("text", "Hello {{ name }}")

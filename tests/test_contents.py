@@ -23,8 +23,9 @@ from promptstore.errors import PromptFileError
 from promptstore.git.reading import blob_id
 from promptstore.history.cache import ContentCache, contents_file, private_folder
 from promptstore.history.sources import File
-from promptstore.model.parts import Message, Variable
+from promptstore.model.parts import Message
 from promptstore.model.prompt import parse_content
+from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from tests.gitrepo import GitRepo

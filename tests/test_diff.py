@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from promptstore.compare.diff import diff_prompts
-from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import Variable
 
 SYSTEM, USER = Message("system", "You help.\nBe kind.\n"), Message("user", "{{ x }}")
 CHAT = Prompt(

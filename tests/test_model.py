@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+import pickle
+from dataclasses import asdict, replace
 from difflib import ndiff
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import given
+from pydantic import TypeAdapter
 
 from promptstore.errors import IncludeError, InvalidArgumentError, RenderError, VariableError
-from promptstore.model.parts import Insert, Message, Variable
-from promptstore.model.prompt import Prompt, texts
+from promptstore.model.parts import Insert, Message
+from promptstore.model.prompt import Prompt, own_copy, texts
 from promptstore.model.rendering import merge_values
+from promptstore.model.variables import Variable
 from promptstore.model.versions import Version
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads
@@ -417,3 +420,40 @@ def test_a_prompt_is_not_nested_deeper_than_a_file_may_be(field: str) -> None:
         deep = {"a": deep}
     with pytest.raises(InvalidArgumentError, match="nested deeper than 100 levels"):
         Prompt(prompt="x", **{field: deep})  # type: ignore[arg-type]
+
+
+def test_a_callers_copy_is_a_whole_prompt() -> None:
+    """Whatever takes a prompt as a whole finds the fields that nobody asked for yet."""
+    tone = Prompt(prompt="Be kind.", metadata={"by": ["a"]})
+    kept = Prompt(
+        messages=[Message("user", [{"type": "text", "text": "{{ x }}"}]), Insert("history")],
+        variables={"history": {"type": "messages"}, "x": {"enum": [["a"], "b"]}},
+        config={"stop": ["x"]},
+        metadata={"owner": {"team": "a"}},
+        extensions={"x-more": [1]},
+        includes={"tone": tone},
+        name="a",
+    )
+    assert own_copy(kept) == kept
+    assert hash(own_copy(kept)) == hash(kept)
+    assert repr(own_copy(kept)) == repr(kept)
+    assert own_copy(kept).content == kept.content
+    assert own_copy(kept).digest == kept.digest
+    assert asdict(own_copy(kept)) == asdict(kept)
+    assert TypeAdapter(Prompt).dump_json(own_copy(kept)) == TypeAdapter(Prompt).dump_json(kept)
+    for remake in (
+        own_copy,
+        copy.copy,
+        copy.deepcopy,
+        lambda prompt: pickle.loads(pickle.dumps(prompt)),
+        lambda prompt: replace(prompt, name="a"),
+    ):
+        made = remake(own_copy(kept))
+        assert made == kept
+        assert made.includes == kept.includes
+    changed = own_copy(kept)
+    changed.config["stop"].append("y")
+    changed.includes["tone"].metadata["by"].append("b")
+    assert changed.content["config"] == copy.copy(changed).config == {"stop": ["x", "y"]}
+    assert kept.config == own_copy(changed).config == {"stop": ["x"]}
+    assert tone.metadata == {"by": ["a"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from promptstore import AsyncPromptStore, Limits
 from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
@@ -347,6 +349,35 @@ def test_other_roots(origin: GitRepo) -> None:
     assert PromptStore.open(origin.path, root="apps/bot/prompts/").get("greet").prompt == "Bot"
     assert PromptStore.open(origin.path, root=".").get("top").prompt == "Top"
     assert PromptStore.open(origin.path, root="nowhere").names() == []
+
+
+def test_a_store_pickles_as_its_place(
+    origin: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is unpickled elsewhere, as in another process, is opened there as the store was."""
+    (origin.path / "prompts/greet.yaml").write_text("prompt: Not committed\n")
+    origin.git("branch", "old", "HEAD~1")
+    bundle = tmp_path / "some.bundle"
+    bundle.write_bytes(PromptStore.open(origin.path).bundle().encode())
+    monkeypatch.chdir(origin.path)
+    stores = [
+        PromptStore.open(),
+        PromptStore.open("prompts", branch="old", limits=Limits(max_output=7)),
+        PromptStore.open(".", worktree=True, refresh_interval=1),
+        PromptStore.open(bundle),
+    ]
+    pickled = pickle.dumps([*stores, AsyncPromptStore(stores[0])])
+    monkeypatch.chdir(tmp_path)
+    again = pickle.loads(pickled)
+    for one, other in zip(stores, again, strict=False):
+        assert other.get("greet") == one.get("greet")
+        assert (other.path, other.branch) == (one.path, one.branch)
+        assert other.get("greet").limits == one.get("greet").limits
+    assert [store.get("greet").prompt for store in again[:3]] == ["Hello", "Hi", "Not committed"]
+    assert again[4].store.get("greet").version == 2
+    bundle.unlink()
+    with pytest.raises(RepositoryNotFoundError):
+        pickle.loads(pickled)
 
 
 def test_worktree_true_needs_a_working_tree(origin: GitRepo, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from promptstore.errors import LimitError, PromptFileError, TemplateError, VariableError
-from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import Variable
 from promptstore.promptfile.reader import loads
 from promptstore.template import Limits
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 
 from promptstore.errors import VariableError
-from promptstore.model.checks import bind, fit
-from promptstore.model.parts import MISSING, Variable, VariableType
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import MAX_DIGITS, UnfitValueError
+from promptstore.model.variables import MISSING, Variable, VariableType, bind, fit
 from tests.test_values import json_values
 
 

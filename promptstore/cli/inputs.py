@@ -22,10 +22,9 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.history.labels import LabelTable, is_label
-from promptstore.model.checks import fit, read_value
-from promptstore.model.parts import Variable
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import UnfitValueError, near_matches
+from promptstore.model.variables import Variable, fit, read_value
 from promptstore.promptfile.reader import parse_yaml
 from promptstore.store.store import PromptStore, Rev
 

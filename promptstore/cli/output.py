@@ -155,7 +155,9 @@ def progress_bar() -> Progress:
     from rich.console import Console
     from rich.progress import Progress
 
-    return Progress(console=Console(stderr=True), transient=True)
+    # Rich prints above the bar what goes to stdout meanwhile, also what belongs into a file.
+    on_stderr = Console(stderr=True)
+    return Progress(console=on_stderr, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def print_diff(text: str) -> None:

@@ -40,10 +40,11 @@ from promptstore.cli.output import (
     when,
 )
 from promptstore.errors import VariableError, VersionNotFoundError
-from promptstore.model.parts import MESSAGE_KEYS, Insert, Message, Variable
+from promptstore.model.parts import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import RenderedPrompt, render_prompt
 from promptstore.model.values import check_name
+from promptstore.model.variables import Variable
 from promptstore.model.versions import PromptInfo
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore, Rev

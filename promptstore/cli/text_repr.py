@@ -19,7 +19,7 @@ from typing import IO, Annotated, Any, Final, NamedTuple, cast
 
 import typer
 
-from promptstore.cli.output import print_error, visible
+from promptstore.cli.output import print_error, progress_bar, visible
 from promptstore.errors import EventError, InvalidArgumentError
 from promptstore.formatters import TextRepr, TextReprMetadata, TextReprOptions, text_repr
 from promptstore.formatters.jsontext import one_line
@@ -213,7 +213,10 @@ def _parse(data: bytes, place: str) -> _Item:
 
 @contextmanager
 def _opened(file: str) -> Iterator[IO[bytes]]:
-    """Open a file, plain or gzip; a bar on stderr shows how far a large one is read."""
+    """Open a file, plain or gzip.
+
+    A bar on stderr shows how far a large one is read, unless what is read is shown there too.
+    """
     with ExitStack() as stack:
         try:
             stream: Any = sys.stdin.buffer
@@ -221,15 +224,9 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
             if file != "-":
                 stream = stack.enter_context(Path(file).open("rb"))
                 size = Path(file).stat().st_size
-            if size > _WORTH_SHOWING and sys.stderr.isatty():
-                from rich.console import Console
-                from rich.progress import wrap_file
-
-                console = Console(stderr=True)
-                bar = wrap_file(
-                    stream, size, description="Reading events", console=console, transient=True
-                )
-                stream = stack.enter_context(bar)
+            if size > _WORTH_SHOWING and sys.stderr.isatty() and not sys.stdout.isatty():
+                bar = stack.enter_context(progress_bar())
+                stream = bar.wrap_file(stream, size, description="Reading events")
             reader = io.BufferedReader(stream)
             stack.callback(reader.detach)  # or stdin would be closed with it
             is_gzip = reader.peek(2)[:2] == _GZIP

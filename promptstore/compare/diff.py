@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from promptstore.compare.sequences import opcodes, unified
-from promptstore.model.parts import MESSAGE_KEYS, MISSING, Insert, Message, Variable
+from promptstore.model.parts import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import MISSING, Variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError, TemplateError
 from promptstore.interchange.templates.jinja import UntranslatableError
-from promptstore.model.parts import VARIABLE_TYPES, Message
+from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_LENGTH
+from promptstore.model.variables import VARIABLE_TYPES
 from promptstore.promptfile.writer import dumps
 from promptstore.template import Source as Template
 from promptstore.template import TemplateKind, find_references, is_variable_name

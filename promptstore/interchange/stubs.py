@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from promptstore.errors import PromptFileError, TemplateError
-from promptstore.model.parts import Variable, VariableType
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
+from promptstore.model.variables import Variable, VariableType
 from promptstore.store.snapshot import Snapshot
 
 _HEAD: Final = '''\

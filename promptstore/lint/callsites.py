@@ -13,9 +13,9 @@ from promptstore.errors import Problem, PromptFileError, TemplateError
 from promptstore.lint.calls import UNKNOWN, Call, read_calls
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding, Ignores, Rule
-from promptstore.model.checks import fit
 from promptstore.model.rendering import Signature, signature
 from promptstore.model.values import UnfitValueError
+from promptstore.model.variables import fit
 
 UNKNOWN_NAME: Final = Rule("PS601")
 DELETED_NAME: Final = Rule("PS602")

@@ -16,11 +16,10 @@ from promptstore.errors import (
     PromptFileError,
     TemplateSyntaxError,
 )
-from promptstore.mcp.pages import page
-from promptstore.model.checks import read_value
-from promptstore.model.parts import Variable
+from promptstore.mcp.access import Access, page
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import signature
+from promptstore.model.variables import Variable, read_value
 from promptstore.store.store import PromptStore
 
 META: Final = "promptstore/"
@@ -32,10 +31,12 @@ _MAX_VALUES: Final = 100
 """How many values the protocol lets one completion have."""
 
 
-def list_prompts(store: PromptStore, cursor: str | None) -> types.ListPromptsResult:
+def list_prompts(
+    access: Access, params: types.PaginatedRequestParams | None
+) -> types.ListPromptsResult:
     """List the prompts that can be rendered, a page at a time."""
-    snapshot = store.snapshot()
-    names, following = page(snapshot.names(), cursor, str)
+    snapshot = access.store.snapshot()
+    names, following = page(snapshot.names(), params, str)
     shown: list[types.Prompt] = []
     for name in names:
         try:
@@ -46,25 +47,17 @@ def list_prompts(store: PromptStore, cursor: str | None) -> types.ListPromptsRes
     return types.ListPromptsResult(prompts=shown, next_cursor=following)
 
 
-def get_prompt(
-    store: PromptStore, name: str, arguments: Mapping[str, str]
-) -> types.GetPromptResult:
-    """Render a prompt.
+def get_prompt(access: Access, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    """Render a prompt with arguments: a string as it is, JSON for a variable of any other type.
 
-    Args:
-        store: The store.
-        name: The prompt's name.
-        arguments: The values by variable name: a string as it is, JSON for any other type.
-
-    Returns:
-        The messages. There are two roles in the protocol, so those of the system, of developers
-        and of tools are the user's; the ``_meta`` of their content has the role.
+    There are two roles in the protocol, so the messages of the system, of developers and of tools
+    are the user's; the ``_meta`` of their content has the role.
 
     Raises:
         PromptStoreError: As for `PromptStore.render`.
     """
-    prompt = store.get(name)
-    rendered = prompt.render(read_arguments(prompt, arguments))
+    prompt = access.store.get(params.name)
+    rendered = prompt.render(_read_arguments(prompt, params.arguments or {}))
     facts = {
         "name": rendered.name,
         "version": rendered.version,
@@ -96,7 +89,7 @@ def completion(choices: Sequence[str], typed: str) -> types.Completion:
     )
 
 
-def read_arguments(prompt: Prompt, arguments: Mapping[str, str]) -> dict[str, Any]:
+def _read_arguments(prompt: Prompt, arguments: Mapping[str, str]) -> dict[str, Any]:
     """Return the values that strings stand for.
 
     A form sends an empty string for what nobody filled in. Where that can be no value, it is none.

@@ -10,7 +10,7 @@ from mcp import types
 
 from promptstore.errors import InvalidArgumentError, NotFoundError
 from promptstore.history.sources import File
-from promptstore.mcp.pages import page
+from promptstore.mcp.access import Access, page
 from promptstore.mcp.prompts import completion
 from promptstore.mcp.skills import media_type, skills_of
 from promptstore.model.values import SUFFIX
@@ -21,8 +21,11 @@ _LONGEST_NUMBER: Final = 10
 _YAML: Final = "application/yaml"
 
 
-def list_resources(store: PromptStore, cursor: str | None) -> types.ListResourcesResult:
+def list_resources(
+    access: Access, params: types.PaginatedRequestParams | None
+) -> types.ListResourcesResult:
     """List the newest files of prompts and those of skills, a page at a time."""
+    store = access.store
     listed = [
         types.Resource(uri=file_uri(store, name), name=f"{name}{SUFFIX}", mime_type=_YAML)
         for name in store.names()
@@ -30,14 +33,16 @@ def list_resources(store: PromptStore, cursor: str | None) -> types.ListResource
     for skill in skills_of(store).values():
         listed += (skill.resource(file) for file in skill.files)
     by_uri = {resource.uri: resource for resource in listed}
-    shown, following = page([by_uri[uri] for uri in sorted(by_uri)], cursor, lambda one: one.uri)
+    shown, following = page([by_uri[uri] for uri in sorted(by_uri)], params, lambda one: one.uri)
     return types.ListResourcesResult(resources=shown, next_cursor=following)
 
 
-def list_templates(store: PromptStore) -> types.ListResourceTemplatesResult:
+def list_templates(
+    access: Access, _: types.PaginatedRequestParams | None
+) -> types.ListResourceTemplatesResult:
     """List the one form that every file of a prompt at every version is asked for by."""
     template = types.ResourceTemplate(
-        uri_template=f"{_folder(store)}{{+name}}{SUFFIX}{{?version,label}}",
+        uri_template=f"{_folder(access.store)}{{+name}}{SUFFIX}{{?version,label}}",
         name="prompt file",
         description="The file of a prompt: the newest one, that of a version or that of a label.",
         mime_type=_YAML,
@@ -61,14 +66,17 @@ def complete_template(store: PromptStore, argument: str, typed: str, name: str) 
     return completion(choices, typed)
 
 
-def read_resource(store: PromptStore, uri: str) -> types.ReadResourceResult:
+def read_resource(
+    access: Access, params: types.ReadResourceRequestParams
+) -> types.ReadResourceResult:
     """Read a file.
 
     Raises:
         PromptStoreError: There is no such file.
     """
     content: types.TextResourceContents | types.BlobResourceContents
-    kind, data = _read(store, uri)
+    uri = params.uri
+    kind, data = _read(access.store, uri)
     try:
         content = types.TextResourceContents(uri=uri, mime_type=kind, text=data.decode())
     except UnicodeDecodeError:

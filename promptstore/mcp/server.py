@@ -1,18 +1,21 @@
-"""The server of the protocol: which request is answered by what, and the notices of changes."""
+"""The server of the protocol: what answers which request, notices of changes, stdio and HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 from mcp import MCPError, stdio_server, types
 from mcp.server import Server, ServerRequestContext
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import NotificationOptions
 from mcp.server.models import InitializationOptions
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     ListenHandler,
@@ -40,9 +43,12 @@ AccessOf: TypeAlias = Callable[[Any], Access]
 
 _Context: TypeAlias = ServerRequestContext[Any, Any]
 _Publish: TypeAlias = Callable[[ServerEvent], Awaitable[None]]
-_Page: TypeAlias = types.PaginatedRequestParams | None
 _Params = TypeVar("_Params")
 _Result = TypeVar("_Result")
+
+_Scope: TypeAlias = MutableMapping[str, Any]
+_Receive: TypeAlias = Callable[[], Awaitable[_Scope]]
+_Send: TypeAlias = Callable[[_Scope], Awaitable[None]]
 
 _log = logging.getLogger("promptstore.mcp")
 _INSTRUCTIONS: Final = (
@@ -50,6 +56,7 @@ _INSTRUCTIONS: Final = (
     "`prompts/get` or the tool render_prompt. To change one, read it with get_prompt, try the new "
     "text with check_prompt, and give it to propose_change: people review it as a branch."
 )
+_ACCESS: Final = "promptstore.access"
 _FRESH: Final = CacheHint(ttl_ms=5_000, scope="private")
 """How old what was read may be; it is for one sender, as keys differ in what they show."""
 _FIXED: Final = CacheHint(ttl_ms=3_600_000, scope="private")
@@ -62,26 +69,6 @@ _OF_THE_SENDER: Final = (
     TemplateError,
     ConflictError,
 )
-
-
-class SkillParams(types.RequestParams):
-    """What ``skills/get`` is asked.
-
-    Attributes:
-        uri: The URI of the skill.
-    """
-
-    uri: str
-
-
-class DirectoryParams(types.PaginatedRequestParams):
-    """What ``resources/directory/read`` is asked.
-
-    Attributes:
-        uri: The URI of the folder.
-    """
-
-    uri: str
 
 
 class McpServer(Server[Any]):
@@ -170,21 +157,23 @@ def create_server(access_of: AccessOf) -> McpServer:
             "tools/list": _FIXED,
             "server/discover": _FIXED,
         },
-        on_list_prompts=handle(_list_prompts),
-        on_get_prompt=handle(_get_prompt),
+        on_list_prompts=handle(prompts.list_prompts),
+        on_get_prompt=handle(prompts.get_prompt),
         on_completion=handle(_complete),
-        on_list_resources=handle(_list_resources),
-        on_list_resource_templates=handle(_list_templates),
-        on_read_resource=handle(_read_resource),
-        on_list_tools=handle(_list_tools),
-        on_call_tool=handle(_call_tool),
+        on_list_resources=handle(resources.list_resources),
+        on_list_resource_templates=handle(resources.list_templates),
+        on_read_resource=handle(resources.read_resource),
+        on_list_tools=handle(tools.list_tools),
+        on_call_tool=handle(tools.call_tool),
         on_subscriptions_listen=listen,
     )
     server.add_notification_handler("notifications/initialized", types.NotificationParams, notify)
     server.extensions[skills.EXTENSION] = skills.SETTINGS
-    server.add_request_handler("skills/list", types.PaginatedRequestParams, handle(_list_skills))
-    server.add_request_handler("skills/get", SkillParams, handle(_get_skill))
-    server.add_request_handler("resources/directory/read", DirectoryParams, handle(_read_directory))
+    paged = types.PaginatedRequestParams
+    server.add_request_handler("skills/list", paged, handle(skills.list_skills))
+    server.add_request_handler("skills/get", skills.SkillParams, handle(skills.get_skill))
+    read = handle(skills.read_directory)
+    server.add_request_handler("resources/directory/read", skills.DirectoryParams, read)
     server.cache_hints |= {"skills/list": _FRESH, "skills/get": _FRESH}
     return server
 
@@ -192,18 +181,6 @@ def create_server(access_of: AccessOf) -> McpServer:
 def _refusal(access: Access, error: PromptStoreError, uri: str | None) -> MCPError:
     code = types.INVALID_PARAMS if isinstance(error, _OF_THE_SENDER) else types.INTERNAL_ERROR
     return MCPError(code, access.explain(error), {"uri": uri} if uri else None)
-
-
-def _cursor(params: _Page) -> str | None:
-    return params.cursor if params else None
-
-
-def _list_prompts(access: Access, params: _Page) -> types.ListPromptsResult:
-    return prompts.list_prompts(access.store, _cursor(params))
-
-
-def _get_prompt(access: Access, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-    return prompts.get_prompt(access.store, params.name, params.arguments or {})
 
 
 def _complete(access: Access, params: types.CompleteRequestParams) -> types.CompleteResult:
@@ -215,40 +192,6 @@ def _complete(access: Access, params: types.CompleteRequestParams) -> types.Comp
         name = given.get("name", "")
         found = resources.complete_template(store, argument.name, argument.value, name)
     return types.CompleteResult(completion=found)
-
-
-def _list_resources(access: Access, params: _Page) -> types.ListResourcesResult:
-    return resources.list_resources(access.store, _cursor(params))
-
-
-def _list_templates(access: Access, _: _Page) -> types.ListResourceTemplatesResult:
-    return resources.list_templates(access.store)
-
-
-def _read_resource(
-    access: Access, params: types.ReadResourceRequestParams
-) -> types.ReadResourceResult:
-    return resources.read_resource(access.store, params.uri)
-
-
-def _list_tools(access: Access, _: _Page) -> types.ListToolsResult:
-    return tools.list_tools(access)
-
-
-def _call_tool(access: Access, params: types.CallToolRequestParams) -> types.CallToolResult:
-    return tools.call_tool(access, params.name, params.arguments or {})
-
-
-def _list_skills(access: Access, params: _Page) -> dict[str, Any]:
-    return skills.list_skills(access.store, _cursor(params))
-
-
-def _get_skill(access: Access, params: SkillParams) -> dict[str, Any]:
-    return skills.get_skill(access.store, params.uri)
-
-
-def _read_directory(access: Access, params: DirectoryParams) -> dict[str, Any]:
-    return skills.read_directory(access.store, params.uri, params.cursor)
 
 
 def serve_stdio(access: Access) -> None:
@@ -264,6 +207,44 @@ def serve_stdio(access: Access) -> None:
             await server.run(read, write, server.create_initialization_options())
 
     asyncio.run(run())
+
+
+class HttpEndpoint:
+    """Answers the requests of clients, which were let in before.
+
+    It starts with the first request and ends with the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._server = create_server(lambda request: request.scope[_ACCESS])
+        self._manager = StreamableHTTPSessionManager(self._server)
+        self._started = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    async def answer(
+        self, access: Access, sender: str, scope: _Scope, receive: _Receive, send: _Send
+    ) -> None:
+        """Answer one request.
+
+        Args:
+            access: What it may do.
+            sender: Who sends it; a session belongs to whom it began with.
+            scope: The request, as ASGI has it.
+            receive: Gives its body.
+            send: Takes the answer.
+        """
+        await self._started.wait()
+        user = AuthenticatedUser(AccessToken(token="", client_id=sender, scopes=[]))
+        await self._manager.handle_request({**scope, _ACCESS: access, "user": user}, receive, send)
+
+    def end_streams(self) -> None:
+        """End the streams of notices, so that the server that listens can stop."""
+        self._server.stopping.set()
+
+    async def _run(self) -> None:
+        async with self._manager.run():
+            self._started.set()
+            await asyncio.Event().wait()
 
 
 async def _watch(

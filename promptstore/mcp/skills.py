@@ -18,7 +18,7 @@ from mcp import types
 from promptstore.errors import HistoryUnavailableError, ImportRefusedError, NotFoundError
 from promptstore.git.reading import Repository
 from promptstore.interchange.formats.common import split_front_matter
-from promptstore.mcp.pages import page
+from promptstore.mcp.access import Access, page
 from promptstore.store.store import PromptStore
 
 EXTENSION: Final = "io.modelcontextprotocol/skills"
@@ -32,6 +32,26 @@ _MAX_DESCRIPTION: Final = 1_024
 _MAX_FILES: Final = 512
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _FOLDER: Final = "inode/directory"
+
+
+class SkillParams(types.RequestParams):
+    """What ``skills/get`` is asked.
+
+    Attributes:
+        uri: The URI of the skill.
+    """
+
+    uri: str
+
+
+class DirectoryParams(types.PaginatedRequestParams):
+    """What ``resources/directory/read`` is asked.
+
+    Attributes:
+        uri: The URI of the folder.
+    """
+
+    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,35 +118,35 @@ def skills_of(store: PromptStore) -> Mapping[str, Skill]:
     return _skills_at(repository, store.root, tip) if tip else {}
 
 
-def list_skills(store: PromptStore, cursor: str | None) -> dict[str, Any]:
+def list_skills(access: Access, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
     """List the skills, a page at a time."""
-    found = skills_of(store)
-    shown, following = page([found[uri] for uri in sorted(found)], cursor, lambda skill: skill.uri)
+    found = skills_of(access.store)
+    shown, following = page([found[uri] for uri in sorted(found)], params, lambda skill: skill.uri)
     result: dict[str, Any] = {"skills": [skill.entry for skill in shown]}
     return result | ({"nextCursor": following} if following else {})
 
 
-def get_skill(store: PromptStore, uri: str) -> dict[str, Any]:
+def get_skill(access: Access, params: SkillParams) -> dict[str, Any]:
     """Return one skill.
 
     Raises:
         NotFoundError: There is none with this URI.
     """
-    skill = skills_of(store).get(uri)
+    skill = skills_of(access.store).get(params.uri)
     if skill is None:
-        raise NotFoundError(f"There is no skill {uri}; `skills/list` lists them.")
+        raise NotFoundError(f"There is no skill {params.uri}; `skills/list` lists them.")
     return {"skill": skill.entry}
 
 
-def read_directory(store: PromptStore, uri: str, cursor: str | None) -> dict[str, Any]:
+def read_directory(access: Access, params: DirectoryParams) -> dict[str, Any]:
     """List what is directly in a folder of a skill, or in one that leads to skills.
 
     Raises:
         NotFoundError: There is no such folder.
     """
-    prefix = f"{uri}/"
+    prefix = f"{params.uri}/"
     found: dict[str, types.Resource] = {}
-    for skill in skills_of(store).values():
+    for skill in skills_of(access.store).values():
         for file in skill.files:
             name, is_deeper, _ = file.uri.removeprefix(prefix).partition("/")
             if not file.uri.startswith(prefix):
@@ -137,8 +157,10 @@ def read_directory(store: PromptStore, uri: str, cursor: str | None) -> dict[str
             elif child not in found or file.uri == skill.uri:
                 found[child] = skill.resource(file)
     if not found:
+        uri = params.uri
         raise NotFoundError(f"There is no folder {uri} in a skill; `skills/list` lists skills.")
-    shown, following = page([found[one] for one in sorted(found)], cursor, lambda one: one.uri)
+    children = [found[uri] for uri in sorted(found)]
+    shown, following = page(children, params, lambda one: one.uri)
     rows = [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in shown]
     return {"resources": rows} | ({"nextCursor": following} if following else {})
 

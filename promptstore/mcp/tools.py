@@ -334,7 +334,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
 """The tools by name."""
 
 
-def list_tools(access: Access) -> types.ListToolsResult:
+def list_tools(access: Access, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
     """List the tools that the sender of a request may use."""
     return types.ListToolsResult(
         tools=[
@@ -353,12 +353,13 @@ def list_tools(access: Access) -> types.ListToolsResult:
     )
 
 
-def call_tool(access: Access, name: str, arguments: Mapping[str, Any]) -> types.CallToolResult:
+def call_tool(access: Access, params: types.CallToolRequestParams) -> types.CallToolResult:
     """Call a tool; what is wrong with the call is a result that the model can read.
 
     Raises:
         NotFoundError: There is no such tool.
     """
+    name, arguments = params.name, params.arguments or {}
     tool = TOOLS.get(name)
     if tool is None:
         raise NotFoundError(f"There is no tool {name!r}; the tools are {', '.join(TOOLS)}.")

@@ -6,11 +6,10 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs, PydanticCustomError
 
 from promptstore.errors import InvalidArgumentError, Problem
 from promptstore.model.values import kind_of
@@ -75,11 +74,19 @@ def faults_of(error: ValidationError, keys: Iterable[str]) -> list[Fault]:
 
 def unknown_key(path: KeyPath, known: Iterable[str]) -> Fault:
     """Return the fault of a key that nothing knows, with a near match where there is one."""
+    from difflib import get_close_matches  # only errors need it
+
     key = str(path[-1])
     choices = list(known)
     near = get_close_matches(shown(key), choices, n=1, cutoff=0.65)
     hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(choices)}."
     return Fault(path, "unknown_key", f"The key {shown(key)!r} is not known; {hint}")
+
+
+def no_value(path: KeyPath) -> Fault:
+    """Return the fault of a key that stands without a value."""
+    hint = 'write a value ("" is an empty string), or remove the key'
+    return Fault(path, "wrong_value", f"{named(path)} has no value; {hint}.")
 
 
 def refuse(faults: Iterable[Fault] | Iterable[Problem]) -> InvalidArgumentError:
@@ -88,26 +95,30 @@ def refuse(faults: Iterable[Fault] | Iterable[Problem]) -> InvalidArgumentError:
     return InvalidArgumentError(message=f"This is no valid prompt: {sentences}")
 
 
-def with_own_errors(
+def validated(
     check: Callable[[Any], Iterable[Fault]] = lambda _: (),
 ) -> Callable[[type[_T]], type[_T]]:
-    """Return a decorator that lets a pydantic dataclass raise our errors when it is made.
+    """Return a decorator that lets pydantic check a dataclass when it is made.
+
+    What it finds is raised as an error of ours. A validator is built when it is first needed:
+    that of a whole prompt holds all others, and most processes need no more.
 
     Args:
         check: Finds what is wrong between the keys of an object whose fields are right.
     """
 
     def decorate(cls: type[_T]) -> type[_T]:
-        validate = cls.__init__
-        names = tuple(field.name for field in fields(cls) if field.init)  # type: ignore[arg-type]
+        made: Any = cls
+        names = tuple(field.name for field in fields(made))
 
-        @functools.wraps(validate)
+        @functools.wraps(cls.__init__)
         def init(self: Any, *args: Any, **kwargs: Any) -> None:
             if len(args) > len(names):
                 message = f"{cls.__name__} takes at most {len(names)} values, not {len(args)}."
                 raise InvalidArgumentError(message=message)
+            given = ArgsKwargs((), {**dict(zip(names, args, strict=False)), **kwargs})
             try:
-                validate(self, **dict(zip(names, args, strict=False)), **kwargs)
+                adapter_of(made).validator.validate_python(given, self_instance=self)
             except ValidationError as error:
                 raise refuse(faults_of(error, names)) from None
             faults = list(check(self))
@@ -118,6 +129,12 @@ def with_own_errors(
         return cls
 
     return decorate
+
+
+@functools.cache
+def adapter_of(cls: type[Any]) -> TypeAdapter[Any]:
+    """Return what checks plain values for a class of the model."""
+    return TypeAdapter(cls)
 
 
 def named(path: KeyPath) -> str:
@@ -175,6 +192,8 @@ def _subject(path: KeyPath) -> str:
 
 
 def _not_among(path: KeyPath, value: Any, expected: str) -> str:
+    from difflib import get_close_matches  # only errors need it
+
     choices = _QUOTED.findall(expected)
     near = get_close_matches(shown(str(value)), choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}."

@@ -10,6 +10,20 @@ from pydantic_core import core_schema
 
 from promptstore.model.prompt import EXTENSION_PREFIX, KEYS, Prompt
 
+_DESCRIPTIONS: Final = {
+    "id": "A UUID that stays when the file is renamed.",
+    "description": "What the prompt is for.",
+    "template": "The language of the texts.",
+    "variables": "The inputs by name; a contract once it is there.",
+    "prompt": "The text of a text prompt.",
+    "messages": "The messages of a chat prompt.",
+    "config": "Free JSON passed through: model, parameters, tools.",
+    "tags": "Words to find it by.",
+    "metadata": "Free JSON for people and tools.",
+    "deleted": "Whether the prompt is tombstoned.",
+    "deleted_reason": "Why it was deleted.",
+    "replaced_by": "The name of the prompt to use instead.",
+}
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -42,7 +56,11 @@ def file_schema() -> dict[str, Any]:
     for definition in made["$defs"].values():
         definition.pop("description", None)
         definition.pop("title", None)
-    variables = made["properties"]["variables"]
+    properties = {
+        key: made["properties"][key] | {"description": _DESCRIPTIONS[key]} for key in KEYS
+    }
+    properties["tags"]["uniqueItems"] = True
+    variables = properties["variables"]
     variables["additionalProperties"] = {
         "anyOf": [variables["additionalProperties"], {"type": "null"}]
     }
@@ -50,7 +68,7 @@ def file_schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "A prompt of promptstore",
         "type": "object",
-        "properties": {key: made["properties"][key] for key in KEYS},
+        "properties": properties,
         "patternProperties": {f"^{EXTENSION_PREFIX}": True},
         "additionalProperties": False,
         "oneOf": [{"required": ["prompt"]}, {"required": ["messages"]}],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     Discriminator,
     Field,
@@ -15,225 +15,101 @@ from pydantic import (
     Tag,
     TypeAdapter,
     WithJsonSchema,
+    create_model,
 )
-from pydantic.dataclasses import dataclass
 
 from promptstore.model.faults import CONFIG, KEYS_AT, TAG, fail
-from promptstore.model.parts import Json, JsonObject, Part, String
+from promptstore.model.parts import Part
+from promptstore.model.values import Json, JsonObject, String
 
-PART_TYPES: Final[list[Any]] = [
-    "text", "image_url", "input_audio", "file", "image", "document", "tool_use", "tool_result",
-]  # fmt: skip
-"""The types of parts that are checked."""
+_Fields: TypeAlias = Mapping[str, Any]
+"""What a mapping may hold, by key: the type, or a pair of the type and the default."""
 
-
-@dataclass(kw_only=True, config=CONFIG)
-class _Known:
-    """What a part of any known type may have."""
-
-    cache_control: JsonObject | None = None
+_Text: Final = (String | None, None)
+_Nothing: Final = (Json, None)
 
 
-@dataclass(kw_only=True, config=CONFIG)
-class TextPart(_Known):
-    """Text."""
-
-    type: Literal["text"]
-    text: String
-    citations: Json = None
+def _mapping(key: str, extra: _Fields | None = None, /, **fields: Any) -> type[BaseModel]:
+    """Return the model of a mapping in a part, by the key that leads to it."""
+    config = ConfigDict(**CONFIG, json_schema_extra=dict(extra or {}))
+    KEYS_AT[key] = tuple(fields)
+    return create_model(key, __config__=config, **fields)
 
 
-@dataclass(kw_only=True, config=CONFIG)
-class ImageUrl:
-    """Where an image is."""
-
-    url: String
-    detail: String | None = None
+def _needs_one(file: Any) -> Any:
+    if file.file_id is None and file.file_data is None:
+        raise fail("{where} needs `file_id:` or `file_data:`.", "missing_key")
+    return file
 
 
-@dataclass(kw_only=True, config=CONFIG)
-class ImageUrlPart(_Known):
-    """An image, as OpenAI's API takes it."""
-
-    type: Literal["image_url"]
-    image_url: ImageUrl
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class InputAudio:
-    """A sound."""
-
-    data: String
-    format: String
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class InputAudioPart(_Known):
-    """A sound, as OpenAI's API takes it."""
-
-    type: Literal["input_audio"]
-    input_audio: InputAudio
-
-
-_ONE_OF_TWO: Final[dict[str, Any]] = {
-    "anyOf": [{"required": ["file_id"]}, {"required": ["file_data"]}]
-}
-
-
-@dataclass(kw_only=True, config=ConfigDict(**CONFIG, json_schema_extra=_ONE_OF_TWO))
-class File:
-    """A file, by its id or with its data."""
-
-    file_id: String | None = None
-    file_data: String | None = None
-    filename: String | None = None
-
-    def __post_init__(self) -> None:
-        if self.file_id is None and self.file_data is None:
-            raise fail("{where} needs `file_id:` or `file_data:`.", "missing_key")
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class FilePart(_Known):
-    """A file, as OpenAI's API takes it."""
-
-    type: Literal["file"]
-    file: File
-
-
-@dataclass(kw_only=True, config=ConfigDict(extra="allow"))
-class Source:
-    """Where an image or a document is: a URL, data, or the id of a file."""
-
-    type: String
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class ImagePart(_Known):
-    """An image, as Anthropic's API takes it."""
-
-    type: Literal["image"]
-    source: Source
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class DocumentPart(_Known):
-    """A document, as Anthropic's API takes it."""
-
-    type: Literal["document"]
-    source: Source
-    title: String | None = None
-    context: String | None = None
-    citations: Json = None
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class ToolUsePart(_Known):
-    """A call of a tool, as Anthropic's API takes it."""
-
-    type: Literal["tool_use"]
-    id: String
-    name: String
-    input: JsonObject
-
-
-_NESTED: Final = TypeAdapter(tuple[Part, ...])
+_nested: Final = TypeAdapter(tuple[Part, ...])
 
 
 def _result(value: Any) -> Any:
     # A schema that holds itself has no end for pydantic's generator of JSON Schema.
     if not isinstance(value, str):
-        _NESTED.validate_python(value)
+        _nested.validate_python(value)
     return value
 
 
-@dataclass(kw_only=True, config=CONFIG)
-class ToolResultPart(_Known):
-    """What a tool answered, as Anthropic's API takes it."""
+_ONE_OF_TWO: Final = {"anyOf": [{"required": ["file_id"]}, {"required": ["file_data"]}]}
+_File: Final = _mapping("file", _ONE_OF_TWO, file_id=_Text, file_data=_Text, filename=_Text)
+_Source: Final = create_model("source", __config__=ConfigDict(extra="allow"), type=String)
+_Function: Final = _mapping("function", name=String, arguments=String)
 
-    type: Literal["tool_result"]
-    tool_use_id: String
-    content: Annotated[
-        Any, AfterValidator(_result), WithJsonSchema({"type": ["string", "array"]})
-    ] = ""
-    is_error: StrictBool | None = None
+_PARTS: Final[Mapping[str, _Fields]] = {
+    "text": {"text": String, "citations": _Nothing},
+    "image_url": {"image_url": _mapping("image_url", url=String, detail=_Text)},
+    "input_audio": {"input_audio": _mapping("input_audio", data=String, format=String)},
+    "file": {"file": Annotated[_File, AfterValidator(_needs_one)]},
+    "image": {"source": _Source},
+    "document": {"source": _Source, "title": _Text, "context": _Text, "citations": _Nothing},
+    "tool_use": {"id": String, "name": String, "input": JsonObject},
+    "tool_result": {
+        "tool_use_id": String,
+        "content": (
+            Annotated[Any, AfterValidator(_result), WithJsonSchema({"type": ["string", "array"]})],
+            "",
+        ),
+        "is_error": (StrictBool | None, None),
+    },
+}
+"""The parts of OpenAI's and Anthropic's APIs; each may have ``cache_control`` besides."""
 
-
-@dataclass(kw_only=True, config=CONFIG)
-class Function:
-    """The call of a function."""
-
-    name: String
-    arguments: String
-
-
-@dataclass(kw_only=True, config=CONFIG)
-class FunctionCall:
-    """A call of a function that the caller has declared."""
-
-    id: String
-    type: Literal["function"] = "function"
-    function: Function
-
-
-@dataclass(kw_only=True, config=ConfigDict(extra="allow"))
-class OtherPart:
-    """A part of a type that is not known."""
-
-    type: Annotated[String, Field(json_schema_extra={"not": {"enum": PART_TYPES}})]
+_CALLS: Final[Mapping[str, _Fields]] = {"function": {"id": String, "function": _Function}}
+_ANY_PART: Final[_Fields] = {"cache_control": (JsonObject | None, None)}
 
 
-@dataclass(kw_only=True, config=ConfigDict(extra="allow"))
-class OtherCall:
-    """A call of anything but a function."""
-
-    type: Annotated[String, Field(json_schema_extra={"not": {"enum": ["function"]}})]
-
-
-def _type_of(cls: type[Any]) -> str:
-    name: str = get_args(get_type_hints(cls)["type"])[0]
-    return name
-
-
-def _adapter(other: type[Any], *known: type[Any], default: str | None = None) -> TypeAdapter[Any]:
+def _adapter(
+    what: str, known: Mapping[str, _Fields], shared: _Fields, default: str | None = None
+) -> TypeAdapter[Any]:
     """Return what checks a dict by the type that it names.
 
     Args:
-        other: The class of a type that is not known.
-        known: The classes of the types that are known.
+        what: What the dict is, for the names of the models.
+        known: What belongs into a dict, by the types that are known.
+        shared: What belongs into each of these besides.
         default: The type where none is named, or None where one must be.
     """
-    by_type = {_type_of(cls): cls for cls in known}
-    for name, cls in by_type.items():
-        KEYS_AT[TAG + name] = tuple(sorted(field.name for field in fields(cls)))
 
     def tag(value: Mapping[str, Any]) -> str:
         name = value.get("type", default)
-        return f"{TAG}{name}" if isinstance(name, str) and name in by_type else TAG
+        return f"{TAG}{name}" if isinstance(name, str) and name in known else TAG
 
+    unknown = Annotated[String, Field(json_schema_extra={"not": {"enum": [*known]}})]
+    other = create_model(f"other_{what}", __config__=ConfigDict(extra="allow"), type=unknown)
     members: Any = Annotated[other, Tag(TAG)]
-    for name, cls in by_type.items():
-        members |= Annotated[cls, Tag(TAG + name)]
+    for name, own in known.items():
+        literal: Any = Literal[name]
+        fields = {"type": (literal, name) if name == default else literal, **own, **shared}
+        KEYS_AT[TAG + name] = tuple(sorted(fields))
+        made = create_model(f"{name}_{what}", __config__=CONFIG, **fields)
+        members |= Annotated[made, Tag(TAG + name)]
     return TypeAdapter(Annotated[members, Discriminator(tag)])
 
 
-for _key, _cls in {
-    "image_url": ImageUrl, "input_audio": InputAudio, "file": File, "function": Function,
-}.items():  # fmt: skip
-    KEYS_AT[_key] = tuple(field.name for field in fields(_cls))
-
 ADAPTERS: Final = {
-    "parts": _adapter(
-        OtherPart,
-        TextPart,
-        ImageUrlPart,
-        InputAudioPart,
-        FilePart,
-        ImagePart,
-        DocumentPart,
-        ToolUsePart,
-        ToolResultPart,
-    ),
-    "tool_calls": _adapter(OtherCall, FunctionCall, default="function"),
+    "parts": _adapter("part", _PARTS, _ANY_PART),
+    "tool_calls": _adapter("call", _CALLS, {}, default="function"),
 }
 """What checks a part of a content, and a call of a tool."""

@@ -1,38 +1,34 @@
-"""What a prompt is made of: its variables, its messages, and the parts of these."""
+"""The messages of a prompt, and the parts of these."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     GetPydanticSchema,
-    Strict,
-    StrictBool,
     Tag,
     TypeAdapter,
 )
-from pydantic.dataclasses import dataclass
 from pydantic_core import core_schema
 
-from promptstore.model.faults import CONFIG, KEYS_AT, TAG, KeyPath, fail, with_own_errors
-from promptstore.model.values import kind_of, plain_json, unicode_string
-
-String: TypeAlias = Annotated[str, Strict(), AfterValidator(unicode_string)]
-"""A string that can be written as UTF-8."""
-
-Json: TypeAlias = Annotated[Any, BeforeValidator(plain_json)]
-"""Any JSON value, as a plain copy."""
-
-JsonObject: TypeAlias = Annotated[dict[str, Any], BeforeValidator(plain_json)]
-"""A JSON object, as a plain copy."""
+from promptstore.model.faults import (
+    CONFIG,
+    KEYS_AT,
+    TAG,
+    Fault,
+    KeyPath,
+    fail,
+    named,
+    no_value,
+    shown,
+    validated,
+)
+from promptstore.model.values import JsonObject, String, keys_without_value, kind_of, plain_json
 
 
 def _by_type(what: str) -> GetPydanticSchema:
@@ -72,70 +68,6 @@ _ARGUMENTS: Final = (("function", "arguments"), ("custom", "input"))
 
 _LITERAL_KEYS: Final = frozenset({"type", "id", "tool_use_id", "cache_control"})
 """Keys in a part whose strings are no templates."""
-
-VariableType: TypeAlias = Literal[
-    "string", "integer", "number", "boolean", "array", "object", "messages", "any"
-]
-VARIABLE_TYPES: Final[tuple[VariableType, ...]] = get_args(VariableType)
-VARIABLE_KEYS: Final = ("type", "description", "enum", "default", "required")
-"""The keys of a declaration, in the order of a file."""
-
-
-class _Missing(enum.Enum):
-    MISSING = "missing"
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-    def __deepcopy__(self, _memo: object) -> _Missing:
-        return self
-
-
-MISSING: Final = _Missing.MISSING
-"""Stands where there is no default; None would be a default of null."""
-
-
-def _default(value: Any) -> Any:
-    return value if value is MISSING else plain_json(value)
-
-
-KEYS_AT["variables"] = VARIABLE_KEYS
-_NEVER_BOTH: Final[dict[str, Any]] = {
-    "not": {"required": ["default", "required"], "properties": {"required": {"const": True}}}
-}
-
-
-@with_own_errors()
-@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_NEVER_BOTH))
-class Variable:
-    """A declared input of a prompt.
-
-    Attributes:
-        type: What its values are.
-        description: What it is for, or None.
-        enum: The values allowed, or None for any of the type.
-        default: The value when none is given, or `MISSING`.
-        required: False when a render may leave it out although it has no default; it then counts
-            as false in a condition, and printing it is an error. None means: required unless
-            there is a default.
-    """
-
-    type: VariableType = "any"
-    description: String | None = None
-    enum: Annotated[tuple[Json, ...], Field(min_length=1)] | None = None
-    default: Annotated[Any, BeforeValidator(_default)] = field(default_factory=lambda: MISSING)
-    required: StrictBool | None = None
-
-    @property
-    def has_default(self) -> bool:
-        """Whether there is a default, be it null."""
-        return self.default is not MISSING
-
-    @property
-    def needs_value(self) -> bool:
-        """Whether a render must give a value."""
-        return not self.has_default and self.required is not False
-
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -191,8 +123,8 @@ _SAYS_SOMETHING: Final[dict[str, Any]] = {
 }
 
 
-@with_own_errors()
-@dataclass(frozen=True, slots=True, config=ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING))
+@validated()
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a chat prompt.
 
@@ -206,6 +138,8 @@ class Message:
         refusal: What the model said instead of an answer.
         cache_control: Up to where the provider may cache the prompt.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(**CONFIG, json_schema_extra=_SAYS_SOMETHING)
 
     role: Role
     content: Content = None
@@ -229,14 +163,16 @@ class Message:
         ) -> None: ...
 
 
-@with_own_errors()
-@dataclass(frozen=True, slots=True, config=CONFIG)
+@validated()
+@dataclass(frozen=True, slots=True)
 class Insert:
     """The place in a chat prompt where a list of messages goes.
 
     Attributes:
         insert: The variable, of type ``messages``, that holds the list.
     """
+
+    __pydantic_config__: ClassVar = CONFIG
 
     insert: String
 
@@ -287,3 +223,62 @@ def _is_template(path: KeyPath) -> bool:
         return path[2:] in _ARGUMENTS
     # What a tool was called with may have any keys.
     return path[0] == "content" and ("input" in path or _LITERAL_KEYS.isdisjoint(path))
+
+
+def message_faults(message: Mapping[str, Any], path: KeyPath) -> Iterator[Fault]:
+    """Find what is wrong between the keys of a message of a prompt.
+
+    Args:
+        message: The message as plain JSON. What has a wrong type is left to pydantic.
+        path: Its place.
+
+    Yields:
+        Each fault.
+    """
+    yield from (no_value((*path, key)) for key in keys_without_value(message, ("content",)))
+    if message.get("content") is None and not ("tool_calls" in message or "refusal" in message):
+        needs = "`content:`, or `tool_calls:` or `refusal:` instead"
+        yield Fault(path, "missing_key", f"{named(path)} needs {needs}.")
+
+
+_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
+"""What a message of the assistant may have in place of a content."""
+
+
+def messages_fault(messages: Any) -> str:
+    """Return what keeps a list from being messages of a chat API, or an empty string.
+
+    Args:
+        messages: The list as plain JSON: any valid history of the chat APIs is taken.
+    """
+    for number, message in enumerate(messages, 1):
+        if fault := _message_fault(message):
+            return f"message {number} {fault}"
+    return ""
+
+
+def _message_fault(message: Any) -> str:
+    """Return what keeps an object from being a message of a chat API, or an empty string."""
+    if not isinstance(message, dict):
+        return f"is {kind_of(message)}, but must be a mapping with role and content"
+    role = message.get("role")
+    if role not in ROLES:
+        return f"has the role {shown(repr(role))}; the roles are {', '.join(ROLES)}"
+    content = message.get("content")
+    if isinstance(content, str):
+        return ""
+    if isinstance(content, list):
+        faults = [number for number, part in enumerate(content, 1) if not _is_part(part)]
+        return (
+            f"must have a content of parts with a type; part {faults[0]} is none" if faults else ""
+        )
+    if content is None:
+        if role == "function" or (role == "assistant" and any(map(message.get, _INSTEAD))):
+            return ""
+        instead = f", or one of {', '.join(_INSTEAD)}" if role == "assistant" else ""
+        return f"must have a content{instead}"
+    return f"must have a content that is a string or a list of parts, not {kind_of(content)}"
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type"), str)

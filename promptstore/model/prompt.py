@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
@@ -14,32 +14,21 @@ from pydantic import (
     Field,
     Strict,
     StrictBool,
-    TypeAdapter,
     ValidationError,
 )
-from pydantic.dataclasses import dataclass
-from pydantic.json_schema import SkipJsonSchema
 
-from promptstore.errors import InvalidArgumentError
-from promptstore.model.checks import between_keys
 from promptstore.model.faults import (
     CONFIG,
     Fault,
     KeyPath,
+    adapter_of,
     faults_of,
+    no_value,
+    shown,
     unknown_key,
-    with_own_errors,
+    validated,
 )
-from promptstore.model.parts import (
-    MISSING,
-    Insert,
-    Item,
-    JsonObject,
-    Message,
-    String,
-    Variable,
-    templates_of,
-)
+from promptstore.model.parts import Insert, Item, Message, message_faults, templates_of
 from promptstore.model.rendering import (
     Program,
     RenderedPrompt,
@@ -47,7 +36,16 @@ from promptstore.model.rendering import (
     merge_values,
     render_prompt,
 )
-from promptstore.model.values import MAX_LENGTH, NAME_PATTERN, kind_of, unicode_string
+from promptstore.model.values import (
+    MAX_LENGTH,
+    NAME_PATTERN,
+    JsonObject,
+    String,
+    keys_without_value,
+    kind_of,
+    unicode_string,
+)
+from promptstore.model.variables import Variable, insert_faults, variable_faults
 from promptstore.template import Limits, TemplateKind
 
 KEYS: Final = (
@@ -58,6 +56,14 @@ KEYS: Final = (
 
 EXTENSION_PREFIX: Final = "x-"
 _UUID: Final = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_Tag: TypeAlias = Annotated[str, Strict(), Field(pattern=r"\S"), AfterValidator(unicode_string)]
+_Name: TypeAlias = Annotated[
+    str, Strict(), Field(pattern=f"^{NAME_PATTERN}$", max_length=MAX_LENGTH)
+]
+
+
+def _declaration(value: Any) -> Any:
+    return {} if value is None else value
 
 
 def _included(value: Any) -> dict[str, Prompt]:
@@ -73,11 +79,11 @@ def _limits(value: Any) -> Limits:
 
 
 def _check(prompt: Prompt) -> Iterable[Fault]:
-    return between_keys(prompt.content)
+    return _between_keys(prompt.content)
 
 
-@with_own_errors(_check)
-@dataclass(frozen=True, kw_only=True, repr=False, config=CONFIG)
+@validated(_check)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Prompt:
     """A prompt: what its file says and, when it was read from a store, which one it is.
 
@@ -113,54 +119,35 @@ class Prompt:
         limits: The limits of its renders.
     """
 
-    id: Annotated[
-        Annotated[str, Strict(), Field(pattern=_UUID)] | None,
-        Field(description="A UUID that stays when the file is renamed."),
-    ] = None
-    description: Annotated[String | None, Field(description="What the prompt is for.")] = None
-    template: Annotated[TemplateKind, Field(description="The language of the texts.")] = "jinja2"
-    variables: Annotated[
-        dict[
-            str, Annotated[Variable, BeforeValidator(lambda found: {} if found is None else found)]
-        ]
-        | None,
-        Field(description="The inputs by name; a contract once it is there."),
-    ] = None
-    prompt: Annotated[String | None, Field(description="The text of a text prompt.")] = None
-    messages: Annotated[
-        tuple[Item, ...] | None, Field(min_length=1, description="The messages of a chat prompt.")
-    ] = None
-    config: Annotated[
-        JsonObject, Field(description="Free JSON passed through: model, parameters, tools.")
-    ] = field(default_factory=dict)
-    tags: Annotated[
-        tuple[Annotated[str, Strict(), Field(pattern=r"\S"), AfterValidator(unicode_string)], ...],
-        Field(description="Words to find it by.", json_schema_extra={"uniqueItems": True}),
-    ] = ()
-    metadata: Annotated[JsonObject, Field(description="Free JSON for people and tools.")] = field(
-        default_factory=dict
-    )
-    extensions: SkipJsonSchema[JsonObject] = field(default_factory=dict)
-    deleted: Annotated[StrictBool, Field(description="Whether the prompt is tombstoned.")] = False
-    deleted_reason: Annotated[String | None, Field(description="Why it was deleted.")] = None
-    replaced_by: Annotated[
-        Annotated[str, Strict(), Field(pattern=f"^{NAME_PATTERN}$", max_length=MAX_LENGTH)] | None,
-        Field(description="The name of the prompt to use instead."),
-    ] = None
+    __pydantic_config__: ClassVar = CONFIG
 
-    name: SkipJsonSchema[str | None] = None
-    version: SkipJsonSchema[int | None] = None
-    commit: SkipJsonSchema[str | None] = None
-    snapshot_commit: SkipJsonSchema[str | None] = None
-    blob: SkipJsonSchema[str | None] = None
-    label: SkipJsonSchema[str | None] = field(default=None, compare=False)
-    is_fallback: SkipJsonSchema[StrictBool] = False
-    is_unchanged: SkipJsonSchema[StrictBool] = field(default=False, compare=False)
-    warnings: SkipJsonSchema[tuple[str, ...]] = field(default=(), compare=False)
-    includes: SkipJsonSchema[Annotated[Any, BeforeValidator(_included)]] = field(
+    id: Annotated[str, Strict(), Field(pattern=_UUID)] | None = None
+    description: String | None = None
+    template: TemplateKind = "jinja2"
+    variables: dict[str, Annotated[Variable, BeforeValidator(_declaration)]] | None = None
+    prompt: String | None = None
+    messages: Annotated[tuple[Item, ...], Field(min_length=1)] | None = None
+    config: JsonObject = field(default_factory=dict)
+    tags: tuple[_Tag, ...] = ()
+    metadata: JsonObject = field(default_factory=dict)
+    extensions: JsonObject = field(default_factory=dict)
+    deleted: StrictBool = False
+    deleted_reason: String | None = None
+    replaced_by: _Name | None = None
+
+    name: str | None = None
+    version: int | None = None
+    commit: str | None = None
+    snapshot_commit: str | None = None
+    blob: str | None = None
+    label: str | None = field(default=None, compare=False)
+    is_fallback: StrictBool = False
+    is_unchanged: StrictBool = field(default=False, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    includes: Annotated[Any, BeforeValidator(_included)] = field(
         default_factory=dict, repr=False, compare=False
     )
-    limits: SkipJsonSchema[Annotated[Any, BeforeValidator(_limits)]] = field(
+    limits: Annotated[Any, BeforeValidator(_limits)] = field(
         default=Limits(), repr=False, compare=False
     )
 
@@ -212,7 +199,7 @@ class Prompt:
 
     def __getstate__(self) -> dict[str, Any]:
         # The compiled templates are code: they stay behind and are made again where needed.
-        return {name: self.__dict__[name] for name in _FIELDS}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @property
     def is_chat(self) -> bool:
@@ -267,7 +254,43 @@ class Prompt:
 
 _FIELDS: Final = tuple(item.name for item in fields(Prompt))
 _CONTENT: Final = {*KEYS, "extensions"}
-_ADAPTER: Final = TypeAdapter(Prompt)
+_ADAPTER: Final = adapter_of(Prompt)
+
+
+def _between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find what is wrong between the keys of a prompt, given as plain JSON.
+
+    It need not be valid: what has a wrong type is left to pydantic.
+    """
+    yield from (no_value((key,)) for key in keys_without_value(value))
+    if "prompt" in value and "messages" in value:
+        message = "`prompt` and `messages` exclude each other; keep one."
+        yield Fault(("messages",), "missing_key", message)
+    if "prompt" not in value and "messages" not in value:
+        message = "Neither `prompt:` (a text prompt) nor `messages:` (a chat prompt) is here."
+        yield Fault((), "missing_key", message)
+    for key in ("deleted_reason", "replaced_by"):
+        if key in value and value.get("deleted") is not True:
+            message = f"`{key}` belongs to a deleted prompt; add `deleted: true` or remove it."
+            yield Fault((key,), "missing_key", message)
+    tags, seen = value.get("tags"), set()
+    for index, tag in enumerate(tags if isinstance(tags, list) else ()):
+        if isinstance(tag, str) and tag in seen:
+            message = f"The tag {shown(tag)!r} is here twice."
+            yield Fault(("tags", index), "wrong_value", message)
+        seen.add(tag if isinstance(tag, str) else None)
+    template, declared = value.get("template", "jinja2"), value.get("variables")
+    if isinstance(declared, dict):
+        yield from variable_faults(declared, template)
+    messages = value.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        path = ("messages", index)
+        if not isinstance(message, dict):
+            continue
+        if "insert" not in message:
+            yield from message_faults(message, path)
+        elif isinstance(message["insert"], str):
+            yield from insert_faults(message["insert"], (*path, "insert"), declared, template)
 
 
 def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
@@ -282,37 +305,12 @@ def parse_content(value: Mapping[str, Any]) -> Prompt | list[Fault]:
     known = {key: item for key, item in value.items() if key in KEYS}
     extensions = {key: item for key, item in value.items() if key.startswith(EXTENSION_PREFIX)}
     faults = [unknown_key((key,), KEYS) for key in value if key not in {**known, **extensions}]
-    faults += between_keys(known)
+    faults += _between_keys(known)
     try:
         prompt = _ADAPTER.validate_python({**known, "extensions": extensions})
     except ValidationError as error:
         return faults + faults_of(error, KEYS)
     return faults or prompt
-
-
-PromptLike: TypeAlias = Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]
-"""A prompt, the text of a text prompt, or the messages of a chat prompt."""
-
-
-def to_prompt(value: PromptLike) -> Prompt:
-    """Return a prompt for what a caller gave for one.
-
-    Args:
-        value: A prompt, the text of a text prompt, or the messages of a chat prompt.
-
-    Raises:
-        InvalidArgumentError: It is none of these, or no valid prompt.
-    """
-    if isinstance(value, Prompt):
-        return value
-    if isinstance(value, str):
-        return Prompt(prompt=value)
-    if isinstance(value, (list, tuple)):
-        return Prompt(messages=tuple(value))
-    raise InvalidArgumentError(
-        message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
-        'list of messages such as [{"role": "user", "content": "Hi"}]'
-    )
 
 
 def texts(prompt: Prompt) -> list[tuple[KeyPath, str]]:
@@ -341,57 +339,54 @@ def identified(prompt: Prompt, **identity: Any) -> Prompt:
         prompt: The prompt, whose content stays.
         identity: Fields that are not content, which are taken as they are.
     """
-    made = object.__new__(Prompt)
-    state = prompt.__dict__.copy()
-    for memo in _MEMOS:
-        state.pop(memo, None)
-    state.update(identity)
-    object.__setattr__(made, "__dict__", state)
-    return made
+    return _made({name: getattr(prompt, name) for name in _FIELDS} | identity)
 
 
 def own_copy(prompt: Prompt) -> Prompt:
     """Return a prompt that shares nothing with another caller's that could be changed."""
     kept = prompt._kept or prompt  # noqa: SLF001 - it belongs to this module
-    made = identified(kept)
-    state = made.__dict__
-    for name in _MUTABLE:
-        state[name] = _copied(state[name])
+    state = kept.__dict__.copy()
+    for name in _NOT_SHARED:
+        state.pop(name, None)
     state["_kept"] = kept
+    return _made(state)
+
+
+def _made(state: dict[str, Any]) -> Prompt:
+    made = object.__new__(Prompt)
+    object.__setattr__(made, "__dict__", state)
     return made
 
 
-_MEMOS: Final = ("_kept", "_program", "digest")
 _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", "includes")
-_SHARED: Final = frozenset({str, int, float, bool, type(None), Insert})
+_NOT_SHARED: Final = (*_MUTABLE, "_program", "digest")
+
+
+def _copied_once(name: str) -> cached_property[Any]:
+    """Return what a caller's own copy finds in the place of a field that it has not copied yet.
+
+    Most callers look at few of these fields, and copying them all takes longer than a `get`.
+    """
+    found = cached_property(lambda copy: _copied(copy._kept.__dict__[name]))  # noqa: SLF001
+    found.__set_name__(Prompt, name)
+    return found
 
 
 def _copied(value: Any) -> Any:
     """Copy what can be changed; what cannot stays the same object."""
-    kind = type(value)
-    if kind in _SHARED:
-        return value
-    if kind is dict:
-        return {
-            key: item if type(item) in _SHARED else _copied(item) for key, item in value.items()
-        }
-    if kind is list:
-        return [item if type(item) in _SHARED else _copied(item) for item in value]
-    if kind is tuple:
-        return tuple([_copied(item) for item in value])
-    if kind is Prompt:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_copied(item) for item in value])
+    if isinstance(value, Prompt):
         return own_copy(value)
-    if kind is Message and type(value.content) is str:
-        if value.tool_calls is None and value.cache_control is None:
-            return value
-    elif kind is Variable and value.enum is None and type(value.default) in _PLAIN_DEFAULTS:
-        return value
-    if kind is Message or kind is Variable:
-        made = object.__new__(kind)
-        for name in kind.__slots__:
+    if isinstance(value, (Message, Variable)):
+        made = object.__new__(type(value))
+        for name in value.__slots__:
             object.__setattr__(made, name, _copied(getattr(value, name)))
         return made
     return value
 
 
-_PLAIN_DEFAULTS: Final = _SHARED | {type(MISSING)}
+for _name in _MUTABLE:
+    setattr(Prompt, _name, _copied_once(_name))

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from promptstore.errors import IncludeError, InvalidArgumentError
-from promptstore.model.checks import bind
-from promptstore.model.parts import MISSING, Insert, Variable, map_templates
+from promptstore.model.parts import Insert, map_templates
 from promptstore.model.values import plain_json
+from promptstore.model.variables import MISSING, Variable, bind
 from promptstore.template import Budget, Source, Template, compile_template
 
 if TYPE_CHECKING:
     from promptstore.model.prompt import Prompt
     from promptstore.providers.anthropic import AnthropicArguments
     from promptstore.providers.gemini import GeminiArguments
-    from promptstore.providers.openai_chat import OpenAIChatArguments
-    from promptstore.providers.openai_responses import OpenAIResponsesArguments
+    from promptstore.providers.openai import OpenAIChatArguments, OpenAIResponsesArguments
     from promptstore.providers.parameters import Call
     from promptstore.providers.tracing import TraceFormat
 
@@ -299,13 +298,13 @@ class RenderedPrompt:
 
     def openai_chat(self, **overrides: Any) -> OpenAIChatArguments:
         """Return the arguments of ``client.chat.completions.create``, for OpenAI's chat API."""
-        from promptstore.providers.openai_chat import openai_chat
+        from promptstore.providers.openai import openai_chat
 
         return openai_chat(self._call(overrides))
 
     def openai_responses(self, **overrides: Any) -> OpenAIResponsesArguments:
         """Return the arguments of ``client.responses.create``, for OpenAI's Responses API."""
-        from promptstore.providers.openai_responses import openai_responses
+        from promptstore.providers.openai import openai_responses
 
         return openai_responses(self._call(overrides))
 
@@ -340,12 +339,16 @@ class RenderedPrompt:
         Raises:
             InvalidArgumentError: There is no such form.
         """
-        from promptstore.providers.tracing import PromptIdentity, trace_attributes
+        from promptstore.providers.tracing import trace_attributes
 
-        identity = PromptIdentity(
-            self.name, self.version, self.digest, self.label, self.is_fallback
+        return trace_attributes(
+            form,
+            name=self.name,
+            version=self.version,
+            digest=self.digest,
+            label=self.label,
+            is_fallback=self.is_fallback,
         )
-        return trace_attributes(identity, form)
 
     def _call(self, overrides: Mapping[str, Any]) -> Call:
         from promptstore.providers.parameters import Call

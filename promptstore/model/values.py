@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Strict
 
 from promptstore.errors import InvalidNameError
 
@@ -119,6 +121,30 @@ def unicode_string(text: str) -> str:
         UnfitValueError: It holds half of a surrogate pair.
     """
     return text if text.isascii() else _plain_string(text)
+
+
+String: TypeAlias = Annotated[str, Strict(), AfterValidator(unicode_string)]
+"""A string that can be written as UTF-8."""
+
+Json: TypeAlias = Annotated[Any, BeforeValidator(plain_json)]
+"""Any JSON value, as a plain copy."""
+
+JsonObject: TypeAlias = Annotated[dict[str, Any], BeforeValidator(plain_json)]
+"""A JSON object, as a plain copy."""
+
+
+def keys_without_value(value: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
+    """Return the keys that have no value although they should, ``x-…`` keys aside.
+
+    Args:
+        value: The mapping.
+        free: The keys that need none.
+    """
+    return [
+        key
+        for key, item in value.items()
+        if item is None and key not in free and not key.startswith("x-")
+    ]
 
 
 def is_unicode(text: str) -> bool:

@@ -22,9 +22,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from promptstore.errors import InvalidNameError, SyncRefusedError, TemplateError
-from promptstore.model.parts import Insert, Message, Variable, without_nulls
+from promptstore.model.parts import Insert, Message, without_nulls
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.model.values import MAX_DEPTH, check_name, is_name
+from promptstore.model.variables import Variable
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.source import split_simple
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from promptstore.errors import Problem, PromptFileError
-from promptstore.model.parts import MESSAGE_KEYS, VARIABLE_KEYS
+from promptstore.model.parts import MESSAGE_KEYS
 from promptstore.model.prompt import KEYS
+from promptstore.model.variables import VARIABLE_KEYS
 from promptstore.promptfile import codes
 from promptstore.promptfile.reader import Document, loads, parse
 from promptstore.promptfile.writer import dumps, write_top_entry

@@ -1,4 +1,4 @@
-"""What turns are made of: neutral blocks, which each vendor writes in its own way."""
+"""What turns are made of: neutral blocks; and objects, whose keys are taken one by one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _MEDIA_TYPES: Final = {
 }
 """What Python knows on some machines only."""
 
+_NOTHING: Final[tuple[Any, ...]] = (None, [], {})
+"""What an SDK writes for keys that say nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
@@ -43,7 +46,21 @@ class Block:
 
     def refuse_kind(self, provider: str) -> ProviderError:
         """Make the error that says that a vendor takes nothing of this kind here."""
-        return self.refuse(provider, "cannot take a call or a result of a tool here")
+        return self.refuse(provider, self._refusal)
+
+    @property
+    def _refusal(self) -> str:
+        match self:
+            case Media():
+                what = {"image": "an image", "audio": "a sound", "document": "a document"}
+                return f"cannot take {what[self.kind]} here"
+            case Refusal():
+                return "has no place for a refusal; write it as a text part"
+            case PastAudio():
+                return "cannot take the id of a sound; write its text as a text part"
+            case Foreign():
+                return f"has no part of the type {self.kind!r} here"
+        return "cannot take a call or a result of a tool here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +109,6 @@ class Media(Block):
     def as_bytes(self) -> bytes:
         """The data as bytes."""
         return base64.b64decode(self.data or "")
-
-    def refuse_kind(self, provider: str) -> ProviderError:
-        """Make the error that says that a vendor takes nothing of this kind here."""
-        what = {"image": "an image", "audio": "a sound", "document": "a document"}[self.kind]
-        return self.refuse(provider, f"cannot take {what} here")
 
     def refuse_extras(self, provider: str, *known: str) -> None:
         """Refuse what is said about it besides what it holds.
@@ -185,10 +197,6 @@ class Refusal(Block):
 
     text: str
 
-    def refuse_kind(self, provider: str) -> ProviderError:
-        """Make the error that says that a vendor takes nothing of this kind here."""
-        return self.refuse(provider, "has no place for a refusal; write it as a text part")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAudio(Block):
@@ -199,10 +207,6 @@ class PastAudio(Block):
     """
 
     id: str
-
-    def refuse_kind(self, provider: str) -> ProviderError:
-        """Make the error that says that a vendor takes nothing of this kind here."""
-        return self.refuse(provider, "cannot take the id of a sound; write its text as a text part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,10 +220,6 @@ class Foreign(Block):
 
     kind: str
     part: Mapping[str, Any]
-
-    def refuse_kind(self, provider: str) -> ProviderError:
-        """Make the error that says that a vendor takes nothing of this kind here."""
-        return self.refuse(provider, f"has no part of the type {self.kind!r} here")
 
 
 def guess_media_type(name: str) -> str | None:
@@ -239,3 +239,93 @@ def texts_only(provider: str, blocks: Sequence[Block]) -> list[Text]:
         if not isinstance(block, Text):
             raise block.refuse_kind(provider)
     return texts
+
+
+class Fields:
+    """An object whose keys are taken one by one.
+
+    Args:
+        provider: The vendor's API as people call it, for errors.
+        value: The object.
+        path: Where it stands, such as ``messages[0].content[1]``.
+
+    Raises:
+        ProviderError: It is no object.
+    """
+
+    def __init__(self, provider: str, value: Any, path: str) -> None:
+        self.provider = provider
+        self.path = path
+        if not isinstance(value, Mapping):
+            raise self.error("needs an object here")
+        self._left = {key: item for key, item in value.items() if item not in _NOTHING}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._left
+
+    def error(self, reason: str, key: str | None = None) -> ProviderError:
+        """Make the error about the object, or about a key of it."""
+        path = self.path if key is None else f"{self.path}.{key}"
+        return ProviderError(provider=self.provider, path=path, reason=reason)
+
+    def take(self, key: str) -> Any:
+        """Take a value, or None where there is none."""
+        return self._left.pop(key, None)
+
+    def string(self, key: str) -> str | None:
+        """Take a string, or None where there is none.
+
+        Raises:
+            ProviderError: It is no string.
+        """
+        value = self.take(key)
+        if value is None or isinstance(value, str):
+            return value
+        raise self.error("needs a string here", key)
+
+    def require(self, key: str) -> str:
+        """Take a string that must be there.
+
+        Raises:
+            ProviderError: It is missing or no string.
+        """
+        value = self.string(key)
+        if value is None:
+            raise self.error(f"needs the key `{key}` here")
+        return value
+
+    def inner(self, key: str) -> Fields:
+        """Take an object.
+
+        Raises:
+            ProviderError: It is missing or no object.
+        """
+        return Fields(self.provider, self.take(key), f"{self.path}.{key}")
+
+    def items(self, key: str) -> list[tuple[Any, str]]:
+        """Take a list, as pairs of an item and its path.
+
+        Raises:
+            ProviderError: It is no list.
+        """
+        value = self.take(key) or ()
+        if not isinstance(value, list | tuple):
+            raise self.error("needs a list here", key)
+        return [(item, f"{self.path}.{key}[{index}]") for index, item in enumerate(value)]
+
+    def finish(self, own: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Refuse what nobody took.
+
+        Args:
+            own: Keys that the vendor takes as they are.
+
+        Returns:
+            What is left under these keys.
+
+        Raises:
+            ProviderError: Something else is left.
+        """
+        for key in self._left:
+            if key not in own:
+                raise self.error(f"has no place for `{key}`; leave it out", key)
+        return self._left

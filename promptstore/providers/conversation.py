@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from promptstore.errors import ProviderError
 from promptstore.providers.blocks import (
     Block,
+    Fields,
     Foreign,
     Media,
     MediaKind,
@@ -23,7 +24,6 @@ from promptstore.providers.blocks import (
     guess_media_type,
     texts_only,
 )
-from promptstore.providers.fields import Fields
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
 
@@ -188,10 +188,30 @@ class _Reader:
 
     def _part(self, fields: Fields, part: Mapping[str, Any]) -> Block:
         kind, source = fields.require("type"), part.get("source")
-        read = _PARTS.get(kind)
-        if read is None or (isinstance(source, Mapping) and source.get("type") == "content"):
-            return Foreign(path=fields.path, kind=kind, part=part)
-        return replace(read(self, fields), cache=_cache(fields), own=fields.finish(self._own))
+        is_list = isinstance(source, Mapping) and source.get("type") == "content"
+        match "" if is_list else kind:  # a list of parts as a source is Anthropic's alone
+            case "text":
+                block: Block = Text(path=fields.path, text=fields.require("text"))
+            case "refusal":
+                block = Refusal(path=fields.path, text=fields.require("refusal"))
+            case "image_url":
+                block = _image_url(fields)
+            case "input_audio":
+                block = _input_audio(fields)
+            case "file":
+                block = _file(fields)
+            case "image":
+                block = _sourced(fields, "image")
+            case "document":
+                title, context = fields.string("title"), fields.string("context")
+                block = replace(_sourced(fields, "document"), name=title, context=context)
+            case "tool_use":
+                block = self._tool_use(fields)
+            case "tool_result":
+                block = self._tool_result(fields)
+            case _:
+                return Foreign(path=fields.path, kind=kind, part=part)
+        return replace(block, cache=_cache(fields), own=fields.finish(self._own))
 
     def _tool_call(self, fields: Fields) -> ToolCall:
         kind, call_id = fields.string("type") or "function", fields.require("id")
@@ -234,52 +254,12 @@ class _Reader:
         unknown = ToolCall(path=path, id=call_id, name=name, arguments="")
         return self._calls.get(call_id, unknown)
 
-    def text(self, fields: Fields) -> Block:
-        return Text(path=fields.path, text=fields.require("text"))
-
-    def refusal(self, fields: Fields) -> Block:
-        return Refusal(path=fields.path, text=fields.require("refusal"))
-
-    def image_url(self, fields: Fields) -> Block:
-        image = fields.inner("image_url")
-        url, detail = image.require("url"), image.string("detail")
-        image.finish()
-        return replace(_from_url(fields, "image", url), detail=detail)
-
-    def input_audio(self, fields: Fields) -> Block:
-        audio = fields.inner("input_audio")
-        data, form = audio.require("data"), audio.require("format")
-        audio.finish()
-        return _from_data(fields, "audio", data, f"audio/{form}")
-
-    def file(self, fields: Fields) -> Block:
-        file = fields.inner("file")
-        name, file_id = file.string("filename"), file.string("file_id")
-        if file_id is not None:
-            file.finish()
-            return Media(path=fields.path, kind="document", file_id=file_id, name=name)
-        data = file.require("file_data")
-        file.finish()
-        if data.startswith("data:"):
-            return replace(_from_url(fields, "document", data), name=name)
-        media_type = guess_media_type(name or "")
-        if media_type is None:
-            raise file.error("needs a data URL, or a `filename` that ends in its type")
-        return replace(_from_data(fields, "document", data, media_type), name=name)
-
-    def image(self, fields: Fields) -> Block:
-        return _sourced(fields, "image")
-
-    def document(self, fields: Fields) -> Block:
-        title, context = fields.string("title"), fields.string("context")
-        return replace(_sourced(fields, "document"), name=title, context=context)
-
-    def tool_use(self, fields: Fields) -> Block:
+    def _tool_use(self, fields: Fields) -> Block:
         given = fields.take("input") or {}
         arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
         return self._call(fields.path, fields.require("id"), fields.require("name"), arguments)
 
-    def tool_result(self, fields: Fields) -> Block:
+    def _tool_result(self, fields: Fields) -> Block:
         content = self._content(fields)
         _refuse_misplaced(fields.provider, "tool", content)
         return ToolResult(
@@ -307,6 +287,36 @@ def _cache(fields: Fields) -> Mapping[str, Any] | None:
     if kind != "ephemeral" or lifetime not in (None, "5m", "1h"):
         raise marker.error("takes {type: ephemeral} with a `ttl` of 5m or 1h, or none")
     return {"type": kind} if lifetime is None else {"type": kind, "ttl": lifetime}
+
+
+def _image_url(fields: Fields) -> Media:
+    image = fields.inner("image_url")
+    url, detail = image.require("url"), image.string("detail")
+    image.finish()
+    return replace(_from_url(fields, "image", url), detail=detail)
+
+
+def _input_audio(fields: Fields) -> Media:
+    audio = fields.inner("input_audio")
+    data, form = audio.require("data"), audio.require("format")
+    audio.finish()
+    return _from_data(fields, "audio", data, f"audio/{form}")
+
+
+def _file(fields: Fields) -> Media:
+    file = fields.inner("file")
+    name, file_id = file.string("filename"), file.string("file_id")
+    if file_id is not None:
+        file.finish()
+        return Media(path=fields.path, kind="document", file_id=file_id, name=name)
+    data = file.require("file_data")
+    file.finish()
+    if data.startswith("data:"):
+        return replace(_from_url(fields, "document", data), name=name)
+    media_type = guess_media_type(name or "")
+    if media_type is None:
+        raise file.error("needs a data URL, or a `filename` that ends in its type")
+    return replace(_from_data(fields, "document", data, media_type), name=name)
 
 
 def _sourced(fields: Fields, kind: MediaKind) -> Media:
@@ -345,17 +355,3 @@ def _from_data(fields: Fields, kind: MediaKind, data: str, media_type: str) -> M
     except (binascii.Error, ValueError):
         raise fields.error("takes data in base64 only") from None
     return Media(path=fields.path, kind=kind, media_type=media_type, data=data)
-
-
-_PARTS: Final[Mapping[str, Callable[[_Reader, Fields], Block]]] = {
-    "text": _Reader.text,
-    "refusal": _Reader.refusal,
-    "image_url": _Reader.image_url,
-    "input_audio": _Reader.input_audio,
-    "file": _Reader.file,
-    "image": _Reader.image,
-    "document": _Reader.document,
-    "tool_use": _Reader.tool_use,
-    "tool_result": _Reader.tool_result,
-}
-"""How parts are read by their type; any other is known to one vendor only."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from promptstore.errors import ProviderError
-from promptstore.providers.fields import Fields
+from promptstore.providers.blocks import Fields
 
 SECTIONS: Final = ("openai", "anthropic", "gemini", "bedrock")
 """Keys of a config that hold parameters for one vendor only, passed as they are."""

@@ -8,9 +8,9 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from promptstore.compare.diff import as_key, equal_as_json
 from promptstore.errors import TemplateError
-from promptstore.model.parts import MISSING, Variable
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
+from promptstore.model.variables import MISSING, Variable
 
 Impact: TypeAlias = Literal["breaking", "behaviour", "compatible"]
 """``breaking``: a call that rendered before fails now. ``behaviour``: a model reads something

@@ -20,7 +20,7 @@ from promptstore.server.dependencies import Caller, authorize
 from promptstore.server.errors import ApiError, api_error, error_of, forbidden
 
 if TYPE_CHECKING:
-    from promptstore.mcp.http import HttpEndpoint
+    from promptstore.mcp.server import HttpEndpoint
 
 router: Final = APIRouter()
 
@@ -55,7 +55,7 @@ async def _endpoint(app: FastAPI) -> HttpEndpoint:
             error = MissingExtraError(extra="mcp", purpose="The Model Context Protocol")
             raise api_error(501, "not_implemented", str(error), kind="server_error")
         # It takes longer to load than all other routes together, and many servers never need it.
-        module = await run_in_threadpool(import_module, "promptstore.mcp.http")
+        module = await run_in_threadpool(import_module, "promptstore.mcp.server")
         if not hasattr(app.state, "mcp"):
             app.state.mcp = module.HttpEndpoint()
     endpoint: HttpEndpoint = app.state.mcp

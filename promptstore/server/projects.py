@@ -14,7 +14,7 @@ from promptstore.posthog.fields import read_uuid
 from promptstore.server.errors import no_such_prompt, not_found
 from promptstore.server.http import AnswerCache, make_etag
 from promptstore.server.settings import ProjectSettings
-from promptstore.store.history import History
+from promptstore.store.lookup import History
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 

@@ -11,6 +11,8 @@ from types import NoneType
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.model.parts import Insert, Message
+from promptstore.model.prompt import Prompt
 from promptstore.model.values import check_name, is_unicode, kind_of
 from promptstore.template import Limits
 
@@ -171,3 +173,28 @@ _MORE: Final[dict[str, Callable[[Any], bool]]] = {
     "names": lambda value: all(check_name(name) for name in value),
     "trailers": _maps_strings,
 }
+
+
+PromptLike: TypeAlias = Prompt | str | Sequence[Mapping[str, Any] | Message | Insert]
+"""A prompt, the text of a text prompt, or the messages of a chat prompt."""
+
+
+def to_prompt(value: PromptLike) -> Prompt:
+    """Return a prompt for what a caller gave for one.
+
+    Args:
+        value: A prompt, the text of a text prompt, or the messages of a chat prompt.
+
+    Raises:
+        InvalidArgumentError: It is none of these, or no valid prompt.
+    """
+    if isinstance(value, Prompt):
+        return value
+    if isinstance(value, str):
+        return Prompt(prompt=value)
+    if isinstance(value, (list, tuple)):
+        return Prompt(messages=tuple(value))
+    raise InvalidArgumentError(
+        message=f"{kind_of(value)} is no prompt; give a Prompt, a string for a text prompt, or a "
+        'list of messages such as [{"role": "user", "content": "Hi"}]'
+    )

@@ -19,8 +19,7 @@ from promptstore.history.labels import Target
 from promptstore.history.versions import Change, Timeline
 from promptstore.model.values import is_name
 from promptstore.store.bundle import Bundle, BundledCommit, BundledVersion, is_chosen
-from promptstore.store.history import History
-from promptstore.store.lookup import Lookup
+from promptstore.store.lookup import History, Lookup
 from promptstore.store.snapshot import Snapshot
 
 _MAX_SHOWN: Final = 5

@@ -17,11 +17,12 @@ from promptstore.errors import (
 from promptstore.git.reading import blob_id
 from promptstore.history.cache import included_names
 from promptstore.history.sources import File
-from promptstore.model.prompt import Prompt, PromptLike, texts, to_prompt
+from promptstore.model.prompt import Prompt, texts
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
+from promptstore.store.arguments import PromptLike, to_prompt
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Reference, Source, find_references
 

@@ -1,21 +1,15 @@
-"""What happened to prompts, and labels: pointed at versions, taken off, and taken back."""
+"""Pointing labels at versions of prompts, taking them off, and taking a move back."""
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from promptstore.errors import (
-    HistoryUnavailableError,
-    InvalidArgumentError,
-)
-from promptstore.git.revs import common_ancestor
-from promptstore.history.labels import LabelMove, LabelTable, Target, check_label
+from promptstore.errors import HistoryUnavailableError, InvalidArgumentError
+from promptstore.history.backend import RefState
+from promptstore.history.labels import Target, check_label
 from promptstore.model.prompt import Prompt, identified, own_copy
 from promptstore.model.values import check_name
-from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import check_arguments, check_attribution, check_one_of
 from promptstore.store.lookup import Rev
 from promptstore.store.reading import StoreReader
@@ -24,140 +18,8 @@ if TYPE_CHECKING:
     from promptstore.store.writing import Attribution
 
 
-class Position(NamedTuple):
-    """Where a branch and the labels are.
-
-    Attributes:
-        tip: The newest commit of the branch, or None while it has none.
-        labels: The newest commit of the labels branch, or None where there is none.
-    """
-
-    tip: str | None
-    labels: str | None
-
-
 class StoreLabels(StoreReader):
-    """Answers who made which version when, and moves labels."""
-
-    def history(self, name: str, *, follow: bool = False) -> builtins.list[Version]:
-        """List the versions of a prompt, newest first.
-
-        Args:
-            name: The prompt's name; it may be deleted, and its file removed.
-            follow: Whether to go on at the old name where the prompt was renamed: where the commit
-                of its first version deleted another one that it replaces.
-
-        Returns:
-            The versions.
-
-        Raises:
-            PromptNotFoundError: There never was such a prompt on the branch.
-            HistoryUnavailableError: Versions cannot be counted here.
-        """
-        check_name(name)
-        state = self._lookup.state()
-        history = self._lookup.require_history(state)
-        changes = history.timeline.history(name) if history else []
-        if history is None or not changes:
-            raise self._lookup.unknown(state, name)
-        labels = self._backend.labels(state)
-        found = [history.version(name, change, labels) for change in changes]
-        former = self._lookup.former_name(state, name, changes[-1].commit) if follow else None
-        if former is not None:
-            # Its last version is the tombstone that the renaming left.
-            found += [
-                version
-                for version in self.history(former, follow=True)
-                if version.commit != changes[-1].commit
-            ]
-        return found
-
-    def info(
-        self,
-        name: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        rev: Rev | None = None,
-    ) -> PromptInfo:
-        """Return who made which version of a prompt when, and its labels.
-
-        Args:
-            name: The prompt's name; it may be deleted.
-            version: The version of this number; None is the newest one.
-            label: The version that this label points at.
-            rev: The newest version as of this rev or time. At most one of the three.
-
-        Returns:
-            The facts; None where history is not known.
-
-        Raises:
-            PromptStoreError: As for `get`.
-        """
-        check_name(name)
-        check_arguments(version=version, label=label, rev=rev)
-        check_one_of(version=version, label=label, rev=rev)
-        state = self._lookup.state()
-        if label is not None:
-            version = self._backend.labels(state).find(label, name).version
-            if self._backend.why_no_versions(state):
-                return PromptInfo(name=name)
-        if version is None:
-            return self.snapshot(rev).info(name)
-        self._lookup.require_history(state)
-        return self._lookup.tip(state).info(name, version=version)
-
-    def label_history(
-        self, label: str | None = None, name: str | None = None
-    ) -> builtins.list[LabelMove]:
-        """List the moves of labels, newest first.
-
-        Args:
-            label: Only this label's.
-            name: Only those for this prompt.
-
-        Returns:
-            The moves: who pointed which label from which version to which, when and why.
-        """
-        check_arguments(label=label)
-        if name is not None:
-            check_name(name)
-        return [
-            move
-            for move in self._backend.label_moves()
-            if label in (None, move.label) and name in (None, move.name)
-        ]
-
-    def labels(self, at: datetime | None = None) -> LabelTable:
-        """Read all labels.
-
-        Args:
-            at: A time with a time zone: the labels as they were then. None is this moment.
-        """
-        check_arguments(at=at)
-        return self._backend.labels(self._lookup.state() if at is None else self._lookup.state(at))
-
-    def position(self) -> Position:
-        """Return where the branch and the labels are at this moment, reading no prompt.
-
-        Raises:
-            RevisionNotFoundError: The branch is no more.
-            HistoryUnavailableError: This is a plain folder, which has no branch.
-        """
-        state = self._lookup.state()
-        if not state.title:
-            raise HistoryUnavailableError(reason=self._backend.why_no_versions(state))
-        return Position(state.tip, state.labels)
-
-    def common_ancestor(self, one: str, other: str) -> str:
-        """Return the id of the commit that two revs grew from, as ``git merge-base`` does.
-
-        Raises:
-            RevisionNotFoundError: Git cannot resolve a rev, or the two have no common history.
-        """
-        check_arguments(one=one, other=other)
-        commits = (self._backend.resolve(rev) for rev in (one, other))
-        return common_ancestor(self.repository, *commits)
+    """Moves labels."""
 
     def set_label(
         self,
@@ -229,9 +91,7 @@ class StoreLabels(StoreReader):
         check_attribution(attribution)
         state = self._lookup.state()
         self._lookup.require_history(state)
-        targets = {
-            name: self._lookup.target(state, name, wanted) for name, wanted in versions.items()
-        }
+        targets = {name: self._target(state, name, wanted) for name, wanted in versions.items()}
         warnings = self._move_labels({label: targets}, {label: expected or {}}, attribution)
         return {name: self._get_moved(name, label, warnings) for name in targets}
 
@@ -334,3 +194,15 @@ class StoreLabels(StoreReader):
         update = move_labels(backend.repository, self._lock_timeout, moves, expected, attribution)
         backend.invalidate()
         return update.warnings
+
+    def _target(self, state: RefState, name: str, wanted: int | Rev | None) -> Target:
+        """Return what a label points at that is set to a version, a rev or (None) the tip."""
+        if isinstance(wanted, int):
+            prompt = self._lookup.version(state, check_name(name), wanted)
+            if prompt.deleted:
+                raise self._lookup.of_rev(state, prompt.snapshot_commit).deleted(prompt)
+        else:
+            prompt = self._lookup.of_rev(state, wanted).read(name)
+        if prompt.version is None or prompt.snapshot_commit is None:
+            raise HistoryUnavailableError(reason="so a label has no version to point at.")
+        return Target(prompt.version, prompt.snapshot_commit)

@@ -1,13 +1,13 @@
-"""Which snapshot, version or label's prompt is meant, in a state of the branch and the labels."""
+"""Which prompt is meant, in a state of the branch and the labels; and who made its versions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import (
     HistoryUnavailableError,
@@ -18,51 +18,152 @@ from promptstore.errors import (
     ReadOnlyError,
     RepositoryError,
     RevisionNotFoundError,
+    VersionNotFoundError,
 )
+from promptstore.git.objects import Commit
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.cache import ContentCache
-from promptstore.history.labels import LabelTable, Target, contradiction
+from promptstore.history.labels import LabelTable, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
+from promptstore.history.versions import Change, Timeline
 from promptstore.model.prompt import Prompt, identified
 from promptstore.model.values import SUFFIX, check_name, near_matches
-from promptstore.store.arguments import check_zone
-from promptstore.store.history import History
+from promptstore.model.versions import PromptInfo, Version
+from promptstore.store.arguments import check_arguments, check_at, check_one_of, check_zone
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Limits
 
 Rev: TypeAlias = str | datetime
 """Anything git can resolve to a commit, or a time (with a time zone): the newest commit then."""
 
-Query: TypeAlias = tuple[RefState, str, int | None, str | None, Rev | None, bool]
-"""What `PromptStore.get` is asked, and in which state: name, version, label, rev, and whether
-deleted ones count."""
+Question: TypeAlias = tuple[Any, ...]
+"""What `PromptStore.get` is asked, and in which state."""
 
 _KEPT_SNAPSHOTS: Final = 16
 _KEPT_PROMPTS: Final = 512
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 
-class LabelledSnapshot(Snapshot):
-    """The prompts that have a label, each read as of the commit that the label points at."""
+def make_question(
+    state: RefState,
+    name: str,
+    version: int | None,
+    label: str | None,
+    rev: Rev | None,
+    deleted: bool,
+) -> Question:
+    """Return what `PromptStore.get` is asked, which equals no question with a wrong argument."""
+    # To Python True is 1.
+    return state, name, version, type(version), label, rev, deleted, type(deleted)
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        read: Callable[[str], Prompt],
-        cache: ContentCache,
-        labels: Callable[[], LabelTable],
-        limits: Limits,
-    ) -> None:
-        super().__init__(source, cache=cache, history=None, labels=labels, limits=limits)
-        self._read = read
 
-    def _load(self, name: str) -> Prompt:
-        self.file(name)
-        return self._read(name)
+class History(NamedTuple):
+    """What tells the versions of the prompts of a snapshot.
 
-    def _load_all(self) -> None:
-        """Load nothing: each prompt is read as of a commit of its own."""
+    Attributes:
+        timeline: The versions as of the snapshot's commit.
+        backend: Where their commits and files are.
+        cache: Where their parsed files are kept.
+    """
+
+    timeline: Timeline
+    backend: Backend
+    cache: ContentCache
+
+    def commit(self, commit_id: str) -> Commit:
+        """Read one commit."""
+        return self.backend.commit(commit_id)
+
+    def is_tombstone(self, blob: str) -> bool:
+        """Whether a version's file says that the prompt is deleted; a broken one does not."""
+        data = self.backend.blob(blob)
+        # Without this word and without an escape no file is a tombstone: most need no parsing.
+        if b"deleted" not in data and b"\\" not in data:
+            return False
+        try:
+            return self.cache.read(File(blob, blob, partial(bytes, data))).deleted
+        except PromptFileError:
+            return False
+
+    def version(self, name: str, change: Change, labels: LabelTable) -> Version:
+        """Return one version of a prompt, with the labels that point at it."""
+        commit = self.backend.commit(change.commit)
+        return Version(
+            name=name,
+            number=change.number,
+            commit=commit.id,
+            author=commit.author,
+            committed_at=commit.committed_at,
+            message=commit.message,
+            blob=change.blob,
+            deleted=change.entry is None or self.is_tombstone(change.entry.id),
+            labels=labels.of(name, change.number),
+        )
+
+    def tombstone(self, name: str) -> Commit | None:
+        """Return the commit that set the tombstone, which later edits may have followed."""
+        tombstone: Change | None = None
+        for change in self.timeline.history(name):
+            if change.entry is None or not self.is_tombstone(change.entry.id):
+                break
+            tombstone = change
+        return self.commit(tombstone.commit) if tombstone else None
+
+    def removal_note(self, name: str) -> str:
+        """Return who removed the file of a prompt and when, in a sentence; else nothing."""
+        change = self.timeline.latest(name)
+        if change is None or change.entry is not None:
+            return ""
+        commit = self.commit(change.commit)
+        return (
+            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
+            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
+        )
+
+    def find(self, name: str, number: int, *, has_file: bool = False) -> Change:
+        """Return the change that made one version of a prompt.
+
+        Raises:
+            VersionNotFoundError: It has no such version, or none with a file where that is asked.
+        """
+        change = self.timeline.nth(name, number)
+        if change is None or (has_file and change.entry is None):
+            latest = self.timeline.latest(name)
+            raise VersionNotFoundError(
+                name=name,
+                version=number,
+                latest=latest.number if latest else 0,
+                removed=change is not None,
+            )
+        return change
+
+    def info(self, name: str, made: Change | None, labels: LabelTable) -> PromptInfo:
+        """Return who made a version of a prompt, and its first one."""
+        return self._info(name, self.timeline.nth(name, 1), made, labels)
+
+    def infos(self, blobs: Mapping[str, str], labels: LabelTable) -> dict[str, PromptInfo]:
+        """Return `info` of the newest versions of prompts, where their files hold these."""
+        first, latest = self.timeline.first_of_all(), self.timeline.latest_of_all()
+        # The file on disk may differ from the newest commit.
+        made = {name: latest[name] for name in latest if latest[name].blob == blobs.get(name)}
+        return {name: self._info(name, first.get(name), made.get(name), labels) for name in blobs}
+
+    def _info(
+        self, name: str, first: Change | None, made: Change | None, labels: LabelTable
+    ) -> PromptInfo:
+        if first is None or made is None:
+            return PromptInfo(name=name)
+        born, commit = self.commit(first.commit), self.commit(made.commit)
+        return PromptInfo(
+            name=name,
+            version=made.number,
+            commit=made.commit,
+            created_at=born.committed_at,
+            created_by=born.author,
+            updated_at=commit.committed_at,
+            updated_by=commit.author,
+            labels=labels.of(name, made.number),
+        )
 
 
 class Lookup:
@@ -71,27 +172,44 @@ class Lookup:
     Args:
         backend: Where everything is read from.
         limits: The limits of renders.
+        reads_files: Whether the newest prompts are those on disk, uncommitted edits included.
     """
 
-    def __init__(self, backend: Backend, limits: Limits) -> None:
+    def __init__(self, backend: Backend, limits: Limits, *, reads_files: bool = False) -> None:
         self.backend = backend
         self.limits = limits
+        self.reads_files = reads_files
         self._cache = ContentCache()
-        self._kept: dict[Query, Prompt] = {}
+        self._kept: dict[Question, Prompt] = {}
         # It may be asked by several threads, and keeps what was asked for last.
         self._snapshots = lru_cache(maxsize=_KEPT_SNAPSHOTS)(self._make_snapshot)
 
-    def get(self, query: Query, *, from_disk: bool) -> Prompt:
+    def get(
+        self,
+        name: str,
+        version: int | None,
+        label: str | None,
+        rev: Rev | None,
+        at: datetime | None,
+        deleted: bool,
+    ) -> Prompt:
         """Return the prompt that is asked for; most calls ask what was asked before."""
-        prompt = self._kept.get(query)
-        if prompt is not None:
-            return prompt
-        state, name, version, label, rev, deleted = query
+        state = self.backend.state()
+        question = make_question(state, name, version, label, rev, deleted)
+        if at is None and (known := self.known(question)):
+            return known
+        check_name(name)
+        check_arguments(version=version, label=label, rev=rev, at=at, deleted=deleted)
+        check_one_of(version=version, label=label, rev=rev)
+        check_at(at, label)
+        if at is not None:
+            state = self.state(at)
+            question = (state, *question[1:])
         if version is not None:
             prompt = self.version(state, name, version)
         elif label is not None:
             prompt = self.labelled(state, name, label)
-        elif rev is None and from_disk:
+        elif rev is None and self.reads_files:
             return self.working().load(name, deleted=deleted)
         else:
             try:
@@ -101,11 +219,18 @@ class Lookup:
                     error.note = error.note or self._uncommitted_note(name)
                 raise
         if rev is None or (isinstance(rev, str) and _COMMIT_ID.fullmatch(rev)):
-            # Nothing but the query, and objects that never change, went into it.
+            # Nothing but the question, and objects that never change, went into it.
             if len(self._kept) >= _KEPT_PROMPTS:
                 self._kept = {}  # another one, as a thread may be reading the old one
-            self._kept[query] = prompt
+            self._kept[question] = prompt
         return prompt
+
+    def known(self, question: Question) -> Prompt | None:
+        """Return what `get` answered before, or None."""
+        try:
+            return self._kept.get(question)
+        except TypeError:
+            return None  # what has no hash is refused
 
     def state(self, at: datetime | None = None) -> RefState:
         """Return where the branch is now, and where the labels are, or were at a time."""
@@ -162,12 +287,13 @@ class Lookup:
         def find(name: str) -> File | None:
             return self.at(state, targets[name].commit, label).find(name)
 
-        return LabelledSnapshot(
+        return Snapshot(
             LabelSource(label, targets, find),
-            read=partial(self.labelled, state, label=label),
             cache=self._cache,
+            history=None,
             labels=partial(self.backend.labels, state),
             limits=self.limits,
+            read=partial(self.labelled, state, label=label),
         )
 
     def version(self, state: RefState, name: str, number: int) -> Prompt:
@@ -182,10 +308,6 @@ class Lookup:
         """Return a prompt as a label gives it."""
         with self._explained(state):
             return self._labelled(state, name, label)
-
-    def known(self, query: Query) -> bool:
-        """Return whether `get` answers from memory."""
-        return query in self._kept
 
     @contextmanager
     def _explained(self, state: RefState) -> Iterator[None]:
@@ -210,28 +332,6 @@ class Lookup:
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
         return identified(prompt, label=label)
-
-    def target(self, state: RefState, name: str, wanted: int | Rev | None) -> Target:
-        """Return what a label points at that is set to a version, a rev or (None) the tip."""
-        if isinstance(wanted, int):
-            prompt = self.version(state, check_name(name), wanted)
-            if prompt.deleted:
-                raise self.of_rev(state, prompt.snapshot_commit).deleted(prompt)
-        else:
-            prompt = self.of_rev(state, wanted).read(name)
-        if prompt.version is None or prompt.snapshot_commit is None:
-            raise HistoryUnavailableError(reason="so a label has no version to point at.")
-        return Target(prompt.version, prompt.snapshot_commit)
-
-    def former_name(self, state: RefState, name: str, commit: str) -> str | None:
-        """Return the name of the prompt that a commit replaced by another one, if it did."""
-        for other, entry in self.backend.timeline(commit).changed_by(commit).items():
-            if other != name and entry is not None and entry.is_file:
-                with suppress(PromptFileError):
-                    prompt = self.at(state, commit, commit).load(other, deleted=True)
-                    if prompt.deleted and prompt.replaced_by == name:
-                        return other
-        return None
 
     def require_history(self, state: RefState) -> History | None:
         """Return the history of the branch; None while it has no commit.

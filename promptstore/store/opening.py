@@ -1,10 +1,11 @@
-"""Opening a store: in a repository, a folder or a bundle, or at a URL; and keeping it fresh."""
+"""Opening a store, in a repository, a folder or a bundle, or at a URL; and getting a prompt."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -12,17 +13,20 @@ from promptstore.errors import (
     FetchError,
     HistoryUnavailableError,
     InvalidArgumentError,
+    NotFoundError,
+    PromptFileError,
+    RepositoryError,
     RepositoryNotFoundError,
 )
 from promptstore.git.reading import Repository, is_url
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.versions import Progress
-from promptstore.store.arguments import check_arguments
-from promptstore.store.lookup import Lookup
+from promptstore.model.prompt import Prompt, identified, own_copy
+from promptstore.store.arguments import PromptLike, check_arguments, to_prompt
+from promptstore.store.lookup import Lookup, Rev, make_question
 from promptstore.template import Limits
 
 if TYPE_CHECKING:
-    from promptstore.store.bundle import Bundle
     from promptstore.store.fetcher import Fetcher
     from promptstore.store.fetching import OnBad, StoreStatus
 
@@ -31,9 +35,11 @@ DEFAULT_LOCK_TIMEOUT: Final = 10.0
 WORKTREE_VARIABLE: Final = "PROMPTSTORE_WORKTREE"
 """The environment variable that lets a store of a clone read the files on disk."""
 
+_CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
+
 
 class StoreBase:
-    """Opens a store, and says how fresh it is.
+    """Opens a store, gets a prompt, and says how fresh it is.
 
     Attributes:
         root: The prompts' folder within the repository.
@@ -43,6 +49,7 @@ class StoreBase:
     def __init__(
         self,
         backend: Backend,
+        again: partial[Any],
         *,
         branch: str | None = None,
         reads_files: bool = False,
@@ -52,11 +59,15 @@ class StoreBase:
         self.root = backend.root
         self.branch = branch
         self._backend = backend
-        self._reads_files = reads_files
+        self._again = again
         self._lock_timeout = lock_timeout
-        self._lookup = Lookup(backend, limits or Limits())
+        self._lookup = Lookup(backend, limits or Limits(), reads_files=reads_files)
         self._fetcher: Fetcher | None = None
         self._announced: set[str] = set()
+
+    def __reduce__(self) -> tuple[partial[Any], tuple[()]]:
+        # Another process opens a store of its own at the same place.
+        return self._again, ()
 
     @classmethod
     def open(
@@ -108,18 +119,18 @@ class StoreBase:
             BundleError: The file is no whole bundle.
             InvalidArgumentError: The root leaves the repository, or there are no files to read.
         """
-        check_arguments(
-            path=path,
-            root=root,
-            branch=branch,
-            worktree=worktree,
-            limits=limits,
-            lock_timeout=lock_timeout,
-            refresh_interval=refresh_interval,
-            fetch_interval=fetch_interval,
-            on_bad=on_bad,
-            progress=progress,
-        )
+        given: dict[str, Any] = {
+            "root": root,
+            "branch": branch,
+            "worktree": worktree,
+            "limits": limits,
+            "lock_timeout": lock_timeout,
+            "refresh_interval": refresh_interval,
+            "fetch_interval": fetch_interval,
+            "on_bad": on_bad,
+            "progress": progress,
+        }
+        check_arguments(path=path, **given)
         is_fetched = fetch_interval is not None or is_url(str(path))
         if is_fetched:
             from promptstore.store.fetching import find_remote  # most stores fetch nothing
@@ -143,8 +154,10 @@ class StoreBase:
             )
         if worktree is None:
             worktree = branch is None and backend.has_files and _wants_files()
+        absolute = str(path) if is_url(str(path)) else Path(path).absolute()
         store = cls(
             backend,
+            partial(cls.open, absolute, **given),
             branch=branch,
             reads_files=worktree or not backend.has_commits,
             limits=limits,
@@ -154,6 +167,73 @@ class StoreBase:
             store._fetcher = remote.fetcher(store._lookup, on_bad, fetch_interval)
             store._fetcher.begin()
         return store
+
+    def get(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        rev: Rev | None = None,
+        at: datetime | None = None,
+        deleted: bool = False,
+        fallback: PromptLike | None = None,
+    ) -> Prompt:
+        """Get one prompt.
+
+        Args:
+            name: The prompt's name, for example ``support/triage``.
+            version: Its version of this number, counted on the branch; read as of its commit.
+            label: The version that this label points at.
+            rev: The prompt as of this rev or time. At most one of version, label and rev.
+            at: With a label: the version that it pointed at then. A time has a time zone.
+            deleted: Whether a tombstoned prompt is given too; one asked for by version or label
+                always is.
+            fallback: What to give when the prompt cannot be had: a prompt, the text of one, or a
+                list of messages. The result is marked by `Prompt.is_fallback`, and the reason is
+                logged once.
+
+        Returns:
+            The prompt.
+
+        Raises:
+            PromptNotFoundError: There is no such prompt.
+            PromptDeletedError: It is tombstoned.
+            VersionNotFoundError: It has no such version.
+            LabelNotFoundError: The label does not point it anywhere.
+            RevisionNotFoundError: Git cannot resolve the rev.
+            HistoryUnavailableError: Versions cannot be counted here.
+            PromptFileError: Its file, or that of the label, is broken.
+            InvalidNameError: The name cannot be a prompt's name.
+            InvalidArgumentError: Several of version, label and rev are given.
+        """
+        instead = None if fallback is None else to_prompt(fallback)
+        try:
+            return own_copy(self._lookup.get(name, version, label, rev, at, deleted))
+        except _CANNOT_BE_HAD as error:
+            if instead is None:
+                raise
+            return self._fall_back(name, instead, error)
+
+    def _fall_back(self, name: str, fallback: Prompt, error: Exception) -> Prompt:
+        if name not in self._announced:
+            self._announced.add(name)
+            import logging
+
+            log = logging.getLogger("promptstore")
+            log.warning("using the fallback for the prompt %r: %s", name, error)
+        prompt = identified(fallback, name=name, is_fallback=True, limits=self._lookup.limits)
+        return own_copy(prompt)
+
+    def is_in_memory(self, *arguments: Any, **selection: Any) -> bool:
+        """Return whether `get` of these arguments asks neither a disk nor git."""
+        state = self._backend.known_state()
+        name: Any = selection["name"] if "name" in selection else next(iter(arguments), None)
+        if state is None or selection.get("at") is not None:
+            return False
+        version, label, rev = (selection.get(key) for key in ("version", "label", "rev"))
+        question = make_question(state, name, version, label, rev, selection.get("deleted", False))
+        return self._lookup.known(question) is not None
 
     @classmethod
     def open_resource(cls, package: str, name: str, *, limits: Limits | None = None) -> Self:
@@ -171,7 +251,8 @@ class StoreBase:
         from promptstore.store.bundled import open_resource
 
         check_arguments(package=package, resource=name, limits=limits)
-        return cls(open_resource(package, name), limits=limits)
+        again = partial(cls.open_resource, package, name, limits=limits)
+        return cls(open_resource(package, name), again, limits=limits)
 
     @property
     def has_files(self) -> bool:
@@ -194,19 +275,6 @@ class StoreBase:
             reason = self._backend.why_no_versions(RefState())
             raise HistoryUnavailableError(reason=reason or f"{self.path} is no repository.")
         return self._backend.repository
-
-    def is_in_memory(self, *arguments: Any, **selection: Any) -> bool:
-        """Return whether `get` or `render` of these arguments asks neither a disk nor git."""
-        state = self._backend.known_state()
-        if state is None or selection.get("at") is not None:
-            return False
-        version, label, rev = (selection.get(key) for key in ("version", "label", "rev"))
-        try:
-            name = selection["name"] if "name" in selection else arguments[0]
-            query = (state, name, version, label, rev, selection.get("deleted", False))
-            return self._lookup.known(query)
-        except (TypeError, IndexError):
-            return False  # an argument that the call itself refuses
 
     def fetch(self, *, wait: bool = True) -> StoreStatus:
         """Fetch from the remote now, whatever the interval.
@@ -241,42 +309,6 @@ class StoreBase:
         from promptstore.store.fetching import status_of
 
         return status_of(self._backend, self._fetcher)
-
-    def bundle(
-        self, *, only: Sequence[str] = (), label: Sequence[str] = (), with_history: int = 1
-    ) -> Bundle:
-        """Build a bundle of what is committed; `Bundle.encode` makes the bytes of its file.
-
-        Args:
-            only: Patterns of names, such as ``support/*``; what they include comes along. None
-                are all.
-            label: Labels: the bundle then holds what these point at, and nothing else.
-            with_history: Of how many of the newest versions of each prompt the text is held.
-
-        Raises:
-            InvalidArgumentError: No prompt is chosen.
-            LabelNotFoundError: There is no such label.
-            HistoryUnavailableError: Versions cannot be counted here.
-        """
-        from promptstore.store.bundling import build
-
-        check_arguments(only=only, label_names=label, with_history=with_history)
-        return build(self._lookup, only=only, label=label, with_history=with_history)
-
-    def verify_bundle(self, bundle: Bundle) -> list[str]:
-        """Compare a bundle with what the repository holds at the bundle's commit.
-
-        Returns:
-            What differs, in words; nothing where it is the same.
-
-        Raises:
-            PromptStoreError: The repository does not have that commit, or cannot be read.
-        """
-        from promptstore.store.bundling import build, differences
-
-        check_arguments(bundle=bundle)
-        _ = self.repository  # a bundle proves nothing about another one
-        return differences(bundle, build(self._lookup, like=bundle))
 
 
 def _find_backend(

@@ -1,86 +1,54 @@
-"""The reading half of a store: get, render and list prompts."""
+"""What a store is asked but for one prompt: renders, many prompts, versions and labels."""
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from promptstore.errors import (
     HistoryUnavailableError,
     IncludeError,
-    NotFoundError,
     PromptFileError,
-    RepositoryError,
     TemplateSyntaxError,
 )
-from promptstore.model.prompt import Prompt, PromptLike, identified, own_copy, to_prompt
+from promptstore.git.revs import common_ancestor
+from promptstore.history.backend import RefState
+from promptstore.history.labels import LabelMove, LabelTable
+from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import RenderedPrompt, merge_values, render_prompt
 from promptstore.model.values import check_name
-from promptstore.store.arguments import check_arguments, check_at, check_one_of
+from promptstore.model.versions import PromptInfo, Version
+from promptstore.store.arguments import (
+    PromptLike,
+    check_arguments,
+    check_at,
+    check_one_of,
+    to_prompt,
+)
 from promptstore.store.lookup import Rev
 from promptstore.store.opening import StoreBase
 from promptstore.store.snapshot import Snapshot
 
-_CANNOT_BE_HAD: Final = (NotFoundError, PromptFileError, RepositoryError, HistoryUnavailableError)
 _CANNOT_BE_COMPILED: Final = (TemplateSyntaxError, IncludeError)
 
 
+class Position(NamedTuple):
+    """Where a branch and the labels are.
+
+    Attributes:
+        tip: The newest commit of the branch, or None while it has none.
+        labels: The newest commit of the labels branch, or None where there is none.
+    """
+
+    tip: str | None
+    labels: str | None
+
+
 class StoreReader(StoreBase):
-    """Reads prompts."""
-
-    def get(
-        self,
-        name: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        rev: Rev | None = None,
-        at: datetime | None = None,
-        deleted: bool = False,
-        fallback: PromptLike | None = None,
-    ) -> Prompt:
-        """Get one prompt.
-
-        Args:
-            name: The prompt's name, for example ``support/triage``.
-            version: Its version of this number, counted on the branch; read as of its commit.
-            label: The version that this label points at.
-            rev: The prompt as of this rev or time. At most one of version, label and rev.
-            at: With a label: the version that it pointed at then. A time has a time zone.
-            deleted: Whether a tombstoned prompt is given too; one asked for by version or label
-                always is.
-            fallback: What to give when the prompt cannot be had: a prompt, the text of one, or a
-                list of messages. The result is marked by `Prompt.is_fallback`, and the reason is
-                logged once.
-
-        Returns:
-            The prompt.
-
-        Raises:
-            PromptNotFoundError: There is no such prompt.
-            PromptDeletedError: It is tombstoned.
-            VersionNotFoundError: It has no such version.
-            LabelNotFoundError: The label does not point it anywhere.
-            RevisionNotFoundError: Git cannot resolve the rev.
-            HistoryUnavailableError: Versions cannot be counted here.
-            PromptFileError: Its file, or that of the label, is broken.
-            InvalidNameError: The name cannot be a prompt's name.
-            InvalidArgumentError: Several of version, label and rev are given.
-        """
-        check_name(name)
-        check_arguments(version=version, label=label, rev=rev, at=at, deleted=deleted)
-        check_one_of(version=version, label=label, rev=rev)
-        check_at(at, label)
-        instead = None if fallback is None else to_prompt(fallback)
-        try:
-            query = (self._lookup.state(at), name, version, label, rev, deleted)
-            return own_copy(self._lookup.get(query, from_disk=self._reads_files))
-        except _CANNOT_BE_HAD as error:
-            if instead is None:
-                raise
-            return self._fall_back(name, instead, error)
+    """Renders and lists prompts, and answers who made which version when."""
 
     def render(
         self,
@@ -196,7 +164,7 @@ class StoreReader(StoreBase):
         check_at(at, label)
         if label is not None:
             return self._lookup.of_label(self._lookup.state(at), label)
-        if rev is None and self._reads_files:
+        if rev is None and self._lookup.reads_files:
             return self.working_snapshot()
         return self._lookup.of_rev(self._lookup.state(), rev)
 
@@ -208,12 +176,132 @@ class StoreReader(StoreBase):
         """
         return self._lookup.working()
 
-    def _fall_back(self, name: str, fallback: Prompt, error: Exception) -> Prompt:
-        if name not in self._announced:
-            self._announced.add(name)
-            import logging
+    def history(self, name: str, *, follow: bool = False) -> builtins.list[Version]:
+        """List the versions of a prompt, newest first.
 
-            log = logging.getLogger("promptstore")
-            log.warning("using the fallback for the prompt %r: %s", name, error)
-        prompt = identified(fallback, name=name, is_fallback=True, limits=self._lookup.limits)
-        return own_copy(prompt)
+        Args:
+            name: The prompt's name; it may be deleted, and its file removed.
+            follow: Whether to go on at the old name where the prompt was renamed: where the commit
+                of its first version deleted another one that it replaces.
+
+        Returns:
+            The versions.
+
+        Raises:
+            PromptNotFoundError: There never was such a prompt on the branch.
+            HistoryUnavailableError: Versions cannot be counted here.
+        """
+        check_name(name)
+        state = self._lookup.state()
+        history = self._lookup.require_history(state)
+        changes = history.timeline.history(name) if history else []
+        if history is None or not changes:
+            raise self._lookup.unknown(state, name)
+        labels = self._backend.labels(state)
+        found = [history.version(name, change, labels) for change in changes]
+        former = self._former_name(state, name, changes[-1].commit) if follow else None
+        if former is not None:
+            # Its last version is the tombstone that the renaming left.
+            found += [
+                version
+                for version in self.history(former, follow=True)
+                if version.commit != changes[-1].commit
+            ]
+        return found
+
+    def info(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        rev: Rev | None = None,
+    ) -> PromptInfo:
+        """Return who made which version of a prompt when, and its labels.
+
+        Args:
+            name: The prompt's name; it may be deleted.
+            version: The version of this number; None is the newest one.
+            label: The version that this label points at.
+            rev: The newest version as of this rev or time. At most one of the three.
+
+        Returns:
+            The facts; None where history is not known.
+
+        Raises:
+            PromptStoreError: As for `get`.
+        """
+        check_name(name)
+        check_arguments(version=version, label=label, rev=rev)
+        check_one_of(version=version, label=label, rev=rev)
+        state = self._lookup.state()
+        if label is not None:
+            version = self._backend.labels(state).find(label, name).version
+            if self._backend.why_no_versions(state):
+                return PromptInfo(name=name)
+        if version is None:
+            return self.snapshot(rev).info(name)
+        self._lookup.require_history(state)
+        return self._lookup.tip(state).info(name, version=version)
+
+    def label_history(
+        self, label: str | None = None, name: str | None = None
+    ) -> builtins.list[LabelMove]:
+        """List the moves of labels, newest first.
+
+        Args:
+            label: Only this label's.
+            name: Only those for this prompt.
+
+        Returns:
+            The moves: who pointed which label from which version to which, when and why.
+        """
+        check_arguments(label=label)
+        if name is not None:
+            check_name(name)
+        return [
+            move
+            for move in self._backend.label_moves()
+            if label in (None, move.label) and name in (None, move.name)
+        ]
+
+    def labels(self, at: datetime | None = None) -> LabelTable:
+        """Read all labels.
+
+        Args:
+            at: A time with a time zone: the labels as they were then. None is this moment.
+        """
+        check_arguments(at=at)
+        return self._backend.labels(self._lookup.state() if at is None else self._lookup.state(at))
+
+    def position(self) -> Position:
+        """Return where the branch and the labels are at this moment, reading no prompt.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            HistoryUnavailableError: This is a plain folder, which has no branch.
+        """
+        state = self._lookup.state()
+        if not state.title:
+            raise HistoryUnavailableError(reason=self._backend.why_no_versions(state))
+        return Position(state.tip, state.labels)
+
+    def common_ancestor(self, one: str, other: str) -> str:
+        """Return the id of the commit that two revs grew from, as ``git merge-base`` does.
+
+        Raises:
+            RevisionNotFoundError: Git cannot resolve a rev, or the two have no common history.
+        """
+        check_arguments(one=one, other=other)
+        commits = (self._backend.resolve(rev) for rev in (one, other))
+        return common_ancestor(self.repository, *commits)
+
+    def _former_name(self, state: RefState, name: str, commit: str) -> str | None:
+        """Return the name of the prompt that a commit replaced by another one, if it did."""
+        for other, entry in self._backend.timeline(commit).changed_by(commit).items():
+            if other != name and entry is not None and entry.is_file:
+                with suppress(PromptFileError):
+                    prompt = self._lookup.at(state, commit, commit).load(other, deleted=True)
+                    if prompt.deleted and prompt.replaced_by == name:
+                        return other
+        return None

@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptstore.errors import (
     InvalidNameError,
@@ -25,8 +25,10 @@ from promptstore.model.rendering import RenderedPrompt
 from promptstore.model.values import check_name, is_name, near_matches
 from promptstore.model.versions import PromptInfo
 from promptstore.store.arguments import check_arguments
-from promptstore.store.history import History
 from promptstore.template import Limits
+
+if TYPE_CHECKING:
+    from promptstore.store.lookup import History
 
 _LOADED_AT_ONCE: Final = 500
 
@@ -49,6 +51,7 @@ class Snapshot(Mapping[str, Prompt]):
         history: History | None,
         labels: Callable[[], LabelTable],
         limits: Limits,
+        read: Callable[[str], Prompt] | None = None,
     ) -> None:
         self._source = source
         self._cache = cache
@@ -56,7 +59,7 @@ class Snapshot(Mapping[str, Prompt]):
         self._labels = labels
         self._limits = limits
         self._names: tuple[str, ...] | None = None
-        self._loader = _Loader(source, cache, history, limits)
+        self._loader = _Loader(source, cache, history, limits, read)
 
     @property
     def commit(self) -> str | None:
@@ -107,12 +110,12 @@ class Snapshot(Mapping[str, Prompt]):
             PromptDeletedError: It is tombstoned.
             PromptFileError: The file (or one that it includes) is broken.
         """
+        check_name(name)
+        check_arguments(deleted=deleted)
         return own_copy(self.load(name, deleted=deleted))
 
     def load(self, name: str, *, deleted: bool = False) -> Prompt:
         """Read one prompt as `read` does, but not as the caller's own copy."""
-        check_name(name)
-        check_arguments(deleted=deleted)
         prompt = self._load(name)
         if prompt.deleted and not deleted:
             raise self.deleted(prompt)
@@ -206,7 +209,7 @@ class Snapshot(Mapping[str, Prompt]):
         listed: builtins.list[Prompt] = []
         broken: builtins.list[PromptFileError] = []
         with _no_collection():
-            self._load_all()
+            self._loader.load_all()
             for name in self.names(prefix):
                 try:
                     prompt = self._load(name)
@@ -283,9 +286,6 @@ class Snapshot(Mapping[str, Prompt]):
     def _load(self, name: str) -> Prompt:
         return self._loader.loaded.get(name) or self._loader.load(name, self.file(name))
 
-    def _load_all(self) -> None:
-        self._loader.load_all()
-
     def deleted(self, prompt: Prompt) -> PromptDeletedError:
         """Make the error that says that a prompt of this snapshot is tombstoned."""
         commit = self.history.tombstone(prompt.name or "") if self.history else None
@@ -303,22 +303,32 @@ class _Loader:
     """Loads the prompts of a snapshot, each once. Threads may share it."""
 
     def __init__(
-        self, source: Source, cache: ContentCache, history: History | None, limits: Limits
+        self,
+        source: Source,
+        cache: ContentCache,
+        history: History | None,
+        limits: Limits,
+        read: Callable[[str], Prompt] | None,  # where each is read as of a commit of its own
     ) -> None:
         self.loaded: dict[str, Prompt] = {}
         self._source = source
         self._cache = cache
         self._history = history
         self._limits = limits
+        self._read = read
         self._changes: Mapping[str, Change] | None = None
 
     def load(self, name: str, file: File) -> Prompt:
-        prompt = self.loaded[name] = self._identified(name, file.blob, self._cache.read(file))
+        if self._read is not None:
+            prompt = self._read(name)
+        else:
+            prompt = self._identified(name, file.blob, self._cache.read(file))
+        self.loaded[name] = prompt
         return prompt
 
     def load_all(self) -> None:
         """Load every prompt that was parsed before, in a fraction of the time of one by one."""
-        if self._changes is not None:
+        if self._changes is not None or self._read is not None:
             return
         changes: Mapping[str, Change] = {}
         with suppress(RepositoryError):

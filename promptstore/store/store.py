@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from promptstore.errors import (
@@ -10,15 +10,17 @@ from promptstore.errors import (
     PromptFileError,
     RepositoryError,
 )
-from promptstore.model.prompt import Prompt, PromptLike, identified
+from promptstore.model.prompt import Prompt, identified
 from promptstore.model.values import check_name
-from promptstore.store.arguments import check_arguments, check_attribution
-from promptstore.store.labelling import Position, StoreLabels
+from promptstore.store.arguments import PromptLike, check_arguments, check_attribution
+from promptstore.store.labelling import StoreLabels
 from promptstore.store.lookup import Rev
 from promptstore.store.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_ROOT
+from promptstore.store.reading import Position
 from promptstore.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from promptstore.store.bundle import Bundle
     from promptstore.store.edits import Edit
     from promptstore.store.writing import Attribution
 
@@ -262,6 +264,42 @@ class PromptStore(StoreLabels):
             new_branch=new_branch,
             force=force,
         )
+
+    def bundle(
+        self, *, only: Sequence[str] = (), label: Sequence[str] = (), with_history: int = 1
+    ) -> Bundle:
+        """Build a bundle of what is committed; `Bundle.encode` makes the bytes of its file.
+
+        Args:
+            only: Patterns of names, such as ``support/*``; what they include comes along. None
+                are all.
+            label: Labels: the bundle then holds what these point at, and nothing else.
+            with_history: Of how many of the newest versions of each prompt the text is held.
+
+        Raises:
+            InvalidArgumentError: No prompt is chosen.
+            LabelNotFoundError: There is no such label.
+            HistoryUnavailableError: Versions cannot be counted here.
+        """
+        from promptstore.store.bundling import build
+
+        check_arguments(only=only, label_names=label, with_history=with_history)
+        return build(self._lookup, only=only, label=label, with_history=with_history)
+
+    def verify_bundle(self, bundle: Bundle) -> list[str]:
+        """Compare a bundle with what the repository holds at the bundle's commit.
+
+        Returns:
+            What differs, in words; nothing where it is the same.
+
+        Raises:
+            PromptStoreError: The repository does not have that commit, or cannot be read.
+        """
+        from promptstore.store.bundling import build, differences
+
+        check_arguments(bundle=bundle)
+        _ = self.repository  # a bundle proves nothing about another one
+        return differences(bundle, build(self._lookup, like=bundle))
 
     def _commit_one(
         self,

@@ -78,6 +78,27 @@ def run_on_terminal(
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
 
 
+def run_with_errors_on_terminal(*arguments: str, output: Path) -> bytes:
+    """Run with stdout in a file and a terminal for stderr; give what the terminal showed."""
+    ours, theirs = pty.openpty()
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "promptstore", *arguments],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=theirs,
+            env={**os.environ, "TERM": "xterm"},
+        )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # Linux says so when the other side is gone
+            break
+    os.close(ours)
+    assert process.wait() == 0
+    return shown
+
+
 def test_version_loads_no_command(clone: GitRepo) -> None:
     done = run("--version", environment={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.stdout.startswith(b"promptstore ")
@@ -172,13 +193,15 @@ class TestTerminal:
         assert b"\t" not in shown
         assert re.search(rb" \d{4}-\d\d-\d\d \d\d:\d\d ", shown)
 
-    def test_a_long_history_shows_its_progress(self, repo: GitRepo) -> None:
+    def test_a_long_history_shows_its_progress(self, repo: GitRepo, tmp_path: Path) -> None:
         lines = ["commit refs/heads/main", "committer Ada <ada@example.com> 1 +0000", "data 1", "x"]
         first = ["M 100644 inline prompts/a.yaml", "data 10", "prompt: x\n"]
         stream = "\n".join([*lines, *first, *(lines * 1_500), ""])
         repo.git("fast-import", "--quiet", stdin=stream.encode())
-        _, shown = run_on_terminal(repo.path, "list")
+        output = tmp_path / "list"
+        shown = run_with_errors_on_terminal("-C", str(repo.path), "list", output=output)
         assert b"Indexing the history" in shown
+        assert output.read_bytes().startswith(b"a\t")
         _, shown = run_on_terminal(repo.path, "list")
         assert b"Indexing the history" not in shown
 
@@ -329,33 +352,26 @@ def test_a_command_loads_no_other(clone: GitRepo) -> None:
 @pytest.mark.parametrize(
     ("shell", "line", "found"),
     [
-        ("bash", "show gr", b"greet"),
-        ("zsh", "delete gr", b"greet"),
-        ("fish", "label remove gr", b"greet"),
-        ("fish", "label remove greet pro", b"production"),
-        ("bash", "list gr", b"greet"),
-        ("bash", "render greet@", b"greet@production"),
+        ("bash", "-C {} show gr", b"greet"),
+        ("zsh", "delete -C {} gr", b"greet"),
+        ("fish", "label remove -C {} gr", b"greet"),
+        ("fish", "-C {} label remove greet pro", b"production"),
+        ("bash", "list -C {} gr", b"greet"),
+        ("bash", "-C {} render greet@", b"greet@production"),
     ],
 )
-@pytest.mark.parametrize("is_behind", [False, True])
 def test_completion_knows_names_and_labels(
-    clone: GitRepo, shell: str, line: str, found: bytes, is_behind: bool
+    clone: GitRepo, shell: str, line: str, found: bytes
 ) -> None:
     PromptStore.open(configure(clone).path).set_label("greet", "production")
-    script = run("--show-completion", shell)
-    assert script.returncode == 0
-    variable = "_PROMPTSTORE_COMPLETE"
-    words = f"promptstore -C {clone.path} {line}"
-    if is_behind:
-        command, last = line.rsplit(" ", 1)
-        words = f"promptstore {command} -C {clone.path} {last}"
+    words = f"promptstore {line.format(clone.path)}"
     done = subprocess.run(
         [sys.executable, "-c", "from promptstore.cli.app import app; app(prog_name='promptstore')"],
         capture_output=True,
         check=False,
         env={
             **os.environ,
-            variable: f"complete_{shell}",
+            "_PROMPTSTORE_COMPLETE": f"complete_{shell}",
             "COMP_WORDS": words,
             "COMP_CWORD": str(len(words.split()) - 1),
             "_TYPER_COMPLETE_ARGS": words,
@@ -363,3 +379,9 @@ def test_completion_knows_names_and_labels(
         },
     )
     assert found in done.stdout, done.stderr
+
+
+def test_a_shell_is_given_its_script() -> None:
+    script = run("--show-completion")
+    assert script.returncode == 0
+    assert b"_COMPLETE=complete_" in script.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typer.testing import CliRunner, Result
 from promptstore import text_repr
 from promptstore.cli.app import app
 from promptstore.errors import InvalidArgumentError
+from tests.cli.test_process import run_with_errors_on_terminal
 
 HI: dict[str, Any] = {
     "id": "g1",
@@ -253,20 +253,10 @@ def test_the_command_as_a_process_outside_of_any_repository(tmp_path: Path) -> N
 
 
 def test_a_large_file_shows_a_bar_on_a_terminal(tmp_path: Path) -> None:
-    path = tmp_path / "large.jsonl"
-    path.write_text(json.dumps({"properties": {"$ai_input": "a" * 6_000_000}}), encoding="utf-8")
-    ours, theirs = pty.openpty()
-    done = subprocess.Popen(
-        [sys.executable, "-m", "promptstore", "text-repr", str(path)],
-        stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"},
-    )  # fmt: skip
-    os.close(theirs)
-    told = b""
-    while True:
-        try:
-            told += os.read(ours, 65536)
-        except OSError:  # Linux says so when the other side is gone
-            break
-    os.close(ours)
-    assert done.wait() == 0
-    assert b"Reading events" in told
+    path, output = tmp_path / "large.jsonl", tmp_path / "shown"
+    text = "a" * 6_000_000
+    path.write_text(json.dumps({"properties": {"$ai_input": text}}), encoding="utf-8")
+    shown = run_with_errors_on_terminal("text-repr", str(path), output=output)
+    assert b"Reading events" in shown
+    assert b"aaa" not in shown
+    assert text in output.read_text()

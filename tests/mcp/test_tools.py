@@ -210,7 +210,10 @@ def test_what_is_not_proposed(ask: Ask, repo: GitRepo, change: dict[str, Any], w
 def test_what_no_prompt_can_be_is_told(
     repo: GitRepo, tool: str, arguments: dict[str, Any], words: str
 ) -> None:
-    found = call_tool(Access(PromptStore.open(repo.path)), tool, arguments)
+    found = call_tool(
+        Access(PromptStore.open(repo.path)),
+        types.CallToolRequestParams(name=tool, arguments=arguments),
+    )
     assert found.is_error
     (content,) = found.content
     assert isinstance(content, types.TextContent)

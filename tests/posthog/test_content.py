@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstore.errors import SyncRefusedError
-from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import Variable
 from promptstore.posthog.content import (
     RemoteContent,
     check_fits,

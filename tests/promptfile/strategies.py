@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from promptstore.model.parts import MISSING, ROLES, Insert, Message, Variable
+from promptstore.model.parts import ROLES, Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import MISSING, Variable
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.text(
     st.sampled_from(" \n\t#:-|>'\"{}[]&*!%@`,?\\\r\x00\x07\x85\u2028\ufeffé😀aA01.~<=yn"),

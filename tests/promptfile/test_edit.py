@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from promptstore.errors import PromptFileError
-from promptstore.model.parts import Insert, Message, Variable
+from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.variables import Variable
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.reader import loads
 

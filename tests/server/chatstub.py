@@ -75,7 +75,7 @@ def chat_stub() -> Iterator[ChatStub]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         stub = ChatStub(f"http://127.0.0.1:{server.server_port}/v1")
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield stub

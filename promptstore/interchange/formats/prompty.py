@@ -16,7 +16,8 @@ from promptstore.interchange.templates.jinja import (
     translate_jinja,
 )
 from promptstore.interchange.templates.mustache import translate_mustache
-from promptstore.model.parts import VARIABLE_TYPES, Insert, Message
+from promptstore.model.parts import Insert, Message
+from promptstore.model.variables import VARIABLE_TYPES
 
 _CONFIG: Final = ("model", "tools", "outputs")
 _ROLE_LINE: Final = re.compile(

@@ -17,9 +17,9 @@ from promptstore.errors import (
     PromptStoreError,
     TemplateSyntaxError,
 )
-from promptstore.model.parts import Variable
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import RenderedPrompt, signature
+from promptstore.model.variables import Variable
 from promptstore.review.drafts import settings_of
 from promptstore.server.asking import ask, consenting, model_of
 from promptstore.server.dependencies import Caller

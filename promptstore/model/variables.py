@@ -1,18 +1,101 @@
-"""What pydantic cannot check: the values of a render, and what is wrong between keys."""
+"""A variable of a prompt: how it is declared, and what its values may be."""
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
+
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
 from promptstore.errors import InvalidArgumentError, VariableError
-from promptstore.model.faults import Fault, KeyPath, named, shown
-from promptstore.model.parts import MISSING, ROLES, VARIABLE_TYPES, Variable, VariableType
-from promptstore.model.values import UnfitValueError, kind_of, near_matches, plain_json
+from promptstore.model.faults import (
+    CONFIG,
+    KEYS_AT,
+    Fault,
+    KeyPath,
+    no_value,
+    shown,
+    validated,
+)
+from promptstore.model.parts import messages_fault
+from promptstore.model.values import (
+    Json,
+    String,
+    UnfitValueError,
+    keys_without_value,
+    kind_of,
+    near_matches,
+    plain_json,
+)
 from promptstore.template import TemplateKind, is_variable_name
 
-_MAX_NEAR: Final = 20
+VariableType: TypeAlias = Literal[
+    "string", "integer", "number", "boolean", "array", "object", "messages", "any"
+]
+VARIABLE_TYPES: Final[tuple[VariableType, ...]] = get_args(VariableType)
+VARIABLE_KEYS: Final = ("type", "description", "enum", "default", "required")
+"""The keys of a declaration, in the order of a file."""
+
+
+class _Missing(enum.Enum):
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __deepcopy__(self, _memo: object) -> _Missing:
+        return self
+
+
+MISSING: Final = _Missing.MISSING
+"""Stands where there is no default; None would be a default of null."""
+
+
+def _default(value: Any) -> Any:
+    return value if value is MISSING else plain_json(value)
+
+
+KEYS_AT["variables"] = VARIABLE_KEYS
+_NEVER_BOTH: Final[dict[str, Any]] = {
+    "not": {"required": ["default", "required"], "properties": {"required": {"const": True}}}
+}
+
+
+@validated()
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A declared input of a prompt.
+
+    Attributes:
+        type: What its values are.
+        description: What it is for, or None.
+        enum: The values allowed, or None for any of the type.
+        default: The value when none is given, or `MISSING`.
+        required: False when a render may leave it out although it has no default; it then counts
+            as false in a condition, and printing it is an error. None means: required unless
+            there is a default.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(**CONFIG, json_schema_extra=_NEVER_BOTH)
+
+    type: VariableType = "any"
+    description: String | None = None
+    enum: Annotated[tuple[Json, ...], Field(min_length=1)] | None = None
+    default: Annotated[Any, BeforeValidator(_default)] = field(default_factory=lambda: MISSING)
+    required: StrictBool | None = None
+
+    @property
+    def has_default(self) -> bool:
+        """Whether there is a default, be it null."""
+        return self.default is not MISSING
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether a render must give a value."""
+        return not self.has_default and self.required is not False
 
 
 class _Type(NamedTuple):
@@ -37,8 +120,7 @@ _NAME_RULES: Final[dict[TemplateKind, str]] = {
     "simple": "letters, digits, '_', '.' and '-'",
     "jinja2": "a letter or '_', then letters, digits and '_'",
 }
-_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")
-"""What a message of the assistant may have in place of a content."""
+_MAX_NEAR: Final = 20
 
 
 def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> Any:
@@ -61,8 +143,8 @@ def fit(value: Any, kind: VariableType, enum: Sequence[Any] | None = None) -> An
     words, types, _ = _TYPES[kind]
     if type(plain) not in types:
         raise UnfitValueError(f"is {kind_of(plain)}, but must be {words}")
-    if kind == "messages":
-        _check_messages(plain)
+    if kind == "messages" and (fault := messages_fault(plain)):
+        raise UnfitValueError(f"is not a list of messages: {fault}")
     if enum is not None and not any(_same(plain, allowed) for allowed in enum):
         choices = ", ".join(map(repr, enum))
         raise UnfitValueError(f"is {shown(repr(plain))}, which is none of {choices}")
@@ -152,102 +234,16 @@ def _same(value: Any, allowed: Any) -> bool:
     return isinstance(value, bool) == isinstance(allowed, bool) and bool(value == allowed)
 
 
-def _check_messages(value: Any) -> None:
-    for number, message in enumerate(value, 1):
-        fault = _message_fault(message)
-        if fault:
-            raise UnfitValueError(f"is not a list of messages: message {number} {fault}")
-
-
-def _message_fault(message: Any) -> str:
-    """Return what keeps an object from being a message of a chat API, or an empty string."""
-    if not isinstance(message, dict):
-        return f"is {kind_of(message)}, but must be a mapping with role and content"
-    role = message.get("role")
-    if role not in ROLES:
-        return f"has the role {shown(repr(role))}; the roles are {', '.join(ROLES)}"
-    content = message.get("content")
-    if isinstance(content, str):
-        return ""
-    if isinstance(content, list):
-        faults = [number for number, part in enumerate(content, 1) if not _is_part(part)]
-        return (
-            f"must have a content of parts with a type; part {faults[0]} is none" if faults else ""
-        )
-    if content is None:
-        if role == "function" or (role == "assistant" and any(map(message.get, _INSTEAD))):
-            return ""
-        instead = f", or one of {', '.join(_INSTEAD)}" if role == "assistant" else ""
-        return f"must have a content{instead}"
-    return f"must have a content that is a string or a list of parts, not {kind_of(content)}"
-
-
-def _is_part(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("type"), str)
-
-
-def between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find what is wrong between the keys of a prompt.
+def variable_faults(declared: dict[str, Any], template: Any) -> Iterator[Fault]:
+    """Find what is wrong between the keys of declared variables.
 
     Args:
-        value: What the prompt says, as plain JSON. It need not be valid: what has a wrong type is
-            left to pydantic.
+        declared: The declarations by name, as plain JSON; wrong types are left to pydantic.
+        template: The language of the prompt's texts.
 
     Yields:
         Each fault.
     """
-    yield from _nulls(value, (), ())
-    yield from _one_text(value)
-    yield from _tombstone(value)
-    yield from _tags(value.get("tags"))
-    template = value.get("template", "jinja2")
-    declared = value.get("variables")
-    if isinstance(declared, dict):
-        yield from _variables(declared, template)
-    messages = value.get("messages")
-    if isinstance(messages, list):
-        types = _types(declared) if isinstance(declared, dict) else None
-        for index, message in enumerate(messages):
-            if isinstance(message, dict):
-                yield from _message(message, ("messages", index), types, template)
-
-
-def _nulls(value: Mapping[str, Any], path: KeyPath, free: tuple[str, ...]) -> Iterator[Fault]:
-    for key, item in value.items():
-        if item is None and key not in free and not key.startswith("x-"):
-            hint = 'write a value ("" is an empty string), or remove the key'
-            yield Fault((*path, key), "wrong_value", f"{named((*path, key))} has no value; {hint}.")
-
-
-def _one_text(value: Mapping[str, Any]) -> Iterator[Fault]:
-    if "prompt" in value and "messages" in value:
-        message = "`prompt` and `messages` exclude each other; keep one."
-        yield Fault(("messages",), "missing_key", message)
-    if "prompt" not in value and "messages" not in value:
-        message = "Neither `prompt:` (a text prompt) nor `messages:` (a chat prompt) is here."
-        yield Fault((), "missing_key", message)
-
-
-def _tombstone(value: Mapping[str, Any]) -> Iterator[Fault]:
-    if value.get("deleted") is True:
-        return
-    for key in ("deleted_reason", "replaced_by"):
-        if key in value:
-            message = f"`{key}` belongs to a deleted prompt; add `deleted: true` or remove it."
-            yield Fault((key,), "missing_key", message)
-
-
-def _tags(tags: Any) -> Iterator[Fault]:
-    seen: set[str] = set()
-    for index, tag in enumerate(tags if isinstance(tags, list) else ()):
-        if isinstance(tag, str):
-            if tag in seen:
-                message = f"The tag {shown(tag)!r} is here twice."
-                yield Fault(("tags", index), "wrong_value", message)
-            seen.add(tag)
-
-
-def _variables(declared: dict[str, Any], template: Any) -> Iterator[Fault]:
     if template == "none":
         message = "A prompt with `template: none` has no variables."
         yield Fault(("variables",), "bad_variable", message)
@@ -255,7 +251,8 @@ def _variables(declared: dict[str, Any], template: Any) -> Iterator[Fault]:
         path = ("variables", name)
         yield from _variable_name(name, template, path)
         if isinstance(declaration, dict):
-            yield from _nulls(declaration, path, ("default",))
+            missing = keys_without_value(declaration, ("default",))
+            yield from (no_value((*path, key)) for key in missing)
             yield from _declaration(declaration, path)
 
 
@@ -295,41 +292,29 @@ def _misfit(value: Any, kind: VariableType, allowed: tuple[Any, ...] | None = No
     return ""
 
 
-def _types(declared: dict[str, Any]) -> dict[str, str]:
-    return {
-        name: _type(declaration) if isinstance(declaration, dict) else "any"
-        for name, declaration in declared.items()
-    }
+def insert_faults(name: str, path: KeyPath, declared: Any, template: Any) -> Iterator[Fault]:
+    """Find what is wrong with the variable of an insert.
 
+    Args:
+        name: The variable's name.
+        path: The place of the insert's key.
+        declared: The declared variables of the prompt, as plain JSON, or anything else for none.
+        template: The language of the prompt's texts.
 
-def _type(declaration: dict[str, Any]) -> VariableType:
-    kind = declaration.get("type", "any")
-    return kind if kind in VARIABLE_TYPES else "any"
-
-
-def _message(
-    message: dict[str, Any], path: KeyPath, types: dict[str, str] | None, template: Any
-) -> Iterator[Fault]:
-    if "insert" in message:
-        name = message["insert"]
-        if isinstance(name, str):
-            yield from _insert(name, (*path, "insert"), types, template)
-        return
-    yield from _nulls(message, path, ("content",))
-    if message.get("content") is None and not ("tool_calls" in message or "refusal" in message):
-        needs = "`content:`, or `tool_calls:` or `refusal:` instead"
-        yield Fault(path, "missing_key", f"{named(path)} needs {needs}.")
-
-
-def _insert(
-    name: str, path: KeyPath, types: dict[str, str] | None, template: Any
-) -> Iterator[Fault]:
-    if types is None:
+    Yields:
+        Each fault.
+    """
+    if not isinstance(declared, dict):
         yield from _variable_name(name, template, path)
-    elif name not in types:
+    elif name not in declared:
         add = f"add `{shown(name)}: {{type: messages}}`"
         message = f"{shown(name)!r} is not declared in `variables:`; {add}."
         yield Fault(path, "bad_insert", message)
-    elif types[name] != "messages":
-        message = f"{shown(name)!r} has the type {types[name]}; an insert needs the type messages."
+    elif (kind := _type(declared[name])) != "messages":
+        message = f"{shown(name)!r} has the type {kind}; an insert needs the type messages."
         yield Fault(path, "bad_insert", message)
+
+
+def _type(declaration: Any) -> VariableType:
+    kind = declaration.get("type") if isinstance(declaration, dict) else None
+    return kind if kind in VARIABLE_TYPES else "any"
