@@ -43,13 +43,15 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 _FORMAT: Final = 4
 _SCHEMA: Final = """
-CREATE TABLE segment (id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER, checksum INTEGER);
-CREATE TABLE link (
+CREATE TABLE IF NOT EXISTS segment (
+    id INTEGER PRIMARY KEY, parent INTEGER, fork INTEGER, checksum INTEGER
+);
+CREATE TABLE IF NOT EXISTS link (
     segment INTEGER, position INTEGER, id BLOB, time INTEGER, checksum INTEGER,
     PRIMARY KEY (segment, position)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX link_id ON link (id);
-CREATE TABLE change (
+CREATE UNIQUE INDEX IF NOT EXISTS link_id ON link (id);
+CREATE TABLE IF NOT EXISTS change (
     segment INTEGER, position INTEGER, name TEXT, number INTEGER, id BLOB, mode INTEGER,
     blob BLOB, checksum INTEGER, PRIMARY KEY (name, segment, position)
 ) WITHOUT ROWID
