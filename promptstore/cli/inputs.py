@@ -25,7 +25,7 @@ from promptstore.history.labels import LabelTable, is_label
 from promptstore.model.prompt import Prompt
 from promptstore.model.values import UnfitValueError, near_matches
 from promptstore.model.variables import Variable, fit, read_value
-from promptstore.promptfile.reader import parse_yaml
+from promptstore.promptfile.anyyaml import parse_yaml
 from promptstore.store.store import PromptStore, Rev
 
 
