@@ -226,7 +226,6 @@ class Snapshot(Mapping[str, Prompt]):
                     and (search is None or _mentions(prompt, search.casefold()))
                 ):
                     listed.append(own_copy(prompt))
-        self._cache.save()
         return listed, broken
 
     def render(
