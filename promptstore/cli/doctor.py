@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import typer
 
 from promptstore.cli.app import AsJson, opened
-from promptstore.cli.output import print_error, print_json, print_table
+from promptstore.cli.output import print_error, print_listing
 from promptstore.errors import PromptStoreError
 from promptstore.history.cache import contents_file
 from promptstore.history.versions import index_file
@@ -62,11 +62,9 @@ def doctor(
     Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.
     """
     facts = [*_environment(), *_store(context)]
-    if as_json:
-        print_json([fact._asdict() for fact in facts])
-    else:
-        rows = [(fact.topic, fact.name, fact.value) for fact in facts]
-        print_table(("TOPIC", "WHAT", "FOUND"), rows)
+    cells = [(fact.topic, fact.name, fact.value) for fact in facts]
+    rows = [fact._asdict() for fact in facts]
+    print_listing(rows, ("TOPIC", "WHAT", "FOUND"), cells, as_json=as_json)
     wrong = [fact for fact in facts if not fact.is_fine]
     for fact in wrong:
         print_error(f"{fact.topic}, {fact.name}: {fact.value}. {fact.advice or ''}".rstrip())
