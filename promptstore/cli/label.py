@@ -142,7 +142,9 @@ def set_label(
         table = _labels(store, "set", names, label)
         selections = _select_all(store, names)
         steps = [_step(store, table, label, *pair) for pair in selections.items()]
-        _note_new_label(label, table)
+        near = near_matches(label, table.targets)
+        if label not in table.targets and near:  # maybe a typo
+            print_error(f"note: {label!r} is a new label; there is {' and '.join(map(repr, near))}")
         if not order.dry_run:
             expecting = _seen(steps, yes=yes) | expect_all(selections, expected)
             # The commits that were shown are the ones that are set, whatever happens meanwhile.
@@ -292,13 +294,6 @@ def _step(
         store.history(name)  # says why versions cannot be counted here
         raise InvalidArgumentError(message=f"{name!r} has no version that a label can point at")
     return _Step(label, name, before, Target(prompt.version, prompt.snapshot_commit))
-
-
-def _note_new_label(label: str, table: LabelTable) -> None:
-    """Print a note when a new label looks like another one: it may be a typo."""
-    near = near_matches(label, table.targets)
-    if label not in table.targets and near:
-        print_error(f"note: {label!r} is a new label; there is {' and '.join(map(repr, near))}")
 
 
 def _seen(steps: Sequence[_Step], *, yes: bool) -> dict[str, int]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
 from promptstore.interchange.exporting import keep_sources
@@ -42,20 +42,6 @@ class Plan:
     new: tuple[tuple[Imported, tuple[ImportedVersion, ...]], ...]
     unchanged: tuple[Imported, ...]
     refused: tuple[Refused, ...]
-
-
-class Written(NamedTuple):
-    """What an import wrote.
-
-    Attributes:
-        prompts: The names of the prompts that have a new version.
-        commits: How many commits were made.
-        labels: Pairs of a label and a name that were pointed somewhere.
-    """
-
-    prompts: tuple[str, ...]
-    commits: int
-    labels: tuple[tuple[str, str], ...]
 
 
 def with_prefix(found: Sequence[Imported | Refused], prefix: str) -> list[Imported | Refused]:
@@ -195,7 +181,7 @@ def _versions_after(one: Imported, here: _Here) -> tuple[ImportedVersion, ...]:
 
 def write_import(
     store: PromptStore, plan: Plan, *, source: str, attribution: Attribution | None = None
-) -> Written:
+) -> list[str]:
     """Write what is new, keep the files that it came from, and point the labels.
 
     Args:
@@ -205,24 +191,22 @@ def write_import(
         attribution: Who commits.
 
     Returns:
-        What was written.
+        The names of the prompts that have a new version.
 
     Raises:
         PromptStoreError: As for `PromptStore.commit` and `PromptStore.set_labels`.
     """
     given: Attribution = attribution or {}
     changed: dict[str, None] = {}
-    commits = 0
     for versions in _steps(plan):
         prompts = {name: version.prompt for name, version in versions.items()}
         # An older version may include what came later there; the newest ones are complete.
         written = store.commit(prompts, force=True, **_noted(versions, source, given))
-        names = [name for name, prompt in written.items() if not prompt.is_unchanged]
-        changed |= dict.fromkeys(names)
-        commits += bool(names)
-    keep_sources(store, (one for one, _ in plan.new), given)
-    labels = _point_labels(store, [*plan.unchanged, *(one for one, _ in plan.new)], source, given)
-    return Written(tuple(changed), commits, labels)
+        changed |= {name: None for name, prompt in written.items() if not prompt.is_unchanged}
+    new = [one for one, _ in plan.new]
+    keep_sources(store, new, given)
+    _point_labels(store, [*plan.unchanged, *new], source, given)
+    return list(changed)
 
 
 def _steps(plan: Plan) -> list[dict[str, ImportedVersion]]:
@@ -257,7 +241,7 @@ def _noted(versions: Mapping[str, ImportedVersion], source: str, given: Attribut
 
 def _point_labels(
     store: PromptStore, imported: Sequence[Imported], source: str, given: Attribution
-) -> tuple[tuple[str, str], ...]:
+) -> None:
     """Point each label where the source has it, unless somebody here pointed it elsewhere."""
     wanted: dict[str, dict[str, int]] = {}
     table = store.labels()
@@ -277,7 +261,6 @@ def _point_labels(
     for label, versions in wanted.items():
         noted: Attribution = {**given, "message": f"Point {label} as {source} does"}
         store.set_labels(label, versions, **noted)
-    return tuple((label, name) for label, versions in wanted.items() for name in versions)
 
 
 def _numbers(one: Imported, here: _Here) -> dict[str, int]:
