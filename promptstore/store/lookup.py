@@ -61,14 +61,19 @@ class History(NamedTuple):
     """What tells the versions of the prompts of a snapshot.
 
     Attributes:
-        timeline: The versions as of the snapshot's commit.
+        tip: The snapshot's commit.
         backend: Where their commits and files are.
         cache: Where their parsed files are kept.
     """
 
-    timeline: Timeline
+    tip: str
     backend: Backend
     cache: ContentCache
+
+    @property
+    def timeline(self) -> Timeline:
+        """The versions as of the snapshot's commit."""
+        return self.backend.timeline(self.tip)
 
     def commit(self, commit_id: str) -> Commit:
         """Read one commit."""
@@ -391,4 +396,4 @@ class Lookup:
         if tip is None or self.backend.why_no_versions(state):
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
-        return History(self.backend.timeline(tip), self.backend, self._cache)
+        return History(tip, self.backend, self._cache)
