@@ -72,7 +72,9 @@ def row_of(
     # The id stays the same through all versions, so it is that of the newest one.
     newest = snapshot.read(name, deleted=True)
     info = info or snapshot.info(name, version=prompt.version)
-    message = project.history(snapshot).commit(prompt.commit).message if prompt.commit else ""
+    message = (
+        project.history(snapshot).backend.commit(prompt.commit).message if prompt.commit else ""
+    )
     prompt_id = project.id_of(snapshot, newest)
     return Row(prompt, prompt_id, newest.version or 0, info, message, label)
 
