@@ -10,9 +10,14 @@ from typing import Any
 from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import MAX_DEPTH
 from promptstore.posthog import requests
-from promptstore.posthog.content import MAX_BYTES, RemoteContent, is_deep, served_content
+from promptstore.posthog.content import (
+    MAX_BYTES,
+    RemoteContent,
+    compact_json,
+    is_deep,
+    served_content,
+)
 from promptstore.posthog.decoding import decode_content
-from promptstore.posthog.fields import size_of
 from promptstore.server import errors
 
 
@@ -78,7 +83,7 @@ def _replaced(text: str, edit: requests.Edit, index: int) -> str:
         detail = f"Text to replace matches {count} times — provide more context to make it unique."
         raise errors.only_detail(400, detail, edit_index=index)
     edited = text.replace(edit.old, edit.new)
-    if size_of(edited) > MAX_BYTES:
+    if len(compact_json(edited).encode()) > MAX_BYTES:
         detail = f"Resulting prompt exceeds the {MAX_BYTES} byte size limit."
         raise errors.only_detail(400, detail, edit_index=index)
     return edited
