@@ -15,10 +15,10 @@ from promptstore.errors import (
     PromptFileError,
     TemplateError,
 )
-from promptstore.history.backend import RefState, Timeline
+from promptstore.history.backend import RefState
 from promptstore.history.cache import included_names
 from promptstore.history.labels import Target
-from promptstore.history.versions import Change
+from promptstore.history.versions import Change, Timeline
 from promptstore.model.rendering import signature
 from promptstore.model.values import is_name
 from promptstore.store.bundle import Bundle, BundledCommit, BundledVersion, is_chosen

@@ -16,9 +16,10 @@ from promptstore.errors import (
     PromptNotFoundError,
     RepositoryError,
 )
+from promptstore.history.backend import OverlaidSource
 from promptstore.history.cache import ContentCache, included_names
 from promptstore.history.labels import LabelTable
-from promptstore.history.sources import File, OverlaidSource, Source
+from promptstore.history.sources import File, Source
 from promptstore.history.versions import Change
 from promptstore.model.prompt import Prompt, identified, own_copy, texts
 from promptstore.model.rendering import RenderedPrompt
@@ -153,6 +154,10 @@ class Snapshot(Mapping[str, Prompt]):
             return {name: PromptInfo(name=name) for name in files}
         return self.history.infos(files, self._labels())
 
+    def labels(self) -> LabelTable:
+        """Return all labels, as they were when it was taken."""
+        return self._labels()
+
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.
 
@@ -222,7 +227,6 @@ class Snapshot(Mapping[str, Prompt]):
                     and (search is None or _mentions(prompt, search.casefold()))
                 ):
                     listed.append(own_copy(prompt))
-        self._cache.save()
         return listed, broken
 
     def render(

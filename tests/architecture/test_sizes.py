@@ -20,9 +20,9 @@ WALK_FILES = {
     "first render with logic": 8,
     "save in a checked-out clone": 25,
     "check of two files": 30,
-    "HTTP read by name": 23,
+    "HTTP read by name": 20,
     "sync push of one prompt": 31,
-    "PATCH": 43,
+    "PATCH": 37,
 }
 """How many files a walk may run through: no more than it does now."""
 

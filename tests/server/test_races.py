@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from promptstore.git.writing import Deadline, exclusive
-from promptstore.server import dependencies as asked
+from promptstore.server import publishing
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo
@@ -125,7 +125,7 @@ def test_writers_who_wait_do_not_keep_readers_waiting(server: Server, repo: GitR
 def test_a_write_does_not_wait_for_its_turn_for_ever(
     server: Server, repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asked, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(publishing, "MAX_WAIT_SECONDS", 0.05)
     name = "/api/environments/@current/llm_prompts/name/summarise"
     with ExitStack() as stack:
         one, other = (stack.enter_context(server.client()) for _ in range(2))
