@@ -13,7 +13,7 @@ from pygit2.enums import ObjectType
 
 from promptstore.git.objects import Difference, Entry
 from promptstore.git.reading import Repository
-from promptstore.history.sources import CommitSource
+from promptstore.history.backend import CommitSource
 from promptstore.model.values import is_name
 from tests.gitrepo import GitRepo
 

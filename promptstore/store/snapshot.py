@@ -16,9 +16,10 @@ from promptstore.errors import (
     PromptNotFoundError,
     RepositoryError,
 )
+from promptstore.history.backend import OverlaidSource
 from promptstore.history.cache import ContentCache, included_names
 from promptstore.history.labels import LabelTable
-from promptstore.history.sources import File, OverlaidSource, Source
+from promptstore.history.sources import File, Source
 from promptstore.history.versions import Change
 from promptstore.model.prompt import Prompt, identified, own_copy, texts
 from promptstore.model.rendering import RenderedPrompt
