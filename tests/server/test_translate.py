@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.server import analytics
 from promptstore.server.app import create_app
 from promptstore.server.asking import HttpModel, packaged
 from promptstore.server.projects import open_projects
