@@ -144,7 +144,7 @@ def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
         labels: The commit of the labels branch, or None.
     """
     # The one import upwards: the check stands on the store, and only a store that fetches needs it.
-    from promptstore.lint.updates import errors_of_update
+    from promptstore.review.drafts import errors_of_update
 
     backend = lookup.backend
     assert isinstance(backend, RepositoryBackend)
