@@ -15,8 +15,13 @@ from pygit2.enums import ConfigLevel
 
 from tests.gitrepo import GitRepo
 
+# Each run draws other examples, so that many short runs try what a long one does.
 settings.register_profile(
-    "promptstore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "promptstore",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.register_profile(
     "thorough",

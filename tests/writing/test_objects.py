@@ -196,7 +196,7 @@ people = st.fixed_dictionaries(
 messages = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(author=people, committer=people, message=messages)
 def test_commits_of_any_person_and_message_are_sound(
     tmp_path_factory: pytest.TempPathFactory,
