@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +32,15 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "promptstore"))
 
+# Processes of the command line start in a third of the time where Python keeps its bytecode, and
+# pytest needs not rewrite all tests each time.
+sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look through all tests, which stay until the end."""
+    if os.environ.get("FRZ"): gc.freeze()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _blank_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -41,7 +52,6 @@ def _blank_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C.UTF-8",
     }
-    # Processes of the command line start in a third of the time where Python keeps its bytecode.
     kept = {
         key: value
         for key, value in os.environ.items()
