@@ -56,7 +56,7 @@ _HOME_OF = {
     "TextRepr": "promptstore.formatters",
     "TextReprMetadata": "promptstore.formatters",
     "TextReprOptions": "promptstore.formatters",
-    "Variable": "promptstore.model.parts",
+    "Variable": "promptstore.model.variables",
     "Version": "promptstore.model.versions",
     "text_repr": "promptstore.formatters",
 }

@@ -550,10 +550,10 @@ class FetchError(RepositoryError, ConnectionError):
 
 
 class BundleError(PromptStoreError, ValueError):
-    """A file that is no bundle, not a whole one, or none that this version can read.
+    """A file that is no whole bundle that this version can read, or prompts that make no good one.
 
     Attributes:
-        path: The file's path.
+        path: The file's path, or where the prompts are.
         reason: What is wrong and what to do, as a sentence.
     """
 

@@ -189,7 +189,7 @@ def test_a_bundle_answers_as_the_repository_does(
         store.save("a", "first")
         for step in steps:
             grow(store, step)
-        bundle = built(store, Path(folder), with_history=with_history)
+        bundle = built(store, Path(folder), with_history=with_history, force=True)
         for what, name, number, label in asked():
             here = answer(store, QUESTIONS[what], name, number, label)
             there = answer(bundle, QUESTIONS[what], name, number, label)
@@ -216,7 +216,7 @@ def test_a_bundle_of_a_part_answers_as_the_repository_or_not_at_all(
         store.set_label("team/a", "production")
         for step in steps:
             grow(store, step)
-        bundle = built(store, Path(folder), **choices)
+        bundle = built(store, Path(folder), **choices, force=True)
         for what, name, number, label in asked():
             if what in ("names", "list", "infos", "labels", "labelled", "history", "followed"):
                 continue  # of what is chosen only
@@ -303,10 +303,62 @@ def test_a_bundle_of_a_label_never_gives_the_newest_instead(
         store.bundle(label=["no-such"])
 
 
+def test_a_prompt_that_cannot_be_used_stops_a_build(
+    store: PromptStore, repo: GitRepo, tmp_path: Path
+) -> None:
+    good = repo.commit({"prompts/a.yaml": "prompt: Three.\n"})
+    repo.commit(
+        {
+            "prompts/a.yaml": "promt: Hi\n",
+            "prompts/b.yaml": "prompt: '{{ x'\n",
+            "prompts/c.yaml": "prompt: '{% include \"no/such\" %}'\n",
+            "prompts/d.yaml": "deleted: true\nprompt: '{{ x'\n",
+            "prompts/e.yaml": "prompt: Hi\n",
+        }
+    )
+    with pytest.raises(BundleError) as caught:
+        store.bundle()
+    said = str(caught.value)
+    assert said.startswith(f"main ({repo.head()[:7]}): not all of its prompts can be used.")
+    assert "a: prompts/a.yaml:1:1: PS" in said
+    assert [line[0] for line in said.splitlines()[1:]] == ["a", "b", "c"]
+    assert "no/such" in said
+    assert "promptstore check" in said
+    # What helps: other names, force, or to correct them; an old version may be what it was.
+    assert built(store, tmp_path, only=["e", "d"]).names() == ["d", "e"]
+    assert built(store, tmp_path, label=["production"]).get("a", label="production").version == 1
+    forced = store.bundle(force=True)
+    (tmp_path / "prompts.bundle").write_bytes(forced.encode())
+    bundle = PromptStore.open(tmp_path / "prompts.bundle")
+    assert bundle.get("e").prompt == "Hi"
+    with pytest.raises(PromptFileError):
+        bundle.get("a")
+    assert store.verify_bundle(forced) == []
+    repo.git("rm", "--quiet", "prompts/b.yaml", "prompts/c.yaml")
+    repo.git("checkout", "--quiet", good, "--", "prompts/a.yaml")
+    repo.git("commit", "--quiet", "-m", "Correct them")
+    bundle = built(store, tmp_path, with_history=2)
+    assert bundle.get("a").prompt == "Three."
+    with pytest.raises(PromptFileError):
+        bundle.get("a", version=4)
+
+
+def test_a_label_on_what_cannot_be_used_stops_a_build(store: PromptStore, repo: GitRepo) -> None:
+    broken = repo.commit({"prompts/a.yaml": "promt: Hi\n"})
+    repo.commit({"prompts/a.yaml": "prompt: Hi\n"})
+    repo.git("checkout", "--quiet", "promptstore/labels")
+    repo.commit({"production.yaml": f"a: {{version: 3, commit: {broken}}}\n"})
+    repo.git("checkout", "--quiet", "main")
+    for label in ((), ("production",)):
+        with pytest.raises(BundleError, match=r"prompts/a\.yaml:1:1"):
+            store.bundle(label=label)
+    assert store.bundle(only=["other/*"]).labels == {"production": {}}
+
+
 def test_bytes_that_are_no_utf8_come_back_as_they_were(store: PromptStore, tmp_path: Path) -> None:
     data = b"prompt: caf\xe9\n"
     GitRepo(store.path).commit({"prompts/bad.yaml": data})
-    bundle = built(store, tmp_path)
+    bundle = built(store, tmp_path, force=True)
     assert bundle.snapshot().file("bad").read() == data
     with pytest.raises(PromptFileError, match=r"prompts/bad\.yaml:1:12: PS101"):
         bundle.get("bad")

@@ -12,7 +12,8 @@ import pytest
 from promptstore.lint.check import check
 from promptstore.lint.context import LintContext
 from promptstore.lint.settings import Settings
-from promptstore.promptfile.reader import loads, parse_yaml
+from promptstore.promptfile.anyyaml import parse_yaml
+from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from promptstore.store.store import PromptStore
 

@@ -44,18 +44,24 @@ def build(
         int,
         typer.Option(help="The text of how many of the newest versions.", min=1, metavar="N"),
     ] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take prompts along that cannot be read or rendered.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build a bundle of what is committed.
 
-    The same commit gives the same bytes. What a label points at always comes along.
+    The same commit gives the same bytes. What a label points at always comes along. Prompts that
+    cannot be read or rendered are refused; old versions of others are taken as they are.
     """
     if as_json and str(output) == "-":
         raise InvalidArgumentError(
             message="--json prints to stdout, so the bundle needs a file: --output FILE"
         )
     with opened(context) as store:
-        made = store.bundle(only=only or (), label=label or (), with_history=with_history)
+        made = store.bundle(
+            only=only or (), label=label or (), with_history=with_history, force=force
+        )
     data = made.encode()
     if str(output) == "-":
         sys.stdout.buffer.write(data)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.app import AsJson, Worktree, check_choice, opened
-from promptstore.cli.inputs import write_back
+from promptstore.cli.inputs import near_files, write_back
 from promptstore.cli.output import (
     counted,
     print_command,
@@ -37,7 +37,7 @@ from promptstore.promptfile import codes
 from promptstore.promptfile.formatter import fix_keys, format_file
 from promptstore.review.drafts import settings_of
 from promptstore.store.snapshot import Snapshot
-from promptstore.store.store import DEFAULT_ROOT, PromptStore
+from promptstore.store.store import PromptStore
 
 _FORMATS = ("text", "json", "github", "sarif")
 
@@ -87,8 +87,8 @@ def check(
     _refuse_contradictions(rev, worktree=worktree, fix=fix, unused=unused, code=code)
     check_choice("--format", output, _FORMATS)
     check_choice("--fail-on", fail_on, SEVERITIES)
-    named = _resolved(paths) if paths else None
     with opened(context, worktree=worktree) as store:
+        named = _resolved(store, paths) if paths else None
         settings = settings_of(store, select, ignore)
         reads_files = rev is None and store.branch is None and store.has_files
         snapshot = store.working_snapshot() if reads_files else store.snapshot(rev)
@@ -137,14 +137,13 @@ def _refuse_contradictions(
         raise InvalidArgumentError(message="--unused needs --code: where would a use be found?")
 
 
-def _resolved(paths: Sequence[Path]) -> set[Path]:
+def _resolved(store: PromptStore, paths: Sequence[Path]) -> set[Path]:
     """Resolve the files and folders that were named; each must be there."""
     for path in paths:
         if not path.exists():
-            # Maybe a prompt's name was typed for its path.
-            guess = Path(DEFAULT_ROOT) / f"{path}.yaml"
-            advice = f" Did you mean {guess}?" if guess.is_file() else ""
-            raise InvalidArgumentError(message=f"{path}: there is no such file or folder.{advice}")
+            raise InvalidArgumentError(
+                message=f"{path}: there is no such file or folder.{near_files(store, path)}"
+            )
     return {path.resolve() for path in paths}
 
 
@@ -248,8 +247,8 @@ def format_files(
     Keys get one order and values one style; comments and meaning stay. A broken file is reported
     and left alone.
     """
-    named = _resolved(paths) if paths else None
     with opened(context) as store:
+        named = _resolved(store, paths) if paths else None
         if not store.has_files:
             raise InvalidArgumentError(
                 message="format needs files on disk to write: run it in a clone that has files"

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 import typer
 
 from promptstore.cli.app import AsJson, check_choice, complete_name, opened
-from promptstore.cli.inputs import get_selected, read_file, write_back
+from promptstore.cli.inputs import get_selected, read_file, read_input, write_back
 from promptstore.cli.output import (
     print_command,
     print_diff,
@@ -33,7 +33,6 @@ from promptstore.errors import (
     HistoryUnavailableError,
     InvalidArgumentError,
     PromptFileError,
-    RepositoryError,
     VersionNotFoundError,
 )
 from promptstore.lint.findings import Finding
@@ -312,7 +311,7 @@ def difftool(
         return
     else:
         raise InvalidArgumentError(message="git gives 7 arguments; by hand give OLD and NEW")
-    _print_difference(path, _read(old), _read(new))
+    _print_difference(path, read_input(old), read_input(new))
 
 
 def _print_difference(path: str, old: bytes, new: bytes) -> None:
@@ -338,15 +337,6 @@ def _prompt(data: bytes) -> Prompt | PromptFileError | None:
         return error
 
 
-def _read(path: str) -> bytes:
-    if path == os.devnull:
-        return b""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise RepositoryError(path=path, reason=f"{error.strerror}.") from error
-
-
 def merge_driver(
     base: Annotated[str, typer.Argument(help="%O: the file that both started from.")],
     ours: Annotated[str, typer.Argument(help="%A: our file, which is overwritten.")],
@@ -361,7 +351,7 @@ def merge_driver(
     .gitattributes `prompts/**/*.yaml merge=promptstore`. Where both sides changed the same thing
     it falls back to lines, with the usual conflict markers.
     """
-    sides = Sides(*map(_read, (base, ours, theirs)))
+    sides = Sides(*map(read_input, (base, ours, theirs)))
     merged = merge_files(sides, path, marker_size=size)
     write_back(Path(ours), merged.data)
     if not merged.is_clean:

@@ -49,6 +49,8 @@ def init(
     """
     place: Place = context.obj
     folder = path or place.repo
+    if folder.is_file():
+        raise InvalidArgumentError(message=f"{folder} is a file; name a folder for the store")
     with suppress(RepositoryNotFoundError):
         # Refuses a root that leaves the repository, before anything is made.
         PromptStore.open(folder, root=place.root)

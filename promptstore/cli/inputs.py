@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,9 @@ from promptstore.errors import (
 )
 from promptstore.history.labels import LabelTable, is_label
 from promptstore.model.prompt import Prompt
-from promptstore.model.values import UnfitValueError, near_matches
+from promptstore.model.values import SUFFIX, UnfitValueError, near_matches
 from promptstore.model.variables import Variable, fit, read_value
-from promptstore.promptfile.reader import parse_yaml
+from promptstore.promptfile.anyyaml import parse_yaml
 from promptstore.store.store import PromptStore, Rev
 
 
@@ -131,7 +132,7 @@ def _label_or_rev(
     if is_a_rev:
         return {"rev": selector}
     listed = ", ".join(sorted(labels.targets))
-    advice = _advice(name, selector, labels)
+    advice = _advice(store, name, selector, labels)
     if at is not None:
         there_were = f"The labels were: {listed}." if listed else no_labels(store, at)
         then = at.isoformat(" ", "minutes")
@@ -152,17 +153,19 @@ def no_labels(store: PromptStore, at: datetime | None = None) -> str:
     """Return why there is no label, now or at a time, and what to do."""
     if at is not None:
         return "There were no labels then; `promptstore label log` shows each move."
+    try:
+        is_shallow = store.repository.is_shallow
+    except HistoryUnavailableError:
+        return "There are no labels, and neither a plain folder nor a bundle can get one."
+    lacking = f" This clone is shallow, and lacks those of its origin: {_FETCH_LABELS}."
     sentence = "There are no labels; `promptstore label set NAME LABEL` sets one."
-    with suppress(HistoryUnavailableError):  # neither a folder nor a bundle has one
-        if store.repository.is_shallow:
-            return (
-                f"{sentence} This clone is shallow, and lacks those of its origin: {_FETCH_LABELS}."
-            )
-    return sentence
+    return sentence + (lacking if is_shallow else "")
 
 
-def _advice(name: str, selector: str, labels: LabelTable) -> str:
+def _advice(store: PromptStore, name: str, selector: str, labels: LabelTable) -> str:
     """Return what was probably meant by a selector that means nothing."""
+    if name in labels.targets and selector in store.names():
+        return f" Did you mean {selector}@{name}?"
     near = near_matches(selector, labels.targets)
     if near:
         return f" Did you mean {' or '.join(f'{name}@{label}' for label in near)}?"
@@ -336,6 +339,18 @@ def read_input(file: str) -> bytes:
 def input_title(file: str) -> str:
     """Return what a file is called in errors."""
     return "<stdin>" if file == "-" else file
+
+
+def near_files(store: PromptStore, path: Path) -> str:
+    """Return which prompt files were probably meant by a path that is not there, as a sentence."""
+    if not store.has_files:
+        return ""
+    root = (store.path / store.root).resolve()
+    whole = path.resolve()
+    typed = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else path.as_posix()
+    near = near_matches(typed.removesuffix(".yml"), store.working_snapshot().names())
+    paths = [os.path.relpath(root / f"{name}{SUFFIX}") for name in near]
+    return f" Did you mean {' or '.join(paths)}?" if paths else ""
 
 
 def read_file(file: str) -> dict[str, Any]:

@@ -197,7 +197,10 @@ def export(
     something else there, such as one with logic in a format without any, is refused.
     """
     with opened(context) as store:
-        prompts = [get_selected(store, text) for text in names or store.names()]
+        if output is not None and output.is_file():
+            raise InvalidArgumentError(message=f"--output: {output} is a file; name a folder")
+        chosen = names or [prompt.name or "" for prompt in store.list()]
+        prompts = [get_selected(store, text) for text in chosen]
         if output is None and len(prompts) != 1 and not as_json:
             raise InvalidArgumentError(message="several prompts need --output FOLDER")
         made: list[Exported] = []
@@ -250,7 +253,9 @@ def _write(found: Sequence[Exported], output: Path, *, force: bool) -> None:
 
 def scan(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A file or folder of Python or TypeScript.")],
+    path: Annotated[
+        Path, typer.Argument(help="A file or folder of Python or TypeScript.", metavar="PATH")
+    ],
     write: Annotated[
         bool, typer.Option("--write", help="Commit the proposed prompts; the code stays as it is.")
     ] = False,

@@ -39,7 +39,7 @@ from promptstore.cli.output import (
     version_text,
     when,
 )
-from promptstore.errors import VariableError, VersionNotFoundError
+from promptstore.errors import InvalidArgumentError, VariableError, VersionNotFoundError
 from promptstore.model.parts import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import RenderedPrompt, render_prompt
@@ -148,6 +148,8 @@ def show(
     What it is, its variables and its texts. `NAME@production --at yesterday` shows what the label
     pointed at then.
     """
+    if as_json and source:
+        raise InvalidArgumentError(message="--json and --source exclude each other")
     with opened(context, worktree=worktree) as store:
         selected = select(store, name, parse_time(at) if at else None)
         if source:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from promptstore.cli.app import Names, complete_name, opened
-from promptstore.cli.inputs import Selected, input_title, read_input, select
+from promptstore.cli.inputs import Selected, input_title, near_files, read_input, select
 from promptstore.cli.writing import (
     ExpectedVersion,
     Order,
@@ -26,7 +26,7 @@ from promptstore.cli.writing import (
     warn,
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
-from promptstore.model.values import SUFFIX, check_name, near_matches
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.reader import loads
 from promptstore.store.edits import Deletion, Restoration, rename_edits
 from promptstore.store.store import PromptStore
@@ -84,7 +84,7 @@ def _name_of(store: PromptStore, file: str) -> str:
     root = (store.path / store.root).resolve()
     if not os.path.lexists(path):
         raise InvalidArgumentError(
-            message=f"cannot read {file}: there is no such file.{_advice(store, path, file, root)}"
+            message=f"cannot read {file}: there is no such file.{near_files(store, Path(file))}"
         )
     if path.is_symlink():
         raise InvalidArgumentError(
@@ -101,17 +101,6 @@ def _name_of(store: PromptStore, file: str) -> str:
     if path.suffix != SUFFIX:
         raise InvalidArgumentError(message=f"{file} is no prompt file: it must end with {SUFFIX}")
     return check_name(path.relative_to(root).as_posix().removesuffix(SUFFIX))
-
-
-def _advice(store: PromptStore, path: Path, file: str, root: Path) -> str:
-    """Return which file was probably meant, where it is a path or a name that was mistyped."""
-    if not store.has_files:
-        return ""
-    typed = path.relative_to(root).as_posix() if path.is_relative_to(root) else file
-    names = store.working_snapshot().names()
-    near = near_matches(typed.removesuffix(SUFFIX), names)
-    paths = [os.path.relpath(root / f"{name}{SUFFIX}") for name in near]
-    return f" Did you mean {' or '.join(paths)}?" if paths else ""
 
 
 def _refuse_broken(files: Mapping[str, str], contents: Mapping[str, bytes]) -> None:

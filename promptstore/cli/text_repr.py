@@ -19,6 +19,7 @@ from typing import IO, Annotated, Any, Final, NamedTuple, cast
 
 import typer
 
+from promptstore.cli.inputs import input_title
 from promptstore.cli.output import print_error, progress_bar, visible
 from promptstore.errors import EventError, InvalidArgumentError
 from promptstore.formatters import TextRepr, TextReprMetadata, TextReprOptions, text_repr
@@ -59,7 +60,7 @@ def show_events(
         bool | None, typer.Option(help="Take out the middle of long contents.", show_default=False)
     ] = None,
     truncate_buffer: Annotated[
-        int, typer.Option(help="What is long, in characters.", metavar="N")
+        int, typer.Option(help="What is long, in characters.", metavar="N", min=0)
     ] = 1000,
     markers: Annotated[
         bool | None,
@@ -71,7 +72,7 @@ def show_events(
     ] = None,
     line_numbers: Annotated[bool, typer.Option("--line-numbers", help="Number the lines.")] = False,
     tools_collapse_threshold: Annotated[
-        int, typer.Option(help="More tools than this are not listed.", metavar="N")
+        int, typer.Option(help="More tools than this are not listed.", metavar="N", min=0)
     ] = 5,
     collapsed: Annotated[
         bool, typer.Option("--collapsed", help="One line for each event of a trace.")
@@ -79,7 +80,10 @@ def show_events(
     max_length: Annotated[
         int | None,
         typer.Option(
-            help="The longest text, in characters; 0 is no limit.", metavar="N", show_default=False
+            help="The longest text, in characters; 0 is no limit.",
+            metavar="N",
+            min=0,
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
@@ -148,7 +152,7 @@ def _read_items(files: list[str], *, trace: bool) -> Iterator[_Item]:
 
 def _file_items(file: str) -> Iterator[_Item]:
     """Read JSON lines one by one; where the first line is no JSON, the file is one value."""
-    name = _name(file)
+    name = input_title(file)
     with _opened(file) as stream:
         is_first = True
         for number, line in enumerate(stream, 1):
@@ -233,13 +237,9 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", GzipFile(fileobj=reader) if is_gzip else reader)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or error
-            message = f"cannot read {_name(file)}: {reason}"
+            message = f"cannot read {input_title(file)}: {reason}"
             raise InvalidArgumentError(message=message) from error
 
 
-def _name(file: str) -> str:
-    return "<stdin>" if file == "-" else file
-
-
 def _names(files: list[str]) -> str:
-    return ", ".join(map(_name, files))
+    return ", ".join(map(input_title, files))

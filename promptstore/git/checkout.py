@@ -7,34 +7,32 @@ Files are converted as gitattributes(5) says: line ends by libgit2, and by the c
 from __future__ import annotations
 
 import os
-import shlex
 import stat
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pygit2
-from pygit2.enums import AttrCheck, ConfigLevel, FileMode, FilterMode
+from pygit2.enums import AttrCheck, FileMode, FilterMode
 
 from promptstore.errors import ConflictError, RepositoryError
-from promptstore.git.commits import Move
-from promptstore.git.locks import Deadline, LinkedLock
+from promptstore.git.commits import REFLOG_WORD, Move
 from promptstore.git.objects import Entry
-from promptstore.git.reading import Repository, open_repository
+from promptstore.git.reading import Repository, blob_id, open_repository
+
+LONGEST_COMMIT: Final = 2.0
+"""How many seconds may pass from where `git commit` reads the index to where it notes its message.
+"""
+
 
 _YOUNG: Final = 0.03
 _LONGEST_SWITCH: Final = 0.2
 _PAUSE: Final = 0.002
 """How old an index is, in seconds, when git is done with what it wrote it for; how long that is
 waited for, and how often it is looked at."""
-
-
-_OF_THE_REPOSITORY: Final = (ConfigLevel.LOCAL, ConfigLevel.WORKTREE)
-_COMMANDS: Final = ("clean", "smudge", "process")
 
 
 class Checkout:
@@ -47,6 +45,8 @@ class Checkout:
 
     Attributes:
         top: The top of the working tree.
+        index_lock: The lock that git takes on its index.
+        commit_message: What `git commit` writes after it wrote the index, before it commits.
     """
 
     def __init__(self, repository: Repository, handle: pygit2.Repository, token: str) -> None:
@@ -59,74 +59,87 @@ class Checkout:
         self._index = git_dir / "index"
         self._fresh = git_dir / f"index.{token}.new"
         self._old = git_dir / f"index.{token}.old"
-        self._lock = LinkedLock(git_dir / "index.lock", git_dir / f"index.{token}")
+        self._token_file = git_dir / f"index.{token}"
+        self.index_lock = git_dir / "index.lock"
+        self.commit_message = git_dir / "COMMIT_EDITMSG"
 
-    def lock(self, deadline: Deadline) -> None:
-        """Lock the index, so that git neither adds nor commits here.
+    def try_lock(self) -> bool:
+        """Lock the index, so that git neither adds nor commits here, unless another has done so.
 
-        Raises:
-            RepositoryLockedError: The index was locked by another for too long.
+        The lock is a hard link to a file that only its owner knows: so one that a killed process
+        left can be told from one of git's own.
         """
-        self._lock.acquire(deadline)
+        self._token_file.touch()
+        try:
+            self.index_lock.hardlink_to(self._token_file)
+        except FileExistsError:
+            return self._has_lock()
+        return True
+
+    def _has_lock(self) -> bool:
+        try:
+            return self._token_file.samefile(self.index_lock)
+        except FileNotFoundError:
+            return False
 
     def is_on(self, ref: str) -> bool:
         """Return whether a branch is checked out here."""
         return bool(self._handle.lookup_reference("HEAD").target == ref)
 
-    def head(self) -> str | None:
-        """Return the commit that is checked out here; None where there is none."""
-        try:
-            return str(self._handle.lookup_reference("HEAD").resolve().target)
-        except KeyError:
-            return None
-
     def wait_for_git(self) -> None:
         """Wait a moment where git may be about to switch: it writes the index before HEAD."""
         end = time.monotonic() + _LONGEST_SWITCH
-        while time.monotonic() < end and (self._lock.is_taken or self._is_index_young()):
+        while time.monotonic() < end and (
+            self.index_lock.exists() or time.time() - modified_at(self._index) < _YOUNG
+        ):
             time.sleep(_PAUSE)  # git tells nobody that it is done, so one can only look again
 
-    def prepare(self, moves: Sequence[Move]) -> None:
+    def prepare(self, moves: Sequence[Move], ref: str = "", tip: str | None = None) -> None:
         """Check that nothing would be lost, write the index, and lay the new files beside the old.
 
         The index goes before the branch, as with git itself: whoever reads the new commit and then
         the index never finds an old index, from which the next commit would take the change back.
 
+        Args:
+            moves: What the commit does.
+            ref: The branch that it moves.
+            tip: Where that is; None where it has no commit, or where nothing can have raced it.
+
         Raises:
             ConflictError: Uncommitted work stands in the way.
         """
         index = self._copy_index()
+        is_changed = False
+        if tip is not None and self._may_be_behind(ref):
+            from promptstore.git.recovery import find_lost
+
+            is_changed = _update(index, find_lost(self, index, self._repository, ref, tip))
         for move in moves:
-            reason = _staged_fault(index, move) or self._file_fault(move)
+            reason = self._staged_fault(index, move) or self._file_fault(move)
             if reason:
                 raise ConflictError(names=[move.name], reason=reason)
-        for number, move in enumerate(moves):
+        for move in moves:
             if move.after is not None:
-                self._lay(number, move, move.after)
-        if _update(index, moves):
+                self._lay(move, move.after)
+        if _update(index, moves) or is_changed:
             self._replace_index(index)
 
-    def follow(self, moves: Sequence[Move], untouched: Sequence[bool]) -> None:
-        """Let the files follow a commit, wherever they still are as they were before.
-
-        Args:
-            moves: What the commit does.
-            untouched: Whether each path is still as this commit left it.
-        """
-        for number, (move, is_same) in enumerate(zip(moves, untouched, strict=True)):
-            if not is_same or self._blocked(move.path) or not self._is_at(move.path, move.before):
+    def follow(self, moves: Sequence[Move]) -> None:
+        """Let the files follow a commit, wherever they still are as they were before."""
+        for move in moves:
+            if self._blocked(move.path) or not self.is_at(move.path, move.before):
                 continue
-            file, beside = self.top / move.path, self._beside(number, move)
+            file, beside = self.top / move.path, self._beside(move)
             if move.after is None:
                 file.unlink(missing_ok=True)
-                continue
-            if not beside.exists():
-                self._lay(number, move, move.after)
-            beside.replace(file)
+            else:
+                if not beside.exists():
+                    self._lay(move, move.after)
+                beside.replace(file)
 
     def take_back(self) -> None:
         """Put the index back that `prepare` found, unless somebody broke the lock since."""
-        if not self._lock.is_held or not self._old.exists():
+        if not self._has_lock() or not self._old.exists():
             return
         if self._old.stat().st_size:
             self._old.replace(self._index)
@@ -135,19 +148,23 @@ class Checkout:
 
     def clean(self, moves: Sequence[Move]) -> None:
         """Take away what `prepare` laid, and give the lock back."""
-        for number, move in enumerate(moves):
+        for move in moves:
             with suppress(FileNotFoundError, NotADirectoryError):
-                self._beside(number, move).unlink()
+                self._beside(move).unlink()
         # The second one is what a writer left that was killed while it wrote the copy.
         for file in (self._fresh, Path(f"{self._fresh}.lock"), self._old):
             file.unlink(missing_ok=True)
-        self._lock.release()
+        if self._has_lock():  # one that somebody else holds stays
+            self.index_lock.unlink()
+        self._token_file.unlink(missing_ok=True)
 
-    def _is_index_young(self) -> bool:
-        try:
-            return time.time() - self._index.stat().st_mtime < _YOUNG
-        except FileNotFoundError:
+    def _may_be_behind(self, ref: str) -> bool:
+        """Return whether git may have been committing when we moved the branch."""
+        moved_at = modified_at(self._repository.common_dir / "logs" / ref)
+        if modified_at(self.commit_message) < moved_at - LONGEST_COMMIT:
             return False
+        newest = next(iter(self._repository.handle.references[ref].log()), None)
+        return newest is not None and newest.message.startswith(REFLOG_WORD)
 
     def _copy_index(self) -> pygit2.Index:
         """Read the index under another name, as libgit2 would take the lock itself to write it.
@@ -179,12 +196,28 @@ class Checkout:
             self._fresh.chmod(stat.S_IMODE(was.st_mode))
         self._fresh.replace(self._index)
 
+    def _staged_fault(self, index: pygit2.Index, move: Move) -> str:
+        path = move.path
+        if index.conflicts is not None and path in index.conflicts:
+            return f"{path} is in the middle of a merge. Finish the merge first."
+        if staged(index, path) in (move.before, move.after):
+            return ""
+        if self.is_at(path, move.before):
+            return (
+                f"{path} has staged changes that are not in the file on disk: somebody staged "
+                "them, or a `git commit` failed that ran beside another one, and left what was "
+                f"there before. `git restore --staged {path}` takes them back."
+            )
+        return (
+            f"{path} has staged changes. Commit them, or take them back with "
+            f"`git restore --staged {path}`."
+        )
+
     def _file_fault(self, move: Move) -> str:
         path = move.path
-        blocked = self._blocked(path)
-        if blocked:
+        if blocked := self._blocked(path):
             return blocked
-        if self._is_at(path, move.before) or self._is_at(path, move.after):
+        if self.is_at(path, move.before) or self.is_at(path, move.after):
             return ""
         if move.before is None:
             return f"{path} is there on disk, but not committed. Commit it or move it away."
@@ -220,21 +253,21 @@ class Checkout:
             return False
         return True
 
-    def _is_at(self, path: str, entry: Entry | None) -> bool:
+    def is_at(self, path: str, entry: Entry | None) -> bool:
         """Return whether the file on disk is what an entry says, or absent where there is none."""
+        file = self.top / path
         if not self._is_there(path):
             return entry is None
-        file = self.top / path
         if entry is None or file.is_symlink() or not file.is_file():
             return False
-        return str(pygit2.hash(self._filters().to_git(path, file.read_bytes()))) == entry.id
+        return blob_id(self._filters().to_git(path, file.read_bytes())) == entry.id
 
-    def _beside(self, number: int, move: Move) -> Path:
+    def _beside(self, move: Move) -> Path:
         # The longest name of a file leaves no room for any longer one.
-        return (self.top / move.path).with_name(f".{self._token}.{number}")
+        return (self.top / move.path).with_name(f".{self._token}.{blob_id(move.path.encode())}")
 
-    def _lay(self, number: int, move: Move, after: Entry) -> None:
-        file, beside = self.top / move.path, self._beside(number, move)
+    def _lay(self, move: Move, after: Entry) -> None:
+        file, beside = self.top / move.path, self._beside(move)
         file.parent.mkdir(parents=True, exist_ok=True)
         mode = 0o777 if after.mode == FileMode.BLOB_EXECUTABLE else 0o666
         data = self._filters().to_worktree(move.path, self._repository.blob(after.id))
@@ -245,11 +278,21 @@ class Checkout:
             beside.chmod(stat.S_IMODE(file.stat().st_mode))
 
 
+def modified_at(file: Path) -> float:
+    """Return when a file was written, in seconds since 1970; 0 where there is none."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def find_checkouts(repository: Repository, token: str) -> list[Checkout]:
     """Find all working trees of a repository; see `Checkout` for the token."""
     linked = sorted(repository.common_dir.glob("worktrees/*/HEAD"))
-    git_dirs = [repository.common_dir, *(head.parent for head in linked)]
-    handles = [open_repository(git_dir) for git_dir in git_dirs]
+    handles = [
+        repository.handle if git_dir == repository.git_dir else open_repository(git_dir)
+        for git_dir in (repository.common_dir, *(head.parent for head in linked))
+    ]
     return [
         Checkout(repository, handle, token)
         for handle in handles
@@ -257,40 +300,24 @@ def find_checkouts(repository: Repository, token: str) -> list[Checkout]:
     ]
 
 
-def _staged_fault(index: pygit2.Index, move: Move) -> str:
-    if index.conflicts is not None and move.path in index.conflicts:
-        return f"{move.path} is in the middle of a merge. Finish the merge first."
-    if _staged(index, move.path) in (move.before, move.after):
-        return ""
-    return (
-        f"{move.path} has staged changes. Commit them, or take them back with "
-        f"`git restore --staged {move.path}`."
-    )
-
-
-def _staged(index: pygit2.Index, path: str) -> Entry | None:
-    if path not in index:
+def staged(index: pygit2.Index, path: str) -> Entry | None:
+    """Return what an index holds at a path; None for nothing."""
+    try:
+        entry = index[path]
+    except KeyError:  # nothing, or the sides of a merge
         return None
-    entry = index[path]
     return Entry(int(entry.mode), str(entry.id))
 
 
 def _update(index: pygit2.Index, moves: Sequence[Move]) -> bool:
     """Let an index follow a commit, and return whether anything changed."""
-    changed = [move for move in moves if _staged(index, move.path) != move.after]
-    for path, after in ((move.path, move.after) for move in changed):
+    changed = [move for move in moves if staged(index, move.path) != move.after]
+    for _, path, _, after in changed:
         if after is None:
             index.remove(path)
         else:
             index.add(pygit2.IndexEntry(path, pygit2.Oid(hex=after.id), FileMode(after.mode)))
     return bool(changed)
-
-
-class _Driver(NamedTuple):
-    """A filter as git's configuration knows it: its keys, and those of the user's own."""
-
-    known: dict[str, str]
-    own: dict[str, str]
 
 
 class Filters:
@@ -305,7 +332,8 @@ class Filters:
         self._handle = handle
         self._flags = AttrCheck.INCLUDE_COMMIT if commit else AttrCheck(0)
         self._commit = pygit2.Oid(hex=commit) if commit else None
-        self._drivers = _read_drivers(handle.config)
+        # Most repositories know no filter at all, and looking for attributes takes its time.
+        self._are_known = any(entry.name.startswith("filter.") for entry in handle.config)
 
     def to_git(self, path: str, data: bytes) -> bytes:
         """Convert the content of a file on disk to what git would commit.
@@ -334,66 +362,16 @@ class Filters:
         return self._run("smudge", path, filters.apply_to_buffer(data) if filters else data)
 
     def clean(self, path: str, data: bytes) -> bytes:
-        """Apply the command that cleans a file before it is committed, where there is one.
-
-        Raises:
-            RepositoryError: The filter is refused, or failed.
-        """
+        """Apply the command that cleans a file before it is committed, where there is one."""
         return self._run("clean", path, data)
 
     def _attribute(self, path: str, name: str) -> str | bool | None:
         return self._handle.get_attr(path, name, self._flags, self._commit)
 
     def _run(self, step: str, path: str, data: bytes) -> bytes:
-        # Most repositories know no filter at all, and looking for attributes takes its time.
-        name = self._attribute(path, "filter") if self._drivers else None
-        driver = self._drivers.get(name) if isinstance(name, str) else None
-        if driver is None:
+        name = self._attribute(path, "filter") if self._are_known else None
+        if not isinstance(name, str):
             return data
-        for key in _COMMANDS:
-            if driver.known.get(key) and driver.known[key] != driver.own.get(key):
-                raise RepositoryError(
-                    path=path,
-                    reason=f"the content filter {name!r} is known to the configuration of this "
-                    "repository only, whose commands promptstore does not run. If you trust it, "
-                    f"make it yours: `git config --global filter.{name}.{key} "
-                    f"{shlex.quote(driver.known[key])}`.",
-                )
-        command = driver.known.get(step)
-        if command:
-            done = subprocess.run(  # noqa: S602 - so does git, and the command is the user's own
-                command.replace("%f", shlex.quote(path)),
-                shell=True,
-                cwd=self._handle.workdir or self._handle.path,
-                input=data,
-                capture_output=True,
-                check=False,
-            )
-            if done.returncode == 0:
-                return done.stdout
-            said = done.stderr.decode(errors="replace").strip()
-            reason = said or f"it ended with {done.returncode}"
-        elif driver.known.get("process"):
-            reason = "promptstore runs 'clean' and 'smudge', not 'process'"
-        else:
-            reason = "there is no such command in git's configuration"
-        required, config = f"filter.{name}.required", self._handle.config
-        is_required = required in config and config.get_bool(required)
-        if is_required or (not command and driver.known.get("process")):
-            raise RepositoryError(
-                path=path, reason=f"the content filter {name!r} ({step}) failed: {reason}."
-            )
-        return data
+        from promptstore.git.filters import run_filter
 
-
-def _read_drivers(config: pygit2.Config) -> dict[str, _Driver]:
-    drivers: dict[str, _Driver] = {}
-    for entry in config:
-        # The names of a section and of a key are in lower case, and a filter's own name is not.
-        if entry.name.startswith("filter."):
-            name, _, key = entry.name.removeprefix("filter.").rpartition(".")
-            driver = drivers.setdefault(name, _Driver({}, {}))
-            driver.known[key] = entry.value or ""
-            if entry.level not in _OF_THE_REPOSITORY:
-                driver.own[key] = entry.value or ""
-    return drivers
+        return run_filter(self._handle, name, step, path, data)

@@ -1,30 +1,43 @@
-"""A commit in the making: file changes become objects, and a reference moves to them.
+"""A commit: who makes it and when, what it says, and the objects that hold what it changes.
 
-Objects that nothing refers to do no harm, so a commit happens at the one moment when its reference
-moves, by compare-and-swap.
+Objects that nothing refers to do no harm: a commit happens only when its reference moves.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, cast
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 import pygit2
 from pygit2.enums import FileMode
-from pygit2.transaction import ReferenceTransaction
 
-from promptstore.errors import ConflictError, ReadOnlyError
-from promptstore.git.identity import CommitNote
-from promptstore.git.locks import OTHERS, Deadline
+from promptstore.errors import ConflictError, InvalidArgumentError, ReadOnlyError, RepositoryError
 from promptstore.git.objects import EMPTY_TREE, Entry
-from promptstore.git.reading import Repository
+from promptstore.git.reading import Repository, translated
+
+Role: TypeAlias = Literal["author", "committer"]
+
+_PERSON: Final = re.compile(r"\s*([^<>\n\0]*[^<>\n\0\s])\s*<\s*([^<>\n\0\s]+)\s*>\s*")
+_RAW_DATE: Final = re.compile(r"@?(\d{1,11}) ([+-])(0\d|1[0-4])([0-5]\d)")
+_TRAILER_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_TRAILER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: .*")
+_LEFT_OUT: Final = str.maketrans("", "", "<>\n")
+"""What git leaves out of a configured name, as a commit could not tell it from its own marks."""
 
 _FORCED: Final = {"all", "added", "committed", "objects", "loose-object", "reference"}
 """The components of ``core.fsync`` that a commit consists of."""
 
+REFLOG_WORD: Final = "promptstore:"
+"""How the entries of a reflog begin that are of a write of ours."""
+
 _ATTEMPTS: Final = 10
+"""How often objects are stored again that `git gc` did not let be."""
 
 
 class FileChange(NamedTuple):
@@ -57,42 +70,171 @@ class Move(NamedTuple):
     after: Entry | None
 
 
-def force_to_disk_as_told(handle: pygit2.Repository) -> None:
-    """Let libgit2 force what it writes to the disk, where ``core.fsync`` asks for that.
+class CommitNote(NamedTuple):
+    """What a commit says beside its files.
 
-    libgit2 has this as a switch of the whole process only, so it is never turned off again. Each
-    object is forced when it is written, and so before the reference that needs it.
+    Attributes:
+        author: Who wrote the change, and when.
+        committer: Who committed it, and when.
+        message: The whole message.
     """
-    config = handle.config
-    named = (config["core.fsync"] or "") if "core.fsync" in config else ""
-    words = {word.strip() for word in named.split(",")}
-    old = "core.fsyncobjectfiles"
-    if words & _FORCED or (old in config and config.get_bool(old)):
-        pygit2.settings.enable_fsync_gitdir(True)
+
+    author: pygit2.Signature
+    committer: pygit2.Signature
+    message: str
 
 
-def tip_of(handle: pygit2.Repository, ref: str) -> str | None:
-    """Return the commit of a reference.
+def parse_signature(text: str, time: datetime | None = None) -> pygit2.Signature:
+    """Parse a person from ``Name <email>``.
 
     Args:
-        handle: The repository.
-        ref: The reference's full name.
-
-    Returns:
-        The commit's id, or None where there is no such reference.
+        text: The person.
+        time: When the person did it; None is now.
 
     Raises:
-        ReadOnlyError: It stands for another reference.
+        InvalidArgumentError: It is not written like that.
     """
+    found = _PERSON.fullmatch(text)
     try:
-        target = handle.lookup_reference(ref).target
-    except (KeyError, ValueError):  # of a name that cannot be, there is none
-        return None
-    if isinstance(target, str):
-        raise ReadOnlyError(
-            path=handle.path, reason=f"{ref} stands for {target}. Name that branch instead."
+        if found is not None:
+            when = () if time is None else (int(time.timestamp()), _minutes_east(time))
+            return pygit2.Signature(found[1], found[2], *when)
+    except (ValueError, pygit2.GitError):
+        pass  # libgit2 takes no name of punctuation alone
+    raise InvalidArgumentError(
+        message="a person is written as 'Name <email>', for example "
+        f"'Ada Lovelace <ada@example.com>', not {text!r}"
+    )
+
+
+def choose_signatures(
+    repository: Repository,
+    author: str | None = None,
+    committer: str | None = None,
+    authored_at: datetime | None = None,
+) -> tuple[pygit2.Signature, pygit2.Signature]:
+    """Choose the author and the committer of a commit.
+
+    Args:
+        repository: The repository.
+        author: ``Name <email>``, or None for what git knows.
+        committer: The same; None where git knows nobody means the author.
+        authored_at: When the author wrote it, or None for what git knows, else now.
+
+    Returns:
+        The author and the committer.
+
+    Raises:
+        InvalidArgumentError: A person or a date is not written as git writes it.
+        RepositoryError: Nobody is known.
+    """
+    by = author or _find_person(repository, "author")
+    through = committer or _find_person(repository, "committer")
+    wrote = authored_at or _find_date("author" if by else "committer")
+    by = by or through
+    if by is None:
+        raise RepositoryError(
+            path=str(repository.git_dir),
+            reason="git does not know who you are. Run `git config user.name NAME` and "
+            "`git config user.email ADDRESS`, or name an author.",
         )
-    return str(target)
+    date = _find_date("committer" if through else "author")
+    return parse_signature(by, wrote), parse_signature(through or by, date)
+
+
+def _find_person(repository: Repository, role: Role) -> str | None:
+    """Find who commits, as ``git commit`` does (git-commit-tree(1), "Commit Information")."""
+    with translated(repository.git_dir):
+        config = repository.handle.config
+        name = _find_fact(config, role, "name")
+        email = _find_fact(config, role, "email") or os.environ.get("EMAIL")
+    if not name or not email:
+        return None
+    return f"{name.translate(_LEFT_OUT)} <{email.translate(_LEFT_OUT)}>"
+
+
+def _find_fact(config: pygit2.Config, role: Role, fact: str) -> str | None:
+    named = os.environ.get(f"GIT_{role.upper()}_{fact.upper()}")
+    if named:
+        return named
+    keys = (f"{role}.{fact}", f"user.{fact}")
+    # A key that stands there without a value says nothing.
+    return next((value for key in keys if key in config and (value := config[key])), None)
+
+
+def _find_date(role: Role) -> datetime | None:
+    """Return the date that the environment tells, in one of the formats of git-commit(1)."""
+    variable = f"GIT_{role.upper()}_DATE"
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return None
+    raw = _RAW_DATE.fullmatch(text)
+    if raw:
+        offset = timedelta(hours=int(raw[3]), minutes=int(raw[4]))
+        zone = timezone(-offset if raw[2] == "-" else offset)
+        with suppress(OverflowError, ValueError, OSError):
+            return datetime.fromtimestamp(int(raw[1]), zone)
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError):
+            return parse(text)
+    raise InvalidArgumentError(
+        message=f"the environment variable {variable} holds no date: {text!r}; write it as "
+        "2026-01-31T12:00:00+01:00 or as seconds and zone, 1769857200 +0100"
+    )
+
+
+def _minutes_east(time: datetime) -> int:
+    """Return the time zone of a time, in minutes; one without a zone is local."""
+    offset = (time if time.tzinfo else time.astimezone()).utcoffset()
+    return int((offset or timedelta()).total_seconds() // 60)
+
+
+def compose_message(text: str, trailers: Mapping[str, str]) -> str:
+    """Compose the whole message of a commit, cleaned as git does.
+
+    Args:
+        text: What a person says about it.
+        trailers: Facts for programs, such as ``{"Reviewed-by": "Ada <ada@example.com>"}``
+            (git-interpret-trailers(1)).
+
+    Returns:
+        The message, with one line end at its end.
+
+    Raises:
+        InvalidArgumentError: The text is empty, or a trailer is not one line.
+    """
+    _refuse_unwritable(text)
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    if not lines:
+        raise InvalidArgumentError(message="a commit needs a message; this one is empty")
+    added = [_trailer(key, value) for key, value in trailers.items()]
+    if added and not _ends_with_trailers(lines):
+        lines.append("")
+    return "\n".join([*lines, *added]) + "\n"
+
+
+def _trailer(key: str, value: str) -> str:
+    _refuse_unwritable(value)
+    if not _TRAILER_KEY.fullmatch(key):
+        raise InvalidArgumentError(
+            message=f"{key!r} cannot be the key of a trailer: it is letters, digits and '-'"
+        )
+    if not value.strip() or len(value.splitlines()) > 1:
+        raise InvalidArgumentError(message=f"the trailer {key!r} needs a value of one line")
+    return f"{key}: {value.strip()}"
+
+
+def _ends_with_trailers(lines: list[str]) -> bool:
+    """Return whether the last paragraph, which is not the first, holds trailers only."""
+    if "" not in lines:
+        return False
+    last = lines[len(lines) - lines[::-1].index("") :]
+    return all(_TRAILER.fullmatch(line) for line in last)
+
+
+def _refuse_unwritable(text: str) -> None:
+    if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
+        raise InvalidArgumentError(message="a commit message is text in UTF-8 without NUL")
 
 
 def store_commit(
@@ -147,20 +289,19 @@ def store_commit(
 
 def _entry_before(repository: Repository, tree: str, change: FileChange) -> Entry | None:
     """Find the file that is to change; refuse a path through a file, or to what is no file."""
-    before = repository.find(tree, change.path)
-    if before is not None and before.is_file:
-        return before
-    segments = change.path.split("/")
-    for depth in range(1, len(segments) + 1):
-        place = "/".join(segments[:depth])
-        entry = repository.find(tree, place)
-        if entry is None:
-            return None
-        if depth < len(segments) and not entry.is_tree:
+    entry, place = Entry(FileMode.TREE, tree), ""
+    for segment in change.path.split("/"):
+        if not entry.is_tree:
             reason = f"{place} is a file, so nothing can lie in it. Choose another name."
             raise ConflictError(names=[change.name], reason=reason)
-    reason = f"{change.path} is no regular file in git. Move it away first."
-    raise ConflictError(names=[change.name], reason=reason)
+        found = repository.find(entry.id, segment)
+        if found is None:
+            return None
+        entry, place = found, f"{place}/{segment}".removeprefix("/")
+    if not entry.is_file:
+        reason = f"{change.path} is no regular file in git. Move it away first."
+        raise ConflictError(names=[change.name], reason=reason)
+    return entry
 
 
 def _store_blob(
@@ -197,68 +338,39 @@ def _store_tree(
     return builder.write() if len(builder) else None
 
 
-def move_ref(
-    repository: Repository,
-    ref: str,
-    tip: str | None,
-    commit: str,
-    note: CommitNote,
-    deadline: Deadline,
-) -> bool:
-    """Move a reference, where it still is where it was.
+def force_to_disk_as_told(handle: pygit2.Repository) -> None:
+    """Let libgit2 force what it writes to the disk, where ``core.fsync`` asks for that.
 
-    The look and the move happen under the reference's lock: one without a commit has no old value
-    that git could compare.
+    libgit2 has this as a switch of the whole process only, so it is never turned off again. Each
+    object is forced when it is written, and so before the reference that needs it.
+    """
+    config = handle.config
+    named = (config["core.fsync"] or "") if "core.fsync" in config else ""
+    words = {word.strip() for word in named.split(",")}
+    old = "core.fsyncobjectfiles"
+    if words & _FORCED or (old in config and config.get_bool(old)):
+        pygit2.settings.enable_fsync_gitdir(True)
+
+
+def tip_of(handle: pygit2.Repository, ref: str) -> str | None:
+    """Return the commit of a reference.
 
     Args:
-        repository: The repository.
+        handle: The repository.
         ref: The reference's full name.
-        tip: The commit that it must stand at; None for one that must not be there.
-        commit: The commit to move it to.
-        note: Who moves it; the subject goes into the reflog.
-        deadline: How long the lock is waited for.
 
     Returns:
-        Whether it has moved.
+        The commit's id, or None where there is no such reference.
 
     Raises:
-        RepositoryLockedError: Another process held the lock for too long.
-        ConflictError: Another reference has the name of a folder that this one needs.
+        ReadOnlyError: It stands for another reference.
     """
-    handle, lock = repository.handle, repository.common_dir / f"{ref}.lock"
-    handle.set_ident(note.committer.name, note.committer.email)
-    subject = note.message.partition("\n")[0]
-    while True:
-        with handle.transaction() as transaction:
-            if _try_lock(handle, transaction, ref):
-                if tip_of(handle, ref) != tip:
-                    return False
-                transaction.set_target(ref, commit, None, f"promptstore: {subject}")
-                return True
-        deadline.wait(lock, OTHERS)
-
-
-def _try_lock(handle: pygit2.Repository, transaction: ReferenceTransaction, ref: str) -> bool:
     try:
-        transaction.lock_ref(ref)
-    except pygit2.GitError as error:
-        # libgit2 says the one where it sees the lock, the other where it comes at that moment.
-        if "failed to lock file" in str(error) or os.strerror(errno.EEXIST) in str(error):
-            return False
-        _explain_name(handle, ref)
-        raise
-    return True
-
-
-def _explain_name(handle: pygit2.Repository, ref: str) -> None:
-    """Raise an error where a branch has the name of a folder that a reference needs."""
-    segments = ref.split("/")
-    for depth in range(3, len(segments)):
-        other = "/".join(segments[:depth])
-        if other in handle.references:
-            name, wanted = (full.split("/", 2)[2] for full in (other, ref))
-            raise ConflictError(
-                names=[wanted],
-                reason=f"git cannot have this branch beside one that is called {name!r}. Rename "
-                f"that one: `git branch -m {name} NEW-NAME`.",
-            )
+        target = handle.lookup_reference(ref).target
+    except (KeyError, ValueError):  # of a name that cannot be, there is none
+        return None
+    if isinstance(target, str):
+        raise ReadOnlyError(
+            path=handle.path, reason=f"{ref} stands for {target}. Name that branch instead."
+        )
+    return str(target)

@@ -21,8 +21,8 @@ from pygit2.enums import CredentialType
 from pygit2.ffi import ffi
 
 from promptstore.errors import FetchError
-from promptstore.git.locks import Deadline, exclusive
 from promptstore.git.reading import Repository, is_url, translated
+from promptstore.git.writing import Deadline, exclusive
 
 TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secret
 """The environment variable that holds the token for https."""

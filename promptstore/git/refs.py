@@ -9,12 +9,16 @@ from typing import Final
 import pygit2
 
 from promptstore.errors import ConflictError, RepositoryLockedError
-from promptstore.git.commits import FileChange, Move, store_commit
-from promptstore.git.identity import CommitNote, choose_signatures
-from promptstore.git.locks import Deadline
+from promptstore.git.commits import (
+    CommitNote,
+    FileChange,
+    Move,
+    choose_signatures,
+    store_commit,
+)
 from promptstore.git.reading import Repository
 from promptstore.git.revs import is_ancestor
-from promptstore.git.writing import move_to
+from promptstore.git.writing import Deadline, move_to
 
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 _MOST_BYTES: Final = 240
@@ -97,3 +101,17 @@ def check_branch_name(branch: str) -> str:
     if is_other or _COMMIT_ID.fullmatch(branch) or not pygit2.reference_is_valid_name(ref):
         raise ConflictError(names=[branch], reason="this cannot be the name of a branch.")
     return ref
+
+
+def explain_name(handle: pygit2.Repository, ref: str) -> None:
+    """Raise an error where a branch has the name of a folder that a reference needs."""
+    segments = ref.split("/")
+    for depth in range(3, len(segments)):
+        other = "/".join(segments[:depth])
+        if other in handle.references:
+            name, wanted = (full.split("/", 2)[2] for full in (other, ref))
+            raise ConflictError(
+                names=[wanted],
+                reason=f"git cannot have this branch beside one that is called {name!r}. Rename "
+                f"that one: `git branch -m {name} NEW-NAME`.",
+            )

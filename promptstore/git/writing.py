@@ -6,9 +6,8 @@ and its index is written. (3) The reference moves by compare-and-swap: this is t
 files follow. Where no working tree has it checked out, steps 2 and 4 are nothing.
 
 Before step 2 a journal says what is about to happen. A process that dies leaves the journal behind,
-and the next writer finishes step 4 or takes away what step 2 laid out, with the locks that are
-left. The step 4 of an undisturbed write is the same code. What fails after step 3 is a warning: the
-commit has happened.
+and the next writer finishes step 4 or takes away what step 2 laid out (see `recovery`). What fails
+after step 3 is a warning: the commit has happened.
 """
 
 from __future__ import annotations
@@ -17,48 +16,48 @@ import errno
 import json
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import pygit2
+from pygit2.transaction import ReferenceTransaction
 
-from promptstore.errors import ConflictError, ReadOnlyError
+from promptstore.errors import ConflictError, ReadOnlyError, RepositoryLockedError
 from promptstore.git.checkout import Checkout, find_checkouts
 from promptstore.git.commits import (
+    REFLOG_WORD,
+    CommitNote,
     FileChange,
     Move,
     force_to_disk_as_told,
-    move_ref,
     store_commit,
     tip_of,
 )
-from promptstore.git.identity import CommitNote
-from promptstore.git.locks import OTHERS, Deadline, exclusive
-from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository, translated
-from promptstore.git.revs import is_ancestor
 
-_JOURNAL: Final = "journal.json"
+if sys.platform != "win32":
+    import fcntl
 
-_DEAD_LOCK_SECONDS: Final = 1.0
-"""How old a reference's lock is that a killed writer left: git itself holds one for milliseconds.
-"""
+JOURNAL: Final = "journal.json"
 
-_NO_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
-"""How the system says that there is no file of a name, or can be none."""
+OTHERS: Final = "another process, perhaps git,"
+"""Who holds a lock of git's, in words."""
+
+FAULTS: Final = (pygit2.GitError, OSError, KeyError, ValueError)
+"""What libgit2 and the operating system raise."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.01
 
 Plan: TypeAlias = Callable[[str | None], Sequence[FileChange]]
 """Returns the changes for a tip of a reference (None where it has no commit). It is asked again
 whenever a commit of somebody else comes in between, and raises what it wants to raise where the
 changes do not fit that commit."""
-
-FAULTS: Final = (pygit2.GitError, OSError, KeyError, ValueError)
-"""What libgit2 and the operating system raise."""
 
 
 class Update(NamedTuple):
@@ -133,24 +132,32 @@ def move_to(
         note: The author, the committer and the message.
         deadline: How long locks of others are waited for.
     """
-    with translated(shared.git_dir), _only_writer(shared, deadline) as folder:
-        # One that is opened now follows the configuration of this moment.
-        repository = Repository(shared.git_dir)
-        force_to_disk_as_told(repository.handle)
-        warnings = _recover(repository, folder, deadline)
-        write = _Write(repository, folder, ref, os.urandom(6).hex())
-        try:
-            write.run(draft, note, deadline)
-        except BaseException as error:
-            for warning in write.settle():
-                error.add_note(warning)
-            raise
-        warnings += write.settle()
-        return Update(write.commit if write.has_moved else None, tuple(warnings))
+    folder = shared.common_dir / "promptstore"
+    with translated(shared.git_dir):
+        if not folder.is_dir():
+            _make_own_folder(shared, folder)
+        with exclusive(folder / "write.lock", deadline):
+            # One that is opened now follows the configuration of this moment.
+            repository = Repository(shared.git_dir)
+            force_to_disk_as_told(repository.handle)
+            warnings = []
+            if (folder / JOURNAL).exists():
+                from promptstore.git.recovery import recover
+
+                warnings = recover(repository, folder, deadline)
+            write = Write(repository, folder, ref, os.urandom(6).hex())
+            try:
+                write.run(draft, note, deadline)
+            except BaseException as error:
+                for warning in write.finish():
+                    error.add_note(warning)
+                raise
+            warnings += write.finish()
+            return Update(write.commit if write.has_moved else None, tuple(warnings))
 
 
 @dataclass
-class _Write:
+class Write:
     """A write under way.
 
     Attributes:
@@ -190,14 +197,14 @@ class _Write:
             self.worktrees = self.worktrees or find_checkouts(self.repository, self.token)
             self.checkouts = self.checkouts or [w for w in self.worktrees if w.is_on(self.ref)]
             for checkout in self.checkouts.copy():
-                checkout.lock(deadline)
+                lock_index(checkout, deadline)
                 if not checkout.is_on(self.ref):
                     self.checkouts.remove(checkout)
                     checkout.clean(self.moves)
             # Git may have committed just before it was kept out; it cannot do so once more.
             if tip_of(handle, self.ref) == tip:
                 for checkout in self.checkouts:
-                    checkout.prepare(self.moves)
+                    checkout.prepare(self.moves, self.ref, tip)
                 self._move(tip, note, deadline)
                 if self.has_moved:
                     return
@@ -206,146 +213,108 @@ class _Write:
             deadline.wait(self.folder / "write.lock", "ever new commits of others")
 
     def _move(self, tip: str | None, note: CommitNote, deadline: Deadline) -> None:
+        """Move the reference, where it still is where it was.
+
+        The look and the move happen under the reference's lock: one without a commit has no old
+        value that git could compare.
+        """
+        handle, lock = self.repository.handle, self.repository.common_dir / f"{self.ref}.lock"
+        handle.set_ident(note.committer.name, note.committer.email)
+        subject = note.message.partition("\n")[0]
         try:
-            self.has_moved = move_ref(self.repository, self.ref, tip, self.commit, note, deadline)
+            while True:
+                with handle.transaction() as transaction:
+                    is_locked = _try_lock(handle, transaction, self.ref)
+                    is_there = is_locked and tip_of(handle, self.ref) == tip
+                    if is_there:
+                        message = f"{REFLOG_WORD} {subject}"
+                        transaction.set_target(self.ref, self.commit, None, message)
+                if is_locked:
+                    self.has_moved = is_there
+                    return
+                deadline.wait(lock, OTHERS)
         except FAULTS as error:
-            if tip_of(self.repository.handle, self.ref) != self.commit:
+            self.has_moved = tip_of(handle, self.ref) == self.commit
+            if not self.has_moved:
                 raise
-            self.has_moved = True
             self.warnings.append(f"the commit was made, but then git said: {error}")
 
-    def settle(self, deadline: Deadline | None = None) -> list[str]:
-        """Finish the write where the reference has moved, else take back what was laid out.
-
-        Args:
-            deadline: For the write of a process that died: how long a lock is waited for that it
-                may not have by now.
+    def finish(self) -> list[str]:
+        """Let the files follow where the reference has moved, else take back what was laid out.
 
         Returns:
-            What could not be done, as sentences. The next writer tries once more, and no other one,
-            as that would hold up every later write.
+            What could not be done, as sentences. The next writer tries it once more.
         """
-        try:
-            untouched = self._untouched()
-        except FAULTS as error:
-            # Nobody knows which of both is right, so the next writer looks.
-            return [*self.warnings, f"the state of {self.ref} cannot be read: {error}"]
-        steps: list[tuple[Checkout, Callable[[], None]]] = []
+        if not self.commit:
+            return self.warnings
+        if not self.has_moved:
+            from promptstore.git.recovery import settle
+
+            return settle(self)
+        is_done = True
         for checkout in self.checkouts:
-            if untouched is None:
-                steps.append((checkout, checkout.take_back))
-            else:
-                if deadline is not None:
-                    checkout.lock(deadline)
-                steps.append((checkout, partial(checkout.follow, self.moves, untouched)))
-            steps.append((checkout, partial(checkout.clean, self.moves)))
-        if untouched is not None and deadline is None:
-            steps += [(worktree, partial(self._catch_up, worktree)) for worktree in self.worktrees]
-        is_left = False
-        for checkout, step in steps:
-            try:
-                step()
-            except (*FAULTS, ConflictError) as error:
-                is_left = True
-                self.warnings.append(
-                    f"the files of {checkout.top} may not be as the commit says "
-                    f"(`git status` shows it): {error}"
-                )
-        if deadline is not None or not is_left:
-            try:
-                (self.folder / _JOURNAL).unlink(missing_ok=True)
-            except OSError as error:
-                self.warnings.append(f"the journal of the write could not be removed: {error}")
+            is_done &= self.attempt(checkout, partial(checkout.follow, self.moves))
+            is_done &= self.attempt(checkout, partial(checkout.clean, self.moves))
+        for worktree in self.worktrees:
+            is_done &= self.attempt(worktree, partial(self._catch_up, worktree))
+        if is_done:
+            self.remove_journal()
         return self.warnings
 
-    def _catch_up(self, worktree: Checkout) -> None:
-        """Set right a working tree that git was just switching to or from the branch.
-
-        Git reads which commits it switches between before it locks the index, and moves HEAD after
-        that. A commit that comes in between would be left as a staged change, there or back.
-        """
-        worktree.wait_for_git()
-        head, is_on = worktree.head(), worktree.is_on(self.ref)
-        if head is None or is_on == (worktree in self.checkouts):
-            return
-        tree = self.repository.commit(head).tree
-        moves = [
-            move if is_on else Move(move.name, move.path, move.after, move.before)
-            for move in self.moves
-        ]
-        moves = [move for move in moves if self.repository.find(tree, move.path) == move.after]
+    def attempt(self, checkout: Checkout, step: Callable[[], None]) -> bool:
+        """Do a step after the commit; return whether it went well, as else there is a warning."""
         try:
-            worktree.lock(Deadline(1))
-            worktree.prepare(moves)
-            worktree.follow(moves, [True] * len(moves))
-        finally:
-            worktree.clean(moves)
+            step()
+        except (*FAULTS, ConflictError) as error:
+            self.warnings.append(
+                f"the files of {checkout.top} may not be as the commit says "
+                f"(`git status` shows it): {error}"
+            )
+            return False
+        return True
 
-    def _untouched(self) -> list[bool] | None:
-        """Return which paths are as the commit left them; None where it did not happen."""
-        if self.has_moved:
-            return [True] * len(self.moves)
-        tip = tip_of(self.repository.handle, self.ref)
-        if not self.commit or tip is None or not is_ancestor(self.repository, self.commit, tip):
-            return None
-        self.has_moved = True
-        tree = self.repository.commit(tip).tree
-        return [self.repository.find(tree, move.path) == move.after for move in self.moves]
+    def _catch_up(self, worktree: Checkout) -> None:
+        worktree.wait_for_git()
+        if worktree.is_on(self.ref) != (worktree in self.checkouts):
+            from promptstore.git.recovery import follow_switch
+
+            follow_switch(self, worktree)
 
     def _write_journal(self) -> None:
         fresh = self.folder / "journal.new"
         fresh.write_text(json.dumps([self.ref, self.commit, self.token, self.moves]))
-        fresh.replace(self.folder / _JOURNAL)
+        fresh.replace(self.folder / JOURNAL)
+
+    def remove_journal(self) -> None:
+        """Say that nothing is left to do for the next writer."""
+        try:
+            (self.folder / JOURNAL).unlink(missing_ok=True)
+        except OSError as error:
+            self.warnings.append(f"the journal of the write could not be removed: {error}")
 
 
-def _recover(repository: Repository, folder: Path, deadline: Deadline) -> list[str]:
-    """Settle what a killed process left."""
-    file = folder / _JOURNAL
-    try:
-        ref, commit, token, moves = json.loads(file.read_bytes())
-        write = _Write(repository, folder, ref, token, commit, tuple(map(_read_move, moves)))
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError):
-        # It is written whole or not at all; what cannot be read is not from here.
-        file.unlink()
-        return []
-    _break_dead_lock(repository.common_dir / f"{ref}.lock", deadline)
-    for checkout in find_checkouts(repository, token):
-        if checkout.is_on(ref):
-            write.checkouts.append(checkout)
-        else:
-            checkout.clean(write.moves)
-    return write.settle(deadline)
+def lock_index(checkout: Checkout, deadline: Deadline) -> None:
+    """Lock the index of a working tree, so that git neither adds nor commits there.
 
-
-def _read_move(values: Any) -> Move:
-    name, path, before, after = values
-    return Move(name, path, Entry(*before) if before else None, Entry(*after) if after else None)
-
-
-def _break_dead_lock(lock: Path, deadline: Deadline) -> None:
-    """Remove the lock of a reference that a killed writer may have left.
-
-    Nobody else of this library can hold it now, and git holds one only for a moment.
+    Raises:
+        RepositoryLockedError: The index was locked by another for too long.
     """
+    while not checkout.try_lock():
+        deadline.wait(checkout.index_lock, OTHERS)
+
+
+def _try_lock(handle: pygit2.Repository, transaction: ReferenceTransaction, ref: str) -> bool:
     try:
-        while time.time() - lock.stat().st_mtime < _DEAD_LOCK_SECONDS:
-            deadline.wait(lock, OTHERS)
-        lock.unlink()
-    except OSError as error:
-        if error.errno not in _NO_FILE:
-            raise
+        transaction.lock_ref(ref)
+    except pygit2.GitError as error:
+        # libgit2 says the one where it sees the lock, the other where it comes at that moment.
+        if "failed to lock file" in str(error) or os.strerror(errno.EEXIST) in str(error):
+            return False
+        from promptstore.git.refs import explain_name
 
-
-@contextmanager
-def _only_writer(repository: Repository, deadline: Deadline) -> Iterator[Path]:
-    """Keep other writers of this library out, and give the folder for what a write notes down."""
-    folder = repository.common_dir / "promptstore"
-    if not folder.is_dir():
-        _make_own_folder(repository, folder)
-    with exclusive(folder / "write.lock", deadline):
-        yield folder
+        explain_name(handle, ref)
+        raise
+    return True
 
 
 def _make_own_folder(repository: Repository, folder: Path) -> None:
@@ -358,3 +327,74 @@ def _make_own_folder(repository: Repository, folder: Path) -> None:
         pass
     except PermissionError as error:
         raise ReadOnlyError(path=str(folder), reason="this user may not write here.") from error
+
+
+class Deadline:
+    """How long one write may still wait for others.
+
+    Args:
+        seconds: The bound, in seconds.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._pause = _FIRST_PAUSE
+
+    def wait(self, path: Path | str, holder: str) -> None:
+        """Wait a moment for a lock.
+
+        Args:
+            path: The lock's path.
+            holder: Who holds it, in words.
+
+        Raises:
+            RepositoryLockedError: The bound is reached.
+        """
+        if time.monotonic() > self._end:
+            raise RepositoryLockedError(
+                path=str(path),
+                reason=f"{holder} held this lock for more than {self._seconds:g} seconds. "
+                "Try again; if no such process runs, remove the file.",
+            )
+        # Git's locks are files, and a file that goes wakes nobody: one can only look again.
+        time.sleep(self._pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+
+@contextmanager
+def exclusive(path: Path | str, deadline: Deadline) -> Iterator[None]:
+    """Keep all other writers of this library out, in this process and in others.
+
+    The operating system takes the lock away from a process that dies.
+
+    Args:
+        path: The lock's file, which is made and stays.
+        deadline: How long may be waited.
+
+    Raises:
+        RepositoryLockedError: Another writer held it for too long.
+        ReadOnlyError: The file cannot be made.
+    """
+    if sys.platform == "win32":
+        raise ReadOnlyError(path=str(path), reason="writing works on Linux and macOS only.")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError as error:
+        raise ReadOnlyError(path=str(path), reason="this user may not write here.") from error
+    try:
+        while not _try_flock(descriptor):
+            deadline.wait(path, "another writer of promptstore")
+        yield
+    finally:
+        # A process forked meanwhile holds a copy of the descriptor: closing would not be enough.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _try_flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -7,11 +7,11 @@ thing: what can answer the questions of `Backend` can be opened as a store.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from promptstore.errors import (
     HistoryUnavailableError,
@@ -19,7 +19,7 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.objects import Commit, Entry
+from promptstore.git.objects import Commit
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
 from promptstore.history.labels import (
@@ -31,7 +31,7 @@ from promptstore.history.labels import (
     read_labels,
 )
 from promptstore.history.sources import CommitSource, FolderSource, Source
-from promptstore.history.versions import Change, IndexedTimeline, Progress, VersionIndex
+from promptstore.history.versions import Progress, Timeline, VersionIndex
 
 _BUNDLE: Final = "make a file that has them with `promptstore bundle build` in a whole clone"
 
@@ -50,46 +50,6 @@ class RefState(NamedTuple):
     title: str = ""
     labels: str | None = None
     is_shallow: bool = False
-
-
-class Timeline(Protocol):
-    """The versions of every prompt on the first-parent history of one commit."""
-
-    def latest(self, name: str) -> Change | None:
-        """Return the newest version of a prompt, or None where it never existed."""
-        ...
-
-    def nth(self, name: str, number: int) -> Change | None:
-        """Return the version of a prompt that has this number, or None."""
-        ...
-
-    def history(self, name: str) -> list[Change]:
-        """List the versions of a prompt, newest first."""
-        ...
-
-    def latest_of_all(self) -> dict[str, Change]:
-        """Return the newest version of every prompt that ever existed."""
-        ...
-
-    def first_of_all(self) -> dict[str, Change]:
-        """Return version 1 of every prompt that ever existed."""
-        ...
-
-    def commit_at(self, time: float) -> str | None:
-        """Return the newest commit made no later than a time in seconds since 1970, or None."""
-        ...
-
-    def first_commit(self) -> str:
-        """Return the first commit of the history."""
-        ...
-
-    def places(self) -> dict[str, int]:
-        """Return how far along the history each prompt changed last: the later, the greater."""
-        ...
-
-    def changed_by(self, commit: str) -> Mapping[str, Entry | None]:
-        """Return what stands at the path of each prompt that a commit changed."""
-        ...
 
 
 class Backend:
@@ -319,7 +279,7 @@ class RepositoryBackend(Backend):
 
     def timeline(self, tip: str) -> Timeline:
         """Return the versions as of a commit, which are looked up when they are asked for."""
-        return IndexedTimeline(tip, self._index)
+        return Timeline(tip, self._index)
 
     def commit(self, commit_id: str) -> Commit:
         """Return who made a commit, when and why."""

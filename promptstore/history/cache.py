@@ -11,6 +11,7 @@ passes the model like a file.
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import sqlite3
 import threading
@@ -27,17 +28,16 @@ from promptstore.history.sources import File
 from promptstore.model.prompt import Prompt, parse_content, texts
 from promptstore.template import Source, find_includes
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raise it when what a file means changes, so that nothing is taken from an older one's rows."""
 
 _SCHEMA: Final = """
-CREATE TABLE parsed (
+CREATE TABLE IF NOT EXISTS parsed (
     blob BLOB, format INTEGER, content BLOB, check_sum INTEGER, PRIMARY KEY (blob, format)
 )
 """
 _KEPT_IN_MEMORY: Final = 20_000
 _BYTES_IN_MEMORY: Final = 64 * 1024 * 1024
-_WRITTEN_AT_ONCE: Final = 20_000
 _READ_AT_ONCE: Final = 500
 _MAX_PAGES: Final = 1 << 16
 """From how many pages on the file is begun anew; pages have 4 KiB."""
@@ -51,13 +51,21 @@ _IN_USE: Final = threading.RLock()
 """Held while SQLite runs, in any thread: a fork in the meantime would copy SQLite's own locks in a
 locked state, and the child would wait for them without end."""
 
+
+class DamagedError(Exception):
+    """A database does not say what was written to it."""
+
+
+_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError, DamagedError)
+
 _T = TypeVar("_T")
 
 Connection: TypeAlias = sqlite3.Connection
+Row: TypeAlias = tuple[Any, ...]
 
 
 class CacheFile:
-    """A database that may vanish at any time.
+    """A database that may vanish at any time, in memory where its file cannot be used.
 
     Threads may share it. A fork inherits no connection: it waits until no thread uses SQLite, and
     closes all files, which parent and child open anew.
@@ -65,21 +73,12 @@ class CacheFile:
     Args:
         file: Where it is; None keeps everything in memory.
         schema: The statements that make its tables, which do nothing where these are there.
-        at_end: What is still to be done with the database when this object or the process ends. It
-            must not wait for anybody, and must not hold this object.
-
-    Attributes:
-        memo: Room for what its user knows of the tables; emptied whenever these may be others.
     """
 
-    def __init__(
-        self, file: Path | None, schema: str, at_end: Callable[[Connection], None] | None = None
-    ) -> None:
+    def __init__(self, file: Path | None, schema: str) -> None:
         self._file = file
         self._schema = schema
-        self._at_end = at_end
         self._connection: Connection | None = None
-        self.memo: dict[str, Any] = {}
         with _IN_USE:
             _ALL.add(self)
 
@@ -94,44 +93,46 @@ class CacheFile:
         """
         with _IN_USE:
             try:
-                return action(self._connection or self._keep(_open(self._file, self._schema)))
-            except (sqlite3.Error, UnicodeDecodeError) as error:
-                if _is_damage(error):
-                    self.discard()
-                    return action(self._connection or self._keep(_open(self._file, self._schema)))
-                # It was taken away, or others write without end: answer from memory.
-                return action(self._keep(_in_memory(self._schema, None)))
+                return action(self._open())
+            except _FAILURES as error:
+                self.discard() if _is_damage(error) else self._move_to_memory()
+                return action(self._open())
 
     def discard(self) -> None:
-        """Remove the file, which is made anew when it is used again, in memory if it must be."""
+        """Remove the file, which is made anew when it is used again."""
         with _IN_USE:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            self.memo.clear()
+            self._disconnect()
             try:
                 if self._file is not None:
                     self._file.unlink(missing_ok=True)
             except OSError:
-                self._keep(_in_memory(self._schema, None))
+                self._move_to_memory()
 
     def close(self) -> None:
-        """Do what is to be done at the end, and close the file until it is used again."""
+        """Close the file until it is used again; what is in memory alone would be lost."""
         with _IN_USE:
-            # What is in memory alone would be lost, and holds no file.
-            if self._connection is not None and _is_file(self._connection):
-                _close(self._connection, self._at_end, os.getpid())
-                self._connection = None
-                self.memo.clear()
+            if self._file is not None:
+                self._disconnect()
 
-    def _keep(self, connection: Connection) -> Connection:
-        """Work with a connection from now on, and close it when this object is no more."""
+    def _open(self) -> Connection:
+        if self._connection is None:
+            try:
+                self._connection = _connect(self._file, self._schema)
+            except _FAILURES as error:
+                self.discard() if _is_damage(error) else self._move_to_memory()
+                self._connection = _connect(self._file, self._schema)
+            self._close = weakref.finalize(self, _close, self._connection)
+        return self._connection
+
+    def _move_to_memory(self) -> None:
+        """Give the file up: it cannot be made or was taken away, or others write without end."""
+        self._disconnect()
+        self._file = None
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.close()
-        self._connection = connection
-        self.memo.clear()
-        weakref.finalize(self, _close, connection, self._at_end, os.getpid())
-        return connection
+            self._connection = None
+            self._close()
 
 
 _ALL: Final[weakref.WeakSet[CacheFile]] = weakref.WeakSet()
@@ -148,20 +149,38 @@ os.register_at_fork(
 )
 
 
-def _is_file(connection: Connection) -> bool:
-    return bool(connection.execute("PRAGMA database_list").fetchone()[2])
-
-
-def _close(connection: Connection, at_end: Callable[[Connection], None] | None, owner: int) -> None:
-    """Close a connection after its last use; a fork only inherits it."""
-    with _IN_USE:
-        if at_end is not None and os.getpid() == owner:
-            with suppress(sqlite3.Error):  # also where it was closed before
-                # Garbage may be collected in the middle of a read of the same file, which would
-                # be waited for without end.
-                connection.execute("PRAGMA busy_timeout = 0")
-                at_end(connection)
+def _connect(file: Path | None, schema: str) -> Connection:
+    if file is not None:
+        with suppress(OSError):  # then SQLite says that it cannot be opened
+            file.parent.mkdir(exist_ok=True)
+    connection = sqlite3.connect(
+        file or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        # What a power cut garbles is made anew, so nobody waits for the disk.
+        connection.execute("PRAGMA synchronous = OFF")
+        # Asking first spares every process but the first one a lock.
+        if not connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            with transaction(connection):
+                for statement in schema.split(";"):
+                    connection.execute(statement)
+    except _FAILURES:
         connection.close()
+        raise
+    return connection
+
+
+def _close(connection: Connection) -> None:
+    with _IN_USE:
+        connection.close()
+
+
+def _is_damage(error: Exception) -> bool:
+    if isinstance(error, UnicodeDecodeError | DamagedError):
+        return True
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    # The low byte is the error, the rest tells what kind of it.
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def private_folder() -> Path | None:
@@ -195,76 +214,28 @@ def transaction(connection: Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _open(file: Path | None, schema: str) -> Connection:
-    if file is None:
-        return _in_memory(schema, None)
-    try:
-        return _open_file(file, schema)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        if not _is_damage(error):
-            return _in_memory(schema, file)
-    except OSError:
-        return _in_memory(schema, file)
-    with suppress(OSError, sqlite3.Error):
-        file.unlink()
-        return _open_file(file, schema)
-    return _in_memory(schema, None)
+def insert(connection: Connection, table: str, rows: Iterable[Row]) -> None:
+    """Insert rows, each with its checksum in the last column, in place of what has their key."""
+    checked = [(*row, _checksum(row)) for row in rows]
+    if checked:
+        marks = ", ".join("?" * len(checked[0]))
+        connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", checked)  # noqa: S608
 
 
-def _is_damage(error: Exception) -> bool:
-    if isinstance(error, UnicodeDecodeError):
-        return True
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
-    # The low byte is the error, the rest tells what kind of it.
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def sound_rows(connection: Connection, query: str, *arguments: object) -> list[Row]:
+    """Run a query for whole rows, and check each.
+
+    Raises:
+        DamagedError: One is not what was written.
+    """
+    rows = connection.execute(query, arguments).fetchall()
+    if any(row[-1] != _checksum(row[:-1]) for row in rows):
+        raise DamagedError
+    return rows
 
 
-def _open_file(file: Path, schema: str) -> Connection:
-    file.parent.mkdir(exist_ok=True)
-    connection = _connect(str(file))
-    try:
-        _create_tables(connection, schema)
-    except (sqlite3.Error, UnicodeDecodeError):
-        connection.close()
-        raise
-    return connection
-
-
-def _in_memory(schema: str, seed: Path | None) -> Connection:
-    """Make a database that dies with the process, from what can still be read of a file."""
-    connection = _connect(":memory:")
-    if seed is not None and seed.is_file():
-        with suppress(sqlite3.Error), _read_only(seed) as source:
-            source.backup(connection)
-    _create_tables(connection, schema)
-    return connection
-
-
-@contextmanager
-def _read_only(file: Path) -> Iterator[Connection]:
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _connect(name: str) -> Connection:
-    connection = sqlite3.connect(
-        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    # What a power cut garbles is made anew, so nobody waits for the disk.
-    connection.execute("PRAGMA synchronous = OFF")
-    return connection
-
-
-def _create_tables(connection: Connection, schema: str) -> None:
-    # Asking first spares every process but the first one a lock.
-    if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-        return
-    with transaction(connection):
-        for statement in schema.split(";"):
-            connection.execute(statement)
+def _checksum(row: Row) -> int:
+    return crc32(marshal.dumps(row, 2))
 
 
 class ContentCache:
@@ -273,10 +244,8 @@ class ContentCache:
     def __init__(self) -> None:
         self._found: dict[str, _Found] = {}
         self._bytes = 0
-        self._unwritten: dict[str, Prompt] = {}
-        self._write = partial(_write, unwritten=self._unwritten)
         file = contents_file()
-        self._file = CacheFile(file, _SCHEMA, self._write) if file else None
+        self._file = CacheFile(file, _SCHEMA) if file else None
 
     def read(self, file: File) -> Prompt:
         """Parse a file, or take what its content was parsed to before.
@@ -310,11 +279,6 @@ class ContentCache:
             self._make_room(sum(map(len, rows.values())))
             self._found.update({blob: _prompt_of(rows.get(blob)) for blob in chunk})
 
-    def save(self) -> None:
-        """Write what was parsed to the file, as happens by itself at the end."""
-        if self._file is not None and self._unwritten:
-            self._file.use(self._write)
-
     def _parsed(self, file: File) -> Prompt | tuple[Problem, ...]:
         # What was parsed before needs no parser.
         from promptstore.promptfile.reader import loads
@@ -327,10 +291,8 @@ class ContentCache:
             found = error.problems
         self._make_room(len(data))
         self._found[file.blob] = found
-        if isinstance(found, Prompt):
-            self._unwritten[file.blob] = found
-            if len(self._unwritten) >= _WRITTEN_AT_ONCE:
-                self.save()
+        if isinstance(found, Prompt) and self._file is not None:
+            self._file.use(partial(_write, blob=file.blob, prompt=found))
         return found
 
     def _make_room(self, size: int) -> None:
@@ -355,14 +317,11 @@ def included_names(prompt: Prompt) -> list[str]:
 
 
 def _rows(connection: Connection, blobs: list[str]) -> dict[str, bytes]:
-    """Return the stored contents that are whole."""
+    """Return the stored contents."""
     marks = ",".join("?" * len(blobs))
     query = f"SELECT * FROM parsed WHERE format = ? AND blob IN ({marks})"  # noqa: S608
-    found: dict[str, bytes] = {}
-    for key, _, content, check_sum in connection.execute(query, [FORMAT, *map(_key, blobs)]):
-        if isinstance(content, bytes) and check_sum == _check_sum(key, content):
-            found[key.hex()] = content
-    return found
+    rows = sound_rows(connection, query, FORMAT, *map(bytes.fromhex, blobs))
+    return {key.hex(): content for key, _, content, _ in rows}
 
 
 def _prompt_of(content: bytes | None) -> Prompt | None:
@@ -376,24 +335,9 @@ def _prompt_of(content: bytes | None) -> Prompt | None:
     return found if isinstance(found, Prompt) else None
 
 
-def _write(connection: Connection, unwritten: dict[str, Prompt]) -> None:
-    rows = []
-    while unwritten:
-        blob, prompt = unwritten.popitem()
-        content = json.dumps(prompt.content, separators=(",", ":")).encode()
-        rows.append((_key(blob), FORMAT, content, _check_sum(_key(blob), content)))
-    if rows:
-        with transaction(connection):
-            if connection.execute("PRAGMA page_count").fetchone()[0] > _MAX_PAGES:
-                connection.execute("DELETE FROM parsed")
-            connection.executemany(
-                "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", sorted(rows)
-            )
-
-
-def _key(blob: str) -> bytes:
-    return bytes.fromhex(blob)
-
-
-def _check_sum(key: bytes, content: bytes) -> int:
-    return crc32(content, crc32(key))
+def _write(connection: Connection, blob: str, prompt: Prompt) -> None:
+    content = json.dumps(prompt.content, separators=(",", ":")).encode()
+    with transaction(connection):
+        if connection.execute("PRAGMA page_count").fetchone()[0] > _MAX_PAGES:
+            connection.execute("DELETE FROM parsed")
+        insert(connection, "parsed", [(bytes.fromhex(blob), FORMAT, content)])

@@ -166,7 +166,7 @@ def read_labels(
     Returns:
         The labels; files that are none are left out.
     """
-    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+    from promptstore.promptfile.anyyaml import parse_yaml  # a store without labels needs no parser
 
     targets: dict[str, Mapping[str, Target]] = {}
     broken: dict[str, PromptFileError] = {}
@@ -212,7 +212,7 @@ def plan_moves(
     """
     file = f"{label}{SUFFIX}"
     entry = repository.find(repository.commit(commit).tree, file) if commit else None
-    from promptstore.promptfile.reader import parse_yaml  # a store without labels needs no parser
+    from promptstore.promptfile.anyyaml import parse_yaml  # a store without labels needs no parser
 
     source = repository.blob(entry.id) if entry else b""
     content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}

@@ -16,10 +16,8 @@ from datetime import datetime
 from typing import Final
 
 from promptstore.errors import ExportRefusedError, HistoryUnavailableError, InvalidArgumentError
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote, choose_signatures
-from promptstore.git.locks import Deadline
-from promptstore.git.writing import update_ref
+from promptstore.git.commits import CommitNote, FileChange, choose_signatures
+from promptstore.git.writing import Deadline, update_ref
 from promptstore.interchange.exported import Export, Exported
 from promptstore.interchange.formats.dotprompt import write_dotprompt
 from promptstore.interchange.formats.github import write_github

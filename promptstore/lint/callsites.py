@@ -164,4 +164,4 @@ def _unused(context: LintContext, words: set[str]) -> Iterator[Finding]:
         problem = Problem(1, 1, UNUSED_PROMPT.code, message)
         is_hidden = Ignores(context.source(name)).hides(problem)
         if context.settings.wants(problem.code, name) and not is_hidden:
-            yield context.settings.finding(document.path, problem, name)
+            yield context.settings.finding(context.file(name).path, problem, name)

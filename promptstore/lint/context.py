@@ -208,7 +208,7 @@ class LintContext:
         if violation.is_key or getattr(node, "style", None) != "|":
             return mark.line + 1, mark.column + 1
         # The string of a block begins on the line behind its header.
-        number, lines = mark.line + 1 + violation.line, document.tree.lines
+        number, lines = mark.line + 1 + violation.line, self.lines(name)
         shown = lines[number - 1] if number <= len(lines) else ""
         return number, len(shown) - len(shown.lstrip(" ")) + 1
 

@@ -353,11 +353,6 @@ class RemotePrompt(BaseModel):
     content: dict[str, Any] | None = None
 
     @property
-    def dialect(self) -> Dialect:
-        """The generation that the answer is of."""
-        return "legacy" if self.latest_version is None else "current"
-
-    @property
     def labels(self) -> dict[str, int]:
         """The versions by label, over all versions of the prompt where a list tells them."""
         if self.all_labels is not None:
@@ -391,8 +386,3 @@ class PromptPage(BaseModel):
 
     next: str | None
     results: list[RemotePrompt]
-
-    @property
-    def dialect(self) -> Dialect | None:
-        """The generation that the answer is of, where it tells that."""
-        return self.results[0].dialect if self.results else None

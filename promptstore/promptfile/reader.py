@@ -1,35 +1,56 @@
 """A prompt's file → the prompt, and the places of things in the file.
 
 YAML 1.2 is read strictly. What a prompt file has no use for is refused: duplicate keys, other keys
-than strings, numbers that JSON cannot hold, and the three characters that only YAML 1.1 takes for
-line breaks.
+than strings, anchors, aliases and tags, numbers that JSON cannot hold, and the three characters
+that only YAML 1.1 takes for line breaks.
+
+ruamel.yaml has two parsers. The one in C is quick, but holds an old libyaml that refuses some of
+YAML 1.2; the pure one refuses other things, such as a tab before a comment. So what either of them
+accepts is accepted. A plain scalar is resolved by the core schema of YAML 1.2 (section 10.3.2),
+whatever the parser thinks of it.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import re
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.tag import Tag
 
 from promptstore.errors import Problem, PromptFileError
 from promptstore.model.faults import KeyPath, shown
 from promptstore.model.prompt import Prompt, parse_content
-from promptstore.model.values import MAX_DEPTH
+from promptstore.model.values import INTEGER_BOUND, MAX_DEPTH, MAX_DIGITS
 from promptstore.promptfile import codes
 from promptstore.promptfile.problems import (
+    DEEP_MESSAGE,
     MAX_PROBLEMS,
     Problems,
     YamlError,
+    character_problem,
+    duplicate_message,
+    encoding_problem,
     name_mistakes,
-    place_of,
+    syntax_problem,
+    without_echoes,
 )
-from promptstore.promptfile.yamlparser import DEEP_MESSAGE, compose, is_string, resolve_plain
+from promptstore.promptfile.yamlparser import (
+    compose_purely,
+    refuse,
+    refuse_block,
+    refuse_question_marks,
+)
+
+try:
+    from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
+except ImportError:
+    CParser = None
 
 MAX_BYTES: Final = 1 << 20
 
@@ -37,6 +58,11 @@ _UNWRITABLE: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 _PLAIN_ASCII: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
+_PROPERTY: Final = re.compile(r"(?<![^\s\[{,:\"'\]}?-])(?:[&*](?=\S)|!)", re.ASCII)
+"""Where an anchor, an alias or a tag could stand; most such places are in a string."""
+
+_DEEP_LINE: Final = re.compile(rf"\n[ ?:-]{{{MAX_DEPTH}}}")
+_QUESTION: Final = re.compile(r"(?<![^\s\[{,])\?(?=\S)", re.ASCII)
 
 
 class Tree:
@@ -53,13 +79,8 @@ class Tree:
         self.text = text
         self.root: Node = compose(text)
         self.problems = Problems()
-        self.value: Any = _Constructor(self.problems).construct(self.root, 1)
-        self._pairs: dict[int, dict[str, tuple[Node, Node]]] = {}
-
-    @cached_property
-    def lines(self) -> list[str]:
-        """The lines of the text, without their line ends."""
-        return self.text.split("\n")
+        self.value: Any = _construct(self.root, 1, self.problems.report)
+        self._steps: dict[int, dict[str | int, tuple[Node, Node | None]]] = {}
 
     def find(self, path: KeyPath) -> tuple[Node, Node | None]:
         """Walk down by keys and indexes, as far as there is something.
@@ -70,27 +91,25 @@ class Tree:
         Returns:
             The value's node, and the node of its key where it has one.
         """
-        node, key_node = self.root, None
+        found: tuple[Node, Node | None] = self.root, None
         for step in path:
-            if isinstance(node, MappingNode) and isinstance(step, str):
-                found = self._pairs_of(node).get(step)
-                if found is None:
-                    break
-                key_node, node = found
-            elif (
-                isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value)
-            ):
-                key_node, node = None, node.value[step]
-            else:
+            below = self._below(found[0])
+            if step not in below:
                 break
-        return node, key_node
+            found = below[step]
+        return found
 
-    def _pairs_of(self, node: MappingNode) -> dict[str, tuple[Node, Node]]:
-        if id(node) not in self._pairs:
-            # Of a key that stands twice the first one counts.
-            pairs = ((pair[0].value, pair) for pair in reversed(node.value))
-            self._pairs[id(node)] = {key: pair for key, pair in pairs if isinstance(key, str)}
-        return self._pairs[id(node)]
+    def _below(self, node: Node) -> dict[str | int, tuple[Node, Node | None]]:
+        if id(node) not in self._steps:
+            below: dict[str | int, tuple[Node, Node | None]] = {}
+            if isinstance(node, SequenceNode):
+                below = {index: (item, None) for index, item in enumerate(node.value)}
+            elif isinstance(node, MappingNode):
+                # Of a key that stands twice the first one counts.
+                pairs = (pair for pair in reversed(node.value) if isinstance(pair[0], ScalarNode))
+                below = {key.value: (value, key) for key, value in pairs}
+            self._steps[id(node)] = below
+        return self._steps[id(node)]
 
 
 def read_yaml(data: bytes | str) -> Tree:
@@ -106,7 +125,10 @@ def read_yaml(data: bytes | str) -> Tree:
         YamlError: It cannot be parsed at all, or has `MAX_PROBLEMS` faults.
     """
     text = _decode(data)
-    _refuse_characters(text)
+    if not text.isascii() or text.encode().translate(None, _PLAIN_ASCII):
+        found = islice(_UNWRITABLE.finditer(text), MAX_PROBLEMS)
+        if problems := [character_problem(text, match) for match in found]:
+            raise YamlError(problems)
     return Tree(text)
 
 
@@ -120,94 +142,122 @@ def _decode(data: bytes | str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode()
-        line = before.count("\n") + 1
-        column = len(before) - before.rfind("\n")
-        message = f"The byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8."
-        raise YamlError([Problem(line, column, codes.ENCODING, message)]) from None
+        raise YamlError([encoding_problem(data, error.start)]) from None
 
 
-def _refuse_characters(text: str) -> None:
-    if text.isascii() and not text.encode().translate(None, _PLAIN_ASCII):
-        return
-    found = islice(_UNWRITABLE.finditer(text), MAX_PROBLEMS)
-    problems = [_character_problem(text, match) for match in found]
-    if problems:
-        raise YamlError(problems)
+def compose(text: str) -> Node:
+    """Parse one document into nodes.
 
+    Args:
+        text: The document, without characters that no file may hold.
 
-def _character_problem(text: str, match: re.Match[str]) -> Problem:
-    start = match.start()
-    line = text.count("\n", 0, start) + 1
-    column = start - text.rfind("\n", 0, start)
-    code = ord(match[0])
-    if start == 0 and code == 0xFEFF:
-        message = "The file starts with a byte order mark. Save it as UTF-8 without one."
+    Returns:
+        The node at its top.
+
+    Raises:
+        YamlError: It cannot be parsed, is nested too deeply, or has an anchor, an alias or a tag.
+    """
+    # The end of the file ends its last line, also within a block (YAML 1.2, b-chomped-last).
+    ended = text if text.endswith(("\n", "\r")) else f"{text}\n"
+    errors: list[YAMLError] = []
+    for parse in _PARSERS:
+        try:
+            root = parse(ended)
+            break
+        except YAMLError as error:
+            errors.append(error)
     else:
-        escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-        message = (
-            f"The character U+{code:04X} cannot stand in a file; "
-            f"write it as {escape} in a string between double quotes."
-        )
-    return Problem(line, column, codes.ENCODING, message)
+        raise YamlError([syntax_problem(errors[0])])
+    if root is None:
+        message = "The file is empty; a prompt file has at least `prompt:` or `messages:`."
+        raise YamlError([Problem(1, 1, codes.NOT_ONE_MAPPING, message)])
+    return root
 
 
-class _Constructor:
-    """Turns nodes into plain JSON and collects what is wrong on the way."""
+_NO_TAG: Final = Tag()
 
-    def __init__(self, problems: Problems) -> None:
-        self._report = problems.report
 
-    def construct(self, node: Node, depth: int) -> Any:
-        if type(node) is ScalarNode:
-            return node.value if node.style else self._plain(node)
-        if depth > MAX_DEPTH:
-            self._report(node.start_mark, codes.TOO_LARGE, DEEP_MESSAGE)
-            return None
-        if type(node) is SequenceNode:
-            return [self.construct(item, depth + 1) for item in node.value]
-        return self._mapping(node, depth)
+class _Libyaml(CParser or object):  # type: ignore[misc]
+    """The parser in C, with the three methods that it calls for each node."""
 
-    def _plain(self, node: ScalarNode) -> Any:
+    resolve = descend_resolver = ascend_resolver = staticmethod(lambda *_: _NO_TAG)
+
+
+def compose_in_c(text: str) -> Node | None:
+    """Parse by the parser in C.
+
+    Raises:
+        YAMLError: It refuses the text.
+        YamlError: The text is refused whatever it says.
+    """
+    if _could_be_refused(text):
+        parser = _Libyaml(text)
+        refuse(iter(parser.get_event, None), text)
+    root: Node | None = _Libyaml(text).get_single_node()
+    if "?" in text and _QUESTION.search(text) and root is not None:
+        refuse_question_marks(text, root)
+    if isinstance(root, ScalarNode) and root.style in ("|", ">"):
+        refuse_block(root)
+    return root
+
+
+_PARSERS: Final = (compose_in_c, compose_purely) if CParser else (compose_purely,)
+
+
+def _could_be_refused(text: str) -> bool:
+    """Return whether a text has to be looked at before nodes are made of it.
+
+    Each level takes a bracket, or at least half a column more at the start of a line.
+    """
+    # Looking for one character is much faster than the pattern, and most texts hold none.
+    may_hold_property = "&" in text or "*" in text or "!" in text
+    return (
+        (may_hold_property and _PROPERTY.search(text) is not None)
+        or text.count("[") + text.count("{") > MAX_DEPTH
+        or _DEEP_LINE.search("\n" + text.replace("\r", "\n")) is not None
+    )
+
+
+_Report: TypeAlias = Callable[[Any, str, str], None]
+"""Takes what is wrong: its mark, its code and a sentence."""
+
+
+def _construct(node: Node, depth: int, report: _Report) -> Any:
+    """Turn a node into plain JSON."""
+    if type(node) is ScalarNode:
+        if node.style:
+            return node.value
         try:
             return resolve_plain(node.value)
         except ValueError as error:
-            self._report(node.start_mark, codes.WRONG_VALUE, f"{_capital(str(error))}.")
+            report(node.start_mark, codes.WRONG_VALUE, str(error))
             return None
-
-    def _mapping(self, node: Node, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node)
-            if key is None:
-                continue
-            if key in found:
-                self._report_again(node, key_node)
-            found[key] = self.construct(value_node, depth + 1)
-        return found
-
-    def _report_again(self, mapping: Node, again: ScalarNode) -> None:
-        first = next(key for key, _ in mapping.value if key.value == again.value)
-        line, column = place_of(first.start_mark)
-        message = f"The key {shown(again.value)!r} stands here again"
-        message = f"{message}; first in line {line}, column {column}."
-        self._report(again.start_mark, codes.DUPLICATE_KEY, message)
-
-    def _key(self, node: Node) -> str | None:
-        if type(node) is not ScalarNode:
-            message = "A key must be a string; one that starts with a brace needs quotes."
-            self._report(node.start_mark, codes.WRONG_VALUE, message)
-            return None
-        if not node.style and not is_string(node.value):
-            message = f"The key {shown(node.value)!r} is not a string; put it in quotes."
-            self._report(node.start_mark, codes.WRONG_VALUE, message)
-            return None
-        text: str = node.value
-        return text
+    if depth > MAX_DEPTH:
+        report(node.start_mark, codes.TOO_LARGE, DEEP_MESSAGE)
+        return None
+    if type(node) is SequenceNode:
+        return [_construct(item, depth + 1, report) for item in node.value]
+    found: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = _key(key_node, report)
+        if key is None:
+            continue
+        if key in found:
+            first = next(one for one, _ in node.value if one.value == key)
+            report(key_node.start_mark, codes.DUPLICATE_KEY, duplicate_message(key, first))
+        found[key] = _construct(value_node, depth + 1, report)
+    return found
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+def _key(node: Node, report: _Report) -> str | None:
+    if type(node) is not ScalarNode:
+        message = "A key must be a string; one that starts with a brace needs quotes."
+    elif node.style or is_string(node.value):
+        return str(node.value)
+    else:
+        message = f"The key {shown(node.value)!r} is not a string; put it in quotes."
+    report(node.start_mark, codes.WRONG_VALUE, message)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +265,10 @@ class Document:
     """A prompt's file that was read and found valid.
 
     Attributes:
-        path: The file's path.
         tree: The file's text with its nodes.
         prompt: What it says, as a prompt without an identity.
     """
 
-    path: str
     tree: Tree
     prompt: Prompt
 
@@ -256,36 +304,11 @@ def parse(data: bytes | str, path: str = "<prompt>") -> Document:
     """
     try:
         tree = read_yaml(data)
-        return Document(path, tree, _checked(tree))
+        return Document(tree, _checked(tree))
     except YamlError as error:
         text = data if isinstance(data, str) else data.decode(errors="replace")
-        problems = name_mistakes(text, _without_echoes(error.problems))
+        problems = name_mistakes(text, without_echoes(error.problems))
         raise PromptFileError(path=path, problems=problems) from None
-
-
-def parse_yaml(data: bytes | str, path: str = "<yaml>") -> Any:
-    """Read any YAML or JSON as strictly as a prompt file.
-
-    Args:
-        data: The content.
-        path: Where it is from, for errors.
-
-    Returns:
-        The plain value.
-
-    Raises:
-        PromptFileError: With every problem; of more than 100 the first.
-    """
-    try:
-        tree = read_yaml(data)
-    except YamlError as error:
-        is_syntax = error.problems[0].code == codes.SYNTAX
-        if is_syntax and (value := _json_of(data)) is not None:
-            return value
-        raise PromptFileError(path=path, problems=error.problems) from None
-    if tree.problems:
-        raise PromptFileError(path=path, problems=tree.problems)
-    return tree.value
 
 
 def _checked(tree: Tree) -> Prompt:
@@ -310,29 +333,62 @@ def _mark(tree: Tree, keys: KeyPath, code: str) -> Any:
     return (key_node if about_the_key and key_node else node).start_mark
 
 
-def _json_of(data: bytes | str) -> Any:
-    """Read JSON with escapes that YAML does not have, such as those of an emoji in two halves.
+_NUMBER: Final = re.compile(
+    r"""
+      ( [-+]?[0-9]+ | 0o[0-7]+ | 0x[0-9a-fA-F]+ )                            # 1: an integer
+    | ( [-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?) (?:[eE][-+]?[0-9]+)? )          # 2: a float
+    | ( [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN) )                         # 3: nothing in JSON
+    """,
+    re.VERBOSE,
+)
+_WORDS: Final[dict[str, Any]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True,
+    "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_NUMBER_START: Final = frozenset("+-.0123456789")
+_YAML_1_1_WORDS: Final = frozenset({"y", "yes", "n", "no", "on", "off", "true", "false", "null"})
 
-    Returns:
-        The value, or None where this is no JSON, or holds what no JSON should.
+
+def resolve_plain(text: str) -> Any:
+    """Return the value of a plain scalar.
+
+    Raises:
+        ValueError: It is a number that JSON cannot hold.
     """
-    with suppress(ValueError, RecursionError):
-        value = json.loads(data, object_pairs_hook=_unique)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        return value
-    return None
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_START:
+        return text
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return text
+    if match.lastindex == 1:
+        return _integer(text)
+    if match.lastindex == 2:
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        raise ValueError(f"The number {shown(text)} is too large for JSON.")
+    raise ValueError(f"{text} is a number that JSON does not have; put it in quotes.")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
+def is_string(text: str) -> bool:
+    """Return whether a plain scalar is a string."""
+    try:
+        return isinstance(resolve_plain(text), str)
+    except ValueError:
+        return False
 
 
-def _without_echoes(problems: list[Problem]) -> list[Problem]:
-    """Leave out what only follows from another problem at the same place."""
-    first: dict[tuple[int, int], Problem] = {}
-    # A key that nothing knows is why another one is missing.
-    for problem in sorted(problems, key=lambda problem: problem.code != codes.UNKNOWN_KEY):
-        first.setdefault((problem.line, problem.column), problem)
-    return list(first.values())
+def _integer(text: str) -> int:
+    if len(text) <= MAX_DIGITS + 1:
+        number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if abs(number) < INTEGER_BOUND:
+            return number
+    raise ValueError(f"An integer of more than {MAX_DIGITS:,} digits; put it in quotes.")
+
+
+def is_string_everywhere(text: str) -> bool:
+    """Return whether YAML 1.1 and 1.2 readers both take a plain scalar for a string."""
+    return text.lower() not in _YAML_1_1_WORDS and is_string(text)

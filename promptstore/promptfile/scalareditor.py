@@ -15,15 +15,14 @@ from typing import Any, Final, NamedTuple
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptstore.promptfile.problems import YamlError
+from promptstore.promptfile.reader import compose, is_string_everywhere, resolve_plain
 from promptstore.promptfile.writer import (
     INDENT,
     can_be_block,
-    is_string_everywhere,
     write_flow,
     write_literal,
     write_quoted,
 )
-from promptstore.promptfile.yamlparser import compose, resolve_plain
 from promptstore.promptfile.yamlplaces import (
     Block,
     Change,

@@ -14,8 +14,7 @@ from typing import Any, Final
 from promptstore.errors import PromptFileError
 from promptstore.model.faults import refuse
 from promptstore.model.prompt import Prompt
-from promptstore.promptfile.reader import loads
-from promptstore.promptfile.yamlparser import is_string
+from promptstore.promptfile.reader import is_string_everywhere, loads
 
 MAX_FLOW_WIDTH: Final = 100
 MAX_IMPLICIT_KEY: Final = 1024
@@ -25,7 +24,6 @@ _STARTS_PLAIN: Final = re.compile(r"[^\W\d_]")
 _ENDS_PLAIN: Final = re.compile(r"\s#|:(?:\s|$)")
 _ENDS_PLAIN_IN_FLOW: Final = re.compile(r"[:#,?\[\]{}]")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_YAML_1_1_WORDS: Final = frozenset({"y", "yes", "n", "no", "on", "off", "true", "false", "null"})
 _PRINTABLE: Final = re.compile(
     "[\t\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
 )
@@ -115,11 +113,6 @@ def write_string(text: str, *, inside: bool = False) -> str:
     if is_string_everywhere(text) and not ends.search(text):
         return text
     return write_quoted(text)
-
-
-def is_string_everywhere(text: str) -> bool:
-    """Return whether YAML 1.1 and 1.2 readers both take a plain scalar for a string."""
-    return text.lower() not in _YAML_1_1_WORDS and is_string(text)
 
 
 def write_quoted(text: str) -> str:

@@ -19,14 +19,15 @@ from promptstore.server import (
     events,
     explain,
     hooks,
-    labels,
+    ids,
+    listing,
     mcp,
+    publishing,
     reading,
     system,
     translate,
     writing,
 )
-from promptstore.server.bodies import EventRoute
 from promptstore.server.errors import (
     ApiError,
     api_error,
@@ -36,7 +37,7 @@ from promptstore.server.errors import (
     not_found,
 )
 from promptstore.server.explain import ExplanationCache
-from promptstore.server.http import SENT_HEADERS, PathMiddleware, answer_json
+from promptstore.server.http import SENT_HEADERS, EventRoute, PathMiddleware, answer_json
 from promptstore.server.logs import routes as logs
 from promptstore.server.logs import sending
 from promptstore.server.logs.service import LogService
@@ -61,8 +62,11 @@ PostHog's prompt API over git repositories. Every write is one commit.
 """
 _ROUTERS: Final = (
     reading.router,
+    publishing.router,
+    listing.router,
+    ids.router,
     writing.router,
-    labels.router,
+    writing.label_router,
     events.router,
     translate.router,
     logs.router,

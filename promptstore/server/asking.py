@@ -25,10 +25,9 @@ from promptstore.errors import (
 from promptstore.model.prompt import Prompt, identified
 from promptstore.model.rendering import RenderedPrompt
 from promptstore.promptfile.reader import loads
-from promptstore.server.dependencies import Caller, authorize
 from promptstore.server.errors import ApiError, api_error, forbidden
 from promptstore.server.models import ChatModel
-from promptstore.server.projects import Project
+from promptstore.server.projects import Caller, Project, authorize
 
 LABEL: Final = "production"
 """The label that is preferred to the newest version."""

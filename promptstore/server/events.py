@@ -12,10 +12,9 @@ from promptstore.formatters import text_repr
 from promptstore.posthog.content import is_deep
 from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.requests import TextReprRequest
-from promptstore.server.bodies import EventRoute
-from promptstore.server.dependencies import Caller, authorize, make_router
 from promptstore.server.errors import ApiError, invalid
-from promptstore.server.http import answer_json
+from promptstore.server.http import EventRoute, answer_json
+from promptstore.server.projects import Caller, authorize, make_router
 
 router: Final = make_router("events", EventRoute)
 

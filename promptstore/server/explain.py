@@ -20,14 +20,12 @@ from promptstore.model.rendering import RenderedPrompt
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.logmodels import ExplainRequest, KeyField, LogEntry, LogExplanation
 from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
-from promptstore.server.bodies import EventRoute
-from promptstore.server.dependencies import Caller, make_router
 from promptstore.server.errors import ApiError, api_error
-from promptstore.server.http import answer_json
+from promptstore.server.http import EventRoute, answer_json
 from promptstore.server.logs.queries import to_utc
 from promptstore.server.logs.routes import logs_of
 from promptstore.server.logs.store import LogStore
-from promptstore.server.projects import Project
+from promptstore.server.projects import Caller, Project, make_router
 
 router: Final = make_router("logs", EventRoute)
 

@@ -16,10 +16,9 @@ from starlette.responses import Response
 
 from promptstore.errors import PromptStoreError
 from promptstore.posthog.models import example
-from promptstore.server.dependencies import REFUSALS
 from promptstore.server.errors import api_error, not_found, unauthenticated
 from promptstore.server.http import answer
-from promptstore.server.projects import Project
+from promptstore.server.projects import REFUSALS, Project
 
 SECRET_VARIABLE: Final = "PROMPTSTORE_HOOK_SECRET"  # noqa: S105 - a name, no secret
 """The environment variable that holds the secret which the forge was told."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
-from fastapi.security import SecurityScopes
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
@@ -16,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from promptstore.errors import MissingExtraError, PromptStoreError
 from promptstore.mcp.access import Access
-from promptstore.server.dependencies import Caller, authorize
 from promptstore.server.errors import ApiError, api_error, error_of, forbidden
+from promptstore.server.projects import Caller, find_caller
 
 if TYPE_CHECKING:
     from promptstore.mcp.server import HttpEndpoint
@@ -31,9 +30,9 @@ class McpRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope)
-        caller = await _caller(request, "llm_prompt:read")
+        caller = _caller(request, "llm_prompt:read")
         _check_origin(request, caller)
-        access = Access(caller.project.store, caller.author, await _may_write(request), _explained)
+        access = Access(caller.project.store, caller.author, _may_write(request), _explained)
         sender = f"{caller.project.id} {caller.author}"
         endpoint = await _endpoint(request.app)
         await endpoint.answer(access, sender, scope, receive, send)
@@ -62,14 +61,13 @@ async def _endpoint(app: FastAPI) -> HttpEndpoint:
     return endpoint
 
 
-async def _caller(request: Request, scope: str) -> Caller:
-    token = request.query_params.get("token", "")
-    return await authorize(request, SecurityScopes([scope]), "@current", token)
+def _caller(request: Request, scope: str) -> Caller:
+    return find_caller(request, [scope], public=request.query_params.get("token", ""))
 
 
-async def _may_write(request: Request) -> bool:
+def _may_write(request: Request) -> bool:
     try:
-        await _caller(request, "llm_prompt:write")
+        _caller(request, "llm_prompt:write")
     except ApiError:
         return False
     return True

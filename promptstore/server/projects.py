@@ -1,19 +1,34 @@
-"""The projects of a server: each an open store, whose prompts are found by name and by id."""
+"""The projects of a server, and who may ask for which: what every route of a project is given.
+
+`make_router` makes a router of a project. Its operations take a `Reader` or a `Writer`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
-from promptstore.errors import HistoryUnavailableError, InvalidNameError, PromptFileError
+from fastapi import APIRouter, Header, Path, Query, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.routing import APIRoute
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+from pydantic import AfterValidator, BeforeValidator
+from starlette.requests import Request
+
+from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model.prompt import Prompt
-from promptstore.posthog.content import decode_name
-from promptstore.posthog.fields import read_uuid
-from promptstore.server.errors import no_such_prompt, not_found
-from promptstore.server.http import AnswerCache, make_etag
+from promptstore.posthog.fields import Label, read_uuid
+from promptstore.posthog.models import ErrorBody
+from promptstore.server.errors import forbidden, not_found, unauthenticated
+from promptstore.server.http import AnswerCache, ApiRoute
 from promptstore.server.settings import ProjectSettings
+from promptstore.server.tokens import Token, TokenFile
 from promptstore.store.lookup import History
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
@@ -21,21 +36,49 @@ from promptstore.store.store import PromptStore
 SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")
 """Where all ids are derived, so that they are the same on every clone."""
 
+PROJECT: Final = "/api/environments/{project_id}"
+"""Where the routes of a project lie; ``/api/projects/`` leads to the same ones."""
 
-class FileId(NamedTuple):
-    """The id of a prompt as its file tells it.
+LIST_PATH: Final = "/llm_prompts"
+ID_PATH: Final = "/llm_prompts/{id}"
+NAME_PATH: Final = "/llm_prompts/name/{prompt_name}"
 
-    Attributes:
-        id: The id.
-        is_written: Whether it stands in the file; else it follows from the name.
-        is_deleted: Whether the prompt is deleted.
-        is_broken: Whether the file, or one that it includes, cannot be read at present.
-    """
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {"model": ErrorBody, "description": "The request is refused."},
+    401: {"model": ErrorBody, "description": "There is no good key."},
+    403: {"model": ErrorBody, "description": "The key lacks the scope."},
+}
+"""What every route of a project may answer."""
+
+CONDITIONAL: Final[dict[str, Any]] = {
+    "responses": {304: {"description": "The client has it already."}},
+    "openapi_extra": {
+        "parameters": [
+            {
+                "in": "header",
+                "name": "If-None-Match",
+                "schema": {"type": "string"},
+                "description": "What the client has: 304 where it is the same.",
+                "example": '"abc"',
+            }
+        ]
+    },
+}
+"""What a read says of itself beside its answer."""
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The names of this machine for itself."""
+
+_LOCAL_HOST: Final = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
+_OF_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+class _FileId(NamedTuple):
+    """The id of a prompt as its file tells it, or, unless it is written there, as its name does."""
 
     id: str
-    is_written: bool = False
-    is_deleted: bool = False
-    is_broken: bool = False
+    is_written: bool
+    is_deleted: bool
 
 
 class Project:
@@ -62,8 +105,8 @@ class Project:
         self.answers = AnswerCache()
         self.turn = asyncio.Lock()
         self._store_id: UUID | None = None
-        self._ids: tuple[str | None, dict[str, str]] = (None, {})
-        self._file_ids: Mapping[tuple[str, str], FileId] = {}
+        self._names_by_id: tuple[str | None, dict[str, str]] = (None, {})
+        self._file_ids: dict[tuple[str, str], _FileId] = {}
 
     @property
     def id(self) -> int:
@@ -98,108 +141,36 @@ class Project:
 
     def names_by_id(self, snapshot: Snapshot) -> dict[str, str]:
         """Return the names of all prompts that are not deleted, by id; one in a file goes first."""
-        commit, known = self._ids
-        if commit is None or commit != snapshot.commit:
-            known = self._read_ids(snapshot)
-            self._ids = (snapshot.commit, known)
-        return known
-
-    def _read_ids(self, snapshot: Snapshot) -> dict[str, str]:
         if snapshot.commit is None:
             return {}
-        before = self._file_ids
-        keys = [(name, snapshot.file(name).blob) for name in snapshot.names()]
-        # A file that was read before is not read again: else each write would read all of them.
-        found = {key: before.get(key) or self._read_id(snapshot, key[0]) for key in keys}
-        self._file_ids = {key: one for key, one in found.items() if not one.is_broken}
-        alive = [(one, name) for (name, _), one in found.items() if not one.is_deleted]
-        # Those with an id in the file come last, and so win.
-        alive.sort(key=lambda pair: pair[0].is_written)
-        return {one.id: name for one, name in alive}
+        commit, names = self._names_by_id
+        if commit != snapshot.commit:
+            # Those with an id in the file come last, and so win.
+            found = sorted(self._read_ids(snapshot), key=lambda pair: pair[1].is_written)
+            names = {one.id: name for name, one in found if not one.is_deleted}
+            self._names_by_id = (snapshot.commit, names)
+        return names
 
-    def _read_id(self, snapshot: Snapshot, name: str) -> FileId:
-        try:
-            prompt = snapshot.read(name, deleted=True)
-        except PromptFileError:
-            return FileId(self.derived_id(snapshot, name), is_broken=True)
-        return FileId(self.id_of(snapshot, prompt), prompt.id is not None, prompt.deleted)
-
-
-class Found(NamedTuple):
-    """A prompt that was found.
-
-    Attributes:
-        snapshot: The snapshot that it was found in.
-        prompt: Its newest version there.
-    """
-
-    snapshot: Snapshot
-    prompt: Prompt
-
-    @property
-    def name(self) -> str:
-        """Its name in git."""
-        return self.prompt.name or ""
-
-    @property
-    def latest(self) -> int:
-        """The number of its newest version."""
-        return self.prompt.version or 0
-
-    @property
-    def etag(self) -> str:
-        """The state of the prompt, which ``If-Match`` names."""
-        prompt = self.prompt
-        return make_etag(prompt.name, prompt.commit, prompt.version, prompt.digest)
-
-
-def find_by_name(project: Project, text: str, *, ids: bool = False) -> Found:
-    """Find a prompt that is there and not deleted.
-
-    Args:
-        project: The project.
-        text: Its name as the API writes it, or as git does.
-        ids: Whether its id is taken too.
-
-    Raises:
-        ApiError: There is none (404).
-    """
-    snapshot = project.store.snapshot()
-    found = find_file(snapshot, git_name(text))
-    if found is None and ids and (wanted := read_uuid(text)):
-        found = find_file(snapshot, project.names_by_id(snapshot).get(wanted, ""))
-    if found is None or found.prompt.deleted:
-        raise no_such_prompt(text)
-    return found
-
-
-def find_by_id(project: Project, text: str) -> Found:
-    """Find a prompt that is there and not deleted by its id.
-
-    Raises:
-        ApiError: There is none (404).
-    """
-    snapshot = project.store.snapshot()
-    name = project.names_by_id(snapshot).get(read_uuid(text) or "")
-    found = find_file(snapshot, name or "")
-    if found is None:
-        raise not_found()
-    return found
-
-
-def git_name(text: str) -> str:
-    """Return the name in git of a name as the API writes it, or as git does; else nothing."""
-    if "/" in text or "." in text:
-        return text
-    try:
-        return decode_name(text)
-    except InvalidNameError:
-        return ""
-
-
-def find_file(snapshot: Snapshot, name: str) -> Found | None:
-    """Find a prompt whose file is there, deleted or not; None where there is none."""
-    return Found(snapshot, snapshot.read(name, deleted=True)) if snapshot.find(name) else None
+    def _read_ids(self, snapshot: Snapshot) -> list[tuple[str, _FileId]]:
+        before, after = self._file_ids, dict[tuple[str, str], _FileId]()
+        found: list[tuple[str, _FileId]] = []
+        for name in snapshot.names():
+            key = (name, snapshot.file(name).blob)
+            # A file that was read before is not read again: else each write would read all of them.
+            one = before.get(key)
+            if one is None:
+                try:
+                    prompt = snapshot.read(name, deleted=True)
+                except PromptFileError:
+                    # What it includes may be mended without a change of this file.
+                    found.append((name, _FileId(self.derived_id(snapshot, name), False, False)))
+                    continue
+                number = self.id_of(snapshot, prompt)
+                one = _FileId(number, prompt.id is not None, prompt.deleted)
+            after[key] = one
+            found.append((name, one))
+        self._file_ids = after
+        return found
 
 
 def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:
@@ -216,3 +187,190 @@ def open_projects(settings: Sequence[ProjectSettings]) -> dict[int, Project]:
             # The first question brings the index up, so that no request waits for that.
             project.history(project.store.snapshot()).timeline.first_commit()
     return projects
+
+
+class Caller(NamedTuple):
+    """One request that may do what it wants to do.
+
+    Attributes:
+        project: The project that it is about.
+        author: Who writes, as ``Name <email>``; None is whom git knows on the server.
+    """
+
+    project: Project
+    author: str | None
+
+
+class KeyAuth(SecurityBase):
+    """The dependency that lets a request in: by its key, for its project, with its scopes."""
+
+    def __init__(self) -> None:
+        self.scheme_name = "key"
+        self.model = HTTPBearer(description="A key made by `promptstore token create`.")
+
+    async def __call__(
+        self,
+        request: Request,
+        scopes: SecurityScopes,
+        project_id: Annotated[
+            str, Path(description="The project: a number, or `@current`.", examples=["@current"])
+        ],
+        token: Annotated[
+            str,
+            Query(
+                description="The public token of a project; it wins over the path.",
+                examples=["phc_project_1"],
+            ),
+        ] = "",
+    ) -> Caller:
+        """Return the caller of a request; see `find_caller`."""
+        return find_caller(request, scopes.scopes, project_id, token)
+
+
+def find_caller(
+    request: Request, scopes: Collection[str], segment: str = "@current", public: str = ""
+) -> Caller:
+    """Return the caller of a request.
+
+    Args:
+        request: The request.
+        scopes: What its key must be allowed to do.
+        segment: The number of the project, or ``@current``.
+        public: The public token of the project, which wins over the number.
+
+    Raises:
+        ApiError: 401 without a good key, 404 for a project that is not there or not theirs,
+            403 without the scope.
+    """
+    state = request.app.state
+    token = _token(request, state.tokens)
+    project = find_project(state.projects, token, segment, public)
+    for scope in scopes:
+        if token is not None and not token.may(scope):
+            raise forbidden(f"API key missing required scope '{scope}'")
+    return Caller(project, token.user if token else None)
+
+
+authorize: Final = KeyAuth()
+Reader = Annotated[Caller, Security(authorize, scopes=["llm_prompt:read"])]
+Writer = Annotated[Caller, Security(authorize, scopes=["llm_prompt:write"])]
+
+
+@lru_cache(maxsize=256)
+def _decoded(segment: str) -> str:
+    # A path is routed as it was sent: `a%2Fb` is one segment. What is no UTF-8 is a ValueError.
+    return unquote(segment, errors="strict")
+
+
+Segment = Annotated[str, AfterValidator(_decoded)]
+LabelSegment = Annotated[
+    Label,
+    BeforeValidator(_decoded),
+    Path(description="The label.", examples=["production"]),
+]
+PromptName = Annotated[
+    Segment, Path(description="The name of a prompt.", examples=["summarise"], min_length=1)
+]
+NameOrId = Annotated[
+    Segment,
+    Path(description="The name of a prompt, or its id.", examples=["summarise"], min_length=1),
+]
+PromptId = Annotated[
+    Segment,
+    Path(
+        alias="id",
+        description="The id of a prompt.",
+        examples=["497f6eca-6276-4993-bfeb-53cbbbba6f08"],
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(description="The state of the prompt that was read: 412 for another.", examples=["*"]),
+]
+
+
+def make_router(tag: str, route_class: type[APIRoute] = ApiRoute) -> APIRouter:
+    """Return a router of a project, whose operations are called as their functions are."""
+    return APIRouter(
+        prefix=PROJECT,
+        tags=[tag],
+        route_class=route_class,
+        responses=REFUSALS,
+        generate_unique_id_function=_operation_id,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    first, *words = route.name.split("_")
+    return first + "".join(word.capitalize() for word in words)
+
+
+def _token(request: Request, tokens: TokenFile | None) -> Token | None:
+    if tokens is None:
+        check_local(request)
+        return None
+    header = request.headers.get("authorization", "")
+    # PostHog knows the word in this letter case only.
+    key = header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else ""
+    if not key:
+        detail = "Authentication credentials were not provided."
+        raise unauthenticated("not_authenticated", detail)
+    token = tokens.find(key)
+    if token is None:
+        detail = "Personal API key found in request Authorization header is invalid."
+        raise unauthenticated("authentication_failed", detail)
+    # The access log tells it.
+    request.scope["promptstore.user"] = token.user
+    return token
+
+
+def find_project(
+    projects: Mapping[int, Project], token: Token | None, segment: str, public: str = ""
+) -> Project:
+    """Return the project of a request among those that its sender may see.
+
+    Args:
+        projects: The projects by number.
+        token: The token of the sender; None where nobody is asked for a key.
+        segment: The number of the project, or ``@current``.
+        public: The public token of the project, which wins over the number.
+
+    Raises:
+        ApiError: 401 for another public token, 404 for a project that is not there or not theirs.
+    """
+    seen = {
+        str(number): project
+        for number, project in projects.items()
+        if token is None or number in token.projects
+    }
+    if public and (token is not None or len(seen) > 1):
+        for project in seen.values():
+            if project.settings.public_token == public:
+                return project
+        detail = "Incorrect authentication credentials."
+        raise unauthenticated("authentication_failed", detail)
+    if unquote(segment) == "@current":
+        segment = str(token.projects[0] if token else next(iter(projects)))
+    # With one project, nobody need know its public token.
+    found = next(iter(seen.values())) if public else seen.get(unquote(segment))
+    if found is None:
+        raise not_found("Project not found.")
+    return found
+
+
+def check_local(request: Request) -> None:
+    """Refuse what a page of another site, or a proxy, may send to this machine.
+
+    Raises:
+        ApiError: The request does not come from this machine itself (403).
+    """
+    headers = request.headers
+    host = headers.get("host", "")
+    served = f"{request.scope['scheme']}://{host}"
+    if (
+        not _LOCAL_HOST.fullmatch(host)
+        or any(origin != served for origin in headers.getlist("origin"))
+        or headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        or any(name in headers for name in _OF_PROXIES)
+    ):
+        raise forbidden("A server without authentication answers to this machine only.")

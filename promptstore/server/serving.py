@@ -15,12 +15,11 @@ from fastapi import FastAPI
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
-from promptstore.server.dependencies import LOOPBACK
 from promptstore.server.hooks import SECRET_VARIABLE
 from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
 from promptstore.server.mcp import end_streams
 from promptstore.server.models import ChatModel
-from promptstore.server.projects import Project, open_projects
+from promptstore.server.projects import LOOPBACK, Project, open_projects
 from promptstore.server.settings import Settings
 from promptstore.server.tokens import TokenFile
 

@@ -13,8 +13,8 @@ from typing import Final, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from promptstore.errors import InvalidArgumentError, RepositoryError
-from promptstore.git.identity import parse_signature
-from promptstore.git.locks import Deadline, exclusive
+from promptstore.git.commits import parse_signature
+from promptstore.git.writing import Deadline, exclusive
 
 Scope: TypeAlias = Literal[
     "llm_prompt:read",

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from promptstore.posthog.logmodels import TranslateRequest, Translation
 from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
-from promptstore.server.dependencies import Caller, make_router
 from promptstore.server.errors import ApiError, api_error
 from promptstore.server.http import answer_json
+from promptstore.server.projects import Caller, make_router
 
 router: Final = make_router("texts")
 

@@ -1,60 +1,60 @@
-"""The writes of prompts: their routes, and what each does: one commit by the caller."""
+"""Prompts that are made, duplicated, archived and brought back, and their labels."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
-from fastapi import Depends, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
-from promptstore.errors import ConflictError, InvalidNameError, LabelNotFoundError
+from promptstore.errors import (
+    ConflictError,
+    InvalidNameError,
+    LabelNotFoundError,
+    PromptNotFoundError,
+    VersionNotFoundError,
+)
+from promptstore.history.labels import LabelMove, is_label
 from promptstore.model.prompt import Prompt
 from promptstore.posthog import models, requests
-from promptstore.posthog.content import RemoteContent, decode_name, encode_name, set_content
-from promptstore.posthog.decoding import decode_content
-from promptstore.posthog.fields import NAME_RULE, read_uuid
-from promptstore.server import errors, views
-from promptstore.server.contents import native, published
-from promptstore.server.dependencies import (
-    ID_PATH,
+from promptstore.posthog.content import decode_name, encode_name, set_content
+from promptstore.posthog.fields import NAME_RULE
+from promptstore.server import errors
+from promptstore.server.http import answer, check_match
+from promptstore.server.projects import (
     LIST_PATH,
     NAME_PATH,
     Caller,
     IfMatch,
-    NameOrId,
-    PromptId,
+    LabelSegment,
+    Project,
     PromptName,
-    Turn,
-    Writer,
+    Segment,
     make_router,
 )
-from promptstore.server.http import answer, check_match
-from promptstore.server.projects import (
+from promptstore.server.publishing import Turn, commit, message_of, native, written
+from promptstore.server.reading import (
     Found,
-    Project,
-    find_by_id,
     find_by_name,
     find_file,
     git_name,
+    to_utc,
+    user_of,
 )
-from promptstore.server.reading import row_of
-from promptstore.server.views import END_OF_DESCRIPTION
-from promptstore.store import edits as store_edits
 from promptstore.store.edits import Deletion
 from promptstore.store.snapshot import Snapshot
 
+router: Final = make_router("prompts")
+label_router: Final = make_router("labels")
+
+_LABEL_PATH: Final = f"{NAME_PATH}/labels/{{label}}"
+_MAX_LABELS: Final = 50
 _MAX_FILE_NAME: Final = 200
 """The longest segment of a name where prompts are files on disk, in characters."""
-
-_TRAILER: Final = re.compile(r"[A-Za-z0-9-]+\s*:")
-
-
-router: Final = make_router("prompts")
 
 
 def _link(operation: str, key: str, field: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def create_prompt(
 ) -> Response:
     """Make a prompt. The name of an archived one may be used again; its versions go on."""
     snapshot = caller.project.store.snapshot()
-    name = _free_name(caller.project, snapshot, body.name, "name")
+    name = free_name(caller.project, snapshot, body.name, "name")
     if query.format == "native":
         prompt = native(body.prompt, body.config)
     else:
@@ -98,50 +98,14 @@ def create_prompt(
     return _make(caller, snapshot, name, prompt, "name", body.version_description)
 
 
-def _known_name(caller: Writer, prompt_name: NameOrId) -> None:
-    """Refuse an id that is none before the body is looked at, as PostHog does."""
-    if read_uuid(prompt_name):
-        find_by_name(caller.project, prompt_name, ids=True)
-
-
-@router.patch(
-    NAME_PATH,
-    response_model=models.FullPrompt,
-    dependencies=[Depends(_known_name)],
-    responses={409: {"model": models.ErrorBody, "description": "The base is stale."}},
-)
-def publish_prompt(
-    caller: Turn,
-    prompt_name: NameOrId,
-    body: requests.PublishRequest,
-    query: Annotated[requests.FormatQuery, Query()],
-    if_match: IfMatch = None,
-) -> Response:
-    """Make a new version of a prompt. What says the same as before makes none."""
-    found = find_by_name(caller.project, prompt_name, ids=True)
-    before = found.prompt
-    check_match(if_match, found.etag)
-    if body.base_version != found.latest:
-        raise errors.stale(found.latest)
-    if query.format == "native":
-        given = native(body.prompt, body.config)
-        if given.deleted:
-            raise errors.invalid("invalid_input", "Archive a prompt to delete it.", "prompt")
-        prompt = replace(given, id=given.id or before.id)
-    else:
-        prompt = published(before, body)
-    written = _commit(caller, found, {found.name: prompt}, body.version_description)
-    return _written(caller.project, written[found.name])
-
-
 @router.post(f"{NAME_PATH}/archive", status_code=204)
 def archive_prompt(caller: Turn, prompt_name: PromptName, if_match: IfMatch = None) -> None:
     """Set the tombstone of a prompt and take its labels off; its text stays in git."""
     found = find_by_name(caller.project, prompt_name)
     check_match(if_match, found.etag)
-    _refuse_included(found)
-    _commit(caller, found, {found.name: Deletion()})
-    _take_labels_off(caller, found.name)
+    refuse_included(found)
+    commit(caller, found, {found.name: Deletion()})
+    take_labels_off(caller, found.name)
 
 
 @router.post(f"{NAME_PATH}/unarchive", response_model=models.FullPrompt)
@@ -156,7 +120,7 @@ def unarchive_prompt(caller: Turn, prompt_name: PromptName) -> Response:
     restored = project.store.restore(
         found.name, expected_version=found.latest, author=caller.author
     )
-    return _written(project, restored)
+    return written(project, restored)
 
 
 @router.post(f"{NAME_PATH}/duplicate", response_model=models.FullPrompt, status_code=201)
@@ -171,7 +135,7 @@ def duplicate_prompt(
     prompt = found.prompt
     check_match(if_match, found.etag)
     try:
-        name = _free_name(caller.project, found.snapshot, body.new_name, "new_name")
+        name = free_name(caller.project, found.snapshot, body.new_name, "new_name")
         return _make(caller, found.snapshot, name, replace(prompt, id=None), "new_name")
     except errors.ApiError as refusal:
         if refusal.body.get("code") != "unique":
@@ -179,62 +143,94 @@ def duplicate_prompt(
         raise errors.ApiError(400, {"attr": "new_name", "detail": refusal.detail}) from None
 
 
-def _known_id(caller: Writer, prompt_id: PromptId) -> None:
-    """Refuse an id that is none before the body is looked at, as PostHog does."""
-    find_by_id(caller.project, prompt_id)
-
-
-@router.patch(ID_PATH, response_model=models.PromptById, dependencies=[Depends(_known_id)])
-def update_prompt(
+@label_router.put(
+    _LABEL_PATH,
+    response_model=models.LabelRow,
+    responses={201: {"model": models.LabelRow, "description": "The label is new."}},
+)
+def set_label(
     caller: Turn,
-    prompt_id: PromptId,
-    body: requests.UpdateRequest = requests.UpdateRequest(),  # noqa: B008 - it is empty, and stays so
+    prompt_name: PromptName,
+    label: LabelSegment,
+    body: requests.LabelRequest,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change the name, the content or the tombstone of a prompt; what is left out stays."""
-    return _update(caller, prompt_id, body, if_match)
-
-
-@router.put(ID_PATH, response_model=models.PromptById, dependencies=[Depends(_known_id)])
-def replace_prompt(
-    caller: Turn, prompt_id: PromptId, body: requests.ReplaceRequest, if_match: IfMatch = None
-) -> Response:
-    """Change the name and the content of a prompt."""
-    return _update(caller, prompt_id, body, if_match)
-
-
-@router.delete(ID_PATH, status_code=405, response_class=Response)
-def delete_prompt(_caller: Writer, _prompt_id: PromptId) -> Response:
-    """Nothing is deleted for good: PATCH `deleted` to true instead."""
-    return Response(status_code=405, headers={"Allow": "GET, HEAD, PATCH, PUT"})
-
-
-def _update(
-    caller: Caller,
-    text: str,
-    request: requests.UpdateRequest | requests.ReplaceRequest,
-    if_match: str | None,
-) -> Response:
-    found = find_by_id(caller.project, text)
-    prompt = found.prompt
+    """Point a label at a version of a prompt."""
+    project, store = caller.project, caller.project.store
+    missing = errors.only_detail(404, f"Prompt '{prompt_name}' has no version {body.version}.")
+    found = find_file(store.snapshot(), git_name(prompt_name))
+    if found is None or found.prompt.deleted:
+        raise missing
     check_match(if_match, found.etag)
-    given = request.model_fields_set
-    if "prompt" in given:
-        content = RemoteContent(request.prompt, prompt.config)
-        prompt = decode_content(content, prompt, as_source=True)
-    if "name" in given and request.name != encode_name(found.name):
-        return _rename(caller, found, request.name, replace(prompt, deleted=request.deleted))
-    if not request.deleted:
-        written = _commit(caller, found, {found.name: prompt})
-        return _written(caller.project, written[found.name], by_id=True)
-    _refuse_included(found)
-    edit = replace(prompt, deleted=True) if "prompt" in given else Deletion()
-    written = _commit(caller, found, {found.name: edit})
-    _take_labels_off(caller, found.name)
-    return _written(caller.project, written[found.name], by_id=True)
+    targets = store.labels().targets
+    is_new = found.name not in targets.get(label, {})
+    if is_new and sum(found.name in names for names in targets.values()) >= _MAX_LABELS:
+        detail = (
+            f"This prompt has reached the maximum of {_MAX_LABELS} labels. "
+            "Remove a label to add a new one."
+        )
+        raise errors.only_detail(400, detail)
+    try:
+        store.set_label(found.name, label, version=body.version, author=caller.author)
+    except (VersionNotFoundError, PromptNotFoundError):
+        raise missing from None
+    prompt_id = project.id_of(found.snapshot, found.prompt)
+    moves = store.label_history(label, found.name)
+    row = label_row(prompt_id, found.name, label, body.version, moves)
+    return answer(row, 201 if is_new else 200)
 
 
-def _free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> str:
+@label_router.delete(_LABEL_PATH, status_code=204)
+def remove_label(
+    caller: Turn,
+    prompt_name: PromptName,
+    label: Annotated[Segment, Path(description="The label.", examples=["production"])],
+    if_match: IfMatch = None,
+) -> None:
+    """Take a label off a prompt."""
+    found = find_by_name(caller.project, prompt_name)
+    label = label.strip()
+    missing = errors.only_detail(404, f"Prompt '{prompt_name}' has no label '{label}'.")
+    if not is_label(label):
+        raise missing
+    check_match(if_match, found.etag)
+    try:
+        caller.project.store.remove_label(found.name, label, author=caller.author)
+    except LabelNotFoundError:
+        raise missing from None
+
+
+def label_row(
+    prompt: str, name: str, label: str, version: int, moves: Iterable[LabelMove]
+) -> models.LabelRow:
+    """Return one label of a prompt; it was made when it was set where it had not been.
+
+    Args:
+        prompt: The prompt's id.
+        name: The prompt's name in git.
+        label: The label.
+        version: The version that it points at.
+        moves: The moves of labels, newest first.
+    """
+    own: list[LabelMove] = []
+    for move in moves:
+        if move.label == label and move.name == name:
+            own.append(move)
+            if move.before is None:
+                break
+    newest, oldest = (own[0], own[-1]) if own else (None, None)
+    return models.LabelRow(
+        id=str(uuid5(UUID(prompt), f"label {label}")),
+        name=label,
+        prompt_name=encode_name(name),
+        version=version,
+        created_by=user_of(oldest.author if oldest else None),
+        created_at=to_utc(oldest.moved_at if oldest else None),
+        updated_at=to_utc(newest.moved_at if newest else None),
+    )
+
+
+def free_name(project: Project, snapshot: Snapshot, text: str, attr: str) -> str:
     """Return the name in git for a new prompt, once it is sure that no other one has it."""
     try:
         name = decode_name(text)
@@ -266,7 +262,7 @@ def _make(
             name,
             content,
             expected_version=latest.number if latest else 0,
-            message=_message(description),
+            message=message_of(description),
             author=caller.author,
         )
     except ConflictError:
@@ -274,7 +270,7 @@ def _make(
             # Somebody else was quicker.
             raise errors.taken_name(attr) from None
         raise
-    return _written(project, made, 201)
+    return written(project, made, 201)
 
 
 def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
@@ -290,61 +286,12 @@ def _id_for(project: Project, snapshot: Snapshot, name: str) -> str | None:
     return str(uuid4()) if is_taken else None
 
 
-def _rename(caller: Caller, found: Found, wanted: str, prompt: Prompt) -> Response:
-    project = caller.project
-    name = _free_name(project, found.snapshot, wanted, "name")
-    _refuse_included(found)
-    renamed = replace(prompt, id=project.id_of(found.snapshot, prompt))
-    edits: dict[str, store_edits.Edit] = {name: renamed, found.name: Deletion(replaced_by=name)}
-    written = _commit(caller, found, edits, f"Rename {found.name} to {name}")
-    _take_labels_off(caller, found.name)
-    return _written(project, written[name], by_id=True)
+def refuse_included(found: Found) -> None:
+    """Refuse to take a prompt away that others include.
 
-
-def _commit(
-    caller: Caller,
-    found: Found,
-    edits: Mapping[str, store_edits.Edit],
-    message: str | None = None,
-) -> dict[str, Prompt]:
-    """Make one commit, unless the prompt changed since it was found."""
-    store = caller.project.store
-    try:
-        return store.commit(
-            edits,
-            expected_versions={found.name: found.latest},
-            base=found.snapshot,
-            message=_message(message),
-            author=caller.author,
-        )
-    except ConflictError:
-        now = find_file(store.snapshot(), found.name)
-        if now is not None and now.latest != found.latest:
-            raise errors.stale(now.latest) from None
-        raise
-
-
-def _message(text: str | None) -> str | None:
-    """Return a commit's message for a description, which may not bring trailers of git."""
-    lines = [line.strip() for line in (text or "").splitlines()]
-    paragraphs = "\n".join(lines).strip().rsplit("\n\n", 1)
-    if any(_TRAILER.match(line) for line in paragraphs[-1].split("\n") if len(paragraphs) > 1):
-        return f"{text}{END_OF_DESCRIPTION}"
-    return text or None
-
-
-def _written(
-    project: Project, prompt: Prompt, status: int = 200, *, by_id: bool = False
-) -> Response:
-    """Answer a prompt as of the commit that wrote it, whatever was written since."""
-    found = Found(project.store.snapshot(prompt.snapshot_commit), prompt)
-    row = row_of(project, found.snapshot, prompt)
-    shown = views.by_id(row, "json") if by_id else views.full_prompt(row)
-    # No read shows a tombstone, so nothing can have its state.
-    return answer(shown, status, None if prompt.deleted else found.etag)
-
-
-def _refuse_included(found: Found) -> None:
+    Raises:
+        ApiError: Some do (409).
+    """
     users = [
         encode_name(prompt.name or "")
         for prompt in found.snapshot.list_readable()[0]
@@ -355,7 +302,8 @@ def _refuse_included(found: Found) -> None:
         raise errors.only_detail(409, detail, referencing_prompts=users)
 
 
-def _take_labels_off(caller: Caller, name: str) -> None:
+def take_labels_off(caller: Caller, name: str) -> None:
+    """Take every label off a prompt."""
     store = caller.project.store
     for label, names in store.labels().targets.items():
         if name in names:

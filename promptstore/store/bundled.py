@@ -11,10 +11,10 @@ from typing import Final
 
 from promptstore.errors import BundleError, InvalidArgumentError, NotInBundleError
 from promptstore.git.objects import Commit, Entry
-from promptstore.history.backend import Backend, RefState, Timeline
+from promptstore.history.backend import Backend, RefState
 from promptstore.history.labels import LabelMove, LabelTable
 from promptstore.history.sources import File, Source
-from promptstore.history.versions import Change
+from promptstore.history.versions import Change, Timeline
 from promptstore.model.values import SUFFIX
 from promptstore.store.bundle import Bundle, BundledVersion, decode, read_bundle
 
@@ -101,7 +101,7 @@ class BundleSource(Source):
         return File(path, version.blob, partial(bytes, self._bundle.blobs[version.blob]))
 
 
-class BundleTimeline:
+class BundleTimeline(Timeline):
     """The versions of the prompts in a bundle as of one of its commits.
 
     Every method raises `NotInBundleError` for what the bundle does not hold.

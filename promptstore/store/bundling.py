@@ -9,14 +9,17 @@ from itertools import takewhile
 from typing import Final
 
 from promptstore.errors import (
+    BundleError,
     HistoryUnavailableError,
     InvalidArgumentError,
     PromptFileError,
+    TemplateError,
 )
-from promptstore.history.backend import RefState, Timeline
+from promptstore.history.backend import RefState
 from promptstore.history.cache import included_names
 from promptstore.history.labels import Target
-from promptstore.history.versions import Change
+from promptstore.history.versions import Change, Timeline
+from promptstore.model.rendering import signature
 from promptstore.model.values import is_name
 from promptstore.store.bundle import Bundle, BundledCommit, BundledVersion, is_chosen
 from promptstore.store.lookup import History, Lookup
@@ -32,6 +35,7 @@ def build(
     only: Sequence[str] = (),
     label: Sequence[str] = (),
     with_history: int = 1,
+    force: bool = False,
     like: Bundle | None = None,
 ) -> Bundle:
     """Build a bundle of the branch that a store reads.
@@ -41,9 +45,11 @@ def build(
         only: Patterns of names, such as ``support/*``; what they include comes along. None are all.
         label: Labels: the bundle holds what these point at, and nothing else.
         with_history: Of how many of the newest versions of each prompt the text is held.
+        force: Whether prompts are taken along that cannot be read or rendered.
         like: Another bundle, at whose commit and with whose choices this one is built instead.
 
     Raises:
+        BundleError: Prompts that would be in it cannot be read or rendered.
         InvalidArgumentError: There is no prompt to put in.
         LabelNotFoundError: There is no such label.
         HistoryUnavailableError: Versions cannot be counted here.
@@ -70,6 +76,13 @@ def build(
     if not found.blobs:
         raise InvalidArgumentError(
             message=f"no prompt in {tip.place} is chosen; `promptstore list` shows the names"
+        )
+    if found.faults and not force and like is None:
+        raise BundleError(
+            path=tip.place,
+            reason="not all of its prompts can be used. Correct them (`promptstore check`), choose "
+            "others with --only, or force this (force=True, --force).\n"
+            + "\n".join(dict.fromkeys(found.faults)),
         )
     return Bundle(
         commit=state.tip,
@@ -124,6 +137,7 @@ class _Collected:
         self.trees: dict[str, dict[str, BundledVersion | None]] = {}
         self.blobs: dict[str, bytes] = {}
         self.commits: set[str] = set()
+        self.faults: list[str] = []
 
     def chooses(self, name: str) -> bool:
         """Return whether a name is asked for."""
@@ -158,6 +172,7 @@ class _Collected:
         """Add the newest versions of all prompts that are asked for, and of what they include."""
         self.trees.setdefault(str(tip.commit), {})
         for name in filter(self.chooses, tip.names()):
+            self._check(tip, name)
             self.add(tip, name)
         history = tip.history
         assert history is not None
@@ -177,7 +192,9 @@ class _Collected:
         history = tip.history
         assert history is not None
         for name, target in targets.items():
-            self.add(self._lookup.at(self._state, target.commit, label), name)
+            snapshot = self._lookup.at(self._state, target.commit, label)
+            self._check(snapshot, name)
+            self.add(snapshot, name)
             # Of who made it when the whole history tells, beside its newest and first version.
             latest = history.timeline.latest(name)
             for number in {1, target.version, latest.number} if latest else ():
@@ -206,6 +223,15 @@ class _Collected:
             self.blobs[file.blob] = file.read()
             with suppress(PromptFileError):
                 pending += filter(is_name, included_names(snapshot.parse(file)))
+
+    def _check(self, snapshot: Snapshot, name: str) -> None:
+        """Note what would fail where the bundle is read."""
+        try:
+            prompt = snapshot.load(name, deleted=True)
+            if not prompt.deleted:
+                signature(prompt)
+        except (PromptFileError, TemplateError) as error:
+            self.faults.append(f"{name}: {error}")
 
     def _keep(self, name: str, change: Change) -> None:
         version = BundledVersion(change.number, change.commit, change.blob)

@@ -24,8 +24,8 @@ from promptstore.git.fetch import (
     track,
     without_secrets,
 )
-from promptstore.git.locks import Deadline, exclusive
 from promptstore.git.reading import Repository, translated
+from promptstore.git.writing import Deadline, exclusive
 from promptstore.history.labels import BRANCH as LABELS
 
 _log: Final = logging.getLogger("promptstore")

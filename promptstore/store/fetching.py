@@ -21,8 +21,8 @@ from promptstore.git.fetch import (
     tracking_branch,
     without_secrets,
 )
-from promptstore.git.locks import Deadline
 from promptstore.git.reading import Repository, is_url
+from promptstore.git.writing import Deadline
 from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.cache import private_folder
 from promptstore.history.labels import LabelTable

@@ -188,7 +188,7 @@ class StoreLabels(StoreReader):
         attribution: Attribution,
     ) -> tuple[str, ...]:
         """Move labels, and return what could not be done after the commit."""
-        from promptstore.store.writing import move_labels
+        from promptstore.store.labelmoves import move_labels
 
         backend = self._lookup.writable()
         update = move_labels(backend.repository, self._lock_timeout, moves, expected, attribution)

@@ -21,11 +21,11 @@ from promptstore.errors import (
     VersionNotFoundError,
 )
 from promptstore.git.objects import Commit
-from promptstore.history.backend import Backend, RefState, RepositoryBackend, Timeline
+from promptstore.history.backend import Backend, RefState, RepositoryBackend
 from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
-from promptstore.history.versions import Change
+from promptstore.history.versions import Change, Timeline
 from promptstore.model.prompt import Prompt, identified
 from promptstore.model.values import SUFFIX, check_name, near_matches
 from promptstore.model.versions import PromptInfo, Version

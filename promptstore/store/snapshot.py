@@ -153,6 +153,10 @@ class Snapshot(Mapping[str, Prompt]):
             return {name: PromptInfo(name=name) for name in files}
         return self.history.infos(files, self._labels())
 
+    def labels(self) -> LabelTable:
+        """Return all labels, as they were when it was taken."""
+        return self._labels()
+
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.
 
@@ -222,7 +226,6 @@ class Snapshot(Mapping[str, Prompt]):
                     and (search is None or _mentions(prompt, search.casefold()))
                 ):
                     listed.append(own_copy(prompt))
-        self._cache.save()
         return listed, broken
 
     def render(

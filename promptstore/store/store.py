@@ -56,7 +56,7 @@ class PromptStore(StoreLabels):
         Raises:
             PromptStoreError: An edit cannot be made; see `commit`.
         """
-        from promptstore.store.edits import plan_edits
+        from promptstore.store.writing import plan_edits
 
         check_arguments(edits=edits)
         base = self._lookup.tip(self._lookup.writable().state())
@@ -199,7 +199,7 @@ class PromptStore(StoreLabels):
             PromptStoreError: As for `save`.
         """
         from promptstore.store.edits import rename_edits
-        from promptstore.store.writing import plan_renamed_labels
+        from promptstore.store.labelmoves import plan_renamed_labels
 
         check_arguments(expected_version=expected_version)
         check_attribution(attribution)
@@ -266,7 +266,12 @@ class PromptStore(StoreLabels):
         )
 
     def bundle(
-        self, *, only: Sequence[str] = (), label: Sequence[str] = (), with_history: int = 1
+        self,
+        *,
+        only: Sequence[str] = (),
+        label: Sequence[str] = (),
+        with_history: int = 1,
+        force: bool = False,
     ) -> Bundle:
         """Build a bundle of what is committed; `Bundle.encode` makes the bytes of its file.
 
@@ -275,8 +280,10 @@ class PromptStore(StoreLabels):
                 are all.
             label: Labels: the bundle then holds what these point at, and nothing else.
             with_history: Of how many of the newest versions of each prompt the text is held.
+            force: Whether prompts are taken along that cannot be read or rendered.
 
         Raises:
+            BundleError: Prompts that would be in it cannot be read or rendered.
             InvalidArgumentError: No prompt is chosen.
             LabelNotFoundError: There is no such label.
             HistoryUnavailableError: Versions cannot be counted here.
@@ -284,7 +291,7 @@ class PromptStore(StoreLabels):
         from promptstore.store.bundling import build
 
         check_arguments(only=only, label_names=label, with_history=with_history)
-        return build(self._lookup, only=only, label=label, with_history=with_history)
+        return build(self._lookup, only=only, label=label, with_history=with_history, force=force)
 
     def verify_bundle(self, bundle: Bundle) -> list[str]:
         """Compare a bundle with what the repository holds at the bundle's commit.

@@ -1,38 +1,37 @@
-"""Writing prompts and labels: edits become one commit on a branch, and nothing is ever lost."""
+"""Writing prompts: edits become one commit on a branch, and nothing is ever lost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias, TypedDict
+from functools import partial
+from typing import Final, NamedTuple, TypedDict
 
 from promptstore.errors import (
     ConflictError,
     HistoryUnavailableError,
+    IncludeError,
     InvalidArgumentError,
     PromptFileError,
     RepositoryError,
 )
 from promptstore.git.checkout import Filters
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote, choose_signatures, compose_message
-from promptstore.git.locks import Deadline
-from promptstore.git.reading import Repository, translated
-from promptstore.git.refs import check_branch_name
-from promptstore.git.writing import Update, update_ref
-from promptstore.history.backend import labels_commit
-from promptstore.history.labels import (
-    BRANCH,
-    LabelTable,
-    Target,
-    plan_moves,
-    read_labels,
-)
-from promptstore.model.prompt import Prompt, identified
+from promptstore.git.commits import CommitNote, FileChange, choose_signatures, compose_message
+from promptstore.git.reading import Repository, blob_id, translated
+from promptstore.git.writing import Deadline, update_ref
+from promptstore.history.cache import included_names
+from promptstore.history.labels import BRANCH
+from promptstore.history.sources import File
+from promptstore.model.prompt import Prompt, identified, texts
+from promptstore.model.values import SUFFIX, check_name
+from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
-from promptstore.store.edits import Edit, PlannedFile, default_message, plan_edits
+from promptstore.promptfile.writer import dumps
+from promptstore.store.arguments import to_prompt
+from promptstore.store.edits import Deletion, Edit, Restoration, Verb, deleted_file, restored_file
 from promptstore.store.lookup import Lookup
 from promptstore.store.snapshot import Snapshot
+from promptstore.template import Reference, Source, find_references
 
 
 class Attribution(TypedDict, total=False):
@@ -53,8 +52,67 @@ class Attribution(TypedDict, total=False):
     trailers: Mapping[str, str] | None
 
 
-Moves: TypeAlias = Mapping[str, Mapping[str, Target | None]]
-"""Where labels are to point, by label and prompt name; None takes a label away."""
+_MISSING_INCLUDE: Final = "PS301"
+
+
+class PlannedFile(NamedTuple):
+    """A file before and after an edit.
+
+    Attributes:
+        name: The prompt's name.
+        path: The file's path in the repository.
+        before: The file as it is, or None where there is none.
+        after: The file as it is to be.
+        verb: What happens to the prompt, in a word.
+        note: What else the commit message says about it, or an empty text.
+    """
+
+    name: str
+    path: str
+    before: File | None
+    after: File
+    verb: Verb
+    note: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether the file changes at all."""
+        # The same content has the same id, so the file before need not be read.
+        return self.before is None or self.before.blob != self.after.blob
+
+
+def plan_edits(
+    base: Snapshot, root: str, edits: Mapping[str, Edit], *, force: bool = False
+) -> list[PlannedFile]:
+    """Work out what edits make of the files of a snapshot.
+
+    Args:
+        base: The prompts as they are.
+        root: The prompts' folder in the repository; empty for its top.
+        edits: The edits by prompt name.
+        force: Whether includes may be left without what they name.
+
+    Returns:
+        One file for each edit.
+
+    Raises:
+        InvalidNameError: A name cannot be a prompt's name.
+        InvalidArgumentError: A prompt is no valid one, or nothing that can be saved.
+        PromptFileError: Given bytes, or the file to change, are no prompt file.
+        TemplateSyntaxError: A text of a saved prompt is not a template of its language.
+        IncludeError: A saved prompt includes what is not there.
+        ConflictError: A deleted prompt is included by others.
+        PromptNotFoundError: There is no prompt to delete or to restore.
+        VersionNotFoundError: There is no such version to restore.
+        HistoryUnavailableError: Old versions cannot be found here.
+    """
+    planned = [_plan(base, root, name, edit) for name, edit in edits.items()]
+    _refuse_collisions(base, [file.name for file in planned if file.verb == "Create"])
+    if not force:
+        changed = [file for file in planned if file.changes]
+        after = base.overlaid({file.name: file.after for file in changed})
+        _refuse_lost_includes(after, [file.name for file in changed])
+    return planned
 
 
 def commit_edits(
@@ -87,14 +145,20 @@ def commit_edits(
     base = lookup.tip(state) if base is None else base
     # The title is the branch's name, unless HEAD is detached.
     if new_branch is not None:
-        ref = _new_ref(new_branch)
+        from promptstore.git.refs import check_branch_name
+
+        ref = check_branch_name(new_branch)
+        # Git keeps a branch as a file, so it cannot have one beside what is above or below it.
+        if f"{BRANCH}/".startswith(f"{new_branch}/") or new_branch.startswith(f"{BRANCH}/"):
+            reason = f"this would take the place of {BRANCH}."
+            raise ConflictError(names=[new_branch], reason=reason)
     else:
         own = state.title if state.title != "HEAD" else backend.writable_branch()
         ref = f"refs/heads/{own}"
     start = base.commit if new_branch is not None else None
     planned = plan_edits(base, backend.root, edits, force=force)
     changed = _cleaned(repository, [file for file in planned if file.changes], base.commit)
-    note = _note(repository, attribution, default_message(changed or planned))
+    note = compose_note(repository, attribution, _default_message(changed or planned))
     for name in expected:
         # It brings the index of versions up, for which no other writer shall wait.
         _newest_number(base, name)
@@ -107,7 +171,7 @@ def commit_edits(
         is_base = (tip or start) == base.commit
         now = base if is_base else lookup.tip(state._replace(tip=tip))
         _check_base(planned, base, now, expected)
-        return [FileChange(file.name, file.path, file.data) for file in changed]
+        return [FileChange(file.name, file.path, file.after.read()) for file in changed]
 
     update = update_ref(repository, ref, plan, note, deadline=Deadline(lock_timeout), start=start)
     warnings = update.warnings
@@ -127,125 +191,32 @@ def commit_edits(
     }
 
 
-def _new_ref(branch: str) -> str:
-    # Git keeps a branch as a file, and so cannot have one beside what is above or below it.
-    if f"{BRANCH}/".startswith(f"{branch}/") or branch.startswith(f"{BRANCH}/"):
-        raise ConflictError(names=[branch], reason=f"this would take the place of {BRANCH}.")
-    return check_branch_name(branch)
-
-
 def _cleaned(
     repository: Repository, files: Sequence[PlannedFile], commit: str | None
 ) -> list[PlannedFile]:
     """Apply the content filters of .gitattributes, unless git would then hold no prompts."""
+    cleaned = []
     with translated(repository.git_dir):
         filters = Filters(repository.handle, commit)
-        cleaned = [file._replace(data=filters.clean(file.path, file.data)) for file in files]
-    for before, after in zip(files, cleaned, strict=True):
-        try:
-            if after.data != before.data:
-                loads(after.data, after.path)
-        except PromptFileError as error:
-            raise RepositoryError(
-                path=after.path,
-                reason="the content filter that .gitattributes names for it leaves git with what "
-                "is no prompt file, and promptstore reads what git has. Take it out of the filter "
-                f"with the line `{after.path} -filter` at the end of .gitattributes.",
-            ) from error
+        for file in files:
+            before = file.after.read()
+            after = filters.clean(file.path, before)
+            cleaned.append(file._replace(after=_file(file.path, after)))
+            try:
+                if after != before:
+                    loads(after, file.path)
+            except PromptFileError as error:
+                raise RepositoryError(
+                    path=file.path,
+                    reason="the content filter that .gitattributes names for it leaves git with "
+                    "what is no prompt file, and promptstore reads what git has. Take it out of "
+                    f"the filter with the line `{file.path} -filter` at the end of .gitattributes.",
+                ) from error
     return cleaned
 
 
-def move_labels(
-    repository: Repository,
-    lock_timeout: float,
-    moves: Moves,
-    expected: Mapping[str, Mapping[str, int]],
-    attribution: Attribution,
-) -> Update:
-    """Make one commit of moves of labels.
-
-    Args:
-        repository: The repository.
-        lock_timeout: How long locks of other processes are waited for, in seconds.
-        moves: Where a label is to point, by label and prompt name; None takes it away.
-        expected: The version that it must point at now, by label and prompt name; 0 for none.
-        attribution: Who commits, and what the commit says.
-
-    Returns:
-        What came of it.
-
-    Raises:
-        PromptStoreError: As for `plan_moves` and `update_ref`.
-    """
-    start = labels_commit(repository)
-    note = _note(repository, attribution, _label_message(moves))
-
-    def plan(tip: str | None) -> Sequence[FileChange]:
-        if tip not in (None, start):
-            _check_labels(repository, moves, start, tip)
-        return [
-            change
-            for label, targets in moves.items()
-            for change in plan_moves(
-                repository, tip or start, label, targets, expected.get(label, {})
-            )
-        ]
-
-    ref, deadline = f"refs/heads/{BRANCH}", Deadline(lock_timeout)
-    return update_ref(repository, ref, plan, note, deadline=deadline, start=start)
-
-
-def plan_renamed_labels(
-    table: LabelTable, old: Prompt, new: Prompt
-) -> tuple[Moves, dict[str, dict[str, int]], list[str]]:
-    """Plan how labels follow a prompt that was renamed.
-
-    Returns:
-        The moves and the versions expected before them, as `move_labels` takes them, and what is
-        to be said of labels that stay.
-    """
-    old_name, new_name = str(old.name), str(new.name)
-    moves: dict[str, dict[str, Target | None]] = {}
-    expected: dict[str, dict[str, int]] = {}
-    warnings: list[str] = []
-    for label, targets in table.targets.items():
-        if old_name not in targets:
-            continue
-        version = targets[old_name].version
-        if version != old.version:
-            warnings.append(
-                f"the label {label!r} stays at version {version} of {old_name!r}; "
-                f"`promptstore label set {new_name} {label}` moves it"
-            )
-        elif new.version is not None and new.snapshot_commit is not None:
-            target = Target(new.version, new.snapshot_commit)
-            moves[label] = {old_name: None, new_name: target}
-            expected[label] = {old_name: version}
-    return moves, expected, warnings
-
-
-def _check_labels(
-    repository: Repository,
-    moves: Moves,
-    start: str | None,
-    tip: str | None,
-) -> None:
-    """Check that nobody else moved the same labels of the same prompts meanwhile."""
-    before, now = (
-        read_labels(repository, commit).targets if commit else {} for commit in (start, tip)
-    )
-    for label, targets in moves.items():
-        old, new = before.get(label, {}), now.get(label, {})
-        moved = [name for name in targets if old.get(name) != new.get(name)]
-        if moved:
-            raise ConflictError(
-                names=moved,
-                reason=f"somebody else moved the label {label!r} meanwhile. Look again, then "
-                "move it.",
-            )
-
-
-def _note(repository: Repository, attribution: Attribution, default: str) -> CommitNote:
+def compose_note(repository: Repository, attribution: Attribution, default: str) -> CommitNote:
+    """Compose what a commit says; the default is its message where none is given."""
     people = choose_signatures(
         repository,
         attribution.get("author"),
@@ -297,20 +268,106 @@ def _blob(snapshot: Snapshot, name: str) -> str | None:
     return file.blob if file else None
 
 
-def _label_message(moves: Moves) -> str:
-    lines = [
-        _move_sentence(label, name, target)
-        for label, targets in moves.items()
-        for name, target in targets.items()
-    ]
+def _plan(base: Snapshot, root: str, name: str, edit: Edit) -> PlannedFile:
+    path = f"{root}/{check_name(name)}{SUFFIX}" if root else check_name(name) + SUFFIX
+    before, note = base.find(name), ""
+    verb: Verb = "Create" if before is None else "Update"
+    if isinstance(edit, Deletion):
+        verb, after = "Delete", _file(path, deleted_file(base, name, edit))
+    elif isinstance(edit, Restoration):
+        verb, after = "Restore", _file(path, restored_file(base, name, path, edit))
+        note = "" if edit.version is None else f" to version {edit.version}"
+    else:
+        if isinstance(edit, bytes):
+            after = _file(path, edit)
+            prompt = base.parse(after)
+        else:
+            prompt = to_prompt(edit)
+            after = _file(path, _saved(before, prompt))
+        for _, text in texts(prompt):
+            find_references(Source(text=text, kind=prompt.template, name=name))
+    return PlannedFile(name, path, before, after, verb, note)
+
+
+def _file(path: str, data: bytes) -> File:
+    return File(path, blob_id(data), partial(bytes, data))
+
+
+def _saved(before: File | None, prompt: Prompt) -> bytes:
+    if before is None:
+        return dumps(prompt).encode()
+    try:
+        return edit_file(before.read(), prompt, before.path)
+    except PromptFileError:
+        # The file is broken, and this mends it; what it said stays in history.
+        return dumps(prompt).encode()
+
+
+def _default_message(planned: list[PlannedFile]) -> str:
+    """Return a commit message that says what happened to which prompts."""
+    lines = [f"{file.verb} {file.name}{file.note}" for file in planned]
     if len(lines) == 1:
         return lines[0]
-    names = {name for targets in moves.values() for name in targets}
-    title = f"Move {', '.join(moves)} of {len(names)} prompts"
-    return "\n".join([title, "", *(f"- {line}" for line in lines)])
+    return "\n".join([f"Change {len(lines)} prompts", "", *(f"- {line}" for line in lines)])
 
 
-def _move_sentence(label: str, name: str, target: Target | None) -> str:
-    if target is None:
-        return f"Take {label} off {name}"
-    return f"Point {label} at {name} version {target.version}"
+def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:
+    """Refuse changes after which an include names what is not there."""
+    prompts = {name: after.parse(after.file(name)) for name in changed}
+    for name, prompt in prompts.items():
+        for target, line in () if prompt.deleted else _includes(prompt):
+            reason = _absence(after, target)
+            if reason:
+                raise IncludeError(
+                    target=target,
+                    chain=[name],
+                    reason=f"{reason}; save it before or in the same commit, or force this",
+                    code=_MISSING_INCLUDE,
+                    line=line,
+                )
+    deleted = {name for name, prompt in prompts.items() if prompt.deleted}
+    listed = after.list_readable()[0] if deleted else []
+    for target in sorted(deleted):
+        users = [
+            str(prompt.name)
+            for prompt in listed
+            if target in included_names(prompt) and target in dict(_includes(prompt))
+        ]
+        if users:
+            raise ConflictError(
+                names=[target],
+                reason=f"it is included by {', '.join(map(repr, users))}. Change what includes it "
+                "first, or force this (force=True, --force).",
+            )
+
+
+def _includes(prompt: Prompt) -> list[Reference]:
+    """List what the texts of a prompt include, with the lines."""
+    return [
+        include
+        for _, text in texts(prompt)
+        for include in find_references(Source(text=text, kind=prompt.template)).includes
+    ]
+
+
+def _absence(after: Snapshot, target: str) -> str:
+    file = after.find(target)
+    if file is None:
+        return "there is no such prompt"
+    try:
+        return "it is deleted" if after.parse(file).deleted else ""
+    except PromptFileError:
+        # The other file is broken, which is not this one's fault.
+        return ""
+
+
+def _refuse_collisions(base: Snapshot, new: list[str]) -> None:
+    """Refuse new names that some file systems could not tell from others."""
+    known = {name.casefold(): name for name in base.names()} if new else {}
+    for name in new:
+        other = known.setdefault(name.casefold(), name)
+        if other != name:
+            raise InvalidArgumentError(
+                message=f"{name!r} differs from the prompt {other!r} in letter case only, "
+                "which some file systems cannot hold; choose another name"
+            )

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, NoReturn
 
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.runtime import Context
+from jinja2.visitor import NodeTransformer
 
-from promptstore.errors import IncludeError, RenderError, TemplateSyntaxError, VariableError
-from promptstore.template.filters import FILTERS, TESTS, write_flat
+from promptstore.errors import IncludeError, RenderError, VariableError
 from promptstore.template.language import (
+    MAX_CHARACTERS,
     MAX_PARTS,
+    TOO_DEEP,
     TOO_LARGE,
-    add_limits,
     all_nodes,
-    check_language,
-    count_steps,
-    filtered,
+    environment,
+    includes_of,
+    parse_jinja,
+    syntax_error,
+    target_of,
 )
-from promptstore.template.methods import METHOD_NAMES, call_method
-from promptstore.template.sandbox import (
-    BUDGET,
-    Environment,
-    MissingVariable,
-    OptionalUndefined,
-)
+from promptstore.template.sandbox import BUDGET, MissingVariable, OptionalUndefined
 from promptstore.template.source import (
     Budget,
     Limits,
-    Reference,
-    References,
     Source,
     Template,
     is_variable_name,
@@ -43,12 +36,8 @@ from promptstore.template.source import (
 )
 
 _FILENAME: Final = "<promptstore template>"
-_STRIDE: Final = 1 << 21
-_MAX_CHARACTERS: Final = _STRIDE - 1  # so that no text has more lines than a stride
+_STRIDE: Final = MAX_CHARACTERS + 1  # no text has more lines
 _MAX_INCLUDES: Final = 500
-_LONG_NUMBER: Final = re.compile(r"\d[\d_]{999}")
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_TOO_DEEP: Final = "the template is nested too deeply; split it up"
 _RUNTIME_ERRORS: Final = (
     jinja2.TemplateError,
     TypeError,
@@ -78,34 +67,11 @@ def compile_jinja(source: Source, includes: Mapping[str, Source], limits: Limits
     return _Compiler(includes, limits).compile(source)
 
 
-def find_jinja_references(source: Source) -> References:
-    """Return the names and the includes of one template by its syntax tree.
-
-    Raises:
-        TemplateSyntaxError: The text is not a template of the language.
-    """
-    tree = _Compiler({}, Limits()).parse(source)
-    outer = meta.find_undeclared_variables(tree)
-    functions = {id(node.node) for node in all_nodes(tree) if isinstance(node, nodes.Call)}
-    names = [
-        Reference(node.name, node.lineno)
-        for node in all_nodes(tree)
-        if isinstance(node, nodes.Name) and node.name in outer and id(node) not in functions
-    ]
-    return References(names, [Reference(_target(node), node.lineno) for node in _includes(tree)])
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    """Return the one environment that compiles and runs all templates."""
-    return Environment(FILTERS | {" method": call_method, " text": write_flat}, TESTS)
-
-
 class _Compiler:
     """Compiles one template with all that it includes."""
 
     def __init__(self, includes: Mapping[str, Source], limits: Limits) -> None:
-        self._environment = _environment()
+        self._environment = environment()
         self._includes = includes
         self._limits = limits
         self._names: list[str | None] = []
@@ -117,14 +83,14 @@ class _Compiler:
     def compile(self, source: Source) -> Template:
         tree = self.parse(source)
         try:
-            direct = tuple(dict.fromkeys(_target(node) for node in _includes(tree)))
+            direct = tuple(dict.fromkeys(target_of(node) for node in includes_of(tree)))
             self._splice(tree, (source.name or "this prompt",))
-            steps = count_steps(tree)
-            tree = add_limits(tree)
+            steps = _count_steps(tree)
+            tree = _Limiter().visit(tree)
             variables = frozenset(meta.find_undeclared_variables(tree) | self._flat)
             code = self._environment.compile(tree, filename=_FILENAME)
         except (RecursionError, SyntaxError, MemoryError, OverflowError) as error:
-            raise _fault(source, _TOO_DEEP) from error
+            raise syntax_error(source, TOO_DEEP) from error
         required = variables - self._guarded
         template = jinja2.Template.from_code(self._environment, code, {})
         return _Jinja(template, steps, variables, required, direct, tuple(self._names))
@@ -134,40 +100,19 @@ class _Compiler:
         base = len(self._names) * _STRIDE
         self._names.append(source.name)
         self._characters += len(source.text)
-        if self._characters > _MAX_CHARACTERS:
-            raise _fault(source, f"the template has more than {_MAX_CHARACTERS:,} characters")
-        tree = self._parse_jinja(source) if source.kind == "jinja2" else self._parse_flat(source)
+        if self._characters > MAX_CHARACTERS:
+            raise syntax_error(source, f"the template has more than {MAX_CHARACTERS:,} characters")
+        if source.kind == "jinja2":
+            tree = parse_jinja(source)
+            self._guarded |= set(_guarded_names(tree))
+        else:
+            tree = self._parse_flat(source)
         for node in all_nodes(tree):
             self._parts += 1
             node.lineno = base + (node.lineno or 1)
         if self._parts > MAX_PARTS:
-            raise _fault(source, TOO_LARGE)
+            raise syntax_error(source, TOO_LARGE)
         return tree
-
-    def _parse_jinja(self, source: Source) -> nodes.Template:
-        tree = self._parse_text(source)
-        check_language(tree, source, filters=FILTERS, tests=TESTS, methods=METHOD_NAMES)
-        if "\r" in source.text:
-            line = _find_quoted_line_end(self._environment.lex(source.text), source.text)
-            if line is not None:
-                raise _fault(source, r"a line end within quotes is written as \r\n", line)
-            _restore_line_ends(tree, source.text)
-        self._guarded |= set(_guarded_names(tree))
-        return tree
-
-    def _parse_text(self, source: Source) -> nodes.Template:
-        try:
-            return self._environment.parse(source.text)
-        except jinja2.TemplateSyntaxError as error:
-            message = (error.message or "not a template").rstrip(".")
-            raise _fault(source, message, error.lineno) from error
-        except RecursionError as error:
-            raise _fault(source, _TOO_DEEP) from error
-        except ValueError as error:
-            # Python refuses to read numbers of thousands of digits.
-            number = _LONG_NUMBER.search(source.text)
-            line = source.text.count("\n", 0, number.start()) + 1 if number else 1
-            raise _fault(source, "the number is too large", line) from error
 
     def _parse_flat(self, source: Source) -> nodes.Template:
         """Make the syntax tree of an included text that is ``simple`` or ``none``."""
@@ -182,10 +127,10 @@ class _Compiler:
 
     def _flat_value(self, name: str) -> nodes.Expr:
         if is_variable_name("jinja2", name):
-            return filtered(nodes.Name(name, "load"), " text")
+            return _filtered(nodes.Name(name, "load"), " text")
         # Jinja2 has no such names, so nothing in the text around it can have set one.
         self._flat.add(name)
-        return filtered(filtered(nodes.Const(name), " variable"), " text")
+        return _filtered(_filtered(nodes.Const(name), " variable"), " text")
 
     def _splice(self, tree: nodes.Node, chain: tuple[str, ...]) -> None:
         """Put the trees of included texts in the place of the includes, to the bottom."""
@@ -198,7 +143,7 @@ class _Compiler:
     def _included(self, node: nodes.Node, chain: tuple[str, ...]) -> nodes.Node:
         if not isinstance(node, nodes.Include):
             return node
-        name = _target(node)
+        name = target_of(node)
         fault = self._include_fault(name, chain)
         if fault:
             code, reason = fault
@@ -288,19 +233,6 @@ def _sentence(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
 
 
-def _fault(source: Source, message: str, line: int = 1) -> TemplateSyntaxError:
-    return TemplateSyntaxError(message=f"{message}.", line=line, template=source.name)
-
-
-def _includes(tree: nodes.Node) -> Iterator[nodes.Include]:
-    return (node for node in all_nodes(tree) if isinstance(node, nodes.Include))
-
-
-def _target(node: nodes.Node) -> str:
-    target = getattr(node, "template", None)
-    return target.value if isinstance(target, nodes.Const) else ""
-
-
 def _guarded_names(tree: nodes.Node) -> Iterator[str]:
     """List the names that the template itself asks about before it uses them."""
     for node in all_nodes(tree):
@@ -311,23 +243,110 @@ def _guarded_names(tree: nodes.Node) -> Iterator[str]:
             yield node.node.name  # type: ignore[attr-defined]
 
 
-def _restore_line_ends(tree: nodes.Template, text: str) -> None:
-    """Put the line ends of the template back into the literal text of its syntax tree.
-
-    Jinja2 turns CR LF and CR into LF while it reads a template.
-    """
-    ends = _LINE_END.findall(text)
-    for node in all_nodes(tree):
-        if isinstance(node, nodes.TemplateData):
-            first, *others = node.data.split("\n")
-            own = ends[node.lineno - 1 : node.lineno - 1 + len(others)]
-            node.data = first + "".join(map("".join, zip(own, others, strict=True)))
+def _filtered(
+    node: nodes.Node, name: str, *arguments: nodes.Expr, options: list[nodes.Keyword] | None = None
+) -> nodes.Filter:
+    """Pass the value of a node through one of the compiler's own filters."""
+    value: Any = node
+    return nodes.Filter(value, name, list(arguments), options or [], None, None, lineno=node.lineno)
 
 
-def _find_quoted_line_end(tokens: Iterable[tuple[int, str, str]], text: str) -> int | None:
-    """Return the line of a CR within quotes, where nothing tells it from an escaped one later."""
-    ends = _LINE_END.findall(text)
-    for line, kind, value in tokens:
-        if kind == "string" and "\r" in "".join(ends[line - 1 : line - 1 + value.count("\n")]):
-            return line
-    return None
+def _count_steps(*trees: nodes.Node | None) -> int:
+    """Count the steps of what syntax trees do once, the rounds of their loops left aside."""
+    steps = 0
+    pending = [tree for tree in trees if tree is not None]
+    while pending:
+        node = pending.pop()
+        steps += 1
+        # The rounds of a loop are counted by themselves, when it begins.
+        pending += (
+            [node.iter, *node.else_] if isinstance(node, nodes.For) else node.iter_child_nodes()
+        )
+    return steps
+
+
+class _Limiter(NodeTransformer):
+    """Lets loops, output, captured text, comparisons and slices spend from the budget."""
+
+    def __init__(self) -> None:
+        self._captures = 0
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja2 calls it so
+        steps = (
+            1 + sum(map(_count_steps, node.body)) + (_count_steps(node.test) if node.test else 0)
+        )
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, " rounds", nodes.Const(steps))
+        return node
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
+        self._captures += 1
+        self.generic_visit(node)
+        self._captures -= 1
+        return node
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.nodes = [self._printed(child) for child in node.nodes]
+        return node
+
+    def _printed(self, node: nodes.Expr) -> nodes.Expr:
+        if self._captures:
+            if isinstance(node, nodes.TemplateData):
+                node = nodes.Const(node.data, lineno=node.lineno)
+            return _filtered(node, " capture")
+        is_literal = isinstance(node, (nodes.TemplateData, nodes.Const))
+        return node if is_literal else _filtered(node, " print")
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), " join")
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, " sliced") if isinstance(node.arg, nodes.Slice) else node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if not isinstance(node.key, nodes.Const):
+            node.key = _filtered(node.key, " key")
+        return node
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        called = node.node
+        if isinstance(called, nodes.Name):
+            nothing = nodes.Const(None, lineno=node.lineno)
+            return _filtered(nothing, f" {called.name}", *node.args, options=node.kwargs)
+        if not isinstance(called, nodes.Getattr):
+            return node
+        if isinstance(called.node, nodes.Name) and called.node.name == "loop":
+            if called.attr == "changed":
+                node.args = [_weighed(argument) for argument in node.args]
+            return node
+        method = nodes.Const(called.attr)
+        return _filtered(called.node, " method", method, *node.args, options=node.kwargs)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        first = node.ops[0]
+        if first.op in ("in", "notin"):
+            found = _filtered(node.expr, " in", first.expr)
+            return found if first.op == "in" else nodes.Not(found, lineno=node.lineno)
+        sides = [node.expr, *(operand.expr for operand in node.ops)]
+        if sum(not _is_small(side) for side in sides) > 1:
+            node.expr = _weighed(node.expr)
+            for operand in node.ops:
+                operand.expr = _weighed(operand.expr)
+        return node
+
+
+def _weighed(node: nodes.Expr) -> nodes.Expr:
+    return node if _is_small(node) else _filtered(node, " weigh")
+
+
+def _is_small(node: nodes.Expr) -> bool:
+    """Return whether a value is a literal of the template, which cannot be large inside."""
+    if isinstance(node, (nodes.List, nodes.Tuple)):
+        return all(isinstance(item, nodes.Const) for item in node.items)
+    return isinstance(node, nodes.Const)

@@ -1,33 +1,49 @@
-"""Which part of Jinja2 a template may use: a data-only language, checked before anything runs."""
+"""A text → the syntax tree of a template: a data-only part of Jinja2, checked before it runs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from math import isinf
-from typing import Final, cast
+from typing import Any, Final
 from unicodedata import normalize
 
-from jinja2 import nodes
-from jinja2.visitor import NodeTransformer
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 
 from promptstore.errors import TemplateSyntaxError
-from promptstore.template.source import Source, find_includes, is_variable_name
+from promptstore.template.filters import FILTERS, TESTS, write_flat
+from promptstore.template.methods import METHOD_NAMES, call_method
+from promptstore.template.sandbox import (
+    INTERNAL_FILTERS,
+    LOOP_CALLS,
+    MAX_INTEGER_BITS,
+    Environment,
+    MissingValue,
+)
+from promptstore.template.source import (
+    Reference,
+    References,
+    Source,
+    find_includes,
+    is_variable_name,
+)
 
-MAX_DEPTH: Final = 150
-"""How deep a template may be nested, blocks and expressions together."""
 MAX_PARTS: Final = 10_000
 """How many names, operators, tags and the like a template may have, its includes included."""
 TOO_LARGE: Final = f"the template has more than {MAX_PARTS:,} parts; make it smaller"
-MAX_INTEGER_BITS: Final = 1024
-"""How large an integer may be that is written in a template or calculated with."""
+TOO_DEEP: Final = "the template is nested too deeply; split it up"
+MAX_CHARACTERS: Final = (1 << 21) - 1
+"""How many characters a template may have, its includes included."""
 
-LOOP_CALLS: Final = frozenset({"changed", "cycle"})
-LOOP_ATTRIBUTES: Final = LOOP_CALLS | {
-    "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
-    "revindex", "revindex0",
-}  # fmt: skip
+_MAX_DEPTH: Final = 150
+"""How deep a template may be nested, blocks and expressions together."""
+_LONG_NUMBER: Final = re.compile(r"\d[\d_]{999}")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _ALLOWED: Final = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.For,
     nodes.Assign, nodes.AssignBlock, nodes.With, nodes.Include, nodes.Scope, nodes.CondExpr,
@@ -55,30 +71,117 @@ _CHANGING: Final = frozenset({
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
-def check_language(
-    tree: nodes.Template,
-    source: Source,
-    *,
-    filters: Collection[str],
-    tests: Collection[str],
-    methods: Collection[str],
-) -> None:
-    """Refuse everything in a syntax tree that is not part of the language.
+class _PartCounter(Extension):
+    """Stops the reading of a template that has too many parts."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        for number, token in enumerate(stream):
+            if number > MAX_PARTS:
+                raise jinja2.TemplateSyntaxError(TOO_LARGE, token.lineno)
+            yield token
+
+
+@cache
+def environment() -> Environment:
+    """Return the one environment that reads, compiles and runs all templates."""
+    made = Environment(
+        undefined=MissingValue,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        optimized=False,
+        cache_size=0,
+        extensions=[_PartCounter],
+    )
+    made.globals = {}
+    own = {" method": call_method, " text": write_flat}
+    # Jinja2's own annotations of the two tables are narrower than what it takes.
+    both: Any = (FILTERS | INTERNAL_FILTERS | own, TESTS)
+    made.filters, made.tests = both
+    return made
+
+
+def parse_jinja(source: Source) -> nodes.Template:
+    """Parse one text.
 
     Args:
-        tree: The syntax tree of one template.
         source: The template.
-        filters: The filters that there are.
-        tests: The tests that there are.
-        methods: The methods that there are.
+
+    Returns:
+        Its syntax tree, in which everything is part of the language.
 
     Raises:
-        TemplateSyntaxError: Something is not allowed.
+        TemplateSyntaxError: The text is not a template of the language.
     """
-    _refuse_depth(tree, source.name)
+    if len(source.text) > MAX_CHARACTERS:
+        raise syntax_error(source, f"the template has more than {MAX_CHARACTERS:,} characters")
+    tree = _parsed(source)
+    _check_language(tree, source)
+    if sum(1 for _ in all_nodes(tree)) > MAX_PARTS:
+        raise syntax_error(source, TOO_LARGE)
+    if "\r" in source.text:
+        line = _find_quoted_line_end(environment().lex(source.text), source.text)
+        if line is not None:
+            raise syntax_error(source, r"a line end within quotes is written as \r\n", line)
+        _restore_line_ends(tree, source.text)
+    return tree
+
+
+def _parsed(source: Source) -> nodes.Template:
+    try:
+        return environment().parse(source.text)
+    except jinja2.TemplateSyntaxError as error:
+        message = (error.message or "not a template").rstrip(".")
+        raise syntax_error(source, message, error.lineno) from error
+    except RecursionError as error:
+        raise syntax_error(source, TOO_DEEP) from error
+    except ValueError as error:
+        # Python refuses to read numbers of thousands of digits.
+        number = _LONG_NUMBER.search(source.text)
+        line = source.text.count("\n", 0, number.start()) + 1 if number else 1
+        raise syntax_error(source, "the number is too large", line) from error
+
+
+def syntax_error(source: Source, message: str, line: int = 1) -> TemplateSyntaxError:
+    """Return the error of a text that is not a template of the language."""
+    return TemplateSyntaxError(message=f"{message}.", line=line, template=source.name)
+
+
+def find_jinja_references(source: Source) -> References:
+    """Return the names and the includes of one template by its syntax tree.
+
+    Raises:
+        TemplateSyntaxError: The text is not a template of the language.
+    """
+    tree = parse_jinja(source)
+    outer = meta.find_undeclared_variables(tree)
+    functions = {id(node.node) for node in all_nodes(tree) if isinstance(node, nodes.Call)}
+    names = [
+        Reference(node.name, node.lineno)
+        for node in all_nodes(tree)
+        if isinstance(node, nodes.Name) and node.name in outer and id(node) not in functions
+    ]
+    includes = [Reference(target_of(node), node.lineno) for node in includes_of(tree)]
+    return References(names, includes)
+
+
+def includes_of(tree: nodes.Node) -> Iterator[nodes.Include]:
+    """Yield the includes in a syntax tree."""
+    return (node for node in all_nodes(tree) if isinstance(node, nodes.Include))
+
+
+def target_of(node: nodes.Node) -> str:
+    """Return the name that an include names."""
+    target = getattr(node, "template", None)
+    return target.value if isinstance(target, nodes.Const) else ""
+
+
+def _check_language(tree: nodes.Template, source: Source) -> None:
+    """Refuse everything in a syntax tree that is not part of the language."""
+    _refuse_depth(tree, source)
     known: dict[type[nodes.Node], tuple[str, Collection[str]]] = {
-        nodes.Filter: ("filter", filters),
-        nodes.Test: ("test", tests),
+        nodes.Filter: ("filter", FILTERS),
+        nodes.Test: ("test", TESTS),
     }
     called = {
         id(node.node) for node in all_nodes(tree) if isinstance(node, (nodes.Call, nodes.Getattr))
@@ -96,14 +199,13 @@ def check_language(
         elif isinstance(node, nodes.Include):
             fault = _include_fault(node, includes)
         elif isinstance(node, nodes.Call):
-            fault = _call_fault(node, methods)
+            fault = _call_fault(node)
         elif isinstance(node, nodes.NSRef) and node.name not in namespaces:
             fault = (
                 f"`{node.name}` is no namespace; write {{% set {node.name} = namespace() %}} first"
             )
         if fault:
-            message = f"{fault}."
-            raise TemplateSyntaxError(message=message, line=node.lineno or 1, template=source.name)
+            raise syntax_error(source, fault, node.lineno or 1)
 
 
 def _fault(node: nodes.Node) -> str:
@@ -120,12 +222,12 @@ def _fault(node: nodes.Node) -> str:
     return ""
 
 
-def _call_fault(node: nodes.Call, methods: Collection[str]) -> str:
+def _call_fault(node: nodes.Call) -> str:
     called = node.node
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         return "a call takes plain arguments only"
     if isinstance(called, nodes.Getattr) and not _is_loop(called.node):
-        return _method_fault(called.attr, methods)
+        return _method_fault(called.attr)
     name = called.name if isinstance(called, nodes.Name) else ""
     if name == "namespace":
         return "namespace(...) takes fields by name only, as in count=0" if node.args else ""
@@ -139,7 +241,7 @@ def _call_fault(node: nodes.Call, methods: Collection[str]) -> str:
     )
 
 
-def _method_fault(method: str, methods: Collection[str]) -> str:
+def _method_fault(method: str) -> str:
     if method in _CHANGING:
         return (
             f"the method {method!r} is not allowed, as it changes its value; "
@@ -147,7 +249,7 @@ def _method_fault(method: str, methods: Collection[str]) -> str:
         )
     if method == "format":
         return "the method 'format' is not allowed; put strings together with ~"
-    return _unknown_fault("method", methods, method)
+    return _unknown_fault("method", METHOD_NAMES, method)
 
 
 def all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
@@ -159,14 +261,14 @@ def all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
         pending.extend(reversed(list(node.iter_child_nodes())))
 
 
-def _refuse_depth(tree: nodes.Node, name: str | None) -> None:
+def _refuse_depth(tree: nodes.Node, source: Source) -> None:
     """Refuse a tree that Jinja2, which walks it by recursion, could not get to the end of."""
     pending = [(tree, 0)]
     while pending:
         node, depth = pending.pop()
-        if depth > MAX_DEPTH:
-            message = f"the template is nested deeper than {MAX_DEPTH} levels; split it up."
-            raise TemplateSyntaxError(message=message, line=node.lineno or 1, template=name)
+        if depth > _MAX_DEPTH:
+            message = f"the template is nested deeper than {_MAX_DEPTH} levels; split it up"
+            raise syntax_error(source, message, node.lineno or 1)
         pending.extend((child, depth + 1) for child in node.iter_child_nodes())
 
 
@@ -235,121 +337,23 @@ def _include_fault(node: nodes.Include, includes: Collection[str]) -> str:
     return ""
 
 
-def filtered(
-    node: nodes.Node, name: str, *arguments: nodes.Expr, options: list[nodes.Keyword] | None = None
-) -> nodes.Filter:
-    """Pass the value of a node through one of the compiler's own filters."""
-    value = cast("nodes.Expr", node)
-    return nodes.Filter(value, name, list(arguments), options or [], None, None, lineno=node.lineno)
+def _restore_line_ends(tree: nodes.Template, text: str) -> None:
+    """Put the line ends of the template back into the literal text of its syntax tree.
 
-
-def count_steps(tree: nodes.Node) -> int:
-    """Count the steps of what a syntax tree does once, the rounds of its loops left aside."""
-    steps = 0
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        steps += 1
-        # The rounds of a loop are counted by themselves, when it begins.
-        pending += (
-            [node.iter, *node.else_] if isinstance(node, nodes.For) else node.iter_child_nodes()
-        )
-    return steps
-
-
-def add_limits(tree: nodes.Template) -> nodes.Template:
-    """Make a syntax tree spend from the budget of its render.
-
-    Args:
-        tree: The syntax tree of a template and all that it includes; it is changed.
-
-    Returns:
-        The same tree.
+    Jinja2 turns CR LF and CR into LF while it reads a template.
     """
-    limited: nodes.Template = _Limiter().visit(tree)
-    return limited
+    ends = _LINE_END.findall(text)
+    for node in all_nodes(tree):
+        if isinstance(node, nodes.TemplateData):
+            first, *others = node.data.split("\n")
+            own = ends[node.lineno - 1 : node.lineno - 1 + len(others)]
+            node.data = first + "".join(map("".join, zip(own, others, strict=True)))
 
 
-class _Limiter(NodeTransformer):
-    """Lets loops, output, captured text, comparisons and slices spend from the budget."""
-
-    def __init__(self) -> None:
-        self._captures = 0
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja2 calls it so
-        steps = 1 + sum(map(count_steps, node.body)) + (count_steps(node.test) if node.test else 0)
-        self.generic_visit(node)
-        node.iter = filtered(node.iter, " rounds", nodes.Const(steps))
-        return node
-
-    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
-        self._captures += 1
-        self.generic_visit(node)
-        self._captures -= 1
-        return node
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        node.nodes = [self._printed(child) for child in node.nodes]
-        return node
-
-    def _printed(self, node: nodes.Expr) -> nodes.Expr:
-        if self._captures:
-            if isinstance(node, nodes.TemplateData):
-                node = nodes.Const(node.data, lineno=node.lineno)
-            return filtered(node, " capture")
-        is_literal = isinstance(node, (nodes.TemplateData, nodes.Const))
-        return node if is_literal else filtered(node, " print")
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return filtered(nodes.List(node.nodes, lineno=node.lineno), " join")
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
-        self.generic_visit(node)
-        return filtered(node, " sliced") if isinstance(node.arg, nodes.Slice) else node
-
-    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if not isinstance(node.key, nodes.Const):
-            node.key = filtered(node.key, " key")
-        return node
-
-    def visit_Call(self, node: nodes.Call) -> nodes.Expr:  # noqa: N802
-        self.generic_visit(node)
-        called = node.node
-        if isinstance(called, nodes.Name):
-            nothing = nodes.Const(None, lineno=node.lineno)
-            return filtered(nothing, f" {called.name}", *node.args, options=node.kwargs)
-        if not isinstance(called, nodes.Getattr):
-            return node
-        if isinstance(called.node, nodes.Name) and called.node.name == "loop":
-            if called.attr == "changed":
-                node.args = [_weighed(argument) for argument in node.args]
-            return node
-        method = nodes.Const(called.attr)
-        return filtered(called.node, " method", method, *node.args, options=node.kwargs)
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Expr:  # noqa: N802
-        self.generic_visit(node)
-        first = node.ops[0]
-        if first.op in ("in", "notin"):
-            found = filtered(node.expr, " in", first.expr)
-            return found if first.op == "in" else nodes.Not(found, lineno=node.lineno)
-        sides = [node.expr, *(operand.expr for operand in node.ops)]
-        if sum(not _is_small(side) for side in sides) > 1:
-            node.expr = _weighed(node.expr)
-            for operand in node.ops:
-                operand.expr = _weighed(operand.expr)
-        return node
-
-
-def _weighed(node: nodes.Expr) -> nodes.Expr:
-    return node if _is_small(node) else filtered(node, " weigh")
-
-
-def _is_small(node: nodes.Expr) -> bool:
-    """Return whether a value is a literal of the template, which cannot be large inside."""
-    if isinstance(node, (nodes.List, nodes.Tuple)):
-        return all(isinstance(item, nodes.Const) for item in node.items)
-    return isinstance(node, nodes.Const)
+def _find_quoted_line_end(tokens: Iterable[tuple[int, str, str]], text: str) -> int | None:
+    """Return the line of a CR within quotes, where nothing tells it from an escaped one later."""
+    ends = _LINE_END.findall(text)
+    for line, kind, value in tokens:
+        if kind == "string" and "\r" in "".join(ends[line - 1 : line - 1 + value.count("\n")]):
+            return line
+    return None

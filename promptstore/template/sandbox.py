@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import jinja2
-from jinja2.ext import Extension
-from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace as JinjaNamespace
 from jinja2.utils import missing
 
-from promptstore.template.language import (
-    LOOP_ATTRIBUTES,
-    MAX_INTEGER_BITS,
-    MAX_PARTS,
-    TOO_LARGE,
-)
 from promptstore.template.source import CONTAINERS, Budget
 
 BUDGET: Final = " budget"
 """Where a context keeps its `Budget`: under a name that no template can write."""
+
+MAX_INTEGER_BITS: Final = 1024
+"""How large an integer may be that is written in a template or calculated with."""
+
+LOOP_CALLS: Final = frozenset({"changed", "cycle"})
+LOOP_ATTRIBUTES: Final = LOOP_CALLS | {
+    "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
+    "revindex", "revindex0",
+}  # fmt: skip
 
 LONG_SEARCH: Final = 100
 """Up to so many characters, a string is looked for in a time that hardly grows with them."""
@@ -48,7 +49,7 @@ class MissingVariable(jinja2.UndefinedError):
         self.name = name
 
 
-class _Undefined(StrictUndefined):
+class MissingValue(StrictUndefined):
     """Something that is not there; every use of it is an error."""
 
     __slots__ = ()
@@ -79,7 +80,7 @@ class _Undefined(StrictUndefined):
         return str(self)
 
 
-class OptionalUndefined(_Undefined):
+class OptionalUndefined(MissingValue):
     """An optional variable without a value: false in a condition, an error anywhere else."""
 
     __slots__ = ()
@@ -96,43 +97,11 @@ class Namespace(JinjaNamespace):
         raise TypeError(message)
 
 
-class _PartCounter(Extension):
-    """Stops the reading of a template that has too many parts."""
-
-    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
-        for number, token in enumerate(stream):
-            if number > MAX_PARTS:
-                raise jinja2.TemplateSyntaxError(TOO_LARGE, token.lineno)
-            yield token
-
-
 class Environment(ImmutableSandboxedEnvironment):
-    """A sandbox in which data has keys and items, and nothing else.
-
-    Args:
-        filters: The filters of the language.
-        tests: The tests of the language.
-    """
+    """A sandbox in which data has keys and items, and nothing else."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
     intercepted_unops = frozenset({"+", "-"})
-
-    def __init__(
-        self, filters: dict[str, Callable[..., Any]], tests: dict[str, Callable[..., Any]]
-    ) -> None:
-        super().__init__(
-            undefined=_Undefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            optimized=False,
-            cache_size=0,
-            extensions=[_PartCounter],
-        )
-        self.globals = {}
-        # Jinja2's own annotations of the two tables are narrower than what it takes.
-        both: Any = (filters | _INTERNAL_FILTERS, tests)
-        self.filters, self.tests = both
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Look up a key of an object, or a field of a loop or a namespace."""
@@ -325,7 +294,7 @@ def _look_up(context: Context, name: str) -> Any:
     return context.environment.undefined(name=name) if value is missing else value
 
 
-_INTERNAL_FILTERS: Final[dict[str, Callable[..., Any]]] = {
+INTERNAL_FILTERS: Final[dict[str, Callable[..., Any]]] = {
     " capture": _capture,
     " in": _in,
     " join": _concatenate,

@@ -249,7 +249,7 @@ def find_references(source: Source) -> References:
         TemplateSyntaxError: The text is not a template of its language.
     """
     if _split(source) is None:
-        from promptstore.template.jinja import find_jinja_references
+        from promptstore.template.language import find_jinja_references
 
         return find_jinja_references(source)
     places = ((match[1], match.start()) for match in _find_names(source))

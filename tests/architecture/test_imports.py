@@ -21,6 +21,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "uvicorn": "promptstore.server",
     # Each speaks another API, with other keys and other answers.
     "httpx": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
+    "httpcore": "promptstore.posthog.client",
     "tenacity": ("promptstore.posthog.client", "promptstore.interchange.langfuse"),
     "clickhouse_connect": "promptstore.server.logs.engine",
     "opentelemetry": "promptstore.server.logs.otlp",

@@ -199,3 +199,12 @@ def test_a_shallow_clone_names_the_cause_and_the_way_out(
     single = written.clone(tmp_path / "single", "--depth=1", "--no-single-branch")
     with pytest.raises(HistoryUnavailableError, match="shallow"):
         PromptStore.open(single.path).get("greet", label="production")
+
+
+def test_a_prompt_that_cannot_be_used_stops_a_build(write: Run, written: GitRepo) -> None:
+    written.commit({"prompts/bad.yaml": "promt: Hi\n"})
+    refused = write("bundle", "build")
+    assert isinstance(refused.exception, BundleError)
+    assert "bad: prompts/bad.yaml:1:1" in str(refused.exception)
+    assert not (written.path / "prompts.bundle").exists()
+    assert write("bundle", "build", "--force").stdout.startswith("prompts.bundle: 4 prompts")

@@ -176,3 +176,34 @@ def test_variables_that_are_written_too_short(variables: str) -> None:
     assert hint is not None
     corrected = variables.replace("string" if "{" in variables else "[name]", hint[1])
     loads(f"variables: {corrected}\nprompt: Hi\n", "a.yaml")
+
+
+@pytest.mark.parametrize("command", ["check", "format", "save"])
+def test_a_path_that_was_mistyped(write: Run, command: str) -> None:
+    for typed in ("prompts/greet.yml", "prompts/gret.yaml", "gret"):
+        assert "Did you mean prompts/greet.yaml?" in str(write(command, typed).exception)
+    assert "Did you mean" not in str(write(command, "prompts/zebra.yaml").exception)
+
+
+def test_a_label_in_the_place_of_its_prompt(write: Run) -> None:
+    assert write("label", "set", "greet", "production").exit_code == 0
+    hint = re.search(r"Did you mean (\S+)\?", str(write("show", "production@greet").exception))
+    assert hint is not None
+    assert write("show", hint[1]).exit_code == 0
+
+
+def test_a_folder_without_labels_is_told_of_none_to_set(tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "greet.yaml").write_text("prompt: Hi\n")
+    listed = CliRunner().invoke(app, ["-C", str(tmp_path), "label", "list"])
+    assert "There are no labels, and" in listed.stderr
+    assert "label set" not in listed.stderr
+
+
+def test_a_store_is_made_in_a_folder(write: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "is a file; name a folder" in str(write("init", str(tmp_path / "file")).exception)
+
+
+def test_a_source_is_no_json(write: Run) -> None:
+    assert "exclude each other" in str(write("show", "greet", "--json", "--source").exception)

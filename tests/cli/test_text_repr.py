@@ -227,6 +227,13 @@ def test_a_wrong_call_is_an_error(arguments: list[str], sentence: str) -> None:
     assert sentence in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    "option", ["--max-length", "--truncate-buffer", "--tools-collapse-threshold"]
+)
+def test_a_length_below_zero_is_wrong_usage(option: str) -> None:
+    assert run("-", option, "-1", stdin="{}").exit_code == 2
+
+
 def test_a_style_that_is_unknown_is_wrong_usage() -> None:
     result = run("--style", "complet", "-", stdin=LINES)
     assert result.exit_code == 2

@@ -231,6 +231,12 @@ class TestWhatCannotBeSaid:
         with pytest.raises(ExportRefusedError, match="read as a role"):
             export_prompt(prompt, "prompty")
 
+    def test_metadata_that_looks_like_inputs_of_prompty(self) -> None:
+        prompt = Prompt(
+            prompt="{{ x }}", variables={"x": {"type": "string"}}, metadata={"inputs": {"x": "y"}}
+        )
+        assert "name: x\n    kind: string\n" in export_prompt(prompt, "prompty").text
+
     def test_a_format_that_is_none(self) -> None:
         with pytest.raises(InvalidArgumentError, match="there is no format 'word'"):
             export_prompt(Prompt(prompt="x"), "word")
@@ -254,6 +260,24 @@ class TestCommand:
         (folder / "b.prompty").write_text("edited")
         fails_with(run("export", "b", "--to", "prompty", "-o", str(folder)), "--force overwrites")
         assert run("export", "b", "--to", "prompty", "-o", str(folder), "--force").exit_code == 0
+
+    def test_all_prompts_are_those_that_are_not_deleted(
+        self, run: Run, store: PromptStore, tmp_path: Path
+    ) -> None:
+        store.save("gone", "Old")
+        store.save("here", "New")
+        store.delete("gone")
+        assert run("export", "--to", "prompty", "-o", str(tmp_path / "out")).exit_code == 0
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["here.prompty"]
+        fails_with(run("export", "gone", "--to", "prompty"), "was deleted")
+
+    def test_a_file_is_no_folder_to_write_to(
+        self, run: Run, store: PromptStore, tmp_path: Path
+    ) -> None:
+        store.save("here", "New")
+        (tmp_path / "file").write_text("")
+        words = ("export", "here", "--to", "prompty", "-o", str(tmp_path / "file"))
+        fails_with(run(*words), "is a file; name a folder")
 
     def test_several_need_a_folder_and_strict_fails(
         self, run: Run, store: PromptStore, tmp_path: Path

@@ -36,20 +36,25 @@ def test_each_example_is_one(model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "dialect", "labels"),
+    ("model", "latest", "labels"),
     [
-        (models.PromptById, "legacy", {}),
-        (models.PublicPrompt, "current", {}),
-        (models.FullPrompt, "current", {"production": 2}),
-        (models.PromptRow, "current", {"production": 2}),
-        (models.NativePrompt, "current", {"production": 2}),
+        (models.PromptById, None, {}),
+        (models.PublicPrompt, 2, {}),
+        (models.FullPrompt, 2, {"production": 2}),
+        (models.PromptRow, 2, {"production": 2}),
+        (models.NativePrompt, 2, {"production": 2}),
     ],
 )
 def test_a_client_reads_the_prompt_of_every_answer(
-    model: type[BaseModel], dialect: str, labels: dict[str, int]
+    model: type[BaseModel], latest: int | None, labels: dict[str, int]
 ) -> None:
     row = RemotePrompt.model_validate(model.model_json_schema()["examples"][0])
-    assert (row.name, row.version, row.dialect, row.labels) == ("summarise", 2, dialect, labels)
+    assert (row.name, row.version, row.latest_version, row.labels) == (
+        "summarise",
+        2,
+        latest,
+        labels,
+    )
     assert row.created_by
     assert row.created_by.name == "Ada Example"
 

@@ -14,8 +14,9 @@ from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.promptfile import codes
+from promptstore.promptfile.anyyaml import parse_yaml
 from promptstore.promptfile.editor import edit
-from promptstore.promptfile.reader import loads, parse_yaml
+from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 
 DATA = Path(__file__).parent.parent / "data" / "promptfile"

@@ -15,10 +15,11 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from promptstore.errors import PromptFileError
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile import codes
+from promptstore.promptfile.anyyaml import parse_yaml
 from promptstore.promptfile.problems import YamlError
-from promptstore.promptfile.reader import MAX_BYTES, parse_yaml, read_yaml
+from promptstore.promptfile.reader import MAX_BYTES, compose_in_c, read_yaml
 from promptstore.promptfile.writer import dumps, write_entry, write_flow
-from promptstore.promptfile.yamlparser import compose_in_c, compose_purely
+from promptstore.promptfile.yamlparser import compose_purely
 from tests.promptfile.layouts import Layout
 from tests.promptfile.strategies import prompts, strings
 

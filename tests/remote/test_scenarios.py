@@ -276,7 +276,7 @@ def assert_read(row: dict[str, Any], prompt: RemotePrompt) -> None:
     assert prompt.prompt == row.get("prompt")
     assert prompt.config == row.get("config")
     assert prompt.deleted == row["deleted"]
-    assert prompt.dialect == ("current" if "latest_version" in row else "legacy")
+    assert prompt.latest_version == row.get("latest_version")
     if row.get("created_by"):
         assert prompt.created_by is not None
         assert prompt.created_by.email == USER["email"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
 from tests.gitrepo import GitRepo
+from tests.server.listening import Server
+from tests.test_long_lived import flip
 
 INCLUDING = "prompt: '{% include \"tone\" %} Hi'\n"
 READS = [
@@ -144,3 +149,40 @@ def test_comparison_is_weak_for_reads_and_strong_for_writes(client: httpx.Client
     assert weak.status_code == 412
     done = client.patch("name/summarise", json=body, headers={"If-Match": "*"})
     assert done.status_code == 200
+
+
+@pytest.mark.parametrize("rounds", [pytest.param(12), pytest.param(200, marks=pytest.mark.slow)])
+def test_a_branch_that_goes_and_comes_back_is_never_remembered_wrongly(
+    server: Server, repo: GitRepo, rounds: int
+) -> None:
+    first = repo.git("rev-parse", "main")
+    second = repo.commit({"prompts/summarise.yaml": "prompt: B\n"})
+    path = "/api/environments/@current/llm_prompts/name/summarise"
+
+    def read(client: httpx.Client, number: int) -> str:
+        # What was not asked yet is read from the store.
+        text: str = client.get(path, params={"x": number // 2}).json()["prompt"]
+        return text
+
+    numbers = iter(range(10**9))
+    stopped = threading.Event()
+
+    def work() -> None:
+        with server.client() as client:
+            while not stopped.is_set():
+                read(client, next(numbers))
+
+    with server.client() as client, ThreadPoolExecutor(3) as pool:
+        workers = [pool.submit(work) for _ in range(3)]
+        try:
+            for _ in range(rounds):
+                for _ in range(20):
+                    flip(repo, second)
+                    flip(repo, first)
+                latest = next(numbers)
+                for number in range(max(0, latest - 8), latest):
+                    assert read(client, number) == "Sum up: {{text}}"
+        finally:
+            stopped.set()
+        for worker in workers:
+            worker.result()

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from promptstore.server import bodies
-from promptstore.server.bodies import ApiRoute, EventRoute
+from promptstore.server import http
+from promptstore.server.http import ApiRoute, EventRoute
 from tests.gitrepo import GitRepo
 from tests.server.listening import Host, Server
 
@@ -233,7 +233,7 @@ def test_a_big_body_is_parsed_beside_the_loop(
 def test_a_body_that_does_not_arrive_is_not_waited_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "MAX_SECONDS", 0.05)
+    monkeypatch.setattr(http, "MAX_SECONDS", 0.05)
     head = (
         f"POST {BASE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
         "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from promptstore.git.locks import Deadline, exclusive
-from promptstore.server import dependencies as asked
+from promptstore.git.writing import Deadline, exclusive
+from promptstore.server import publishing
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import TokenFile
 from tests.gitrepo import GitRepo
@@ -42,19 +42,28 @@ class BesideTheServer:
         self.refused = ""
 
     def commit(self, number: int) -> bool:
-        """Commit a prompt, and tell whether git did it."""
+        """Commit a prompt, and tell whether git did it.
+
+        Git reads the branch or the index a moment before it locks the index. Where a publish comes
+        in that moment, the index is left without it: who then commits would take it back, so one
+        looks at what is staged, as after any commit that failed.
+        """
         path = f"prompts/git-{number}.yaml"
         self.repo.write(path, f"prompt: number {number}\n")
-        is_done = _try(self.repo, "add", path) and _try(
-            self.repo, "commit", "--quiet", "--message", "By git"
+        is_done = (
+            _try(self.repo, "add", path)
+            and self.repo.git("diff", "--cached", "--name-only") == path
+            and _try(self.repo, "commit", "--quiet", "--message", "By git")
         )
+        if not is_done:
+            _try(self.repo, "restore", "--staged", ".")
         self.refused = "" if is_done else path
         return is_done
 
     def stop(self) -> None:
         """Take back what git was refused at last, and nothing else."""
         if self.refused:
-            self.repo.git("rm", "--cached", "--quiet", "--ignore-unmatch", self.refused)
+            self.repo.git("restore", "--staged", ".")
             (self.repo.path / self.refused).unlink()
 
 
@@ -116,7 +125,7 @@ def test_writers_who_wait_do_not_keep_readers_waiting(server: Server, repo: GitR
 def test_a_write_does_not_wait_for_its_turn_for_ever(
     server: Server, repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asked, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(publishing, "MAX_WAIT_SECONDS", 0.05)
     name = "/api/environments/@current/llm_prompts/name/summarise"
     with ExitStack() as stack:
         one, other = (stack.enter_context(server.client()) for _ in range(2))

@@ -61,11 +61,7 @@ class Listening:
     def client(self, attempts: int = 1, timeout: float = 30) -> PostHogClient:
         """Make a client that does not pause."""
         policy = RetryPolicy(timeout=timeout, attempts=attempts)
-        # Certificates are not asked for here, and take long to load.
-        transport = httpx.HTTPTransport(verify=False)
-        return PostHogClient(
-            self.url, KEY, 1, policy=policy, transport=transport, sleep=lambda _seconds: None
-        )
+        return PostHogClient(self.url, KEY, 1, policy=policy, sleep=lambda _seconds: None)
 
 
 @contextmanager

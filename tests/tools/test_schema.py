@@ -10,7 +10,8 @@ import pytest
 from promptstore.errors import PromptFileError
 from promptstore.model.fileschema import file_schema
 from promptstore.promptfile import codes
-from promptstore.promptfile.reader import parse, parse_yaml
+from promptstore.promptfile.anyyaml import parse_yaml
+from promptstore.promptfile.reader import parse
 
 TOP = Path(__file__).parents[2]
 SCHEMA = file_schema()

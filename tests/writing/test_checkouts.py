@@ -12,11 +12,9 @@ import pygit2
 import pytest
 
 from promptstore.errors import ConflictError, UnsupportedRepositoryError
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote
-from promptstore.git.locks import Deadline
+from promptstore.git.commits import CommitNote, FileChange
 from promptstore.git.reading import Repository
-from promptstore.git.writing import update_ref
+from promptstore.git.writing import Deadline, update_ref
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo

@@ -13,11 +13,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from promptstore.errors import RepositoryError
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote
-from promptstore.git.locks import Deadline
+from promptstore.git.commits import CommitNote, FileChange
 from promptstore.git.reading import Repository, blob_id
-from promptstore.git.writing import update_ref
+from promptstore.git.writing import Deadline, update_ref
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.processes import is_killed_in_commit, race

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import ImportRefusedError, InvalidArgumentError
-from promptstore.git.identity import parse_signature
+from promptstore.git.commits import parse_signature
 from promptstore.history.labels import is_label
 from promptstore.interchange.exported import Export, Exported
 from promptstore.interchange.formats.common import add_messages, chat_of, translated

@@ -30,7 +30,8 @@ class PostHogClient(EventsClient):
         publishes_per_minute: How many versions are published in a minute at most; 0 for any number.
             None is what PostHog's cloud allows for a host of it, and any number for another one,
             which says itself when it is too much (status 429).
-        transport: What carries the requests; None is the network.
+        transport: What carries the requests; None is the network. Another one keeps to the
+            ``deadline`` among a request's extensions itself.
         sleep: How a pause is made.
         clock: Returns the time in seconds.
 

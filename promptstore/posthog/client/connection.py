@@ -25,13 +25,17 @@ from promptstore import __version__
 from promptstore.errors import (
     RemoteAnswerError,
     RemoteKeyError,
-    RemoteServerError,
-    RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.posthog.client.refusals import beginning, refusal
+from promptstore.posthog.client.failures import (
+    beginning,
+    is_safe_again,
+    refusal,
+    transport_fault,
+)
+from promptstore.posthog.client.transport import DeadlineTransport
 from promptstore.posthog.hosts import is_cloud, split_host
-from promptstore.posthog.models import Dialect
+from promptstore.posthog.models import Dialect, PromptPage, RemotePrompt
 
 PUBLISHES_PER_MINUTE: Final = 30
 
@@ -96,7 +100,7 @@ class ProjectClient:
             base_url=self.host,
             auth=self._auth,
             timeout=self._policy.timeout,
-            transport=transport,
+            transport=transport or DeadlineTransport(self.host, clock),
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
@@ -148,7 +152,7 @@ class ProjectClient:
                 may_have_written=not is_read,
             ) from None
         # The first answer that tells the generation of the API settles it.
-        self.dialect = self.dialect or getattr(answer, "dialect", None)
+        self.dialect = self.dialect or _dialect_of(answer)
         return answer
 
     def _send(
@@ -179,7 +183,8 @@ class ProjectClient:
         wait = wait_random_exponential(self._policy.first_pause, self._policy.longest_pause)
 
         def pause(state: RetryCallState) -> float:
-            asked: float | None = getattr(_error_of(state), "retry_after", None)
+            error = state.outcome.exception() if state.outcome else None
+            asked: float | None = getattr(error, "retry_after", None)
             return wait(state) if asked is None else asked
 
         def is_over(state: RetryCallState) -> bool:
@@ -187,7 +192,7 @@ class ProjectClient:
             return length > self._policy.longest_pause or self._clock() + length > end
 
         retrying = Retrying(
-            retry=retry_if_exception(lambda error: _is_safe_again(error, is_read=is_read)),
+            retry=retry_if_exception(lambda error: is_safe_again(error, is_read=is_read)),
             wait=pause,
             stop=lambda state: stop_after_attempt(self._policy.attempts)(state) or is_over(state),
             sleep=self._sleep,
@@ -208,18 +213,18 @@ class ProjectClient:
         request = f"{method} {path}"
         given = {key: _query_text(value) for key, value in (query or {}).items()
                  if value is not None}  # fmt: skip
-        timeout = max(0.001, min(self._policy.timeout, end - self._clock()))
         self.requests += 1
         try:
             with self._http.stream(
-                method, path, params=given or None, json=body, timeout=timeout
+                method, path, params=given or None, json=body, extensions={"deadline": end}
             ) as answer:
-                data = self._read_bytes(request, answer, end, may_have_written=not is_read)
+                data = self._read_bytes(request, answer, may_have_written=not is_read)
         except httpx.RequestError as error:
+            seconds = self._policy.deadline if self._clock() >= end else self._policy.timeout
             was_sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             raise RemoteUnreachableError(
                 request=request,
-                detail=self._hidden(_transport_fault(error, self.host, timeout)),
+                detail=self._hidden(transport_fault(error, self.host, seconds)),
                 may_have_written=was_sent and not is_read,
             ) from None
         self.is_promptstore = _SERVER_HEADER in answer.headers
@@ -235,9 +240,7 @@ class ProjectClient:
             )
         return value
 
-    def _read_bytes(
-        self, request: str, answer: httpx.Response, end: float, *, may_have_written: bool
-    ) -> bytes:
+    def _read_bytes(self, request: str, answer: httpx.Response, *, may_have_written: bool) -> bytes:
         """Read an answer piece by piece, since a small one may unpack to gigabytes."""
         detail = None
         data = bytearray()
@@ -249,12 +252,6 @@ class ProjectClient:
             if len(data) > MAX_ANSWER_BYTES:
                 detail = f"the answer has more than {MAX_ANSWER_BYTES:,} bytes"
                 break
-            if self._clock() > end:
-                raise RemoteUnreachableError(
-                    request=request,
-                    detail=f"the answer took more than {self._policy.deadline:g} seconds",
-                    may_have_written=may_have_written,
-                )
         if detail is None:
             return bytes(data)
         raise RemoteAnswerError(
@@ -308,20 +305,6 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _is_safe_again(error: BaseException, *, is_read: bool) -> bool:
-    """Return whether a request that failed so may be sent again."""
-    if isinstance(error, RemoteThrottledError):
-        return True
-    if isinstance(error, RemoteUnreachableError) and not error.may_have_written:
-        return True
-    may_pass = isinstance(error, (RemoteUnreachableError, RemoteServerError, RemoteAnswerError))
-    return is_read and may_pass
-
-
 def _checked_key(key: str | None) -> str:
     found = (os.environ.get(KEY_VARIABLE, "") if key is None else key).strip()
     if not found:
@@ -331,15 +314,16 @@ def _checked_key(key: str | None) -> str:
     return found
 
 
+def _dialect_of(answer: BaseModel) -> Dialect | None:
+    """Return the generation of the API that an answer is of, where it tells that."""
+    rows = answer.results if isinstance(answer, PromptPage) else [answer]
+    if not rows or not isinstance(rows[0], RemotePrompt):
+        return None
+    return "legacy" if rows[0].latest_version is None else "current"
+
+
 def _query_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _transport_fault(error: httpx.RequestError, host: str, timeout: float) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return f"{host} did not answer within {timeout:.4g} seconds"
-    what = "cannot be reached" if isinstance(error, httpx.ConnectError) else "gave no whole answer"
-    return f"{host} {what}: {str(error) or type(error).__name__}"
 
 
 def _json_of(data: bytes) -> Any:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from promptstore.errors import ConflictError
-from promptstore.git.locks import Deadline
 from promptstore.git.refs import start_branch
 from promptstore.git.revs import is_ancestor
+from promptstore.git.writing import Deadline
 from promptstore.model.prompt import Prompt
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt

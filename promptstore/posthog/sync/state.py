@@ -25,14 +25,12 @@ from promptstore.errors import (
     RevisionNotFoundError,
     SyncRefusedError,
 )
-from promptstore.git.commits import FileChange
-from promptstore.git.identity import CommitNote, choose_signatures, compose_message
-from promptstore.git.locks import Deadline
+from promptstore.git.commits import CommitNote, FileChange, choose_signatures, compose_message
 from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository
 from promptstore.git.refs import join_ref
 from promptstore.git.revs import common_ancestor, is_ancestor
-from promptstore.git.writing import update_ref
+from promptstore.git.writing import Deadline, update_ref
 from promptstore.model.values import SUFFIX, is_name
 from promptstore.posthog.content import RemoteContent
 from promptstore.posthog.models import RemotePrompt

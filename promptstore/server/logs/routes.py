@@ -25,12 +25,12 @@ from promptstore.posthog.logmodels import (
     LogValues,
     LogValuesQuery,
 )
-from promptstore.server.dependencies import Caller, authorize, make_router
 from promptstore.server.errors import ApiError, api_error
 from promptstore.server.http import answer_json
 from promptstore.server.logs.queries import Conditions, read_filters, read_span
 from promptstore.server.logs.service import LogService
 from promptstore.server.logs.store import KeysQuery
+from promptstore.server.projects import Caller, authorize, make_router
 
 router: Final = make_router("logs")
 

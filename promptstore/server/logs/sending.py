@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Final
 
@@ -11,10 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.server.bodies import LimitedRequest
-from promptstore.server.dependencies import sending_project
-from promptstore.server.errors import api_error
-from promptstore.server.http import answer_json
+from promptstore.server.errors import api_error, unauthenticated
+from promptstore.server.http import LimitedRequest, answer_json
 from promptstore.server.logs.otlp import (
     JSON,
     MAX_BYTES,
@@ -26,6 +25,7 @@ from promptstore.server.logs.otlp import (
 )
 from promptstore.server.logs.routes import logs_of
 from promptstore.server.logs.service import LogService
+from promptstore.server.projects import Project, check_local
 
 MAX_SECONDS: Final = 30.0
 """How long a request may wait until its entries are kept."""
@@ -39,7 +39,7 @@ router: Final = APIRouter()
 @router.post("/i/v1/logs", include_in_schema=False)
 async def export_logs(request: Request) -> Response:
     """Keep entries: the answer comes when they are kept, and 400 only for what nobody can read."""
-    project = sending_project(request)
+    project = _sending_project(request)
     logs = logs_of(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _READERS:
@@ -58,6 +58,27 @@ async def export_logs(request: Request) -> Response:
             503, "logs_unavailable", detail, kind="server_error", headers=headers
         ) from None
     return _answer(kind, batch)
+
+
+def _sending_project(request: Request) -> Project:
+    """Return the project that log entries are sent to, by its public token.
+
+    Raises:
+        ApiError: 401 without the token of a project.
+    """
+    state = request.app.state
+    projects: Mapping[int, Project] = state.projects
+    if state.tokens is None:
+        check_local(request)
+        if len(projects) == 1:
+            return next(iter(projects.values()))
+    header = request.headers.get("authorization", "")
+    given = header.removeprefix("Bearer ").strip() or request.query_params.get("token", "")
+    for project in projects.values():
+        if given == project.settings.public_token:
+            return project
+    detail = "Send the public token of the project: `Authorization: Bearer phc_…`."
+    raise unauthenticated("authentication_failed" if given else "not_authenticated", detail)
 
 
 def _take(

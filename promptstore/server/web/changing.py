@@ -12,7 +12,7 @@ from starlette.responses import Response
 from promptstore.errors import ConflictError, InvalidArgumentError, PromptStoreError
 from promptstore.history.labels import check_label, is_protected
 from promptstore.model.prompt import Prompt
-from promptstore.server.dependencies import in_turn
+from promptstore.server.publishing import in_turn
 from promptstore.server.web.pages import Form, Name, Sent, go, page_router, show
 from promptstore.server.web.prompts import Number, comparison
 from promptstore.server.web.proposing import allows_direct, commit, message_of, places

@@ -23,8 +23,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from promptstore import errors
 from promptstore.lint.unseen import show_unseen
-from promptstore.server.bodies import LimitedRequest
 from promptstore.server.errors import ApiError, api_error, error_of, invalid_request
+from promptstore.server.http import LimitedRequest
 from promptstore.server.web.sessions import (
     OTHER_SITES,
     ElsewhereError,

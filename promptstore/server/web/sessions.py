@@ -14,9 +14,8 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.server.dependencies import check_local, find_project
 from promptstore.server.errors import ApiError, forbidden
-from promptstore.server.projects import Project
+from promptstore.server.projects import Project, check_local, find_project
 from promptstore.server.tokens import Token
 
 COOKIE: Final = "promptstore_session"

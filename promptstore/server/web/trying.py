@@ -22,8 +22,8 @@ from promptstore.model.rendering import RenderedPrompt, signature
 from promptstore.model.variables import Variable
 from promptstore.review.drafts import settings_of
 from promptstore.server.asking import ask, consenting, model_of
-from promptstore.server.dependencies import Caller
 from promptstore.server.errors import ApiError, api_error
+from promptstore.server.projects import Caller
 from promptstore.server.web.pages import Form, Name, Sent, page_router, show
 from promptstore.server.web.prompts import Number, select
 from promptstore.server.web.sessions import Reads, Visitor

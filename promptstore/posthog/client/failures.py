@@ -1,4 +1,4 @@
-"""What an answer says that refuses a request."""
+"""Why a request failed: what the network or an answer said, and whether to ask again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from promptstore.errors import (
+    RemoteAnswerError,
     RemoteConflictError,
     RemoteError,
     RemoteKeyError,
@@ -21,6 +22,7 @@ from promptstore.errors import (
     RemoteRejectedError,
     RemoteServerError,
     RemoteThrottledError,
+    RemoteUnreachableError,
 )
 
 _SHOWN_BODY: Final = 200
@@ -60,6 +62,30 @@ def refusal(
         current_version=current if type(current) is int else None,
         may_have_written=status >= 500 and not is_read,
     )
+
+
+def transport_fault(error: httpx.RequestError, host: str, seconds: float) -> str:
+    """Return why no answer came, in words.
+
+    Args:
+        error: What the network said.
+        host: The host's URL.
+        seconds: How long was waited at most.
+    """
+    if isinstance(error, httpx.TimeoutException):
+        return f"{host} did not answer within {seconds:.4g} seconds"
+    what = "cannot be reached" if isinstance(error, httpx.ConnectError) else "gave no whole answer"
+    return f"{host} {what}: {str(error) or type(error).__name__}"
+
+
+def is_safe_again(error: BaseException, *, is_read: bool) -> bool:
+    """Return whether a request that failed so may be sent again."""
+    if isinstance(error, RemoteThrottledError):
+        return True
+    if isinstance(error, RemoteUnreachableError) and not error.may_have_written:
+        return True
+    may_pass = isinstance(error, (RemoteUnreachableError, RemoteServerError, RemoteAnswerError))
+    return is_read and may_pass
 
 
 def beginning(answer: httpx.Response, data: bytes) -> str:
