@@ -39,7 +39,7 @@ sys.dont_write_bytecode = False
 
 def pytest_collection_finish() -> None:
     """Let no collection of garbage look through all tests, which stay until the end."""
-    if os.environ.get("FRZ"): gc.freeze()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
