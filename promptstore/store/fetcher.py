@@ -19,6 +19,7 @@ from promptstore.errors import (
 )
 from promptstore.git.fetch import (
     RemoteHeads,
+    RemoteUrl,
     download,
     read_heads,
     track,
@@ -61,7 +62,7 @@ class Fetcher:
         self,
         repository: Repository,
         remote: str,
-        url: str,
+        url: RemoteUrl,
         branch: str | None,
         faults: Callable[[str, str | None], list[str]] | None = None,
         interval: float | None = None,
@@ -191,10 +192,11 @@ class Fetcher:
         heads = read_heads(self._repository, self._url)
         branch = heads.default if self._branch == "HEAD" else self._branch
         if self._branch and branch not in heads.tips:
+            place = without_secrets(self._url.text)
             raise FetchError(
                 path=self._remote,
-                reason=f"there is no branch {branch or 'HEAD'!r} at {without_secrets(self._url)}. "
-                "Push it, or open the store with another branch.",
+                reason=f"there is no branch {branch or 'HEAD'!r} at {place}. Push it, or open the "
+                "store with another branch.",
             )
         download(self._repository, self._url, heads)
         faults = self._faults_of(heads, branch) if branch and self._faults else []

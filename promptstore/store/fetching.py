@@ -15,6 +15,7 @@ from promptstore.errors import (
 )
 from promptstore.git.fetch import (
     ORIGIN,
+    RemoteUrl,
     open_mirror,
     remote_of,
     remote_url,
@@ -72,7 +73,7 @@ class Remote(NamedTuple):
 
     repository: Repository
     name: str
-    url: str
+    url: RemoteUrl
     branch: str
 
     def fetcher(self, lookup: Lookup, on_bad: OnBad, interval: float | None) -> Fetcher:
@@ -115,7 +116,7 @@ def find_remote(path: str | Path, branch: str | None, purpose: str, lock_timeout
             )
         mirror = open_mirror(folder / "mirrors", text, purpose, deadline=Deadline(lock_timeout))
         name = f"{ORIGIN}/" + (branch or "HEAD").removeprefix(f"{ORIGIN}/")
-        return Remote(mirror, ORIGIN, text, name)
+        return Remote(mirror, ORIGIN, RemoteUrl(text, is_given=True), name)
     repository = Repository.discover(Path(path))
     name = tracking_branch(repository, branch)
     remote = remote_of(repository, name) or name.partition("/")[0]
@@ -143,7 +144,7 @@ def find_faults(lookup: Lookup, tip: str, labels: str | None) -> list[str]:
         labels: The commit of the labels branch, or None.
     """
     # The one import upwards: the check stands on the store, and only a store that fetches needs it.
-    from promptstore.lint.updates import errors_of_update
+    from promptstore.review.drafts import errors_of_update
 
     backend = lookup.backend
     assert isinstance(backend, RepositoryBackend)

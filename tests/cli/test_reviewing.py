@@ -11,9 +11,8 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import InvalidArgumentError
-from promptstore.lint.check import RULES, explain
+from promptstore.lint.check import RULES, Settings, explain, read_settings
 from promptstore.lint.findings import all_pages
-from promptstore.lint.settings import Settings, read_settings
 from tests.gitrepo import GitRepo
 
 TOP = Path(__file__).parents[2]
