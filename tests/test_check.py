@@ -14,10 +14,9 @@ import pytest
 from promptstore.errors import SyncRefusedError
 from promptstore.lint import context as context_module
 from promptstore.lint.callsites import RULES as CALL_SITE_RULES
-from promptstore.lint.check import MAX_SHOWN, RULES, check, check_labels
+from promptstore.lint.check import MAX_SHOWN, RULES, Settings, check, check_labels
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding, Rule, Violation, all_pages
-from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore

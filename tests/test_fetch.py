@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import resource
 import shutil
 import signal
@@ -34,9 +35,9 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.fetch import _Callbacks, without_secrets
+from promptstore.git.fetch import RemoteUrl, _Callbacks, without_secrets
 from promptstore.git.reading import is_url
-from promptstore.store.fetcher import Fetcher, pause
+from promptstore.store.fetching import Fetcher, pause
 from tests.githttp import GitServer, git_server
 from tests.gitrepo import GitRepo
 from tests.processes import fork
@@ -541,23 +542,74 @@ def test_a_local_branch_never_passes_for_one_of_a_remote(remote: GitRepo, tmp_pa
     assert text(store) == "one"
 
 
+def shown_token(url: RemoteUrl, asked: str = "") -> str | None:
+    """The secret that a server is shown which asks for one."""
+    try:
+        kind = CredentialType.USERPASS_PLAINTEXT
+        found = _Callbacks(url).credentials(asked or url.text, None, kind)
+    except pygit2.Passthrough:
+        return None
+    assert isinstance(found, pygit2.UserPass)
+    user, secret = found.credential_tuple
+    assert user == "x-access-token"
+    return secret
+
+
 def test_a_token_is_shown_to_its_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
-    plain = CredentialType.USERPASS_PLAINTEXT
-    url = "https://git.example.com/x.git"
-    found = _Callbacks(url).credentials(url, None, plain)
-    assert found.credential_tuple == ("x-access-token", "s3cret")
-    refused = [
-        (url, "https://other.example.com/x.git", plain),
-        ("http://git.example.com/x.git", "http://git.example.com/x.git", plain),
-        ("ssh://git.example.com/x.git", url, plain),
-        (url, url, CredentialType.DEFAULT),
-    ]
-    for own, asked, kind in refused:
-        with pytest.raises(pygit2.Passthrough):
-            _Callbacks(own).credentials(asked, None, kind)
-    key = _Callbacks("git@x:y.git").credentials("ssh://x", "git", CredentialType.SSH_KEY)
+    url = RemoteUrl("https://git.example.com/x.git", is_given=True)
+    assert shown_token(url) == "s3cret"
+    assert shown_token(url, "https://other.example.com/x.git") is None
+    for text in ("http://git.example.com/x.git", "ssh://git.example.com/x.git", "/x.git"):
+        assert shown_token(RemoteUrl(text, is_given=True)) is None
+    with pytest.raises(pygit2.Passthrough):
+        _Callbacks(url).credentials(url.text, None, CredentialType.DEFAULT)
+    key = _Callbacks(RemoteUrl("git@x:y.git", is_given=True)).credentials(
+        "ssh://x", "git", CredentialType.SSH_KEY
+    )
     assert isinstance(key, pygit2.KeypairFromAgent)
+
+
+@pytest.mark.parametrize(
+    ("named", "text", "is_shown"),
+    [
+        ("git.example.com", "https://git.example.com/x.git", True),
+        ("GIT.example.com:443", "https://Git.Example.com/x.git", True),
+        ("git.example.com", "https://git.example.com:443/x.git", True),
+        ("git.example.com:8443", "https://git.example.com:8443/x.git", True),
+        ("git.example.com", "https://git.example.com:8443/x.git", False),
+        ("git.example.com", "https://git.example.com.evil.example/x.git", False),
+        ("git.example.com", "https://git.example.com@evil.example/x.git", False),
+        ("git.example.com", "https://example.com/x.git", False),
+        ("git.example.com", "http://git.example.com/x.git", False),
+    ],
+)
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_token_with_a_host_is_shown_to_that_one(
+    monkeypatch: pytest.MonkeyPatch, named: str, text: str, is_shown: bool, is_given: bool
+) -> None:
+    monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
+    monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN_HOST", named)
+    assert shown_token(RemoteUrl(text, is_given)) == ("s3cret" if is_shown else None)
+
+
+def test_a_token_is_not_shown_to_who_is_named_by_a_repository(
+    remote: GitRepo, server: GitServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clone = remote.clone(tmp_path / "clone")
+    clone.git("remote", "set-url", "origin", server.url)
+    server.token = "s3cret"
+    monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
+    store = PromptStore.open(clone.path)
+    with pytest.raises(FetchError) as caught:
+        store.fetch()
+    with pytest.raises(FetchError, match="PROMPTSTORE_GIT_TOKEN_HOST="):
+        PromptStore.open(clone.path, branch="origin/main").fetch()
+    assert server.logins == []
+    found = re.search("set (PROMPTSTORE_GIT_TOKEN_HOST)=(\\S+) to say so", str(caught.value))
+    assert found is not None
+    monkeypatch.setenv(found[1], found[2])
+    assert PromptStore.open(clone.path).fetch().error is None
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="a certificate is made by openssl")

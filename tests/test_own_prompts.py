@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from promptstore.lint.check import check
+from promptstore.lint.check import Settings, check
 from promptstore.lint.context import LintContext
-from promptstore.lint.settings import Settings
 from promptstore.promptfile.anyyaml import parse_yaml
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps

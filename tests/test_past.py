@@ -13,8 +13,8 @@ from promptstore.cli.app import app
 from promptstore.cli.inputs import parse_time
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError
 from promptstore.git.reading import Repository
-from promptstore.history.backend import labels_at, labels_commit
-from promptstore.history.labels import BRANCH, LabelTable
+from promptstore.history.backend import labels_commit
+from promptstore.history.labels import BRANCH, LabelTable, labels_at
 from tests.gitrepo import GitRepo
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=timezone(timedelta(hours=2)))

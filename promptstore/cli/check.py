@@ -26,13 +26,12 @@ from promptstore.cli.output import (
 )
 from promptstore.errors import InvalidArgumentError, PromptFileError
 from promptstore.lint.callsites import check_code
-from promptstore.lint.check import RULES, check_labels, check_unrecognized_files
+from promptstore.lint.check import RULES, Settings, check_labels, check_unrecognized_files
 from promptstore.lint.check import check as find_problems
 from promptstore.lint.check import explain as page_of
 from promptstore.lint.contents import NOT_CANONICAL
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import SEVERITIES, Finding, all_pages
-from promptstore.lint.settings import Settings
 from promptstore.promptfile import codes
 from promptstore.promptfile.formatter import fix_keys, format_file
 from promptstore.review.drafts import settings_of

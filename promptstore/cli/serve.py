@@ -79,7 +79,7 @@ def serve(
     """Serve PostHog's prompt API, and pages for people."""
     if not all(map(find_spec, ("fastapi", "fastapi_swagger", "uvicorn"))):
         raise MissingExtraError(extra="server", purpose="The server")
-    from promptstore.server.models import model_from_environment
+    from promptstore.server.asking import model_from_environment
     from promptstore.server.serving import serve as serve_settings
 
     if model is not None and model_url is None:

@@ -27,6 +27,9 @@ from promptstore.git.writing import Deadline, exclusive
 TOKEN_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN"  # noqa: S105 - a name, no secret
 """The environment variable that holds the token for https."""
 
+HOST_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN_HOST"
+"""The environment variable that names the one host that the token is for."""
+
 ORIGIN: Final = "origin"
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
@@ -38,6 +41,19 @@ _SILENCE_MILLISECONDS: Final = 60_000
 _SETTINGS: Final = threading.Lock()
 
 _Credentials: TypeAlias = pygit2.UserPass | pygit2.KeypairFromAgent | pygit2.Username
+
+
+class RemoteUrl(NamedTuple):
+    """Where a remote is.
+
+    Attributes:
+        text: The URL, or a path.
+        is_given: Whether the user named it. Else the configuration of a repository did, which may
+            be a stranger's.
+    """
+
+    text: str
+    is_given: bool
 
 
 class RemoteHeads(NamedTuple):
@@ -79,8 +95,8 @@ def open_mirror(folder: Path, url: str, purpose: str, *, deadline: Deadline) -> 
     return Repository.discover(path)
 
 
-def remote_url(repository: Repository, remote: str) -> str:
-    """Return the URL of a remote of a clone.
+def remote_url(repository: Repository, remote: str) -> RemoteUrl:
+    """Return where a remote of a clone is, as the configuration says.
 
     Raises:
         FetchError: It has no such remote.
@@ -96,12 +112,12 @@ def remote_url(repository: Repository, remote: str) -> str:
             reason=f"there is no remote {remote!r} to fetch from. "
             f"`git remote add {remote} URL` adds one.",
         )
-    if is_url(url) or Path(url).is_absolute():
-        return url
-    return str((repository.workdir or repository.git_dir) / url)
+    if not is_url(url) and not Path(url).is_absolute():
+        url = str((repository.workdir or repository.git_dir) / url)
+    return RemoteUrl(url, is_given=False)
 
 
-def read_heads(repository: Repository, url: str) -> RemoteHeads:
+def read_heads(repository: Repository, url: RemoteUrl) -> RemoteHeads:
     """Ask a remote which branches and tags it has.
 
     Raises:
@@ -124,7 +140,7 @@ def _below(prefix: str, found: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def download(repository: Repository, url: str, heads: RemoteHeads) -> None:
+def download(repository: Repository, url: RemoteUrl, heads: RemoteHeads) -> None:
     """Store the objects of branches and tags; no reference moves.
 
     Raises:
@@ -149,7 +165,7 @@ def download(repository: Repository, url: str, heads: RemoteHeads) -> None:
     lost = [ref for ref in missing if not _has(repository, wanted[ref])]
     if lost:
         raise FetchError(
-            path=without_secrets(url),
+            path=without_secrets(url.text),
             reason=f"{', '.join(lost)} moved while it was fetched. Try again.",
         )
 
@@ -244,6 +260,23 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
+def _token_for(url: RemoteUrl) -> tuple[str | None, str]:
+    """Return the token of the environment where it is for a remote, and what to do where not.
+
+    It is for the host that the environment names beside it, else for that of a URL that the user
+    gave: what a repository's configuration names may be anybody's.
+    """
+    token = os.environ.get(TOKEN_VARIABLE)
+    scheme, host, port = _origin(url.text)
+    if not token or not host or (scheme != "https" and (scheme != "http" or host not in _LOOPBACK)):
+        return None, f"Set {TOKEN_VARIABLE} to a token that may read it"
+    place = host if port == _PORTS[scheme] else f"{host}:{port}"
+    named = os.environ.get(HOST_VARIABLE, "").lower().removesuffix(f":{_PORTS[scheme]}")
+    if named == place or (not named and url.is_given):
+        return token, f"Set {TOKEN_VARIABLE} to a token that may read it"
+    return None, f"If {TOKEN_VARIABLE} is for this host, set {HOST_VARIABLE}={place} to say so"
+
+
 class _Callbacks(pygit2.RemoteCallbacks):
     """Answers a remote that asks who it is.
 
@@ -251,14 +284,11 @@ class _Callbacks(pygit2.RemoteCallbacks):
         url: The remote's URL, which may hold a user and a password.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: RemoteUrl) -> None:
         super().__init__()
-        parts = urlsplit(url) if "://" in url else None
-        self._origin = _origin(url) if parts else None
-        is_private = parts is not None and (
-            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        )
-        token = os.environ.get(TOKEN_VARIABLE) if is_private else None
+        parts = urlsplit(url.text) if "://" in url.text else None
+        self._origin = _origin(url.text) if parts else None
+        token, _ = _token_for(url)
         user, password = (parts.username, parts.password) if parts else (None, None)
         secret = unquote(password or "") or token
         self._login = pygit2.UserPass(unquote(user or "x-access-token"), secret) if secret else None
@@ -297,18 +327,20 @@ class _Callbacks(pygit2.RemoteCallbacks):
 
 
 @contextmanager
-def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote, _Callbacks]]:
+def _connected(
+    repository: Repository, url: RemoteUrl
+) -> Iterator[tuple[pygit2.Remote, _Callbacks]]:
     """Make a remote without a name, and turn what fails into our error."""
-    place = without_secrets(url)
+    place = without_secrets(url.text)
     with _SETTINGS:
         settings = pygit2.settings
         # A server that says nothing would be waited for without end.
         settings.server_connect_timeout = settings.server_connect_timeout or _CONNECT_MILLISECONDS
         settings.server_timeout = settings.server_timeout or _SILENCE_MILLISECONDS
-    spellings = [url, _without_login(url)]
+    spellings = [url.text, _without_login(url.text)]
     try:
         remote = repository.handle.remotes.create_anonymous(spellings[-1])
-        spellings.append(remote.url or url)  # git's `insteadOf` may add a password
+        spellings.append(remote.url or url.text)  # git's `insteadOf` may add a password
         yield remote, _Callbacks(url)
     except (pygit2.GitError, OSError, ValueError, KeyError) as error:
         text = str(error.args[0] if error.args else error).rstrip(".")
@@ -316,8 +348,7 @@ def _connected(repository: Repository, url: str) -> Iterator[tuple[pygit2.Remote
             text = text.replace(spelling, place)
         advice = ""
         if "authentication" in text:
-            advice = f" Set {TOKEN_VARIABLE} to a token that may read it, or for ssh load the key "
-            advice += "into the agent."
+            advice = f" {_token_for(url)[1]}, or for ssh load the key into the agent."
         elif "hostkey" in text:
             advice = " `ssh-keyscan HOST` shows its key; compare that, and add it to known_hosts."
         raise FetchError(path=place, reason=f"this cannot be fetched: {text}.{advice}") from error

@@ -7,9 +7,9 @@ thing: what can answer the questions of `Backend` can be opened as a store.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,19 +19,20 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.objects import Commit
+from promptstore.git.objects import EMPTY_TREE, Commit
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
 from promptstore.history.labels import (
     BRANCH,
-    LABEL_REFS,
     LabelMove,
     LabelTable,
-    MoveLog,
+    label_moves,
+    labels_at,
     read_labels,
 )
-from promptstore.history.sources import CommitSource, FolderSource, Source
+from promptstore.history.sources import File, FolderSource, Source
 from promptstore.history.versions import Progress, Timeline, VersionIndex
+from promptstore.model.values import SUFFIX, is_name, is_unicode
 
 _BUNDLE: Final = "make a file that has them with `promptstore bundle build` in a whole clone"
 
@@ -50,6 +51,86 @@ class RefState(NamedTuple):
     title: str = ""
     labels: str | None = None
     is_shallow: bool = False
+
+
+class CommitSource(Source):
+    """The prompt files in the tree of a commit.
+
+    Args:
+        repository: The repository.
+        root: The prompts' folder, as a path within the repository; empty for its top.
+        commit: The commit's id.
+        title: What it was asked for by, for example ``main``.
+    """
+
+    def __init__(self, repository: Repository, root: str, commit: str, title: str) -> None:
+        self.commit = commit
+        self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
+        self._repository = repository
+        self._root = root
+        entry = repository.find(repository.commit(commit).tree, root)
+        self._tree = entry.id if entry and entry.is_tree else EMPTY_TREE
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        return list(self.blobs())
+
+    def blobs(self) -> dict[str, str]:
+        """Return the blob of every file by its name, in the order of `names`, reading none."""
+        found = {
+            path.removesuffix(SUFFIX): entry.id
+            for path, entry in self._repository.files(self._tree)
+            if entry.is_file and path.endswith(SUFFIX)
+        }
+        return {name: found[name] for name in sorted(found) if is_name(name)}
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        entry = self._repository.find(self._tree, name + SUFFIX) if is_name(name) else None
+        if entry is None or not entry.is_file:
+            return None
+        read = partial(self._repository.blob, entry.id)
+        return File(self._path(name + SUFFIX), entry.id, read)
+
+    def unrecognized(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        return sorted(
+            self._path(path)
+            for path, entry in self._repository.files(self._tree)
+            if path.endswith((SUFFIX, ".yml"))
+            and is_unicode(path)
+            and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
+        )
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}" if self._root else path
+
+
+class OverlaidSource(Source):
+    """A set of files with some of them replaced, which exist nowhere yet.
+
+    Args:
+        source: The files underneath.
+        files: The new files by prompt name.
+    """
+
+    def __init__(self, source: Source, files: Mapping[str, File]) -> None:
+        self.commit = source.commit
+        self.place = f"{source.place} with edits"
+        self._source = source
+        self._files = files
+
+    def names(self) -> list[str]:
+        """List the names of all files, sorted, without reading any."""
+        return sorted({*self._source.names(), *self._files})
+
+    def find(self, name: str) -> File | None:
+        """Find the regular file of a prompt."""
+        return self._files.get(name) or self._source.find(name)
+
+    def unrecognized(self) -> list[str]:
+        """List the paths of files that look like prompts but have no name that can be asked for."""
+        return self._source.unrecognized()
 
 
 class Backend:
@@ -86,12 +167,7 @@ class Backend:
         return None
 
     def state(self) -> RefState:
-        """Return where the branch and the labels are at this moment.
-
-        Raises:
-            RevisionNotFoundError: The branch is no more.
-            RepositoryError: A reference is damaged.
-        """
+        """Return where the branch and the labels are at this moment."""
         return RefState()
 
     def why_no_versions(self, _state: RefState) -> str:
@@ -102,11 +178,7 @@ class Backend:
         )
 
     def working_files(self) -> Source:
-        """Return the files on disk as they are at this moment.
-
-        Raises:
-            InvalidArgumentError: There are none.
-        """
+        """Return the files on disk as they are at this moment, where there are any."""
         return FolderSource(self.path, self.root, None)
 
     def files(self, _commit: str, _title: str) -> Source:
@@ -126,11 +198,7 @@ class Backend:
         raise self._unavailable()
 
     def resolve(self, _rev: str) -> str:
-        """Return the id of the commit that a rev names.
-
-        Raises:
-            RevisionNotFoundError: It names none.
-        """
+        """Return the id of the commit that a rev names."""
         raise self._unavailable()
 
     def labels(self, _state: RefState) -> LabelTable:
@@ -177,15 +245,12 @@ class RepositoryBackend(Backend):
         self.branch = branch
         self.remote = remote
         self._interval = refresh_interval
-        self._index = VersionIndex(repository, root, progress)
-        self._tables: dict[str, LabelTable] = {}
+        self._progress = progress
+        self._index: VersionIndex | None = None
         self._validity = object()
         # What belongs together is one value, so that threads never see half of it.
+        self._labels: tuple[str | None, LabelTable] = (None, LabelTable())
         self._seen: tuple[object, float, RefState] = (None, 0.0, RefState())
-
-    @cached_property
-    def _moves(self) -> MoveLog:
-        return MoveLog(self.repository)
 
     @property
     def path(self) -> Path:
@@ -198,12 +263,7 @@ class RepositoryBackend(Backend):
         return self.repository.workdir is not None
 
     def state(self) -> RefState:
-        """Return where the branch and the labels are, no longer ago than the interval.
-
-        Raises:
-            RevisionNotFoundError: The branch is no more.
-            RepositoryError: A reference is damaged.
-        """
+        """Return where the branch and the labels are, no longer ago than the interval."""
         return self.known_state() or self.refresh()
 
     def known_state(self) -> RefState | None:
@@ -212,7 +272,12 @@ class RepositoryBackend(Backend):
         return state if validity is self._validity and time.monotonic() < until else None
 
     def refresh(self) -> RefState:
-        """Return the state, asking git in any case."""
+        """Return the state, asking git in any case.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            RepositoryError: A reference is damaged.
+        """
         # An invalidation while git is asked makes the answer count as old.
         validity, until = self._validity, time.monotonic() + self._interval
         repository = self.repository
@@ -279,6 +344,8 @@ class RepositoryBackend(Backend):
 
     def timeline(self, tip: str) -> Timeline:
         """Return the versions as of a commit, which are looked up when they are asked for."""
+        if self._index is None:
+            self._index = VersionIndex(self.repository, self.root, self._progress)
         return Timeline(tip, self._index)
 
     def commit(self, commit_id: str) -> Commit:
@@ -299,13 +366,10 @@ class RepositoryBackend(Backend):
 
     def labels(self, state: RefState) -> LabelTable:
         """Return all labels in a state."""
-        commit = state.labels
-        if commit is None:
-            return LabelTable()
-        table = self._tables.get(commit)
-        if table is None:
-            table = read_labels(self.repository, commit)
-            self._tables = {commit: table}
+        commit, table = self._labels
+        if commit != state.labels:
+            table = read_labels(self.repository, state.labels) if state.labels else LabelTable()
+            self._labels = (state.labels, table)
         return table
 
     def state_at(self, state: RefState, time: datetime) -> RefState:
@@ -315,7 +379,7 @@ class RepositoryBackend(Backend):
     def label_moves(self) -> Sequence[LabelMove]:
         """List every move of a label, newest first."""
         commit = labels_commit(self.repository, self.remote)
-        return self._moves.moves(commit) if commit else ()
+        return label_moves(self.repository, commit) if commit else ()
 
 
 def labels_commit(repository: Repository, remote: str | None = None) -> str | None:
@@ -328,25 +392,5 @@ def labels_commit(repository: Repository, remote: str | None = None) -> str | No
     Raises:
         RepositoryError: A reference is damaged, which must not pass for its absence.
     """
-    refs = (f"refs/remotes/{remote}/{BRANCH}",) if remote else LABEL_REFS
-    tips = (repository.branch_tip(ref) for ref in refs)
-    return next((tip for tip in tips if tip), None)
-
-
-def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
-    """Return the commit of the labels branch that was its newest at a time.
-
-    Args:
-        repository: The repository.
-        commit: The newest commit of the branch, or None where there is none.
-        time: The time, with a zone.
-
-    Returns:
-        The commit's id, or None where there were no labels yet.
-
-    Raises:
-        RepositoryError: A commit is missing or damaged.
-    """
-    seconds = time.timestamp()
-    links = repository.walk(commit) if commit else ()
-    return next((link.id for link in links if link.time <= seconds), None)
+    own = None if remote else repository.branch_tip(f"refs/heads/{BRANCH}")
+    return own or repository.branch_tip(f"refs/remotes/{remote or 'origin'}/{BRANCH}")

@@ -21,7 +21,6 @@ from promptstore.errors import (
     Problem,
     PromptFileError,
 )
-from promptstore.git.objects import Link
 from promptstore.git.reading import Repository
 from promptstore.model.values import SUFFIX
 from promptstore.promptfile import codes
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
-
-LABEL_REFS: Final = (f"refs/heads/{BRANCH}", f"refs/remotes/origin/{BRANCH}")
-"""Where that branch may be; the first that exists counts."""
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -186,6 +182,25 @@ def read_labels(
     return LabelTable(targets, broken)
 
 
+def labels_at(repository: Repository, commit: str | None, time: datetime) -> str | None:
+    """Return the commit of the labels branch that was its newest at a time.
+
+    Args:
+        repository: The repository.
+        commit: The newest commit of the branch, or None where there is none.
+        time: The time, with a zone.
+
+    Returns:
+        The commit's id, or None where there were no labels yet.
+
+    Raises:
+        RepositoryError: A commit is missing or damaged.
+    """
+    seconds = time.timestamp()
+    links = repository.walk(commit) if commit else ()
+    return next((link.id for link in links if link.time <= seconds), None)
+
+
 def plan_moves(
     repository: Repository,
     commit: str | None,
@@ -336,45 +351,21 @@ class LabelMove(NamedTuple):
     message: str
 
 
-class MoveLog:
-    """The moves of all labels; each commit of their branch is read once.
+def label_moves(repository: Repository, commit: str) -> list[LabelMove]:
+    """List every move of a label up to a commit of their branch, newest first.
 
-    Threads may share it.
-
-    Args:
-        repository: The repository.
+    A commit whose label file is broken counts as one that left the label where it was.
     """
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        # What belongs together is one value, so that threads never see half of it.
-        self._read: tuple[str | None, _Targets, tuple[LabelMove, ...]] = (None, {}, ())
-
-    def moves(self, commit: str) -> tuple[LabelMove, ...]:
-        """List every move up to a commit of the branch, newest first.
-
-        A commit whose label file is broken counts as one that left the label where it was.
-        """
-        known, table, moves = self._read
-        links: list[Link] = []
-        for link in self._repository.walk(commit):
-            if link.id == known:
-                break
-            links.append(link)
-        else:
-            # Another history than the one that was read.
-            table, moves = {}, ()
-        contents: dict[str, Mapping[str, Target]] = {}
-        fresh: list[list[LabelMove]] = []
-        for link in reversed(links):
-            read = read_labels(self._repository, link.id, contents)
-            kept = {label: table[label] for label in read.broken if label in table}
-            after = {**read.targets, **kept}
-            fresh.append(list(_moves_between(self._repository, link.id, table, after)))
-            table = after
-        moves = (*(move for some in reversed(fresh) for move in some), *moves)
-        self._read = (commit, table, moves)
-        return moves
+    table: _Targets = {}
+    known: dict[str, Mapping[str, Target]] = {}
+    moves: list[LabelMove] = []
+    for link in reversed([*repository.walk(commit)]):
+        read = read_labels(repository, link.id, known)
+        kept = {label: table[label] for label in read.broken if label in table}
+        after = {**read.targets, **kept}
+        moves[:0] = _moves_between(repository, link.id, table, after)
+        table = after
+    return moves
 
 
 def _moves_between(

@@ -1,18 +1,16 @@
-"""Where the files of prompts are read from: a commit, or a folder on disk."""
+"""Sets of prompt files that can be read by name: those of a label, those in a folder on disk."""
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from promptstore.errors import RepositoryError
-from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository, blob_id, clean_content
-from promptstore.model.values import SUFFIX, is_name, is_unicode
+from promptstore.model.values import SUFFIX, is_name
 
 
 class File(NamedTuple):
@@ -29,8 +27,8 @@ class File(NamedTuple):
     read: Callable[[], bytes]
 
 
-class Source(ABC):
-    """A set of prompt files that can be read by name.
+class Source:
+    """A set of prompt files that can be read by name; it is empty where no class says otherwise.
 
     Attributes:
         place: What it is, in words, for example ``main (3f2a91c)``.
@@ -40,13 +38,13 @@ class Source(ABC):
     place: str
     commit: str | None = None
 
-    @abstractmethod
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
+        return []
 
-    @abstractmethod
-    def find(self, name: str) -> File | None:
+    def find(self, _name: str) -> File | None:
         """Find the regular file of a prompt."""
+        return None
 
     def blobs(self) -> dict[str, str]:
         """Return the blob of every file by its name, in the order of `names`."""
@@ -58,64 +56,6 @@ class Source(ABC):
         return []
 
 
-class CommitSource(Source):
-    """The prompt files in the tree of a commit.
-
-    Args:
-        repository: The repository.
-        root: The prompts' folder, as a path within the repository; empty for its top.
-        commit: The commit's id.
-        title: What it was asked for by, for example ``main``.
-    """
-
-    def __init__(self, repository: Repository, root: str, commit: str, title: str) -> None:
-        self.commit = commit
-        self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
-        self._repository = repository
-        self._root = root
-        entry = repository.find(repository.commit(commit).tree, root)
-        self._tree = entry.id if entry and entry.is_tree else None
-
-    def names(self) -> list[str]:
-        """List the names of all files, sorted, without reading any."""
-        return list(self.blobs())
-
-    def blobs(self) -> dict[str, str]:
-        """Return the blob of every file by its name, in the order of `names`, reading none."""
-        found = {
-            path.removesuffix(SUFFIX): entry.id
-            for path, entry in self._entries()
-            if entry.is_file and path.endswith(SUFFIX)
-        }
-        return {name: found[name] for name in sorted(found) if is_name(name)}
-
-    def find(self, name: str) -> File | None:
-        """Find the regular file of a prompt."""
-        if self._tree is None or not is_name(name):
-            return None
-        entry = self._repository.find(self._tree, name + SUFFIX)
-        if entry is None or not entry.is_file:
-            return None
-        read = partial(self._repository.blob, entry.id)
-        return File(self._path(name + SUFFIX), entry.id, read)
-
-    def unrecognized(self) -> list[str]:
-        """List the paths of files that look like prompts but have no name that can be asked for."""
-        return sorted(
-            self._path(path)
-            for path, entry in self._entries()
-            if path.endswith((SUFFIX, ".yml"))
-            and is_unicode(path)
-            and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
-        )
-
-    def _path(self, path: str) -> str:
-        return f"{self._root}/{path}" if self._root else path
-
-    def _entries(self) -> Iterator[tuple[str, Entry]]:
-        return self._repository.files(self._tree) if self._tree else iter(())
-
-
 class EmptySource(Source):
     """No files at all: a branch without commits.
 
@@ -125,40 +65,6 @@ class EmptySource(Source):
 
     def __init__(self, place: str) -> None:
         self.place = place
-
-    def names(self) -> list[str]:
-        """List nothing."""
-        return []
-
-    def find(self, name: str) -> File | None:
-        """Find nothing."""
-
-
-class OverlaidSource(Source):
-    """A set of files with some of them replaced, which exist nowhere yet.
-
-    Args:
-        source: The files underneath.
-        files: The new files by prompt name.
-    """
-
-    def __init__(self, source: Source, files: Mapping[str, File]) -> None:
-        self.commit = source.commit
-        self.place = f"{source.place} with edits"
-        self._source = source
-        self._files = files
-
-    def names(self) -> list[str]:
-        """List the names of all files, sorted, without reading any."""
-        return sorted({*self._source.names(), *self._files})
-
-    def find(self, name: str) -> File | None:
-        """Find the regular file of a prompt."""
-        return self._files.get(name) or self._source.find(name)
-
-    def unrecognized(self) -> list[str]:
-        """List the paths of files that look like prompts but have no name that can be asked for."""
-        return self._source.unrecognized()
 
 
 class LabelSource(Source):

@@ -19,7 +19,7 @@ from promptstore.store.snapshot import Snapshot
 from promptstore.template import Reference, References, Source, find_includes, find_references
 
 if TYPE_CHECKING:
-    from promptstore.lint.settings import Settings
+    from promptstore.lint.check import Settings
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _WORD: Final = re.compile(r"\w+")

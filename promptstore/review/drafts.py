@@ -1,4 +1,4 @@
-"""The problems that a change brings: one that is not committed yet, or a range of commits."""
+"""The problems that a change brings: of a draft, of a range of commits, of what is fetched."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from promptstore.errors import InvalidArgumentError
 from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
-from promptstore.lint.check import check, check_unrecognized_files
+from promptstore.lint.check import (
+    FILE,
+    Settings,
+    check,
+    check_unrecognized_files,
+    checked_codes,
+    parse_settings,
+    read_settings,
+)
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
-from promptstore.lint.settings import Settings, checked_codes, read_settings
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
@@ -118,6 +126,29 @@ def check_changes(
     return sorted({*check(context), *came})
 
 
+def errors_of_update(
+    before: Snapshot | None, after: Snapshot, settings: str, only: Collection[str] | None = None
+) -> list[str]:
+    """Find the errors, not the mere warnings, that an update brings.
+
+    Args:
+        before: The prompts as they are served; None where none are.
+        after: The prompts as they would be.
+        settings: The text of the repository's pyproject.toml then.
+        only: The names that are looked at; None for those that differ, and what includes them.
+
+    Returns:
+        The errors, as lines with path and place.
+    """
+    try:
+        context = LintContext(after, parse_settings(settings, FILE), only)
+    except InvalidArgumentError as error:
+        return [str(error)]
+    if only is None and before is not None:
+        context.only = context.dependents(_changed(before, after))
+    return [str(finding) for finding in check(context) if finding.severity == "error"]
+
+
 def _name_encoder(rules: SyncRules) -> Callable[[str], object]:
     """Return what encodes the names that take part in a sync, and leaves the others alone."""
     return lambda name: rules.to_remote(name) if rules.takes(name) else name
@@ -126,3 +157,9 @@ def _name_encoder(rules: SyncRules) -> Callable[[str], object]:
 def _without_place(finding: Finding) -> tuple[str, str, str]:
     """Return what a problem is, without the line that an edit may have moved it to."""
     return finding.path, finding.problem.code, finding.problem.message
+
+
+def _changed(before: Snapshot, after: Snapshot) -> set[str]:
+    """Return the names of prompts that differ, removed ones too."""
+    old, new = ({name: one.file(name).blob for name in one.names()} for one in (before, after))
+    return {name for name in {*old, *new} if old.get(name) != new.get(name)}

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 from promptstore.compare.diff import PromptDiff, diff_prompts
 from promptstore.compare.sequences import opcodes
 from promptstore.errors import Problem, PromptFileError, PromptStoreError
+from promptstore.lint.check import Settings
 from promptstore.lint.context import LintContext
-from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt, texts
 from promptstore.model.rendering import render_prompt
 from promptstore.review.impact import IMPACTS, Judgement, judge

@@ -16,18 +16,17 @@ from starlette.routing import Match
 from promptstore import __version__
 from promptstore.errors import PromptStoreError
 from promptstore.server import (
-    events,
+    analytics,
     explain,
-    hooks,
     ids,
     listing,
     mcp,
     publishing,
     reading,
     system,
-    translate,
     writing,
 )
+from promptstore.server.asking import ChatModel
 from promptstore.server.errors import (
     ApiError,
     api_error,
@@ -35,13 +34,13 @@ from promptstore.server.errors import (
     errors_by_field,
     invalid_request,
     not_found,
+    server_error,
 )
 from promptstore.server.explain import ExplanationCache
 from promptstore.server.http import SENT_HEADERS, EventRoute, PathMiddleware, answer_json
 from promptstore.server.logs import routes as logs
 from promptstore.server.logs import sending
 from promptstore.server.logs.service import LogService
-from promptstore.server.models import ChatModel
 from promptstore.server.projects import Project
 from promptstore.server.tokens import TokenFile
 from promptstore.server.web.mounting import add_pages
@@ -67,13 +66,12 @@ _ROUTERS: Final = (
     ids.router,
     writing.router,
     writing.label_router,
-    events.router,
-    translate.router,
+    analytics.router,
+    analytics.text_router,
     logs.router,
     explain.router,
     sending.router,
     mcp.router,
-    hooks.router,
     system.router,
     system.docs,
 )
@@ -184,5 +182,5 @@ async def _gone(request: Request, _error: Exception) -> Response:
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
     # The server behind logs the traceback; nobody else is shown it.
-    error = api_error(500, "error", "A server error occurred.", kind="server_error")
+    error = server_error(500, "error", "A server error occurred.")
     return answer_json(error.body, error.status_code, SENT_HEADERS)

@@ -49,6 +49,13 @@ def invalid(code: str, detail: str, attr: str | None = None) -> ApiError:
     return api_error(400, code, detail, attr, kind="validation_error")
 
 
+def server_error(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> ApiError:
+    """Return the answer that the server cannot do what it is asked for (5xx)."""
+    return api_error(status, code, detail, kind="server_error", headers=headers)
+
+
 def taken_name(attr: str = "name") -> ApiError:
     """Return the refusal of a name that another prompt has (400)."""
     return invalid("unique", "A prompt with this name already exists.", attr)

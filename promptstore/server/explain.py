@@ -20,7 +20,7 @@ from promptstore.model.rendering import RenderedPrompt
 from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.logmodels import ExplainRequest, KeyField, LogEntry, LogExplanation
 from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
-from promptstore.server.errors import ApiError, api_error
+from promptstore.server.errors import ApiError, server_error
 from promptstore.server.http import EventRoute, answer_json
 from promptstore.server.logs.queries import to_utc
 from promptstore.server.logs.routes import logs_of
@@ -128,8 +128,8 @@ async def explain_log(
     cache: ExplanationCache = request.app.state.explanations
 
     async def make() -> LogExplanation:
-        failed = _failure(500, "explanation_error", _FAILED)
-        late = _failure(504, "explanation_timeout", f"{_FAILED}: the model took too long")
+        failed = server_error(500, "explanation_error", _FAILED)
+        late = server_error(504, "explanation_timeout", f"{_FAILED}: the model took too long")
         answer = await ask(model, rendered, MAX_SECONDS, failed=failed, late=late)
         if not answer.strip():
             raise ApiError(400, {"error": "The model answered nothing"})
@@ -156,10 +156,6 @@ def _prepare(
     context = show_context(store.around(project.id, entry))
     values = {"entry": show_entry(entry), "context": context}
     return entry, render_own(project, "logs/explain", values)
-
-
-def _failure(status: int, code: str, detail: str) -> ApiError:
-    return api_error(status, code, detail, kind="server_error")
 
 
 def show_entry(entry: LogEntry) -> str:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from promptstore.errors import MissingExtraError, PromptStoreError
 from promptstore.mcp.access import Access
-from promptstore.server.errors import ApiError, api_error, error_of, forbidden
+from promptstore.server.errors import ApiError, error_of, forbidden, server_error
 from promptstore.server.projects import Caller, find_caller
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def _endpoint(app: FastAPI) -> HttpEndpoint:
     if not hasattr(app.state, "mcp"):
         if find_spec("mcp") is None:
             error = MissingExtraError(extra="mcp", purpose="The Model Context Protocol")
-            raise api_error(501, "not_implemented", str(error), kind="server_error")
+            raise server_error(501, "not_implemented", str(error))
         # It takes longer to load than all other routes together, and many servers never need it.
         module = await run_in_threadpool(import_module, "promptstore.mcp.server")
         if not hasattr(app.state, "mcp"):

@@ -15,12 +15,12 @@ from fastapi import FastAPI
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
-from promptstore.server.hooks import SECRET_VARIABLE
+from promptstore.server.asking import ChatModel
 from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
 from promptstore.server.mcp import end_streams
-from promptstore.server.models import ChatModel
 from promptstore.server.projects import LOOPBACK, Project, open_projects
 from promptstore.server.settings import Settings
+from promptstore.server.system import SECRET_VARIABLE
 from promptstore.server.tokens import TokenFile
 
 _BACKLOG: Final = 2048

@@ -28,7 +28,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "mcp": "promptstore.mcp",
     "anthropic": "promptstore.providers",
     # Types of arguments there; here a model is asked, and protobuf is read.
-    "openai": ("promptstore.providers", "promptstore.server.models"),
+    "openai": ("promptstore.providers", "promptstore.server.asking"),
     "google": ("promptstore.providers", "promptstore.server.logs.otlp"),
 }
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from promptstore.compare.diff import diff_prompts
-from promptstore.lint.check import check
+from promptstore.lint.check import Settings, check
 from promptstore.lint.context import LintContext
-from promptstore.lint.settings import Settings
 from promptstore.model.parts import Message
 from promptstore.model.prompt import Prompt
 from promptstore.review.ranges import compare

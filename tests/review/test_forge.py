@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from promptstore.compare.sequences import compare_words
 from promptstore.errors import Problem
-from promptstore.lint.check import check
+from promptstore.lint.check import Settings, check
 from promptstore.lint.context import LintContext
 from promptstore.lint.findings import Finding
-from promptstore.lint.settings import Settings
 from promptstore.model.prompt import Prompt
 from promptstore.promptfile.writer import dumps
 from promptstore.review.impact import Judgement

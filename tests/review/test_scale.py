@@ -8,9 +8,8 @@ from typing import cast
 
 import pytest
 
-from promptstore.lint.check import check
+from promptstore.lint.check import Settings, check
 from promptstore.lint.context import LintContext
-from promptstore.lint.settings import Settings
 from promptstore.review.drafts import check_changes
 from promptstore.review.ranges import compare
 from promptstore.store.snapshot import Snapshot

@@ -14,10 +14,9 @@ import httpx
 import pytest
 
 from promptstore.errors import InvalidArgumentError
-from promptstore.server import translate
+from promptstore.server import analytics
 from promptstore.server.app import create_app
-from promptstore.server.asking import packaged
-from promptstore.server.models import HttpModel
+from promptstore.server.asking import HttpModel, packaged
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import SCOPES, TokenFile
@@ -203,7 +202,7 @@ def test_a_model_that_fails_is_asked_once(client: httpx.Client, stub: ChatStub, 
 def test_a_model_that_hangs(
     client: httpx.Client, stub: ChatStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translate, "MAX_SECONDS", 0.2)
+    monkeypatch.setattr(analytics, "MAX_SECONDS", 0.2)
     stub.hangs = True
     answer = asked(client)
     assert (answer.status_code, answer.json()["code"]) == (504, "translation_timeout")

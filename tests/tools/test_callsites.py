@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from promptstore.lint.callsites import RULES, check_code
+from promptstore.lint.check import Settings
 from promptstore.lint.context import LintContext
-from promptstore.lint.settings import Settings
 from promptstore.store.store import PromptStore
 
 PROMPTS = {

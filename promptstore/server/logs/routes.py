@@ -25,7 +25,7 @@ from promptstore.posthog.logmodels import (
     LogValues,
     LogValuesQuery,
 )
-from promptstore.server.errors import ApiError, api_error
+from promptstore.server.errors import ApiError, server_error
 from promptstore.server.http import answer_json
 from promptstore.server.logs.queries import Conditions, read_filters, read_span
 from promptstore.server.logs.service import LogService
@@ -58,7 +58,7 @@ def logs_of(request: Request) -> LogService:
             "This server keeps no logs. Start it with `promptstore serve --logs FOLDER`, which "
             "says what else is needed."
         )
-        raise api_error(501, "not_implemented", detail, kind="server_error")
+        raise server_error(501, "not_implemented", detail)
     return logs
 
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from promptstore.server.errors import api_error, unauthenticated
+from promptstore.server.errors import api_error, server_error, unauthenticated
 from promptstore.server.http import LimitedRequest, answer_json
 from promptstore.server.logs.otlp import (
     JSON,
@@ -53,10 +53,7 @@ async def export_logs(request: Request) -> Response:
             await asyncio.wrap_future(kept)
     except TimeoutError:
         detail = "The entries are not written yet. Send them again."
-        headers = {"Retry-After": "1"}
-        raise api_error(
-            503, "logs_unavailable", detail, kind="server_error", headers=headers
-        ) from None
+        raise server_error(503, "logs_unavailable", detail, {"Retry-After": "1"}) from None
     return _answer(kind, batch)
 
 

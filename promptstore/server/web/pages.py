@@ -50,7 +50,9 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-_MAX_FORM_BYTES: Final = 8 * 1024 * 1024
+MAX_FORM_BYTES: Final = 8 * 1024 * 1024
+"""How large a form may be as it is sent; a larger one stays in the browser."""
+
 _MAX_FORM_FIELDS: Final = 2_000
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
 """The field that every form carries the token of the session in."""
@@ -169,7 +171,7 @@ async def read_form(request: Request) -> Form:
     Raises:
         ApiError: It is no form, or too large.
     """
-    data = await LimitedRequest(request.scope, request.receive, _MAX_FORM_BYTES).sent()
+    data = await LimitedRequest(request.scope, request.receive, MAX_FORM_BYTES).sent()
     form = await run_in_threadpool(_parse_form, data)
     sessions: Sessions = request.app.state.sessions
     session, _ = session_of(request)
@@ -306,5 +308,5 @@ def _environment() -> Environment:
         json_line=_json_line,
         digits="{:,}".format,
     )
-    environment.globals.update(static=_static_url, url=url_of)
+    environment.globals.update(static=_static_url, url=url_of, most_bytes=MAX_FORM_BYTES)
     return environment

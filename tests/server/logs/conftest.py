@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from promptstore.server.asking import HttpModel
 from promptstore.server.logs.service import LogService
-from promptstore.server.models import HttpModel
 from tests.gitrepo import GitRepo
 from tests.server.chatstub import ChatStub, chat_stub
 from tests.server.listening import Host, Server, hosting

@@ -292,6 +292,24 @@ def test_without_scripts_a_change_is_proposed_too(
         assert "Mine" in repo.git("show", f"{branch}:prompts/support/triage.yaml")
 
 
+def test_what_is_too_large_to_send_stays_in_the_form(page: Page, repo: GitRepo) -> None:
+    before = repo.git("rev-parse", "--branches")
+    page.goto("/edit/support/triage?by=file")
+    field = page.get_by_label("The file (YAML)")
+    # Each of these is nine bytes in a form.
+    address, text = page.url, "€" * 1_000_000
+    page.evaluate("text => { document.getElementById('file').value = text; }", text)
+    page.get_by_role("button", name="Propose this change").click()
+    note = page.get_by_role("alert").filter(has_text="too large to send: 8.6 MiB")
+    note.wait_for()
+    assert page.evaluate("document.activeElement.textContent") == note.inner_text()
+    assert (page.url, field.input_value()) == (address, text)
+    assert repo.git("rev-parse", "--branches") == before
+    page.evaluate("document.getElementById('file').value = 'prompt: short\\n'")
+    page.get_by_role("button", name="Check it").click()
+    page.get_by_text("No problems.").wait_for()
+
+
 def test_what_a_label_would_change_follows_what_is_chosen(page: Page) -> None:
     page.goto("/move-label/support/triage")
     page.get_by_label("Label").fill("staging")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptstore.server.app import create_app
-from promptstore.server.models import HttpModel
+from promptstore.server.asking import HttpModel
 from promptstore.server.projects import open_projects
 from promptstore.server.settings import ProjectSettings
 from tests.gitrepo import GitRepo

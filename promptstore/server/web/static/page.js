@@ -52,6 +52,33 @@ function keepDraft(form) {
   });
 }
 
+// What the server would refuse for its size is not sent: the answer would not hold what was typed.
+function tooLarge(body) {
+  const most = Number(document.body.dataset.mostBytes);
+  const size = body.toString().length;
+  const mebibytes = (bytes) => (bytes / 1048576).toFixed(1);
+  return size <= most
+    ? ""
+    : `This is too large to send: ${mebibytes(size)} MiB as a form, of at most ` +
+        `${mebibytes(most)}. Nothing is lost: shorten it, and send it again.`;
+}
+
+function keepIfTooLarge(event) {
+  const form = event.target;
+  form.querySelector("[data-too-large]")?.remove();
+  const text = form.method === "post" ? tooLarge(new URLSearchParams(new FormData(form))) : "";
+  if (!text) return;
+  event.preventDefault();
+  const note = document.createElement("p");
+  note.className = "note bad";
+  note.dataset.tooLarge = "";
+  note.tabIndex = -1;
+  note.setAttribute("role", "alert");
+  note.textContent = text;
+  form.prepend(note);
+  note.focus();
+}
+
 // The answer for what is typed so far is drawn by the server, in the place that shows it.
 function followTyping(form) {
   const place = document.getElementById(form.dataset.live);
@@ -75,6 +102,12 @@ function followTyping(form) {
     place.classList.add("busy");
     const body = new URLSearchParams(new FormData(form));
     body.set("action", "show");
+    const refused = tooLarge(body);
+    if (refused) {
+      tell(refused);
+      place.classList.remove("busy");
+      return;
+    }
     try {
       const answer = await fetch(form.getAttribute("action"), {
         method: "POST",
@@ -140,6 +173,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("submit", keepIfTooLarge);
 for (const mark of document.querySelectorAll("[data-forget]")) {
   sessionStorage.removeItem(DRAFT + mark.dataset.forget);
 }

@@ -1,4 +1,4 @@
-"""``llm_analytics/text_repr``: an event as readable text."""
+"""``llm_analytics/…``: an event as readable text, and a text in another language."""
 
 from __future__ import annotations
 
@@ -6,17 +6,40 @@ from dataclasses import fields
 from typing import Annotated, Any, Final
 
 from fastapi import Security
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.formatters import text_repr
 from promptstore.posthog.content import is_deep
+from promptstore.posthog.logmodels import TranslateRequest, Translation
 from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.requests import TextReprRequest
-from promptstore.server.errors import ApiError, invalid
+from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
+from promptstore.server.errors import ApiError, invalid, server_error
 from promptstore.server.http import EventRoute, answer_json
 from promptstore.server.projects import Caller, authorize, make_router
 
 router: Final = make_router("events", EventRoute)
+text_router: Final = make_router("texts")
+
+MAX_SECONDS: Final = 45.0
+"""How long a translation may take."""
+
+_LANGUAGES: Final = {
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "de": "German",
+    "pt": "Portuguese",
+    "zh": "Chinese",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "it": "Italian",
+    "nl": "Dutch",
+    "ru": "Russian",
+    "ar": "Arabic",
+}
 
 
 @router.post(
@@ -60,3 +83,23 @@ def _check_trace(data: Any) -> None:
 
 def _invalid(detail: str) -> ApiError:
     return invalid("invalid_input", detail)
+
+
+@text_router.post("/llm_analytics/translate", response_model=Translation)
+async def translate(
+    request: Request,
+    caller: Annotated[Caller, Security(consenting, scopes=["llm_analytics:write"])],
+    body: TranslateRequest,
+) -> Response:
+    """Translate a text by the model of the server; `X-Prompt-…` says which prompt ran."""
+    model = model_of(request)
+    # A code that is not known goes to the model as it is, on one line.
+    language = " ".join(_LANGUAGES.get(body.target_language, body.target_language).split())
+    values = {"text": body.text, "language": language}
+    rendered = await run_in_threadpool(render_own, caller.project, "translate", values)
+    failed = server_error(500, "translation_error", "Translation failed. Please try again.")
+    detail = f"The translation took longer than {MAX_SECONDS:g} seconds; the text may be too long."
+    late = server_error(504, "translation_timeout", detail)
+    text = await ask(model, rendered, MAX_SECONDS, failed=failed, late=late)
+    translation = Translation(translation=text.strip())
+    return answer_json(translation.model_dump(), headers=headers_of(rendered))
