@@ -7,7 +7,7 @@ thing: what can answer the questions of `Backend` can be opened as a store.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from promptstore.history.labels import (
     labels_at,
     read_labels,
 )
-from promptstore.history.sources import File, FolderSource, Source
+from promptstore.history.sources import SKILL_FILE, File, FolderSource, Source, folders_above
 from promptstore.history.versions import Progress, Timeline, VersionIndex
 from promptstore.model.values import SUFFIX, is_name, is_unicode
 
@@ -86,7 +86,7 @@ class CommitSource(Source):
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
-        if self._tree is None or not is_name(name):
+        if self._tree is None or not is_name(name) or self.skill_around(name):
             return None
         entry = self._repository.find(self._tree, name + SUFFIX)
         if entry is None or not entry.is_file:
@@ -107,8 +107,20 @@ class CommitSource(Source):
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}" if self._root else path
 
-    def _entries(self) -> Iterator[tuple[str, Entry]]:
-        return self._repository.files(self._tree) if self._tree else iter(())
+    def skill_around(self, name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, below the root, or None."""
+        tree, find = self._tree, self._repository.find
+        folders = folders_above(name) if tree else ()
+        return next((one for one in folders if tree and find(tree, f"{one}/{SKILL_FILE}")), None)
+
+    def _entries(self) -> list[tuple[str, Entry]]:
+        """List the files that are in no skill."""
+        found = [*self._repository.files(self._tree)] if self._tree else []
+        ends = f"/{SKILL_FILE}"
+        skills = {path.removesuffix(ends) for path, _ in found if path.endswith(ends)}
+        if skills:
+            found = [one for one in found if skills.isdisjoint(folders_above(one[0]))]
+        return found
 
 
 class OverlaidSource(Source):
@@ -132,6 +144,10 @@ class OverlaidSource(Source):
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._files.get(name) or self._source.find(name)
+
+    def skill_around(self, name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, below the root, or None."""
+        return self._source.skill_around(name)
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""

@@ -6,11 +6,21 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from promptstore.errors import RepositoryError
 from promptstore.git.reading import Repository, blob_id, clean_content
 from promptstore.model.values import SUFFIX, is_name
+
+SKILL_FILE: Final = "SKILL.md"
+"""What makes the folder that it is in, below the root, a skill: no file there is a prompt."""
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that a path leads through, the top first."""
+    for end, character in enumerate(path):
+        if character == "/":
+            yield path[:end]
 
 
 class File(NamedTuple):
@@ -50,6 +60,10 @@ class Source:
         """Return the blob of every file by its name, in the order of `names`."""
         files = ((name, self.find(name)) for name in self.names())
         return {name: file.blob for name, file in files if file is not None}
+
+    def skill_around(self, _name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, below the root, or None."""
+        return None
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
@@ -114,7 +128,7 @@ class FolderSource(Source):
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt and read it."""
-        if not is_name(name) or not self._is_inside(name):
+        if not is_name(name) or not self._is_inside(name) or self.skill_around(name):
             return None
         path = self._folder / (name + SUFFIX)
         try:
@@ -127,6 +141,11 @@ class FolderSource(Source):
         if self._repository is not None:
             data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
+
+    def skill_around(self, name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, below the root, or None."""
+        folders = folders_above(name)
+        return next((one for one in folders if (self._folder / one / SKILL_FILE).is_file()), None)
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
@@ -154,6 +173,9 @@ class FolderSource(Source):
         for folder, folders, files in os.walk(self._folder):
             folders[:] = [name for name in folders if name != ".git"]
             prefix = Path(folder).relative_to(self._folder).as_posix()
+            if SKILL_FILE in files and prefix != ".":
+                folders.clear()
+                continue
             for name in files:
                 if name.endswith((SUFFIX, ".yml")):
                     yield name if prefix == "." else f"{prefix}/{name}"
