@@ -19,7 +19,7 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.objects import Commit, Entry
+from promptstore.git.objects import EMPTY_TREE, Commit
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
 from promptstore.history.labels import (
@@ -69,7 +69,7 @@ class CommitSource(Source):
         self._repository = repository
         self._root = root
         entry = repository.find(repository.commit(commit).tree, root)
-        self._tree = entry.id if entry and entry.is_tree else None
+        self._tree = entry.id if entry and entry.is_tree else EMPTY_TREE
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
@@ -86,10 +86,8 @@ class CommitSource(Source):
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
-        if self._tree is None or not is_name(name) or self.skill_around(name):
-            return None
-        entry = self._repository.find(self._tree, name + SUFFIX)
-        if entry is None or not entry.is_file:
+        entry = self._repository.find(self._tree, name + SUFFIX) if is_name(name) else None
+        if entry is None or not entry.is_file or self.skill_around(name):
             return None
         read = partial(self._repository.blob, entry.id)
         return File(self._path(name + SUFFIX), entry.id, read)
@@ -109,13 +107,16 @@ class CommitSource(Source):
 
     def skill_around(self, name: str) -> str | None:
         """Return the folder of the skill that a name lies in, below the root, or None."""
-        tree, find = self._tree, self._repository.find
-        folders = folders_above(name) if tree else ()
-        return next((one for one in folders if tree and find(tree, f"{one}/{SKILL_FILE}")), None)
+        found = (
+            folder
+            for folder in folders_above(name)
+            if self._repository.find(self._tree, f"{folder}/{SKILL_FILE}")
+        )
+        return next(found, None)
 
     def _entries(self) -> list[tuple[str, Entry]]:
         """List the files that are in no skill."""
-        found = [*self._repository.files(self._tree)] if self._tree else []
+        found = [*self._repository.files(self._tree)]
         ends = f"/{SKILL_FILE}"
         skills = {path.removesuffix(ends) for path, _ in found if path.endswith(ends)}
         if skills:
@@ -266,7 +267,8 @@ class RepositoryBackend(Backend):
         self.branch = branch
         self.remote = remote
         self._interval = refresh_interval
-        self._index = VersionIndex(repository, root, progress)
+        self._progress = progress
+        self._index: VersionIndex | None = None
         self._validity = object()
         # What belongs together is one value, so that threads never see half of it.
         self._labels: tuple[str | None, LabelTable] = (None, LabelTable())
@@ -283,12 +285,7 @@ class RepositoryBackend(Backend):
         return self.repository.workdir is not None
 
     def state(self) -> RefState:
-        """Return where the branch and the labels are, no longer ago than the interval.
-
-        Raises:
-            RevisionNotFoundError: The branch is no more.
-            RepositoryError: A reference is damaged.
-        """
+        """Return where the branch and the labels are, no longer ago than the interval."""
         return self.known_state() or self.refresh()
 
     def known_state(self) -> RefState | None:
@@ -297,7 +294,12 @@ class RepositoryBackend(Backend):
         return state if validity is self._validity and time.monotonic() < until else None
 
     def refresh(self) -> RefState:
-        """Return the state, asking git in any case."""
+        """Return the state, asking git in any case.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            RepositoryError: A reference is damaged.
+        """
         # An invalidation while git is asked makes the answer count as old.
         validity, until = self._validity, time.monotonic() + self._interval
         repository = self.repository
@@ -364,6 +366,8 @@ class RepositoryBackend(Backend):
 
     def timeline(self, tip: str) -> Timeline:
         """Return the versions as of a commit, which are looked up when they are asked for."""
+        if self._index is None:
+            self._index = VersionIndex(self.repository, self.root, self._progress)
         return Timeline(tip, self._index)
 
     def commit(self, commit_id: str) -> Commit:
