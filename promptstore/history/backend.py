@@ -30,7 +30,7 @@ from promptstore.history.labels import (
     labels_at,
     read_labels,
 )
-from promptstore.history.sources import SKILL_FILE, File, FolderSource, Source, folders_above
+from promptstore.history.sources import File, FolderSource, Source
 from promptstore.history.versions import Progress, Timeline, VersionIndex
 from promptstore.model.values import SUFFIX, is_name, is_unicode
 
@@ -79,7 +79,7 @@ class CommitSource(Source):
         """Return the blob of every file by its name, in the order of `names`, reading none."""
         found = {
             path.removesuffix(SUFFIX): entry.id
-            for path, entry in self._entries()
+            for path, entry in without_skills(self._repository.files(self._tree))
             if entry.is_file and path.endswith(SUFFIX)
         }
         return {name: found[name] for name in sorted(found) if is_name(name)}
@@ -96,7 +96,7 @@ class CommitSource(Source):
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return sorted(
             self._path(path)
-            for path, entry in self._entries()
+            for path, entry in without_skills(self._repository.files(self._tree))
             if path.endswith((SUFFIX, ".yml"))
             and is_unicode(path)
             and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
@@ -105,23 +105,8 @@ class CommitSource(Source):
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}" if self._root else path
 
-    def skill_around(self, name: str) -> str | None:
-        """Return the folder of the skill that a name lies in, below the root, or None."""
-        found = (
-            folder
-            for folder in folders_above(name)
-            if self._repository.find(self._tree, f"{folder}/{SKILL_FILE}")
-        )
-        return next(found, None)
-
-    def _entries(self) -> list[tuple[str, Entry]]:
-        """List the files that are in no skill."""
-        found = [*self._repository.files(self._tree)]
-        ends = f"/{SKILL_FILE}"
-        skills = {path.removesuffix(ends) for path, _ in found if path.endswith(ends)}
-        if skills:
-            found = [one for one in found if skills.isdisjoint(folders_above(one[0]))]
-        return found
+    def _holds(self, path: str) -> bool:
+        return self._repository.find(self._tree, path) is not None
 
 
 class OverlaidSource(Source):
@@ -147,7 +132,7 @@ class OverlaidSource(Source):
         return self._files.get(name) or self._source.find(name)
 
     def skill_around(self, name: str) -> str | None:
-        """Return the folder of the skill that a name lies in, below the root, or None."""
+        """Return the folder of the skill that a name lies in, or None."""
         return self._source.skill_around(name)
 
     def unrecognized(self) -> list[str]:

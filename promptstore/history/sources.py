@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from promptstore.errors import RepositoryError
 from promptstore.git.reading import Repository, blob_id, clean_content
 from promptstore.model.values import SUFFIX, is_name
 
+_Entry = TypeVar("_Entry")
+
 SKILL_FILE: Final = "SKILL.md"
 """What makes the folder that it is in, below the root, a skill: no file there is a prompt."""
 
 
-def folders_above(path: str) -> Iterator[str]:
-    """Yield the folders that a path leads through, the top first."""
-    for end, character in enumerate(path):
-        if character == "/":
-            yield path[:end]
+def without_skills(files: Iterable[tuple[str, _Entry]]) -> list[tuple[str, _Entry]]:
+    """Return the files that are in no skill, of all that there are, by their paths."""
+    found = [*files]
+    end = f"/{SKILL_FILE}"
+    skills = {path.removesuffix(end) for path, _ in found if path.endswith(end)}
+    if skills:
+        found = [one for one in found if skills.isdisjoint(_folders_above(one[0]))]
+    return found
+
+
+def _folders_above(path: str) -> list[str]:
+    return [path[:end] for end, character in enumerate(path) if character == "/"]
 
 
 class File(NamedTuple):
@@ -61,9 +70,13 @@ class Source:
         files = ((name, self.find(name)) for name in self.names())
         return {name: file.blob for name, file in files if file is not None}
 
-    def skill_around(self, _name: str) -> str | None:
-        """Return the folder of the skill that a name lies in, below the root, or None."""
-        return None
+    def skill_around(self, name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, or None."""
+        folders = _folders_above(name)
+        return next((one for one in folders if self._holds(f"{one}/{SKILL_FILE}")), None)
+
+    def _holds(self, _path: str) -> bool:
+        return False
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
@@ -142,10 +155,8 @@ class FolderSource(Source):
             data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
 
-    def skill_around(self, name: str) -> str | None:
-        """Return the folder of the skill that a name lies in, below the root, or None."""
-        folders = folders_above(name)
-        return next((one for one in folders if (self._folder / one / SKILL_FILE).is_file()), None)
+    def _holds(self, path: str) -> bool:
+        return (self._folder / path).is_file()
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""

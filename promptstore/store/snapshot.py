@@ -265,7 +265,7 @@ class Snapshot(Mapping[str, Prompt]):
         return self._source.find(name) if is_name(name) else None
 
     def skill_around(self, name: str) -> str | None:
-        """Return the folder of the skill that a name lies in, below the root, or None."""
+        """Return the folder of the skill that a name lies in, or None."""
         return self._source.skill_around(name)
 
     def parse(self, file: File) -> Prompt:
