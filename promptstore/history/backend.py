@@ -30,7 +30,7 @@ from promptstore.history.labels import (
     labels_at,
     read_labels,
 )
-from promptstore.history.sources import File, FolderSource, Source
+from promptstore.history.sources import File, FolderSource, Source, without_skills
 from promptstore.history.versions import Progress, Timeline, VersionIndex
 from promptstore.model.values import SUFFIX, is_name, is_unicode
 
@@ -87,7 +87,7 @@ class CommitSource(Source):
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         entry = self._repository.find(self._tree, name + SUFFIX) if is_name(name) else None
-        if entry is None or not entry.is_file or self.skill_around(name):
+        if entry is None or not entry.is_file or ("/" in name and self.skill_around(name)):
             return None
         read = partial(self._repository.blob, entry.id)
         return File(self._path(name + SUFFIX), entry.id, read)
@@ -130,10 +130,6 @@ class OverlaidSource(Source):
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         return self._files.get(name) or self._source.find(name)
-
-    def skill_around(self, name: str) -> str | None:
-        """Return the folder of the skill that a name lies in, or None."""
-        return self._source.skill_around(name)
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
