@@ -21,7 +21,7 @@ WALK_FILES = {
     "save in a checked-out clone": 25,
     "check of two files": 30,
     "HTTP read by name": 20,
-    "sync push of one prompt": 31,
+    "sync push of one prompt": 27,
     "PATCH": 37,
 }
 """How many files a walk may run through: no more than it does now."""
