@@ -97,16 +97,6 @@ class LabelTable(NamedTuple):
             raise LabelNotFoundError(label=label, near=sorted(self.targets))
         return self.targets[label]
 
-    def of(self, name: str, version: int | None) -> tuple[str, ...]:
-        """List the labels that point a prompt at this version, sorted."""
-        return tuple(
-            sorted(
-                label
-                for label, names in self.targets.items()
-                if version is not None and name in names and names[name].version == version
-            )
-        )
-
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
     """Return the error for a label whose commit holds another version than it says."""
