@@ -98,7 +98,7 @@ class History(NamedTuple):
             message=commit.message,
             blob=change.blob,
             deleted=change.entry is None or self.is_tombstone(change.entry.id),
-            labels=labels.of(name, change.number),
+            labels=_labels_of(labels, name, change.number),
         )
 
     def tombstone(self, name: str) -> Commit | None:
@@ -163,7 +163,7 @@ class History(NamedTuple):
             created_by=born.author,
             updated_at=commit.committed_at,
             updated_by=commit.author,
-            labels=labels.of(name, made.number),
+            labels=_labels_of(labels, name, made.number),
         )
 
 
@@ -386,3 +386,9 @@ class Lookup:
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(state.tip, self.backend, self._cache)
+
+
+def _labels_of(table: LabelTable, name: str, number: int) -> tuple[str, ...]:
+    """List the labels that point a prompt at a version, sorted."""
+    of_name = {label: names[name] for label, names in table.targets.items() if name in names}
+    return tuple(sorted(label for label in of_name if of_name[label].version == number))
