@@ -343,6 +343,11 @@ def own_copy(prompt: Prompt) -> Prompt:
     return _made(state)
 
 
+def another_copy(copy: Prompt) -> Prompt:
+    """Return what `own_copy` returned once more; nobody may have looked at that yet."""
+    return _made(copy.__dict__.copy())
+
+
 def _made(state: dict[str, Any]) -> Prompt:
     made = object.__new__(Prompt)
     object.__setattr__(made, "__dict__", state)
