@@ -13,8 +13,9 @@ from promptstore.errors import ConflictError, InvalidArgumentError, PromptStoreE
 from promptstore.history.labels import check_label, is_protected
 from promptstore.model.prompt import Prompt
 from promptstore.server.publishing import in_turn
+from promptstore.server.web.comparing import comparison
 from promptstore.server.web.pages import Form, Name, Sent, go, page_router, show
-from promptstore.server.web.prompts import Number, comparison
+from promptstore.server.web.prompts import Number
 from promptstore.server.web.proposing import allows_direct, commit, message_of, places
 from promptstore.server.web.sessions import Visitor, Writes
 from promptstore.store.edits import Deletion, Edit, Restoration, rename_edits
