@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +17,13 @@ from pygit2.enums import ConfigLevel
 
 from tests.gitrepo import GitRepo
 
+# Each run draws other examples, so that many short runs try what a long one does.
 settings.register_profile(
-    "promptstore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "promptstore",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.register_profile(
     "thorough",
@@ -24,6 +31,15 @@ settings.register_profile(
     max_examples=2_000,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "promptstore"))
+
+# Processes of the command line start in a third of the time where Python keeps its bytecode, and
+# pytest needs not rewrite all tests each time.
+sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look through all tests, which stay until the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,7 +52,6 @@ def _blank_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C.UTF-8",
     }
-    # Processes of the command line start in a third of the time where Python keeps its bytecode.
     kept = {
         key: value
         for key, value in os.environ.items()

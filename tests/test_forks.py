@@ -9,7 +9,7 @@ import threading
 from promptstore import PromptStore
 from tests.gitrepo import GitRepo
 
-FORKS = 60
+FORKS = 25
 LIMIT = 10  # seconds, after which a child that hangs is ended by the kernel
 
 

@@ -207,7 +207,7 @@ def test_threads_see_every_commit(forked_off: GitRepo) -> None:
     threads = [threading.Thread(target=read) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for number in range(1, 60):
+    for number in range(1, 25):
         writer.save("a", f"prompt: '{number}'\n".encode(), author=ADA)
         newest = number
     stopped.set()

@@ -87,7 +87,7 @@ def git_merges(folder: Path, base: bytes, ours: bytes, theirs: bytes) -> tuple[i
 
 
 @settings(
-    max_examples=settings().max_examples // 4,
+    max_examples=settings().max_examples // 2,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(LINES, LINES, LINES)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygit2.enums import ObjectType
 
-from promptstore.git.objects import Difference, Entry
+from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository
 from promptstore.history.backend import CommitSource
 from promptstore.model.values import is_name
@@ -122,7 +122,7 @@ def test_trees_are_compared_to_the_byte_as_entry_by_entry(
             was, now = as_entry(old.get(name)), as_entry(new.get(name))
             if was != now:
                 text = name.decode(errors="surrogateescape")
-                expected.add((number, Difference(text, was, now)))
+                expected.add((number, (text, was, now)))
     found = list(Repository.discover(Path(objects.path)).objects.compare(pairs))
     assert set(found) == expected
     assert len(found) == len(expected)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -42,9 +42,6 @@ from promptstore.posthog.sync import (
     is_held,
 )
 from promptstore.posthog.sync.settings import RemoteSettings, choose_remote, load_remotes
-
-if TYPE_CHECKING:
-    from promptstore.posthog.client import PostHogClient
 
 app = typer.Typer(
     name="sync",
@@ -91,14 +88,7 @@ Branch = Annotated[
 Labels = Annotated[bool, typer.Option("--labels", help="Bring the labels over too.")]
 
 
-class Session(NamedTuple):
-    """One command's sync, and the client underneath."""
-
-    sync: Sync
-    client: PostHogClient
-
-
-Opened = AbstractContextManager[Session]
+Opened = AbstractContextManager[Sync]
 
 
 @contextmanager
@@ -107,7 +97,7 @@ def _session(
     remote: RemoteName = None,
     only: Only = None,
     as_source: AsSource = False,
-) -> Iterator[Session]:
+) -> Iterator[Sync]:
     """Open the store and the remote for one command."""
     from promptstore.posthog.client import PostHogClient, RetryPolicy  # needs an extra
 
@@ -126,7 +116,7 @@ def _session(
             policy=RetryPolicy(timeout=settings.timeout),
             publishes_per_minute=settings.publishes_per_minute,
         ) as client:
-            yield Session(Sync(store, RemotePrompts(client), settings.name, rules), client)
+            yield Sync(store, RemotePrompts(client), settings.name, rules)
 
 
 def _key(settings: RemoteSettings) -> str:
@@ -151,8 +141,8 @@ def status(session: Opened, as_json: AsJson = False) -> None:
 
     The exit code is 1 when there are conflicts.
     """
-    with session as found:
-        _show(found, found.sync.compare(), _print_status, as_json=as_json)
+    with session as sync:
+        _show(sync.compare(), _print_status, as_json=as_json)
 
 
 @app.command("plan")
@@ -162,8 +152,8 @@ def plan(session: Opened, as_json: AsJson = False) -> None:
 
     The exit code is 1 when there are conflicts.
     """
-    with session as found:
-        _show(found, found.sync.compare(), _print_plan, as_json=as_json)
+    with session as sync:
+        _show(sync.compare(), _print_plan, as_json=as_json)
 
 
 @app.command("push")
@@ -189,8 +179,8 @@ def push(
     options = SyncOptions(
         directions=["push"], prefer=_side(prefer), allow_delete=allow_delete, confirmed=yes
     )
-    with session as found:
-        _run(found, options, labelled=labels, dry_run=dry_run, as_json=as_json)
+    with session as sync:
+        _run(sync, options, labelled=labels, dry_run=dry_run, as_json=as_json)
 
 
 @app.command("pull")
@@ -220,8 +210,8 @@ def pull(
         allow_delete=allow_delete,
         confirmed=yes,
     )
-    with session as found:
-        _run(found, options, labelled=labels, dry_run=dry_run, as_json=as_json)
+    with session as sync:
+        _run(sync, options, labelled=labels, dry_run=dry_run, as_json=as_json)
 
 
 def _side(text: str | None) -> Any:
@@ -230,57 +220,48 @@ def _side(text: str | None) -> Any:
     return text
 
 
-def _show(
-    session: Session,
-    both: Comparison,
-    show: Callable[[Session, Comparison], None],
-    *,
-    as_json: bool,
-) -> None:
+def _show(both: Comparison, show: Callable[[Comparison], None], *, as_json: bool) -> None:
     """Show a plan; a conflict in it that no pull merges is a failure."""
     if as_json:
-        print_json(_planned(session, both))
+        print_json(_planned(both))
     else:
-        show(session, both)
+        show(both)
     if any(_is_open(both, step) for step in both.steps):
         raise typer.Exit(1)
 
 
-def _run(
-    session: Session, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool
-) -> None:
+def _run(sync: Sync, options: SyncOptions, *, labelled: bool, dry_run: bool, as_json: bool) -> None:
     """Do one sync with progress, and print what came of it."""
-    both = session.sync.compare()
+    both = sync.compare()
     if dry_run:
         merges = both.merges if "pull" in options.directions else {}
         planned = replace(both, steps=tuple(chosen(both, options)), merges=merges)
-        _show(session, planned, _print_plan, as_json=as_json)
+        _show(planned, _print_plan, as_json=as_json)
         return
-    done = _applied(session, both, options).results
-    has_labels = session.client.dialect != "legacy"
-    labels = session.sync.bring_labels(options) if labelled and has_labels else []
-    if labelled and not has_labels:
-        print_error(f"{session.sync.name} has no labels")
+    done = _applied(sync, both, options).results
+    labels = sync.bring_labels(options) if labelled and not both.api.is_legacy else []
+    if labelled and both.api.is_legacy:
+        print_error(f"{sync.name} has no labels")
     if as_json:
         rows = {"steps": [*map(_result, done)], "labels": [*map(_result, labels)]}
-        print_json(_planned(session, both) | rows)
+        print_json(_planned(both) | rows)
     else:
-        _print_report(session, both, [*done, *labels])
+        _print_report(both, [*done, *labels])
     if not Report([*done, *labels]).is_clean:
         raise typer.Exit(1)
 
 
-def _applied(session: Session, both: Comparison, options: SyncOptions) -> Report:
+def _applied(sync: Sync, both: Comparison, options: SyncOptions) -> Report:
     try:
         with _progress(both, options) as advance:
-            return session.sync.apply(both, options, advance)
+            return sync.apply(both, options, advance)
     except MassDeletionError as error:
         if not somebody_is_there():
             raise
         print_error(str(error))
         if not is_confirmed("Delete them?"):
             raise typer.Exit(1) from None
-    return _applied(session, both, replace(options, confirmed=True))
+    return _applied(sync, both, replace(options, confirmed=True))
 
 
 @contextmanager
@@ -300,13 +281,13 @@ def _is_open(both: Comparison, step: Step) -> bool:
     return step.direction == "conflict" and step.name not in both.merges
 
 
-def _planned(session: Session, both: Comparison) -> dict[str, Any]:
+def _planned(both: Comparison) -> dict[str, Any]:
     return {
-        "remote": session.sync.name,
+        "remote": both.state.remote,
         "steps": [_row(step) | {"merges": step.name in both.merges} for step in both.steps],
         "refused": dict(sorted(both.refused.items())),
-        "configs_kept": _configs_kept(session, both),
-        "requests": session.client.requests,
+        "configs_kept": _configs_kept(both),
+        "requests": both.api.requests,
     }
 
 
@@ -318,12 +299,12 @@ def _row(step: Step) -> dict[str, Any]:
     return {key: getattr(step, key) for key in ("name", "direction", "verb", "reason")}
 
 
-def _print_status(session: Session, both: Comparison) -> None:
-    print_lines(f"{session.sync.name}: {_counted(both)}")
-    _print_left_out(session, both)
+def _print_status(both: Comparison) -> None:
+    print_lines(f"{both.state.remote}: {_counted(both)}")
+    _print_left_out(both)
 
 
-def _print_plan(session: Session, both: Comparison) -> None:
+def _print_plan(both: Comparison) -> None:
     rows = [
         (
             "merge" if step.name in both.merges else _SIGNS[step.direction],
@@ -335,36 +316,36 @@ def _print_plan(session: Session, both: Comparison) -> None:
     ]
     if rows:
         print_table(["Where to", "What", "Prompt", "Why"], rows)
-    _print_left_out(session, both)
+    _print_left_out(both)
     _print_conflicts(both)
-    print_error(f"{session.sync.name}: {_counted(both)}")
+    print_error(f"{both.state.remote}: {_counted(both)}")
 
 
-def _print_report(session: Session, both: Comparison, results: Sequence[Result]) -> None:
+def _print_report(both: Comparison, results: Sequence[Result]) -> None:
     rows = [(found.outcome, found.step.name, found.note) for found in results]
     if rows:
         print_table(["", "Prompt", "What"], rows)
-    _print_left_out(session, both)
+    _print_left_out(both)
     _print_conflicts(both, {found.step.name for found in results if found.outcome == "conflict"})
     counts = Counter(found.outcome for found in results)
     told = [f"{counts[word]} {word}" for word in ("done", "held", "conflict", "failed")
             if counts[word]]  # fmt: skip
-    print_error(f"{session.sync.name}: {', '.join(told) or 'nothing to do'}")
+    print_error(f"{both.state.remote}: {', '.join(told) or 'nothing to do'}")
 
 
-def _print_left_out(session: Session, both: Comparison) -> None:
+def _print_left_out(both: Comparison) -> None:
     """Print which prompts take no part, and of which the remote takes only a part."""
     for name, reason in sorted(both.refused.items()):
         print_error(f"left out: {name}: {reason}")
-    kept = _configs_kept(session, both)
+    kept = _configs_kept(both)
     if kept:
         shown = ", ".join(kept[:_WORTH_NAMING]) + (", …" if len(kept) > _WORTH_NAMING else "")
-        print_error(f"{session.sync.name} has no place for configs; these stay in git: {shown}")
+        print_error(f"{both.state.remote} has no place for configs; these stay in git: {shown}")
 
 
-def _configs_kept(session: Session, both: Comparison) -> list[str]:
+def _configs_kept(both: Comparison) -> list[str]:
     """List the prompts whose config the remote cannot hold."""
-    if session.client.dialect != "legacy":
+    if not both.api.is_legacy:
         return []
     alive = {name: item.prompt for name, item in both.local.items() if not item.prompt.deleted}
     return sorted(name for name, prompt in alive.items() if prompt.config)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import accumulate
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import pygit2
 from pygit2.enums import FileMode, ObjectType
@@ -61,18 +61,8 @@ class Entry(NamedTuple):
         return self.mode == _TREE
 
 
-class Difference(NamedTuple):
-    """What differs between two trees of one folder.
-
-    Attributes:
-        name: The name of the entry.
-        before: The entry in the one tree, or None.
-        after: The entry in the other, or None.
-    """
-
-    name: str
-    before: Entry | None
-    after: Entry | None
+Difference: TypeAlias = tuple[str, Entry | None, Entry | None]
+"""The name of an entry of a folder, and what it is in one tree and in another."""
 
 
 class Commit(NamedTuple):
@@ -228,7 +218,7 @@ class ObjectDatabase:
             gone, come, starts = _differing(known, new, starts)
             for name in gone.keys() | come.keys():
                 if gone.get(name) != come.get(name):
-                    yield number, Difference(name, gone.get(name), come.get(name))
+                    yield number, (name, gone.get(name), come.get(name))
 
     def check_loose(self) -> None:
         """Check that no loose object is cut off, before libgit2 reads some that are not known."""

@@ -7,7 +7,7 @@ thing: what can answer the questions of `Backend` can be opened as a store.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.objects import Commit, Entry
+from promptstore.git.objects import EMPTY_TREE, Commit
 from promptstore.git.reading import Repository
 from promptstore.git.revs import resolve_rev
 from promptstore.history.labels import (
@@ -69,7 +69,7 @@ class CommitSource(Source):
         self._repository = repository
         self._root = root
         entry = repository.find(repository.commit(commit).tree, root)
-        self._tree = entry.id if entry and entry.is_tree else None
+        self._tree = entry.id if entry and entry.is_tree else EMPTY_TREE
 
     def names(self) -> list[str]:
         """List the names of all files, sorted, without reading any."""
@@ -79,16 +79,14 @@ class CommitSource(Source):
         """Return the blob of every file by its name, in the order of `names`, reading none."""
         found = {
             path.removesuffix(SUFFIX): entry.id
-            for path, entry in self._entries()
+            for path, entry in self._repository.files(self._tree)
             if entry.is_file and path.endswith(SUFFIX)
         }
         return {name: found[name] for name in sorted(found) if is_name(name)}
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
-        if self._tree is None or not is_name(name):
-            return None
-        entry = self._repository.find(self._tree, name + SUFFIX)
+        entry = self._repository.find(self._tree, name + SUFFIX) if is_name(name) else None
         if entry is None or not entry.is_file:
             return None
         read = partial(self._repository.blob, entry.id)
@@ -98,7 +96,7 @@ class CommitSource(Source):
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return sorted(
             self._path(path)
-            for path, entry in self._entries()
+            for path, entry in self._repository.files(self._tree)
             if path.endswith((SUFFIX, ".yml"))
             and is_unicode(path)
             and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
@@ -106,9 +104,6 @@ class CommitSource(Source):
 
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}" if self._root else path
-
-    def _entries(self) -> Iterator[tuple[str, Entry]]:
-        return self._repository.files(self._tree) if self._tree else iter(())
 
 
 class OverlaidSource(Source):
@@ -250,7 +245,8 @@ class RepositoryBackend(Backend):
         self.branch = branch
         self.remote = remote
         self._interval = refresh_interval
-        self._index = VersionIndex(repository, root, progress)
+        self._progress = progress
+        self._index: VersionIndex | None = None
         self._validity = object()
         # What belongs together is one value, so that threads never see half of it.
         self._labels: tuple[str | None, LabelTable] = (None, LabelTable())
@@ -267,12 +263,7 @@ class RepositoryBackend(Backend):
         return self.repository.workdir is not None
 
     def state(self) -> RefState:
-        """Return where the branch and the labels are, no longer ago than the interval.
-
-        Raises:
-            RevisionNotFoundError: The branch is no more.
-            RepositoryError: A reference is damaged.
-        """
+        """Return where the branch and the labels are, no longer ago than the interval."""
         return self.known_state() or self.refresh()
 
     def known_state(self) -> RefState | None:
@@ -281,7 +272,12 @@ class RepositoryBackend(Backend):
         return state if validity is self._validity and time.monotonic() < until else None
 
     def refresh(self) -> RefState:
-        """Return the state, asking git in any case."""
+        """Return the state, asking git in any case.
+
+        Raises:
+            RevisionNotFoundError: The branch is no more.
+            RepositoryError: A reference is damaged.
+        """
         # An invalidation while git is asked makes the answer count as old.
         validity, until = self._validity, time.monotonic() + self._interval
         repository = self.repository
@@ -348,6 +344,8 @@ class RepositoryBackend(Backend):
 
     def timeline(self, tip: str) -> Timeline:
         """Return the versions as of a commit, which are looked up when they are asked for."""
+        if self._index is None:
+            self._index = VersionIndex(self.repository, self.root, self._progress)
         return Timeline(tip, self._index)
 
     def commit(self, commit_id: str) -> Commit:

@@ -82,6 +82,11 @@ class CacheFile:
         with _IN_USE:
             _ALL.add(self)
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether nothing outlives the process."""
+        return self._file is None
+
     def use(self, action: Callable[[Connection], _T]) -> _T:
         """Do something with the database, one thread at a time.
 
@@ -244,8 +249,7 @@ class ContentCache:
     def __init__(self) -> None:
         self._found: dict[str, _Found] = {}
         self._bytes = 0
-        file = contents_file()
-        self._file = CacheFile(file, _SCHEMA) if file else None
+        self._file = CacheFile(contents_file(), _SCHEMA)
 
     def read(self, file: File) -> Prompt:
         """Parse a file, or take what its content was parsed to before.
@@ -270,7 +274,7 @@ class ContentCache:
 
     def prefetch(self, blobs: Iterable[str]) -> None:
         """Read what many contents were parsed to, which takes less than reading each by itself."""
-        if self._file is None:
+        if self._file.is_in_memory:
             return
         wanted = sorted(blob for blob in blobs if blob not in self._found)
         for start in range(0, len(wanted), _READ_AT_ONCE):
@@ -291,7 +295,7 @@ class ContentCache:
             found = error.problems
         self._make_room(len(data))
         self._found[file.blob] = found
-        if isinstance(found, Prompt) and self._file is not None:
+        if isinstance(found, Prompt) and not self._file.is_in_memory:
             self._file.use(partial(_write, blob=file.blob, prompt=found))
         return found
 

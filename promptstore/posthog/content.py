@@ -47,6 +47,12 @@ MAX_BYTES: Final = 1_000_000
 JSON_KEY: Final = "x-posthog-json"
 """Marks a file whose text is JSON that was published as JSON, not as a text."""
 
+NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""How JSON writes the character NUL, which no remote and no file holds."""
+
+HALF: Final = re.compile(r"[\ud800-\udfff]")
+"""Half of a character, which UTF-8 cannot write."""
+
 VARIABLE: Final = re.compile(r"\{\{[ \t]*([\w.-]+)[ \t]*\}\}")
 """How a template without logic writes a variable."""
 
@@ -211,6 +217,11 @@ def read_chat(value: Any) -> Prompt | None:
     return prompt if any(isinstance(item, Message) for item in prompt.messages or ()) else None
 
 
+def compact_json(value: Any) -> str:
+    """Return a JSON value as the API measures it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def is_deep(value: Any) -> bool:
     """Return whether a JSON value is nested deeper than a prompt file may be."""
     level = [value]
@@ -231,8 +242,8 @@ def check_fits(name: str, content: RemoteContent) -> None:
         SyncRefusedError: It is too large, or holds NUL or half of a character.
     """
     for what, value in (("text", content.text), ("config", content.config)):
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        if "\\u0000" in text or re.search("[\ud800-\udfff]", text):
+        text = compact_json(value)
+        if NUL.search(text) or HALF.search(text):
             raise SyncRefusedError(name=name, reason=f"its {what} holds NUL or half a character.")
         size = len(text.encode())
         if size > MAX_BYTES:

@@ -17,7 +17,15 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from promptstore.history.labels import is_label
 from promptstore.model.values import MAX_DEPTH
-from promptstore.posthog.content import API_NAME, MAX_BYTES, MAX_NAME_LENGTH, RESERVED_NAME, is_deep
+from promptstore.posthog.content import (
+    API_NAME,
+    HALF,
+    MAX_BYTES,
+    MAX_NAME_LENGTH,
+    NUL,
+    RESERVED_NAME,
+    is_deep,
+)
 
 MAX_LABEL_LENGTH: Final = 128
 MAX_DESCRIPTION_LENGTH: Final = 400
@@ -29,7 +37,6 @@ _FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})
 _ZEROS: Final = re.compile(r"\.0*\s*\Z")
 _MAX_DIGITS: Final = 1_000
 _INTEGER_BOUND: Final = 1 << 63
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 _HINT: Final = 'Config must be a JSON object, e.g. {"model": "your-model-name", "temperature": 0}.'
 
@@ -37,11 +44,6 @@ _HINT: Final = 'Config must be a JSON object, e.g. {"model": "your-model-name", 
 def fault(code: str, detail: str) -> PydanticCustomError:
     """Return the error that refuses a value with a code and a detail."""
     return PydanticCustomError(code, "{detail}", {"detail": detail})
-
-
-def size_of(value: Any) -> int:
-    """Return the size of a JSON value: the bytes of its compact JSON in UTF-8."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def read_uuid(text: str) -> str | None:
@@ -54,7 +56,7 @@ def check_characters(text: str) -> str:
     """Refuse what no file in UTF-8 can hold."""
     if "\0" in text:
         raise fault("null_characters_not_allowed", "Null characters are not allowed.")
-    half = _SURROGATE.search(text)
+    half = HALF.search(text)
     if half:
         detail = f"Surrogate characters are not allowed: U+{ord(half[0]):X}."
         raise fault("surrogate_characters_not_allowed", detail)
@@ -120,22 +122,11 @@ def _json(value: Any, too_large: str) -> Any:
         raise fault("invalid_input", "Value must be valid JSON.") from None
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise fault("max_size", too_large)
-    if "\\u0000" in text:
-        _check_nul(value)
-    check_characters(text)
+    check_characters("\0" if NUL.search(text) else text)
     if is_deep(value):
         detail = f"Ensure this value is nested no deeper than {MAX_DEPTH} levels."
         raise fault("max_depth", detail)
     return value
-
-
-def _check_nul(value: Any) -> None:
-    if isinstance(value, str):
-        check_characters(value)
-    for item in value if isinstance(value, list) else ():
-        _check_nul(item)
-    for pair in value.items() if isinstance(value, dict) else ():
-        _check_nul([*pair])
 
 
 def _content(value: Any) -> Any:

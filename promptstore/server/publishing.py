@@ -21,11 +21,12 @@ from promptstore.posthog import models, requests
 from promptstore.posthog.content import (
     MAX_BYTES,
     RemoteContent,
+    compact_json,
     is_deep,
     served_content,
 )
 from promptstore.posthog.decoding import decode_content
-from promptstore.posthog.fields import read_uuid, size_of
+from promptstore.posthog.fields import read_uuid
 from promptstore.server import errors
 from promptstore.server.http import answer, check_match
 from promptstore.server.projects import (
@@ -180,7 +181,7 @@ def _replaced(text: str, edit: requests.Edit, index: int) -> str:
         detail = f"Text to replace matches {count} times — provide more context to make it unique."
         raise _unfit(index, detail)
     edited = text.replace(edit.old, edit.new)
-    if size_of(edited) > MAX_BYTES:
+    if len(compact_json(edited).encode()) > MAX_BYTES:
         raise _unfit(index, f"Resulting prompt exceeds the {MAX_BYTES} byte size limit.")
     return edited
 

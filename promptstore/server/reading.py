@@ -257,11 +257,11 @@ def row_of(
         prompt: The version.
         info: Who made it and when, where that is known already.
     """
-    name = prompt.name or ""
     # The id stays the same through all versions, so it is that of the newest one.
-    newest = snapshot.read(name, deleted=True)
-    info = info or snapshot.info(name, version=prompt.version)
-    message = project.history(snapshot).commit(prompt.commit).message if prompt.commit else ""
+    newest = snapshot.read(prompt.name or "", deleted=True)
+    info = info or snapshot.info(prompt.name or "", version=prompt.version)
+    history = project.history(snapshot)
+    message = history.backend.commit(prompt.commit).message if prompt.commit else ""
     return Row(prompt, project.id_of(snapshot, newest), newest.version or 0, info, message)
 
 

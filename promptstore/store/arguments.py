@@ -67,12 +67,20 @@ def check_one_of(**given: Any) -> None:
         raise InvalidArgumentError(message=message)
 
 
-def check_at(at: datetime | None, label: str | None) -> None:
-    """Check that a time to look at a label comes with one.
+def check_selection(
+    *,
+    version: int | None = None,
+    label: str | None = None,
+    rev: str | datetime | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Check what says which version of a prompt is meant: at most one of the first three.
 
     Raises:
-        InvalidArgumentError: There is no label.
+        InvalidArgumentError: One has another type, there are more, or a time has no label.
     """
+    check_arguments(version=version, label=label, rev=rev, at=at)
+    check_one_of(version=version, label=label, rev=rev)
     if at is not None and label is None:
         raise InvalidArgumentError(
             message="at says when a label is looked at: give a label, or give the time as rev"

@@ -27,9 +27,9 @@ from promptstore.history.labels import LabelTable, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
 from promptstore.history.versions import Change, Timeline
 from promptstore.model.prompt import Prompt, identified
-from promptstore.model.values import SUFFIX, check_name, near_matches
+from promptstore.model.values import SUFFIX, check_name
 from promptstore.model.versions import PromptInfo, Version
-from promptstore.store.arguments import check_arguments, check_at, check_one_of, check_zone
+from promptstore.store.arguments import check_arguments, check_selection, check_zone
 from promptstore.store.snapshot import Snapshot
 from promptstore.template import Limits
 
@@ -61,18 +61,19 @@ class History(NamedTuple):
     """What tells the versions of the prompts of a snapshot.
 
     Attributes:
-        timeline: The versions as of the snapshot's commit.
+        tip: The snapshot's commit.
         backend: Where their commits and files are.
         cache: Where their parsed files are kept.
     """
 
-    timeline: Timeline
+    tip: str
     backend: Backend
     cache: ContentCache
 
-    def commit(self, commit_id: str) -> Commit:
-        """Read one commit."""
-        return self.backend.commit(commit_id)
+    @property
+    def timeline(self) -> Timeline:
+        """The versions as of the snapshot's commit."""
+        return self.backend.timeline(self.tip)
 
     def is_tombstone(self, blob: str) -> bool:
         """Whether a version's file says that the prompt is deleted; a broken one does not."""
@@ -107,14 +108,14 @@ class History(NamedTuple):
             if change.entry is None or not self.is_tombstone(change.entry.id):
                 break
             tombstone = change
-        return self.commit(tombstone.commit) if tombstone else None
+        return self.backend.commit(tombstone.commit) if tombstone else None
 
     def removal_note(self, name: str) -> str:
         """Return who removed the file of a prompt and when, in a sentence; else nothing."""
         change = self.timeline.latest(name)
         if change is None or change.entry is not None:
             return ""
-        commit = self.commit(change.commit)
+        commit = self.backend.commit(change.commit)
         return (
             f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
             f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
@@ -153,7 +154,7 @@ class History(NamedTuple):
     ) -> PromptInfo:
         if first is None or made is None:
             return PromptInfo(name=name)
-        born, commit = self.commit(first.commit), self.commit(made.commit)
+        born, commit = self.backend.commit(first.commit), self.backend.commit(made.commit)
         return PromptInfo(
             name=name,
             version=made.number,
@@ -199,9 +200,8 @@ class Lookup:
         if at is None and (known := self.known(question)):
             return known
         check_name(name)
-        check_arguments(version=version, label=label, rev=rev, at=at, deleted=deleted)
-        check_one_of(version=version, label=label, rev=rev)
-        check_at(at, label)
+        check_arguments(deleted=deleted)
+        check_selection(version=version, label=label, rev=rev, at=at)
         if at is not None:
             state = self.state(at)
             question = (state, *question[1:])
@@ -259,8 +259,7 @@ class Lookup:
 
     def working(self) -> Snapshot:
         """Return the prompts as the files on disk are at this moment."""
-        source, state = self.backend.working_files(), self.state()
-        return self._new(source, state, state.tip)
+        return self._new(self.backend.working_files(), self.state())
 
     def tip(self, state: RefState) -> Snapshot:
         """Return the prompts at the tip of the branch."""
@@ -300,7 +299,7 @@ class Lookup:
         """Return a version of a prompt, read as of the commit that made it."""
         history = self.require_history(state)
         if history is None or history.timeline.latest(name) is None:
-            raise self.unknown(state, name)
+            raise self.tip(state).not_found(name)
         change = history.find(name, number, has_file=True)
         return self.at(state, change.commit, f"version {number}").load(name, deleted=True)
 
@@ -342,7 +341,7 @@ class Lookup:
         reason = self.backend.why_no_versions(state)
         if reason:
             raise HistoryUnavailableError(reason=reason)
-        return self._history(state, state.tip)
+        return self._history(state)
 
     def resolve(self, rev: Rev) -> str:
         """Return the id of the commit that a rev or time names."""
@@ -359,12 +358,6 @@ class Lookup:
             )
         return commit
 
-    def unknown(self, state: RefState, name: str) -> PromptNotFoundError:
-        """Return the error for a prompt that never was on the branch."""
-        snapshot = self.tip(state)
-        near = near_matches(name, snapshot.names())
-        return PromptNotFoundError(name=name, place=snapshot.place, near=near)
-
     def _uncommitted_note(self, name: str) -> str:
         """Return that the file of a prompt is there but not committed, where it is so."""
         path = f"{self.backend.root}/{name}{SUFFIX}".removeprefix("/")
@@ -378,17 +371,17 @@ class Lookup:
     def _make_snapshot(self, state: RefState, title: str) -> Snapshot:
         return self._new(self.backend.files(state.tip or "", title), state)
 
-    def _new(self, source: Source, state: RefState, tip: str | None = None) -> Snapshot:
+    def _new(self, source: Source, state: RefState) -> Snapshot:
         return Snapshot(
             source,
             cache=self._cache,
-            history=self._history(state, source.commit or tip),
+            history=self._history(state),
             labels=partial(self.backend.labels, state),
             limits=self.limits,
         )
 
-    def _history(self, state: RefState, tip: str | None) -> History | None:
-        if tip is None or self.backend.why_no_versions(state):
+    def _history(self, state: RefState) -> History | None:
+        if state.tip is None or self.backend.why_no_versions(state):
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
-        return History(self.backend.timeline(tip), self.backend, self._cache)
+        return History(state.tip, self.backend, self._cache)

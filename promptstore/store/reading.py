@@ -24,8 +24,7 @@ from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import (
     PromptLike,
     check_arguments,
-    check_at,
-    check_one_of,
+    check_selection,
     to_prompt,
 )
 from promptstore.store.lookup import Rev
@@ -159,9 +158,7 @@ class StoreReader(StoreBase):
             RevisionNotFoundError: Git cannot resolve the rev, or the history begins later.
             LabelNotFoundError: There is no such label.
         """
-        check_arguments(label=label, rev=rev, at=at)
-        check_one_of(label=label, rev=rev)
-        check_at(at, label)
+        check_selection(label=label, rev=rev, at=at)
         if label is not None:
             return self._lookup.of_label(self._lookup.state(at), label)
         if rev is None and self._lookup.reads_files:
@@ -196,7 +193,7 @@ class StoreReader(StoreBase):
         history = self._lookup.require_history(state)
         changes = history.timeline.history(name) if history else []
         if history is None or not changes:
-            raise self._lookup.unknown(state, name)
+            raise self._lookup.tip(state).not_found(name)
         labels = self._backend.labels(state)
         found = [history.version(name, change, labels) for change in changes]
         former = self._former_name(state, name, changes[-1].commit) if follow else None
@@ -232,8 +229,7 @@ class StoreReader(StoreBase):
             PromptStoreError: As for `get`.
         """
         check_name(name)
-        check_arguments(version=version, label=label, rev=rev)
-        check_one_of(version=version, label=label, rev=rev)
+        check_selection(version=version, label=label, rev=rev)
         state = self._lookup.state()
         if label is not None:
             version = self._backend.labels(state).find(label, name).version

@@ -41,6 +41,8 @@ class Snapshot(Mapping[str, Prompt]):
     as present: reading it raises `PromptFileError`, never `KeyError`.
 
     Attributes:
+        commit: The commit that it shows, or None for a folder.
+        place: What it shows, in words, for example ``main (3f2a91c)``.
         history: What tells the versions of its prompts, or None where that is not known.
     """
 
@@ -54,23 +56,15 @@ class Snapshot(Mapping[str, Prompt]):
         limits: Limits,
         read: Callable[[str], Prompt] | None = None,
     ) -> None:
+        self.commit = source.commit
+        self.place = source.place
+        self.history = history
         self._source = source
         self._cache = cache
-        self.history = history
         self._labels = labels
         self._limits = limits
         self._names: tuple[str, ...] | None = None
         self._loader = _Loader(source, cache, history, limits, read)
-
-    @property
-    def commit(self) -> str | None:
-        """The commit that it shows, or None for a folder."""
-        return self._source.commit
-
-    @property
-    def place(self) -> str:
-        """What it shows, in words, for example ``main (3f2a91c)``."""
-        return self._source.place
 
     def __getitem__(self, name: str) -> Prompt:
         try:
@@ -93,7 +87,7 @@ class Snapshot(Mapping[str, Prompt]):
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
-        return f"<Snapshot of {self._source.place}>"
+        return f"<Snapshot of {self.place}>"
 
     def read(self, name: str, *, deleted: bool = False) -> Prompt:
         """Read one prompt.
@@ -282,7 +276,7 @@ class Snapshot(Mapping[str, Prompt]):
         """Make the error that says that a prompt is not here, with what may help."""
         return PromptNotFoundError(
             name=name,
-            place=self._source.place,
+            place=self.place,
             near=near_matches(name, self.names()),
             note=self.history.removal_note(name) if self.history and is_name(name) else "",
         )
@@ -295,7 +289,7 @@ class Snapshot(Mapping[str, Prompt]):
         commit = self.history.tombstone(prompt.name or "") if self.history else None
         return PromptDeletedError(
             name=prompt.name or "",
-            place=self._source.place,
+            place=self.place,
             deleted_at=commit.committed_at.isoformat() if commit else None,
             deleted_by=commit.author if commit else None,
             reason=prompt.deleted_reason,

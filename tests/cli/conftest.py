@@ -22,9 +22,10 @@ config: {temperature: 0.2}  # low on purpose
 """
 
 
-@pytest.fixture
-def written(repo: GitRepo) -> GitRepo:
-    """`greet`, `other` and `shared/tone` with one version each, where git knows who commits."""
+@pytest.fixture(scope="session")
+def first_written(empty_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    """The repository that others are copies of."""
+    repo = empty_repo.copy(tmp_path_factory.mktemp("written") / "repo")
     files = {
         "prompts/greet.yaml": GREET,
         "prompts/other.yaml": "prompt: Other\n",
@@ -32,6 +33,12 @@ def written(repo: GitRepo) -> GitRepo:
     }
     repo.commit(files, "First")
     return configure(repo)
+
+
+@pytest.fixture
+def written(first_written: GitRepo, tmp_path: Path) -> GitRepo:
+    """`greet`, `other` and `shared/tone` with one version each, where git knows who commits."""
+    return first_written.copy(tmp_path / "repo")
 
 
 @pytest.fixture

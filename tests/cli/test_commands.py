@@ -41,13 +41,20 @@ tags: [maths]
 """
 
 
-@pytest.fixture
-def clone(repo: GitRepo) -> GitRepo:
-    """`greet` with two versions, `chat`, and `old`, which is deleted."""
+@pytest.fixture(scope="module")
+def first_clone(empty_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    """The repository that others are copies of."""
+    repo = empty_repo.copy(tmp_path_factory.mktemp("commands") / "repo")
     repo.commit({"prompts/greet.yaml": "prompt: Hi\n", "prompts/chat.yaml": CHAT}, "First")
     repo.commit({"prompts/greet.yaml": GREET, "prompts/old.yaml": "prompt: Old\n"}, "By name")
     repo.commit({"prompts/old.yaml": "prompt: Old\ndeleted: true\nreplaced_by: greet\n"}, "No old")
     return repo
+
+
+@pytest.fixture
+def clone(first_clone: GitRepo, tmp_path: Path) -> GitRepo:
+    """`greet` with two versions, `chat`, and `old`, which is deleted."""
+    return first_clone.copy(tmp_path / "repo")
 
 
 @pytest.fixture

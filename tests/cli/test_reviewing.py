@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -46,8 +45,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
 @pytest.fixture
 def changed(made_once: GitRepo, tmp_path: Path) -> GitRepo:
     """A repository whose last commit breaks `reply`, and by it `mail`."""
-    shutil.copytree(made_once.path, tmp_path / "repo")
-    return GitRepo(tmp_path / "repo", made_once.clock)
+    return made_once.copy(tmp_path / "repo")
 
 
 class TestCheck:

@@ -238,6 +238,17 @@ def test_what_a_remote_cannot_store_is_refused(content: RemoteContent, reason: s
         check_fits("a", content)
 
 
+@pytest.mark.parametrize("text", ["\\u0000", "\\\\u0000", "u0000"])
+def test_how_json_writes_nul_is_only_a_text(text: str) -> None:
+    check_fits("a", RemoteContent(text, {"key": text}))
+
+
+@pytest.mark.parametrize("text", ["\0", "\\\0", "\\\\\0"])
+def test_nul_is_found_behind_any_backslashes(text: str) -> None:
+    with pytest.raises(SyncRefusedError, match="NUL"):
+        check_fits("a", RemoteContent(text))
+
+
 @pytest.mark.parametrize(
     "text", ["{% if x %}{{ y }}{% endif %}", "{{ x | upper }}", "{% broken", '{% include "gone" %}']
 )

@@ -17,7 +17,7 @@ from tests.promptfile.layouts import Edit, Layout
 seeds = st.integers(0, 1 << 32)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(seeds, seeds)
 def test_an_edit_in_any_layout(seed: int, another: int) -> None:
     text = Layout(seed).file()

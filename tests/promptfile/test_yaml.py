@@ -58,7 +58,7 @@ def value_of(node: Node) -> Any:
     return node.value, getattr(node, "style", None) or ""
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(texts | prompts().map(dumps) | st.integers(0, 1 << 32).map(lambda n: Layout(n).file()))
 @example("a: [b:, {c:}, ?x, {?y: 1}]\n")
 @example("a: [?# b\n c, ?*d, ?!e]\n")

@@ -7,14 +7,16 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from posthog.ai import prompts as python_sdk
 
 from tests.gitrepo import GitRepo
 from tests.server.listening import Host, Server
+
+if TYPE_CHECKING:
+    from posthog.ai import prompts as python_sdk
 
 JS = Path(__file__).parent / "js"
 
@@ -42,6 +44,8 @@ def repo(written: GitRepo, tmp_path: Path) -> GitRepo:
 def _closed_session() -> Iterator[None]:
     # The SDK keeps one HTTP session for the process.
     yield
+    from posthog.ai import prompts as python_sdk
+
     python_sdk._get_session().close()  # type: ignore[attr-defined]
 
 
@@ -49,6 +53,8 @@ class TestPython:
     @pytest.fixture
     def make(self, server: Server) -> Callable[..., python_sdk.Prompts]:
         """Makes an SDK client; without a cache, unless it is asked for."""
+
+        from posthog.ai import prompts as python_sdk
 
         def make(key: str | None = None, ttl: int = 0) -> python_sdk.Prompts:
             return python_sdk.Prompts(

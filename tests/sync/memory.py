@@ -38,8 +38,8 @@ class MemoryRemote(RemotePrompts):
     is_native: bool = False
 
     @property
-    def keeps_config(self) -> bool:
-        return self.project.dialect == "current"
+    def is_legacy(self) -> bool:
+        return self.project.dialect == "legacy"
 
     def fetch(self) -> list[RemotePrompt]:
         return self._call(lambda: [self._row(name) for name in sorted(self.project.prompts)])

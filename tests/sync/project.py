@@ -42,6 +42,7 @@ class Version:
     config: dict[str, Any] | None
     number: int
     description: str | None
+    made: str
     at: str
 
 
@@ -183,7 +184,7 @@ class FakeProject:
             "prompt": shown.prompt,
             "version": shown.number,
             "created_by": USER,
-            "created_at": shown.at,
+            "created_at": shown.made,
             "updated_at": shown.at,
             "deleted": False,
         }
@@ -256,7 +257,8 @@ class FakeProject:
         self, name: str, prompt: Any, config: dict[str, Any] | None, description: str | None
     ) -> None:
         number = len(self.prompts[name]) + 1
-        version = Version(str(uuid.uuid4()), prompt, config, number, description, self._now())
+        now = self._now()
+        version = Version(str(uuid.uuid4()), prompt, config, number, description, now, now)
         self.prompts[name].append(version)
 
     def _now(self) -> str:

@@ -195,7 +195,7 @@ def test_what_is_archived_is_gone_and_its_name_free(remote: RemotePrompts) -> No
 
 def test_a_config_is_kept_where_the_remote_says_so(remote: RemotePrompts) -> None:
     made = remote.create("a", content(remote, "One", {"n": 1}), "d")
-    assert config_of(made) == ({"n": 1} if remote.keeps_config else None)
+    assert config_of(made) == ({"n": 1} if not remote.is_legacy else None)
     cleared = remote.publish(made, content(remote, "One"), "d")
     assert not config_of(cleared)
 

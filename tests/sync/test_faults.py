@@ -379,6 +379,38 @@ class TestASyncThatWasKilledBeforeItRecorded:
         pair.commit(a=file("Ours"))
         assert pair.plan() == ["conflict settle a"]
 
+    @pytest.mark.parametrize("pair", ["legacy"], indirect=True)
+    @pytest.mark.parametrize("arrives", [True, False])
+    def test_without_versions_an_edit_there_is_a_conflict_where_it_touches(
+        self, pair: Pair, arrives: bool
+    ) -> None:
+        """The remote's row is the same whether the push came before the edit or never."""
+        pair.commit(a=file("Two"))
+        if arrives:
+            self.run_killed(pair)
+        before = pair.project.row("a")
+        pair.project.edit("a", "Three")
+        row = pair.project.row("a")
+        assert row == before | {"prompt": "Three", "updated_at": row["updated_at"]}
+        assert before["version"] == row["version"] == 1
+        assert pair.plan() == ["conflict settle a"]
+        assert pair.run().of("conflict")
+        assert (pair.text("a"), pair.project.texts()["a"]) == ("Two", "Three")
+
+    @pytest.mark.parametrize("arrives", [True, False])
+    def test_an_edit_there_that_keeps_what_was_pushed_is_taken(
+        self, pair: Pair, arrives: bool
+    ) -> None:
+        lines = "one\n\n\n\n\ntwo\n"
+        pair.commit(a=file(lines))
+        pair.run()
+        pair.commit(a=file(lines.replace("one", "ONE")))
+        if arrives:
+            self.run_killed(pair)
+        pair.project.edit("a", lines.upper())
+        assert pair.run().is_clean
+        assert pair.text("a") == pair.project.texts()["a"] == lines.upper()
+
     def test_an_old_text_that_came_back_there_is_no_push(self, pair: Pair) -> None:
         pair.commit(a=file("Two"))
         pair.run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,8 @@ class Served(Pair):
 
 
 @pytest.fixture
-def pair(repo: GitRepo, tmp_path: Path) -> Iterator[Served]:
-    served = configure(GitRepo.init(tmp_path / "served"))
+def pair(repo: GitRepo, make_repo: Callable[[str], GitRepo], tmp_path: Path) -> Iterator[Served]:
+    served = configure(make_repo("served"))
     tokens = TokenFile(tmp_path / "tokens.json")
     with (
         serving({1: ProjectSettings(1, served.path, branch="main")}, tokens) as server,

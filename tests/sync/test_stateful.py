@@ -29,6 +29,7 @@ NAMES = st.sampled_from(["a", "b", "team/c"])
 LINES = st.sampled_from(["one", "two", "three {{x}}"])
 TEXTS = st.lists(LINES, min_size=3, max_size=3).map(lambda lines: "\n\n\n".join(lines) + "\n")
 PREFERENCES = st.sampled_from([None, None, "local", "remote"])
+STATE = "refs/promptstore/remotes/posthog"
 SPELLED = {"a": "a", "b": "b", "team/c": "team__c"}
 
 
@@ -111,6 +112,22 @@ class TwoSides(RuleBasedStateMachine):
         finally:
             self.remote.faults = {}
         self.remember(before)
+
+    @rule(direction=st.sampled_from([["push"], ["pull"], ["push", "pull"]]), prefer=PREFERENCES)
+    def sync_and_be_killed(self, direction: Any, prefer: Literal["local", "remote"] | None) -> None:
+        """Sync, and forget what was recorded last, as if the process had been killed before."""
+        before, records = self.project.texts(), self.records()
+        options = SyncOptions(directions=direction, prefer=prefer, confirmed=True)
+        self.sync.apply(self.sync.compare(), options)
+        now = self.records()
+        if len(now) > len(records):
+            self.repo.git("update-ref", *(["-d", STATE] if len(now) == 1 else [STATE, now[1]]))
+        self.remember(before)
+
+    def records(self) -> list[str]:
+        """List the commits of the state, newest first."""
+        listed = self.repo.git("for-each-ref", "--format=%(objectname)", STATE)
+        return self.repo.git("rev-list", listed.strip()).split() if listed.strip() else []
 
     @rule(prefer=st.sampled_from(["local", "remote"]))
     def sync_to_the_end(self, prefer: Literal["local", "remote"]) -> None:

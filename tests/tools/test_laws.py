@@ -14,10 +14,10 @@ from promptstore.promptfile.writer import dumps
 from promptstore.review.impact import judge
 from tests.promptfile.strategies import prompts
 
-FEW = settings(max_examples=settings().max_examples // 4)
-"""For laws that cost much: a quarter of the examples."""
+FEW = settings(max_examples=settings().max_examples // 2)
+"""For laws that cost much: half of the examples."""
 
-MERGES = settings(max_examples=settings().max_examples // 8)
+MERGES = settings(max_examples=settings().max_examples // 4)
 """For merges, each of which starts git several times."""
 
 VALIDATOR = jsonschema.Draft202012Validator(file_schema())

@@ -20,11 +20,11 @@ def configure(repo: GitRepo) -> GitRepo:
 def assert_tidy(repo: GitRepo) -> None:
     """The repository is whole, and nothing is left over."""
     assert repo.git("fsck", "--strict", "--no-dangling") == ""
-    assert repo.git("rev-parse", "--is-bare-repository") == "true" or (
-        repo.git("status", "--porcelain", "--untracked-files=all") == ""
-    )
-    top = Path(repo.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
-    left = [*top.rglob("*.lock"), *top.rglob("journal*"), *top.rglob("index.*")]
+    is_bare, top = repo.git(
+        "rev-parse", "--is-bare-repository", "--path-format=absolute", "--git-common-dir"
+    ).split("\n")
+    assert is_bare == "true" or (repo.git("status", "--porcelain", "--untracked-files=all") == "")
+    left = [path for name in ("*.lock", "journal*", "index.*") for path in Path(top).rglob(name)]
     assert [path.name for path in left] in ([], ["write.lock"])
 
 

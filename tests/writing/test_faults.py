@@ -169,7 +169,7 @@ CALLS = {
 @pytest.mark.parametrize("kind", sorted(CALLS))
 @pytest.mark.parametrize(
     "step",
-    [pytest.param(7, id="some calls"), pytest.param(1, id="all calls", marks=pytest.mark.slow)],
+    [pytest.param(11, id="some calls"), pytest.param(1, id="all calls", marks=pytest.mark.slow)],
 )
 def test_a_call_that_fails_is_an_error_before_the_commit_and_a_warning_after(
     repo: GitRepo, kind: str, step: int

@@ -125,7 +125,7 @@ def commit_until_killed(repo: GitRepo, event_number: int) -> bool:
 
 
 def test_git_that_repacks_all_the_time_takes_nothing_away(repo: GitRepo) -> None:
-    rounds = 8
+    rounds = 4
 
     def commit_often(worker: int) -> None:
         store = PromptStore.open(repo.path, lock_timeout=60)
@@ -149,6 +149,7 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 edits = st.dictionaries(paths, st.none() | st.binary(max_size=3), min_size=1, max_size=8)
 
 
+@settings(max_examples=40)
 @given(steps=st.lists(edits, min_size=1, max_size=4), keeps_open=st.booleans())
 def test_trees_are_those_that_git_makes(
     tmp_path_factory: pytest.TempPathFactory,
@@ -193,7 +194,7 @@ people = st.fixed_dictionaries(
 messages = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(author=people, committer=people, message=messages)
 def test_commits_of_any_person_and_message_are_sound(
     tmp_path_factory: pytest.TempPathFactory,

@@ -80,11 +80,11 @@ def test_the_lines_of_the_hint_work_without_git(places: dict[str, Path], kind: s
     assert opened(places[kind]) == "['a']\n"
 
 
-@KINDS
-def test_the_environment_counts(places: dict[str, Path], kind: str, tmp_path: Path) -> None:
-    path = places[kind]
+def test_the_environment_counts(places: dict[str, Path], tmp_path: Path) -> None:
     pair = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory"}
-    assert opened(path, **pair, GIT_CONFIG_VALUE_0=str(path)) == "['a']\n"
+    for path in places.values():
+        assert opened(path, **pair, GIT_CONFIG_VALUE_0=str(path)) == "['a']\n"
+    path = places["clone"]
     assert opened(path, **pair, GIT_CONFIG_VALUE_0="*") == "['a']\n"
     assert opened(path, **pair, GIT_CONFIG_VALUE_0=f"{tmp_path}/*") == "['a']\n"
     assert "another user" in opened(path, **pair, GIT_CONFIG_VALUE_0="/elsewhere")

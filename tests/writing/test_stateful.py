@@ -290,7 +290,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 def test_the_store_is_its_model() -> None:
     run_state_machine_as_test(
-        StoreMachine, settings=settings(max_examples=25, stateful_step_count=20)
+        StoreMachine, settings=settings(max_examples=15, stateful_step_count=20)
     )
 
 

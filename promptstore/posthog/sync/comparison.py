@@ -171,7 +171,7 @@ def compare(
     """
     snapshot = store.snapshot()
     answers = api.fetch()
-    codec = Codec(rules.as_source, api.keeps_config, api.is_native)
+    codec = Codec(rules.as_source, not api.is_legacy, api.is_native)
     known = {name: held for name, held in state.read(codec).items() if rules.takes(name)}
     history = SyncHistory(store, state, api, codec, snapshot.commit or store.position().tip)
     refused: dict[str, str] = {}

@@ -267,7 +267,7 @@ def _publish(
 
     def find() -> RemotePrompt | None:
         found = both.api.read(remote_name)
-        wanted = content if both.api.keeps_config else replace(content, config={})
+        wanted = replace(content, config={}) if both.api.is_legacy else content
         return found if found and both.codec.read(found).digest == wanted.digest else None
 
     answer = _certainly(write, find)

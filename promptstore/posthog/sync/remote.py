@@ -237,9 +237,14 @@ class RemotePrompts:
         self.is_native = False
 
     @property
-    def keeps_config(self) -> bool:
-        """Whether the remote has a place for configs; so it seems until an answer tells."""
-        return self._client.dialect != "legacy"
+    def is_legacy(self) -> bool:
+        """Whether the remote has no versions, labels and configs; an answer must tell so."""
+        return self._client.dialect == "legacy"
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._client.requests
 
     @property
     def _form(self) -> Literal["native"] | None:
@@ -313,7 +318,7 @@ class RemotePrompts:
             The prompt, or None where the remote refuses: only the newest servers can do that, and
             nothing tells which those are.
         """
-        if self._client.dialect == "legacy":
+        if self.is_legacy:
             return None
         try:
             self._client.unarchive_prompt(name)
