@@ -80,8 +80,7 @@ class LabelTable(NamedTuple):
             raise self.broken[label]
         target = self.targets.get(label, {}).get(name)
         if target is None:
-            there_are = sorted(key for key, names in self.targets.items() if name in names)
-            raise LabelNotFoundError(label=label, name=name, near=there_are)
+            raise LabelNotFoundError(label=label, name=name, near=list(self.versions(name)))
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
@@ -99,13 +98,15 @@ class LabelTable(NamedTuple):
 
     def of(self, name: str, version: int | None) -> tuple[str, ...]:
         """List the labels that point a prompt at this version, sorted."""
-        return tuple(
-            sorted(
-                label
-                for label, names in self.targets.items()
-                if version is not None and name in names and names[name].version == version
-            )
-        )
+        return tuple(label for label, one in self.versions(name).items() if one == version)
+
+    def versions(self, name: str) -> dict[str, int]:
+        """Return the version of a prompt that each of its labels points at, sorted by label."""
+        return {
+            label: names[name].version
+            for label, names in sorted(self.targets.items())
+            if name in names
+        }
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:

@@ -79,7 +79,7 @@ def show_prompt(
         info=info,
         latest=history[0].number,
         is_newest=newest is not None and newest.blob == prompt.blob,
-        labels=_labels_of(visitor.project, name),
+        labels=store.labels().versions(name).items(),
         asked={"version": version, "label": label},
         includes=bool(includes),
         done=done,
@@ -117,7 +117,7 @@ def show_comparison(
         newer=newer,
         by=by,
         versions=versions,
-        labels=[label for label, _ in _labels_of(visitor.project, name)],
+        labels=list(visitor.project.store.labels().versions(name)),
         **comparison(before, after),
     )
 
@@ -131,8 +131,8 @@ def show_labels_of_prompt(visitor: Reader, name: PromptName, at: str = "") -> Re
         visitor,
         "labels_of.html",
         name=name,
-        now=dict(_labels_of(visitor.project, name)),
-        then=None if then is None else dict(_labels_of(visitor.project, name, then)),
+        now=store.labels().versions(name),
+        then=None if then is None else store.labels(at=then).versions(name),
         at=at,
         moves=store.label_history(name=name),
         versions=store.history(name),
@@ -193,13 +193,6 @@ def read_time(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         message = f"a time is written like 2026-03-31T15:00, not {text!r}"
         raise InvalidArgumentError(message=message) from None
-
-
-def _labels_of(project: Project, name: str, at: datetime | None = None) -> list[tuple[str, int]]:
-    targets = project.store.labels(at=at).targets
-    return [
-        (label, names[name].version) for label, names in sorted(targets.items()) if name in names
-    ]
 
 
 def _items(prompt: Prompt, *, is_expanded: bool, is_whole: bool) -> list[Item]:
