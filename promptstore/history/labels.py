@@ -96,10 +96,6 @@ class LabelTable(NamedTuple):
             raise LabelNotFoundError(label=label, near=sorted(self.targets))
         return self.targets[label]
 
-    def of(self, name: str, version: int | None) -> tuple[str, ...]:
-        """List the labels that point a prompt at this version, sorted."""
-        return tuple(label for label, one in self.versions(name).items() if one == version)
-
     def versions(self, name: str) -> dict[str, int]:
         """Return the version of a prompt that each of its labels points at, sorted by label."""
         return {
@@ -261,8 +257,7 @@ def _expect(label: str, name: str, target: Target | None, number: int) -> None:
 
 
 def _labels_of(repository: Repository, commit: str | None, name: str) -> list[str]:
-    targets = read_labels(repository, commit).targets if commit else {}
-    return sorted(label for label, names in targets.items() if name in names)
+    return list(read_labels(repository, commit).versions(name)) if commit else []
 
 
 def _edit_file(text: str, content: dict[str, Any], targets: Mapping[str, Target | None]) -> str:

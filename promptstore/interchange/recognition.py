@@ -74,12 +74,8 @@ _NO_PROMPTS: Final = re.compile(
 """Files of text that lie in every repository."""
 
 
-def list_files(path: Path) -> Iterator[tuple[Path, str]]:
-    """List the files of a source that could be prompts, with their paths in it.
-
-    Raises:
-        InvalidArgumentError: There is no such file.
-    """
+def _list_files(path: Path) -> Iterator[tuple[Path, str]]:
+    """List the files of a source that could be prompts, with their paths in it."""
     if path.is_file():
         # The folder says what a `system.md` is about.
         generic = path.stem.lower() in {*_ROLE_FILE, "user"}
@@ -113,7 +109,7 @@ def read_path(path: Path, form: str | None = None) -> list[Imported | Refused]:
         InvalidArgumentError: There is no such file, or no such format.
     """
     found: list[Imported | Refused] = []
-    for file, title in list_files(path):
+    for file, title in _list_files(path):
         if file.is_symlink() or file.stat().st_size > _MAX_BYTES:
             reason = "a link" if file.is_symlink() else "larger than 16 MiB"
             found.append(Refused(title, reason))
@@ -152,7 +148,7 @@ def read_bytes(
         )
     try:
         source = Source.decode(path, data)
-        chosen = form or recognise(source)
+        chosen = form or _recognise(source)
         if chosen is None:
             if quiet:
                 return []
@@ -171,7 +167,7 @@ def read_bytes(
     ]
 
 
-def recognise(source: Source) -> str | None:
+def _recognise(source: Source) -> str | None:
     """Return the format of a source, or None where it has none that is known."""
     path = source.path.lower()
     if PurePosixPath(path).name == "skill.md":

@@ -55,16 +55,8 @@ class DirectoryParams(types.PaginatedRequestParams):
 
 
 @dataclass(frozen=True, slots=True)
-class SkillFile:
-    """A file of a skill.
-
-    Attributes:
-        uri: The URI that it is read by.
-        path: Its path in the skill's folder.
-        blob: Its id in git.
-        digest: The digest of its bytes.
-        size: How many bytes it has.
-    """
+class _File:
+    """A file of a skill: where it is read, its path in the folder, and what it holds."""
 
     uri: str
     path: str
@@ -85,7 +77,7 @@ class Skill:
 
     uri: str
     frontmatter: Mapping[str, Any]
-    files: tuple[SkillFile, ...]
+    files: tuple[_File, ...]
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -95,7 +87,7 @@ class Skill:
         ]
         return {"uri": self.uri, "frontmatter": dict(self.frontmatter), "resources": resources}
 
-    def resource(self, file: SkillFile) -> types.Resource:
+    def resource(self, file: _File) -> types.Resource:
         """Return a file of it as a resource."""
         name, description = PurePosixPath(file.path).name, None
         if file.uri == self.uri:
@@ -203,11 +195,11 @@ def _read_skill(repository: Repository, top: str, folder: str) -> Skill:
     return Skill(_uri(folder, _FILE), front, files)
 
 
-def _files(repository: Repository, folder: str, blobs: Mapping[str, str]) -> Iterator[SkillFile]:
+def _files(repository: Repository, folder: str, blobs: Mapping[str, str]) -> Iterator[_File]:
     for path in sorted(blobs):
         data = repository.blob(blobs[path])
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        yield SkillFile(_uri(folder, path), path, blobs[path], digest, len(data))
+        yield _File(_uri(folder, path), path, blobs[path], digest, len(data))
 
 
 def _uri(folder: str, path: str) -> str:

@@ -98,7 +98,7 @@ class History(NamedTuple):
             message=commit.message,
             blob=change.blob,
             deleted=change.entry is None or self.is_tombstone(change.entry.id),
-            labels=labels.of(name, change.number),
+            labels=_labels_of(labels, name, change.number),
         )
 
     def tombstone(self, name: str) -> Commit | None:
@@ -163,7 +163,7 @@ class History(NamedTuple):
             created_by=born.author,
             updated_at=commit.committed_at,
             updated_by=commit.author,
-            labels=labels.of(name, made.number),
+            labels=_labels_of(labels, name, made.number),
         )
 
 
@@ -385,3 +385,8 @@ class Lookup:
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(state.tip, self.backend, self._cache)
+
+
+def _labels_of(table: LabelTable, name: str, number: int) -> tuple[str, ...]:
+    """List the labels that point a prompt at a version, sorted."""
+    return tuple(label for label, version in table.versions(name).items() if version == number)
