@@ -390,4 +390,5 @@ class Lookup:
 
 def _labels_of(table: LabelTable, name: str, number: int) -> tuple[str, ...]:
     """List the labels that point a prompt at a version, sorted."""
-    return tuple(label for label, version in table.versions(name).items() if version == number)
+    of_name = {label: names[name] for label, names in table.targets.items() if name in names}
+    return tuple(sorted(label for label in of_name if of_name[label].version == number))
