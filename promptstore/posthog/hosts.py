@@ -1,4 +1,4 @@
-"""Where a key may be sent: PostHog's cloud, this machine, and what the user allows."""
+"""The key of a remote, and where it may go: PostHog's cloud, this machine, allowed hosts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, RemoteKeyError
+
+KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
+"""The environment variable that holds the key where none is given."""
 
 ALLOWED_VARIABLE: Final = "PROMPTSTORE_ALLOWED_HOSTS"
 """The environment variable with the hosts that a repository's files may name, by commas."""
@@ -43,6 +46,23 @@ def split_host(host: str) -> SplitResult:
             "(http:// is for this machine only)"
         )
     return parts
+
+
+def find_key(key: str | None) -> str:
+    """Return a key without the white space around it.
+
+    Args:
+        key: The key; None takes it from the environment.
+
+    Raises:
+        RemoteKeyError: There is none, or it cannot be one.
+    """
+    found = (os.environ.get(KEY_VARIABLE, "") if key is None else key).strip()
+    if not found:
+        raise RemoteKeyError(request="Connecting", detail="there is no key")
+    if not found.isascii() or not found.isprintable() or " " in found:
+        raise RemoteKeyError(request="Connecting", detail="the key holds what no key holds")
+    return found
 
 
 def is_cloud(host: str) -> bool:

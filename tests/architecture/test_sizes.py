@@ -21,7 +21,7 @@ WALK_FILES = {
     "save in a checked-out clone": 20,
     "check of two files": 24,
     "HTTP read by name": 17,
-    "sync push of one prompt": 27,
+    "sync push of one prompt": 26,
     "PATCH": 33,
 }
 """How many files a walk may run through: no more than it does now."""
