@@ -26,7 +26,7 @@ from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
 from promptstore.history.versions import Change, Timeline
-from promptstore.model.prompt import Prompt, identified
+from promptstore.model.prompt import Prompt, another_copy, identified, own_copy
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import check_arguments, check_selection, check_zone
@@ -194,11 +194,11 @@ class Lookup:
         at: datetime | None,
         deleted: bool,
     ) -> Prompt:
-        """Return the prompt that is asked for; most calls ask what was asked before."""
+        """Return a copy of the prompt that is asked for; most calls ask what was asked before."""
         state = self.backend.state()
         question = make_question(state, name, version, label, rev, deleted)
         if at is None and (known := self.known(question)):
-            return known
+            return another_copy(known)
         check_name(name)
         check_arguments(deleted=deleted)
         check_selection(version=version, label=label, rev=rev, at=at)
@@ -210,7 +210,7 @@ class Lookup:
         elif label is not None:
             prompt = self.labelled(state, name, label)
         elif rev is None and self.reads_files:
-            return self.working().load(name, deleted=deleted)
+            return self.working().read(name, deleted=deleted)
         else:
             try:
                 prompt = self.of_rev(state, rev).load(name, deleted=deleted)
@@ -218,15 +218,16 @@ class Lookup:
                 if not isinstance(error, PromptDeletedError):
                     error.note = error.note or self._uncommitted_note(name)
                 raise
+        copy = own_copy(prompt)
         if rev is None or (isinstance(rev, str) and _COMMIT_ID.fullmatch(rev)):
             # Nothing but the question, and objects that never change, went into it.
             if len(self._kept) >= _KEPT_PROMPTS:
                 self._kept = {}  # another one, as a thread may be reading the old one
-            self._kept[question] = prompt
-        return prompt
+            self._kept[question] = copy
+        return another_copy(copy)
 
     def known(self, question: Question) -> Prompt | None:
-        """Return what `get` answered before, or None."""
+        """Return what `get` makes a copy of, as it was asked this before; or None."""
         try:
             return self._kept.get(question)
         except TypeError:

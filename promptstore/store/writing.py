@@ -360,9 +360,14 @@ def _absence(after: Snapshot, target: str) -> str:
 
 
 def _refuse_collisions(base: Snapshot, new: list[str]) -> None:
-    """Refuse new names that some file systems could not tell from others."""
+    """Refuse new names in a skill, and those that some file systems could not tell from others."""
     known = {name.casefold(): name for name in base.names()} if new else {}
     for name in new:
+        if skill := base.skill_around(name):
+            raise InvalidArgumentError(
+                message=f"{name!r} lies in the folder of the skill {skill!r}, whose files are no "
+                "prompts; choose another name"
+            )
         other = known.setdefault(name.casefold(), name)
         if other != name:
             raise InvalidArgumentError(
