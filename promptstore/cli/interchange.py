@@ -196,6 +196,8 @@ def export(
         if output is not None and output.is_file():
             raise InvalidArgumentError(message=f"--output: {output} is a file; name a folder")
         chosen = names or [prompt.name or "" for prompt in store.list()]
+        if not chosen:
+            raise InvalidArgumentError(message=f"there is no prompt in {store.snapshot().place}")
         prompts = [get_selected(store, text) for text in chosen]
         if output is None and len(prompts) != 1 and not as_json:
             raise InvalidArgumentError(message="several prompts need --output FOLDER")
