@@ -17,7 +17,7 @@ import pytest
 from promptstore.errors import InvalidArgumentError, LogStoreError, MissingExtraError
 from promptstore.server.logs import engine
 from promptstore.server.logs.engine import Engine
-from promptstore.server.logs.service import LogService
+from promptstore.server.logs.writer import LogService
 from tests.gitrepo import GitRepo
 from tests.server.logs.exporting import bodies_at, export_many, serving
 from tests.server.logs.sending import Logs, export, record
