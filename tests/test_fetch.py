@@ -37,7 +37,7 @@ from promptstore.errors import (
 )
 from promptstore.git.fetch import RemoteUrl, _Callbacks, without_secrets
 from promptstore.git.reading import is_url
-from promptstore.store.fetcher import pause
+from promptstore.store.fetching import pause
 from tests.githttp import GitServer, git_server
 from tests.gitrepo import GitRepo
 from tests.processes import fork

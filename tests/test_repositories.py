@@ -183,11 +183,16 @@ def test_an_empty_repository_fills_before_the_eyes_of_an_open_store(repo: GitRep
     assert store.get("greet").version == 1
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 def test_a_shallow_clone_gives_no_version_rather_than_a_wrong_one(
-    origin: GitRepo, tmp_path: Path
+    origin: GitRepo, tmp_path: Path, *, is_linked: bool
 ) -> None:
     shallow = origin.clone(tmp_path / "shallow", "--depth=1")
-    store = PromptStore.open(shallow.path)
+    path = shallow.path
+    if is_linked:
+        path = tmp_path / "linked"
+        shallow.git("worktree", "add", "--quiet", "-b", "linked", str(path))
+    store = PromptStore.open(path)
     prompt = store.get("greet")
     assert (prompt.prompt, prompt.version, prompt.commit) == ("Hello", None, None)
     assert prompt.snapshot_commit == origin.head()
@@ -201,7 +206,8 @@ def test_a_shallow_clone_gives_no_version_rather_than_a_wrong_one(
             ask()
 
     shallow.git("fetch", "--quiet", "--unshallow")
-    assert PromptStore.open(shallow.path).get("greet").version == 2
+    assert store.get("greet").version == 2
+    assert PromptStore.open(path).get("greet").version == 2
 
 
 def test_a_plain_folder_is_read_without_versions(tmp_path: Path) -> None:

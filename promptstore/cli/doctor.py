@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import typer
 
 from promptstore.cli.app import AsJson, opened
-from promptstore.cli.output import print_error, print_json, print_table
+from promptstore.cli.output import print_error, print_listing
 from promptstore.errors import PromptStoreError
 from promptstore.history.cache import contents_file
 from promptstore.history.versions import index_file
@@ -35,16 +35,8 @@ _EXTRAS: Final = {
 }
 
 
-class Fact(NamedTuple):
-    """One thing that was looked at.
-
-    Attributes:
-        topic: What it is about.
-        name: What was looked at.
-        value: What was found.
-        is_fine: Whether it is as it should be.
-        advice: What to do, or None.
-    """
+class _Fact(NamedTuple):
+    """One thing that was looked at, and what was found."""
 
     topic: str
     name: str
@@ -62,11 +54,9 @@ def doctor(
     Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.
     """
     facts = [*_environment(), *_store(context)]
-    if as_json:
-        print_json([fact._asdict() for fact in facts])
-    else:
-        rows = [(fact.topic, fact.name, fact.value) for fact in facts]
-        print_table(("TOPIC", "WHAT", "FOUND"), rows)
+    cells = [(fact.topic, fact.name, fact.value) for fact in facts]
+    rows = [fact._asdict() for fact in facts]
+    print_listing(rows, ("TOPIC", "WHAT", "FOUND"), cells, as_json=as_json)
     wrong = [fact for fact in facts if not fact.is_fine]
     for fact in wrong:
         print_error(f"{fact.topic}, {fact.name}: {fact.value}. {fact.advice or ''}".rstrip())
@@ -74,16 +64,18 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _environment() -> Iterator[Fact]:
-    yield Fact("environment", "python", f"{platform.python_version()} ({sys.executable})")
+def _environment() -> Iterator[_Fact]:
+    yield _Fact("environment", "python", f"{platform.python_version()} ({sys.executable})")
     for package in _CORE:
         found = _version(package)
-        yield Fact("environment", package, found or "not installed", found is not None)
+        yield _Fact("environment", package, found or "not installed", found is not None)
     for extra, package in _EXTRAS.items():
         found = _version(package)
-        yield Fact("extras", extra, f"{package} {found}" if found else "not installed")
+        yield _Fact("extras", extra, f"{package} {found}" if found else "not installed")
     git = shutil.which("git")
-    yield Fact("environment", "git program", git or "not found; only `edit` and `difftool` need it")
+    yield _Fact(
+        "environment", "git program", git or "not found; only `edit` and `difftool` need it"
+    )
 
 
 def _version(package: str) -> str | None:
@@ -93,43 +85,43 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _store(context: typer.Context) -> Iterator[Fact]:
+def _store(context: typer.Context) -> Iterator[_Fact]:
     try:
         with opened(context) as store:
             yield from _repository(store)
             for (topic, name), find in _LOOKS.items():
                 try:
-                    yield Fact(topic, name, find(store))
+                    yield _Fact(topic, name, find(store))
                 except PromptStoreError as error:
-                    yield Fact(topic, name, str(error), False)
+                    yield _Fact(topic, name, str(error), False)
     except PromptStoreError as error:
-        yield Fact("store", "repository", str(error), False)
+        yield _Fact("store", "repository", str(error), False)
 
 
-def _repository(store: PromptStore) -> Iterator[Fact]:
-    yield Fact("store", "folder", str(store.path))
-    yield Fact("store", "root", store.root or "the top of the repository")
-    yield Fact("store", "reads", store.snapshot().place)
+def _repository(store: PromptStore) -> Iterator[_Fact]:
+    yield _Fact("store", "folder", str(store.path))
+    yield _Fact("store", "root", store.root or "the top of the repository")
+    yield _Fact("store", "reads", store.snapshot().place)
     if not store.has_files:
-        yield Fact("store", "working tree", "none: a bare repository or a bundle")
+        yield _Fact("store", "working tree", "none: a bare repository or a bundle")
     try:
         repository = store.repository
     except PromptStoreError:
-        yield Fact("store", "repository", "none: a plain folder, which has no versions")
+        yield _Fact("store", "repository", "none: a plain folder, which has no versions")
         return
     shallow = repository.is_shallow
     advice = "Versions cannot be counted; `git fetch --unshallow` fetches the rest."
     kind = "shallow" if shallow else "whole"
-    yield Fact("store", "history", kind, not shallow, advice if shallow else None)
+    yield _Fact("store", "history", kind, not shallow, advice if shallow else None)
     for what, file in (
         ("parsed prompts", contents_file()),
         ("index of versions", index_file(repository, store.root)),
     ):
         if file is None:
-            yield Fact("caches", what, "none: no folder is yours alone; slower, but all works")
+            yield _Fact("caches", what, "none: no folder is yours alone; slower, but all works")
         else:
             size = f"{file.stat().st_size:,} bytes" if file.is_file() else "not there yet"
-            yield Fact("caches", what, f"{file}: {size}")
+            yield _Fact("caches", what, f"{file}: {size}")
 
 
 def _prompts(store: PromptStore) -> str:

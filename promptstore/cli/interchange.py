@@ -90,7 +90,7 @@ def import_(
         is_refused = strict and bool(plan.refused or any(one.losses for one in _taken(plan)))
         writes = not (order.dry_run or is_refused)
         if writes:
-            title = _title(plan, sources)
+            title = " and ".join(sorted({one.format for one in _taken(plan)})) or sources[0]
             write_import(store, plan, source=title, attribution=order.attribution)
     _show(plan, as_json=order.as_json, writes=writes)
     if is_refused or (plan.refused and not plan.new and not plan.unchanged):
@@ -107,10 +107,6 @@ def _read(source: str, form: str | None) -> Sequence[Imported | Refused]:
     if source == "-":
         return read_bytes("stdin", read_input("-"), form)
     return read_path(Path(source), form)
-
-
-def _title(plan: Plan, sources: Sequence[str]) -> str:
-    return " and ".join(sorted({one.format for one in _taken(plan)})) or sources[0]
 
 
 def _taken(plan: Plan) -> list[Imported]:
@@ -294,7 +290,7 @@ def scan(
     if write:
         for refused in plan.refused:
             print_lines(f"{refused.source}: {refused.reason}")
-        print_lines(f"{len(done.prompts)} written, {len(plan.unchanged)} unchanged")
+        print_lines(f"{len(done)} written, {len(plan.unchanged)} unchanged")
     else:
         print_lines(f"{len(found)} found; --write commits the prompts")
 

@@ -21,17 +21,10 @@ from promptstore.cli.output import (
     print_error,
     print_json,
     print_lines,
-    print_table,
+    print_listing,
     short_time,
 )
-from promptstore.cli.writing import (
-    Order,
-    Yes,
-    confirm,
-    diff_files,
-    expect_all,
-    takes_order,
-)
+from promptstore.cli.writing import Order, Yes, confirm, diff_files, expect_all, takes_order
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError
 from promptstore.history.labels import (
     LabelMove,
@@ -110,13 +103,8 @@ class _Step(NamedTuple):
         return f"{self.label}: {before} → {after}"
 
     def as_json(self) -> dict[str, Any]:
-        ends = {"before": self.before, "after": self.after}
-        return {
-            "label": self.label,
-            "name": self.name,
-            **{key: target and target._asdict() for key, target in ends.items()},
-            "changed": self.changes,
-        }
+        own = {"label": self.label, "name": self.name}
+        return own | _ends(self) | {"changed": self.changes}
 
 
 @label_app.command("set")
@@ -144,12 +132,12 @@ def set_label(
     such as eu-production) is moved only after a question; without a terminal add --yes.
     """
     with opened(context) as store:
-        table = store.labels()
-        _check_order(store, table, "set", names, label)
-        check_label(label)
+        table = _labels(store, "set", names, label)
         selections = _select_all(store, names)
         steps = [_step(store, table, label, *pair) for pair in selections.items()]
-        _note_new_label(label, table)
+        near = near_matches(label, table.targets)
+        if label not in table.targets and near:  # maybe a typo
+            print_error(f"note: {label!r} is a new label; there is {' and '.join(map(repr, near))}")
         if not order.dry_run:
             expecting = _seen(steps, yes=yes) | expect_all(selections, expected)
             # The commits that were shown are the ones that are set, whatever happens meanwhile.
@@ -177,9 +165,7 @@ def remove_label(
     Asks as `promptstore label set` does.
     """
     with opened(context) as store:
-        table = store.labels()
-        _check_order(store, table, "remove", names, label)
-        check_label(label)
+        table = _labels(store, "remove", names, label)
         steps = [_Step(label, name, table.find(label, name), None) for name in dict.fromkeys(names)]
         if not order.dry_run:
             expecting = _seen(steps, yes=yes) | expect_all(names, expected)
@@ -202,9 +188,7 @@ def rollback_label(
     Asks as `promptstore label set` does.
     """
     with opened(context) as store:
-        table = store.labels()
-        _check_order(store, table, "rollback", [name], label)
-        now = table.find(check_label(label), name)
+        now = _labels(store, "rollback", [name], label).find(label, name)
         before = next((move.before for move in store.label_history(label, name)), None)
         if before is None:
             store.rollback_label(name, label)  # raises what says why it cannot go back
@@ -238,13 +222,8 @@ def list_labels(
         for key in labels
         for name, target in sorted(table.of_label(key).items())
     ]
-    if as_json:
-        print_json(rows)
-    else:
-        cells = [
-            (row["label"], row["name"], str(row["version"]), row["commit"][:7]) for row in rows
-        ]
-        print_table(("LABEL", "NAME", "VERSION", "COMMIT"), cells)
+    cells = [(row["label"], row["name"], str(row["version"]), row["commit"][:7]) for row in rows]
+    print_listing(rows, ("LABEL", "NAME", "VERSION", "COMMIT"), cells, as_json=as_json)
     if not rows and not table.broken:
         print_error(there_are_none)
     for error in table.broken.values() if label is None else ():
@@ -271,27 +250,24 @@ def log_labels(
         moves = store.label_history(label, name)
         if not moves:
             _refuse_unknown(store, label, name)
-    if as_json:
-        print_json([_move_row(move) for move in moves])
-    else:
-        heads = ("TIME", "LABEL", "NAME", "FROM", "TO", "COMMIT", "AUTHOR", "SUBJECT")
-        print_table(heads, [_move_cells(move) for move in moves])
+    heads = ("TIME", "LABEL", "NAME", "FROM", "TO", "COMMIT", "AUTHOR", "SUBJECT")
+    print_listing([*map(_move_row, moves)], heads, [*map(_move_cells, moves)], as_json=as_json)
     if not moves:
         print_error("no label like that was ever moved")
 
 
-def _check_order(
-    store: PromptStore, table: LabelTable, command: str, names: Sequence[str], label: str
-) -> None:
-    """Refuse a label that stands before its prompts, with the command that was meant."""
+def _labels(store: PromptStore, command: str, names: Sequence[str], label: str) -> LabelTable:
+    """Return all labels; a label that stands before its prompts is refused, or that is none."""
     first, *others = names
-    prompts = store.snapshot().names()
+    table, prompts = store.labels(), store.snapshot().names()
     is_last_a_prompt = label.partition("@")[0] in prompts and label not in table.targets
     if is_last_a_prompt and is_label(first) and first not in prompts:
         words = shlex.join([*others, label, first])
         raise InvalidArgumentError(
             message=f"the label comes last: `promptstore label {command} {words}`"
         )
+    check_label(label)
+    return table
 
 
 def _select_all(store: PromptStore, texts: Sequence[str]) -> dict[str, Selection]:
@@ -313,13 +289,6 @@ def _step(
     return _Step(label, name, before, Target(prompt.version, prompt.snapshot_commit))
 
 
-def _note_new_label(label: str, table: LabelTable) -> None:
-    """Print a note when a new label looks like another one: it may be a typo."""
-    near = near_matches(label, table.targets)
-    if label not in table.targets and near:
-        print_error(f"note: {label!r} is a new label; there is {' and '.join(map(repr, near))}")
-
-
 def _seen(steps: Sequence[_Step], *, yes: bool) -> dict[str, int]:
     """Ask before a protected label is moved, and return the versions that were seen then."""
     moved = [step for step in steps if step.before and step.changes]
@@ -331,17 +300,14 @@ def _seen(steps: Sequence[_Step], *, yes: bool) -> dict[str, int]:
 
 def _show(store: PromptStore, steps: Sequence[_Step], order: Order) -> None:
     """Print the steps that were written, or what they would change."""
-    diffs = [_diff(store, step) if order.dry_run else None for step in steps]
+    shown = [(step, {"diff": _diff(store, step)} if order.dry_run else {}) for step in steps]
     if order.as_json:
-        pairs = zip(steps, diffs, strict=True)
-        print_json(
-            [step.as_json() | ({} if text is None else {"diff": text}) for step, text in pairs]
-        )
+        print_json([step.as_json() | more for step, more in shown])
         return
-    for step, text in zip(steps, diffs, strict=True):
+    for step, more in shown:
         print_lines(str(step))
-        if text:
-            print_diff(text)
+        if more.get("diff"):
+            print_diff(more["diff"])
 
 
 def _diff(store: PromptStore, step: _Step) -> str:
@@ -353,12 +319,13 @@ def _diff(store: PromptStore, step: _Step) -> str:
 
 
 def _move_row(move: LabelMove) -> dict[str, Any]:
-    ends = {"before": move.before, "after": move.after}
     keys = ("label", "name", "commit", "author", "moved_at", "message")
-    return {
-        **{key: getattr(move, key) for key in keys},
-        **{key: target and target._asdict() for key, target in ends.items()},
-    }
+    return {key: getattr(move, key) for key in keys} | _ends(move)
+
+
+def _ends(move: _Step | LabelMove) -> dict[str, Any]:
+    ends = {"before": move.before, "after": move.after}
+    return {key: target and target._asdict() for key, target in ends.items()}
 
 
 def _move_cells(move: LabelMove) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -148,6 +148,20 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(visible(_one_line(cell), sys.stdout)) for cell in row))
     Console().print(table)
+
+
+def print_listing(
+    rows: Sequence[Mapping[str, Any]],
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    as_json: bool,
+) -> None:
+    """Print rows as JSON, or their cells as a table."""
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(heads, cells)
 
 
 def progress_bar() -> Progress:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ from promptstore.cli.output import (
     print_file,
     print_json,
     print_lines,
-    print_table,
+    print_listing,
     short_time,
     version_text,
     when,
@@ -77,17 +78,12 @@ def list_prompts(
         prompts, broken = snapshot.list_readable(prefix, tag=tag, search=search, deleted=deleted)
         infos = snapshot.infos([prompt.name or "" for prompt in prompts])
         pairs = [(prompt, infos[prompt.name or ""]) for prompt in prompts]
-        if as_json:
-            print_json(
-                [
-                    identity(prompt, info)
-                    | {"description": prompt.description, "tags": list(prompt.tags)}
-                    for prompt, info in pairs
-                ]
-            )
-        else:
-            heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
-            print_table(heads, [_cells(*pair) for pair in pairs])
+        rows = [
+            identity(*pair) | {"description": pair[0].description, "tags": list(pair[0].tags)}
+            for pair in pairs
+        ]
+        heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
+        print_listing(rows, heads, [_cells(*pair) for pair in pairs], as_json=as_json)
         _note_uncommitted(store, snapshot.names(prefix), worktree=worktree)
     if not prompts and not broken:
         print_error(_nothing(store, snapshot, worktree=worktree))
@@ -303,16 +299,12 @@ def log(
     """
     with opened(context) as store:
         history = store.history(name, follow=follow)
-    if as_json:
-        keys = ["name", "number", "commit", "author", "committed_at", "message"]
-        keys += ["blob", "deleted", "labels"]
-        print_json([{key: getattr(version, key) for key in keys} for version in history])
-        return
-    rows = []
+    cells = []
     for version in history:
         removed = "(removed) " if version.blob is None else "(deleted) "
         subject = (removed if version.deleted else "") + version.subject
         number = str(version.number) if version.name == name else f"{version.name}@{version.number}"
         place = (number, version.commit[:7], short_time(version.committed_at))
-        rows.append((*place, version.author, ", ".join(version.labels), subject))
-    print_table(("VERSION", "COMMIT", "TIME", "AUTHOR", "LABELS", "SUBJECT"), rows)
+        cells.append((*place, version.author, ", ".join(version.labels), subject))
+    heads = ("VERSION", "COMMIT", "TIME", "AUTHOR", "LABELS", "SUBJECT")
+    print_listing([*map(asdict, history)], heads, cells, as_json=as_json)

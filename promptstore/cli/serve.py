@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptstore.cli.app import AsJson, Place, opened
-from promptstore.cli.output import print_error, print_json, print_table
+from promptstore.cli.output import print_error, print_json, print_listing
 from promptstore.errors import InvalidArgumentError, MissingExtraError
 from promptstore.server.tokens import SCOPES, Token, TokenFile
 
@@ -186,11 +186,9 @@ def list_tokens(
     Each with its id, user, scopes, projects and time of creation.
     """
     tokens = _tokens(context, projects).tokens()
-    if as_json:
-        print_json([token.model_dump(exclude={"digest"}) for token in tokens])
-        return
+    rows = [token.model_dump(exclude={"digest"}) for token in tokens]
     heads = ("ID", "USER", "SCOPES", "PROJECTS", "CREATED")
-    print_table(heads, [_cells(token) for token in tokens])
+    print_listing(rows, heads, [*map(_cells, tokens)], as_json=as_json)
 
 
 @token_app.command("revoke")

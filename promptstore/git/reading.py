@@ -104,7 +104,8 @@ class Repository:
     @property
     def is_shallow(self) -> bool:
         """Whether older commits were left out when it was cloned."""
-        return bool(self.handle.is_shallow)
+        # To libgit2 a linked worktree never is: it looks into the worktree's own directory.
+        return any(self._stamps[1][-1:])
 
     def configured(self, key: str) -> list[str]:
         """Return all values of a key in git's configuration, such as ``user.name``."""
@@ -324,7 +325,7 @@ def _stamp(path: str) -> tuple[int, ...]:
         found = os.stat(path)  # noqa: PTH116 - asked at each read
     except OSError:
         return ()
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def is_url(text: str) -> bool:

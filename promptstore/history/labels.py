@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from promptstore.errors import (
-    ConflictError,
     InvalidArgumentError,
     LabelNotFoundError,
     Problem,
@@ -25,15 +24,11 @@ from promptstore.git.reading import Repository
 from promptstore.model.values import SUFFIX
 from promptstore.promptfile import codes
 
-if TYPE_CHECKING:
-    from promptstore.git.commits import FileChange
-
 BRANCH: Final = "promptstore/labels"
 """The branch that holds the labels."""
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-_WHOLE_LINE: Final = re.compile(r"\}[ \t]*(?:#.*)?\n?\Z")
 _MAX_LENGTH: Final = 128
 _RESERVED: Final = "latest"
 _PROTECTED: Final = frozenset({"production", "prod", "live", "stable"})
@@ -80,8 +75,7 @@ class LabelTable(NamedTuple):
             raise self.broken[label]
         target = self.targets.get(label, {}).get(name)
         if target is None:
-            there_are = sorted(key for key, names in self.targets.items() if name in names)
-            raise LabelNotFoundError(label=label, name=name, near=there_are)
+            raise LabelNotFoundError(label=label, name=name, near=list(self.versions(name)))
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
@@ -97,15 +91,13 @@ class LabelTable(NamedTuple):
             raise LabelNotFoundError(label=label, near=sorted(self.targets))
         return self.targets[label]
 
-    def of(self, name: str, version: int | None) -> tuple[str, ...]:
-        """List the labels that point a prompt at this version, sorted."""
-        return tuple(
-            sorted(
-                label
-                for label, names in self.targets.items()
-                if version is not None and name in names and names[name].version == version
-            )
-        )
+    def versions(self, name: str) -> dict[str, int]:
+        """Return the version of a prompt that each of its labels points at, sorted by label."""
+        return {
+            label: names[name].version
+            for label, names in sorted(self.targets.items())
+            if name in names
+        }
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:
@@ -174,7 +166,7 @@ def read_labels(
         if entry.id not in known:
             try:
                 data = repository.blob(entry.id)
-                known[entry.id] = _targets(parse_yaml(data, f"{BRANCH}:{file}"))
+                known[entry.id] = targets_in(parse_yaml(data, f"{BRANCH}:{file}"))
             except PromptFileError as error:
                 broken[label] = error
                 continue
@@ -201,117 +193,8 @@ def labels_at(repository: Repository, commit: str | None, time: datetime) -> str
     return next((link.id for link in links if link.time <= seconds), None)
 
 
-def plan_moves(
-    repository: Repository,
-    commit: str | None,
-    label: str,
-    targets: Mapping[str, Target | None],
-    expected: Mapping[str, int],
-) -> list[FileChange]:
-    """Work out what moving a label does to its file.
-
-    Args:
-        repository: The repository.
-        commit: The newest commit of the labels branch, or None where there is none.
-        label: The label.
-        targets: Where it is to point, by prompt name; None takes it away.
-        expected: The version that it must point at now, by prompt name; 0 for none.
-
-    Returns:
-        The change of the label's file; nothing where it says that already.
-
-    Raises:
-        ConflictError: It points at another version than expected.
-        LabelNotFoundError: It is to be taken away where it is not.
-        PromptFileError: Its file is broken.
-    """
-    file = f"{label}{SUFFIX}"
-    entry = repository.find(repository.commit(commit).tree, file) if commit else None
-    from promptstore.promptfile.anyyaml import parse_yaml  # a store without labels needs no parser
-
-    source = repository.blob(entry.id) if entry else b""
-    content = parse_yaml(source, f"{BRANCH}:{file}") if source else {}
-    present = _targets(content)
-    for name, number in expected.items():
-        _expect(label, name, present.get(name), number)
-    for name, target in targets.items():
-        if target is None and name not in present:
-            there_are = _labels_of(repository, commit, name)
-            raise LabelNotFoundError(label=label, name=name, near=there_are)
-    if all(present.get(name) == target for name, target in targets.items()):
-        return []
-    # Who only reads need not wait until the writing part is loaded.
-    from promptstore.git.commits import FileChange
-
-    data = _edit_file(source.decode(), content if isinstance(content, dict) else {}, targets)
-    return [FileChange(f"label {label}", file, data.encode() if data.strip() else None)]
-
-
-def _expect(label: str, name: str, target: Target | None, number: int) -> None:
-    there = target.version if target else 0
-    if there == number:
-        return
-    says = f"points at version {there}" if there else "does not point at it"
-    wanted = f"not at version {number}" if number else "though it should not"
-    raise ConflictError(
-        names=[name],
-        reason=f"the label {label!r} {says} by now, {wanted}. Look again, then move it.",
-    )
-
-
-def _labels_of(repository: Repository, commit: str | None, name: str) -> list[str]:
-    targets = read_labels(repository, commit).targets if commit else {}
-    return sorted(label for label, names in targets.items() if name in names)
-
-
-def _edit_file(text: str, content: dict[str, Any], targets: Mapping[str, Target | None]) -> str:
-    """Change the lines of some prompts; the other lines stay, comments too."""
-    wanted = {
-        **content,
-        **{name: target._asdict() if target else None for name, target in targets.items()},
-    }
-    lines = text.splitlines(keepends=True)
-    found = {name: at for name in content if (at := _line_of(lines, name)) is not None}
-    if len(found) < len(content):
-        # It is not laid out as one line for each prompt, so the layout cannot be kept.
-        lines, found = [], {}
-    for name in found.keys() & targets.keys():
-        lines[found[name]] = _write_line(name, wanted[name])
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    for name in sorted(wanted.keys() - found.keys()):
-        place = _place_for(name, found, len(lines))
-        lines.insert(place, _write_line(name, wanted[name]))
-        found = {other: at + (at >= place) for other, at in found.items()} | {name: place}
-    return "".join(lines)
-
-
-def _place_for(name: str, found: Mapping[str, int], end: int) -> int:
-    """Find the line before which a prompt belongs by its name."""
-    before = [at for other, at in found.items() if other < name]
-    behind = [at for other, at in found.items() if other > name]
-    if before:
-        return max(before) + 1
-    return min(behind, default=end)
-
-
-def _line_of(lines: list[str], name: str) -> int | None:
-    from promptstore.promptfile.writer import write_key
-
-    start = f"{write_key(name)}: {{"
-    numbers = [number for number, line in enumerate(lines) if line.startswith(start)]
-    if len(numbers) != 1 or not _WHOLE_LINE.search(lines[numbers[0]]):
-        return None
-    return numbers[0]
-
-
-def _write_line(name: str, target: Any) -> str:
-    from promptstore.promptfile.writer import write_flow, write_key
-
-    return "" if target is None else f"{write_key(name)}: {write_flow(target)}\n"
-
-
-def _targets(content: Any) -> dict[str, Target]:
+def targets_in(content: Any) -> dict[str, Target]:
+    """Return where a label points, by prompt name, as its file says."""
     if not isinstance(content, dict):
         return {}
     found = {name: _target(value) for name, value in content.items()}

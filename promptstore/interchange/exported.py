@@ -181,14 +181,3 @@ def _strings(value: Any) -> list[str]:
     made = Prompt(template="none", **({"prompt": value} if isinstance(value, str)
                                       else {"messages": value}))  # fmt: skip
     return [text for _, text in texts(made)]
-
-
-def map_texts(prompt: Prompt, change: Callable[[str], str]) -> dict[str, Any]:
-    """Return what a prompt says, with each of its templates changed."""
-    content = prompt.content
-    for path, text in texts(prompt):
-        place: Any = content
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = change(text)
-    return content

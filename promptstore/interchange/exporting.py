@@ -88,7 +88,7 @@ def export_from(store: PromptStore, prompt: Prompt, form: str) -> Exported:
     """
     labels: tuple[str, ...] = ()
     if form == "langfuse" and prompt.name and prompt.version:
-        labels = store.labels().of(prompt.name, prompt.version)
+        labels = store.info(prompt.name, version=prompt.version).labels
     made = export_prompt(prompt, form, labels)
     data = _find(store, _path(form, prompt))
     if data is not None and _says(data, made.path, form, prompt, labels):

@@ -265,19 +265,11 @@ class Draft:
                 self.losses.append(f"{found} in {key} is not followed and stays a string")
 
 
-def declare(found: Mapping[str, Any], *, rename: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return a declaration with the keys that ours has, from one of another tool.
-
-    Args:
-        found: A declaration such as ``{"type": "string", "default": 3}``.
-        rename: Types of the other tool by ours.
-
-    Returns:
-        The declaration; what has no place in it is left out.
-    """
+def declare(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a declaration with the keys that ours has, from one of another tool."""
     declared: dict[str, Any] = {}
     kind = str(found.get("type", found.get("kind", ""))).lower()
-    kind = {**_TYPES, **(rename or {})}.get(kind, kind)
+    kind = _TYPES.get(kind, kind)
     if kind in VARIABLE_TYPES:
         declared["type"] = kind
     if isinstance(found.get("description"), str):

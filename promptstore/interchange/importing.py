@@ -7,16 +7,16 @@ so that a second import goes on after the last of them, and makes nothing where 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError, PromptNotFoundError
-from promptstore.interchange.exported import map_texts
 from promptstore.interchange.exporting import keep_sources
 from promptstore.interchange.imported import Imported, ImportedVersion, Refused
 from promptstore.model.prompt import Prompt, parse_content, texts
+from promptstore.posthog.content import map_texts
 from promptstore.store.snapshot import Snapshot
 from promptstore.store.store import PromptStore
 from promptstore.store.writing import Attribution
@@ -42,20 +42,6 @@ class Plan:
     new: tuple[tuple[Imported, tuple[ImportedVersion, ...]], ...]
     unchanged: tuple[Imported, ...]
     refused: tuple[Refused, ...]
-
-
-class Written(NamedTuple):
-    """What an import wrote.
-
-    Attributes:
-        prompts: The names of the prompts that have a new version.
-        commits: How many commits were made.
-        labels: Pairs of a label and a name that were pointed somewhere.
-    """
-
-    prompts: tuple[str, ...]
-    commits: int
-    labels: tuple[tuple[str, str], ...]
 
 
 def with_prefix(found: Sequence[Imported | Refused], prefix: str) -> list[Imported | Refused]:
@@ -188,34 +174,14 @@ def _versions_after(one: Imported, here: _Here) -> tuple[ImportedVersion, ...]:
     start = keys.index(last[0]) + 1 if last and last[0] in keys else 0
     left = one.versions[start:]
     # What says the same needs no commit, wherever it is from.
-    if here.prompt is not None and all(_same(v.prompt, here.prompt) for v in left):
+    if here.prompt is not None and all(v.prompt.content == here.prompt.content for v in left):
         return ()
     return left
 
 
-def _same(one: Prompt, other: Prompt) -> bool:
-    return one.content == other.content
-
-
-class _Step(NamedTuple):
-    """One commit.
-
-    Attributes:
-        when: The time to sort it by.
-        prompts: The prompts by name.
-        keys: The keys of the versions by name.
-        version: The version that says who wrote it, in a commit of one version.
-    """
-
-    when: datetime
-    prompts: dict[str, Prompt]
-    keys: dict[str, str]
-    version: ImportedVersion | None
-
-
 def write_import(
     store: PromptStore, plan: Plan, *, source: str, attribution: Attribution | None = None
-) -> Written:
+) -> list[str]:
     """Write what is new, keep the files that it came from, and point the labels.
 
     Args:
@@ -225,66 +191,57 @@ def write_import(
         attribution: Who commits.
 
     Returns:
-        What was written.
+        The names of the prompts that have a new version.
 
     Raises:
         PromptStoreError: As for `PromptStore.commit` and `PromptStore.set_labels`.
     """
     given: Attribution = attribution or {}
     changed: dict[str, None] = {}
-    commits = 0
-    for step in _steps(plan):
+    for versions in _steps(plan):
+        prompts = {name: version.prompt for name, version in versions.items()}
         # An older version may include what came later there; the newest ones are complete.
-        written = store.commit(step.prompts, force=True, **_noted(step, source, given))
-        names = [name for name, prompt in written.items() if not prompt.is_unchanged]
-        changed |= dict.fromkeys(names)
-        commits += bool(names)
-    keep_sources(store, (one for one, _ in plan.new), given)
-    labels = _point_labels(store, [*plan.unchanged, *(one for one, _ in plan.new)], source, given)
-    return Written(tuple(changed), commits, labels)
+        written = store.commit(prompts, force=True, **_noted(versions, source, given))
+        changed |= {name: None for name, prompt in written.items() if not prompt.is_unchanged}
+    new = [one for one, _ in plan.new]
+    keep_sources(store, new, given)
+    _point_labels(store, [*plan.unchanged, *new], source, given)
+    return list(changed)
 
 
-def _steps(plan: Plan) -> list[_Step]:
-    """Return the commits in the order of their times; plain files go into one."""
-    plain = [(one, new[0]) for one, new in plan.new if len(one.versions) == 1
-             and not (new[0].author or new[0].authored_at or new[0].message)]  # fmt: skip
-    together = {id(one) for one, _ in plain}
-    steps = []
+def _steps(plan: Plan) -> list[dict[str, ImportedVersion]]:
+    """Return the commits in the order of their times; plain files go into one, which is last."""
+    plain: dict[str, ImportedVersion] = {}
+    steps: list[tuple[datetime, dict[str, ImportedVersion]]] = []
     for one, versions in plan.new:
-        if id(one) in together:
+        first, when = versions[0], _START
+        if len(one.versions) == 1 and not (first.author or first.authored_at or first.message):
+            plain[one.name] = first
             continue
-        when = _START
         for version in versions:
             when = max(when, version.authored_at or _START)
-            steps.append(_Step(when, {one.name: version.prompt}, {one.name: version.key}, version))
-    steps.sort(key=lambda step: step.when)
-    if plain:
-        prompts = {one.name: version.prompt for one, version in plain}
-        keys = {one.name: version.key for one, version in plain}
-        steps.append(_Step(_START, prompts, keys, None))
-    return steps
+            steps.append((when, {one.name: version}))
+    steps.sort(key=lambda step: step[0])
+    return [*(step for _, step in steps), *([plain] if plain else [])]
 
 
-def _noted(step: _Step, source: str, given: Attribution) -> Attribution:
-    """Return who commits a step, and what its message says."""
-    count = len(step.prompts)
-    what = next(iter(step.prompts)) if count == 1 else f"{count} prompts"
-    text = given.get("message") or f"Import {what} from {source}"
-    version = step.version
-    if version and version.message:
-        text = version.message
-    trailers = "\n".join(f"Imported: {name} {key}" for name, key in step.keys.items())
+def _noted(versions: Mapping[str, ImportedVersion], source: str, given: Attribution) -> Attribution:
+    """Return who commits some versions, and what the message says; one has its own author."""
+    trailers = "\n".join(f"Imported: {name} {one.key}" for name, one in versions.items())
+    (name, version), *others = versions.items()
+    what = f"{len(versions)} prompts" if others else name
+    text = version.message or given.get("message") or f"Import {what} from {source}"
     noted: Attribution = {**given, "message": f"{text.strip()}\n\n{trailers}"}
-    if version and version.author:
+    if version.author:
         noted["author"] = version.author
-    if version and version.authored_at:
+    if version.authored_at:
         noted["authored_at"] = version.authored_at
     return noted
 
 
 def _point_labels(
     store: PromptStore, imported: Sequence[Imported], source: str, given: Attribution
-) -> tuple[tuple[str, str], ...]:
+) -> None:
     """Point each label where the source has it, unless somebody here pointed it elsewhere."""
     wanted: dict[str, dict[str, int]] = {}
     table = store.labels()
@@ -294,15 +251,16 @@ def _point_labels(
             continue
         here = _Here.look(store, snapshot, one.name)
         numbers = _numbers(one, here)
-        for label, number in _targets(one, numbers):
-            target = table.targets.get(label, {}).get(one.name)
-            is_free = target is None or target.version in numbers.values()
-            if is_free and (target is None or target.version != number):
-                wanted.setdefault(label, {})[one.name] = number
+        for version in one.versions:
+            number = numbers.get(version.key)
+            for label in version.labels if number is not None else ():
+                target = table.targets.get(label, {}).get(one.name)
+                is_free = target is None or target.version in numbers.values()
+                if number is not None and is_free and (not target or target.version != number):
+                    wanted.setdefault(label, {})[one.name] = number
     for label, versions in wanted.items():
         noted: Attribution = {**given, "message": f"Point {label} as {source} does"}
         store.set_labels(label, versions, **noted)
-    return tuple((label, name) for label, versions in wanted.items() for name in versions)
 
 
 def _numbers(one: Imported, here: _Here) -> dict[str, int]:
@@ -315,10 +273,3 @@ def _numbers(one: Imported, here: _Here) -> dict[str, int]:
         if last is not None:
             numbers[version.key] = last
     return numbers
-
-
-def _targets(one: Imported, numbers: dict[str, int]) -> Iterator[tuple[str, int]]:
-    for version in one.versions:
-        for label in version.labels:
-            if version.key in numbers:
-                yield label, numbers[version.key]

@@ -108,7 +108,9 @@ def _prompt(name: str, prompt: Prompt, called: Signature, class_name: str) -> st
 def _parameters(called: Signature) -> list[str]:
     named = [
         f"{variable}: {_type(declared)}{'' if variable in called.required else ' = ...'}"
-        for variable, declared in _ordered(called)
+        for variable, declared in sorted(
+            called.variables.items(), key=lambda item: item[0] not in called.required
+        )
         if _is_argument(variable)
     ]
     # A name with a dot or a dash can only be given by `**`.
@@ -117,21 +119,13 @@ def _parameters(called: Signature) -> list[str]:
 
 
 def _values(called: Signature, class_name: str) -> str:
-    items = "".join(
-        f"        {name!r}: {_item_type(name, declared, called)},\n"
+    types = {
+        name: _type(declared) if name in called.required else f"NotRequired[{_type(declared)}]"
         for name, declared in called.variables.items()
-    )
+    }
+    items = "".join(f"        {name!r}: {written},\n" for name, written in types.items())
     content = "{\n" + items + "    }" if items else "{}"
     return f"{class_name} = TypedDict(\n    {class_name!r},\n    {content},\n)\n"
-
-
-def _item_type(name: str, declared: Variable, called: Signature) -> str:
-    written = _type(declared)
-    return written if name in called.required else f"NotRequired[{written}]"
-
-
-def _ordered(called: Signature) -> list[tuple[str, Variable]]:
-    return sorted(called.variables.items(), key=lambda item: item[0] not in called.required)
 
 
 def _is_argument(name: str) -> bool:

@@ -267,16 +267,8 @@ def _propose(access: Access, asked: _Propose) -> dict[str, Any]:
     }
 
 
-class Tool(NamedTuple):
-    """A tool.
-
-    Attributes:
-        title: What a person reads.
-        description: What a model reads.
-        arguments: What it takes.
-        run: Does it, and returns plain JSON.
-        writes: Whether it changes anything.
-    """
+class _Tool(NamedTuple):
+    """A tool: what a person reads, what a model reads, what it takes and what answers."""
 
     title: str
     description: str
@@ -285,44 +277,44 @@ class Tool(NamedTuple):
     writes: bool = False
 
 
-TOOLS: Final[Mapping[str, Tool]] = {
-    "search_prompts": Tool(
+_TOOLS: Final[Mapping[str, _Tool]] = {
+    "search_prompts": _Tool(
         "Search prompts",
         "Find prompts by what their name, description, tags or texts hold.",
         _Search,
         _search,
     ),
-    "get_prompt": Tool(
+    "get_prompt": _Tool(
         "Get a prompt",
         "Read one prompt, at any version or label: its file in YAML, its variables, its labels.",
         _Get,
         _get,
     ),
-    "prompt_history": Tool(
+    "prompt_history": _Tool(
         "History of a prompt",
         "List the versions of a prompt, newest first: who changed it, when, why, and its labels.",
         _History,
         _history,
     ),
-    "diff_prompt": Tool(
+    "diff_prompt": _Tool(
         "Compare versions",
         "Show what changed in a prompt between two versions or labels.",
         _Diff,
         _diff,
     ),
-    "render_prompt": Tool(
+    "render_prompt": _Tool(
         "Render a prompt",
         "Fill a prompt with values: the messages and the config for a model.",
         _Render,
         _render,
     ),
-    "check_prompt": Tool(
+    "check_prompt": _Tool(
         "Check a prompt",
         "Find what would be wrong with a prompt if its file were this, writing nothing.",
         _Check,
         _check,
     ),
-    "propose_change": Tool(
+    "propose_change": _Tool(
         "Propose a change",
         "Commit a new text of a prompt's file on a new branch, for people to review. The served "
         "branch stays as it is. Check the text first.",
@@ -331,7 +323,6 @@ TOOLS: Final[Mapping[str, Tool]] = {
         writes=True,
     ),
 }
-"""The tools by name."""
 
 
 def list_tools(access: Access, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -347,7 +338,7 @@ def list_tools(access: Access, _: types.PaginatedRequestParams | None) -> types.
                     read_only_hint=not tool.writes, destructive_hint=False, open_world_hint=False
                 ),
             )
-            for name, tool in TOOLS.items()
+            for name, tool in _TOOLS.items()
             if access.may_write or not tool.writes
         ]
     )
@@ -360,9 +351,9 @@ def call_tool(access: Access, params: types.CallToolRequestParams) -> types.Call
         NotFoundError: There is no such tool.
     """
     name, arguments = params.name, params.arguments or {}
-    tool = TOOLS.get(name)
+    tool = _TOOLS.get(name)
     if tool is None:
-        raise NotFoundError(f"There is no tool {name!r}; the tools are {', '.join(TOOLS)}.")
+        raise NotFoundError(f"There is no tool {name!r}; the tools are {', '.join(_TOOLS)}.")
     try:
         result = tool.run(access, tool.arguments.model_validate(arguments))
     except ValidationError as error:

@@ -17,17 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from promptstore.model.faults import (
-    CONFIG,
-    Fault,
-    KeyPath,
-    adapter_of,
-    faults_of,
-    no_value,
-    shown,
-    unknown_key,
-    validated,
-)
+from promptstore.model.faults import CONFIG, Fault, KeyPath, faults_of, kind_of, shown, unknown_key
 from promptstore.model.parts import Insert, Item, Message, message_faults, templates_of
 from promptstore.model.rendering import (
     Program,
@@ -41,9 +31,10 @@ from promptstore.model.values import (
     NAME_PATTERN,
     JsonObject,
     String,
-    keys_without_value,
-    kind_of,
+    adapter_of,
+    null_faults,
     unicode_string,
+    validated,
 )
 from promptstore.model.variables import Variable, insert_faults, variable_faults
 from promptstore.template import Limits, TemplateKind
@@ -262,7 +253,7 @@ def _between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
 
     It need not be valid: what has a wrong type is left to pydantic.
     """
-    yield from (no_value((key,)) for key in keys_without_value(value))
+    yield from null_faults(value)
     if "prompt" in value and "messages" in value:
         message = "`prompt` and `messages` exclude each other; keep one."
         yield Fault(("messages",), "missing_key", message)
@@ -350,6 +341,11 @@ def own_copy(prompt: Prompt) -> Prompt:
         state.pop(name, None)
     state["_kept"] = kept
     return _made(state)
+
+
+def another_copy(copy: Prompt) -> Prompt:
+    """Return what `own_copy` returned once more; nobody may have looked at that yet."""
+    return _made(copy.__dict__.copy())
 
 
 def _made(state: dict[str, Any]) -> Prompt:

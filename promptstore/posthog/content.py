@@ -270,14 +270,20 @@ def _declared(prompt: Prompt, bare: Prompt) -> dict[str, Variable] | None:
     return {**prompt.variables, **new}
 
 
-def map_templates(prompt: Prompt, change: Callable[[str], str]) -> Any:
-    """Return the content of a prompt with each of its templates changed."""
+def map_texts(prompt: Prompt, change: Callable[[str], str]) -> dict[str, Any]:
+    """Return what a prompt says, with each of its templates changed."""
     content = prompt.content
     for path, text in texts(prompt):
         place: Any = content
         for key in path[:-1]:
             place = place[key]
         place[path[-1]] = change(text)
+    return content
+
+
+def map_templates(prompt: Prompt, change: Callable[[str], str]) -> Any:
+    """Return the content of a prompt with each of its templates changed."""
+    content = map_texts(prompt, change)
     if prompt.is_chat:
         return content["messages"]
     text = content.get("prompt", "")

@@ -1,4 +1,4 @@
-"""Where a key may be sent: PostHog's cloud, this machine, and what the user allows."""
+"""The key of a remote, and where it may go: PostHog's cloud, this machine, allowed hosts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from promptstore.errors import InvalidArgumentError
+from promptstore.errors import InvalidArgumentError, RemoteKeyError
+
+KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
+"""The environment variable that holds the key where none is given."""
 
 ALLOWED_VARIABLE: Final = "PROMPTSTORE_ALLOWED_HOSTS"
 """The environment variable with the hosts that a repository's files may name, by commas."""
@@ -45,10 +50,53 @@ def split_host(host: str) -> SplitResult:
     return parts
 
 
+def find_key(key: str | None) -> str:
+    """Return a key without the white space around it.
+
+    Args:
+        key: The key; None takes it from the environment.
+
+    Raises:
+        RemoteKeyError: There is none, or it cannot be one.
+    """
+    found = (os.environ.get(KEY_VARIABLE, "") if key is None else key).strip()
+    if not found:
+        raise RemoteKeyError(request="Connecting", detail="there is no key")
+    if not found.isascii() or not found.isprintable() or " " in found:
+        raise RemoteKeyError(request="Connecting", detail="the key holds what no key holds")
+    return found
+
+
 def is_cloud(host: str) -> bool:
     """Return whether the URL of a host is one of PostHog's cloud."""
     name = split_host(host).hostname or ""
     return name == _CLOUD or name.endswith(f".{_CLOUD}")
+
+
+def find_proxy(host: str) -> str | None:
+    """Return the URL of the proxy that the environment names for the URL of a host.
+
+    Raises:
+        InvalidArgumentError: It is no URL of a proxy that can be used.
+    """
+    parts, proxies = split_host(host), getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    if not found or proxy_bypass(parts.netloc):
+        return None
+    url = found if "://" in found else f"http://{found}"
+    try:
+        proxy = urlsplit(url)
+        known = ["http", "https", *(["socks5", "socks5h"] if find_spec("socksio") else [])]
+        is_usable = proxy.scheme in known and proxy.hostname and proxy.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise InvalidArgumentError(
+            message=f"the proxy that the environment names for {parts.scheme}:// cannot be used: "
+            "it is a URL that begins with http:// or https://, or, after "
+            "`pip install 'httpx[socks]'`, with socks5://"
+        )
+    return url
 
 
 def check_allowed(host: str, allowed: Collection[str]) -> None:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from promptstore.providers.blocks import Block, Foreign, Media, Text, ToolCall, ToolResult
+from promptstore.providers.blocks import (
+    Block,
+    Foreign,
+    Media,
+    Text,
+    ToolCall,
+    ToolResult,
+    arguments_for,
+)
 from promptstore.providers.conversation import read_dialogue
 from promptstore.providers.parameters import Call, Parameters, Tool, ToolChoice
 
@@ -18,8 +26,6 @@ if TYPE_CHECKING:
 
         extra_body: object
 
-
-PROVIDER: Final = "Anthropic's Messages API"
 
 _OWN_PARTS: Final = frozenset({
     "document", "thinking", "redacted_thinking", "search_result", "server_tool_use",
@@ -36,15 +42,16 @@ _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
+@arguments_for("Anthropic's Messages API")
 def anthropic(call: Call) -> AnthropicArguments:
     """Make the arguments of ``client.messages.create``.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "anthropic", call)
+    parameters = Parameters("anthropic", call)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    instructions, turns = read_dialogue(PROVIDER, call.messages, _OWN_KEYS)
+    instructions, turns = read_dialogue(call.messages, _OWN_KEYS)
     if instructions:
         request["system"] = _write_content(instructions)
     request["messages"] = [
@@ -103,14 +110,14 @@ def _write_block(block: Block) -> dict[str, Any]:
         case Text():
             return {"type": "text", "text": block.text}
         case Media(kind="image"):
-            block.refuse_extras(PROVIDER)
+            block.refuse_extras()
             if block.data is not None and block.media_type not in _IMAGES:
-                raise block.refuse(PROVIDER, f"takes {', '.join(_IMAGES)}, not {block.media_type}")
+                raise block.refuse(f"takes {', '.join(_IMAGES)}, not {block.media_type}")
             return {"type": "image", "source": _write_source(block)}
         case Media(kind="document"):
             return _write_document(block)
         case ToolCall():
-            arguments = block.parsed_arguments(PROVIDER)
+            arguments = block.parsed_arguments()
             return {"type": "tool_use", "id": block.id, "name": block.name, "input": arguments}
         case ToolResult():
             error = {"is_error": True} if block.is_error else {}
@@ -120,11 +127,11 @@ def _write_block(block: Block) -> dict[str, Any]:
             }  # fmt: skip
         case Foreign() if block.kind in _OWN_PARTS:
             return dict(block.part)
-    raise block.refuse_kind(PROVIDER)
+    raise block.refuse_kind()
 
 
 def _write_document(document: Media) -> dict[str, Any]:
-    document.refuse_extras(PROVIDER, "context")
+    document.refuse_extras("context")
     part: dict[str, Any] = {"type": "document", "source": _write_source(document)}
     if document.name is not None:
         part["title"] = document.name
@@ -137,7 +144,7 @@ def _write_source(media: Media) -> dict[str, Any]:
         try:
             text = media.as_bytes.decode()
         except UnicodeDecodeError:
-            raise media.refuse(PROVIDER, "takes plain text in UTF-8 only") from None
+            raise media.refuse("takes plain text in UTF-8 only") from None
     if text is not None:
         return {"type": "text", "media_type": "text/plain", "data": text}
     if media.url is not None:
@@ -145,7 +152,7 @@ def _write_source(media: Media) -> dict[str, Any]:
     if media.file_id is not None:
         return {"type": "file", "file_id": media.file_id}
     if media.kind == "document" and media.media_type != "application/pdf":
-        raise media.refuse(PROVIDER, f"takes PDF and plain text, not {media.media_type}")
+        raise media.refuse(f"takes PDF and plain text, not {media.media_type}")
     return {"type": "base64", "media_type": media.media_type, "data": media.data}
 
 

@@ -14,12 +14,11 @@ from promptstore.providers.blocks import (
     Text,
     ToolCall,
     ToolResult,
+    arguments_for,
     guess_media_type,
 )
 from promptstore.providers.conversation import read_dialogue
 from promptstore.providers.parameters import Call, Parameters, Tool, ToolChoice, ToolList
-
-PROVIDER: Final = "Bedrock's Converse API"
 
 _ADVICE: Final = dict.fromkeys(
     ("top_k", "seed", "frequency_penalty", "presence_penalty", "n", "logit_bias", "logprobs",
@@ -36,15 +35,16 @@ _DOCUMENTS: Final = {guess_media_type(f"x.{form}"): form for form in _FORMATS["d
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9\s\-()\[\]]|\s\s")
 
 
+@arguments_for("Bedrock's Converse API")
 def bedrock(call: Call) -> dict[str, Any]:
     """Make the arguments of ``client.converse`` of boto3's ``bedrock-runtime``.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "bedrock", call)
+    parameters = Parameters("bedrock", call)
     request: dict[str, Any] = {"modelId": parameters.take_model()}
-    instructions, turns = read_dialogue(PROVIDER, call.messages)
+    instructions, turns = read_dialogue(call.messages)
     if instructions:
         request["system"] = _write_content(instructions)
     request["messages"] = [
@@ -130,11 +130,11 @@ def _write_block(block: Block) -> dict[str, Any]:
         case Media(kind="document"):
             return {"document": _write_document(block)}
         case Media():
-            block.refuse_extras(PROVIDER)
+            block.refuse_extras()
             form = (block.media_type or guess_media_type(block.url or "") or "").partition("/")[2]
             return {block.kind: _write_source(block, form)}
         case ToolCall():
-            arguments = block.parsed_arguments(PROVIDER)
+            arguments = block.parsed_arguments()
             return {"toolUse": {"toolUseId": block.id, "name": block.name, "input": arguments}}
         case ToolResult():
             status = {"status": "error"} if block.is_error else {}
@@ -143,26 +143,25 @@ def _write_block(block: Block) -> dict[str, Any]:
         case Foreign(kind="thinking", part={"thinking": str(text), "signature": str(signature)}):
             thought = {"text": text, "signature": signature}
             return {"reasoningContent": {"reasoningText": thought}}
-    raise block.refuse_kind(PROVIDER)
+    raise block.refuse_kind()
 
 
 def _write_answer(block: Block) -> dict[str, Any]:
     if isinstance(block, Text) or (isinstance(block, Media) and block.kind != "audio"):
         return _write_block(block)  # a cache marker has no place within a result
-    raise block.refuse_kind(PROVIDER)
+    raise block.refuse_kind()
 
 
 def _write_document(document: Media) -> dict[str, Any]:
-    document.refuse_extras(PROVIDER, "context")
+    document.refuse_extras("context")
     media_type = document.media_type or guess_media_type(document.url or document.name or "")
     written = _write_source(document, _DOCUMENTS.get(media_type))
     # The format says the same as the end of a file's name, which no name may have.
     name = (document.name or "").removesuffix(f".{written['format']}")
     if not name or _NOT_IN_A_NAME.search(name):
         raise document.refuse(
-            PROVIDER,
             "needs the `title` or `filename` of a document, of letters, digits, single spaces, "
-            "hyphens and brackets",
+            "hyphens and brackets"
         )
     context = {} if document.context is None else {"context": document.context}
     return {**written, "name": name, **context}
@@ -177,7 +176,7 @@ def _write_source(media: Media, form: str | None) -> dict[str, Any]:
     elif media.url is not None and media.url.startswith("s3://"):
         source = {"s3Location": {"uri": media.url}}
     else:
-        raise media.refuse(PROVIDER, "takes data or an `s3://` URL, no other URL and no id")
+        raise media.refuse("takes data or an `s3://` URL, no other URL and no id")
     if form not in _FORMATS[media.kind]:
-        raise media.refuse(PROVIDER, f"takes {', '.join(_FORMATS[media.kind])} only")
+        raise media.refuse(f"takes {', '.join(_FORMATS[media.kind])} only")
     return {"format": form, "source": source}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -26,6 +27,21 @@ _NOTHING: Final[tuple[Any, ...]] = (None, [], {})
 """What an SDK writes for keys that say nothing."""
 
 
+@contextmanager
+def arguments_for(provider: str) -> Iterator[None]:
+    """Name the vendor in what is refused; decorates the function that makes its arguments."""
+    try:
+        yield
+    except ProviderError as error:
+        error.provider = provider
+        raise
+
+
+def refusal(path: str, reason: str) -> ProviderError:
+    """Make the error that says why something cannot be taken; see `arguments_for`."""
+    return ProviderError(provider="", path=path, reason=reason)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One piece of a turn.
@@ -40,27 +56,25 @@ class Block:
     cache: Mapping[str, Any] | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
 
-    def refuse(self, provider: str, reason: str) -> ProviderError:
+    def refuse(self, reason: str) -> ProviderError:
         """Make the error that says why a vendor cannot take it."""
-        return ProviderError(provider=provider, path=self.path, reason=reason)
+        return refusal(self.path, reason)
 
-    def refuse_kind(self, provider: str) -> ProviderError:
+    def refuse_kind(self) -> ProviderError:
         """Make the error that says that a vendor takes nothing of this kind here."""
-        return self.refuse(provider, self._refusal)
-
-    @property
-    def _refusal(self) -> str:
         match self:
             case Media():
                 what = {"image": "an image", "audio": "a sound", "document": "a document"}
-                return f"cannot take {what[self.kind]} here"
+                reason = f"cannot take {what[self.kind]} here"
             case Refusal():
-                return "has no place for a refusal; write it as a text part"
+                reason = "has no place for a refusal; write it as a text part"
             case PastAudio():
-                return "cannot take the id of a sound; write its text as a text part"
+                reason = "cannot take the id of a sound; write its text as a text part"
             case Foreign():
-                return f"has no part of the type {self.kind!r} here"
-        return "cannot take a call or a result of a tool here"
+                reason = f"has no part of the type {self.kind!r} here"
+            case _:
+                reason = "cannot take a call or a result of a tool here"
+        return self.refuse(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +124,10 @@ class Media(Block):
         """The data as bytes."""
         return base64.b64decode(self.data or "")
 
-    def refuse_extras(self, provider: str, *known: str) -> None:
+    def refuse_extras(self, *known: str) -> None:
         """Refuse what is said about it besides what it holds.
 
         Args:
-            provider: The vendor.
             *known: What the vendor takes of ``context`` and ``detail``.
 
         Raises:
@@ -123,7 +136,7 @@ class Media(Block):
         detail = None if self.detail == "auto" else self.detail
         for key, value in (("context", self.context), ("detail", detail)):
             if value is not None and key not in known:
-                raise self.refuse(provider, f"has no place for `{key}`; leave it out")
+                raise self.refuse(f"has no place for `{key}`; leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,26 +155,21 @@ class ToolCall(Block):
     arguments: str
     is_custom: bool = False
 
-    def parsed_arguments(self, provider: str) -> dict[str, Any]:
+    def parsed_arguments(self) -> dict[str, Any]:
         """Return the arguments as an object.
-
-        Args:
-            provider: Who wants them, for the error.
 
         Raises:
             ProviderError: They are no JSON object, or name something twice.
         """
         if self.is_custom:
-            raise self.refuse(provider, "has no custom tools, only functions")
+            raise self.refuse("has no custom tools, only functions")
         try:
             value = json.loads(self.arguments or "{}", object_pairs_hook=_distinct)
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise self.refuse(
-                provider,
-                f"needs the arguments of {self.name!r} as a JSON object, with each key once",
-            )
+            wanted = f"needs the arguments of {self.name!r} as a JSON object, with each key once"
+            raise self.refuse(wanted)
         return value
 
 
@@ -228,7 +236,7 @@ def guess_media_type(name: str) -> str | None:
     return _MEDIA_TYPES.get(ending) or mimetypes.guess_type(name)[0]
 
 
-def texts_only(provider: str, blocks: Sequence[Block]) -> list[Text]:
+def texts_only(blocks: Sequence[Block]) -> list[Text]:
     """Return the blocks where a vendor takes nothing but text.
 
     Raises:
@@ -237,7 +245,7 @@ def texts_only(provider: str, blocks: Sequence[Block]) -> list[Text]:
     texts = [block for block in blocks if isinstance(block, Text)]
     for block in blocks:
         if not isinstance(block, Text):
-            raise block.refuse_kind(provider)
+            raise block.refuse_kind()
     return texts
 
 
@@ -245,7 +253,6 @@ class Fields:
     """An object whose keys are taken one by one.
 
     Args:
-        provider: The vendor's API as people call it, for errors.
         value: The object.
         path: Where it stands, such as ``messages[0].content[1]``.
 
@@ -253,8 +260,7 @@ class Fields:
         ProviderError: It is no object.
     """
 
-    def __init__(self, provider: str, value: Any, path: str) -> None:
-        self.provider = provider
+    def __init__(self, value: Any, path: str) -> None:
         self.path = path
         if not isinstance(value, Mapping):
             raise self.error("needs an object here")
@@ -266,7 +272,7 @@ class Fields:
     def error(self, reason: str, key: str | None = None) -> ProviderError:
         """Make the error about the object, or about a key of it."""
         path = self.path if key is None else f"{self.path}.{key}"
-        return ProviderError(provider=self.provider, path=path, reason=reason)
+        return refusal(path, reason)
 
     def take(self, key: str) -> Any:
         """Take a value, or None where there is none."""
@@ -300,7 +306,7 @@ class Fields:
         Raises:
             ProviderError: It is missing or no object.
         """
-        return Fields(self.provider, self.take(key), f"{self.path}.{key}")
+        return Fields(self.take(key), f"{self.path}.{key}")
 
     def items(self, key: str) -> list[tuple[Any, str]]:
         """Take a list, as pairs of an item and its path.

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from promptstore.errors import ProviderError
 from promptstore.providers.blocks import (
     Block,
     Fields,
@@ -22,6 +21,7 @@ from promptstore.providers.blocks import (
     ToolCall,
     ToolResult,
     guess_media_type,
+    refusal,
     texts_only,
 )
 
@@ -51,14 +51,11 @@ class Turn:
 
 
 def read_conversation(
-    provider: str,
-    messages: Sequence[Mapping[str, Any]],
-    own: frozenset[str] = frozenset(),
+    messages: Sequence[Mapping[str, Any]], own: frozenset[str] = frozenset()
 ) -> list[Turn]:
     """Read rendered messages.
 
     Args:
-        provider: Who wants them, for errors.
         messages: Messages in the shape of OpenAI's or Anthropic's chat API.
         own: Keys of parts that this vendor takes as they are.
 
@@ -70,22 +67,18 @@ def read_conversation(
     """
     reader = _Reader(own)
     return [
-        reader.turn(Fields(provider, message, f"messages[{index}]"))
-        for index, message in enumerate(messages)
+        reader.turn(Fields(message, f"messages[{index}]")) for index, message in enumerate(messages)
     ]
 
 
 def read_dialogue(
-    provider: str,
-    messages: Sequence[Mapping[str, Any]],
-    own: frozenset[str] = frozenset(),
+    messages: Sequence[Mapping[str, Any]], own: frozenset[str] = frozenset()
 ) -> tuple[list[Text], list[Turn]]:
     """Read rendered messages for a vendor that keeps instructions apart and whose roles alternate.
 
     Empty strings, which these vendors refuse, are left out; turns of one role are joined.
 
     Args:
-        provider: Who wants them, for errors.
         messages: Messages in the shape of OpenAI's or Anthropic's chat API.
         own: Keys of parts that this vendor takes as they are.
 
@@ -98,46 +91,39 @@ def read_dialogue(
             a cache marker.
     """
     turns: list[Turn] = []
-    for turn in read_conversation(provider, messages, own):
-        refuse_name(provider, turn)
+    for turn in read_conversation(messages, own):
+        refuse_name(turn)
         role: Role = "system" if turn.role == "developer" else turn.role
-        blocks = tuple(block for block in turn.blocks if not _is_empty(provider, block))
+        blocks = tuple(block for block in turn.blocks if not _is_empty(block))
         if role == "system":
-            blocks = tuple(texts_only(provider, blocks))
+            blocks = tuple(texts_only(blocks))
         if turns and turns[-1].role == role:
             turns[-1] = replace(turns[-1], blocks=turns[-1].blocks + blocks)
         elif blocks:
             turns.append(replace(turn, role=role, blocks=blocks))
     instructions = turns.pop(0).blocks if turns and turns[0].role == "system" else ()
     if not turns:
-        raise ProviderError(
-            provider=provider,
-            path="messages",
-            reason="needs a message of the user that says something",
-        )
-    return texts_only(provider, instructions), turns
+        raise refusal("messages", "needs a message of the user that says something")
+    return texts_only(instructions), turns
 
 
-def _is_empty(provider: str, block: Block) -> bool:
+def _is_empty(block: Block) -> bool:
     if not isinstance(block, Text) or block.text:
         return False
     if block.cache is not None:
-        raise block.refuse(provider, "cannot set a cache marker on an empty text")
+        raise block.refuse("cannot set a cache marker on an empty text")
     return True
 
 
-def refuse_name(provider: str, turn: Turn) -> None:
+def refuse_name(turn: Turn) -> None:
     """Refuse the name of a speaker, for a vendor that has none.
 
     Raises:
         ProviderError: The turn has a name.
     """
     if turn.name is not None:
-        raise ProviderError(
-            provider=provider,
-            path=f"{turn.path}.name",
-            reason="has no names of speakers; say in the text who speaks",
-        )
+        reason = "has no names of speakers; say in the text who speaks"
+        raise refusal(f"{turn.path}.name", reason)
 
 
 class _Reader:
@@ -162,12 +148,12 @@ class _Reader:
             blocks.append(PastAudio(path=audio.path, id=audio.require("id")))
             audio.finish()
         for item, path in fields.items("tool_calls"):
-            blocks.append(self._tool_call(Fields(fields.provider, item, path)))
+            blocks.append(self._tool_call(Fields(item, path)))
         if "function_call" in fields:
             # The older form has no ids; its answer names the function.
             function = fields.inner("function_call")
             blocks.append(self._function(function, function.path, f"call_{len(self._calls) + 1}"))
-        _refuse_misplaced(fields.provider, role, blocks)
+        _refuse_misplaced(role, blocks)
         name, cache = fields.string("name"), _cache(fields)
         if cache is not None and blocks:
             blocks[-1] = replace(blocks[-1], cache=cache)
@@ -182,7 +168,7 @@ class _Reader:
         if content is not None and not isinstance(content, list | tuple):
             raise fields.error("needs a string or a list of parts here", "content")
         return tuple(
-            self._part(Fields(fields.provider, part, f"{path}[{index}]"), part)
+            self._part(Fields(part, f"{path}[{index}]"), part)
             for index, part in enumerate(content or ())
         )
 
@@ -227,11 +213,6 @@ class _Reader:
         name = fields.require("name")
         arguments = fields.string("input" if is_custom else "arguments") or ""
         fields.finish()
-        return self._call(path, call_id, name, arguments, is_custom=is_custom)
-
-    def _call(
-        self, path: str, call_id: str, name: str, arguments: str, *, is_custom: bool = False
-    ) -> ToolCall:
         call = ToolCall(path=path, id=call_id, name=name, arguments=arguments, is_custom=is_custom)
         self._calls[call_id] = call
         return call
@@ -239,7 +220,7 @@ class _Reader:
     def _result(self, fields: Fields, content: tuple[Block, ...]) -> ToolResult:
         name, call_id, cache = fields.string("name"), fields.string("tool_call_id"), _cache(fields)
         fields.finish()
-        _refuse_misplaced(fields.provider, "tool", content)
+        _refuse_misplaced("tool", content)
         if call_id is None:
             ids = [key for key, call in self._calls.items() if call.name == name]
             if not ids:
@@ -257,11 +238,14 @@ class _Reader:
     def _tool_use(self, fields: Fields) -> Block:
         given = fields.take("input") or {}
         arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-        return self._call(fields.path, fields.require("id"), fields.require("name"), arguments)
+        call_id, name = fields.require("id"), fields.require("name")
+        call = ToolCall(path=fields.path, id=call_id, name=name, arguments=arguments)
+        self._calls[call_id] = call
+        return call
 
     def _tool_result(self, fields: Fields) -> Block:
         content = self._content(fields)
-        _refuse_misplaced(fields.provider, "tool", content)
+        _refuse_misplaced("tool", content)
         return ToolResult(
             path=fields.path,
             call=self._answered(fields.path, fields.require("tool_use_id")),
@@ -270,12 +254,12 @@ class _Reader:
         )
 
 
-def _refuse_misplaced(provider: str, role: str, blocks: Sequence[Block]) -> None:
+def _refuse_misplaced(role: str, blocks: Sequence[Block]) -> None:
     for block in blocks:
         if isinstance(block, ToolCall | Refusal | PastAudio) and role != "assistant":
-            raise block.refuse(provider, "takes this from the assistant only")
+            raise block.refuse("takes this from the assistant only")
         if isinstance(block, ToolResult) and role != "user":
-            raise block.refuse(provider, "takes the result of a tool from the user only")
+            raise block.refuse("takes the result of a tool from the user only")
 
 
 def _cache(fields: Fields) -> Mapping[str, Any] | None:

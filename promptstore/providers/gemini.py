@@ -10,6 +10,7 @@ from promptstore.providers.blocks import (
     Text,
     ToolCall,
     ToolResult,
+    arguments_for,
     guess_media_type,
 )
 from promptstore.providers.conversation import read_dialogue
@@ -26,20 +27,19 @@ if TYPE_CHECKING:
         config: GenerateContentConfigDict
 
 
-PROVIDER: Final = "Gemini's API"
-
 _EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh")
 
 
+@arguments_for("Gemini's API")
 def gemini(call: Call) -> GeminiArguments:
     """Make the arguments of ``client.models.generate_content``.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(PROVIDER, "gemini", call)
+    parameters = Parameters("gemini", call)
     model = parameters.take_model()
-    instructions, turns = read_dialogue(PROVIDER, call.messages)
+    instructions, turns = read_dialogue(call.messages)
     settings: dict[str, Any] = {}
     if instructions:
         settings["system_instruction"] = {"parts": [_write_part(block) for block in instructions]}
@@ -47,7 +47,7 @@ def gemini(call: Call) -> GeminiArguments:
     for turn in turns:
         if turn.role == "system":
             reason = "takes instructions only at the beginning; move them there"
-            raise turn.blocks[0].refuse(PROVIDER, reason)
+            raise turn.blocks[0].refuse(reason)
         role = "model" if turn.role == "assistant" else "user"
         contents.append({"role": role, "parts": [_write_part(block) for block in turn.blocks]})
     settings |= _take_tools(parameters)
@@ -98,18 +98,18 @@ def _write_part(block: Block) -> dict[str, Any]:
         case Media():
             return _write_media(block)
         case ToolCall():
-            arguments = block.parsed_arguments(PROVIDER)
+            arguments = block.parsed_arguments()
             return {"function_call": {"id": block.id, "name": block.name, "args": arguments}}
         case ToolResult():
             return {"function_response": _write_result(block)}
-    raise block.refuse_kind(PROVIDER)
+    raise block.refuse_kind()
 
 
 def _write_media(media: Media) -> dict[str, Any]:
-    media.refuse_extras(PROVIDER)
+    media.refuse_extras()
     if media.text is not None:
         if media.name is not None:
-            raise media.refuse(PROVIDER, "has no place for the `title` of a plain text")
+            raise media.refuse("has no place for the `title` of a plain text")
         return {"text": media.text}
     name = {} if media.name is None else {"display_name": media.name}
     if media.data is not None:
@@ -118,18 +118,18 @@ def _write_media(media: Media) -> dict[str, Any]:
     uri = media.url or media.file_id or ""
     media_type = media.media_type or guess_media_type(uri)
     if media_type is None:
-        raise media.refuse(PROVIDER, f"needs the media type of {uri}, and it does not end in one")
+        raise media.refuse(f"needs the media type of {uri}, and it does not end in one")
     return {"file_data": {"file_uri": uri, "mime_type": media_type, **name}}
 
 
 def _write_result(result: ToolResult) -> dict[str, Any]:
     if not result.call.name:
-        raise result.refuse(PROVIDER, "needs the name of the tool; give the call before its result")
+        raise result.refuse("needs the name of the tool; give the call before its result")
     texts = [block.text for block in result.content if isinstance(block, Text)]
     media = [_write_part(block) for block in result.content if isinstance(block, Media)]
     for block in result.content:
         if not isinstance(block, Text | Media):
-            raise block.refuse_kind(PROVIDER)
+            raise block.refuse_kind()
     response = {"error" if result.is_error else "output": "".join(texts)}
     written: dict[str, Any] = {
         "id": result.call.id, "name": result.call.name, "response": response,

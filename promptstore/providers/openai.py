@@ -16,6 +16,7 @@ from promptstore.providers.blocks import (
     Text,
     ToolCall,
     ToolResult,
+    arguments_for,
     texts_only,
 )
 from promptstore.providers.conversation import Turn, read_conversation, refuse_name
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     OpenAIChatArguments: TypeAlias = CompletionCreateParamsNonStreaming
     OpenAIResponsesArguments: TypeAlias = ResponseCreateParamsNonStreaming
 
-_CHAT: Final = "OpenAI's Chat Completions API"
-_RESPONSES: Final = "OpenAI's Responses API"
 _OWN_KEYS: Final = frozenset({"prompt_cache_breakpoint"})
 """Keys of parts that OpenAI's APIs take as they are."""
 
@@ -58,15 +57,16 @@ _TOOL_KEYS: Final = frozenset({"allowed_callers", "async", "defer_loading", "out
 _ANTHROPIC_TOOL: Final = re.compile(r".*_\d{8}")
 
 
+@arguments_for("OpenAI's Chat Completions API")
 def openai_chat(call: Call) -> OpenAIChatArguments:
     """Make the arguments of ``client.chat.completions.create``.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(_CHAT, "openai", call)
+    parameters = Parameters("openai", call)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    turns = read_conversation(_CHAT, call.messages, _OWN_KEYS)
+    turns = read_conversation(call.messages, _OWN_KEYS)
     request["messages"] = [message for turn in turns for message in _chat_turn(turn)]
     request |= parameters.write_tools(_chat_tool)
     if choice := parameters.take_tool_choice():
@@ -99,10 +99,10 @@ def _write_choice(choice: ToolChoice, named: Mapping[str, Any]) -> dict[str, Any
     return written
 
 
-def _answer_of(provider: str, result: ToolResult) -> Sequence[Block]:
+def _answer_of(result: ToolResult) -> Sequence[Block]:
     """Return what a tool answered, with the result's cache marker behind it."""
     if result.is_error:
-        raise result.refuse(provider, "has no mark for a failed tool; say so in the result's text")
+        raise result.refuse("has no mark for a failed tool; say so in the result's text")
     if result.cache is None or not result.content:
         return result.content
     return (*result.content[:-1], replace(result.content[-1], cache=result.cache))
@@ -125,7 +125,7 @@ def _chat_turn(turn: Turn) -> Iterator[dict[str, Any]]:
     yield from map(_chat_result, results)
     if results and len(results) == len(turn.blocks):
         if turn.name is not None:
-            raise results[0].refuse(_CHAT, "has no `name` beside the result of a tool")
+            raise results[0].refuse("has no `name` beside the result of a tool")
         return
     message: dict[str, Any] = {"role": turn.role, "content": None}
     content: list[Block] = []
@@ -143,7 +143,7 @@ def _chat_turn(turn: Turn) -> Iterator[dict[str, Any]]:
                 content.append(block)
     if content or turn.role != "assistant":
         if turn.role != "user":
-            texts_only(_CHAT, [block for block in content if not isinstance(block, Refusal)])
+            texts_only([block for block in content if not isinstance(block, Refusal)])
         message["content"] = _write_content(content, _chat_part)
     if turn.name is not None:
         message["name"] = turn.name
@@ -161,22 +161,22 @@ def _chat_part(block: Block) -> dict[str, Any]:
             url = block.url or block.as_data_url
             return {"type": "image_url", "image_url": {"url": url, **detail}}
         case Media(kind="image"):
-            raise block.refuse(_CHAT, "takes an image by URL or with its data, not by an id")
+            raise block.refuse("takes an image by URL or with its data, not by an id")
         case Media(kind="audio"):
             if (sound := _SOUNDS.get(block.media_type or "")) is None:
-                raise block.refuse(_CHAT, f"takes wav and mp3, not {block.media_type}")
+                raise block.refuse(f"takes wav and mp3, not {block.media_type}")
             return {"type": "input_audio", "input_audio": {"data": block.data, "format": sound}}
         case Media(kind="document"):
             return {"type": "file", "file": _chat_file(block)}
-    raise block.refuse_kind(_CHAT)
+    raise block.refuse_kind()
 
 
 def _chat_file(document: Media) -> dict[str, Any]:
-    document.refuse_extras(_CHAT)
+    document.refuse_extras()
     if document.url is not None:
-        raise document.refuse(_CHAT, "takes a document by its id or with its data, not by a URL")
+        raise document.refuse("takes a document by its id or with its data, not by a URL")
     if document.text is not None:
-        raise document.refuse(_CHAT, "takes no document of plain text; write it as a text part")
+        raise document.refuse("takes no document of plain text; write it as a text part")
     name = {} if document.name is None else {"filename": document.name}
     if document.file_id is not None:
         return {**name, "file_id": document.file_id}
@@ -192,7 +192,7 @@ def _chat_call(call: ToolCall) -> dict[str, Any]:
 
 
 def _chat_result(result: ToolResult) -> dict[str, Any]:
-    content = _write_content(texts_only(_CHAT, _answer_of(_CHAT, result)), _chat_part)
+    content = _write_content(texts_only(_answer_of(result)), _chat_part)
     return {"role": "tool", "tool_call_id": result.call.id, "content": content}
 
 
@@ -207,15 +207,16 @@ def _chat_tool(
     raise parameters.error(f"tools[{index}]", reason)
 
 
+@arguments_for("OpenAI's Responses API")
 def openai_responses(call: Call) -> OpenAIResponsesArguments:
     """Make the arguments of ``client.responses.create``.
 
     Raises:
         ProviderError: The API cannot take something.
     """
-    parameters = Parameters(_RESPONSES, "openai", call)
+    parameters = Parameters("openai", call)
     request: dict[str, Any] = {"model": parameters.take_model()}
-    turns = read_conversation(_RESPONSES, call.messages, _OWN_KEYS)
+    turns = read_conversation(call.messages, _OWN_KEYS)
     request["input"] = [item for turn in turns for item in _response_turn(turn)]
     request |= parameters.write_tools(_response_tool, _TOOL_KEYS)
     if choice := parameters.take_tool_choice():
@@ -241,7 +242,7 @@ def _take_reasoning(parameters: Parameters) -> dict[str, Any]:
 
 
 def _response_turn(turn: Turn) -> Iterator[dict[str, Any]]:
-    refuse_name(_RESPONSES, turn)
+    refuse_name(turn)
     said: list[Block] = []
     for block in turn.blocks:
         if isinstance(block, ToolCall | ToolResult):
@@ -256,7 +257,7 @@ def _response_turn(turn: Turn) -> Iterator[dict[str, Any]]:
 def _response_message(turn: Turn, blocks: Sequence[Block]) -> Iterator[dict[str, Any]]:
     if turn.role == "assistant":
         # What the model said comes as a string; parts are for what it is given.
-        for block in texts_only(_RESPONSES, blocks):
+        for block in texts_only(blocks):
             yield {"role": "assistant", "content": block.text}
     elif blocks or not turn.blocks:
         yield {"role": turn.role, "content": _write_content(blocks, _response_part)}
@@ -274,18 +275,16 @@ def _response_part(block: Block) -> dict[str, Any]:
         case Media(kind="document"):
             return _response_file(block)
         case Media():
-            raise block.refuse(_RESPONSES, "takes no sound; the Chat Completions API does")
+            raise block.refuse("takes no sound; the Chat Completions API does")
         case Foreign() if block.kind in _OWN_PARTS:
             return dict(block.part)
-    raise block.refuse_kind(_RESPONSES)
+    raise block.refuse_kind()
 
 
 def _response_file(document: Media) -> dict[str, Any]:
-    document.refuse_extras(_RESPONSES)
+    document.refuse_extras()
     if document.text is not None:
-        raise document.refuse(
-            _RESPONSES, "takes no document of plain text; write it as a text part"
-        )
+        raise document.refuse("takes no document of plain text; write it as a text part")
     file = {"type": "input_file"} | ({} if document.name is None else {"filename": document.name})
     if document.file_id is not None:
         return {**file, "file_id": document.file_id}
@@ -306,7 +305,7 @@ def _response_result(result: ToolResult) -> dict[str, Any]:
     return {
         "type": kind,
         "call_id": result.call.id,
-        "output": _write_content(_answer_of(_RESPONSES, result), _response_part),
+        "output": _write_content(_answer_of(result), _response_part),
     }
 
 

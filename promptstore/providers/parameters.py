@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from promptstore.errors import ProviderError
-from promptstore.providers.blocks import Fields
+from promptstore.providers.blocks import Fields, refusal
 
 SECTIONS: Final = ("openai", "anthropic", "gemini", "bedrock")
 """Keys of a config that hold parameters for one vendor only, passed as they are."""
@@ -127,7 +127,6 @@ class Parameters:
     config; None takes a parameter away.
 
     Args:
-        provider: The vendor as people call it, for errors.
         section: The key of this vendor's own parameters; see `SECTIONS`.
         call: The call, whose messages are of no account here.
 
@@ -135,9 +134,8 @@ class Parameters:
         ProviderError: The section is no object.
     """
 
-    def __init__(self, provider: str, section: str, call: Call) -> None:
+    def __init__(self, section: str, call: Call) -> None:
         _, config, overrides = call
-        self.provider = provider
         self._section = section
         own = config.get(section, {})
         if not isinstance(own, Mapping):
@@ -152,7 +150,7 @@ class Parameters:
 
     def error(self, key: str, reason: str) -> ProviderError:
         """Make the error about a key of the config."""
-        return ProviderError(provider=self.provider, path=f"config.{key}", reason=reason)
+        return refusal(f"config.{key}", reason)
 
     def has(self, name: str) -> bool:
         """Return whether a parameter is given in just this spelling."""
@@ -211,11 +209,8 @@ class Parameters:
         Raises:
             ProviderError: One is no tool.
         """
-        config = Fields(self.provider, {"tools": self.take("tools")}, "config")
-        return [
-            _read_tool(Fields(self.provider, tool, path), tool, own)
-            for tool, path in config.items("tools")
-        ]
+        config = Fields({"tools": self.take("tools")}, "config")
+        return [_read_tool(Fields(tool, path), tool, own) for tool, path in config.items("tools")]
 
     def write_tools(
         self,
@@ -241,7 +236,6 @@ class Parameters:
         if choice is None:
             return None if parallel is None else ToolChoice(None, parallel=parallel)
         fields = Fields(
-            self.provider,
             {"type": choice} if isinstance(choice, str) else choice,
             "config.tool_choice",
         )
@@ -297,7 +291,7 @@ class Parameters:
         given = self.take("response_format")
         if given is None:
             return None
-        fields = Fields(self.provider, given, "config.response_format")
+        fields = Fields(given, "config.response_format")
         match fields.require("type"):
             case "text":
                 answer = AnswerFormat("text")

@@ -330,11 +330,8 @@ def values_of(row: Row, content: RemoteContent, mode: str) -> dict[str, Any]:
 
 def all_labels(labels: LabelTable, name: str) -> list[models.LabelVersion]:
     """Return the labels of a prompt, with the version that each points at."""
-    return [
-        models.LabelVersion(name=label, version=names[name].version)
-        for label, names in sorted(labels.targets.items())
-        if name in names
-    ]
+    found = labels.versions(name)
+    return [models.LabelVersion(name=label, version=found[label]) for label in found]
 
 
 def user_of(person: str | None) -> models.User | None:

@@ -26,7 +26,7 @@ from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
 from promptstore.history.versions import Change, Timeline
-from promptstore.model.prompt import Prompt, identified
+from promptstore.model.prompt import Prompt, another_copy, identified, own_copy
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import check_arguments, check_selection, check_zone
@@ -98,7 +98,7 @@ class History(NamedTuple):
             message=commit.message,
             blob=change.blob,
             deleted=change.entry is None or self.is_tombstone(change.entry.id),
-            labels=labels.of(name, change.number),
+            labels=_labels_of(labels, name, change.number),
         )
 
     def tombstone(self, name: str) -> Commit | None:
@@ -163,7 +163,7 @@ class History(NamedTuple):
             created_by=born.author,
             updated_at=commit.committed_at,
             updated_by=commit.author,
-            labels=labels.of(name, made.number),
+            labels=_labels_of(labels, name, made.number),
         )
 
 
@@ -194,11 +194,11 @@ class Lookup:
         at: datetime | None,
         deleted: bool,
     ) -> Prompt:
-        """Return the prompt that is asked for; most calls ask what was asked before."""
+        """Return a copy of the prompt that is asked for; most calls ask what was asked before."""
         state = self.backend.state()
         question = make_question(state, name, version, label, rev, deleted)
         if at is None and (known := self.known(question)):
-            return known
+            return another_copy(known)
         check_name(name)
         check_arguments(deleted=deleted)
         check_selection(version=version, label=label, rev=rev, at=at)
@@ -210,7 +210,7 @@ class Lookup:
         elif label is not None:
             prompt = self.labelled(state, name, label)
         elif rev is None and self.reads_files:
-            return self.working().load(name, deleted=deleted)
+            return self.working().read(name, deleted=deleted)
         else:
             try:
                 prompt = self.of_rev(state, rev).load(name, deleted=deleted)
@@ -218,15 +218,16 @@ class Lookup:
                 if not isinstance(error, PromptDeletedError):
                     error.note = error.note or self._uncommitted_note(name)
                 raise
+        copy = own_copy(prompt)
         if rev is None or (isinstance(rev, str) and _COMMIT_ID.fullmatch(rev)):
             # Nothing but the question, and objects that never change, went into it.
             if len(self._kept) >= _KEPT_PROMPTS:
                 self._kept = {}  # another one, as a thread may be reading the old one
-            self._kept[question] = prompt
-        return prompt
+            self._kept[question] = copy
+        return another_copy(copy)
 
     def known(self, question: Question) -> Prompt | None:
-        """Return what `get` answered before, or None."""
+        """Return what `get` makes a copy of, as it was asked this before; or None."""
         try:
             return self._kept.get(question)
         except TypeError:
@@ -385,3 +386,9 @@ class Lookup:
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(state.tip, self.backend, self._cache)
+
+
+def _labels_of(table: LabelTable, name: str, number: int) -> tuple[str, ...]:
+    """List the labels that point a prompt at a version, sorted."""
+    of_name = {label: names[name] for label, names in table.targets.items() if name in names}
+    return tuple(sorted(label for label in of_name if of_name[label].version == number))

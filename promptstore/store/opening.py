@@ -27,8 +27,7 @@ from promptstore.store.lookup import Lookup, Rev, make_question
 from promptstore.template import Limits
 
 if TYPE_CHECKING:
-    from promptstore.store.fetcher import Fetcher
-    from promptstore.store.fetching import OnBad, StoreStatus
+    from promptstore.store.fetching import Fetcher, OnBad, StoreStatus
 
 DEFAULT_ROOT: Final = "prompts"
 DEFAULT_LOCK_TIMEOUT: Final = 10.0
@@ -133,7 +132,8 @@ class StoreBase:
         check_arguments(path=path, **given)
         is_fetched = fetch_interval is not None or is_url(str(path))
         if is_fetched:
-            from promptstore.store.fetching import find_remote  # most stores fetch nothing
+            # Most stores fetch nothing.
+            from promptstore.store.fetching import Fetcher, find_remote
 
             remote = find_remote(path, branch, f"{root} {on_bad}", lock_timeout)
             branch = remote.branch
@@ -164,7 +164,7 @@ class StoreBase:
             lock_timeout=lock_timeout,
         )
         if is_fetched:
-            store._fetcher = remote.fetcher(store._lookup, on_bad, fetch_interval)
+            store._fetcher = Fetcher(remote, store._lookup, on_bad, fetch_interval)
             store._fetcher.begin()
         return store
 
@@ -209,7 +209,7 @@ class StoreBase:
         """
         instead = None if fallback is None else to_prompt(fallback)
         try:
-            return own_copy(self._lookup.get(name, version, label, rev, at, deleted))
+            return self._lookup.get(name, version, label, rev, at, deleted)
         except _CANNOT_BE_HAD as error:
             if instead is None:
                 raise

@@ -264,6 +264,10 @@ class Snapshot(Mapping[str, Prompt]):
         """Find the file of a prompt, be it broken or not; None where there is none."""
         return self._source.find(name) if is_name(name) else None
 
+    def skill_around(self, name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, or None."""
+        return self._source.skill_around(name)
+
     def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
 

@@ -22,7 +22,7 @@ from promptstore.git.writing import Deadline, update_ref
 from promptstore.history.cache import included_names
 from promptstore.history.labels import BRANCH
 from promptstore.history.sources import File
-from promptstore.model.prompt import Prompt, identified, texts
+from promptstore.model.prompt import Prompt, identified, own_copy, texts
 from promptstore.model.values import SUFFIX, check_name
 from promptstore.promptfile.editor import edit as edit_file
 from promptstore.promptfile.reader import loads
@@ -179,14 +179,14 @@ def commit_edits(
     files = {file.name: file.after for file in changed}
     try:
         after = lookup.tip(state._replace(tip=update.commit or base.commit))
-        prompts = {name: after.read(name, deleted=True) for name in edits}
+        prompts = {name: after.load(name, deleted=True) for name in edits}
     except (RepositoryError, HistoryUnavailableError) as error:
         # It is committed, whatever cannot be read afterwards.
         warnings = (*warnings, f"the commit {update.commit} was made, but then: {error}")
         after = base.overlaid(files)
-        prompts = {name: after.read(name, deleted=True) for name in edits}
+        prompts = {name: after.load(name, deleted=True) for name in edits}
     return {
-        name: identified(prompt, is_unchanged=name not in files, warnings=warnings)
+        name: own_copy(identified(prompt, is_unchanged=name not in files, warnings=warnings))
         for name, prompt in prompts.items()
     }
 
@@ -328,11 +328,7 @@ def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:
     deleted = {name for name, prompt in prompts.items() if prompt.deleted}
     listed = after.list_readable()[0] if deleted else []
     for target in sorted(deleted):
-        users = [
-            str(prompt.name)
-            for prompt in listed
-            if target in included_names(prompt) and target in dict(_includes(prompt))
-        ]
+        users = [str(prompt.name) for prompt in listed if target in dict(_includes(prompt))]
         if users:
             raise ConflictError(
                 names=[target],
@@ -343,6 +339,8 @@ def _refuse_lost_includes(after: Snapshot, changed: list[str]) -> None:
 
 def _includes(prompt: Prompt) -> list[Reference]:
     """List what the texts of a prompt include, with the lines."""
+    if not included_names(prompt):  # a quick look, which is enough for most
+        return []
     return [
         include
         for _, text in texts(prompt)
@@ -362,9 +360,14 @@ def _absence(after: Snapshot, target: str) -> str:
 
 
 def _refuse_collisions(base: Snapshot, new: list[str]) -> None:
-    """Refuse new names that some file systems could not tell from others."""
+    """Refuse new names in a skill, and those that some file systems could not tell from others."""
     known = {name.casefold(): name for name in base.names()} if new else {}
     for name in new:
+        if skill := base.skill_around(name):
+            raise InvalidArgumentError(
+                message=f"{name!r} lies in the folder of the skill {skill!r}, whose files are no "
+                "prompts; choose another name"
+            )
         other = known.setdefault(name.casefold(), name)
         if other != name:
             raise InvalidArgumentError(

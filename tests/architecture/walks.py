@@ -7,6 +7,7 @@ Print the walks of all actions with ``python -m tests.architecture.walks``.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import tempfile
 import threading
@@ -58,11 +59,14 @@ def walk(action: Callable[[], object]) -> list[str]:
     # What older stores still write when Python finds that they are no more is not of the action.
     gc.collect()
     gc.disable()
+    # Settings of git in the environment are an exception, which few have.
+    settings = {key: os.environ.pop(key) for key in [*os.environ] if key.startswith("GIT_CONFIG_")}
     threading.setprofile(profile)
     sys.setprofile(profile)
     try:
         action()
     finally:
+        os.environ.update(settings)
         sys.setprofile(None)
         threading.setprofile(None)
         gc.enable()

@@ -27,7 +27,7 @@ from promptstore.errors import (
     RemoteUnreachableError,
 )
 from promptstore.posthog.client import LogAttribute, PostHogClient, RetryPolicy
-from promptstore.posthog.client.connection import RateLimiter
+from promptstore.posthog.client.retries import RateLimiter
 from promptstore.posthog.sync.remote import RemotePrompts
 
 KEY = "phx_a_secret_key"

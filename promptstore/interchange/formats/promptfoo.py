@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from promptstore.errors import ImportRefusedError
-from promptstore.interchange.exported import Export, Exported, map_texts
+from promptstore.interchange.exported import Export, Exported
 from promptstore.interchange.formats.common import add_messages, chat_of
 from promptstore.interchange.imported import Draft, Imported, Refused, as_dict, rest_of, single
 from promptstore.interchange.templates.jinja import TAG, translate_nunjucks
+from promptstore.posthog.content import map_texts
 from promptstore.promptfile.foreign import read_foreign_yaml
 from promptstore.promptfile.writer import write_mapping
 

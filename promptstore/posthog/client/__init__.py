@@ -19,7 +19,8 @@ if find_spec("httpx") is None or find_spec("tenacity") is None:
     raise MissingExtraError(extra="remote", purpose="Talking to a remote")
 
 from promptstore.posthog.client.client import PostHogClient
-from promptstore.posthog.client.connection import KEY_VARIABLE, RetryPolicy
+from promptstore.posthog.client.retries import RetryPolicy
+from promptstore.posthog.hosts import KEY_VARIABLE
 from promptstore.posthog.logmodels import (
     LogAttribute,
     LogAttributes,

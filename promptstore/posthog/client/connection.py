@@ -1,16 +1,22 @@
-"""Requests and answers as JSON over HTTP (httpx lives here): keys, limits, retries, errors."""
+"""Requests and answers as JSON over HTTP (httpx lives here): keys, limits, retries, errors.
+
+A time-out bounds each wait alone, so a server that sends a byte now and then could hold a request
+for ever, in the handshake of TLS, the headers or the body. Here every wait gets only what is left
+until the deadline of the request.
+"""
 
 from __future__ import annotations
 
 import json
-import os
+import ssl
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
+import httpcore
 import httpx
 from pydantic import BaseModel, ValidationError
 from tenacity import (
@@ -22,53 +28,24 @@ from tenacity import (
 )
 
 from promptstore import __version__
-from promptstore.errors import (
-    RemoteAnswerError,
-    RemoteKeyError,
-    RemoteUnreachableError,
-)
-from promptstore.posthog.client.failures import (
+from promptstore.errors import RemoteAnswerError, RemoteUnreachableError
+from promptstore.posthog.client.retries import (
+    PUBLISHES_PER_MINUTE,
+    RateLimiter,
+    RetryPolicy,
     beginning,
     is_safe_again,
     refusal,
     transport_fault,
 )
-from promptstore.posthog.client.transport import DeadlineTransport
-from promptstore.posthog.hosts import is_cloud, split_host
+from promptstore.posthog.hosts import find_key, find_proxy, is_cloud, split_host
 from promptstore.posthog.models import Dialect, PromptPage, RemotePrompt
-
-PUBLISHES_PER_MINUTE: Final = 30
-
-KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
-"""The environment variable that holds the key where none is given."""
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """How large an answer may be once it is unpacked, in bytes."""
 
 _SERVER_HEADER: Final = "promptstore-version"
 _Answer = TypeVar("_Answer", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How long one request may take, and how often it is tried.
-
-    Attributes:
-        timeout: How long to wait for a connection, and for each piece of an answer, in seconds.
-        deadline: How long a request may take in all, with its retries and pauses, in seconds.
-        attempts: How often a request is sent at most. A write is only sent again when the server
-            has certainly not done it.
-        first_pause: The longest pause before the second attempt, in seconds; it doubles each time.
-            The pause itself is a random part of it, so that many clients do not come back at once.
-        longest_pause: The longest pause, in seconds. A server that asks for more (``Retry-After``)
-            is not asked again.
-    """
-
-    timeout: float = 30.0
-    deadline: float = 300.0
-    attempts: int = 4
-    first_pause: float = 0.5
-    longest_pause: float = 70.0
 
 
 class ProjectClient:
@@ -92,7 +69,7 @@ class ProjectClient:
         self.is_promptstore = False
         self.requests = 0
         self._project = str(project_id)
-        self._auth = _KeyAuth(_checked_key(personal_api_key))
+        self._auth = _KeyAuth(find_key(personal_api_key))
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
         self._clock = clock
@@ -145,12 +122,8 @@ class ProjectClient:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"])) or "it"
-            raise RemoteAnswerError(
-                request=f"{method} {path}",
-                status=200,
-                detail=f"the answer is not as expected: {place}: {first['msg']}",
-                may_have_written=not is_read,
-            ) from None
+            detail = f"the answer is not as expected: {place}: {first['msg']}"
+            raise self._unreadable(f"{method} {path}", 200, detail, is_read=is_read) from None
         # The first answer that tells the generation of the API settles it.
         self.dialect = self.dialect or _dialect_of(answer)
         return answer
@@ -211,14 +184,13 @@ class ProjectClient:
         end: float,
     ) -> Any:
         request = f"{method} {path}"
-        given = {key: _query_text(value) for key, value in (query or {}).items()
-                 if value is not None}  # fmt: skip
+        given = {key: value for key, value in (query or {}).items() if value is not None}
         self.requests += 1
         try:
             with self._http.stream(
                 method, path, params=given or None, json=body, extensions={"deadline": end}
             ) as answer:
-                data = self._read_bytes(request, answer, may_have_written=not is_read)
+                data = self._read_bytes(request, answer, is_read=is_read)
         except httpx.RequestError as error:
             seconds = self._policy.deadline if self._clock() >= end else self._policy.timeout
             was_sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
@@ -228,37 +200,38 @@ class ProjectClient:
                 may_have_written=was_sent and not is_read,
             ) from None
         self.is_promptstore = _SERVER_HEADER in answer.headers
-        value = _json_of(data)
+        value = None
+        with suppress(ValueError, RecursionError):
+            value = json.loads(data)
         if not answer.is_success:
             raise refusal(request, answer, data, value, self._auth.key, is_read=is_read)
         if data and value is None:
-            raise RemoteAnswerError(
-                request=request,
-                status=answer.status_code,
-                detail=self._hidden(f"the answer is no JSON: {beginning(answer, data)}"),
-                may_have_written=not is_read,
-            )
+            detail = f"the answer is no JSON: {beginning(answer, data)}"
+            raise self._unreadable(request, answer.status_code, detail, is_read=is_read)
         return value
 
-    def _read_bytes(self, request: str, answer: httpx.Response, *, may_have_written: bool) -> bytes:
+    def _read_bytes(self, request: str, answer: httpx.Response, *, is_read: bool) -> bytes:
         """Read an answer piece by piece, since a small one may unpack to gigabytes."""
-        detail = None
         data = bytearray()
         # Other encodings, and several at once, unpack a single piece to any size.
         if answer.headers.get("content-encoding", "identity").lower() not in ("gzip", "identity"):
             detail = "the answer has an encoding that was not asked for"
-        for piece in answer.iter_bytes() if detail is None else ():
+            raise self._unreadable(request, answer.status_code, detail, is_read=is_read)
+        for piece in answer.iter_bytes():
             data += piece
             if len(data) > MAX_ANSWER_BYTES:
                 detail = f"the answer has more than {MAX_ANSWER_BYTES:,} bytes"
-                break
-        if detail is None:
-            return bytes(data)
-        raise RemoteAnswerError(
+                raise self._unreadable(request, answer.status_code, detail, is_read=is_read)
+        return bytes(data)
+
+    def _unreadable(
+        self, request: str, status: int, detail: str, *, is_read: bool
+    ) -> RemoteAnswerError:
+        return RemoteAnswerError(
             request=request,
-            status=answer.status_code,
-            detail=detail,
-            may_have_written=may_have_written,
+            status=status,
+            detail=self._hidden(detail),
+            may_have_written=not is_read,
         )
 
     def _hidden(self, text: str) -> str:
@@ -266,29 +239,131 @@ class ProjectClient:
         return text.replace(self._auth.key, "[key]")
 
 
-class RateLimiter:
-    """Lets at most so many requests happen in any minute.
+class DeadlineTransport(httpx.BaseTransport):
+    """Carries requests to one host; the extension ``deadline`` of each says until when.
 
     Args:
-        per_minute: How many; 0 sets no bound.
+        host: The host's URL. Proxies of the environment are used for it, as by httpx itself.
         clock: Returns the time in seconds.
-        sleep: Makes a pause.
     """
 
-    def __init__(
-        self, per_minute: int, *, clock: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
-        self._clock = clock
-        self._sleep = sleep
-        self._times: deque[float] = deque(maxlen=per_minute)
+    def __init__(self, host: str, clock: Callable[[], float]) -> None:
+        self._deadline = _Deadline(clock)
+        url = find_proxy(host)
+        proxy = httpx.Proxy(url) if url else None
+        self._pool = httpcore.ConnectionPool(
+            # Loading the certificates takes long.
+            ssl_context=httpx.create_ssl_context() if host.startswith("https:") else None,
+            proxy=httpcore.Proxy(str(proxy.url), proxy.raw_auth) if proxy else None,
+            max_connections=100,
+            keepalive_expiry=5.0,
+            network_backend=_Backend(self._deadline),
+        )
 
-    def wait(self) -> None:
-        """Wait until one more request may be sent, and count it."""
-        if self._times and len(self._times) == self._times.maxlen:
-            wait = self._times[0] + 60 - self._clock()
-            if wait > 0:
-                self._sleep(wait)
-        self._times.append(self._clock())
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; its answer is read until the deadline, too."""
+        self._deadline.end = request.extensions["deadline"]
+        with _as_httpx():
+            answer = self._pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    str(request.url),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(answer),
+            extensions=answer.extensions,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+
+class _Deadline(threading.local):
+    """When the request of this thread ends: a thread has one at a time."""
+
+    end = 0.0
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def left(self, timeout: float | None, error: type[Exception]) -> float:
+        """Return how long may be waited, at most the time-out."""
+        left = self.end - self._clock()
+        if left <= 0:
+            raise error("the deadline is over")
+        return left if timeout is None else min(left, timeout)
+
+
+class _Backend(httpcore.SyncBackend):
+    def __init__(self, deadline: _Deadline) -> None:
+        self._deadline = deadline
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *more: Any, **named: Any
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, left, *more, **named), self._deadline)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx():
+            yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Turn an error of httpcore into httpx's own, which has the same name."""
+    try:
+        yield
+    except (
+        httpcore.TimeoutException,
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.ProxyError,
+        httpcore.UnsupportedProtocol,
+    ) as error:
+        raise getattr(httpx, type(error).__name__)(str(error)) from error
 
 
 class _KeyAuth(httpx.Auth):
@@ -305,30 +380,9 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
-def _checked_key(key: str | None) -> str:
-    found = (os.environ.get(KEY_VARIABLE, "") if key is None else key).strip()
-    if not found:
-        raise RemoteKeyError(request="Connecting", detail="there is no key")
-    if not found.isascii() or not found.isprintable() or " " in found:
-        raise RemoteKeyError(request="Connecting", detail="the key holds what no key holds")
-    return found
-
-
 def _dialect_of(answer: BaseModel) -> Dialect | None:
     """Return the generation of the API that an answer is of, where it tells that."""
     rows = answer.results if isinstance(answer, PromptPage) else [answer]
     if not rows or not isinstance(rows[0], RemotePrompt):
         return None
     return "legacy" if rows[0].latest_version is None else "current"
-
-
-def _query_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _json_of(data: bytes) -> Any:
-    """Return the JSON of an answer; None where there is none."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

@@ -16,20 +16,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from promptstore.errors import InvalidArgumentError
 from promptstore.model.faults import fail, faults_of
+from promptstore.posthog.hosts import KEY_VARIABLE
 from promptstore.posthog.sync.remote import SyncRules
 
 OWN_FILE: Final = ".promptstore.toml"
 PROJECT_FILE: Final = "pyproject.toml"
-DEFAULT_KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
 
-_KEY_VARIABLE: Final = re.compile(r"(POSTHOG|PROMPTSTORE)_[A-Z0-9_]+")
+_ALLOWED_VARIABLE: Final = re.compile(r"(POSTHOG|PROMPTSTORE)_[A-Z0-9_]+")
 """Which variables may be sent to a remote: a file must not send any other secret."""
 
 _SECRETS: Final = ("key", "api_key", "personal_api_key", "token", "secret", "password")
 
 
 def _variable(name: str) -> str:
-    if not _KEY_VARIABLE.fullmatch(name):
+    if not _ALLOWED_VARIABLE.fullmatch(name):
         raise fail(f"{{where}} names a variable POSTHOG_… or PROMPTSTORE_…, not {name!r}.")
     return name
 
@@ -39,7 +39,7 @@ class _Table(BaseModel):
 
     host: str
     project: Annotated[str, BeforeValidator(lambda x: str(x) if type(x) is int else x)] = "@current"
-    key_env: Annotated[str, AfterValidator(_variable)] = DEFAULT_KEY_VARIABLE
+    key_env: Annotated[str, AfterValidator(_variable)] = KEY_VARIABLE
     names: dict[str, str] = {}
     only: list[str] = []
     as_source: bool = False
@@ -129,7 +129,7 @@ def _remote(file: str, name: str, values: Any) -> RemoteSettings:
                 file,
                 name,
                 f"{secret!r} does not belong into a file. Put the key into the environment "
-                f"variable {DEFAULT_KEY_VARIABLE}, or name another one by key_env",
+                f"variable {KEY_VARIABLE}, or name another one by key_env",
             ) from None
         # What seems to be missing may only be misspelled.
         fault = min(faults, key=lambda one: one.kind != "unknown_key")

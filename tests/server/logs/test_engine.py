@@ -20,8 +20,8 @@ from promptstore.errors import InvalidArgumentError, LogStoreError, MissingExtra
 from promptstore.server.logs import engine
 from promptstore.server.logs.engine import Engine
 from promptstore.server.logs.queries import read_span
-from promptstore.server.logs.service import LogService
 from promptstore.server.logs.store import KeysQuery
+from promptstore.server.logs.writer import LogService
 from tests.gitrepo import GitRepo
 from tests.server.logs.exporting import bodies_at, export_many, serving
 from tests.server.logs.sending import Logs, export, record

@@ -1,10 +1,12 @@
-"""Why a request failed: what the network or an answer said, and whether to ask again."""
+"""How often requests are sent, and what it means that one failed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -25,6 +27,9 @@ from promptstore.errors import (
     RemoteUnreachableError,
 )
 
+PUBLISHES_PER_MINUTE: Final = 30
+"""How many versions PostHog's cloud lets an account publish."""
+
 _SHOWN_BODY: Final = 200
 _BY_STATUS: Final[Mapping[int, type[RemoteError]]] = {
     401: RemoteKeyError,
@@ -33,6 +38,53 @@ _BY_STATUS: Final[Mapping[int, type[RemoteError]]] = {
     409: RemoteConflictError,
     429: RemoteThrottledError,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long one request may take, and how often it is tried.
+
+    Attributes:
+        timeout: How long to wait for a connection, and for each piece of an answer, in seconds.
+        deadline: How long a request may take in all, with its retries and pauses, in seconds.
+        attempts: How often a request is sent at most. A write is only sent again when the server
+            has certainly not done it.
+        first_pause: The longest pause before the second attempt, in seconds; it doubles each time.
+            The pause itself is a random part of it, so that many clients do not come back at once.
+        longest_pause: The longest pause, in seconds. A server that asks for more (``Retry-After``)
+            is not asked again.
+    """
+
+    timeout: float = 30.0
+    deadline: float = 300.0
+    attempts: int = 4
+    first_pause: float = 0.5
+    longest_pause: float = 70.0
+
+
+class RateLimiter:
+    """Lets at most so many requests happen in any minute.
+
+    Args:
+        per_minute: How many; 0 sets no bound.
+        clock: Returns the time in seconds.
+        sleep: Makes a pause.
+    """
+
+    def __init__(
+        self, per_minute: int, *, clock: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._times: deque[float] = deque(maxlen=per_minute)
+
+    def wait(self) -> None:
+        """Wait until one more request may be sent, and count it."""
+        if self._times and len(self._times) == self._times.maxlen:
+            wait = self._times[0] + 60 - self._clock()
+            if wait > 0:
+                self._sleep(wait)
+        self._times.append(self._clock())
 
 
 def refusal(
