@@ -23,8 +23,9 @@ from starlette.requests import Request
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model.prompt import Prompt
-from promptstore.posthog.fields import Label, read_uuid
 from promptstore.posthog.models import ErrorBody
+from promptstore.posthog.queries import Label
+from promptstore.posthog.requests import read_uuid
 from promptstore.server.errors import forbidden, not_found, unauthenticated
 from promptstore.server.http import AnswerCache, ApiRoute
 from promptstore.server.settings import ProjectSettings

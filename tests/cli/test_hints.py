@@ -207,3 +207,12 @@ def test_a_store_is_made_in_a_folder(write: Run, tmp_path: Path) -> None:
 
 def test_a_source_is_no_json(write: Run) -> None:
     assert "exclude each other" in str(write("show", "greet", "--json", "--source").exception)
+
+
+def test_a_version_in_the_place_of_a_second_prompt(write: Run) -> None:
+    assert write("label", "set", "greet", "production").exit_code == 0
+    for typed in ("1", "production"):
+        error = write("diff", "greet@1", typed).exception
+        hint = re.search(r"write `promptstore (.*?)`", str(error))
+        assert hint is not None
+        assert write(*hint[1].split()).exit_code == 0
