@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -105,6 +106,19 @@ def _plain_key(key: Any) -> str:
     if not isinstance(key, str):
         raise UnfitValueError(f"has the key {key!r}, which is not a string")
     return _plain_string(key)
+
+
+def equal_as_json(one: Any, other: Any) -> bool:
+    """Return whether two plain values are the same JSON: true is not 1, and 1 is not 1.0.
+
+    The order of the keys of an object does not count, as for JSON.
+    """
+    return one is other or as_key(one) == as_key(other)
+
+
+def as_key(value: Any) -> str:
+    """Return a string that two plain values share when they are the same JSON."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def unicode_string(text: str) -> str:

@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptstore.compare.diff import as_key
 from promptstore.compare.merge import (
     MergeConflictError,
     merge_mappings,
@@ -31,6 +30,7 @@ from promptstore.errors import (
     SyncRefusedError,
 )
 from promptstore.model.prompt import Prompt, parse_content
+from promptstore.model.values import as_key
 from promptstore.posthog.content import (
     API_NAME,
     MAX_NAME_LENGTH,
