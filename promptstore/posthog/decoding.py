@@ -18,13 +18,7 @@ from promptstore.posthog.content import (
 from promptstore.promptfile.writer import dumps
 
 
-def decode_content(
-    content: RemoteContent,
-    onto: Prompt,
-    *,
-    keeps_config: bool = True,
-    as_source: bool = False,
-) -> Prompt:
+def decode_content(content: RemoteContent, onto: Prompt, *, as_source: bool = False) -> Prompt:
     """Return the prompt that a content of the API makes.
 
     Args:
@@ -32,7 +26,6 @@ def decode_content(
         onto: The prompt in git that it is the new content of. What the API has no place for is
             kept; so is the template language where the content means the same in it, and the way
             each variable is written.
-        keeps_config: Whether the config counts; else that of the prompt in git is kept.
         as_source: Whether the content is in the language of the prompt in git.
 
     Returns:
@@ -42,17 +35,13 @@ def decode_content(
         TemplateSyntaxError: It is no template of the language that it is in.
     """
     alive = replace(
-        onto,
-        deleted=False,
-        deleted_reason=None,
-        replaced_by=None,
-        config=content.config if keeps_config else onto.config,
+        onto, deleted=False, deleted_reason=None, replaced_by=None, config=content.config
     )
-    if _is_unchanged(content, alive, as_source=as_source):
+    if any(_encodes_to(alive, content, as_source=source) for source in {as_source, False}):
         return alive
     kept = set_content(alive, content.value)
     kept = set_content(kept, map_templates(kept, _writing_variables_as(onto)))
-    if as_source or _encodes_to(kept, content):
+    if as_source or _encodes_to(kept, content, as_source=False):
         return kept
     simple = replace(alive, template="simple", includes={})
     return set_content(simple, read_messages(content.text) or content.value)
@@ -74,21 +63,9 @@ def _writing_variables_as(prompt: Prompt) -> Callable[[str], str]:
     return rewrite if prompt.template != "none" else str
 
 
-def _is_unchanged(content: RemoteContent, onto: Prompt, *, as_source: bool) -> bool:
-    for source in {as_source, False}:
-        try:
-            now = encode_content(onto, as_source=source)
-        except SyncRefusedError:
-            continue
-        if replace(content, config=now.config).digest == now.digest:
-            return True
-    return False
-
-
-def _encodes_to(prompt: Prompt, content: RemoteContent) -> bool:
+def _encodes_to(prompt: Prompt, content: RemoteContent, *, as_source: bool) -> bool:
     try:
-        again = encode_content(prompt)
         dumps(prompt)
+        return encode_content(prompt, as_source=as_source).digest == content.digest
     except (SyncRefusedError, InvalidArgumentError):
         return False
-    return again.digest == replace(content, config=again.config).digest

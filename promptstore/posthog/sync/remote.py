@@ -179,9 +179,9 @@ class Codec:
             return prompt
         if onto is None:
             return new_prompt(content)
-        return decode_content(
-            content, onto, keeps_config=self.keeps_config, as_source=self.as_source
-        )
+        if not self.keeps_config:
+            content = replace(content, config=onto.config)
+        return decode_content(content, onto, as_source=self.as_source)
 
     def merge(
         self, base: RemoteContent, ours: RemoteContent, theirs: RemoteContent
