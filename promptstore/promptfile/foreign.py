@@ -142,10 +142,9 @@ class _Plain:
         try:
             if self._rules == "1.2":
                 return resolve_plain(node.value)
-            scalars = ((pattern.fullmatch(node.value), read) for pattern, read in _SCALARS)
-            return plain_json(
-                next((read(node.value) for found, read in scalars if found), node.value)
-            )
+            for pattern, read in _SCALARS:
+                if pattern.fullmatch(node.value):
+                    return plain_json(read(node.value))
         except ValueError:
             reason = f"the number {shown(node.value)} cannot be written as JSON"
             raise ImportRefusedError(reason=reason) from None
