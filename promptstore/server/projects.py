@@ -24,14 +24,14 @@ from starlette.requests import Request
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
 from promptstore.model.prompt import Prompt
-from promptstore.posthog.fields import Label, read_uuid
 from promptstore.posthog.models import ErrorBody
+from promptstore.posthog.queries import Label
+from promptstore.posthog.requests import read_uuid
 from promptstore.server.errors import forbidden, not_found, unauthenticated
 from promptstore.server.http import AnswerCache, ApiRoute
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import Token, TokenFile
-from promptstore.store.lookup import History
-from promptstore.store.snapshot import Snapshot
+from promptstore.store.snapshot import History, Snapshot
 from promptstore.store.store import PromptStore
 
 SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")

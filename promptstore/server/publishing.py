@@ -26,7 +26,7 @@ from promptstore.posthog.content import (
     served_content,
 )
 from promptstore.posthog.decoding import decode_content
-from promptstore.posthog.fields import read_uuid
+from promptstore.posthog.requests import read_uuid
 from promptstore.server import errors
 from promptstore.server.http import answer, check_match
 from promptstore.server.projects import (

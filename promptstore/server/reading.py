@@ -25,7 +25,7 @@ from promptstore.errors import (
 from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo
-from promptstore.posthog import models, requests
+from promptstore.posthog import models, queries
 from promptstore.posthog.content import (
     RemoteContent,
     decode_name,
@@ -33,7 +33,7 @@ from promptstore.posthog.content import (
     encode_name,
     served_content,
 )
-from promptstore.posthog.fields import MAX_DESCRIPTION_LENGTH, read_uuid
+from promptstore.posthog.requests import MAX_DESCRIPTION_LENGTH, read_uuid
 from promptstore.server.errors import invalid, no_such_prompt
 from promptstore.server.http import ApiRoute, ReadAnswer, make_etag, origin
 from promptstore.server.projects import (
@@ -146,7 +146,7 @@ class Row(NamedTuple):
 
 @router.get(NAME_PATH, response_model=models.PublicPrompt | models.NativePrompt, **CONDITIONAL)
 def get_prompt_by_name(
-    caller: Reader, prompt_name: NameOrId, query: Annotated[requests.ReadQuery, Query()]
+    caller: Reader, prompt_name: NameOrId, query: Annotated[queries.ReadQuery, Query()]
 ) -> Response:
     """Read a prompt by name: its newest version, that of a number, or that of a label."""
     project = caller.project

@@ -22,7 +22,7 @@ from promptstore.history.labels import LabelMove, is_label
 from promptstore.model.prompt import Prompt
 from promptstore.posthog import models, requests
 from promptstore.posthog.content import decode_name, encode_name, set_content
-from promptstore.posthog.fields import NAME_RULE
+from promptstore.posthog.requests import NAME_RULE
 from promptstore.server import errors
 from promptstore.server.http import answer, check_match
 from promptstore.server.projects import (
