@@ -17,6 +17,8 @@ from pygit2.enums import ConfigLevel
 
 from tests.gitrepo import GitRepo
 
+Fill = Callable[[GitRepo, Callable[[GitRepo], object]], GitRepo]
+
 # Each run draws other examples, so that many short runs try what a long one does.
 settings.register_profile(
     "promptstore",
@@ -85,6 +87,19 @@ def empty_repo(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
 def repo(empty_repo: GitRepo, tmp_path: Path) -> GitRepo:
     """An empty repository on the branch main."""
     return empty_repo.copy(tmp_path / "repo")
+
+
+@pytest.fixture(scope="session")
+def fill(empty_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> Fill:
+    """Fills an empty repository as a function does, which is called once."""
+
+    @functools.cache
+    def made(make: Callable[[GitRepo], object]) -> GitRepo:
+        repo = empty_repo.copy(tmp_path_factory.mktemp("made") / "repo")
+        make(repo)
+        return repo
+
+    return lambda repo, make: repo.become(made(make))
 
 
 @pytest.fixture

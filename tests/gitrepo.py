@@ -35,6 +35,12 @@ class GitRepo:
         """Copy this repository, which is quicker than making a like one."""
         return GitRepo(shutil.copytree(self.path, path, symlinks=True), self.clock)
 
+    def become(self, other: GitRepo) -> GitRepo:
+        """Make this repository, which is empty, a copy of another."""
+        shutil.copytree(other.path, self.path, symlinks=True, dirs_exist_ok=True)
+        self.clock = other.clock
+        return self
+
     def git(self, *arguments: str, stdin: bytes | None = None) -> str:
         """Run git here and give what it prints, without the last line end."""
         name, email = AUTHOR

@@ -16,7 +16,9 @@ from promptstore.errors import (
     PromptNotFoundError,
     PromptStoreError,
 )
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
+from tests.writing.conftest import configure
 
 ODD: list[Any] = [
     None, True, 5, -1, 2.5, float("nan"), "", "x", "\0", "\ud800", b"x", b"\xff", [], ["x"], [1],
@@ -38,12 +40,13 @@ INTERNAL = {
 """What only other rooms call, and what Python makes of the rest."""
 
 
+def commit_prompt(repo: GitRepo) -> None:
+    configure(repo).commit({"prompts/a.yaml": "prompt: Hi {{ x }}\nconfig: {}\n"})
+
+
 @pytest.fixture
-def store(repo: GitRepo) -> PromptStore:
-    repo.git("config", "user.name", "Ada Example")
-    repo.git("config", "user.email", "ada@example.com")
-    repo.commit({"prompts/a.yaml": "prompt: Hi {{ x }}\nconfig: {}\n"})
-    return PromptStore.open(repo.path)
+def store(repo: GitRepo, fill: Fill) -> PromptStore:
+    return PromptStore.open(fill(repo, commit_prompt).path)
 
 
 def methods(cls: type) -> Iterator[tuple[str, str]]:

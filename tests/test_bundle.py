@@ -33,6 +33,7 @@ from promptstore.errors import (
     RevisionNotFoundError,
 )
 from promptstore.git.reading import blob_id
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 
 NAMES = ("a", "b", "team/a", "shared/tone")
@@ -161,16 +162,18 @@ def asked() -> Iterator[tuple[str, str, int, str]]:
                     yield what, name, number, label
 
 
-@pytest.fixture
-def store(repo: GitRepo) -> PromptStore:
+def commit_prompts(repo: GitRepo) -> None:
     repo.commit({"prompts/shared/tone.yaml": "prompt: Be kind.\n"})
     repo.commit({"prompts/a.yaml": 'prompt: |\n  {% include "shared/tone" %}\n  One.\n'})
     repo.commit({"prompts/a.yaml": 'prompt: |\n  {% include "shared/tone" %}\n  Two.\n'})
     repo.commit({"prompts/shared/tone.yaml": "prompt: Be brief.\n"})
     repo.commit({"prompts/other/b.yaml": "prompt: B\n"})
-    store = opened(repo.path)
-    store.set_label("a", "production", version=1)
-    return store
+    opened(repo.path).set_label("a", "production", version=1)
+
+
+@pytest.fixture
+def store(repo: GitRepo, fill: Fill) -> PromptStore:
+    return opened(fill(repo, commit_prompts).path)
 
 
 def built(store: PromptStore, folder: Path, **choices: Any) -> PromptStore:

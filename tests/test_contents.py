@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
@@ -283,10 +285,12 @@ def test_a_broken_file_is_parsed_once(repo: GitRepo) -> None:
 
 def test_contents_in_memory_have_a_limit() -> None:
     cache = ContentCache()
+    read: list[weakref.ref[Prompt]] = []
     for number in range(100):
         data = f"prompt: '{number} {'x' * 900_000}'\n".encode()
-        assert cache.read(File("a.yaml", blob_id(data), partial(bytes, data))).prompt
-    kept = [found for found in cache._found.values() if isinstance(found, Prompt)]
+        read.append(weakref.ref(cache.read(File("a.yaml", blob_id(data), partial(bytes, data)))))
+    gc.collect()
+    kept = [prompt for reference in read if (prompt := reference()) is not None]
     assert 0 < sum(len(prompt.prompt or "") for prompt in kept) <= 64 * 1024 * 1024
 
 

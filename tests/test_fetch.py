@@ -37,7 +37,7 @@ from promptstore.errors import (
 )
 from promptstore.git.fetch import RemoteUrl, _Callbacks, without_secrets
 from promptstore.git.reading import is_url
-from promptstore.store.fetching import Fetcher, pause
+from promptstore.store.fetching import pause
 from tests.githttp import GitServer, git_server
 from tests.gitrepo import GitRepo
 from tests.processes import fork
@@ -412,8 +412,7 @@ def test_nobody_fetches_for_a_store_that_is_gone(server: GitServer) -> None:
     wait_for(lambda: running() == 0)
     store = PromptStore.open(server.url, fetch_interval=1000)
     assert running() == 1
-    fetcher: Fetcher | None = store._fetcher
-    del store, fetcher
+    del store
     wait_for(lambda: running() == 0)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from promptstore import PromptStore
 from promptstore.errors import PromptNotFoundError, RevisionNotFoundError
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 
 FILE = "prompts/a.yaml"
@@ -81,14 +82,17 @@ CHANGES = [
 ]
 
 
-@pytest.fixture
-def forked_off(repo: GitRepo) -> GitRepo:
-    """A repository whose prompt says `old` on main, and `new` on the branch other/branch."""
+def fork_off(repo: GitRepo) -> None:
     repo.commit(change("old"))
     repo.git("switch", "--quiet", "-c", "other/branch")
     repo.commit(change("new"))
     repo.git("switch", "--quiet", "main")
-    return repo
+
+
+@pytest.fixture
+def forked_off(repo: GitRepo, fill: Fill) -> GitRepo:
+    """A repository whose prompt says `old` on main, and `new` on the branch other/branch."""
+    return fill(repo, fork_off)
 
 
 def texts(store: PromptStore, count: int) -> set[str | None]:

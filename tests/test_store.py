@@ -27,6 +27,7 @@ from promptstore.model.prompt import Prompt
 from promptstore.model.versions import Version
 from promptstore.store.store import PromptStore
 from tests.architecture.walks import walk
+from tests.conftest import Fill
 from tests.gitrepo import FIRST_COMMIT_TIME, GitRepo
 
 TRIAGE = """\
@@ -52,9 +53,8 @@ tags: [support]
 """
 
 
-@pytest.fixture
-def store(repo: GitRepo) -> PromptStore:
-    """Version 1 to 3 of `greet`, a chat prompt with an include, a tombstone, a broken file."""
+def commit_prompts(repo: GitRepo) -> None:
+    """Commit version 1 to 3 of `greet`, a chat prompt, a tombstone, a broken file."""
     repo.commit(
         {
             "prompts/greet.yaml": "prompt: Hi\n",
@@ -69,7 +69,11 @@ def store(repo: GitRepo) -> PromptStore:
     tombstone = "prompt: Old\ndeleted: true\ndeleted_reason: Nobody asked.\nreplaced_by: greet\n"
     repo.commit({"prompts/old.yaml": tombstone}, "4")
     repo.commit({"prompts/greet.yaml": "prompt: Hello {{ name }}\n"}, "5")
-    return PromptStore.open(repo.path)
+
+
+@pytest.fixture
+def store(repo: GitRepo, fill: Fill) -> PromptStore:
+    return PromptStore.open(fill(repo, commit_prompts).path)
 
 
 def test_get_gives_the_newest_with_its_identity(store: PromptStore, repo: GitRepo) -> None:

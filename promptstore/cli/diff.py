@@ -118,6 +118,7 @@ def diff(
             before = get_selected(store, name, deleted=True)
             after = store.working_snapshot().read(str(before.name), deleted=True)
         else:
+            _refuse_selector(store, name, other)
             after = get_selected(store, other or name, deleted=True)
             before = get_selected(store, name, deleted=True) if other else _previous(store, after)
     found = diff_prompts(before, after)
@@ -130,6 +131,17 @@ def diff(
     titles = (f"{side.name}@{version_text(side.version)}" for side in (before, after))
     print_lines(" → ".join(titles))
     _print_diff(found)
+
+
+def _refuse_selector(store: PromptStore, name: str, other: str | None) -> None:
+    """Refuse a version or a label in the place of a second prompt, with what was meant."""
+    if other is None or other in store.names():
+        return
+    if other.isdigit() or other in store.labels().targets:
+        meant = f"{name.partition('@')[0]}@{other}"
+        raise InvalidArgumentError(
+            message=f"there is no prompt {other!r}: write `promptstore diff {name} {meant}`"
+        )
 
 
 def _print_diff(found: PromptDiff, nothing: str = "nothing changed") -> None:

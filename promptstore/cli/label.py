@@ -24,14 +24,7 @@ from promptstore.cli.output import (
     print_listing,
     short_time,
 )
-from promptstore.cli.writing import (
-    Order,
-    Yes,
-    confirm,
-    diff_files,
-    expect_all,
-    takes_order,
-)
+from promptstore.cli.writing import Order, Yes, confirm, diff_files, expect_all, takes_order
 from promptstore.errors import InvalidArgumentError, LabelNotFoundError
 from promptstore.history.labels import (
     LabelMove,

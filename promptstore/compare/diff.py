@@ -1,4 +1,4 @@
-"""What changed between two prompts, and whether two plain values are the same JSON."""
+"""What changed between two prompts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from promptstore.compare.sequences import opcodes, unified
 from promptstore.model.parts import MESSAGE_KEYS, Insert, Message
 from promptstore.model.prompt import Prompt
+from promptstore.model.values import equal_as_json
 from promptstore.model.variables import MISSING, Variable
 
 
@@ -273,22 +274,3 @@ def _change(what: str, old: Any, new: Any, absent: Any = None) -> Iterator[str]:
 
 def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def equal_as_json(one: Any, other: Any) -> bool:
-    """Return whether two plain values are the same JSON: true is not 1, and 1 is not 1.0.
-
-    The order of the keys of an object does not count, as for JSON.
-    """
-    return one is other or as_key(one) == as_key(other)
-
-
-def as_key(value: Any) -> str:
-    """Return a string that two plain values share when they are the same JSON."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from promptstore.compare.diff import as_key, equal_as_json
 from promptstore.compare.sequences import (
     MARKER_SIZE,
     MergedLines,
@@ -20,6 +19,7 @@ from promptstore.compare.sequences import (
 )
 from promptstore.errors import PromptFileError, PromptStoreError
 from promptstore.model.prompt import parse_content
+from promptstore.model.values import as_key, equal_as_json
 from promptstore.promptfile.editor import edit
 from promptstore.promptfile.formatter import comments_of
 from promptstore.promptfile.reader import loads

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from promptstore.git.linediff import Span, changed_spans
 
 Opcode: TypeAlias = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
-Item = TypeVar("Item")
 
 _AROUND: Final = 3
 """How many lines that stayed are shown around a change."""
@@ -84,26 +83,17 @@ def _range(start: int, end: int) -> str:
     return f"{first}" if count == 1 else f"{first},{count}"
 
 
-@dataclass(frozen=True, slots=True)
-class Region(Generic[Item]):
-    """A part of a three-way merge that at least one side changed.
+class _Conflict(NamedTuple):
+    """Lines that both sides of a merge changed, each in its own way."""
 
-    Attributes:
-        base: What both started from.
-        ours: What the one side made of it.
-        theirs: What the other side made of it.
-    """
-
-    base: Sequence[Item]
-    ours: Sequence[Item]
-    theirs: Sequence[Item]
+    ours: list[bytes]
+    theirs: list[bytes]
 
 
 @dataclass(slots=True)
-class _Side(Generic[Item]):
-    """One side of a merge, walked through along the base."""
+class _Side:
+    """The changes of one side of a merge, walked through along the base."""
 
-    items: Sequence[Item]
     spans: list[Span]
     offset: int = 0
     next: int = 0
@@ -122,28 +112,11 @@ class _Side(Generic[Item]):
         return self.spans[self.next].old_start if self.next < len(self.spans) else float("inf")
 
 
-def merge_sequences(
-    base: Sequence[Item],
-    ours: Sequence[Item],
-    theirs: Sequence[Item],
-    key: Callable[[Item], Hashable],
-) -> Iterator[Sequence[Item] | Region[Item]]:
-    """Yield the parts of a three-way merge in order.
-
-    Changes that touch each other belong together, as git sees it.
-
-    Args:
-        base: What both started from.
-        ours: The one side.
-        theirs: The other side.
-        key: What two items are compared by.
-
-    Yields:
-        Items that are settled: those that nobody changed, one side changed, or both alike; and as
-        a `Region` what both changed, each in its own way.
-    """
-    keys = [[*map(key, items)] for items in (base, ours, theirs)]
-    left, right = _Side(ours, _spans(keys[0], keys[1])), _Side(theirs, _spans(keys[0], keys[2]))
+def _merged(
+    base: list[bytes], ours: list[bytes], theirs: list[bytes]
+) -> Iterator[list[bytes] | _Conflict]:
+    """Yield the parts of a three-way merge; changes that touch each other are one, as in git."""
+    left, right = _Side(_spans(base, ours)), _Side(_spans(base, theirs))
     at = 0
     while (found := min(left.start, right.start)) < float("inf"):
         start = end = int(found)
@@ -157,12 +130,12 @@ def merge_sequences(
             end = reached
         one = ours[start + offsets[0] : end + left.offset]
         other = theirs[start + offsets[1] : end + right.offset]
-        if taken[1] == right.next or [*map(key, one)] == [*map(key, other)]:
+        if taken[1] == right.next or one == other:
             yield one
         elif taken[0] == left.next:
             yield other
         else:
-            yield Region(base[start:end], one, other)
+            yield _Conflict(one, other)
         at = end
     yield base[at:]
 
@@ -242,12 +215,12 @@ def merge_lines(
     Returns:
         The result.
     """
-    parts = [*merge_sequences(_split(base), _split(ours), _split(theirs), key=bytes)]
+    parts = [*_merged(_split(base), _split(ours), _split(theirs))]
     end = b"\r\n" if ours.partition(b"\n")[0].endswith(b"\r") else b"\n"
     written: list[bytes] = []
     for part in parts:
-        written += _with_markers(part, marker_size, end) if isinstance(part, Region) else part
-    return MergedLines(b"".join(written), not any(isinstance(part, Region) for part in parts))
+        written += _with_markers(part, marker_size, end) if isinstance(part, _Conflict) else part
+    return MergedLines(b"".join(written), not any(isinstance(part, _Conflict) for part in parts))
 
 
 def _split(data: bytes) -> list[bytes]:
@@ -255,9 +228,9 @@ def _split(data: bytes) -> list[bytes]:
     return [*(line + b"\n" for line in lines), *([last] if last else [])]
 
 
-def _with_markers(region: Region[bytes], size: int, end: bytes) -> Iterator[bytes]:
+def _with_markers(conflict: _Conflict, size: int, end: bytes) -> Iterator[bytes]:
     """Yield the lines of a conflict; what both sides begin or end with is outside of it."""
-    ours, theirs = region.ours, region.theirs
+    ours, theirs = conflict
     head = _common(ours, theirs)
     tail = _common(ours[head:][::-1], theirs[head:][::-1])
     yield from ours[:head]

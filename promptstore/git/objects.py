@@ -117,11 +117,11 @@ class ObjectDatabase:
 
     def __init__(self, handle: pygit2.Repository, folder: Path, *, is_long: bool = False) -> None:
         self._handle = handle
-        self._odb = handle.odb
         self._folder = folder
         try:
+            self._odb = handle.odb
             self._folders = _with_alternates(folder, _MAX_DEPTH)
-        except OSError as error:
+        except (pygit2.GitError, OSError) as error:
             raise explain(Path(handle.path), error) from error
         self._listed: dict[str, set[str]] | None = {} if is_long else None
         self._trees: dict[str, pygit2.Tree] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import time
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,6 @@ from promptstore.git.objects import Entry
 from promptstore.git.reading import Repository
 from promptstore.git.revs import is_ancestor
 from promptstore.git.writing import (
-    FAULTS,
     JOURNAL,
     OTHERS,
     Deadline,
@@ -63,7 +61,7 @@ def recover(repository: Repository, folder: Path, deadline: Deadline) -> list[st
             write.checkouts.append(checkout)
         else:
             checkout.clean(write.moves)
-    return settle(write, deadline)
+    return write.finish(deadline)
 
 
 def _read_move(values: Any) -> Move:
@@ -85,40 +83,10 @@ def _break_dead_lock(lock: Path, deadline: Deadline) -> None:
             raise
 
 
-def settle(write: Write, deadline: Deadline | None = None) -> list[str]:
-    """Finish a write where its commit is on the branch, else take back what was laid out.
-
-    Args:
-        write: The write.
-        deadline: For the write of a process that died: how long a lock is waited for that it may
-            not have by now. Nobody tries once more, as that would hold up every later write.
-
-    Returns:
-        What could not be done, as sentences.
-    """
-    try:
-        untouched = _untouched(write)
-    except FAULTS as error:
-        # Nobody knows which of both is right, so the next writer looks.
-        return [*write.warnings, f"the state of {write.ref} cannot be read: {error}"]
-    is_done = True
-    for checkout in write.checkouts:
-        if untouched is None:
-            is_done &= write.attempt(checkout, checkout.take_back)
-        else:
-            if deadline is not None:
-                lock_index(checkout, deadline)
-            is_done &= write.attempt(checkout, partial(checkout.follow, untouched))
-        is_done &= write.attempt(checkout, partial(checkout.clean, write.moves))
-    if is_done or deadline is not None:
-        write.remove_journal()
-    return write.warnings
-
-
-def _untouched(write: Write) -> list[Move] | None:
+def find_untouched(write: Write) -> list[Move] | None:
     """Return the moves that nobody changed since; None where the commit did not happen."""
     tip = tip_of(write.repository.handle, write.ref)
-    if tip is None or not is_ancestor(write.repository, write.commit, tip):
+    if not write.commit or tip is None or not is_ancestor(write.repository, write.commit, tip):
         return None
     write.has_moved = True
     tree = write.repository.commit(tip).tree

@@ -193,7 +193,9 @@ class Write:
             if drafted is None:
                 return
             self.commit, self.moves = drafted
-            self._write_journal()
+            fresh = self.folder / "journal.new"
+            fresh.write_text(json.dumps([self.ref, self.commit, self.token, self.moves]))
+            fresh.replace(self.folder / JOURNAL)
             self.worktrees = self.worktrees or find_checkouts(self.repository, self.token)
             self.checkouts = self.checkouts or [w for w in self.worktrees if w.is_on(self.ref)]
             for checkout in self.checkouts.copy():
@@ -239,39 +241,49 @@ class Write:
                 raise
             self.warnings.append(f"the commit was made, but then git said: {error}")
 
-    def finish(self) -> list[str]:
+    def finish(self, deadline: Deadline | None = None) -> list[str]:
         """Let the files follow where the reference has moved, else take back what was laid out.
 
+        Args:
+            deadline: For the write of a process that died: how long a lock is waited for that it
+                may not have by now. Nobody tries once more, as that would hold up every later one.
+
         Returns:
-            What could not be done, as sentences. The next writer tries it once more.
+            What could not be done, as sentences. The next writer tries once more.
         """
-        if not self.commit:
-            return self.warnings
+        followed: Sequence[Move] | None = self.moves
         if not self.has_moved:
-            from promptstore.git.recovery import settle
+            from promptstore.git.recovery import find_untouched
 
-            return settle(self)
-        is_done = True
+            try:
+                followed = find_untouched(self)
+            except FAULTS as error:
+                # Nobody knows which of both is right, so the next writer looks.
+                return [*self.warnings, f"the state of {self.ref} cannot be read: {error}"]
+        steps: list[tuple[Checkout, Callable[[], None]]] = []
         for checkout in self.checkouts:
-            is_done &= self.attempt(checkout, partial(checkout.follow, self.moves))
-            is_done &= self.attempt(checkout, partial(checkout.clean, self.moves))
-        for worktree in self.worktrees:
-            is_done &= self.attempt(worktree, partial(self._catch_up, worktree))
-        if is_done:
-            self.remove_journal()
+            if followed is not None and deadline is not None:
+                lock_index(checkout, deadline)
+            step = checkout.take_back if followed is None else partial(checkout.follow, followed)
+            steps += [(checkout, step), (checkout, partial(checkout.clean, self.moves))]
+        if self.has_moved:
+            steps += [(worktree, partial(self._catch_up, worktree)) for worktree in self.worktrees]
+        is_done = True
+        for checkout, step in steps:
+            try:
+                step()
+            except (*FAULTS, ConflictError) as error:
+                is_done = False
+                self.warnings.append(
+                    f"the files of {checkout.top} may not be as the commit says "
+                    f"(`git status` shows it): {error}"
+                )
+        if is_done or deadline is not None:
+            try:
+                (self.folder / JOURNAL).unlink(missing_ok=True)
+            except OSError as error:
+                self.warnings.append(f"the journal of the write could not be removed: {error}")
         return self.warnings
-
-    def attempt(self, checkout: Checkout, step: Callable[[], None]) -> bool:
-        """Do a step after the commit; return whether it went well, as else there is a warning."""
-        try:
-            step()
-        except (*FAULTS, ConflictError) as error:
-            self.warnings.append(
-                f"the files of {checkout.top} may not be as the commit says "
-                f"(`git status` shows it): {error}"
-            )
-            return False
-        return True
 
     def _catch_up(self, worktree: Checkout) -> None:
         worktree.wait_for_git()
@@ -279,18 +291,6 @@ class Write:
             from promptstore.git.recovery import follow_switch
 
             follow_switch(self, worktree)
-
-    def _write_journal(self) -> None:
-        fresh = self.folder / "journal.new"
-        fresh.write_text(json.dumps([self.ref, self.commit, self.token, self.moves]))
-        fresh.replace(self.folder / JOURNAL)
-
-    def remove_journal(self) -> None:
-        """Say that nothing is left to do for the next writer."""
-        try:
-            (self.folder / JOURNAL).unlink(missing_ok=True)
-        except OSError as error:
-            self.warnings.append(f"the journal of the write could not be removed: {error}")
 
 
 def lock_index(checkout: Checkout, deadline: Deadline) -> None:

@@ -30,7 +30,7 @@ from promptstore.history.labels import (
     labels_at,
     read_labels,
 )
-from promptstore.history.sources import File, FolderSource, Source
+from promptstore.history.sources import File, FolderSource, Source, without_skills
 from promptstore.history.versions import Progress, Timeline, VersionIndex
 from promptstore.model.values import SUFFIX, is_name, is_unicode
 
@@ -79,7 +79,7 @@ class CommitSource(Source):
         """Return the blob of every file by its name, in the order of `names`, reading none."""
         found = {
             path.removesuffix(SUFFIX): entry.id
-            for path, entry in self._repository.files(self._tree)
+            for path, entry in without_skills(self._repository.files(self._tree))
             if entry.is_file and path.endswith(SUFFIX)
         }
         return {name: found[name] for name in sorted(found) if is_name(name)}
@@ -87,7 +87,7 @@ class CommitSource(Source):
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt."""
         entry = self._repository.find(self._tree, name + SUFFIX) if is_name(name) else None
-        if entry is None or not entry.is_file:
+        if entry is None or not entry.is_file or ("/" in name and self.skill_around(name)):
             return None
         read = partial(self._repository.blob, entry.id)
         return File(self._path(name + SUFFIX), entry.id, read)
@@ -96,7 +96,7 @@ class CommitSource(Source):
         """List the paths of files that look like prompts but have no name that can be asked for."""
         return sorted(
             self._path(path)
-            for path, entry in self._repository.files(self._tree)
+            for path, entry in without_skills(self._repository.files(self._tree))
             if path.endswith((SUFFIX, ".yml"))
             and is_unicode(path)
             and not (entry.is_file and path.endswith(SUFFIX) and is_name(path.removesuffix(SUFFIX)))
@@ -104,6 +104,9 @@ class CommitSource(Source):
 
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}" if self._root else path
+
+    def _holds(self, path: str) -> bool:
+        return self._repository.find(self._tree, path) is not None
 
 
 class OverlaidSource(Source):

@@ -75,8 +75,7 @@ class LabelTable(NamedTuple):
             raise self.broken[label]
         target = self.targets.get(label, {}).get(name)
         if target is None:
-            there_are = sorted(key for key, names in self.targets.items() if name in names)
-            raise LabelNotFoundError(label=label, name=name, near=there_are)
+            raise LabelNotFoundError(label=label, name=name, near=list(self.versions(name)))
         return target
 
     def of_label(self, label: str) -> Mapping[str, Target]:
@@ -91,6 +90,14 @@ class LabelTable(NamedTuple):
         if label not in self.targets:
             raise LabelNotFoundError(label=label, near=sorted(self.targets))
         return self.targets[label]
+
+    def versions(self, name: str) -> dict[str, int]:
+        """Return the version of a prompt that each of its labels points at, sorted by label."""
+        return {
+            label: names[name].version
+            for label, names in sorted(self.targets.items())
+            if name in names
+        }
 
 
 def contradiction(label: str, name: str, target: Target, version: int | None) -> PromptFileError:

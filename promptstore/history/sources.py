@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from promptstore.errors import RepositoryError
 from promptstore.git.reading import Repository, blob_id, clean_content
 from promptstore.model.values import SUFFIX, is_name
+
+_Entry = TypeVar("_Entry")
+
+SKILL_FILE: Final = "SKILL.md"
+"""What makes the folder that it is in, below the root, a skill: no file there is a prompt."""
+
+
+def without_skills(files: Iterable[tuple[str, _Entry]]) -> list[tuple[str, _Entry]]:
+    """Return the files that are in no skill, of all that there are, by their paths."""
+    found = [*files]
+    end = f"/{SKILL_FILE}"
+    skills = {path.removesuffix(end) for path, _ in found if path.endswith(end)}
+    if skills:
+        found = [one for one in found if skills.isdisjoint(_folders_above(one[0]))]
+    return found
+
+
+def _folders_above(path: str) -> list[str]:
+    return [path[:end] for end, character in enumerate(path) if character == "/"]
 
 
 class File(NamedTuple):
@@ -50,6 +69,14 @@ class Source:
         """Return the blob of every file by its name, in the order of `names`."""
         files = ((name, self.find(name)) for name in self.names())
         return {name: file.blob for name, file in files if file is not None}
+
+    def skill_around(self, name: str) -> str | None:
+        """Return the folder of the skill that a name lies in, or None."""
+        folders = _folders_above(name)
+        return next((one for one in folders if self._holds(f"{one}/{SKILL_FILE}")), None)
+
+    def _holds(self, _path: str) -> bool:
+        return False
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
@@ -114,7 +141,7 @@ class FolderSource(Source):
 
     def find(self, name: str) -> File | None:
         """Find the regular file of a prompt and read it."""
-        if not is_name(name) or not self._is_inside(name):
+        if not is_name(name) or not self._is_inside(name) or self.skill_around(name):
             return None
         path = self._folder / (name + SUFFIX)
         try:
@@ -127,6 +154,9 @@ class FolderSource(Source):
         if self._repository is not None:
             data = clean_content(self._repository, shown, data)
         return File(shown, blob_id(data), partial(bytes, data))
+
+    def _holds(self, path: str) -> bool:
+        return (self._folder / path).is_file()
 
     def unrecognized(self) -> list[str]:
         """List the paths of files that look like prompts but have no name that can be asked for."""
@@ -154,6 +184,9 @@ class FolderSource(Source):
         for folder, folders, files in os.walk(self._folder):
             folders[:] = [name for name in folders if name != ".git"]
             prefix = Path(folder).relative_to(self._folder).as_posix()
+            if SKILL_FILE in files and prefix != ".":
+                folders.clear()
+                continue
             for name in files:
                 if name.endswith((SUFFIX, ".yml")):
                     yield name if prefix == "." else f"{prefix}/{name}"

@@ -29,7 +29,9 @@ from promptstore.interchange.imported import (
     spell_name,
     with_unique_names,
 )
+from promptstore.model.prompt import parse_content
 from promptstore.promptfile.foreign import YamlRules, read_foreign_yaml
+from promptstore.template import TEMPLATE_KINDS
 
 _Found = Sequence[Imported | Refused]
 
@@ -65,6 +67,10 @@ _BY_SUFFIX: Final = {
 _STRUCTURED: Final = (".yaml", ".yml", ".json")
 _PYYAML: Final = {"langchain", "llm", "semantic-kernel", "mlflow"}
 _LISTS: Final = ("data", "results", "prompts", "items", "versions", "commits")
+_OWN: Final = "promptstore"
+_OWN_KEYS: Final = {"variables", "config", "tags", "metadata", "id", "deleted"}
+"""Keys of a prompt file that no file of another tool has which could be taken for one."""
+
 _MAX_BYTES: Final = 16 << 20
 _ROLE_FILE: Final = {"system", "skill"}
 _NO_PROMPTS: Final = re.compile(
@@ -134,7 +140,7 @@ def read_bytes(
         path: Its path, from the folder that is imported.
         data: Its content.
         form: The format; None recognises it.
-        quiet: Whether a file of no known format is passed over.
+        quiet: Whether a file of no known format, or of our own, is passed over.
 
     Returns:
         What comes in, and what does not.
@@ -149,12 +155,17 @@ def read_bytes(
     try:
         source = Source.decode(path, data)
         chosen = form or _recognise(source)
+        if quiet and chosen in (None, _OWN):
+            return []
         if chosen is None:
-            if quiet:
-                return []
             raise ImportRefusedError(
                 reason="its format is not recognised; name it with --from, one of "
                 + ", ".join(FORMATS)
+            )
+        if chosen == _OWN:
+            raise ImportRefusedError(
+                reason="it is a prompt file of promptstore: copy it into the prompts' folder and "
+                "`promptstore save` it there, or name another format with --from"
             )
         found = _read(source, chosen)
     except ImportRefusedError as error:
@@ -190,7 +201,7 @@ def _form_of(value: Any) -> str | None:
         return None
     keys = value.keys()
     if _is_own(value):
-        return None
+        return _OWN
     if "_type" in keys:
         return "langchain"
     if "prompts" in keys and keys & {"providers", "tests", "defaultTest", "targets"}:
@@ -210,12 +221,17 @@ def _form_of(value: Any) -> str | None:
 
 def _is_own(value: Mapping[str, Any]) -> bool:
     """Return whether this is a prompt file of promptstore, which needs no import."""
-    kinds = ("jinja2", "simple", "none")
     messages = value.get("messages")
     has_insert = isinstance(messages, list) and any(
         isinstance(one, dict) and "insert" in one for one in messages
     )
-    return has_insert or ("template" in value and value["template"] in kinds)
+    if has_insert or ("template" in value and value["template"] in TEMPLATE_KINDS):
+        return True
+    if not all(isinstance(key, str) for key in value) or isinstance(parse_content(value), list):
+        return False
+    if messages is not None:  # GitHub's have a description and `{{name}}`, too
+        return "{%" in repr(messages) or not _OWN_KEYS.isdisjoint(value)
+    return "{{" in str(value.get("prompt")) or not {"description", *_OWN_KEYS}.isdisjoint(value)
 
 
 def _record_form(value: Any) -> str | None:

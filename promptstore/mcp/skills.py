@@ -17,6 +17,7 @@ from mcp import types
 
 from promptstore.errors import HistoryUnavailableError, ImportRefusedError, NotFoundError
 from promptstore.git.reading import Repository
+from promptstore.history.sources import SKILL_FILE
 from promptstore.interchange.formats.common import split_front_matter
 from promptstore.mcp.access import Access, page
 from promptstore.store.store import PromptStore
@@ -25,7 +26,6 @@ EXTENSION: Final = "io.modelcontextprotocol/skills"
 SETTINGS: Final = {"directoryRead": True}
 
 _log = logging.getLogger("promptstore.mcp")
-_FILE: Final = "SKILL.md"
 _NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_NAME: Final = 64
 _MAX_DESCRIPTION: Final = 1_024
@@ -168,7 +168,9 @@ def _skills_at(repository: Repository, root: str, commit: str) -> dict[str, Skil
     if top is None or not top.is_tree:
         return {}
     paths = [
-        path for path, one in repository.files(top.id) if one.is_file and path.endswith(f"/{_FILE}")
+        path
+        for path, one in repository.files(top.id)
+        if one.is_file and path.endswith(f"/{SKILL_FILE}")
     ]
     found: dict[str, Skill] = {}
     for path in paths:
@@ -188,11 +190,11 @@ def _read_skill(repository: Repository, top: str, folder: str) -> Skill:
     blobs = {path: one.id for path, one in repository.files(entry.id) if one.is_file}
     if len(blobs) > _MAX_FILES:
         raise ImportRefusedError(reason=f"it has more than {_MAX_FILES} files")
-    front = _frontmatter(repository.blob(blobs[_FILE]), PurePosixPath(folder).name)
+    front = _frontmatter(repository.blob(blobs[SKILL_FILE]), PurePosixPath(folder).name)
     files = tuple(_files(repository, folder, blobs))
     if sum(file.size for file in files) > _MAX_BYTES:
         raise ImportRefusedError(reason="its files are larger than 16 MiB")
-    return Skill(_uri(folder, _FILE), front, files)
+    return Skill(_uri(folder, SKILL_FILE), front, files)
 
 
 def _files(repository: Repository, folder: str, blobs: Mapping[str, str]) -> Iterator[_File]:
@@ -213,17 +215,18 @@ def _frontmatter(data: bytes, folder: str) -> dict[str, Any]:
     try:
         front, _, _ = split_front_matter(data.decode().replace("\r\n", "\n"), "1.2")
     except UnicodeDecodeError:
-        raise ImportRefusedError(reason=f"its {_FILE} is not UTF-8") from None
+        raise ImportRefusedError(reason=f"its {SKILL_FILE} is not UTF-8") from None
     name, description = front.get("name"), front.get("description")
     if not isinstance(name, str) or len(name) > _MAX_NAME or not _NAME.fullmatch(name):
         raise ImportRefusedError(
-            reason=f"the name in its {_FILE} must be words of lower-case letters and digits, "
+            reason=f"the name in its {SKILL_FILE} must be words of lower-case letters and digits, "
             f"joined by hyphens, at most {_MAX_NAME} characters"
         )
     if name != folder:
         raise ImportRefusedError(reason=f"its name is {name!r}, but its folder is {folder!r}")
     if not isinstance(description, str) or not 1 <= len(description.strip()) <= _MAX_DESCRIPTION:
         raise ImportRefusedError(
-            reason=f"its {_FILE} needs a description of at most {_MAX_DESCRIPTION:,} characters"
+            reason=f"its {SKILL_FILE} needs a description "
+            f"of at most {_MAX_DESCRIPTION:,} characters"
         )
     return front

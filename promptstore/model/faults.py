@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ArgsKwargs, PydanticCustomError
+from pydantic import ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from promptstore.errors import InvalidArgumentError, Problem
-from promptstore.model.values import kind_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -34,7 +31,6 @@ KEYS_AT: Final[dict[str, tuple[str, ...]]] = {}
 """The keys that belong in a mapping, by the tag or the key that leads to it."""
 
 _MAX_SHOWN: Final = 60
-_T = TypeVar("_T")
 
 
 class Fault(NamedTuple):
@@ -83,58 +79,23 @@ def unknown_key(path: KeyPath, known: Iterable[str]) -> Fault:
     return Fault(path, "unknown_key", f"The key {shown(key)!r} is not known; {hint}")
 
 
-def no_value(path: KeyPath) -> Fault:
-    """Return the fault of a key that stands without a value."""
-    hint = 'write a value ("" is an empty string), or remove the key'
-    return Fault(path, "wrong_value", f"{named(path)} has no value; {hint}.")
-
-
 def refuse(faults: Iterable[Fault] | Iterable[Problem]) -> InvalidArgumentError:
     """Return the error for a value of Python that is no valid prompt."""
     sentences = " ".join(fault.message for fault in faults)
     return InvalidArgumentError(message=f"This is no valid prompt: {sentences}")
 
 
-def validated(
-    check: Callable[[Any], Iterable[Fault]] = lambda _: (),
-) -> Callable[[type[_T]], type[_T]]:
-    """Return a decorator that lets pydantic check a dataclass when it is made.
-
-    What it finds is raised as an error of ours. A validator is built when it is first needed:
-    that of a whole prompt holds all others, and most processes need no more.
-
-    Args:
-        check: Finds what is wrong between the keys of an object whose fields are right.
-    """
-
-    def decorate(cls: type[_T]) -> type[_T]:
-        made: Any = cls
-        names = tuple(field.name for field in fields(made))
-
-        @functools.wraps(cls.__init__)
-        def init(self: Any, *args: Any, **kwargs: Any) -> None:
-            if len(args) > len(names):
-                message = f"{cls.__name__} takes at most {len(names)} values, not {len(args)}."
-                raise InvalidArgumentError(message=message)
-            given = ArgsKwargs((), {**dict(zip(names, args, strict=False)), **kwargs})
-            try:
-                adapter_of(made).validator.validate_python(given, self_instance=self)
-            except ValidationError as error:
-                raise refuse(faults_of(error, names)) from None
-            faults = list(check(self))
-            if faults:
-                raise refuse(faults)
-
-        cls.__init__ = init  # type: ignore[method-assign]
-        return cls
-
-    return decorate
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
-@functools.cache
-def adapter_of(cls: type[Any]) -> TypeAdapter[Any]:
-    """Return what checks plain values for a class of the model."""
-    return TypeAdapter(cls)
+_KINDS: Final = {
+    type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string",
+    list: "a list", tuple: "a list",
+}  # fmt: skip
 
 
 def named(path: KeyPath) -> str:

@@ -23,12 +23,11 @@ from promptstore.model.faults import (
     Fault,
     KeyPath,
     fail,
+    kind_of,
     named,
-    no_value,
     shown,
-    validated,
 )
-from promptstore.model.values import JsonObject, String, keys_without_value, kind_of, plain_json
+from promptstore.model.values import JsonObject, String, null_faults, plain_json, validated
 
 
 def _by_type(what: str) -> GetPydanticSchema:
@@ -235,7 +234,7 @@ def message_faults(message: Mapping[str, Any], path: KeyPath) -> Iterator[Fault]
     Yields:
         Each fault.
     """
-    yield from (no_value((*path, key)) for key in keys_without_value(message, ("content",)))
+    yield from null_faults(message, path, ("content",))
     if message.get("content") is None and not ("tool_calls" in message or "refusal" in message):
         needs = "`content:`, or `tool_calls:` or `refusal:` instead"
         yield Fault(path, "missing_key", f"{named(path)} needs {needs}.")

@@ -17,17 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from promptstore.model.faults import (
-    CONFIG,
-    Fault,
-    KeyPath,
-    adapter_of,
-    faults_of,
-    no_value,
-    shown,
-    unknown_key,
-    validated,
-)
+from promptstore.model.faults import CONFIG, Fault, KeyPath, faults_of, kind_of, shown, unknown_key
 from promptstore.model.parts import Insert, Item, Message, message_faults, templates_of
 from promptstore.model.rendering import (
     Program,
@@ -41,9 +31,10 @@ from promptstore.model.values import (
     NAME_PATTERN,
     JsonObject,
     String,
-    keys_without_value,
-    kind_of,
+    adapter_of,
+    null_faults,
     unicode_string,
+    validated,
 )
 from promptstore.model.variables import Variable, insert_faults, variable_faults
 from promptstore.template import Limits, TemplateKind
@@ -262,7 +253,7 @@ def _between_keys(value: Mapping[str, Any]) -> Iterator[Fault]:
 
     It need not be valid: what has a wrong type is left to pydantic.
     """
-    yield from (no_value((key,)) for key in keys_without_value(value))
+    yield from null_faults(value)
     if "prompt" in value and "messages" in value:
         message = "`prompt` and `messages` exclude each other; keep one."
         yield Fault(("messages",), "missing_key", message)
@@ -352,6 +343,11 @@ def own_copy(prompt: Prompt) -> Prompt:
     return _made(state)
 
 
+def another_copy(copy: Prompt) -> Prompt:
+    """Return what `own_copy` returned once more; nobody may have looked at that yet."""
+    return _made(copy.__dict__.copy())
+
+
 def _made(state: dict[str, Any]) -> Prompt:
     made = object.__new__(Prompt)
     object.__setattr__(made, "__dict__", state)
@@ -362,14 +358,21 @@ _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", 
 _NOT_SHARED: Final = (*_MUTABLE, "_program", "digest")
 
 
-def _copied_once(name: str) -> cached_property[Any]:
-    """Return what a caller's own copy finds in the place of a field that it has not copied yet.
+class _CopiedOnce:
+    """A field of a caller's own copy, which is copied when it is first asked for.
 
     Most callers look at few of these fields, and copying them all takes longer than a `get`.
     """
-    found = cached_property(lambda copy: _copied(copy._kept.__dict__[name]))  # noqa: SLF001
-    found.__set_name__(Prompt, name)
-    return found
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, copy: Prompt | None, _owner: type[Prompt]) -> Any:
+        kept = copy._kept if copy else None  # noqa: SLF001 - it belongs to this module
+        if copy is None or kept is None:
+            return self
+        found = copy.__dict__[self._name] = _copied(kept.__dict__[self._name])
+        return found
 
 
 def _copied(value: Any) -> Any:
@@ -389,4 +392,4 @@ def _copied(value: Any) -> Any:
 
 
 for _name in _MUTABLE:
-    setattr(Prompt, _name, _copied_once(_name))
+    setattr(Prompt, _name, _CopiedOnce(_name))

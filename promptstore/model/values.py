@@ -1,15 +1,20 @@
-"""What a name and a JSON value may be."""
+"""What a name and a JSON value may be, and how a class of the model is checked when it is made."""
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any, Final, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Strict
+from pydantic import AfterValidator, BeforeValidator, Strict, TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs
 
-from promptstore.errors import InvalidNameError
+from promptstore.errors import InvalidArgumentError, InvalidNameError
+from promptstore.model.faults import Fault, KeyPath, faults_of, kind_of, named, refuse
 
 MAX_DEPTH: Final = 100
 """How deep a JSON value may be nested: in a file, in a prompt, and in a value for a variable."""
@@ -19,6 +24,8 @@ MAX_DIGITS: Final = 4300
 """How many digits an integer may have: Python reads and writes no more by default."""
 
 INTEGER_BOUND: Final = 10**MAX_DIGITS
+
+_T = TypeVar("_T")
 
 
 class UnfitValueError(ValueError):
@@ -101,17 +108,17 @@ def _plain_key(key: Any) -> str:
     return _plain_string(key)
 
 
-def kind_of(value: Any) -> str:
-    """Return what a value is, in words."""
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return _KINDS.get(type(value), f"a {type(value).__name__}")
+def equal_as_json(one: Any, other: Any) -> bool:
+    """Return whether two plain values are the same JSON: true is not 1, and 1 is not 1.0.
+
+    The order of the keys of an object does not count, as for JSON.
+    """
+    return one is other or as_key(one) == as_key(other)
 
 
-_KINDS: Final = {
-    type(None): "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string",
-    list: "a list", tuple: "a list",
-}  # fmt: skip
+def as_key(value: Any) -> str:
+    """Return a string that two plain values share when they are the same JSON."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def unicode_string(text: str) -> str:
@@ -133,18 +140,66 @@ JsonObject: TypeAlias = Annotated[dict[str, Any], BeforeValidator(plain_json)]
 """A JSON object, as a plain copy."""
 
 
-def keys_without_value(value: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
-    """Return the keys that have no value although they should, ``x-…`` keys aside.
+def null_faults(
+    value: Mapping[str, Any], path: KeyPath = (), free: Collection[str] = ()
+) -> Iterator[Fault]:
+    """Find the keys that have no value although they should, ``x-…`` keys aside.
 
     Args:
         value: The mapping.
-        free: The keys that need none.
+        path: Its place.
+        free: The keys that need no value.
+
+    Yields:
+        Each fault.
     """
-    return [
-        key
-        for key, item in value.items()
-        if item is None and key not in free and not key.startswith("x-")
-    ]
+    for key, item in value.items():
+        if item is None and key not in free and not key.startswith("x-"):
+            hint = 'write a value ("" is an empty string), or remove the key'
+            message = f"{named((*path, key))} has no value; {hint}."
+            yield Fault((*path, key), "wrong_value", message)
+
+
+def validated(
+    check: Callable[[Any], Iterable[Fault]] = lambda _: (),
+) -> Callable[[type[_T]], type[_T]]:
+    """Return a decorator that lets pydantic check a dataclass when it is made.
+
+    What it finds is raised as an error of ours. A validator is built when it is first needed:
+    that of a whole prompt holds all others, and most processes need no more.
+
+    Args:
+        check: Finds what is wrong between the keys of an object whose fields are right.
+    """
+
+    def decorate(cls: type[_T]) -> type[_T]:
+        made: Any = cls
+        names = tuple(field.name for field in fields(made))
+
+        @functools.wraps(cls.__init__)
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            if len(args) > len(names):
+                message = f"{cls.__name__} takes at most {len(names)} values, not {len(args)}."
+                raise InvalidArgumentError(message=message)
+            given = ArgsKwargs((), {**dict(zip(names, args, strict=False)), **kwargs})
+            try:
+                adapter_of(made).validator.validate_python(given, self_instance=self)
+            except ValidationError as error:
+                raise refuse(faults_of(error, names)) from None
+            faults = list(check(self))
+            if faults:
+                raise refuse(faults)
+
+        cls.__init__ = init  # type: ignore[method-assign]
+        return cls
+
+    return decorate
+
+
+@functools.cache
+def adapter_of(cls: type[Any]) -> TypeAdapter[Any]:
+    """Return what checks plain values for a class of the model."""
+    return TypeAdapter(cls)
 
 
 def is_unicode(text: str) -> bool:
@@ -229,3 +284,16 @@ def _reason(name: str) -> str:
             return f"the segment {segment!r} starts with {segment[0]!r}"
     odd = next((c for c in name if not re.fullmatch(r"[A-Za-z0-9_./-]", c)), "")
     return f"it holds {odd!r}"
+
+
+def is_deep(value: Any) -> bool:
+    """Return whether a JSON value is nested deeper than a prompt file may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)

@@ -11,24 +11,16 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAli
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
 from promptstore.errors import InvalidArgumentError, VariableError
-from promptstore.model.faults import (
-    CONFIG,
-    KEYS_AT,
-    Fault,
-    KeyPath,
-    no_value,
-    shown,
-    validated,
-)
+from promptstore.model.faults import CONFIG, KEYS_AT, Fault, KeyPath, kind_of, shown
 from promptstore.model.parts import messages_fault
 from promptstore.model.values import (
     Json,
     String,
     UnfitValueError,
-    keys_without_value,
-    kind_of,
     near_matches,
+    null_faults,
     plain_json,
+    validated,
 )
 from promptstore.template import TemplateKind, is_variable_name
 
@@ -251,8 +243,7 @@ def variable_faults(declared: dict[str, Any], template: Any) -> Iterator[Fault]:
         path = ("variables", name)
         yield from _variable_name(name, template, path)
         if isinstance(declaration, dict):
-            missing = keys_without_value(declaration, ("default",))
-            yield from (no_value((*path, key)) for key in missing)
+            yield from null_faults(declaration, path, ("default",))
             yield from _declaration(declaration, path)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -69,6 +70,34 @@ def is_cloud(host: str) -> bool:
     """Return whether the URL of a host is one of PostHog's cloud."""
     name = split_host(host).hostname or ""
     return name == _CLOUD or name.endswith(f".{_CLOUD}")
+
+
+def find_proxy(host: str) -> str | None:
+    """Return the URL of the proxy that the environment names for the URL of a host.
+
+    Raises:
+        InvalidArgumentError: It is no URL of a proxy that can be used.
+    """
+    from urllib.request import getproxies, proxy_bypass  # slow to import
+
+    parts, proxies = split_host(host), getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    if not found or proxy_bypass(parts.netloc):
+        return None
+    url = found if "://" in found else f"http://{found}"
+    try:
+        proxy = urlsplit(url)
+        known = ["http", "https", *(["socks5", "socks5h"] if find_spec("socksio") else [])]
+        is_usable = proxy.scheme in known and proxy.hostname and proxy.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise InvalidArgumentError(
+            message=f"the proxy that the environment names for {parts.scheme}:// cannot be used: "
+            "it is a URL that begins with http:// or https://, or, after "
+            "`pip install 'httpx[socks]'`, with socks5://"
+        )
+    return url
 
 
 def check_allowed(host: str, allowed: Collection[str]) -> None:

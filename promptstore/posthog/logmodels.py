@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from promptstore.posthog.fields import Boolean, Limit, Offset, Text
 from promptstore.posthog.models import example
+from promptstore.posthog.queries import Limit, Offset
+from promptstore.posthog.requests import Boolean, Text
 
 MAX_TEXT: Final = 10_000
 """How many characters a text to translate may have."""

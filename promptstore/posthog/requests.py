@@ -1,58 +1,209 @@
-"""The requests of PostHog's API, in both of its generations: bodies and queries."""
+"""The requests that change prompts, and the values in them as pydantic types.
+
+The type of each error is the ``code`` that the API answers with, and its text the ``detail``.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, TypeAlias
+import json
+import re
+import uuid
+from contextlib import suppress
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from promptstore.posthog.fields import (
-    MAX_EDITS,
-    Boolean,
-    Config,
-    Content,
-    Count,
-    Description,
-    Event,
-    Integer,
-    Limit,
-    Name,
-    NewName,
-    Offset,
-    PageSize,
-    Position,
-    Queried,
-    QueriedLabel,
-    Uuid,
-    check_characters,
-    fault,
+from promptstore.model.values import MAX_DEPTH, is_deep
+from promptstore.posthog.content import (
+    API_NAME,
+    MAX_BYTES,
+    MAX_NAME_LENGTH,
+    RESERVED_NAME,
 )
 from promptstore.posthog.models import example
 
-ContentMode: TypeAlias = Literal["full", "preview", "none", ""]
-"""How much of a prompt's content an answer holds: all, its beginning, nothing."""
+MAX_DESCRIPTION_LENGTH: Final = 400
+MAX_EDITS: Final = 1_000
+INTEGER_BOUND: Final = 1 << 63
+NAME_RULE: Final = "Only letters, numbers, hyphens (-) and underscores (_) are allowed."
+
+NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""How JSON writes the character NUL, which no remote and no file holds."""
+
+HALF: Final = re.compile(r"[\ud800-\udfff]")
+"""Half of a character, which UTF-8 cannot write."""
+
+_TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
+_FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})
+_ZEROS: Final = re.compile(r"\.0*\s*\Z")
+_MAX_DIGITS: Final = 1_000
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
+_HINT: Final = 'Config must be a JSON object, e.g. {"model": "your-model-name", "temperature": 0}.'
+
+
+def fault(code: str, detail: str) -> PydanticCustomError:
+    """Return the error that refuses a value with a code and a detail."""
+    return PydanticCustomError(code, "{detail}", {"detail": detail})
+
+
+def read_uuid(text: str) -> str | None:
+    """Return a UUID in its usual form, from any letter case, with or without dashes; else None."""
+    folded = text.lower()
+    return str(uuid.UUID(folded)) if _UUID.fullmatch(folded) else None
+
+
+def check_characters(text: str) -> str:
+    """Refuse what no file in UTF-8 can hold."""
+    if "\0" in text:
+        raise fault("null_characters_not_allowed", "Null characters are not allowed.")
+    half = HALF.search(text)
+    if half:
+        detail = f"Surrogate characters are not allowed: U+{ord(half[0]):X}."
+        raise fault("surrogate_characters_not_allowed", detail)
+    return text
+
+
+def read_text(value: Any) -> str:
+    """Return a string: a number gives its digits, white space around it is dropped."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise fault("invalid_input", "Not a valid string.")
+    return check_characters(str(value).strip())
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise fault("blank", "This field may not be blank.")
+    if len(text) > MAX_NAME_LENGTH:
+        detail = f"Ensure this field has no more than {MAX_NAME_LENGTH} characters."
+        raise fault("max_length", detail)
+    if not API_NAME.fullmatch(text):
+        raise fault("invalid_name", NAME_RULE)
+    return text
+
+
+def _new_name(text: str) -> str:
+    if text.lower() == RESERVED_NAME:
+        raise fault("reserved_name", f"'{RESERVED_NAME}' is a reserved name and cannot be used.")
+    return text
+
+
+def read_integer(value: Any) -> int:
+    """Return an integer: ``"1"`` and ``1.0`` are taken too, a boolean is not."""
+    text = _ZEROS.sub("", str(value))
+    if isinstance(value, (str, int, float)) and len(text) <= _MAX_DIGITS:
+        with suppress(ValueError):
+            number = int(text)
+            if abs(number) < INTEGER_BOUND:
+                return number
+    raise fault("invalid_input", "A valid integer is required.")
+
+
+def _boolean(value: Any) -> bool:
+    """Return a boolean, also from the words that mean one."""
+    if isinstance(value, (bool, str, int, float)):
+        word = str(value).lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+    raise fault("invalid_input", "Must be a valid boolean.")
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise fault("null", "This field may not be null.")
+    return value
+
+
+def _json(value: Any, too_large: str) -> Any:
+    """Return any JSON but null that the API and a prompt file can hold."""
+    _not_null(value)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        raise fault("invalid_input", "Value must be valid JSON.") from None
+    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+        raise fault("max_size", too_large)
+    check_characters("\0" if NUL.search(text) else text)
+    if is_deep(value):
+        detail = f"Ensure this value is nested no deeper than {MAX_DEPTH} levels."
+        raise fault("max_depth", detail)
+    return value
+
+
+def _content(value: Any) -> Any:
+    return _json(value, f"Prompt payload must be {MAX_BYTES} bytes or fewer.")
+
+
+def _config(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise fault("invalid_config", _HINT)
+    _json(value, f"Config must be {MAX_BYTES} bytes or fewer.")
+    return value
+
+
+# What a validator takes, as the documents of the API show it.
+_NAME_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
+_NEW_NAME_PATTERN: Final = _NAME_PATTERN.replace("^", "^(?![nN][eE][wW]$)")
+_Natural = Annotated[int, Field(ge=0)]
+_NameInput = Annotated[str, Field(pattern=_NAME_PATTERN, max_length=200)] | _Natural
+_NewNameInput = Annotated[str, Field(pattern=_NEW_NAME_PATTERN, max_length=200)] | _Natural
+_Digits = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
+_CountInput = Annotated[int, Field(ge=1)] | _Digits
+_DescriptionInput = Annotated[str, Field(max_length=MAX_DESCRIPTION_LENGTH)] | float
+_Word = Literal[0, 1, "t", "y", "yes", "true", "on", "1", "f", "n", "no", "false", "off", "0"]
+_AnyJson = str | float | bool | list[Any] | dict[str, Any]
+
+Text = Annotated[str, BeforeValidator(read_text, str | int | float)]
+"""A string; a number is taken as its digits."""
+
+Name = Annotated[str, AfterValidator(_name), BeforeValidator(read_text, _NameInput)]
+"""The name of a prompt."""
+
+NewName = Annotated[
+    str,
+    AfterValidator(_new_name),
+    AfterValidator(_name),
+    BeforeValidator(read_text, _NewNameInput),
+]
+"""The name of a prompt that is made: ``new`` is reserved."""
+
+Description = Annotated[
+    str, Field(max_length=MAX_DESCRIPTION_LENGTH), BeforeValidator(read_text, _DescriptionInput)
+]
+"""What is said about a version."""
+
+Count = Annotated[int, Field(ge=1), BeforeValidator(read_integer, _CountInput)]
+"""A version's number."""
+
+Boolean = Annotated[bool, BeforeValidator(_boolean, bool | _Word)]
+"""A boolean; the words that mean one are taken too."""
+
+Content = Annotated[Any, BeforeValidator(_content, _AnyJson)]
+"""The content of a prompt: any JSON but null."""
+
+Event = Annotated[Any, BeforeValidator(_not_null, dict[str, Any])]
+"""The data of an event: any JSON but null."""
+
+Config = Annotated[dict[str, Any], BeforeValidator(_config, dict[str, Any] | None)]
+"""The config of a prompt: a JSON object, or null for none."""
 
 Format: TypeAlias = Literal["json", "source", "native", ""]
 """How a content is given: as the API does, as the file writes it, or the whole file."""
 
-EventType: TypeAlias = Literal["$ai_generation", "$ai_span", "$ai_embedding", "$ai_trace"]
-"""The kinds of events that ``text_repr`` reads."""
-
-ORDERS: tuple[str, ...] = (
-    "name",
-    "created_at",
-    "updated_at",
-    "version",
-    "latest_version",
-    "version_count",
-    "first_version_created_at",
-    "prompt_size_bytes",
-)
-"""What a list may be ordered by; with ``-`` in front the other way round."""
-_FORMAT: Any = Field(
+FORMAT: Any = Field(
     "json",
     description="`source`: templates as the file writes them. `native`: the whole file as JSON.",
 )
+"""The field of a query that says so."""
 
 
 class Edit(BaseModel):
@@ -162,115 +313,7 @@ class LabelRequest(BaseModel):
     version: Count
 
 
-class RenderRequest(BaseModel):
-    """Fill a prompt with values."""
-
-    model_config = example({"variables": {"text": "All is well."}, "label": "production"})
-
-    variables: dict[str, Any] = Field(default_factory=dict)
-    version: Count | None = Field(None, description="A version; not with a label.")
-    label: QueriedLabel | None = Field(None, description="A label; not with a version.")
-
-
-class TextReprOptions(BaseModel):
-    """How an event is written; what is left out has its default."""
-
-    truncated: Boolean = True
-    include_markers: Boolean = True
-    include_line_numbers: Boolean = False
-    collapsed: Boolean = False
-    include_metadata: Boolean = False
-    include_hierarchy: Boolean = True
-    truncate_buffer: Integer = 1_000
-    tools_collapse_threshold: Integer = 5
-    max_length: Integer = 2_000_000
-    max_depth: Integer | None = None
-
-
-class TextReprRequest(BaseModel):
-    """Turn an event, or a trace with its events, into text."""
-
-    model_config = example(
-        {
-            "event_type": "$ai_generation",
-            "data": {"id": "g1", "event": "$ai_generation", "properties": {"$ai_input": "Hi"}},
-        }
-    )
-
-    event_type: EventType
-    data: Event
-    options: TextReprOptions = Field(default_factory=TextReprOptions)
-
-
-class ReadQuery(BaseModel):
-    """Which version is read, and how it is given."""
-
-    version: Queried[Count] = Field(None, description="A version; not with a label.", examples=[2])
-    label: Queried[QueriedLabel] = Field(
-        None, description="A label; not with a version.", examples=["production"]
-    )
-    content: ContentMode = Field("full", description="How much of the content is given.")
-    format: Format = _FORMAT
-
-
 class FormatQuery(BaseModel):
     """How a content is given, in a request and in an answer."""
 
-    format: Format = _FORMAT
-
-
-class ListQuery(BaseModel):
-    """Which prompts are listed, in which order, and how they are given."""
-
-    limit: Limit = Field(100, description="How many rows; 100 where it is odd.")
-    offset: Offset = Field(0, description="How many rows come before; 0 where it is odd.")
-    search: str = Field("", description="A part of the name or the content, letter case aside.")
-    order_by: str = Field(
-        "-created_at",
-        description="The order; `-` turns it round. By default what was published last is first.",
-        json_schema_extra={"enum": ["", *ORDERS, *(f"-{order}" for order in ORDERS)]},
-    )
-    label: Queried[QueriedLabel] = Field(
-        None, description="Only prompts with this label, as it points.", examples=["production"]
-    )
-    created_by_id: Queried[Integer] = Field(
-        None, description="Only what this user published; 0 counts as left out."
-    )
-    content: ContentMode = Field("full", description="How much of the content is given.")
-    format: Format = _FORMAT
-
-    @field_validator("order_by")
-    @classmethod
-    def _check_order(cls, order: str) -> str:
-        if order and order.removeprefix("-") not in ORDERS:
-            raise fault("invalid_choice", f'"{order}" is not a valid choice.')
-        return order or "-created_at"
-
-
-class ResolveQuery(BaseModel):
-    """Which version is read, and which page of its history."""
-
-    version: Queried[Count] = Field(None, description="A version; else the newest.")
-    version_id: Queried[Uuid] = Field(None, description="The id of a version.")
-    limit: Queried[PageSize] = Field(None, description="How many versions; else 50.")
-    offset: Queried[Position] = Field(None, description="How many newer versions are left out.")
-    before_version: Queried[Count] = Field(
-        None, description="Only older versions than this; not with an offset."
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.offset is not None and self.before_version is not None:
-            raise fault("invalid_input", "Use either offset or before_version, not both.")
-        return self
-
-
-class DiffQuery(BaseModel):
-    """Which two versions are compared."""
-
-    before: Queried[Count] = Field(
-        None, alias="from", description="The older version; else the one before."
-    )
-    after: Queried[Count] = Field(
-        None, alias="to", description="The newer version; else the newest."
-    )
+    format: Format = FORMAT

@@ -8,7 +8,6 @@ whole file is written anew.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any, Final
@@ -18,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from promptstore.errors import PromptFileError
 from promptstore.model.faults import KeyPath
 from promptstore.model.prompt import KEYS, Prompt
+from promptstore.model.values import as_key, equal_as_json
 from promptstore.promptfile.problems import YamlError
 from promptstore.promptfile.reader import loads, parse, read_yaml
 from promptstore.promptfile.scalareditor import reworded
@@ -64,7 +64,7 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
     """
     document = parse(source, path)
     present, wanted = document.prompt.content, prompt.content
-    if same(present, wanted):
+    if equal_as_json(present, wanted):
         return source
     text = source.decode()
     edited = _changed(text, _merged(document.tree.value, present, wanted))
@@ -73,21 +73,16 @@ def edit(source: bytes, prompt: Prompt, path: str = "<prompt>") -> bytes:
     return edited.encode()
 
 
-def same(one: Any, other: Any) -> bool:
-    """Return whether two values are equal as JSON: in Python 1, 1.0 and True are equal."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
 def _says(text: str, wanted: dict[str, Any]) -> bool:
     try:
-        return same(loads(text).content, wanted)
+        return equal_as_json(loads(text).content, wanted)
     except PromptFileError:
         return False
 
 
 def _merged(written: Any, present: Any, wanted: Any) -> Any:
     """Work out what a file shall say: what is written out at its default stays."""
-    if same(present, wanted):
+    if equal_as_json(present, wanted):
         return written
     three = (written, present, wanted)
     if all(isinstance(value, list) for value in three) and len(set(map(len, three))) == 1:
@@ -111,7 +106,7 @@ def _changed(text: str, wanted: dict[str, Any]) -> str | None:
         found = read_yaml(edited)
     except (LayoutError, YamlError):
         return None
-    return edited if not found.problems and same(found.value, wanted) else None
+    return edited if not found.problems and equal_as_json(found.value, wanted) else None
 
 
 class _Editor:
@@ -132,7 +127,7 @@ class _Editor:
 
     def _value(self, entry: Entry, was: Any, now: Any, path: KeyPath) -> Iterator[Splice]:
         """Change the value of an entry."""
-        if same(was, now):
+        if equal_as_json(was, now):
             return
         try:
             found = list(self.change(entry.node, was, now, path))
@@ -317,7 +312,7 @@ class _Editor:
 
 def _alignment(was: list[Any], now: list[Any]) -> Iterator[tuple[int, int, int, int]]:
     """Pair the items of two lists: those that are equal, and what stands between them."""
-    old, new = ([json.dumps(item, sort_keys=True) for item in items] for items in (was, now))
+    old, new = (list(map(as_key, items)) for items in (was, now))
     head, end, _, new_end = difference(old, new)
     yield 0, head, 0, head
     yield end, len(old), new_end, len(new)

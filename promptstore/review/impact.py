@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
-from promptstore.compare.diff import as_key, equal_as_json
 from promptstore.errors import TemplateError
 from promptstore.model.prompt import Prompt
 from promptstore.model.rendering import Signature, signature
+from promptstore.model.values import as_key, equal_as_json
 from promptstore.model.variables import MISSING, Variable
 
 Impact: TypeAlias = Literal["breaking", "behaviour", "compatible"]

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.formatters import text_repr
-from promptstore.posthog.content import is_deep
+from promptstore.model.values import is_deep
 from promptstore.posthog.logmodels import TranslateRequest, Translation
 from promptstore.posthog.models import TextRepresentation
-from promptstore.posthog.requests import TextReprRequest
+from promptstore.posthog.queries import TextReprRequest
 from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
 from promptstore.server.errors import ApiError, invalid, server_error
 from promptstore.server.http import EventRoute, answer_json

@@ -39,12 +39,21 @@ from promptstore.server.errors import (
 from promptstore.server.explain import ExplanationCache
 from promptstore.server.http import SENT_HEADERS, EventRoute, PathMiddleware, answer_json
 from promptstore.server.logs import routes as logs
-from promptstore.server.logs import sending
-from promptstore.server.logs.service import LogService
+from promptstore.server.logs.writer import LogService
 from promptstore.server.projects import Project
 from promptstore.server.tokens import TokenFile
-from promptstore.server.web.mounting import add_pages
+from promptstore.server.web import (
+    changing,
+    editing,
+    prompts,
+    proposing,
+    signing,
+    trying,
+)
+from promptstore.server.web import events as pasting
+from promptstore.server.web import listing as tree
 from promptstore.server.web.pages import show_missing
+from promptstore.server.web.sessions import Sessions
 
 _log = logging.getLogger("promptstore.server")
 
@@ -70,12 +79,23 @@ _ROUTERS: Final = (
     analytics.text_router,
     logs.router,
     explain.router,
-    sending.router,
+    logs.sending_router,
     mcp.router,
     system.router,
     system.docs,
 )
 """The routes of the server. What is added here is a part of it."""
+
+_PAGES: Final = (
+    tree.router,
+    prompts.router,
+    trying.router,
+    editing.router,
+    proposing.router,
+    changing.router,
+    pasting.router,
+)
+"""The pages, each for the only project, and for one by its number."""
 
 
 def create_app(
@@ -113,11 +133,16 @@ def create_app(
     app.state.model = model
     app.state.logs = log_service
     app.state.hook_secret = hook_secret
+    app.state.sessions = Sessions()
+    app.state.allow_direct = allow_direct
     app.state.explanations = ExplanationCache()
     for router in _ROUTERS:
         # Each says its own prefix and answers, so its routes are the application's as they are.
         app.router.routes.extend(router.routes)
-    add_pages(app, allow_direct=allow_direct)
+    app.include_router(signing.router)
+    for prefix in ("", "/projects/{project_id}"):
+        for pages in _PAGES:
+            app.include_router(pages, prefix=prefix)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PromptStoreError, _failed)

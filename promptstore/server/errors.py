@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from starlette.exceptions import HTTPException
 
 from promptstore import errors
-from promptstore.posthog.fields import NAME_RULE
+from promptstore.posthog.requests import NAME_RULE
 
 
 class ApiError(HTTPException):

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.model.rendering import RenderedPrompt
-from promptstore.posthog.fields import read_uuid
 from promptstore.posthog.logmodels import ExplainRequest, KeyField, LogEntry, LogExplanation
+from promptstore.posthog.requests import read_uuid
 from promptstore.server.asking import ask, consenting, headers_of, model_of, render_own
 from promptstore.server.errors import ApiError, server_error
 from promptstore.server.http import EventRoute, answer_json

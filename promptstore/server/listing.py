@@ -19,7 +19,7 @@ from promptstore.compare.diff import diff_prompts
 from promptstore.errors import LabelNotFoundError, VariableError
 from promptstore.history.labels import LabelTable
 from promptstore.model.versions import Version
-from promptstore.posthog import models, requests
+from promptstore.posthog import models, queries
 from promptstore.posthog.content import RemoteContent, encode_name
 from promptstore.server.errors import invalid, no_such_prompt
 from promptstore.server.http import ReadAnswer, answer, origin
@@ -61,7 +61,7 @@ router: Final = make_router("prompts", ReadRoute)
 
 @router.get(LIST_PATH, response_model=models.PromptList, **CONDITIONAL)
 def list_prompts(
-    request: Request, caller: Reader, query: Annotated[requests.ListQuery, Query()]
+    request: Request, caller: Reader, query: Annotated[queries.ListQuery, Query()]
 ) -> Response:
     """List the prompts of a project, each at its newest version or at that of a label."""
     project = caller.project
@@ -103,7 +103,7 @@ def list_prompts(
     f"{LIST_PATH}/resolve/name/{{prompt_name}}", response_model=models.Resolved, **CONDITIONAL
 )
 def resolve_prompt(
-    caller: Reader, prompt_name: PromptName, query: Annotated[requests.ResolveQuery, Query()]
+    caller: Reader, prompt_name: PromptName, query: Annotated[queries.ResolveQuery, Query()]
 ) -> Response:
     """Read one version of a prompt together with a page of its history and its labels."""
     project = caller.project
@@ -141,7 +141,7 @@ def resolve_prompt(
 
 @router.get(f"{NAME_PATH}/diff", response_model=models.PromptDiff, **CONDITIONAL)
 def diff_prompt(
-    caller: Reader, prompt_name: NameOrId, query: Annotated[requests.DiffQuery, Query()]
+    caller: Reader, prompt_name: NameOrId, query: Annotated[queries.DiffQuery, Query()]
 ) -> Response:
     """Compare two versions of a prompt, in words and line by line."""
     found = find_by_name(caller.project, prompt_name, ids=True)
@@ -156,7 +156,7 @@ def diff_prompt(
 
 
 @router.post(f"{NAME_PATH}/render", response_model=models.Rendered)
-def render_prompt(caller: Reader, prompt_name: NameOrId, body: requests.RenderRequest) -> Response:
+def render_prompt(caller: Reader, prompt_name: NameOrId, body: queries.RenderRequest) -> Response:
     """Fill a prompt with values; every missing, unknown and wrong one is told at once."""
     found, prompt = find_version(caller.project, prompt_name, body.version, body.label)
     try:

@@ -25,7 +25,7 @@ from promptstore.errors import (
 from promptstore.history.labels import LabelTable, Target, contradiction
 from promptstore.model.prompt import Prompt
 from promptstore.model.versions import PromptInfo
-from promptstore.posthog import models, requests
+from promptstore.posthog import models, queries
 from promptstore.posthog.content import (
     RemoteContent,
     decode_name,
@@ -33,7 +33,7 @@ from promptstore.posthog.content import (
     encode_name,
     served_content,
 )
-from promptstore.posthog.fields import MAX_DESCRIPTION_LENGTH, read_uuid
+from promptstore.posthog.requests import MAX_DESCRIPTION_LENGTH, read_uuid
 from promptstore.server.errors import invalid, no_such_prompt
 from promptstore.server.http import ApiRoute, ReadAnswer, make_etag, origin
 from promptstore.server.projects import (
@@ -69,13 +69,10 @@ class ReadRoute(ApiRoute):
             return handle
 
         async def read(request: Request) -> Response:
-            given = (request.path_params["project_id"], request.query_params.get("token", ""))
-            project = find_caller(request, ["llm_prompt:read"], *given).project
-            key = (
-                request.scope["promptstore.path"],
-                request.scope["query_string"],
-                origin(request),
-            )
+            path, query = request.scope["promptstore.path"], request.scope["query_string"]
+            segment = request.path_params["project_id"]
+            project = find_caller(request, ["llm_prompt:read"], segment).project
+            key = (path, query, origin(request))
             kept: Response | None = project.answers.find(project.store.snapshot(), key)
             if kept is None:
                 kept = await handle(request)
@@ -149,7 +146,7 @@ class Row(NamedTuple):
 
 @router.get(NAME_PATH, response_model=models.PublicPrompt | models.NativePrompt, **CONDITIONAL)
 def get_prompt_by_name(
-    caller: Reader, prompt_name: NameOrId, query: Annotated[requests.ReadQuery, Query()]
+    caller: Reader, prompt_name: NameOrId, query: Annotated[queries.ReadQuery, Query()]
 ) -> Response:
     """Read a prompt by name: its newest version, that of a number, or that of a label."""
     project = caller.project
@@ -330,11 +327,8 @@ def values_of(row: Row, content: RemoteContent, mode: str) -> dict[str, Any]:
 
 def all_labels(labels: LabelTable, name: str) -> list[models.LabelVersion]:
     """Return the labels of a prompt, with the version that each points at."""
-    return [
-        models.LabelVersion(name=label, version=names[name].version)
-        for label, names in sorted(labels.targets.items())
-        if name in names
-    ]
+    found = labels.versions(name)
+    return [models.LabelVersion(name=label, version=found[label]) for label in found]
 
 
 def user_of(person: str | None) -> models.User | None:

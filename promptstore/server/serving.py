@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from promptstore.errors import InvalidArgumentError
 from promptstore.server.app import create_app
 from promptstore.server.asking import ChatModel
-from promptstore.server.logs.service import DEFAULT_RETENTION, LogService
+from promptstore.server.logs.writer import DEFAULT_RETENTION, LogService
 from promptstore.server.mcp import end_streams
 from promptstore.server.projects import LOOPBACK, Project, open_projects
 from promptstore.server.settings import Settings

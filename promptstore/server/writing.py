@@ -22,7 +22,7 @@ from promptstore.history.labels import LabelMove, is_label
 from promptstore.model.prompt import Prompt
 from promptstore.posthog import models, requests
 from promptstore.posthog.content import decode_name, encode_name, set_content
-from promptstore.posthog.fields import NAME_RULE
+from promptstore.posthog.requests import NAME_RULE
 from promptstore.server import errors
 from promptstore.server.http import answer, check_match
 from promptstore.server.projects import (
@@ -162,9 +162,9 @@ def set_label(
     if found is None or found.prompt.deleted:
         raise missing
     check_match(if_match, found.etag)
-    targets = store.labels().targets
-    is_new = found.name not in targets.get(label, {})
-    if is_new and sum(found.name in names for names in targets.values()) >= _MAX_LABELS:
+    labels = store.labels().versions(found.name)
+    is_new = label not in labels
+    if is_new and len(labels) >= _MAX_LABELS:
         detail = (
             f"This prompt has reached the maximum of {_MAX_LABELS} labels. "
             "Remove a label to add a new one."
@@ -305,8 +305,7 @@ def refuse_included(found: Found) -> None:
 def take_labels_off(caller: Caller, name: str) -> None:
     """Take every label off a prompt."""
     store = caller.project.store
-    for label, names in store.labels().targets.items():
-        if name in names:
-            # Where somebody else has just taken it off, there is nothing left to do.
-            with suppress(LabelNotFoundError):
-                store.remove_label(name, label, author=caller.author)
+    for label in store.labels().versions(name):
+        # Where somebody else has just taken it off, there is nothing left to do.
+        with suppress(LabelNotFoundError):
+            store.remove_label(name, label, author=caller.author)

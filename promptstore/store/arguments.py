@@ -11,9 +11,10 @@ from types import NoneType
 from typing import Any, Final, TypeAlias
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.model.faults import kind_of
 from promptstore.model.parts import Insert, Message
 from promptstore.model.prompt import Prompt
-from promptstore.model.values import check_name, is_unicode, kind_of
+from promptstore.model.values import check_name, is_unicode
 from promptstore.template import Limits
 
 _Types: TypeAlias = tuple[type, ...]

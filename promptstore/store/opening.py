@@ -209,7 +209,7 @@ class StoreBase:
         """
         instead = None if fallback is None else to_prompt(fallback)
         try:
-            return own_copy(self._lookup.get(name, version, label, rev, at, deleted))
+            return self._lookup.get(name, version, label, rev, at, deleted)
         except _CANNOT_BE_HAD as error:
             if instead is None:
                 raise

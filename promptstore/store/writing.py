@@ -179,12 +179,12 @@ def commit_edits(
     files = {file.name: file.after for file in changed}
     try:
         after = lookup.tip(state._replace(tip=update.commit or base.commit))
-        prompts = {name: after.load(name, deleted=True) for name in edits}
+        prompts = {name: after.read(name, deleted=True) for name in edits}
     except (RepositoryError, HistoryUnavailableError) as error:
         # It is committed, whatever cannot be read afterwards.
         warnings = (*warnings, f"the commit {update.commit} was made, but then: {error}")
         after = base.overlaid(files)
-        prompts = {name: after.load(name, deleted=True) for name in edits}
+        prompts = {name: after.read(name, deleted=True) for name in edits}
     return {
         name: own_copy(identified(prompt, is_unchanged=name not in files, warnings=warnings))
         for name, prompt in prompts.items()
@@ -360,9 +360,14 @@ def _absence(after: Snapshot, target: str) -> str:
 
 
 def _refuse_collisions(base: Snapshot, new: list[str]) -> None:
-    """Refuse new names that some file systems could not tell from others."""
+    """Refuse new names in a skill, and those that some file systems could not tell from others."""
     known = {name.casefold(): name for name in base.names()} if new else {}
     for name in new:
+        if skill := base.skill_around(name):
+            raise InvalidArgumentError(
+                message=f"{name!r} lies in the folder of the skill {skill!r}, whose files are no "
+                "prompts; choose another name"
+            )
         other = known.setdefault(name.casefold(), name)
         if other != name:
             raise InvalidArgumentError(

@@ -36,6 +36,12 @@ import pydantic, pygit2
 found = pygit2.Repository({path!r})
 found[found.head.peel(pygit2.Tree)["prompts/{name}.yaml"].id].data
 """
+_VALIDATING_FLOOR = "the same, and validate by one model of pydantic"
+_VALIDATE = """\
+class Prompt(pydantic.BaseModel):
+    prompt: str
+Prompt.model_validate({{"prompt": "Hi"}})
+"""
 
 
 def run(report: Report, places: Places) -> None:
@@ -80,9 +86,14 @@ def run(report: Report, places: Places) -> None:
                 f"import promptstore; promptstore.PromptStore.open({path!r}).get({NAME!r})"
             ),
             _FLOOR: _python(_READ.format(path=path, name=NAME)),
+            _VALIDATING_FLOOR: _python((_READ + _VALIDATE).format(path=path, name=NAME)),
             **{f"import {name}": work for name, work in imports.items()},
         },
-        goals=[Goal(_FLOOR, 1.5), *(Goal(f"import {name}", 1.0) for name in imports)],
+        goals=[
+            Goal(_FLOOR, 1.5),
+            Goal(_VALIDATING_FLOOR, 1.25),
+            *(Goal(f"import {name}", 1.0) for name in imports),
+        ],
         rounds=rounds,
     )
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import configure
 
@@ -22,23 +23,20 @@ config: {temperature: 0.2}  # low on purpose
 """
 
 
-@pytest.fixture(scope="session")
-def first_written(empty_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
-    """The repository that others are copies of."""
-    repo = empty_repo.copy(tmp_path_factory.mktemp("written") / "repo")
+def commit_prompts(repo: GitRepo) -> None:
     files = {
         "prompts/greet.yaml": GREET,
         "prompts/other.yaml": "prompt: Other\n",
         "prompts/shared/tone.yaml": "prompt: Be kind.\n",
     }
     repo.commit(files, "First")
-    return configure(repo)
+    configure(repo)
 
 
 @pytest.fixture
-def written(first_written: GitRepo, tmp_path: Path) -> GitRepo:
+def written(repo: GitRepo, fill: Fill) -> GitRepo:
     """`greet`, `other` and `shared/tone` with one version each, where git knows who commits."""
-    return first_written.copy(tmp_path / "repo")
+    return fill(repo, commit_prompts)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from promptstore.cli.app import app
 from promptstore.errors import PromptStoreError
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
 
@@ -41,20 +42,16 @@ tags: [maths]
 """
 
 
-@pytest.fixture(scope="module")
-def first_clone(empty_repo: GitRepo, tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
-    """The repository that others are copies of."""
-    repo = empty_repo.copy(tmp_path_factory.mktemp("commands") / "repo")
+def commit_prompts(repo: GitRepo) -> None:
     repo.commit({"prompts/greet.yaml": "prompt: Hi\n", "prompts/chat.yaml": CHAT}, "First")
     repo.commit({"prompts/greet.yaml": GREET, "prompts/old.yaml": "prompt: Old\n"}, "By name")
     repo.commit({"prompts/old.yaml": "prompt: Old\ndeleted: true\nreplaced_by: greet\n"}, "No old")
-    return repo
 
 
 @pytest.fixture
-def clone(first_clone: GitRepo, tmp_path: Path) -> GitRepo:
+def clone(repo: GitRepo, fill: Fill) -> GitRepo:
     """`greet` with two versions, `chat`, and `old`, which is deleted."""
-    return first_clone.copy(tmp_path / "repo")
+    return fill(repo, commit_prompts)
 
 
 @pytest.fixture

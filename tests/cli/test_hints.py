@@ -207,3 +207,26 @@ def test_a_store_is_made_in_a_folder(write: Run, tmp_path: Path) -> None:
 
 def test_a_source_is_no_json(write: Run) -> None:
     assert "exclude each other" in str(write("show", "greet", "--json", "--source").exception)
+
+
+def test_a_version_in_the_place_of_a_second_prompt(write: Run) -> None:
+    assert write("label", "set", "greet", "production").exit_code == 0
+    for typed in ("1", "production"):
+        error = write("diff", "greet@1", typed).exception
+        hint = re.search(r"write `promptstore (.*?)`", str(error))
+        assert hint is not None
+        assert write(*hint[1].split()).exit_code == 0
+
+
+def test_what_is_deleted_is_named_where_nothing_else_is(write: Run) -> None:
+    assert write("delete", "shared/tone", "--yes").exit_code == 0
+    listed = write("list", "shared/")
+    assert (listed.stdout, listed.exit_code) == ("", 0)
+    assert "add --deleted" in listed.stderr
+    assert "shared/tone" in write("list", "shared/", "--deleted").stdout
+    assert "--deleted" not in write("list", "zebra").stderr
+
+
+def test_an_export_of_nothing(repo: GitRepo) -> None:
+    error = CliRunner().invoke(app, ["-C", str(repo.path), "export", "--to", "github"]).exception
+    assert "there is no prompt in main" in str(error)

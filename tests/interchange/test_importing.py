@@ -338,6 +338,27 @@ class TestFolder:
             == "unchanged"
         )
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "description: Greet\nprompt: Hi\n",
+            "prompt: Hi {{ name }}\n",
+            "variables: {name: {type: string}}\nprompt: Hi {{ name }}\n",
+            "messages: [{role: user, content: '{% if x %}Hi{% endif %}'}]\n",
+            "tags: [a]\nmessages: [{role: user, content: Hi}]\n",
+        ],
+    )
+    def test_a_prompt_file_of_ours_is_not_taken_for_another(
+        self, run: Run, sources: Path, text: str
+    ) -> None:
+        (sources / "ours.yaml").write_text(text)
+        found = run("import", "--json", str(sources / "ours.yaml"))
+        assert found.exit_code == 1
+        [row] = json.loads(found.stdout)
+        assert row["result"] == "refused"
+        assert "it is a prompt file of promptstore" in row["reason"]
+        assert rows(run, str(sources)) == []
+
     def test_what_every_repository_has_is_passed_over(self, run: Run, sources: Path) -> None:
         for name in ("README.md", "LICENSE.txt", "package.json", ".hidden.md", "ours.yaml"):
             (sources / name).write_text('{"template": "simple", "prompt": "x"}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -19,7 +20,6 @@ from promptstore.errors import (
     RemoteThrottledError,
     RemoteUnreachableError,
 )
-from promptstore.interchange import langfuse
 from promptstore.interchange.imported import Imported
 from promptstore.interchange.langfuse import fetch_langfuse
 from promptstore.store.store import PromptStore
@@ -110,8 +110,7 @@ def page() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    retrying: Any = langfuse._get
-    monkeypatch.setattr(retrying.retry, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
 
 
 def test_all_versions_come_in(address: str) -> None:

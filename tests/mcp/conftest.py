@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
@@ -11,6 +10,7 @@ from mcp import Client, MCPError
 from promptstore import PromptStore
 from promptstore.mcp.access import Access
 from promptstore.mcp.server import create_server
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 from tests.writing.conftest import configure
 
@@ -55,18 +55,15 @@ class Ask(Protocol):
     ) -> _T: ...
 
 
-@pytest.fixture(scope="session")
-def first_repo(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
-    """The repository that others are copies of."""
-    repo = configure(GitRepo.init(tmp_path_factory.mktemp("mcp") / "repo"))
+def commit_prompts(repo: GitRepo) -> None:
+    configure(repo)
     repo.commit({**FILES, "prompts/greet.yaml": "prompt: Hi {{ name }}\n"}, "First")
     repo.commit(FILES, "Say hello")
-    return repo
 
 
 @pytest.fixture
-def repo(first_repo: GitRepo, tmp_path: Path) -> GitRepo:
-    return first_repo.copy(tmp_path / "repo")
+def repo(repo: GitRepo, fill: Fill) -> GitRepo:
+    return fill(repo, commit_prompts)
 
 
 @pytest.fixture

@@ -7,20 +7,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from promptstore.posthog import models, requests
+from promptstore.posthog import models, queries, requests
 from promptstore.posthog.models import RemotePrompt
-from promptstore.posthog.requests import (
-    CreateRequest,
-    ListQuery,
-    PublishRequest,
-    ReadQuery,
-    ResolveQuery,
-    UpdateRequest,
-)
+from promptstore.posthog.queries import ListQuery, ReadQuery, ResolveQuery
+from promptstore.posthog.requests import CreateRequest, PublishRequest, UpdateRequest
 
 MODELS = [
     value
-    for module in (models, requests)
+    for module in (models, queries, requests)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, BaseModel)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 
 import pytest
 
-from promptstore.errors import RemoteNotFoundError, RemoteUnreachableError
+from promptstore.errors import InvalidArgumentError, RemoteNotFoundError, RemoteUnreachableError
 from promptstore.posthog.client import PostHogClient, RetryPolicy
 
 KEY = "phx_a_secret_key"
@@ -140,3 +142,17 @@ def test_the_proxy_of_the_environment_is_used(
     target = f"{host if goes_through else ''}/api/environments/1/llm_prompts/name/a/"
     assert asked[0].startswith(f"GET {target} ".encode())
     assert (b"Proxy-Authorization: Basic bWU6cHc=" in asked[0]) is goes_through
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1", "http://127.0.0.1:port", "http://", "socks5://x"]
+)
+def test_a_proxy_that_cannot_be_used_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    if find_spec("socksio") and url.startswith("socks5"):
+        pytest.skip("here socks5 can be used")
+    with pytest.raises(InvalidArgumentError, match=re.escape("pip install 'httpx[socks]'")):
+        PostHogClient("http://127.0.0.1:9", KEY, 1)

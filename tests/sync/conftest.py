@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
 from promptstore.posthog.sync import Comparison, RemotePrompts, Report, Sync, SyncOptions, SyncRules
 from promptstore.store.store import PromptStore
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 from tests.sync.memory import MemoryRemote
 from tests.sync.project import Dialect, FakeProject
@@ -63,17 +63,14 @@ def begin(repo: GitRepo, dialect: Dialect) -> Pair:
     return Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
 
 
-@pytest.fixture(scope="session")
-def beginning(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
-    """A repository with one commit without files; copying it is quicker than making it."""
-    repo = configure(GitRepo.init(tmp_path_factory.mktemp("beginning") / "repo"))
-    repo.commit({}, "Begin")
-    return repo
-
-
 @pytest.fixture
-def repo(beginning: GitRepo, tmp_path: Path) -> GitRepo:
-    return beginning.copy(tmp_path / "repo")
+def repo(repo: GitRepo, fill: Fill) -> GitRepo:
+    """A repository with one commit without files."""
+    return fill(repo, begin_history)
+
+
+def begin_history(repo: GitRepo) -> None:
+    configure(repo).commit({}, "Begin")
 
 
 @pytest.fixture(params=["legacy", "current"])

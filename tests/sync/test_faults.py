@@ -8,8 +8,9 @@ import random
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -57,18 +58,13 @@ class Scene:
 
     def copy(self) -> Pair:
         self.copies += 1
-        path = self.repo.path.with_name(f"copy-{self.copies}")
-        shutil.copytree(self.repo.path, path)
-        project = copy.deepcopy(self.project)
-        return Pair(
-            GitRepo(path), PromptStore.open(path), project, MemoryRemote(project), SyncRules()
-        )
+        return self._pair(self.repo.copy(self.repo.path.with_name(f"copy-{self.copies}")).path)
 
     def again(self) -> Pair:
         """Put one copy back to the beginning: objects pile up in it, but it is much quicker."""
         path = self.repo.path.with_name("again")
         if not path.exists():
-            shutil.copytree(self.repo.path, path)
+            self.repo.copy(path)
         for folder in (".git/refs", ".git/logs", "prompts"):
             shutil.rmtree(path / folder)
             shutil.copytree(self.repo.path / folder, path / folder)
@@ -83,10 +79,8 @@ class Scene:
         )
 
 
-@pytest.fixture(scope="module", params=["legacy", "current"])
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    dialect: Dialect = request.param
-    repo = configure(GitRepo.init(tmp_path_factory.mktemp(dialect) / "scene"))
+def make_scene(dialect: Dialect, folder: Path) -> Scene:
+    repo = configure(GitRepo.init(folder / "scene"))
     repo.commit({}, "Begin")
     project = FakeProject(dialect)
     pair = Pair(repo, PromptStore.open(repo.path), project, MemoryRemote(project), SyncRules())
@@ -103,8 +97,18 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     project.edit("theirs", "theirs 1")
     # Few files are copied quickly.
     repo.git("gc", "--quiet", "--prune=now")
-    shutil.rmtree(repo.path / ".git" / "hooks", ignore_errors=True)
     return Scene(repo, project)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Dialect], Scene]:
+    """Makes the scene of a dialect once."""
+    return cache(lambda dialect: make_scene(dialect, tmp_path_factory.mktemp(dialect)))
+
+
+@pytest.fixture(params=["legacy", "current"])
+def scene(request: pytest.FixtureRequest, scenes: Callable[[Dialect], Scene]) -> Scene:
+    return scenes(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,6 @@ def beginning() -> Path:
     repo = configure(GitRepo.init(folder / "repo"))
     repo.commit({}, "Begin")
     repo.git("branch", "other")
-    shutil.rmtree(repo.path / ".git" / "hooks", ignore_errors=True)
     return repo.path
 
 

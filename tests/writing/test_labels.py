@@ -19,18 +19,23 @@ from promptstore.errors import (
 from promptstore.history.labels import BRANCH, is_label
 from promptstore.model.prompt import Prompt
 from promptstore.store.store import PromptStore
+from tests.conftest import Fill
 from tests.gitrepo import GitRepo
 from tests.test_store import label_branch
 from tests.writing.conftest import assert_tidy, configure
 
 
-@pytest.fixture
-def store(repo: GitRepo) -> PromptStore:
-    """`greet` with versions 1 to 3 and `other` with one."""
+def commit_prompts(repo: GitRepo) -> None:
+    configure(repo)
     repo.commit({"prompts/greet.yaml": "prompt: one\n", "prompts/other.yaml": "prompt: other\n"})
     repo.commit({"prompts/greet.yaml": "prompt: two\n"})
     repo.commit({"prompts/greet.yaml": 'prompt: three {% include "other" %}\n'})
-    return PromptStore.open(repo.path)
+
+
+@pytest.fixture
+def store(repo: GitRepo, fill: Fill) -> PromptStore:
+    """`greet` with versions 1 to 3 and `other` with one."""
+    return PromptStore.open(fill(repo, commit_prompts).path)
 
 
 def label_file(repo: GitRepo, label: str = "production") -> str:

@@ -9,11 +9,16 @@ from typing import Final
 from promptstore.interchange.exported import Export, Exported
 from promptstore.interchange.formats.common import front_matter, split_front_matter
 from promptstore.interchange.imported import Draft, Source, rest_of
-from promptstore.interchange.templates.jinja import split_message_tags, translate_jinja
+from promptstore.interchange.templates.jinja import UntranslatableError, translate_jinja
 from promptstore.model.parts import Message
 
 _ROLE_FILES: Final = ("system", "user")
 _CONFIG: Final = ("model", "tools")
+_MESSAGE: Final = re.compile(
+    r"""\{%[-+]?\s*(?P<tag>message|chat)\s+role\s*=\s*(["'])(?P<role>\w+)\2\s*[-+]?%\}"""
+    r"(?P<text>.*?)\{%[-+]?\s*end(?P=tag)\s*[-+]?%\}",
+    re.DOTALL,
+)
 
 
 def read_markdown(source: Source, name: str) -> Draft:
@@ -52,10 +57,12 @@ def read_jinja(source: Source, name: str) -> Draft:
     draft = Draft(name, "jinja", template="jinja2", losses=losses)
     draft.take(front)
     with draft.kept_as_source(body):
-        messages = split_message_tags(body)
-        for role, text in messages or ():
-            draft.say(role, translate_jinja(text))
-        if messages is None:
+        messages = list(_MESSAGE.finditer(body))
+        if messages and _MESSAGE.sub("", body).strip():
+            raise UntranslatableError("messages within a loop or beside other text")
+        for one in messages:
+            draft.say(one["role"], translate_jinja(one["text"]))
+        if not messages:
             draft.prompt = translate_jinja(body)
     return draft
 

@@ -10,11 +10,7 @@ from promptstore.errors import ImportRefusedError
 from promptstore.interchange.exported import Export, Exported
 from promptstore.interchange.formats.common import Translate, front_matter, split_front_matter
 from promptstore.interchange.imported import Draft, Source, as_dict, declare, rest_of
-from promptstore.interchange.templates.jinja import (
-    UntranslatableError,
-    is_balanced,
-    translate_jinja,
-)
+from promptstore.interchange.templates.jinja import UntranslatableError, translate_jinja
 from promptstore.interchange.templates.mustache import translate_mustache
 from promptstore.model.parts import Insert, Message
 from promptstore.model.variables import VARIABLE_TYPES
@@ -33,6 +29,7 @@ _LOOP: Final = re.compile(
     re.VERBOSE,
 )
 _IMAGE: Final = re.compile(r"!\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+_BLOCK: Final = re.compile(r"\{%[-+]?\s*(end)?(if|for|with|set|call|filter|macro|block)\b([^%]*)")
 _DECLARED: Final = ("name", "type", "kind", "description", "default", "enum", "enumValues",
                     "required")  # fmt: skip
 
@@ -99,7 +96,7 @@ def _split(draft: Draft, body: str, language: str) -> None:
     def translate(text: str) -> str:
         if language == "mustache":
             return translate_mustache(text, draft.variables)
-        if not is_balanced(text):
+        if not _is_balanced(text):
             raise ImportRefusedError(reason="a block spans several messages")
         return translate_jinja(text)
 
@@ -113,6 +110,18 @@ def _split(draft: Draft, body: str, language: str) -> None:
     pieces.append((role, body[end:]))
     for role, text in pieces:
         _add(draft, role, text, translate, inserts)
+
+
+def _is_balanced(text: str) -> bool:
+    """Return whether every block that begins in a string ends in it."""
+    depth: list[str] = []
+    for end, name, rest in _BLOCK.findall(text):
+        if end:
+            if not depth or depth.pop() != name:
+                return False
+        elif name != "set" or "=" not in rest:
+            depth.append(name)
+    return not depth
 
 
 def _add(draft: Draft, role: str, text: str, translate: Translate, inserts: dict[str, Any]) -> None:

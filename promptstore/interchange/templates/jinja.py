@@ -24,12 +24,6 @@ _JOIN: Final = re.compile(r"""((?:'[^'\\]*')|(?:"[^"\\]*"))\.join\(([\w.]+)\)"""
 _METHOD: Final = re.compile(r"(?<=[\w\])])\.(items|lower|upper|strip|title|capitalize)\(\)")
 _AS_FILTER: Final = {"strip": "trim"}
 _ENVIRONMENT: Final = re.compile(r"\benv\.\w")
-_MESSAGE: Final = re.compile(
-    r"""\{%[-+]?\s*(?P<tag>message|chat)\s+role\s*=\s*(["'])(?P<role>\w+)\2\s*[-+]?%\}"""
-    r"(?P<text>.*?)\{%[-+]?\s*end(?P=tag)\s*[-+]?%\}",
-    re.DOTALL,
-)
-_BLOCK: Final = re.compile(r"\{%[-+]?\s*(end)?(if|for|with|set|call|filter|macro|block)\b([^%]*)")
 
 
 class UntranslatableError(ValueError):
@@ -115,38 +109,6 @@ def _methods(tag: str) -> str:
     """Write methods as filters, as a prompt file prefers."""
     tag = _JOIN.sub(lambda found: f"{found[2]}|join({found[1]})", tag)
     return _METHOD.sub(lambda found: f"|{_AS_FILTER.get(found[1], found[1])}", tag)
-
-
-def split_message_tags(text: str) -> list[tuple[str, str]] | None:
-    """Split a template at the tags that make messages.
-
-    Args:
-        text: The template, as its tool has it.
-
-    Returns:
-        Pairs of role and text, or None where there are no such tags.
-
-    Raises:
-        UntranslatableError: There is other text beside the messages.
-    """
-    found = list(_MESSAGE.finditer(text))
-    if not found:
-        return None
-    if _MESSAGE.sub("", text).strip():
-        raise UntranslatableError("messages within a loop or beside other text")
-    return [(one["role"], one["text"]) for one in found]
-
-
-def is_balanced(text: str) -> bool:
-    """Return whether every block that begins in a string ends in it."""
-    depth: list[str] = []
-    for end, name, rest in _BLOCK.findall(text):
-        if end:
-            if not depth or depth.pop() != name:
-                return False
-        elif name != "set" or "=" not in rest:
-            depth.append(name)
-    return not depth
 
 
 def untrimmed(text: str) -> str:

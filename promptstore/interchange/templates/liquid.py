@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from promptstore.interchange.templates.jinja import (
-    UntranslatableError,
-    literal,
-    translate_jinja,
-)
+from promptstore.interchange.templates.jinja import UntranslatableError, literal, translate_jinja
 
 _TOKEN: Final = re.compile(
     r"\{%-?\s*raw\s*-?%\}(.*?)\{%-?\s*endraw\s*-?%\}"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from promptstore.errors import RemoteAnswerError
 from promptstore.posthog.client.events import EventsClient
 from promptstore.posthog.models import PromptHistory, PromptPage, RemotePrompt
-from promptstore.posthog.requests import ContentMode
+from promptstore.posthog.queries import ContentMode
 
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 10_000

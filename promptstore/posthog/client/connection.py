@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote
 
 import httpcore
 import httpx
@@ -39,7 +38,7 @@ from promptstore.posthog.client.retries import (
     refusal,
     transport_fault,
 )
-from promptstore.posthog.hosts import find_key, is_cloud, split_host
+from promptstore.posthog.hosts import find_key, find_proxy, is_cloud, split_host
 from promptstore.posthog.models import Dialect, PromptPage, RemotePrompt
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -250,10 +249,13 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def __init__(self, host: str, clock: Callable[[], float]) -> None:
         self._deadline = _Deadline(clock)
+        url = find_proxy(host)
+        proxy = httpx.Proxy(url) if url else None
         self._pool = httpcore.ConnectionPool(
             # Loading the certificates takes long.
             ssl_context=httpx.create_ssl_context() if host.startswith("https:") else None,
-            proxy=_proxy_of(host),
+            proxy=httpcore.Proxy(str(proxy.url), proxy.raw_auth) if proxy else None,
+            max_connections=100,
             keepalive_expiry=5.0,
             network_backend=_Backend(self._deadline),
         )
@@ -362,16 +364,6 @@ def _as_httpx() -> Iterator[None]:
         httpcore.UnsupportedProtocol,
     ) as error:
         raise getattr(httpx, type(error).__name__)(str(error)) from error
-
-
-def _proxy_of(host: str) -> httpcore.Proxy | None:
-    """Return the proxy that the environment names for a host."""
-    parts, proxies = urlsplit(host), getproxies()
-    url = proxies.get(parts.scheme) or proxies.get("all")
-    if not url or proxy_bypass(parts.netloc):
-        return None
-    proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-    return httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
 
 
 class _KeyAuth(httpx.Auth):

@@ -16,7 +16,7 @@ from promptstore.posthog.logmodels import (
     Translation,
 )
 from promptstore.posthog.models import TextRepresentation
-from promptstore.posthog.requests import EventType
+from promptstore.posthog.queries import EventType
 
 
 class EventsClient(ProjectClient):
@@ -33,7 +33,7 @@ class EventsClient(ProjectClient):
         Args:
             event_type: ``$ai_generation``, ``$ai_span``, ``$ai_embedding`` or ``$ai_trace``.
             data: The event: its ``id`` and ``properties``, or its ``trace`` and ``hierarchy``.
-            options: What `promptstore.posthog.requests.TextReprOptions` has, such as
+            options: What `promptstore.posthog.queries.TextReprOptions` has, such as
                 ``{"max_length": 1000}``.
         """
         path = self._path("llm_analytics", "text_repr")

@@ -159,8 +159,21 @@ class RemoteState:
     def past(self) -> dict[str, list[Entry]]:
         """Find the files of all that the remote ever held, by name in git, newest first."""
         found: dict[str, list[Entry]] = defaultdict(list)
-        for name, entry in self._moves():
-            found[name].append(entry)
+        for tip in self._tips():
+            link = None
+            try:
+                for link in self._repository.walk(tip):
+                    commit = self._repository.commit(link.id)
+                    for name in _MOVED.findall(commit.message):
+                        entry = self._repository.find(commit.tree, self._path(name))
+                        if entry is not None:
+                            found[name].append(entry)
+            except RepositoryError:
+                if link is None or not self._repository.is_shallow:
+                    raise
+                # Here the history was cut off when it was fetched: the rest is in this tree.
+                for name, entry in self._files(link.id):
+                    found[name].append(entry)
         return found
 
     def join(self) -> None:
@@ -229,19 +242,17 @@ class RemoteState:
 
     def _entries(self, tips: Sequence[str]) -> dict[str, Entry]:
         """List the files of the state by name; of two histories, what each prompt moved to."""
-        sides = [dict(self._files(self._prompts_tree(tip))) for tip in tips]
-        if len(sides) < 2:
-            return sides[0] if sides else {}
-        ours, theirs = sides
+        before: dict[str, Entry] = {}
         with suppress(RevisionNotFoundError):
-            base = self._prompts_tree(common_ancestor(self._repository, *tips))
-            was = dict(self._files(base))
-            ours = {name: entry for name, entry in ours.items() if was.get(name) != entry}
-            theirs = {name: entry for name, entry in theirs.items() if was.get(name) != entry}
-            sides = [was, ours, theirs]
-        both = {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]}
-        newest = {name: self._newer(ours[name], theirs[name], tips) for name in both}
-        return {name: entry for side in [*sides, newest] for name, entry in side.items()}
+            if len(tips) == 2:
+                before = dict(self._files(common_ancestor(self._repository, *tips)))
+        moved: dict[str, Entry] = {}
+        for tip in tips:
+            for name, entry in self._files(tip):
+                other = moved.get(name, entry)
+                if entry != before.get(name):
+                    moved[name] = entry if other == entry else self._newer(other, entry, tips)
+        return before | moved
 
     def _newer(self, one: Entry, other: Entry, tips: Sequence[str]) -> Entry:
         first, second = (self.load(entry, _WHOLE) for entry in (one, other))
@@ -250,41 +261,16 @@ class RemoteState:
         times = [self._repository.commit(tip).committed_at for tip in tips]
         return one if times[0] >= times[1] else other
 
-    def _moves(self) -> Iterator[tuple[str, Entry]]:
-        """Walk all that was ever recorded, the newest first."""
-        for tip in self._tips():
-            link = None
-            try:
-                for link in self._repository.walk(tip):
-                    tree = self._prompts_tree(link.id)
-                    for name in _MOVED.findall(self._repository.commit(link.id).message):
-                        entry = self._repository.find(tree, name + SUFFIX) if tree else None
-                        if entry is not None:
-                            yield name, entry
-            except RepositoryError:
-                if link is None or not self._repository.is_shallow:
-                    raise
-                # Here the history was cut off when it was fetched: the rest is in this tree.
-                yield from self._files(self._prompts_tree(link.id))
-
     def _path(self, name: str) -> str:
         return f"{self._prefix}{name}{SUFFIX}"
 
-    def _prompts_tree(self, commit: str) -> str | None:
+    def _files(self, commit: str) -> Iterator[tuple[str, Entry]]:
         root = self._prefix.removesuffix("/")
-        entry = self._repository.find(self._repository.commit(commit).tree, root)
-        return entry.id if entry else None
-
-    def _files(self, tree: str | None) -> list[tuple[str, Entry]]:
-        found, pending = [], [("", tree)] if tree else []
-        while pending:
-            folder, current = pending.pop()
-            for file, entry in self._repository.tree(current).items():
-                if entry.is_tree:
-                    pending.append((f"{folder}{file}/", entry.id))
-                elif file.endswith(SUFFIX) and is_name(folder + file.removesuffix(SUFFIX)):
-                    found.append((folder + file.removesuffix(SUFFIX), entry))
-        return found
+        folder = self._repository.find(self._repository.commit(commit).tree, root)
+        for path, entry in self._repository.files(folder.id) if folder else ():
+            name = path.removesuffix(SUFFIX)
+            if name != path and is_name(name):
+                yield name, entry
 
     def load(self, entry: Entry, codec: Codec) -> RemoteRecord:
         """Read one file of the state.

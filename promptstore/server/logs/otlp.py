@@ -6,12 +6,14 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from promptstore.errors import LogFormatError, LogsTooLargeError
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -21,9 +23,13 @@ JSON: Final = "application/json"
 MAX_BYTES: Final = 16 * 1024 * 1024
 """How many bytes a request may have, unpacked too."""
 
-_MAX_DEPTH: Final = 64
-_TRACE_LENGTH: Final = 32
-_SPAN_LENGTH: Final = 16
+_MAX_DEPTH: Final = 132
+"""How deep messages may lie in each other: of each value in a list there are two."""
+
+_Message = TypeVar("_Message", bound="Message")
+
+_TRACE_BYTES: Final = 16
+_SPAN_BYTES: Final = 8
 
 
 @dataclass(slots=True)
@@ -126,8 +132,8 @@ def _from_protobuf(record: LogRecord, scope: str, resource: Mapping[str, Any]) -
         severity_text=record.severity_text,
         event=record.event_name,
         scope=scope,
-        trace_id=_id(record.trace_id.hex(), _TRACE_LENGTH),
-        span_id=_id(record.span_id.hex(), _SPAN_LENGTH),
+        trace_id=_id(record.trace_id, _TRACE_BYTES),
+        span_id=_id(record.span_id, _SPAN_BYTES),
         flags=record.flags,
         attributes=_mapping(record.attributes),
         resource=resource,
@@ -157,119 +163,76 @@ def read_json(data: bytes) -> Batch:
     Raises:
         LogFormatError: It is none.
     """
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
     try:
         content = json.loads(data)
+        if b"\\ud" in data.lower():
+            # JSON can write half of a surrogate pair, which is no character.
+            whole = json.dumps(content, ensure_ascii=False).encode(errors="replace")
+            content = json.loads(whole)
         places = list(_places(content))
     except (ValueError, RecursionError) as error:
         raise LogFormatError(
             reason=f"the body is no ExportLogsServiceRequest in JSON: {error}"
         ) from None
     batch = Batch()
-    for record, scope, resource in places:
+    for given, scope, resource in places:
         try:
-            batch.records.append(_from_json(_object(record, "a log record"), scope, resource))
-        except ValueError as error:
+            record = _parsed(_with_ids(given), LogRecord())
+        except LogFormatError as error:
             batch.rejected += 1
             batch.reason = batch.reason or str(error)
+        else:
+            batch.records.append(_from_protobuf(record, scope, resource))
     return batch
 
 
 def _places(content: Any) -> Iterator[tuple[Any, str, Mapping[str, Any]]]:
-    for resource_logs in _list(_object(content, "the body"), "resourceLogs"):
-        given = _object(resource_logs, "an item of `resourceLogs`")
-        resource = _json_mapping(_list(_object(given.get("resource") or {}, "`resource`"), _PAIRS))
-        for scope_logs in _list(given, "scopeLogs"):
-            found = _object(scope_logs, "an item of `scopeLogs`")
-            scope = _text(_object(found.get("scope") or {}, "`scope`"), "name")
-            for record in _list(found, "logRecords"):
+    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+    for resource_logs in _items(content, "resourceLogs"):
+        scopes = _items(resource_logs, "scopeLogs")
+        resource = _mapping(_parsed(resource_logs.get("resource"), Resource()).attributes)
+        for scope_logs in scopes:
+            records = _items(scope_logs, "logRecords")
+            scope = _parsed(scope_logs.get("scope"), InstrumentationScope()).name
+            for record in records:
                 yield record, scope, resource
 
 
-def _from_json(record: Mapping[str, Any], scope: str, resource: Mapping[str, Any]) -> Record:
-    return Record(
-        time=_number(record, "timeUnixNano") or _number(record, "observedTimeUnixNano"),
-        body=_json_value(record.get("body"), 0),
-        severity_number=_number(record, "severityNumber"),
-        severity_text=_text(record, "severityText"),
-        event=_text(record, "eventName"),
-        scope=scope,
-        trace_id=_id(_text(record, "traceId"), _TRACE_LENGTH),
-        span_id=_id(_text(record, "spanId"), _SPAN_LENGTH),
-        flags=_number(record, "flags"),
-        attributes=_json_mapping(_list(record, _PAIRS)),
-        resource=resource,
-    )
+def _items(value: Any, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, dict) else 0
+    if found is not None and not isinstance(found, list):
+        raise LogFormatError(reason=f"`{key}` is no list in an object")
+    return found or []
 
 
-_PAIRS: Final = "attributes"
+def _parsed(value: Any, message: _Message) -> _Message:
+    from google.protobuf.json_format import ParseDict, ParseError
 
-
-def _json_mapping(pairs: Sequence[Any], depth: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        given = _object(pair, "an attribute")
-        found[_text(given, "key")] = _json_value(given.get("value"), depth)
-    return found
-
-
-def _json_value(value: Any, depth: int) -> Any:
-    if value is None or value == {}:
-        return None
-    if depth > _MAX_DEPTH:
-        raise LogFormatError(reason=f"a value is nested deeper than {_MAX_DEPTH} levels")
-    (kind, given), *others = _object(value, "a value").items()
-    if others:
-        raise LogFormatError(reason="a value has more than one kind")
-    if kind == "arrayValue":
-        items = _list(_object(given, "`arrayValue`"), "values")
-        return [_json_value(one, depth + 1) for one in items]
-    if kind == "kvlistValue":
-        return _json_mapping(_list(_object(given, "`kvlistValue`"), "values"), depth + 1)
-    if kind == "intValue":
-        return _number(value, kind)
-    if kind not in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
-        return None
-    if isinstance(given, (str, int, float)):
-        return _clean(given) if isinstance(given, str) else given
-    raise LogFormatError(reason=f"`{kind}` holds something else")
-
-
-def _object(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise LogFormatError(reason=f"{what} is no object")
-    return value
-
-
-def _list(value: Mapping[str, Any], key: str) -> Sequence[Any]:
-    found = value.get(key) or []
-    if not isinstance(found, list):
-        raise LogFormatError(reason=f"`{key}` is no list")
-    return found
-
-
-def _text(value: Mapping[str, Any], key: str) -> str:
-    found = value.get(key) or ""
-    if not isinstance(found, str):
-        raise LogFormatError(reason=f"`{key}` is no string")
-    return _clean(found)
-
-
-def _clean(text: str) -> str:
-    # JSON can write half of a surrogate pair, which is no character.
-    return text.encode("utf-8", "replace").decode()
-
-
-def _number(value: Mapping[str, Any], key: str) -> int:
-    found = value.get(key) or 0
+    if value is not None and not isinstance(value, dict):
+        raise LogFormatError(reason=f"{type(message).__name__} is no object")
     try:
-        number = int(found) if isinstance(found, (int, str)) and len(str(found)) <= 20 else None
-    except ValueError:
-        number = None
-    if number is None:
-        raise LogFormatError(reason=f"`{key}` is no integer")
-    return number
+        return ParseDict(
+            value or {}, message, ignore_unknown_fields=True, max_recursion_depth=_MAX_DEPTH
+        )
+    except (ParseError, RecursionError) as error:
+        raise LogFormatError(reason=str(error)) from None
 
 
-def _id(text: str, length: int) -> str:
-    is_hex = len(text) == length and not set(text.lower()) - set("0123456789abcdef")
-    return text.lower() if is_hex else "0" * length
+def _with_ids(record: Any) -> Any:
+    """Return a record with its ids in base64, as all other JSON of protobuf has them."""
+    if isinstance(record, dict):
+        for key in ("traceId", "spanId"):
+            if isinstance(record.get(key), str):
+                data = b""
+                with suppress(ValueError):
+                    data = bytes.fromhex(record[key])
+                record[key] = base64.b64encode(data).decode()
+    return record
+
+
+def _id(data: bytes, length: int) -> str:
+    return (data if len(data) == length else bytes(length)).hex()

@@ -13,8 +13,9 @@ from promptstore.errors import ConflictError, InvalidArgumentError, PromptStoreE
 from promptstore.history.labels import check_label, is_protected
 from promptstore.model.prompt import Prompt
 from promptstore.server.publishing import in_turn
+from promptstore.server.web.comparing import comparison
 from promptstore.server.web.pages import Form, Name, Sent, go, page_router, show
-from promptstore.server.web.prompts import Number, comparison
+from promptstore.server.web.prompts import Number
 from promptstore.server.web.proposing import allows_direct, commit, message_of, places
 from promptstore.server.web.sessions import Visitor, Writes
 from promptstore.store.edits import Deletion, Edit, Restoration, rename_edits
@@ -88,11 +89,7 @@ def _show_move(
     store = visitor.project.store
     label = form.get("label", "").strip()
     versions = [version for version in store.history(name) if not version.deleted]
-    targets = {
-        one: names[name].version
-        for one, names in sorted(store.labels().targets.items())
-        if name in names
-    }
+    targets = store.labels().versions(name)
     before, after = None, None
     try:
         if label:
@@ -137,40 +134,21 @@ def _number(text: str) -> int | None:
     return int(text)
 
 
-@router.get("/delete/{name:path}")
-def show_delete(visitor: Writer, name: PromptName) -> Response:
-    """Show the form to delete a prompt."""
-    return _show(visitor, "delete", name, Form())
+def _add_pages(change: str) -> None:
+    """Add the form for a change, and what takes it."""
+
+    def show_form(visitor: Writer, name: PromptName, version: Number = None) -> Response:
+        return _show(visitor, change, name, Form(version=str(version or "")))
+
+    async def send_form(visitor: Writer, name: PromptName, form: SentForm) -> Response:
+        return await _answer(visitor, change, name, form)
+
+    router.add_api_route(f"/{change}/{{name:path}}", show_form)
+    router.add_api_route(f"/{change}/{{name:path}}", send_form, methods=["POST"])
 
 
-@router.get("/restore/{name:path}")
-def show_restore(visitor: Writer, name: PromptName, version: Number = None) -> Response:
-    """Show the form to restore a prompt, or an old version of it."""
-    return _show(visitor, "restore", name, Form(version=str(version or "")))
-
-
-@router.get("/rename/{name:path}")
-def show_rename(visitor: Writer, name: PromptName) -> Response:
-    """Show the form to give a prompt another name."""
-    return _show(visitor, "rename", name, Form())
-
-
-@router.post("/delete/{name:path}")
-async def send_delete(visitor: Writer, name: PromptName, form: SentForm) -> Response:
-    """Delete a prompt."""
-    return await _answer(visitor, "delete", name, form)
-
-
-@router.post("/restore/{name:path}")
-async def send_restore(visitor: Writer, name: PromptName, form: SentForm) -> Response:
-    """Restore a prompt, or an old version of it."""
-    return await _answer(visitor, "restore", name, form)
-
-
-@router.post("/rename/{name:path}")
-async def send_rename(visitor: Writer, name: PromptName, form: SentForm) -> Response:
-    """Give a prompt another name."""
-    return await _answer(visitor, "rename", name, form)
+for _change in _CHANGES:
+    _add_pages(_change)
 
 
 async def _answer(visitor: Visitor, change: str, name: str, form: Form) -> Response:
@@ -220,7 +198,6 @@ def _show(
     if change == "restore" and version:
         newest = store.get(name, deleted=True)
         difference = comparison(newest, store.get(name, version=_number(version)))
-    labels = sorted(label for label, names in store.labels().targets.items() if name in names)
     return show(
         visitor,
         "change.html",
@@ -231,7 +208,7 @@ def _show(
         meaning=meaning,
         version=version,
         latest=history[0].number,
-        labels=labels,
+        labels=list(store.labels().versions(name)),
         difference=difference,
         typed=form,
         fault=fault,

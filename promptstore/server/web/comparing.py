@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from promptstore.compare.diff import diff_prompts
 from promptstore.compare.sequences import Piece, compare_words, opcodes
+from promptstore.model.prompt import Prompt
 
 _AROUND: Final = 3
 """How many lines that stayed are shown around a change."""
@@ -15,6 +17,10 @@ _MOST_CHARACTERS: Final = 4_000
 
 MOST_ROWS: Final = 2_000
 """How many rows one comparison shows."""
+
+
+_MOST_COMPARED: Final = 400_000
+"""Up to how many characters a text is compared."""
 
 
 class Line(NamedTuple):
@@ -41,6 +47,20 @@ class Row(NamedTuple):
     old: Line | None = None
     new: Line | None = None
     left_out: int = 0
+
+
+def comparison(before: Prompt, after: Prompt) -> dict[str, Any]:
+    """Return what a page is given to show what changed between two prompts."""
+    diff = diff_prompts(before, after)
+    texts = [
+        (
+            text.title,
+            side_by_side(text.before[:_MOST_COMPARED], text.after[:_MOST_COMPARED]),
+            compare_words(text.before[:_MOST_COMPARED], text.after[:_MOST_COMPARED]),
+        )
+        for text in diff.texts
+    ]
+    return {"changes": diff.changes, "texts": texts}
 
 
 def side_by_side(before: str, after: str) -> list[Row]:

@@ -30,9 +30,8 @@ from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 from promptstore.review.drafts import new_problems, overlay, settings_of
 from promptstore.server.publishing import in_turn
-from promptstore.server.web.comparing import side_by_side
+from promptstore.server.web.comparing import comparison, side_by_side
 from promptstore.server.web.pages import Form, Name, Sent, page_router, show
-from promptstore.server.web.prompts import comparison
 from promptstore.server.web.proposing import commit, places
 from promptstore.server.web.sessions import Visitor, Writes
 from promptstore.store.snapshot import Snapshot

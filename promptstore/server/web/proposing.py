@@ -7,7 +7,7 @@ import secrets
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,9 +17,8 @@ from promptstore.git.objects import Commit
 from promptstore.model.prompt import Prompt
 from promptstore.server.errors import forbidden, not_found
 from promptstore.server.projects import Project
-from promptstore.server.web.forges import pull_request
+from promptstore.server.web.comparing import comparison
 from promptstore.server.web.pages import Form, go, page_router, show
-from promptstore.server.web.prompts import comparison
 from promptstore.server.web.sessions import Reads, Visitor
 from promptstore.store.edits import Edit
 from promptstore.store.snapshot import Snapshot
@@ -190,3 +189,58 @@ def _read(snapshot: Snapshot, name: str) -> Prompt | None:
         return snapshot.read(name, deleted=True)
     except PromptFileError:
         return None
+
+
+_SCP: Final = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")
+"""How ssh spells the place of a repository, such as ``git@github.com:owner/name.git``."""
+
+
+class PullRequest(NamedTuple):
+    """A page that opens a pull request.
+
+    Attributes:
+        forge: Who shows it.
+        url: Its URL.
+    """
+
+    forge: str
+    url: str
+
+
+def pull_request(remote: str, base: str, branch: str) -> PullRequest | None:
+    """Return the page that opens a pull request; None where the forge is not known.
+
+    Args:
+        remote: The URL of the remote.
+        base: The branch that the change is for.
+        branch: The branch that holds the change.
+    """
+    host, path = _place(remote)
+    path = path.strip("/").removesuffix(".git")
+    if not host or "/" not in path:
+        return None
+    place = f"https://{host}/{quote(path)}"
+    if "github" in host:
+        return PullRequest("GitHub", f"{place}/compare/{quote(base)}...{quote(branch)}?expand=1")
+    if "gitlab" in host:
+        branches = {
+            "merge_request[source_branch]": branch,
+            "merge_request[target_branch]": base,
+        }
+        return PullRequest("GitLab", f"{place}/-/merge_requests/new?{urlencode(branches)}")
+    return None
+
+
+def _place(remote: str) -> tuple[str, str]:
+    """Return the host and the path of a remote, without what may be a password."""
+    found = _SCP.fullmatch(remote)
+    if found is not None:
+        return found[1].lower(), found[2]
+    try:
+        parts = urlsplit(remote)
+        port = parts.port if parts.scheme in ("http", "https") else None
+    except ValueError:
+        return "", ""
+    if parts.scheme not in ("http", "https", "ssh", "git") or not parts.hostname:
+        return "", ""
+    return parts.hostname + (f":{port}" if port else ""), parts.path

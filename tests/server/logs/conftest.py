@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from promptstore.server.asking import HttpModel
-from promptstore.server.logs.service import LogService
+from promptstore.server.logs.writer import LogService
 from tests.gitrepo import GitRepo
 from tests.server.chatstub import ChatStub, chat_stub
 from tests.server.listening import Host, Server, hosting

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +19,9 @@ import pytest
 from promptstore.errors import InvalidArgumentError, LogStoreError, MissingExtraError
 from promptstore.server.logs import engine
 from promptstore.server.logs.engine import Engine
-from promptstore.server.logs.service import LogService
+from promptstore.server.logs.queries import read_span
+from promptstore.server.logs.store import KeysQuery
+from promptstore.server.logs.writer import LogService
 from tests.gitrepo import GitRepo
 from tests.server.logs.exporting import bodies_at, export_many, serving
 from tests.server.logs.sending import Logs, export, record
@@ -103,11 +107,12 @@ def test_a_second_server_on_one_folder_says_why_not(
 
 def test_a_fork_is_told_that_the_engine_is_not_its_own(logs: Logs, service: LogService) -> None:
     logs.keep(record("x", a="1"))
+    query = KeysQuery("log", read_span(None, datetime.now(UTC)))
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - runs in the child
         try:
-            service._engine.ask("SELECT 1", {})
+            service.store.attributes(1, query)
         except LogStoreError as error:
             os.write(write, str(error).encode())
         finally:
@@ -150,9 +155,18 @@ def test_without_the_extra_its_name_is_said(
 
 
 def test_a_server_is_reached_by_the_same_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
     place = "clickhouses://me%40x@logs.example.com/shop"
-    folder, target = engine._read_place(place, "secret")
-    assert folder is None
+    target: dict[str, Any] = {}
+
+    def get_client(**arguments: Any) -> None:
+        target.update(arguments)
+        raise ClickHouseError("nobody is there")
+
+    monkeypatch.setattr("clickhouse_connect.get_client", get_client)
+    with pytest.raises(LogStoreError, match=r"logs\.example\.com"):
+        Engine(place, "secret")
     assert (target["host"], target["port"], target["secure"]) == ("logs.example.com", 8443, True)
     assert (target["username"], target["password"]) == ("me@x", "secret")
     assert (target["database"], target["autogenerate_session_id"]) == ("shop", False)

@@ -154,7 +154,7 @@ def test_what_can_be_read_of_a_request_is_kept(logs: Logs) -> None:
     answer = logs.send(export([record("good"), *bad]))
     assert answer.status_code == 200
     assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "4"
-    assert "deeper than 64 levels" in answer.json()["partialSuccess"]["errorMessage"]
+    assert "too deep" in answer.json()["partialSuccess"]["errorMessage"]
     assert logs.bodies() == ["good"]
 
 

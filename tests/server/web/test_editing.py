@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptstore.server.web.forges import pull_request
+from promptstore.server.web.proposing import pull_request
 from promptstore.store.store import PromptStore
 from tests.gitrepo import GitRepo
 from tests.server.listening import Server
