@@ -211,10 +211,13 @@ class VersionIndex:
             spans = _find_spans(connection, tip)
             return (question(connection, spans),) if spans else None
 
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             answered = self._file.use(answer)
             if answered is not None:
                 return answered[0]
+            if attempt == _ATTEMPTS - 2:
+                # What is stored again and again, and not found, is damaged too.
+                self._file.discard()
             with self._lock():
                 if not self._file.use(partial(_find_spans, commit=tip)):
                     self._extend(tip)
