@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import pytest
 
 from promptstore import AsyncPromptStore, PromptStore
 from promptstore.errors import PromptNotFoundError, RepositoryLockedError, VariableError
+from tests.checkers import run_mypy
 from tests.gitrepo import GitRepo
 
 OWN = {"open", "open_resource"}
@@ -182,15 +182,8 @@ async def use() -> None:
 
 
 def test_type_checkers_know_the_arguments_and_results(tmp_path: Path) -> None:
-    file = tmp_path / "typed.py"
-    file.write_text(TYPED)
-    cache = Path(__file__).parents[1] / ".mypy_cache"
-    command = [
-        sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary",
-        f"--cache-dir={cache}", str(file),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
+    (tmp_path / "typed.py").write_text(TYPED)
+    lines = run_mypy(tmp_path, "typed.py").splitlines()
     revealed = [line.partition('"')[2].rstrip('"') for line in lines if "Revealed type" in line]
     assert revealed == [
         "promptstore.model.prompt.Prompt",

@@ -196,13 +196,16 @@ def export(
         if output is not None and output.is_file():
             raise InvalidArgumentError(message=f"--output: {output} is a file; name a folder")
         chosen = names or [prompt.name or "" for prompt in store.list()]
+        if not chosen:
+            raise InvalidArgumentError(message=f"there is no prompt in {store.snapshot().place}")
         prompts = [get_selected(store, text) for text in chosen]
         if output is None and len(prompts) != 1 and not as_json:
             raise InvalidArgumentError(message="several prompts need --output FOLDER")
-        made: list[Exported] = []
         rows: list[dict[str, Any]] = []
+        made: list[tuple[dict[str, Any], Exported]] = []
         for prompt in prompts:
             row: dict[str, Any] = {"name": prompt.name, "path": None, "losses": [], "reason": None}
+            rows.append(row)
             try:
                 found = (
                     export_history(store, prompt.name or "", to)
@@ -210,25 +213,24 @@ def export(
                     else export_from(store, prompt, to)
                 )
             except ExportRefusedError as error:
-                rows.append(row | {"reason": str(error)})
+                row["reason"] = str(error)
+                print_error(f"refused: {error}")
                 continue
-            made.append(found)
-            path = None if output is None else (output / found.path).as_posix()
-            rows.append(row | {"path": path, "losses": [*found.losses]})
-    for row in rows:
-        for loss in row["losses"]:
-            print_error(f"warning: {row['name']}: {loss}")
-        if row["reason"]:
-            print_error(f"refused: {row['reason']}")
-    is_refused = any(row["reason"] for row in rows)
+            made.append((row, found))
+            row["losses"] = [*found.losses]
+            for loss in found.losses:
+                print_error(f"warning: {prompt.name}: {loss}")
+    is_refused = len(made) < len(rows)
     stops = strict and (is_refused or any(row["losses"] for row in rows))
     if output is not None and not stops:
-        _write(made, output, force=force)
+        _write([found for _, found in made], output, force=force)
+        for row, found in made:
+            row["path"] = (output / found.path).as_posix()
     if as_json:
         print_json(rows)
-    elif not stops and output is None and made:
-        print_file(made[0].data)
-    elif not stops:
+    elif output is None and made and not stops:
+        print_file(made[0][1].data)
+    else:
         for row in rows:
             if row["path"]:
                 print_lines(f"{row['name']}: {row['path']}")

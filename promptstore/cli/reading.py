@@ -85,7 +85,12 @@ def list_prompts(
         heads = ("NAME", "VERSION", "LABELS", "UPDATED", "DESCRIPTION")
         print_listing(rows, heads, [_cells(*pair) for pair in pairs], as_json=as_json)
         _note_uncommitted(store, snapshot.names(prefix), worktree=worktree)
-    if not prompts and not broken:
+        is_hidden = not (prompts or broken or deleted) and any(
+            snapshot.list_readable(prefix, tag=tag, search=search, deleted=True)
+        )
+    if is_hidden:
+        print_error(f"no prompt in {snapshot.place} is like that but deleted ones: add --deleted")
+    elif not prompts and not broken:
         print_error(_nothing(store, snapshot, worktree=worktree))
     for error in broken:
         print_error(f"error: {error}")

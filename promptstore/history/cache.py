@@ -316,6 +316,7 @@ def included_names(prompt: Prompt) -> list[str]:
     return [
         name
         for _, text in texts(prompt)
+        if "include" in text  # most have none
         for name in find_includes(Source(text=text, kind=prompt.template))
     ]
 

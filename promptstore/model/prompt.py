@@ -358,14 +358,21 @@ _MUTABLE: Final = ("variables", "messages", "config", "metadata", "extensions", 
 _NOT_SHARED: Final = (*_MUTABLE, "_program", "digest")
 
 
-def _copied_once(name: str) -> cached_property[Any]:
-    """Return what a caller's own copy finds in the place of a field that it has not copied yet.
+class _CopiedOnce:
+    """A field of a caller's own copy, which is copied when it is first asked for.
 
     Most callers look at few of these fields, and copying them all takes longer than a `get`.
     """
-    found = cached_property(lambda copy: _copied(copy._kept.__dict__[name]))  # noqa: SLF001
-    found.__set_name__(Prompt, name)
-    return found
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, copy: Prompt | None, _owner: type[Prompt]) -> Any:
+        kept = copy._kept if copy else None  # noqa: SLF001 - it belongs to this module
+        if copy is None or kept is None:
+            return self
+        found = copy.__dict__[self._name] = _copied(kept.__dict__[self._name])
+        return found
 
 
 def _copied(value: Any) -> Any:
@@ -385,4 +392,4 @@ def _copied(value: Any) -> Any:
 
 
 for _name in _MUTABLE:
-    setattr(Prompt, _name, _copied_once(_name))
+    setattr(Prompt, _name, _CopiedOnce(_name))

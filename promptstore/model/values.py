@@ -284,3 +284,16 @@ def _reason(name: str) -> str:
             return f"the segment {segment!r} starts with {segment[0]!r}"
     odd = next((c for c in name if not re.fullmatch(r"[A-Za-z0-9_./-]", c)), "")
     return f"it holds {odd!r}"
+
+
+def is_deep(value: Any) -> bool:
+    """Return whether a JSON value is nested deeper than a prompt file may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)

@@ -21,11 +21,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-from promptstore.errors import InvalidNameError, SyncRefusedError, TemplateError
+from promptstore.errors import (
+    InvalidArgumentError,
+    InvalidNameError,
+    SyncRefusedError,
+    TemplateError,
+)
 from promptstore.model.parts import Insert, Message, without_nulls
 from promptstore.model.prompt import Prompt, parse_content, texts
-from promptstore.model.values import MAX_DEPTH, check_name, is_name
+from promptstore.model.values import check_name, is_deep, is_name
 from promptstore.model.variables import Variable
+from promptstore.promptfile.writer import dumps
 from promptstore.template import Budget, Source, compile_template, find_includes, find_references
 from promptstore.template.source import split_simple
 
@@ -46,12 +52,6 @@ MAX_BYTES: Final = 1_000_000
 
 JSON_KEY: Final = "x-posthog-json"
 """Marks a file whose text is JSON that was published as JSON, not as a text."""
-
-NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-"""How JSON writes the character NUL, which no remote and no file holds."""
-
-HALF: Final = re.compile(r"[\ud800-\udfff]")
-"""Half of a character, which UTF-8 cannot write."""
 
 VARIABLE: Final = re.compile(r"\{\{[ \t]*([\w.-]+)[ \t]*\}\}")
 """How a template without logic writes a variable."""
@@ -163,6 +163,35 @@ def served_content(prompt: Prompt) -> RemoteContent:
         return encode_content(prompt, as_source=True)
 
 
+def decode_content(content: RemoteContent, onto: Prompt, *, as_source: bool = False) -> Prompt:
+    """Return the prompt that a content of the API makes.
+
+    Args:
+        content: What the API holds.
+        onto: The prompt in git that it is the new content of. What the API has no place for is
+            kept; so is the template language where the content means the same in it, and the way
+            each variable is written.
+        as_source: Whether the content is in the language of the prompt in git.
+
+    Returns:
+        The prompt: encoded again, it has the same digest.
+
+    Raises:
+        TemplateSyntaxError: It is no template of the language that it is in.
+    """
+    alive = replace(
+        onto, deleted=False, deleted_reason=None, replaced_by=None, config=content.config
+    )
+    if any(_encodes_to(alive, content, as_source=source) for source in {as_source, False}):
+        return alive
+    kept = set_content(alive, content.value)
+    kept = set_content(kept, map_templates(kept, _writing_variables_as(onto)))
+    if as_source or _encodes_to(kept, content, as_source=False):
+        return kept
+    simple = replace(alive, template="simple", includes={})
+    return set_content(simple, read_messages(content.text) or content.value)
+
+
 def new_prompt(content: RemoteContent) -> Prompt:
     """Return the prompt that a content makes anew: of the language ``simple``."""
     bare = Prompt(prompt="", template="simple", config=content.config)
@@ -217,38 +246,28 @@ def read_chat(value: Any) -> Prompt | None:
     return prompt if any(isinstance(item, Message) for item in prompt.messages or ()) else None
 
 
-def compact_json(value: Any) -> str:
-    """Return a JSON value as the API measures it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _encodes_to(prompt: Prompt, content: RemoteContent, *, as_source: bool) -> bool:
+    try:
+        is_same = encode_content(prompt, as_source=as_source).digest == content.digest
+        return is_same and bool(dumps(prompt))
+    except (SyncRefusedError, InvalidArgumentError):
+        return False
 
 
-def is_deep(value: Any) -> bool:
-    """Return whether a JSON value is nested deeper than a prompt file may be."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
+def _writing_variables_as(prompt: Prompt) -> Callable[[str], str]:
+    """Return what writes each ``{{name}}`` as a prompt does, so that only edits are edited."""
+    written = {
+        found[1]: found[0]
+        for _, text in reversed(texts(prompt))
+        for found in VARIABLE.finditer(text)
+    }
 
+    def rewrite(text: str) -> str:
+        return VARIABLE.sub(
+            lambda found: written.get(found[1], found[0]) if " " not in found[0] else found[0], text
+        )
 
-def check_fits(name: str, content: RemoteContent) -> None:
-    """Refuse a content that a remote cannot hold.
-
-    Raises:
-        SyncRefusedError: It is too large, or holds NUL or half of a character.
-    """
-    for what, value in (("text", content.text), ("config", content.config)):
-        text = compact_json(value)
-        if NUL.search(text) or HALF.search(text):
-            raise SyncRefusedError(name=name, reason=f"its {what} holds NUL or half a character.")
-        size = len(text.encode())
-        if size > MAX_BYTES:
-            reason = f"its {what} has {size:,} bytes as JSON, and a remote holds {MAX_BYTES:,}."
-            raise SyncRefusedError(name=name, reason=reason)
+    return rewrite if prompt.template != "none" else str
 
 
 def _declared(prompt: Prompt, bare: Prompt) -> dict[str, Variable] | None:

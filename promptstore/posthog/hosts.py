@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from promptstore.errors import InvalidArgumentError, RemoteKeyError
 
@@ -79,6 +78,8 @@ def find_proxy(host: str) -> str | None:
     Raises:
         InvalidArgumentError: It is no URL of a proxy that can be used.
     """
+    from urllib.request import getproxies, proxy_bypass  # slow to import
+
     parts, proxies = split_host(host), getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")
     if not found or proxy_bypass(parts.netloc):

@@ -21,15 +21,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from promptstore.model.values import MAX_DEPTH
+from promptstore.model.values import MAX_DEPTH, is_deep
 from promptstore.posthog.content import (
     API_NAME,
-    HALF,
     MAX_BYTES,
     MAX_NAME_LENGTH,
-    NUL,
     RESERVED_NAME,
-    is_deep,
 )
 from promptstore.posthog.models import example
 
@@ -37,6 +34,13 @@ MAX_DESCRIPTION_LENGTH: Final = 400
 MAX_EDITS: Final = 1_000
 INTEGER_BOUND: Final = 1 << 63
 NAME_RULE: Final = "Only letters, numbers, hyphens (-) and underscores (_) are allowed."
+
+NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""How JSON writes the character NUL, which no remote and no file holds."""
+
+HALF: Final = re.compile(r"[\ud800-\udfff]")
+"""Half of a character, which UTF-8 cannot write."""
+
 _TRUE: Final = frozenset({"t", "y", "yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"f", "n", "no", "false", "off", "0"})
 _ZEROS: Final = re.compile(r"\.0*\s*\Z")

@@ -16,6 +16,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from promptstore.errors import ImportRefusedError
+from promptstore.model.faults import shown
+from promptstore.model.values import plain_json
+from promptstore.promptfile.reader import resolve_plain
 
 YamlRules: TypeAlias = Literal["1.1", "1.2"]
 """``1.1`` is what PyYAML reads, ``1.2`` what most readers in JavaScript and Go do."""
@@ -27,11 +30,8 @@ _DIGITS: Final = re.compile(r"_")
 _Reader: TypeAlias = Callable[[str], Any]
 
 
-def _number(text: str) -> int | float:
-    plain = _DIGITS.sub("", text)
-    if plain.lstrip("+-").lower() in {".inf", ".nan"}:
-        raise ImportRefusedError(reason=f"the number {text} cannot be written as JSON")
-    return float(plain)
+def _number(text: str) -> float:
+    return float(_DIGITS.sub("", text))  # which refuses .inf and .nan
 
 
 def _octal(text: str) -> int:
@@ -45,30 +45,25 @@ def _sexagesimal(text: str) -> int:
     return sign * value
 
 
-_NULL: Final = re.compile(r"~|null|Null|NULL|")
-_FLOAT: Final = r"[-+]?(?:\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
-_SCALARS: Final[dict[YamlRules, list[tuple[re.Pattern[str], _Reader]]]] = {
-    "1.1": [
-        (re.compile(r"yes|Yes|YES|true|True|TRUE|on|On|ON"), lambda _: True),
-        (re.compile(r"no|No|NO|false|False|FALSE|off|Off|OFF"), lambda _: False),
-        (re.compile(r"[-+]?0b[01_]+"), lambda text: int(_DIGITS.sub("", text), 2)),
-        (re.compile(r"[-+]?0x[0-9a-fA-F_]+"), lambda text: int(_DIGITS.sub("", text), 16)),
-        (re.compile(r"[-+]?0[0-7_]+"), _octal),
-        (re.compile(r"[-+]?(?:0|[1-9][0-9_]*)"), lambda text: int(_DIGITS.sub("", text))),
-        (re.compile(r"[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+"), _sexagesimal),
-        (re.compile(rf"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*|{_FLOAT}"),
-         _number),
-    ],
-    "1.2": [
-        (re.compile(r"true|True|TRUE"), lambda _: True),
-        (re.compile(r"false|False|FALSE"), lambda _: False),
-        (re.compile(r"0o[0-7]+"), lambda text: int(text, 0)),
-        (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text, 0)),
-        (re.compile(r"[-+]?[0-9]+"), int),
-        (re.compile(rf"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|{_FLOAT}"),
-         _number),
-    ],
-}  # fmt: skip
+_SCALARS: Final[list[tuple[re.Pattern[str], _Reader]]] = [
+    (re.compile(r"~|null|Null|NULL|"), lambda _: None),
+    (re.compile(r"yes|Yes|YES|true|True|TRUE|on|On|ON"), lambda _: True),
+    (re.compile(r"no|No|NO|false|False|FALSE|off|Off|OFF"), lambda _: False),
+    (re.compile(r"[-+]?0b[01_]+"), lambda text: int(_DIGITS.sub("", text), 2)),
+    (re.compile(r"[-+]?0x[0-9a-fA-F_]+"), lambda text: int(_DIGITS.sub("", text), 16)),
+    (re.compile(r"[-+]?0[0-7_]+"), _octal),
+    (re.compile(r"[-+]?(?:0|[1-9][0-9_]*)"), lambda text: int(_DIGITS.sub("", text))),
+    (re.compile(r"[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+"), _sexagesimal),
+    (
+        re.compile(
+            r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*"
+            r"|[-+]?(?:\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
+        ),
+        _number,
+    ),
+]
+"""The plain scalars of YAML 1.1 that are no strings."""
+
 _TAGGED: Final[dict[str, type]] = {"seq": list, "map": dict, "omap": list, "set": dict}
 
 
@@ -122,7 +117,7 @@ class _Plain:
     """Makes plain values of nodes, each alias anew, and not without end."""
 
     def __init__(self, rules: YamlRules, losses: list[str]) -> None:
-        self._scalars = _SCALARS[rules]
+        self._rules = rules
         self._losses = losses
         self._left = _MAX_NODES
 
@@ -144,11 +139,15 @@ class _Plain:
             raise ImportRefusedError(reason=f"the tag {tag}, which only a program can follow")
         if node.style or (tag == "str" and self._has_written_tag(node)):
             return node.value
-        if _NULL.fullmatch(node.value):
-            return None
-        for pattern, read in self._scalars:
-            if pattern.fullmatch(node.value):
-                return read(node.value)
+        try:
+            if self._rules == "1.2":
+                return resolve_plain(node.value)
+            for pattern, read in _SCALARS:
+                if pattern.fullmatch(node.value):
+                    return plain_json(read(node.value))
+        except ValueError:
+            reason = f"the number {shown(node.value)} cannot be written as JSON"
+            raise ImportRefusedError(reason=reason) from None
         return node.value
 
     def _has_written_tag(self, node: ScalarNode) -> bool:

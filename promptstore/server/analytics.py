@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from promptstore.formatters import text_repr
-from promptstore.posthog.content import is_deep
+from promptstore.model.values import is_deep
 from promptstore.posthog.logmodels import TranslateRequest, Translation
 from promptstore.posthog.models import TextRepresentation
 from promptstore.posthog.queries import TextReprRequest

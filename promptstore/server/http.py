@@ -94,7 +94,7 @@ class PathMiddleware:
             if message["type"] == "http.response.start":
                 answered["status"] = message["status"]
                 headers = [*message["headers"], *_SENT]
-                if all(name.lower() != _POLICY[0] for name, _ in headers):
+                if _POLICY[0] not in [name for name, _ in message["headers"]]:
                     headers.append(_POLICY)
                 message = {**message, "headers": headers}
             elif message["type"] == "http.response.body" and scope["method"] == "HEAD":

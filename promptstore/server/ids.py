@@ -10,8 +10,7 @@ from starlette.responses import Response
 
 from promptstore.model.prompt import Prompt
 from promptstore.posthog import models, requests
-from promptstore.posthog.content import RemoteContent, encode_name
-from promptstore.posthog.decoding import decode_content
+from promptstore.posthog.content import RemoteContent, decode_content, encode_name
 from promptstore.posthog.requests import read_uuid
 from promptstore.server.errors import not_found
 from promptstore.server.http import ReadAnswer, check_match

@@ -62,7 +62,7 @@ async def _endpoint(app: FastAPI) -> HttpEndpoint:
 
 
 def _caller(request: Request, scope: str) -> Caller:
-    return find_caller(request, [scope], public=request.query_params.get("token", ""))
+    return find_caller(request, [scope])
 
 
 def _may_write(request: Request) -> bool:

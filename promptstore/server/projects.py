@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from pydantic import AfterValidator, BeforeValidator
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from promptstore.errors import HistoryUnavailableError, PromptFileError
@@ -30,8 +31,7 @@ from promptstore.server.errors import forbidden, not_found, unauthenticated
 from promptstore.server.http import AnswerCache, ApiRoute
 from promptstore.server.settings import ProjectSettings
 from promptstore.server.tokens import Token, TokenFile
-from promptstore.store.lookup import History
-from promptstore.store.snapshot import Snapshot
+from promptstore.store.snapshot import History, Snapshot
 from promptstore.store.store import PromptStore
 
 SPACE: Final = UUID("5b2f6a54-8f0e-4c3e-9f43-6d1b7a0c2e91")
@@ -216,7 +216,7 @@ class KeyAuth(SecurityBase):
         project_id: Annotated[
             str, Path(description="The project: a number, or `@current`.", examples=["@current"])
         ],
-        token: Annotated[
+        token: Annotated[  # noqa: ARG002 - it is described here, and read with the key
             str,
             Query(
                 description="The public token of a project; it wins over the path.",
@@ -224,20 +224,17 @@ class KeyAuth(SecurityBase):
             ),
         ] = "",
     ) -> Caller:
-        """Return the caller of a request; see `find_caller`."""
-        return find_caller(request, scopes.scopes, project_id, token)
+        """Return the caller of a request."""
+        return find_caller(request, scopes.scopes, project_id)
 
 
-def find_caller(
-    request: Request, scopes: Collection[str], segment: str = "@current", public: str = ""
-) -> Caller:
-    """Return the caller of a request.
+def find_caller(request: Request, scopes: Collection[str], segment: str = "@current") -> Caller:
+    """Return the caller of a request; the public token in its query wins over the project's number.
 
     Args:
         request: The request.
         scopes: What its key must be allowed to do.
         segment: The number of the project, or ``@current``.
-        public: The public token of the project, which wins over the number.
 
     Raises:
         ApiError: 401 without a good key, 404 for a project that is not there or not theirs,
@@ -245,6 +242,7 @@ def find_caller(
     """
     state = request.app.state
     token = _token(request, state.tokens)
+    public = _public_token(request.scope["query_string"])
     project = find_project(state.projects, token, segment, public)
     for scope in scopes:
         if token is not None and not token.may(scope):
@@ -252,12 +250,17 @@ def find_caller(
     return Caller(project, token.user if token else None)
 
 
+@lru_cache(maxsize=256)
+def _public_token(query: bytes) -> str:
+    # Clients ask the same again and again.
+    return QueryParams(query).get("token", "")
+
+
 authorize: Final = KeyAuth()
 Reader = Annotated[Caller, Security(authorize, scopes=["llm_prompt:read"])]
 Writer = Annotated[Caller, Security(authorize, scopes=["llm_prompt:write"])]
 
 
-@lru_cache(maxsize=256)
 def _decoded(segment: str) -> str:
     # A path is routed as it was sent: `a%2Fb` is one segment. What is no UTF-8 is a ValueError.
     return unquote(segment, errors="strict")

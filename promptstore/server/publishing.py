@@ -16,16 +16,14 @@ from starlette.responses import Response
 
 from promptstore.errors import ConflictError, RepositoryLockedError
 from promptstore.model.prompt import Prompt, parse_content
-from promptstore.model.values import MAX_DEPTH
+from promptstore.model.values import MAX_DEPTH, is_deep
 from promptstore.posthog import models, requests
 from promptstore.posthog.content import (
     MAX_BYTES,
     RemoteContent,
-    compact_json,
-    is_deep,
+    decode_content,
     served_content,
 )
-from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.requests import read_uuid
 from promptstore.server import errors
 from promptstore.server.http import answer, check_match
@@ -181,7 +179,7 @@ def _replaced(text: str, edit: requests.Edit, index: int) -> str:
         detail = f"Text to replace matches {count} times — provide more context to make it unique."
         raise _unfit(index, detail)
     edited = text.replace(edit.old, edit.new)
-    if len(compact_json(edited).encode()) > MAX_BYTES:
+    if len(json.dumps(edited, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
         raise _unfit(index, f"Resulting prompt exceeds the {MAX_BYTES} byte size limit.")
     return edited
 

@@ -69,13 +69,10 @@ class ReadRoute(ApiRoute):
             return handle
 
         async def read(request: Request) -> Response:
-            given = (request.path_params["project_id"], request.query_params.get("token", ""))
-            project = find_caller(request, ["llm_prompt:read"], *given).project
-            key = (
-                request.scope["promptstore.path"],
-                request.scope["query_string"],
-                origin(request),
-            )
+            path, query = request.scope["promptstore.path"], request.scope["query_string"]
+            segment = request.path_params["project_id"]
+            project = find_caller(request, ["llm_prompt:read"], segment).project
+            key = (path, query, origin(request))
             kept: Response | None = project.answers.find(project.store.snapshot(), key)
             if kept is None:
                 kept = await handle(request)

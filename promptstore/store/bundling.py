@@ -22,8 +22,8 @@ from promptstore.history.versions import Change, Timeline
 from promptstore.model.rendering import signature
 from promptstore.model.values import is_name
 from promptstore.store.bundle import Bundle, BundledCommit, BundledVersion, is_chosen
-from promptstore.store.lookup import History, Lookup
-from promptstore.store.snapshot import Snapshot
+from promptstore.store.lookup import Lookup
+from promptstore.store.snapshot import History, Snapshot
 
 _MAX_SHOWN: Final = 5
 _ABSENT: Final = object()
@@ -227,7 +227,7 @@ class _Collected:
     def _check(self, snapshot: Snapshot, name: str) -> None:
         """Note what would fail where the bundle is read."""
         try:
-            prompt = snapshot.load(name, deleted=True)
+            prompt = snapshot.read(name, deleted=True)
             if not prompt.deleted:
                 signature(prompt)
         except (PromptFileError, TemplateError) as error:

@@ -197,12 +197,10 @@ class StoreLabels(StoreReader):
 
     def _target(self, state: RefState, name: str, wanted: int | Rev | None) -> Target:
         """Return what a label points at that is set to a version, a rev or (None) the tip."""
-        if isinstance(wanted, int):
-            prompt = self._lookup.version(state, check_name(name), wanted)
-            if prompt.deleted:
-                raise self._lookup.of_rev(state, prompt.snapshot_commit).deleted(prompt)
-        else:
-            prompt = self._lookup.of_rev(state, wanted).read(name)
+        rev = wanted
+        if isinstance(rev, int):
+            rev = self._lookup.version(state, check_name(name), rev).snapshot_commit
+        prompt = self._lookup.of_rev(state, rev).read(name)
         if prompt.version is None or prompt.snapshot_commit is None:
             raise HistoryUnavailableError(reason="so a label has no version to point at.")
         return Target(prompt.version, prompt.snapshot_commit)

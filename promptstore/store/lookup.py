@@ -1,45 +1,40 @@
-"""Which prompt is meant, in a state of the branch and the labels; and who made its versions."""
+"""Which prompt is meant, in a state of the branch and the labels, and loading it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
 from promptstore.errors import (
     HistoryUnavailableError,
     LabelNotFoundError,
     PromptDeletedError,
-    PromptFileError,
     PromptNotFoundError,
     ReadOnlyError,
     RepositoryError,
     RevisionNotFoundError,
-    VersionNotFoundError,
 )
-from promptstore.git.objects import Commit
-from promptstore.history.backend import Backend, RefState, RepositoryBackend
-from promptstore.history.cache import ContentCache
+from promptstore.history.backend import Backend, OverlaidSource, RefState, RepositoryBackend
+from promptstore.history.cache import ContentCache, included_names
 from promptstore.history.labels import LabelTable, contradiction
 from promptstore.history.sources import EmptySource, File, LabelSource, Source
-from promptstore.history.versions import Change, Timeline
+from promptstore.history.versions import Change
 from promptstore.model.prompt import Prompt, another_copy, identified, own_copy
-from promptstore.model.values import SUFFIX, check_name
-from promptstore.model.versions import PromptInfo, Version
+from promptstore.model.values import SUFFIX, check_name, is_name, near_matches
 from promptstore.store.arguments import check_arguments, check_selection, check_zone
-from promptstore.store.snapshot import Snapshot
+from promptstore.store.snapshot import History, Snapshot
 from promptstore.template import Limits
 
 Rev: TypeAlias = str | datetime
 """Anything git can resolve to a commit, or a time (with a time zone): the newest commit then."""
 
-Question: TypeAlias = tuple[Any, ...]
-"""What `PromptStore.get` is asked, and in which state."""
-
-_KEPT_SNAPSHOTS: Final = 16
+_LOADED_AT_ONCE: Final = 500
+_KEPT_LOADERS: Final = 16
 _KEPT_PROMPTS: Final = 512
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}")
 
@@ -51,119 +46,144 @@ def make_question(
     label: str | None,
     rev: Rev | None,
     deleted: bool,
-) -> Question:
-    """Return what `PromptStore.get` is asked, which equals no question with a wrong argument."""
+) -> tuple[Any, ...]:
+    """Return what is asked in which state; it equals no question with a wrong argument."""
     # To Python True is 1.
     return state, name, version, type(version), label, rev, deleted, type(deleted)
 
 
-class History(NamedTuple):
-    """What tells the versions of the prompts of a snapshot.
+class Loader:
+    """Loads the prompts of one commit, or of a folder, each once. Threads may share it.
 
-    Attributes:
-        tip: The snapshot's commit.
-        backend: Where their commits and files are.
-        cache: Where their parsed files are kept.
+    Args:
+        source: Their files.
+        cache: Where parsed files are kept.
+        history: What tells their versions, or None where that is not known.
+        limits: The limits of renders.
+        labels: Reads where all labels point.
+        read: Reads a prompt as of a commit of its own, or None where all are as of one.
     """
 
-    tip: str
-    backend: Backend
-    cache: ContentCache
+    def __init__(
+        self,
+        source: Source,
+        cache: ContentCache,
+        history: History | None,
+        limits: Limits,
+        labels: Callable[[], LabelTable],
+        read: Callable[[str], Prompt] | None = None,
+    ) -> None:
+        self.source = source
+        self.cache = cache
+        self.history = history
+        self.labels = labels
+        self._limits = limits
+        self._read = read
+        self._names: tuple[str, ...] | None = None
+        self._loaded: dict[str, Prompt] = {}
+        self._changes: Mapping[str, Change] | None = None
 
-    @property
-    def timeline(self) -> Timeline:
-        """The versions as of the snapshot's commit."""
-        return self.backend.timeline(self.tip)
+    def names(self) -> tuple[str, ...]:
+        """List the names of all files, sorted, parsing nothing."""
+        if self._names is None:
+            self._names = tuple(self.source.names())
+        return self._names
 
-    def is_tombstone(self, blob: str) -> bool:
-        """Whether a version's file says that the prompt is deleted; a broken one does not."""
-        data = self.backend.blob(blob)
-        # Without this word and without an escape no file is a tombstone: most need no parsing.
-        if b"deleted" not in data and b"\\" not in data:
-            return False
-        try:
-            return self.cache.read(File(blob, blob, partial(bytes, data))).deleted
-        except PromptFileError:
-            return False
+    def find(self, name: str) -> File | None:
+        """Find the file of a prompt, be it broken or not; None where there is none."""
+        return self.source.find(name) if is_name(name) else None
 
-    def version(self, name: str, change: Change, labels: LabelTable) -> Version:
-        """Return one version of a prompt, with the labels that point at it."""
-        commit = self.backend.commit(change.commit)
-        return Version(
-            name=name,
-            number=change.number,
-            commit=commit.id,
-            author=commit.author,
-            committed_at=commit.committed_at,
-            message=commit.message,
-            blob=change.blob,
-            deleted=change.entry is None or self.is_tombstone(change.entry.id),
-            labels=_labels_of(labels, name, change.number),
-        )
+    def load(self, name: str, *, deleted: bool = False) -> Prompt:
+        """Load one prompt; see `Snapshot.read`. It is not a caller's own copy."""
+        prompt = self._loaded.get(name)
+        if prompt is None:
+            file = self.find(name)
+            if file is None:
+                raise self.not_found(name)
+            if self._read is not None:
+                prompt = self._read(name)
+            else:
+                prompt = self._identified(name, file.blob, self.cache.read(file))
+            self._loaded[name] = prompt
+        if prompt.deleted and not deleted:
+            raise self._deleted(prompt)
+        return prompt
 
-    def tombstone(self, name: str) -> Commit | None:
-        """Return the commit that set the tombstone, which later edits may have followed."""
-        tombstone: Change | None = None
-        for change in self.timeline.history(name):
-            if change.entry is None or not self.is_tombstone(change.entry.id):
-                break
-            tombstone = change
-        return self.backend.commit(tombstone.commit) if tombstone else None
+    def load_all(self) -> None:
+        """Load every prompt that was parsed before, in a fraction of the time of one by one."""
+        if self._changes is not None or self._read is not None:
+            return
+        changes: Mapping[str, Change] = {}
+        with suppress(RepositoryError):
+            changes = self.history.timeline.latest_of_all() if self.history else {}
+        self._changes = changes
+        pending = iter(self.source.blobs().items())
+        while chunk := list(islice(pending, _LOADED_AT_ONCE)):
+            self.cache.prefetch(blob for _, blob in chunk)
+            for name, blob in chunk:
+                content = self.cache.known(blob)
+                if content is not None and name not in self._loaded:
+                    self._loaded[name] = self._identified(name, blob, content)
 
-    def removal_note(self, name: str) -> str:
-        """Return who removed the file of a prompt and when, in a sentence; else nothing."""
-        change = self.timeline.latest(name)
-        if change is None or change.entry is not None:
-            return ""
-        commit = self.backend.commit(change.commit)
-        return (
-            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
-            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
-        )
-
-    def find(self, name: str, number: int, *, has_file: bool = False) -> Change:
-        """Return the change that made one version of a prompt.
-
-        Raises:
-            VersionNotFoundError: It has no such version, or none with a file where that is asked.
-        """
-        change = self.timeline.nth(name, number)
-        if change is None or (has_file and change.entry is None):
-            latest = self.timeline.latest(name)
-            raise VersionNotFoundError(
-                name=name,
-                version=number,
-                latest=latest.number if latest else 0,
-                removed=change is not None,
-            )
-        return change
-
-    def info(self, name: str, made: Change | None, labels: LabelTable) -> PromptInfo:
-        """Return who made a version of a prompt, and its first one."""
-        return self._info(name, self.timeline.nth(name, 1), made, labels)
-
-    def infos(self, blobs: Mapping[str, str], labels: LabelTable) -> dict[str, PromptInfo]:
-        """Return `info` of the newest versions of prompts, where their files hold these."""
-        first, latest = self.timeline.first_of_all(), self.timeline.latest_of_all()
+    def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
+        change = None
+        # A text can be had where an old commit is missing, so that nobody knows its version.
+        with suppress(RepositoryError):
+            if self._changes is not None:
+                change = self._changes.get(name)
+            elif self.history is not None:
+                change = self.history.backend.timeline(self.history.tip).latest(name)
         # The file on disk may differ from the newest commit.
-        made = {name: latest[name] for name in latest if latest[name].blob == blobs.get(name)}
-        return {name: self._info(name, first.get(name), made.get(name), labels) for name in blobs}
-
-    def _info(
-        self, name: str, first: Change | None, made: Change | None, labels: LabelTable
-    ) -> PromptInfo:
-        if first is None or made is None:
-            return PromptInfo(name=name)
-        born, commit = self.backend.commit(first.commit), self.backend.commit(made.commit)
-        return PromptInfo(
+        known = change if change and change.blob == blob else None
+        return identified(
+            content,
             name=name,
-            version=made.number,
-            commit=made.commit,
-            created_at=born.committed_at,
-            created_by=born.author,
-            updated_at=commit.committed_at,
-            updated_by=commit.author,
-            labels=_labels_of(labels, name, made.number),
+            version=known.number if known else None,
+            commit=known.commit if known else None,
+            snapshot_commit=self.source.commit,
+            blob=blob,
+            includes=self._includes(included_names(content)),
+            limits=self._limits,
+        )
+
+    def _includes(self, included: list[str]) -> dict[str, Prompt]:
+        """Collect what is included, directly or not; what is missing is left out."""
+        found: dict[str, Prompt] = {}
+        pending = [*included]
+        while pending:
+            name = pending.pop()
+            if name in found or not is_name(name):
+                continue
+            file = self.source.find(name)
+            if file is not None:
+                found[name] = self.cache.read(file)
+                pending += included_names(found[name])
+        return found
+
+    def overlaid(self, files: Mapping[str, File]) -> Loader:
+        """Return what loads the same prompts with some files replaced, which have no version."""
+        source = OverlaidSource(self.source, files)
+        return Loader(source, self.cache, self.history, self._limits, self.labels)
+
+    def not_found(self, name: str) -> PromptNotFoundError:
+        """Make the error that says that a prompt is not here, with what may help."""
+        return PromptNotFoundError(
+            name=name,
+            place=self.source.place,
+            near=near_matches(name, self.names()),
+            note=self.history.removal_note(name) if self.history and is_name(name) else "",
+        )
+
+    def _deleted(self, prompt: Prompt) -> PromptDeletedError:
+        """Make the error that says that a prompt is tombstoned, by whom and when."""
+        commit = self.history.tombstone(prompt.name or "") if self.history else None
+        return PromptDeletedError(
+            name=prompt.name or "",
+            place=self.source.place,
+            deleted_at=commit.committed_at.isoformat() if commit else None,
+            deleted_by=commit.author if commit else None,
+            reason=prompt.deleted_reason,
+            replaced_by=prompt.replaced_by,
         )
 
 
@@ -181,9 +201,9 @@ class Lookup:
         self.limits = limits
         self.reads_files = reads_files
         self._cache = ContentCache()
-        self._kept: dict[Question, Prompt] = {}
+        self._kept: dict[tuple[Any, ...], Prompt] = {}
         # It may be asked by several threads, and keeps what was asked for last.
-        self._snapshots = lru_cache(maxsize=_KEPT_SNAPSHOTS)(self._make_snapshot)
+        self._loader = lru_cache(maxsize=_KEPT_LOADERS)(self._make_loader)
 
     def get(
         self,
@@ -213,7 +233,7 @@ class Lookup:
             return self.working().read(name, deleted=deleted)
         else:
             try:
-                prompt = self.of_rev(state, rev).load(name, deleted=deleted)
+                prompt = self._loader(*self._place(state, rev)).load(name, deleted=deleted)
             except PromptNotFoundError as error:
                 if not isinstance(error, PromptDeletedError):
                     error.note = error.note or self._uncommitted_note(name)
@@ -226,7 +246,7 @@ class Lookup:
             self._kept[question] = copy
         return another_copy(copy)
 
-    def known(self, question: Question) -> Prompt | None:
+    def known(self, question: tuple[Any, ...]) -> Prompt | None:
         """Return what `get` makes a copy of, as it was asked this before; or None."""
         try:
             return self._kept.get(question)
@@ -243,41 +263,33 @@ class Lookup:
 
     def writable(self) -> RepositoryBackend:
         """Return the branch that can be written to."""
-        if not isinstance(self.backend, RepositoryBackend):
-            place = self.backend.path
-            advice = "Run `git init` in it" if place.is_dir() else "Write in a clone"
-            raise ReadOnlyError(
-                path=str(place),
-                reason=f"this is no git repository, so there is no branch to commit to. {advice}.",
-            )
-        if self.backend.remote:
-            raise ReadOnlyError(
-                path=str(self.backend.path),
-                reason=f"{self.backend.branch} follows a remote, so only a fetch moves it. Write "
-                "in a clone, to a branch of its own, and push that.",
-            )
-        return self.backend
+        backend = self.backend
+        if not isinstance(backend, RepositoryBackend):
+            advice = "Run `git init` in it" if backend.path.is_dir() else "Write in a clone"
+            reason = f"this is no git repository, so there is no branch to commit to. {advice}."
+        elif backend.remote:
+            reason = f"{backend.branch} follows a remote, so only a fetch moves it. Write in a "
+            reason += "clone, to a branch of its own, and push that."
+        else:
+            return backend
+        raise ReadOnlyError(path=str(backend.path), reason=reason)
 
     def working(self) -> Snapshot:
         """Return the prompts as the files on disk are at this moment."""
-        return self._new(self.backend.working_files(), self.state())
+        state = self.state()
+        return Snapshot(self._loader_of(self.backend.working_files(), state))
 
     def tip(self, state: RefState) -> Snapshot:
         """Return the prompts at the tip of the branch."""
-        if state.tip is None:
-            return self._new(EmptySource(f"{state.title} (no commits yet)"), state)
-        return self._snapshots(state, state.title)
+        return Snapshot(self._loader(state, state.title))
 
     def at(self, state: RefState, commit: str, title: str) -> Snapshot:
         """Return the prompts as of a commit; the title says what it was asked for by."""
-        return self._snapshots(state._replace(tip=commit), title)
+        return Snapshot(self._loader(state._replace(tip=commit), title))
 
     def of_rev(self, state: RefState, rev: Rev | None) -> Snapshot:
         """Return the prompts as of a rev or time; None is the tip."""
-        if rev is None:
-            return self.tip(state)
-        title = rev.isoformat() if isinstance(rev, datetime) else rev
-        return self.at(state, self.resolve(rev), title)
+        return Snapshot(self._loader(*self._place(state, rev)))
 
     def of_label(self, state: RefState, label: str) -> Snapshot:
         """Return the prompts that have a label."""
@@ -287,14 +299,8 @@ class Lookup:
         def find(name: str) -> File | None:
             return self.at(state, targets[name].commit, label).find(name)
 
-        return Snapshot(
-            LabelSource(label, targets, find),
-            cache=self._cache,
-            history=None,
-            labels=partial(self.backend.labels, state),
-            limits=self.limits,
-            read=partial(self.labelled, state, label=label),
-        )
+        source, read = LabelSource(label, targets, find), partial(self.labelled, state, label=label)
+        return Snapshot(self._loader_of(source, state, read))
 
     def version(self, state: RefState, name: str, number: int) -> Prompt:
         """Return a version of a prompt, read as of the commit that made it."""
@@ -302,7 +308,8 @@ class Lookup:
         if history is None or history.timeline.latest(name) is None:
             raise self.tip(state).not_found(name)
         change = history.find(name, number, has_file=True)
-        return self.at(state, change.commit, f"version {number}").load(name, deleted=True)
+        state = state._replace(tip=change.commit)
+        return self._loader(state, f"version {number}").load(name, deleted=True)
 
     def labelled(self, state: RefState, name: str, label: str) -> Prompt:
         """Return a prompt as a label gives it."""
@@ -326,9 +333,10 @@ class Lookup:
         except LabelNotFoundError as error:
             newest = self.tip(state)
             if newest.find(name):
-                error.replaced_by = newest.load(name, deleted=True).replaced_by
+                error.replaced_by = newest.read(name, deleted=True).replaced_by
             raise
-        prompt = self.at(state, target.commit, label).load(name, deleted=True)
+        state = state._replace(tip=target.commit)
+        prompt = self._loader(state, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
         return identified(prompt, label=label)
@@ -344,21 +352,6 @@ class Lookup:
             raise HistoryUnavailableError(reason=reason)
         return self._history(state)
 
-    def resolve(self, rev: Rev) -> str:
-        """Return the id of the commit that a rev or time names."""
-        if isinstance(rev, str):
-            return self.backend.resolve(rev)
-        check_zone(rev)
-        history = self.require_history(self.state())
-        commit = history.timeline.commit_at(rev.timestamp()) if history else None
-        if commit is None:
-            raise RevisionNotFoundError(
-                rev=rev.isoformat(),
-                reason="the branch has no commit that old",
-                advice="Name a later time.",
-            )
-        return commit
-
     def _uncommitted_note(self, name: str) -> str:
         """Return that the file of a prompt is there but not committed, where it is so."""
         path = f"{self.backend.root}/{name}{SUFFIX}".removeprefix("/")
@@ -369,26 +362,37 @@ class Lookup:
             "and --worktree (worktree=True) reads it as it is."
         )
 
-    def _make_snapshot(self, state: RefState, title: str) -> Snapshot:
-        return self._new(self.backend.files(state.tip or "", title), state)
+    def _place(self, state: RefState, rev: Rev | None) -> tuple[RefState, str]:
+        """Return the state whose tip a rev or time names, and what it was asked for by."""
+        if rev is None:
+            return state, state.title
+        if isinstance(rev, str):
+            return state._replace(tip=self.backend.resolve(rev)), rev
+        check_zone(rev)
+        history = self.require_history(state)
+        commit = history.timeline.commit_at(rev.timestamp()) if history else None
+        if commit is None:
+            raise RevisionNotFoundError(
+                rev=rev.isoformat(),
+                reason="the branch has no commit that old",
+                advice="Name a later time.",
+            )
+        return state._replace(tip=commit), rev.isoformat()
 
-    def _new(self, source: Source, state: RefState) -> Snapshot:
-        return Snapshot(
-            source,
-            cache=self._cache,
-            history=self._history(state),
-            labels=partial(self.backend.labels, state),
-            limits=self.limits,
-        )
+    def _make_loader(self, state: RefState, title: str) -> Loader:
+        if state.tip is None:
+            return self._loader_of(EmptySource(f"{title} (no commits yet)"), state)
+        return self._loader_of(self.backend.files(state.tip, title), state)
+
+    def _loader_of(
+        self, source: Source, state: RefState, read: Callable[[str], Prompt] | None = None
+    ) -> Loader:
+        history = None if read else self._history(state)
+        labels = partial(self.backend.labels, state)
+        return Loader(source, self._cache, history, self.limits, labels, read)
 
     def _history(self, state: RefState) -> History | None:
         if state.tip is None or self.backend.why_no_versions(state):
             return None
         # The index is brought up to it when it is asked: the text of a prompt needs no versions.
         return History(state.tip, self.backend, self._cache)
-
-
-def _labels_of(table: LabelTable, name: str, number: int) -> tuple[str, ...]:
-    """List the labels that point a prompt at a version, sorted."""
-    of_name = {label: names[name] for label, names in table.targets.items() if name in names}
-    return tuple(sorted(label for label in of_name if of_name[label].version == number))

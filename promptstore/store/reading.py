@@ -297,7 +297,7 @@ class StoreReader(StoreBase):
         for other, entry in self._backend.timeline(commit).changed_by(commit).items():
             if other != name and entry is not None and entry.is_file:
                 with suppress(PromptFileError):
-                    prompt = self._lookup.at(state, commit, commit).load(other, deleted=True)
+                    prompt = self._lookup.at(state, commit, commit).read(other, deleted=True)
                     if prompt.deleted and prompt.replaced_by == name:
                         return other
         return None

@@ -1,37 +1,34 @@
-"""A snapshot: all prompts as of one commit, or of one moment of a folder."""
+"""A snapshot: all prompts as of one commit, or of one moment of a folder; and their versions."""
 
 from __future__ import annotations
 
 import builtins
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptstore.errors import (
     InvalidNameError,
-    PromptDeletedError,
     PromptFileError,
     PromptNotFoundError,
-    RepositoryError,
+    VersionNotFoundError,
 )
-from promptstore.history.backend import OverlaidSource
-from promptstore.history.cache import ContentCache, included_names
+from promptstore.git.objects import Commit
+from promptstore.history.backend import Backend
+from promptstore.history.cache import ContentCache
 from promptstore.history.labels import LabelTable
-from promptstore.history.sources import File, Source
-from promptstore.history.versions import Change
-from promptstore.model.prompt import Prompt, identified, own_copy, texts
+from promptstore.history.sources import File
+from promptstore.history.versions import Change, Timeline
+from promptstore.model.prompt import Prompt, own_copy, texts
 from promptstore.model.rendering import RenderedPrompt
-from promptstore.model.values import check_name, is_name, near_matches
-from promptstore.model.versions import PromptInfo
+from promptstore.model.values import check_name
+from promptstore.model.versions import PromptInfo, Version
 from promptstore.store.arguments import check_arguments
-from promptstore.template import Limits
 
 if TYPE_CHECKING:
-    from promptstore.store.lookup import History
-
-_LOADED_AT_ONCE: Final = 500
+    from promptstore.store.lookup import Loader
 
 
 class Snapshot(Mapping[str, Prompt]):
@@ -46,25 +43,11 @@ class Snapshot(Mapping[str, Prompt]):
         history: What tells the versions of its prompts, or None where that is not known.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        cache: ContentCache,
-        history: History | None,
-        labels: Callable[[], LabelTable],
-        limits: Limits,
-        read: Callable[[str], Prompt] | None = None,
-    ) -> None:
-        self.commit = source.commit
-        self.place = source.place
-        self.history = history
-        self._source = source
-        self._cache = cache
-        self._labels = labels
-        self._limits = limits
-        self._names: tuple[str, ...] | None = None
-        self._loader = _Loader(source, cache, history, limits, read)
+    def __init__(self, loader: Loader) -> None:
+        self.commit = loader.source.commit
+        self.place = loader.source.place
+        self.history = loader.history
+        self._loader = loader
 
     def __getitem__(self, name: str) -> Prompt:
         try:
@@ -76,7 +59,7 @@ class Snapshot(Mapping[str, Prompt]):
         if not isinstance(name, str) or self.find(name) is None:
             return False
         try:
-            return not self._load(name).deleted
+            return not self._loader.load(name, deleted=True).deleted
         except PromptFileError:
             return True
 
@@ -107,14 +90,7 @@ class Snapshot(Mapping[str, Prompt]):
         """
         check_name(name)
         check_arguments(deleted=deleted)
-        return own_copy(self.load(name, deleted=deleted))
-
-    def load(self, name: str, *, deleted: bool = False) -> Prompt:
-        """Read one prompt as `read` does, but not as the caller's own copy."""
-        prompt = self._load(name)
-        if prompt.deleted and not deleted:
-            raise self.deleted(prompt)
-        return prompt
+        return own_copy(self._loader.load(name, deleted=deleted))
 
     def info(self, name: str, *, version: int | None = None) -> PromptInfo:
         """Return who made which version of a prompt when; it may be deleted, or broken.
@@ -138,7 +114,7 @@ class Snapshot(Mapping[str, Prompt]):
             raise self.not_found(name)
         else:
             made = history.find(name, version)
-        return history.info(name, made, self._labels()) if history else PromptInfo(name=name)
+        return history.info(name, made, self._loader.labels()) if history else PromptInfo(name=name)
 
     def infos(self, names: Sequence[str]) -> dict[str, PromptInfo]:
         """Return `info` of many prompts by name, which takes less than asking about each."""
@@ -146,11 +122,11 @@ class Snapshot(Mapping[str, Prompt]):
         files = {name: file.blob for name in names if (file := self.find(name))}
         if self.history is None:
             return {name: PromptInfo(name=name) for name in files}
-        return self.history.infos(files, self._labels())
+        return self.history.infos(files, self._loader.labels())
 
     def labels(self) -> LabelTable:
         """Return all labels, as they were when it was taken."""
-        return self._labels()
+        return self._loader.labels()
 
     def names(self, prefix: str = "") -> builtins.list[str]:
         """List the names of all files, tombstones and broken ones too, parsing nothing.
@@ -162,11 +138,9 @@ class Snapshot(Mapping[str, Prompt]):
             The names, sorted.
         """
         check_arguments(prefix=prefix)
-        if self._names is None:
-            self._names = tuple(self._source.names())
         if not prefix:
-            return [*self._names]
-        return [name for name in self._names if name.startswith(prefix)]
+            return [*self._loader.names()]
+        return [name for name in self._loader.names() if name.startswith(prefix)]
 
     def list(
         self,
@@ -211,7 +185,7 @@ class Snapshot(Mapping[str, Prompt]):
             self._loader.load_all()
             for name in self.names(prefix):
                 try:
-                    prompt = self._load(name)
+                    prompt = self._loader.load(name, deleted=True)
                 except PromptFileError as error:
                     broken.append(error)
                     continue
@@ -237,17 +211,11 @@ class Snapshot(Mapping[str, Prompt]):
 
     def overlaid(self, files: Mapping[str, File]) -> Snapshot:
         """Return the same prompts with some files replaced; these have no version yet."""
-        return Snapshot(
-            OverlaidSource(self._source, files),
-            cache=self._cache,
-            history=self.history,
-            labels=self._labels,
-            limits=self._limits,
-        )
+        return Snapshot(self._loader.overlaid(files))
 
     def unrecognized(self) -> tuple[str, ...]:
         """List the paths of files under the root that look like prompts but have no usable name."""
-        return tuple(self._source.unrecognized())
+        return tuple(self._loader.source.unrecognized())
 
     def file(self, name: str) -> File:
         """Return the file of a prompt, be it broken or not.
@@ -262,11 +230,11 @@ class Snapshot(Mapping[str, Prompt]):
 
     def find(self, name: str) -> File | None:
         """Find the file of a prompt, be it broken or not; None where there is none."""
-        return self._source.find(name) if is_name(name) else None
+        return self._loader.find(name)
 
     def skill_around(self, name: str) -> str | None:
         """Return the folder of the skill that a name lies in, or None."""
-        return self._source.skill_around(name)
+        return self._loader.source.skill_around(check_name(name))
 
     def parse(self, file: File) -> Prompt:
         """Parse a file that may become one of its prompts; it is not parsed again then.
@@ -274,110 +242,121 @@ class Snapshot(Mapping[str, Prompt]):
         Raises:
             PromptFileError: The file is broken.
         """
-        return self._cache.read(file)
+        return self._loader.cache.read(file)
 
     def not_found(self, name: str) -> PromptNotFoundError:
         """Make the error that says that a prompt is not here, with what may help."""
-        return PromptNotFoundError(
+        return self._loader.not_found(name)
+
+
+class History(NamedTuple):
+    """What tells the versions of the prompts of a snapshot.
+
+    Attributes:
+        tip: The snapshot's commit.
+        backend: Where their commits and files are.
+        cache: Where their parsed files are kept.
+    """
+
+    tip: str
+    backend: Backend
+    cache: ContentCache
+
+    @property
+    def timeline(self) -> Timeline:
+        """The versions as of the snapshot's commit."""
+        return self.backend.timeline(self.tip)
+
+    def is_tombstone(self, blob: str) -> bool:
+        """Whether a version's file says that the prompt is deleted; a broken one does not."""
+        data = self.backend.blob(blob)
+        # Without this word and without an escape no file is a tombstone: most need no parsing.
+        if b"deleted" not in data and b"\\" not in data:
+            return False
+        try:
+            return self.cache.read(File(blob, blob, partial(bytes, data))).deleted
+        except PromptFileError:
+            return False
+
+    def version(self, name: str, change: Change, labels: LabelTable) -> Version:
+        """Return one version of a prompt, with the labels that point at it."""
+        commit = self.backend.commit(change.commit)
+        return Version(
             name=name,
-            place=self.place,
-            near=near_matches(name, self.names()),
-            note=self.history.removal_note(name) if self.history and is_name(name) else "",
+            number=change.number,
+            commit=commit.id,
+            author=commit.author,
+            committed_at=commit.committed_at,
+            message=commit.message,
+            blob=change.blob,
+            deleted=change.entry is None or self.is_tombstone(change.entry.id),
+            labels=_labels_of(labels, name, change.number),
         )
 
-    def _load(self, name: str) -> Prompt:
-        return self._loader.loaded.get(name) or self._loader.load(name, self.file(name))
+    def tombstone(self, name: str) -> Commit | None:
+        """Return the commit that set the tombstone, which later edits may have followed."""
+        tombstone: Change | None = None
+        for change in self.timeline.history(name):
+            if change.entry is None or not self.is_tombstone(change.entry.id):
+                break
+            tombstone = change
+        return self.backend.commit(tombstone.commit) if tombstone else None
 
-    def deleted(self, prompt: Prompt) -> PromptDeletedError:
-        """Make the error that says that a prompt of this snapshot is tombstoned."""
-        commit = self.history.tombstone(prompt.name or "") if self.history else None
-        return PromptDeletedError(
-            name=prompt.name or "",
-            place=self.place,
-            deleted_at=commit.committed_at.isoformat() if commit else None,
-            deleted_by=commit.author if commit else None,
-            reason=prompt.deleted_reason,
-            replaced_by=prompt.replaced_by,
+    def removal_note(self, name: str) -> str:
+        """Return who removed the file of a prompt and when, in a sentence; else nothing."""
+        change = self.timeline.latest(name)
+        if change is None or change.entry is not None:
+            return ""
+        commit = self.backend.commit(change.commit)
+        return (
+            f"Its file was removed on {commit.committed_at.isoformat()} by {commit.author} "
+            f"(commit {commit.id[:7]}); version {change.number - 1} can still be read."
         )
 
+    def find(self, name: str, number: int, *, has_file: bool = False) -> Change:
+        """Return the change that made one version of a prompt.
 
-class _Loader:
-    """Loads the prompts of a snapshot, each once. Threads may share it."""
+        Raises:
+            VersionNotFoundError: It has no such version, or none with a file where that is asked.
+        """
+        change = self.timeline.nth(name, number)
+        if change is None or (has_file and change.entry is None):
+            latest = self.timeline.latest(name)
+            raise VersionNotFoundError(
+                name=name,
+                version=number,
+                latest=latest.number if latest else 0,
+                removed=change is not None,
+            )
+        return change
 
-    def __init__(
-        self,
-        source: Source,
-        cache: ContentCache,
-        history: History | None,
-        limits: Limits,
-        read: Callable[[str], Prompt] | None,  # where each is read as of a commit of its own
-    ) -> None:
-        self.loaded: dict[str, Prompt] = {}
-        self._source = source
-        self._cache = cache
-        self._history = history
-        self._limits = limits
-        self._read = read
-        self._changes: Mapping[str, Change] | None = None
+    def info(self, name: str, made: Change | None, labels: LabelTable) -> PromptInfo:
+        """Return who made a version of a prompt, and its first one."""
+        return self._info(name, self.timeline.nth(name, 1), made, labels)
 
-    def load(self, name: str, file: File) -> Prompt:
-        if self._read is not None:
-            prompt = self._read(name)
-        else:
-            prompt = self._identified(name, file.blob, self._cache.read(file))
-        self.loaded[name] = prompt
-        return prompt
-
-    def load_all(self) -> None:
-        """Load every prompt that was parsed before, in a fraction of the time of one by one."""
-        if self._changes is not None or self._read is not None:
-            return
-        changes: Mapping[str, Change] = {}
-        with suppress(RepositoryError):
-            changes = self._history.timeline.latest_of_all() if self._history else {}
-        self._changes = changes
-        pending = iter(self._source.blobs().items())
-        while chunk := list(islice(pending, _LOADED_AT_ONCE)):
-            self._cache.prefetch(blob for _, blob in chunk)
-            for name, blob in chunk:
-                content = self._cache.known(blob)
-                if content is not None and name not in self.loaded:
-                    self.loaded[name] = self._identified(name, blob, content)
-
-    def _identified(self, name: str, blob: str, content: Prompt) -> Prompt:
-        change = None
-        # A text can be had where an old commit is missing, so that nobody knows its version.
-        with suppress(RepositoryError):
-            if self._changes is not None:
-                change = self._changes.get(name)
-            elif self._history is not None:
-                change = self._history.timeline.latest(name)
+    def infos(self, blobs: Mapping[str, str], labels: LabelTable) -> dict[str, PromptInfo]:
+        """Return `info` of the newest versions of prompts, where their files hold these."""
+        first, latest = self.timeline.first_of_all(), self.timeline.latest_of_all()
         # The file on disk may differ from the newest commit.
-        known = change if change and change.blob == blob else None
-        return identified(
-            content,
-            name=name,
-            version=known.number if known else None,
-            commit=known.commit if known else None,
-            snapshot_commit=self._source.commit,
-            blob=blob,
-            includes=self._includes(included_names(content)),
-            limits=self._limits,
-        )
+        made = {name: latest[name] for name in latest if latest[name].blob == blobs.get(name)}
+        return {name: self._info(name, first.get(name), made.get(name), labels) for name in blobs}
 
-    def _includes(self, included: list[str]) -> dict[str, Prompt]:
-        """Collect what is included, directly or not; what is missing is left out."""
-        found: dict[str, Prompt] = {}
-        pending = [*included]
-        while pending:
-            name = pending.pop()
-            if name in found or not is_name(name):
-                continue
-            file = self._source.find(name)
-            if file is not None:
-                found[name] = self._cache.read(file)
-                pending += included_names(found[name])
-        return found
+    def _info(
+        self, name: str, first: Change | None, made: Change | None, labels: LabelTable
+    ) -> PromptInfo:
+        if first is None or made is None:
+            return PromptInfo(name=name)
+        born, commit = self.backend.commit(first.commit), self.backend.commit(made.commit)
+        return PromptInfo(
+            name=name,
+            version=made.number,
+            commit=made.commit,
+            created_at=born.committed_at,
+            created_by=born.author,
+            updated_at=commit.committed_at,
+            updated_by=commit.author,
+            labels=_labels_of(labels, name, made.number),
+        )
 
 
 @contextmanager
@@ -396,3 +375,9 @@ def _mentions(prompt: Prompt, folded: str) -> bool:
     words = [prompt.name or "", prompt.description or "", *prompt.tags]
     words += [text for _, text in texts(prompt)]
     return any(folded in word.casefold() for word in words)
+
+
+def _labels_of(table: LabelTable, name: str, number: int) -> tuple[str, ...]:
+    """List the labels that point a prompt at a version, sorted."""
+    of_name = {label: names[name] for label, names in table.targets.items() if name in names}
+    return tuple(sorted(label for label in of_name if of_name[label].version == number))

@@ -179,12 +179,12 @@ def commit_edits(
     files = {file.name: file.after for file in changed}
     try:
         after = lookup.tip(state._replace(tip=update.commit or base.commit))
-        prompts = {name: after.load(name, deleted=True) for name in edits}
+        prompts = {name: after.read(name, deleted=True) for name in edits}
     except (RepositoryError, HistoryUnavailableError) as error:
         # It is committed, whatever cannot be read afterwards.
         warnings = (*warnings, f"the commit {update.commit} was made, but then: {error}")
         after = base.overlaid(files)
-        prompts = {name: after.load(name, deleted=True) for name in edits}
+        prompts = {name: after.read(name, deleted=True) for name in edits}
     return {
         name: own_copy(identified(prompt, is_unchanged=name not in files, warnings=warnings))
         for name, prompt in prompts.items()

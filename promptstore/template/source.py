@@ -96,7 +96,7 @@ def find_includes(source: Source) -> tuple[str, ...]:
         The names in the order of the text, each once. Names in a comment or a ``raw`` block are
         among them; none that `compile_template` accepts is left out.
     """
-    if source.kind != "jinja2" or "include" not in source.text:
+    if source.kind != "jinja2":
         return ()
     return tuple(dict.fromkeys(name for _, name in _INCLUDE.findall(source.text)))
 

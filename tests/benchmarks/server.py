@@ -1,8 +1,10 @@
 """Requests per second of the server: ``python -m tests.benchmarks.server``.
 
 Reading by name is measured against a FastAPI route that returns a constant of the same size, in the
-same run: what is left is what this server costs. Each server is a process of its own with uvicorn;
-the client is another one, with a thread for each connection, and asks over kept connections.
+same run: what is left is what this server costs. On a busy machine, what counts is the processor
+time that a server's process takes for a request, as Linux tells it. Each server is a process of its
+own with uvicorn; the client is another one, with a thread for each connection, and asks over kept
+connections.
 """
 
 from __future__ import annotations
@@ -52,11 +54,13 @@ class Target:
 
     Attributes:
         port: Where its server listens.
+        pid: The server's process.
         request: The request as it is sent.
         size: How long the body of the answer is, in bytes.
     """
 
     port: int
+    pid: int
     request: bytes
     size: int
 
@@ -68,22 +72,23 @@ def main() -> None:
         tokens = TokenFile(Path(folder) / "tokens.json")
         _, key = tokens.create(ADA, SCOPES, [1])
         projects = open_projects([ProjectSettings(1, store.path)])
-        with running(create_app(projects, tokens)) as port:
+        with running(create_app(projects, tokens)) as (port, pid):
             by_name = ask_once(port, BY_NAME, key)
             listed = ask_once(port, LIST, key)
             unchanged = ask_once(port, BY_NAME, key, f"If-None-Match: {etag_of(by_name[0])}\r\n")
-            with running(constant_app(by_name[1])) as other:
+            with running(constant_app(by_name[1])) as (other, other_pid):
                 constant = ask_once(other, "/constant", key)
                 print(
                     f"body of {len(by_name[1]):,} bytes; {ROUNDS} rounds of {SECONDS:g} s, medians"
                 )
                 print(f"{'connections':<14}{'constant':>10}{'by name':>10}{'share':>8}{'304':>10}")
+                print(f"{'':<14}{'and processor time for a request, in microseconds':>38}")
                 for connections in CONNECTIONS:
                     compare(
                         connections,
-                        Target(other, constant[2], len(constant[1])),
-                        Target(port, by_name[2], len(by_name[1])),
-                        Target(port, unchanged[2], 0),
+                        Target(other, other_pid, constant[2], len(constant[1])),
+                        Target(port, pid, by_name[2], len(by_name[1])),
+                        Target(port, pid, unchanged[2], 0),
                     )
         measure_list(store, tokens, key, listed[2], len(listed[1]))
         measure_pages(store)
@@ -119,8 +124,8 @@ def constant_app(body: bytes) -> ASGIApp:
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[int]:
-    """Serve an application in a process of its own, and give its port."""
+def running(app: ASGIApp) -> Iterator[tuple[int, int]]:
+    """Serve an application in a process of its own, and give its port and the process."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
@@ -135,7 +140,7 @@ def running(app: ASGIApp) -> Iterator[int]:
         uvicorn.Server(config).run(sockets=[listener])
         os._exit(0)
     try:
-        yield listener.getsockname()[1]
+        yield listener.getsockname()[1], child
     finally:
         listener.close()
         os.kill(child, signal.SIGKILL)
@@ -183,8 +188,17 @@ def receive(connection: socket.socket) -> tuple[bytes, bytes]:
     return head, b"".join(pieces)
 
 
-def rate(target: Target, connections: int) -> float:
-    """Ask for a while over some connections, and give the answers per second."""
+def processor_time(pid: int) -> float:
+    """Read how long a process was running so far, in seconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def rate(target: Target, connections: int) -> tuple[float, float]:
+    """Ask for a while over some connections.
+
+    Returns:
+        The answers per second, and the processor time of one, in microseconds.
+    """
     counts = [0] * connections
     start = threading.Barrier(connections + 1)
     stop = threading.Event()
@@ -203,13 +217,14 @@ def rate(target: Target, connections: int) -> float:
     for thread in threads:
         thread.start()
     start.wait()
-    began = time.perf_counter()
+    began, used = time.perf_counter(), processor_time(target.pid)
     threads[0].join(SECONDS)
     stop.set()
     elapsed = time.perf_counter() - began
     for thread in threads:
         thread.join()
-    return sum(counts) / elapsed
+    used = processor_time(target.pid) - used
+    return sum(counts) / elapsed, used / sum(counts) * 1e6
 
 
 def compare(connections: int, constant: Target, by_name: Target, unchanged: Target) -> None:
@@ -218,16 +233,19 @@ def compare(connections: int, constant: Target, by_name: Target, unchanged: Targ
         [rate(target, connections) for target in (constant, by_name, unchanged)]
         for _ in range(ROUNDS)
     ]
-    shares = statistics.median(one[1] / one[0] for one in rounds)
-    base, named, same = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"{connections:<14}{base:>10,.0f}{named:>10,.0f}{shares:>8.0%}{same:>10,.0f}")
+    for place, label in enumerate((str(connections), "")):
+        columns = [[one[place] for one in column] for column in zip(*rounds, strict=True)]
+        base, named, same = map(statistics.median, columns)
+        pairs = zip(*columns[:2], strict=True)
+        share = statistics.median(min(one, other) / max(one, other) for one, other in pairs)
+        print(f"{label:<14}{base:>10,.0f}{named:>10,.0f}{share:>8.0%}{same:>10,.0f}")
 
 
 def measure_list(
     store: PromptStore, tokens: TokenFile, key: str, request: bytes, size: int
 ) -> None:
     """Measure the list of all prompts: the first time, after a commit, and again."""
-    with running(create_app(open_projects([ProjectSettings(1, store.path)]), tokens)) as port:
+    with running(create_app(open_projects([ProjectSettings(1, store.path)]), tokens)) as (port, _):
         first = timed(port, request)
         store.save("prompt-0", Prompt(prompt="Changed"), author=ADA)
         after = statistics.median(_after_a_commit(store, port, request))
@@ -239,7 +257,7 @@ def measure_list(
 def measure_pages(store: PromptStore) -> None:
     """Measure pages of the server, the first time and again."""
     print(f"\npages of {PROMPTS:,} prompts, milliseconds")
-    with running(create_app(open_projects([ProjectSettings(1, store.path)]), None)) as port:
+    with running(create_app(open_projects([ProjectSettings(1, store.path)]), None)) as (port, _):
         for path in ("/prompts", "/prompts?q=customers", "/prompts/prompt-7", "/try/prompt-7"):
             request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
             first = timed(port, request)

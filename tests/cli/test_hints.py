@@ -216,3 +216,17 @@ def test_a_version_in_the_place_of_a_second_prompt(write: Run) -> None:
         hint = re.search(r"write `promptstore (.*?)`", str(error))
         assert hint is not None
         assert write(*hint[1].split()).exit_code == 0
+
+
+def test_what_is_deleted_is_named_where_nothing_else_is(write: Run) -> None:
+    assert write("delete", "shared/tone", "--yes").exit_code == 0
+    listed = write("list", "shared/")
+    assert (listed.stdout, listed.exit_code) == ("", 0)
+    assert "add --deleted" in listed.stderr
+    assert "shared/tone" in write("list", "shared/", "--deleted").stdout
+    assert "--deleted" not in write("list", "zebra").stderr
+
+
+def test_an_export_of_nothing(repo: GitRepo) -> None:
+    error = CliRunner().invoke(app, ["-C", str(repo.path), "export", "--to", "github"]).exception
+    assert "there is no prompt in main" in str(error)

@@ -288,6 +288,8 @@ class TestCommand:
         result = run("export", "a", "--to", "github", "--strict", "-o", str(tmp_path / "o"))
         assert result.exit_code == 1
         assert not (tmp_path / "o").exists()
+        result = run("export", "a", "--to", "github", "--strict", "--json", "-o", str(tmp_path))
+        assert json.loads(result.stdout)[0]["path"] is None
         result = run("export", "--to", "github", "-o", str(tmp_path / "o"))
         assert result.exit_code == 1
         assert "refused: 'b' cannot be exported to github" in result.stderr

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promptstore.errors import ImportRefusedError
 from promptstore.interchange.imported import Imported, Refused
 from promptstore.interchange.recognition import FORMATS, read_bytes
-from promptstore.promptfile.foreign import read_foreign_yaml
+from promptstore.promptfile.foreign import YamlRules, read_foreign_yaml
 
 
 def read(path: str, value: Any, form: str | None = None) -> Imported:
@@ -48,6 +48,12 @@ class TestYaml:
         expected = ["yes", "Off", "100_000", 15, 17, 31, "1:30", "2024-01-02", 1.5, 0.5, None,
                     1000.0, True]  # fmt: skip
         assert read_foreign_yaml(text, "1.2").value == expected
+
+    @pytest.mark.parametrize("rules", ["1.1", "1.2"])
+    @pytest.mark.parametrize("number", [".inf", "1.5e+999", "9" * 5_000, "0x" + "f" * 4_000])
+    def test_a_number_that_json_cannot_hold(self, rules: YamlRules, number: str) -> None:
+        with pytest.raises(ImportRefusedError, match="cannot be written as JSON"):
+            read_foreign_yaml(f"a: {number}", rules)
 
     def test_anchors_and_merges(self) -> None:
         text = "a: &x {b: 1, c: 2}\nd: *x\ne: {<<: *x, c: 3}\n"

@@ -15,14 +15,13 @@ from promptstore.model.prompt import Prompt
 from promptstore.model.variables import Variable
 from promptstore.posthog.content import (
     RemoteContent,
-    check_fits,
+    decode_content,
     encode_content,
     new_prompt,
     served_content,
     set_content,
 )
-from promptstore.posthog.decoding import decode_content
-from promptstore.posthog.sync.remote import Codec
+from promptstore.posthog.sync.remote import Codec, check_fits
 from promptstore.promptfile.reader import loads
 from promptstore.promptfile.writer import dumps
 

@@ -12,6 +12,7 @@ import pytest
 
 from promptstore.interchange.stubs import write_stubs
 from promptstore.store.store import PromptStore
+from tests.checkers import run_mypy
 
 PROMPTS = {
     "greet": "variables:\n  name: {type: string}\n  tone: {enum: [kind, brief], default: kind}\n"
@@ -79,19 +80,10 @@ def wrong_lines() -> set[int]:
 
 
 def test_mypy_finds_every_wrong_call(typed: Path) -> None:
-    command = [
-        sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary",
-        f"--cache-dir={Path(__file__).parents[2] / '.mypy_cache'}",
-        "calls.py", "typings/prompts.pyi",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=typed, capture_output=True, text=True, check=False,
-        env={"MYPYPATH": "typings", "PATH": ""},
-    )  # fmt: skip
-    assert not done.stderr
-    found = {int(line) for line in re.findall(r"(?m)^calls\.py:(\d+): error", done.stdout)}
-    assert found == wrong_lines(), done.stdout
-    assert "prompts.pyi" not in done.stdout
+    printed = run_mypy(typed, "calls.py", "typings/prompts.pyi")
+    found = {int(line) for line in re.findall(r"(?m)^calls\.py:(\d+): error", printed)}
+    assert found == wrong_lines(), printed
+    assert "prompts.pyi" not in printed
 
 
 def test_pyright_finds_every_wrong_call(typed: Path) -> None:

@@ -33,17 +33,18 @@ from promptstore.model.prompt import Prompt, parse_content
 from promptstore.model.values import as_key
 from promptstore.posthog.content import (
     API_NAME,
+    MAX_BYTES,
     MAX_NAME_LENGTH,
     RemoteContent,
-    check_fits,
+    decode_content,
     decode_name,
     encode_content,
     encode_name,
     new_prompt,
     read_messages,
 )
-from promptstore.posthog.decoding import decode_content
 from promptstore.posthog.models import RemotePrompt
+from promptstore.posthog.requests import HALF, NUL
 
 if TYPE_CHECKING:
     from promptstore.posthog.client import PostHogClient
@@ -179,9 +180,9 @@ class Codec:
             return prompt
         if onto is None:
             return new_prompt(content)
-        return decode_content(
-            content, onto, keeps_config=self.keeps_config, as_source=self.as_source
-        )
+        if not self.keeps_config:
+            content = replace(content, config=onto.config)
+        return decode_content(content, onto, as_source=self.as_source)
 
     def merge(
         self, base: RemoteContent, ours: RemoteContent, theirs: RemoteContent
@@ -199,6 +200,22 @@ class Codec:
 
     def _fitting(self, content: RemoteContent) -> RemoteContent:
         return content if self.keeps_config else replace(content, config={})
+
+
+def check_fits(name: str, content: RemoteContent) -> None:
+    """Refuse a content that a remote cannot hold.
+
+    Raises:
+        SyncRefusedError: It is too large, or holds NUL or half of a character.
+    """
+    for what, value in (("text", content.text), ("config", content.config)):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if NUL.search(text) or HALF.search(text):
+            raise SyncRefusedError(name=name, reason=f"its {what} holds NUL or half a character.")
+        size = len(text.encode())
+        if size > MAX_BYTES:
+            reason = f"its {what} has {size:,} bytes as JSON, and a remote holds {MAX_BYTES:,}."
+            raise SyncRefusedError(name=name, reason=reason)
 
 
 def _merged_value(base: str, ours: str, theirs: str) -> Any:
