@@ -384,6 +384,10 @@ def test_a_store_pickles_as_its_place(
     bundle.unlink()
     with pytest.raises(RepositoryNotFoundError):
         pickle.loads(pickled)
+    snapshot = stores[0].snapshot()
+    with pytest.raises(InvalidArgumentError, match=r"`dict\(snapshot\)`.*pickle the store"):
+        pickle.dumps(snapshot)
+    assert pickle.loads(pickle.dumps(dict(snapshot))) == snapshot
 
 
 def test_worktree_true_needs_a_working_tree(origin: GitRepo, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def import_(
             title = " and ".join(sorted({one.format for one in _taken(plan)})) or sources[0]
             write_import(store, plan, source=title, attribution=order.attribution)
     _show(plan, as_json=order.as_json, writes=writes)
+    if not found:
+        print_error("nothing to import was found; `promptstore import FILE` says why of one file")
     if is_refused or (plan.refused and not plan.new and not plan.unchanged):
         raise typer.Exit(1)
 
@@ -294,7 +296,7 @@ def scan(
             print_lines(f"{refused.source}: {refused.reason}")
         print_lines(f"{len(done)} written, {len(plan.unchanged)} unchanged")
     else:
-        print_lines(f"{len(found)} found; --write commits the prompts")
+        print_lines(f"{len(found)} found{'; --write commits the prompts' if proposed else ''}")
 
 
 def _proposal_row(one: Proposal) -> dict[str, Any]:

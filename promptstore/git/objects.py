@@ -6,7 +6,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import accumulate
 from pathlib import Path
@@ -26,6 +26,8 @@ _TREE: Final = int(FileMode.TREE)
 _FILE, _EXECUTABLE = int(FileMode.BLOB), int(FileMode.BLOB_EXECUTABLE)
 _KIND: Final = 0o170000
 """The bits of a mode that tell a file from a folder."""
+
+_REGULAR: Final = _FILE & _KIND
 
 _ENTRY: Final = re.compile(rb"[^\0]+\0.{20}", re.DOTALL)
 
@@ -297,6 +299,16 @@ class ObjectDatabase:
         return RepositoryError(path=str(Path(self._handle.path)), reason=reason)
 
 
+@contextmanager
+def each_read_once() -> Iterator[None]:
+    """Let libgit2 keep no objects meanwhile: it takes time and memory to keep a whole history."""
+    pygit2.settings.enable_caching(False)
+    try:
+        yield
+    finally:
+        pygit2.settings.enable_caching(True)
+
+
 def _is_whole(file: str) -> bool:
     try:
         with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - Path takes twice as long
@@ -360,8 +372,8 @@ def _parsed(entries: Iterable[bytes]) -> dict[str, Entry]:
     for entry in entries:
         digits, _, rest = entry.partition(b" ")
         mode = int(digits, 8)
-        if mode & _KIND == _FILE & _KIND:
+        if mode & _KIND == _REGULAR:
             # Old programs wrote other modes, which git reads as one of these.
             mode = _EXECUTABLE if mode & 0o100 else _FILE
-        found[rest[:-21].decode(errors="surrogateescape")] = Entry(mode, rest[-20:].hex())
+        found[rest[:-21].decode("utf-8", "surrogateescape")] = Entry(mode, rest[-20:].hex())
     return found

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from promptstore.errors import RepositoryError
-from promptstore.git.objects import EMPTY_TREE, Entry, Link
+from promptstore.git.objects import EMPTY_TREE, Entry, Link, each_read_once
 from promptstore.git.reading import Repository, blob_id
 from promptstore.history.cache import (
     CacheFile,
@@ -61,7 +61,7 @@ _CHANGES: Final = "SELECT * FROM change WHERE segment = ? AND position <= ?"
 # SQLite takes the other columns from the row that holds the maximum.
 _NEWEST_OF_ALL: Final = f"{_CHANGES} GROUP BY name HAVING position = MAX(position)"
 
-_AT_ONCE: Final = 10_000
+_AT_ONCE: Final = 50_000
 """How many commits are compared and stored together; who is interrupted goes on there."""
 
 _ATTEMPTS: Final = 10
@@ -217,7 +217,7 @@ class VersionIndex:
                 return answered[0]
             if attempt == _ATTEMPTS - 2:
                 self._file.discard()  # what is stored, and not found again, is damaged too
-            with self._lock():
+            with self._lock(), each_read_once():
                 if not self._file.use(partial(_find_spans, commit=tip)):
                     self._extend(tip)
         file = index_file(self._repository, self._root)

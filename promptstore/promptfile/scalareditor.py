@@ -7,7 +7,7 @@ write the value is read again before it is taken: the first that says what is wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
@@ -209,7 +209,7 @@ def _in_layout(source: str, node: ScalarNode, wanted: str, column: int) -> Itera
     units = _units(source, old, node.style or "", column)
     if units is None:
         return
-    encode = _Encoder(source, node.style or "", column)
+    encode = _encoder(source, node.style or "", column)
     whole = difference(old, new)
     changes = _changes(old, new, whole)
     if "\n" in source and not _are_alike(changes, old, new):
@@ -267,24 +267,20 @@ def _ends(start: int, words: list[str]) -> list[int]:
     return ends
 
 
-class _Encoder:
-    """Writes a piece of a string as it stands within a scalar of one style."""
-
-    def __init__(self, source: str, style: str, column: int) -> None:
-        self._style = style
-        if style in ("|", ">"):
-            self._break = "\n\n" + (split_block(source, 0, column).indent or "")
-
-    def __call__(self, text: str) -> str:
-        if self._style == '"':
-            return write_quoted(text)[1:-1]
-        if self._style == "'":
-            return text.replace("'", "''")
-        return text.replace("\n", self._break) if self._style else text
+def _encoder(source: str, style: str, column: int) -> Callable[[str], str]:
+    """Return what writes a piece of a string as it stands within a scalar of one style."""
+    if style == '"':
+        return lambda text: write_quoted(text)[1:-1]
+    if style == "'":
+        return lambda text: text.replace("'", "''")
+    if style:
+        line_end = "\n\n" + (split_block(source, 0, column).indent or "")
+        return lambda text: text.replace("\n", line_end)
+    return str
 
 
 def _applied(
-    source: str, units: list[Unit], new: str, changes: list[Change], encode: _Encoder
+    source: str, units: list[Unit], new: str, changes: list[Change], encode: Callable[[str], str]
 ) -> str:
     pieces: list[str] = []
     at = index = 0

@@ -50,8 +50,8 @@ from promptstore.server.web import (
     signing,
     trying,
 )
-from promptstore.server.web import events as pasting
-from promptstore.server.web import listing as tree
+from promptstore.server.web import events as event_pages
+from promptstore.server.web import listing as list_pages
 from promptstore.server.web.pages import show_missing
 from promptstore.server.web.sessions import Sessions
 
@@ -87,13 +87,13 @@ _ROUTERS: Final = (
 """The routes of the server. What is added here is a part of it."""
 
 _PAGES: Final = (
-    tree.router,
+    list_pages.router,
     prompts.router,
     trying.router,
     editing.router,
     proposing.router,
     changing.router,
-    pasting.router,
+    event_pages.router,
 )
 """The pages, each for the only project, and for one by its number."""
 

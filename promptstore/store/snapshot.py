@@ -7,9 +7,10 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from promptstore.errors import (
+    InvalidArgumentError,
     InvalidNameError,
     PromptFileError,
     PromptNotFoundError,
@@ -71,6 +72,12 @@ class Snapshot(Mapping[str, Prompt]):
 
     def __repr__(self) -> str:
         return f"<Snapshot of {self.place}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise InvalidArgumentError(
+            message="a snapshot cannot be pickled or copied; take the prompts, as "
+            "`dict(snapshot)` gives them, or pickle the store"
+        )
 
     def read(self, name: str, *, deleted: bool = False) -> Prompt:
         """Read one prompt.

@@ -358,6 +358,7 @@ class TestFolder:
         assert row["result"] == "refused"
         assert "it is a prompt file of promptstore" in row["reason"]
         assert rows(run, str(sources)) == []
+        assert "`promptstore import FILE` says why" in run("import", str(sources)).stderr
 
     def test_what_every_repository_has_is_passed_over(self, run: Run, sources: Path) -> None:
         for name in ("README.md", "LICENSE.txt", "package.json", ".hidden.md", "ours.yaml"):

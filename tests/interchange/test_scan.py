@@ -115,3 +115,5 @@ def test_errors(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="no such file or folder"):
         scan(tmp_path / "none")
     fails_with(run("scan", str(APP), "--name", "zz"), "nothing of the name 'zz' was found")
+    (tmp_path / "empty.py").write_text("")
+    assert out(run("scan", str(tmp_path))) == "0 found\n"
