@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +24,7 @@ from promptstore.interchange.langfuse import fetch_langfuse
 from promptstore.store.store import PromptStore
 from tests.cli.conftest import Run
 from tests.gitrepo import GitRepo
+from tests.threads import in_thread
 
 KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
 PROMPTS: dict[str, dict[int, dict[str, Any]]] = {
@@ -87,25 +87,17 @@ class Page(Handler):
         self.wfile.write(b"<html>log in</html>")
 
 
-def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture
 def address() -> Iterator[str]:
     Handler.asked.clear()
-    yield from serve(Handler)
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 @pytest.fixture
 def page() -> Iterator[str]:
-    yield from serve(Page)
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Page)) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +131,8 @@ def test_by_the_command(
 
 @pytest.fixture
 def busy() -> Iterator[str]:
-    yield from serve(Busy)
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Busy)) as url:
+        yield url
 
 
 def test_a_busy_server_is_asked_again(busy: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.threads import in_thread
 
 _CHAT = {
     "id": "1", "object": "chat.completion", "created": 0, "model": "m",
@@ -78,13 +79,6 @@ def serving() -> Iterator[Vendor]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    vendor = Vendor(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        vendor = Vendor(url)
         yield vendor
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

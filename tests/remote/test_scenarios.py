@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from promptstore.errors import RemoteError
 from promptstore.posthog.client import PostHogClient, PromptHistory, RemotePrompt, RetryPolicy
+from tests.threads import in_thread
 
 FOLDER = Path(__file__).parent.parent / "data" / "posthog_api"
 USER = {
@@ -204,12 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server() -> Iterator[_Server]:
     found = _Server(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    found.shutdown()
-    thread.join()
-    found.server_close()
+    with in_thread(found):
+        yield found
 
 
 @pytest.fixture(scope="module")

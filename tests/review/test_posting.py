@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,6 +18,7 @@ from promptstore.errors import ForgeError, InvalidArgumentError
 from promptstore.review.markdown import MARKER
 from promptstore.review.posting import PullRequest, find_pull_request, post
 from tests.gitrepo import GitRepo
+from tests.threads import in_thread
 
 TOKEN = "token-that-nobody-may-see"
 BODY = f"{MARKER}\n\nHello"
@@ -159,12 +159,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def forge() -> Iterator[Forge]:
     server = Forge()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with in_thread(server):
+        yield server
     assert server.failures == []
 
 

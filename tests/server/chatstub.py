@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.threads import in_thread
+
 
 @dataclass
 class ChatStub:
@@ -73,13 +75,9 @@ def chat_stub() -> Iterator[ChatStub]:
         def log_message(self, *arguments: Any) -> None:
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        stub = ChatStub(f"http://127.0.0.1:{server.server_port}/v1")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        stub = ChatStub(f"{url}/v1")
         try:
             yield stub
         finally:
             stub.released.set()
-            server.shutdown()
-            thread.join()

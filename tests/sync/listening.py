@@ -19,6 +19,7 @@ import httpx
 
 from promptstore.posthog.client import PostHogClient, RetryPolicy
 from tests.sync.project import FakeProject
+from tests.threads import in_thread
 
 KEY = "phx_key_of_the_tests"
 STATUSES = {"401": 401, "403": 403, "404": 404, "409": 409, "429": 429, "500": 500}
@@ -73,17 +74,12 @@ def listening(project: FakeProject) -> Iterator[Listening]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    found = Listening(f"http://127.0.0.1:{server.server_address[1]}", project)
-    Handler.listening = found
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield found
-    finally:
-        found.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with in_thread(server) as url:
+        found = Handler.listening = Listening(url, project)
+        try:
+            yield found
+        finally:
+            found.released.set()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-import pygit2
 import pytest
 
 from promptstore.errors import PromptStoreError, RepositoryError
@@ -138,9 +137,6 @@ class TestDurability:
         # A blob, two trees and a commit, each with its folder, then the branch.
         assert (number > 4) == forced
         assert_tidy(repo)
-
-    def test_other_repositories_are_not_asked(self) -> None:
-        pygit2.settings.enable_fsync_gitdir(False)
 
 
 def save(repo: GitRepo, number: int) -> Callable[[], tuple[int | None, tuple[str, ...]]]:
