@@ -246,6 +246,25 @@ def test_a_flipped_bit_in_the_index_changes_no_answer(repo: GitRepo, flips: int)
         assert answers(repo, names) == expected
 
 
+def test_a_commit_that_the_index_cannot_find_again_makes_it_anew(repo: GitRepo) -> None:
+    """SQLite keeps each id twice: in its row, and in the order by which the row is found.
+
+    What stands before the id in its row says of which kind the row's position is, among others.
+    """
+    names = make_history(repo)
+    expected = answers(repo, names)
+    file = stored_index(Repository.discover(repo.path), "prompts")
+    sound = file.read_bytes()
+    places = [found.start() for found in re.finditer(re.escape(bytes.fromhex(repo.head())), sound)]
+    assert len(places) > 1
+    for place in (place + before for place in places for before in (-7, -6, -5, 0)):
+        for bit in (0, 1, 7):
+            data = bytearray(sound)
+            data[place] ^= 1 << bit
+            file.write_bytes(data)
+            assert answers(repo, names) == expected
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -200,10 +200,7 @@ def common(
 
 @contextmanager
 def opened(
-    context: typer.Context,
-    *,
-    worktree: bool | None = None,
-    write: bool = False,
+    context: typer.Context, *, worktree: bool | None = None, write: bool = False
 ) -> Iterator[PromptStore]:
     """Open the store for one command.
 

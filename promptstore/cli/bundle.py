@@ -41,8 +41,7 @@ def build(
         typer.Option(help="Only these names and what they include.", metavar="PATTERN"),
     ] = None,
     with_history: Annotated[
-        int,
-        typer.Option(help="The text of how many of the newest versions.", min=1, metavar="N"),
+        int, typer.Option(help="The text of how many of the newest versions.", min=1, metavar="N")
     ] = 1,
     force: Annotated[
         bool, typer.Option("--force", help="Take prompts along that cannot be read or rendered.")

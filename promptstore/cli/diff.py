@@ -82,8 +82,7 @@ def diff(
     ] = None,
     as_json: AsJson = False,
     output: Annotated[
-        str,
-        typer.Option("--format", help="Of a range: terminal, markdown, json, github or sarif."),
+        str, typer.Option("--format", help="Of a range: terminal, markdown, json, github or sarif.")
     ] = "terminal",
     examples: Examples = None,
     exit_code: Annotated[

@@ -45,10 +45,7 @@ class _Fact(NamedTuple):
     advice: str | None = None
 
 
-def doctor(
-    context: typer.Context,
-    as_json: AsJson = False,
-) -> None:
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Show what is installed, and what would be read from where.
 
     Nothing is changed and no remote is asked. The exit code is 1 when something is wrong.

@@ -104,12 +104,7 @@ def _refuse_present(base: Snapshot, name: str) -> None:
 
 
 @takes_forcible_order
-def edit(
-    context: typer.Context,
-    name: NameOnly,
-    *,
-    order: Order,
-) -> None:
+def edit(context: typer.Context, name: NameOnly, *, order: Order) -> None:
     """Edit a prompt's file in your editor and commit it.
 
     The editor is the one that git opens: GIT_EDITOR, core.editor, VISUAL or EDITOR. The text is

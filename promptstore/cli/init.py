@@ -121,8 +121,7 @@ def schema() -> None:
 def stubs(
     context: typer.Context,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file to write; stdout when left out."),
+        Path | None, typer.Option("--output", "-o", help="The file to write; stdout when left out.")
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail when the file is stale.")

@@ -89,11 +89,7 @@ def get_selected(store: PromptStore, text: str, *, deleted: bool = False) -> Pro
 
 
 def _read(
-    store: PromptStore,
-    name: str,
-    selector: str,
-    labels: LabelTable,
-    at: datetime | None = None,
+    store: PromptStore, name: str, selector: str, labels: LabelTable, at: datetime | None = None
 ) -> Selection:
     kind, colon, value = selector.partition(":")
     if colon and kind == "version":

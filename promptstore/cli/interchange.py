@@ -182,8 +182,7 @@ def export(
         typer.Option("--output", "-o", help="The folder to write; stdout for one prompt."),
     ] = None,
     history: Annotated[
-        bool,
-        typer.Option("--history", help="All versions, for langfuse, which knows them."),
+        bool, typer.Option("--history", help="All versions, for langfuse, which knows them.")
     ] = False,
     strict: Strict = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,

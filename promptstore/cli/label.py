@@ -176,12 +176,7 @@ def remove_label(
 @label_app.command("rollback")
 @takes_order
 def rollback_label(
-    context: typer.Context,
-    name: NameOnly,
-    label: Label,
-    yes: Yes = False,
-    *,
-    order: Order,
+    context: typer.Context, name: NameOnly, label: Label, yes: Yes = False, *, order: Order
 ) -> None:
     """Point a label back at the version before its last move.
 
@@ -202,10 +197,7 @@ def rollback_label(
 
 @label_app.command("list")
 def list_labels(
-    context: typer.Context,
-    label: OptionalLabel = None,
-    at: At = None,
-    as_json: AsJson = False,
+    context: typer.Context, label: OptionalLabel = None, at: At = None, as_json: AsJson = False
 ) -> None:
     """List where the labels point, or where they pointed at a time.
 
@@ -237,8 +229,7 @@ def log_labels(
     context: typer.Context,
     label: OptionalLabel = None,
     name: Annotated[
-        str | None,
-        typer.Option(help="Only moves for this prompt.", autocompletion=complete_name),
+        str | None, typer.Option(help="Only moves for this prompt.", autocompletion=complete_name)
     ] = None,
     as_json: AsJson = False,
 ) -> None:

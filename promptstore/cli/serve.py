@@ -176,11 +176,7 @@ def create(
 
 
 @token_app.command("list")
-def list_tokens(
-    context: typer.Context,
-    projects: Projects = None,
-    as_json: AsJson = False,
-) -> None:
+def list_tokens(context: typer.Context, projects: Projects = None, as_json: AsJson = False) -> None:
     """List the tokens, without their keys.
 
     Each with its id, user, scopes, projects and time of creation.

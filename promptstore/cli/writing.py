@@ -55,12 +55,10 @@ DryRun = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Force = Annotated[
-    bool,
-    typer.Option("--force", help="Do it though an include is left without what it names."),
+    bool, typer.Option("--force", help="Do it though an include is left without what it names.")
 ]
 ExpectedVersion = Annotated[
-    int | None,
-    typer.Option(help="The version that you have seen; another one is an error.", min=0),
+    int | None, typer.Option(help="The version that you have seen; another one is an error.", min=0)
 ]
 
 

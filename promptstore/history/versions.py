@@ -211,18 +211,18 @@ class VersionIndex:
             spans = _find_spans(connection, tip)
             return (question(connection, spans),) if spans else None
 
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             answered = self._file.use(answer)
             if answered is not None:
                 return answered[0]
+            if attempt == _ATTEMPTS - 2:
+                self._file.discard()  # what is stored, and not found again, is damaged too
             with self._lock(), each_read_once():
                 if not self._file.use(partial(_find_spans, commit=tip)):
                     self._extend(tip)
-        raise RepositoryError(
-            path=str(self._repository.git_dir),
-            reason="the index of its versions is damaged as often as it is made. Remove "
-            f"{index_file(self._repository, self._root)}.",
-        )
+        file = index_file(self._repository, self._root)
+        reason = f"the index of its versions is damaged as often as it is made. Remove {file}."
+        raise RepositoryError(path=str(self._repository.git_dir), reason=reason)
 
     def entry(self, tip: str, name: str) -> Entry | None:
         """Return what stands at the path of a prompt in a commit.

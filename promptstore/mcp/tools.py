@@ -66,8 +66,7 @@ class _Arguments(BaseModel):
 
 class _Search(_Arguments):
     query: Annotated[
-        str | None,
-        Field(description="What the name, the description, a tag or a text must hold."),
+        str | None, Field(description="What the name, the description, a tag or a text must hold.")
     ] = None
     prefix: Annotated[str, Field(description="How names must begin, such as support/.")] = ""
     tag: Annotated[str | None, Field(description="A tag that they must have.")] = None

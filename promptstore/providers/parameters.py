@@ -236,8 +236,7 @@ class Parameters:
         if choice is None:
             return None if parallel is None else ToolChoice(None, parallel=parallel)
         fields = Fields(
-            {"type": choice} if isinstance(choice, str) else choice,
-            "config.tool_choice",
+            {"type": choice} if isinstance(choice, str) else choice, "config.tool_choice"
         )
         if "disable_parallel_tool_use" in fields:
             parallel = not fields.take("disable_parallel_tool_use")
