@@ -186,8 +186,8 @@ class PromptDeletedError(PromptNotFoundError):
         instead = f" Use {self.replaced_by!r} instead." if self.replaced_by else ""
         return (
             f"The prompt {self.name!r} was deleted{when}{who}{why}.{instead}"
-            f" To read it, ask with deleted=True (`promptstore show {self.name}`) or for an earlier "
-            f"version ({self.name}@1); `promptstore restore {self.name}` brings it back."
+            f" To read it, ask with deleted=True (`promptstore show {self.name}`) or for an "
+            f"earlier version ({self.name}@1); `promptstore restore {self.name}` brings it back."
         )
 
 
