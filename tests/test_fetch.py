@@ -35,7 +35,7 @@ from promptstore.errors import (
     ReadOnlyError,
     RevisionNotFoundError,
 )
-from promptstore.git.fetch import RemoteUrl, _Callbacks, without_secrets
+from promptstore.git.fetch import Callbacks, RemoteUrl, without_secrets
 from promptstore.git.reading import is_url
 from promptstore.store.fetching import pause
 from tests.githttp import GitServer, git_server
@@ -545,7 +545,7 @@ def shown_token(url: RemoteUrl, asked: str = "") -> str | None:
     """The secret that a server is shown which asks for one."""
     try:
         kind = CredentialType.USERPASS_PLAINTEXT
-        found = _Callbacks(url).credentials(asked or url.text, None, kind)
+        found = Callbacks(url).credentials(asked or url.text, None, kind)
     except pygit2.Passthrough:
         return None
     assert isinstance(found, pygit2.UserPass)
@@ -562,8 +562,8 @@ def test_a_token_is_shown_to_its_host_alone(monkeypatch: pytest.MonkeyPatch) -> 
     for text in ("http://git.example.com/x.git", "ssh://git.example.com/x.git", "/x.git"):
         assert shown_token(RemoteUrl(text, is_given=True)) is None
     with pytest.raises(pygit2.Passthrough):
-        _Callbacks(url).credentials(url.text, None, CredentialType.DEFAULT)
-    key = _Callbacks(RemoteUrl("git@x:y.git", is_given=True)).credentials(
+        Callbacks(url).credentials(url.text, None, CredentialType.DEFAULT)
+    key = Callbacks(RemoteUrl("git@x:y.git", is_given=True)).credentials(
         "ssh://x", "git", CredentialType.SSH_KEY
     )
     assert isinstance(key, pygit2.KeypairFromAgent)

@@ -53,7 +53,7 @@ def test_its_files_are_no_prompts(snapshot: Snapshot) -> None:
     assert snapshot.unrecognized() == ()
     for name in INSIDE:
         assert name not in snapshot
-        with pytest.raises(PromptNotFoundError):
+        with pytest.raises(PromptNotFoundError, match="lies in the skill 'skills/pdf'"):
             snapshot.read(name)
 
 
@@ -62,7 +62,7 @@ def test_check_passes_over_them(snapshot: Snapshot) -> None:
 
 
 def test_none_is_found_by_name(store: PromptStore) -> None:
-    with pytest.raises(PromptNotFoundError):
+    with pytest.raises(PromptNotFoundError, match="lies in the skill 'skills/pdf'"):
         store.get(INSIDE[0])
     assert store.get("skills/tone").prompt == "Be calm."
 

@@ -27,12 +27,13 @@ LONGEST_COMMIT: Final = 2.0
 """How many seconds may pass from where `git commit` reads the index to where it notes its message.
 """
 
+YOUNG: Final = 0.03
+"""How old an index is, in seconds, when git is done with what it wrote it for."""
 
-_YOUNG: Final = 0.03
-_LONGEST_SWITCH: Final = 0.2
-_PAUSE: Final = 0.002
-"""How old an index is, in seconds, when git is done with what it wrote it for; how long that is
-waited for, and how often it is looked at."""
+LONGEST_SWITCH: Final = 0.2
+"""How many seconds that is waited for."""
+
+_PAUSE: Final = 0.002  # seconds between two looks
 
 
 class Checkout:
@@ -88,9 +89,9 @@ class Checkout:
 
     def wait_for_git(self) -> None:
         """Wait a moment where git may be about to switch: it writes the index before HEAD."""
-        end = time.monotonic() + _LONGEST_SWITCH
+        end = time.monotonic() + LONGEST_SWITCH
         while time.monotonic() < end and (
-            self.index_lock.exists() or time.time() - modified_at(self._index) < _YOUNG
+            self.index_lock.exists() or time.time() - modified_at(self._index) < YOUNG
         ):
             time.sleep(_PAUSE)  # git tells nobody that it is done, so one can only look again
 

@@ -277,7 +277,7 @@ def _token_for(url: RemoteUrl) -> tuple[str | None, str]:
     return None, f"If {TOKEN_VARIABLE} is for this host, set {HOST_VARIABLE}={place} to say so"
 
 
-class _Callbacks(pygit2.RemoteCallbacks):
+class Callbacks(pygit2.RemoteCallbacks):
     """Answers a remote that asks who it is.
 
     Args:
@@ -327,9 +327,7 @@ class _Callbacks(pygit2.RemoteCallbacks):
 
 
 @contextmanager
-def _connected(
-    repository: Repository, url: RemoteUrl
-) -> Iterator[tuple[pygit2.Remote, _Callbacks]]:
+def _connected(repository: Repository, url: RemoteUrl) -> Iterator[tuple[pygit2.Remote, Callbacks]]:
     """Make a remote without a name, and turn what fails into our error."""
     place = without_secrets(url.text)
     with _SETTINGS:
@@ -341,7 +339,7 @@ def _connected(
     try:
         remote = repository.handle.remotes.create_anonymous(spellings[-1])
         spellings.append(remote.url or url.text)  # git's `insteadOf` may add a password
-        yield remote, _Callbacks(url)
+        yield remote, Callbacks(url)
     except (pygit2.GitError, OSError, ValueError, KeyError) as error:
         text = str(error.args[0] if error.args else error).rstrip(".")
         for spelling in sorted(spellings, key=len, reverse=True):

@@ -181,7 +181,8 @@ def _close(connection: Connection) -> None:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, UnicodeDecodeError | DamagedError):
+    # Who inserts a row has seen that it is not there.
+    if isinstance(error, UnicodeDecodeError | DamagedError | sqlite3.IntegrityError):
         return True
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
     # The low byte is the error, the rest tells what kind of it.
@@ -220,11 +221,11 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def insert(connection: Connection, table: str, rows: Iterable[Row]) -> None:
-    """Insert rows, each with its checksum in the last column, in place of what has their key."""
+    """Insert rows, each with its checksum in the last column."""
     checked = [(*row, _checksum(row)) for row in rows]
     if checked:
         marks = ", ".join("?" * len(checked[0]))
-        connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", checked)  # noqa: S608
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", checked)  # noqa: S608
 
 
 def sound_rows(connection: Connection, query: str, *arguments: object) -> list[Row]:
@@ -345,4 +346,6 @@ def _write(connection: Connection, blob: str, prompt: Prompt) -> None:
     with transaction(connection):
         if connection.execute("PRAGMA page_count").fetchone()[0] > _MAX_PAGES:
             connection.execute("DELETE FROM parsed")
-        insert(connection, "parsed", [(bytes.fromhex(blob), FORMAT, content)])
+        key = bytes.fromhex(blob), FORMAT
+        connection.execute("DELETE FROM parsed WHERE blob = ? AND format = ?", key)
+        insert(connection, "parsed", [(*key, content)])

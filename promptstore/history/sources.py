@@ -75,6 +75,11 @@ class Source:
         folders = _folders_above(name)
         return next((one for one in folders if self._holds(f"{one}/{SKILL_FILE}")), None)
 
+    def skill_note(self, name: str) -> str:
+        """Return that a name lies in a skill, as a sentence, or an empty string."""
+        skill = self.skill_around(name)
+        return f"It lies in the skill {skill!r}, whose files are no prompts." if skill else ""
+
     def _holds(self, _path: str) -> bool:
         return False
 

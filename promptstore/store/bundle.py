@@ -27,10 +27,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from promptstore.errors import (
-    BundleError,
-    NotInBundleError,
-)
+from promptstore.errors import BundleError
 from promptstore.git.objects import Entry
 from promptstore.git.reading import blob_id
 from promptstore.history.labels import Target
@@ -150,25 +147,6 @@ class Bundle:
     def chooses(self, name: str) -> bool:
         """Return whether prompts of a name were to be held where they exist."""
         return is_chosen(name, self.only)
-
-    def lacks(self, what: str, path: str, *, ever: bool = True) -> NotInBundleError:
-        """Make the error that says that something is not held, and how it would be.
-
-        Args:
-            what: What is not held.
-            path: The path of the file.
-            ever: Whether a bundle may hold it.
-        """
-        if not ever:
-            advice = "No bundle does; open the repository."
-        elif self.label:
-            advice = f"It holds what the labels {', '.join(self.label)} point at; "
-            advice += "`promptstore bundle build` without --label takes the newest versions too."
-        elif self.only:
-            advice = f"It holds {', '.join(self.only)}; build it with another --only."
-        else:
-            advice = "Build it with a larger --with-history, or open the repository."
-        return NotInBundleError(path=path, what=what, advice=advice)
 
 
 def decode(data: bytes, path: str) -> Bundle:

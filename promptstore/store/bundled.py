@@ -61,8 +61,7 @@ class BundleSource(Source):
     """The files that a bundle holds of one commit.
 
     Args:
-        bundle: The bundle.
-        path: The path of its file.
+        backend: The bundle.
         commit: The commit's id.
         title: What it was asked for by.
 
@@ -70,11 +69,12 @@ class BundleSource(Source):
         NotInBundleError: It holds nothing of this commit.
     """
 
-    def __init__(self, bundle: Bundle, path: str, commit: str, title: str) -> None:
+    def __init__(self, backend: BundleBackend, commit: str, title: str) -> None:
+        bundle = backend.bundle
         self.commit = commit
         self.place = f"{title} ({commit[:7]})" if title != commit else commit[:12]
+        self._backend = backend
         self._bundle = bundle
-        self._file = path
         # A label may point at the newest commit today, and tomorrow at another one.
         is_newest = title == bundle.branch and bool(bundle.label)
         self._tree = {} if is_newest else bundle.trees.get(commit, {})
@@ -82,7 +82,7 @@ class BundleSource(Source):
     def names(self) -> list[str]:
         """List the names of all files, sorted."""
         if self.commit != self._bundle.commit or self._bundle.label:
-            raise self._bundle.lacks(f"all prompts of {self.place}", self._file)
+            raise self._backend.lacks(f"all prompts of {self.place}")
         return sorted(name for name, version in self._tree.items() if version)
 
     def find(self, name: str) -> File | None:
@@ -96,7 +96,7 @@ class BundleSource(Source):
             is_whole = self.commit == self._bundle.commit and not self._bundle.label
             if name in self._tree or (is_whole and self._bundle.chooses(name)):
                 return None
-            raise self._bundle.lacks(f"{name!r} of {self.place}", self._file)
+            raise self._backend.lacks(f"{name!r} of {self.place}")
         path = f"{self._bundle.root}/{name}{SUFFIX}".removeprefix("/")
         return File(path, version.blob, partial(bytes, self._bundle.blobs[version.blob]))
 
@@ -107,14 +107,13 @@ class BundleTimeline(Timeline):
     Every method raises `NotInBundleError` for what the bundle does not hold.
 
     Args:
-        bundle: The bundle.
-        path: The path of its file.
+        backend: The bundle.
         tip: The commit's id.
     """
 
-    def __init__(self, bundle: Bundle, path: str, tip: str) -> None:
-        self._bundle = bundle
-        self._path = path
+    def __init__(self, backend: BundleBackend, tip: str) -> None:
+        self._bundle = bundle = backend.bundle
+        self._lacks = backend.lacks
         self._tree = bundle.trees.get(tip, {})
         # Of other commits it is known what prompts were there, not what had been before.
         self._versions: Mapping[str, tuple[BundledVersion, ...]] = (
@@ -180,9 +179,6 @@ class BundleTimeline(Timeline):
             if version.commit == commit
         }
 
-    def _lacks(self, what: str, *, ever: bool = True) -> NotInBundleError:
-        return self._bundle.lacks(what, self._path, ever=ever)
-
 
 class BundleBackend(Backend):
     """A bundle, which is in memory as a whole. Threads may share it.
@@ -223,24 +219,24 @@ class BundleBackend(Backend):
 
     def files(self, commit: str, title: str) -> Source:
         """Return the files of a commit; the title says what it was asked for by."""
-        return BundleSource(self.bundle, str(self.path), commit, title)
+        return BundleSource(self, commit, title)
 
     def timeline(self, tip: str) -> Timeline:
         """Return the versions as of a commit."""
-        return BundleTimeline(self.bundle, str(self.path), tip)
+        return BundleTimeline(self, tip)
 
     def commit(self, commit_id: str) -> Commit:
         """Return who made a commit, when and why."""
         found = self.bundle.commits.get(commit_id)
         if found is None:
-            raise self._lacks(f"the commit {commit_id[:12]}")
+            raise self.lacks(f"the commit {commit_id[:12]}")
         return Commit(commit_id, "", *found)
 
     def blob(self, blob_id: str) -> bytes:
         """Return the content of a file by its id."""
         found = self.bundle.blobs.get(blob_id)
         if found is None:
-            raise self._lacks(f"the file {blob_id[:12]}")
+            raise self.lacks(f"the file {blob_id[:12]}")
         return found
 
     def resolve(self, rev: str) -> str:
@@ -252,7 +248,7 @@ class BundleBackend(Backend):
             found = [one for one in {own, *self.bundle.trees} if one.startswith(rev)]
             if len(found) == 1:
                 return found[0]
-        raise self._lacks(f"the rev {rev!r}")
+        raise self.lacks(f"the rev {rev!r}")
 
     def labels(self, _state: RefState) -> LabelTable:
         """Return all labels."""
@@ -260,11 +256,26 @@ class BundleBackend(Backend):
 
     def state_at(self, _state: RefState, time: datetime) -> RefState:
         """Refuse: where labels were before is not held."""
-        raise self._lacks(f"where labels were at {time.isoformat()}", ever=False)
+        raise self.lacks(f"where labels were at {time.isoformat()}", ever=False)
 
     def label_moves(self) -> Sequence[LabelMove]:
         """Refuse: the moves of labels are not held."""
-        raise self._lacks("the moves of labels", ever=False)
+        raise self.lacks("the moves of labels", ever=False)
 
-    def _lacks(self, what: str, *, ever: bool = True) -> NotInBundleError:
-        return self.bundle.lacks(what, str(self.path), ever=ever)
+    def lacks(self, what: str, *, ever: bool = True) -> NotInBundleError:
+        """Make the error that says that something is not held, and how it would be.
+
+        Args:
+            what: What is not held.
+            ever: Whether a bundle may hold it.
+        """
+        if not ever:
+            advice = "No bundle does; open the repository."
+        elif self.bundle.label:
+            advice = f"It holds what the labels {', '.join(self.bundle.label)} point at; "
+            advice += "`promptstore bundle build` without --label takes the newest versions too."
+        elif self.bundle.only:
+            advice = f"It holds {', '.join(self.bundle.only)}; build it with another --only."
+        else:
+            advice = "Build it with a larger --with-history, or open the repository."
+        return NotInBundleError(path=str(self.path), what=what, advice=advice)

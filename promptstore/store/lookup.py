@@ -167,12 +167,11 @@ class Loader:
 
     def not_found(self, name: str) -> PromptNotFoundError:
         """Make the error that says that a prompt is not here, with what may help."""
-        return PromptNotFoundError(
-            name=name,
-            place=self.source.place,
-            near=near_matches(name, self.names()),
-            note=self.history.removal_note(name) if self.history and is_name(name) else "",
-        )
+        note = self.source.skill_note(name) if is_name(name) else ""
+        if self.history and is_name(name):
+            note = note or self.history.removal_note(name)
+        near = near_matches(name, self.names())
+        return PromptNotFoundError(name=name, place=self.source.place, near=near, note=note)
 
     def _deleted(self, prompt: Prompt) -> PromptDeletedError:
         """Make the error that says that a prompt is tombstoned, by whom and when."""

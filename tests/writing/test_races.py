@@ -440,7 +440,7 @@ class TestSwitching:
     @pytest.fixture(autouse=True)
     def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # On a busy machine the thread may come late.
-        monkeypatch.setattr("promptstore.git.checkout._LONGEST_SWITCH", 30)
+        monkeypatch.setattr("promptstore.git.checkout.LONGEST_SWITCH", 30)
 
     def test_to_the_branch(self, repo: GitRepo) -> None:
         repo.commit({"prompts/a.yaml": "prompt: '0'\n", "notes.txt": "1\n"})
@@ -475,7 +475,7 @@ class TestSwitching:
         old_tip = repo.head()
         store = PromptStore.open(repo.path)
         # Git has written the index that the other branch needs, which is the same one here.
-        monkeypatch.setattr("promptstore.git.checkout._YOUNG", 30)
+        monkeypatch.setattr("promptstore.git.checkout.YOUNG", 30)
         os.utime(repo.path / ".git/index")
 
         def go_on() -> None:
