@@ -371,6 +371,19 @@ class TestFallback:
         assert len(caplog.records) == 1
         assert name in caplog.text
 
+    def test_is_given_as_it_was_then(self, store: PromptStore) -> None:
+        part = {"type": "text", "text": "Hi"}
+        fallback = Prompt(messages=[{"role": "user", "content": [part]}], config={"a": [1]})
+        prompt, rendered = (
+            store.get("nope", fallback=fallback),
+            store.render("nope", fallback=fallback),
+        )
+        fallback.config["a"].append(2)
+        assert isinstance(fallback.messages, tuple)
+        fallback.messages[0].content[0]["text"] = "Bye"  # type: ignore[union-attr,index]
+        assert (prompt.config, rendered.config) == ({"a": [1]}, {"a": [1]})
+        assert prompt.render().messages[0]["content"] == [part]
+
     def test_is_left_alone_otherwise(
         self, store: PromptStore, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -161,6 +161,9 @@ class Checkout:
 
     def _may_be_behind(self, ref: str) -> bool:
         """Return whether git may have been committing when we moved the branch."""
+        # It notes its message after it wrote the index: a younger one is what somebody staged.
+        if modified_at(self._index) > modified_at(self.commit_message):
+            return False
         moved_at = modified_at(self._repository.common_dir / "logs" / ref)
         if modified_at(self.commit_message) < moved_at - LONGEST_COMMIT:
             return False

@@ -371,8 +371,8 @@ class _CopiedOnce:
         kept = copy._kept if copy else None  # noqa: SLF001 - it belongs to this module
         if copy is None or kept is None:
             return self
-        found = copy.__dict__[self._name] = _copied(kept.__dict__[self._name])
-        return found
+        # Threads that ask at once are given one and the same.
+        return copy.__dict__.setdefault(self._name, _copied(kept.__dict__[self._name]))
 
 
 def _copied(value: Any) -> Any:

@@ -203,6 +203,8 @@ class Lookup:
         self._kept: dict[tuple[Any, ...], Prompt] = {}
         # It may be asked by several threads, and keeps what was asked for last.
         self._loader = lru_cache(maxsize=_KEPT_LOADERS)(self._make_loader)
+        # One state is one object: by that a server knows that what it answered is still right.
+        self._snapshot = lru_cache(_KEPT_LOADERS)(lambda *place: Snapshot(self._loader(*place)))
 
     def get(
         self,
@@ -280,15 +282,15 @@ class Lookup:
 
     def tip(self, state: RefState) -> Snapshot:
         """Return the prompts at the tip of the branch."""
-        return Snapshot(self._loader(state, state.title))
+        return self._snapshot(state, state.title)
 
     def at(self, state: RefState, commit: str, title: str) -> Snapshot:
         """Return the prompts as of a commit; the title says what it was asked for by."""
-        return Snapshot(self._loader(state._replace(tip=commit), title))
+        return self._snapshot(state._replace(tip=commit), title)
 
     def of_rev(self, state: RefState, rev: Rev | None) -> Snapshot:
         """Return the prompts as of a rev or time; None is the tip."""
-        return Snapshot(self._loader(*self._place(state, rev)))
+        return self._snapshot(*self._place(state, rev))
 
     def of_label(self, state: RefState, label: str) -> Snapshot:
         """Return the prompts that have a label."""

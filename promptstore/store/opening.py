@@ -150,7 +150,7 @@ class StoreBase:
         if worktree and not backend.has_files:
             raise InvalidArgumentError(
                 message=f"{backend.path} is no working tree, so it has no files on disk; "
-                "open it without worktree=True"
+                "open it without --worktree (worktree=True)"
             )
         if worktree is None:
             worktree = branch is None and backend.has_files and _wants_files()
@@ -223,7 +223,8 @@ class StoreBase:
             log = logging.getLogger("promptstore")
             log.warning("using the fallback for the prompt %r: %s", name, error)
         prompt = identified(fallback, name=name, is_fallback=True, limits=self._lookup.limits)
-        return own_copy(prompt)
+        # What is given must not follow what the caller does with the fallback later on.
+        return identified(own_copy(prompt))
 
     def is_in_memory(self, *arguments: Any, **selection: Any) -> bool:
         """Return whether `get` of these arguments asks neither a disk nor git."""

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.gitrepo import GitRepo
-from tests.server.listening import Server
+from tests.server.listening import Host, Server
 from tests.test_long_lived import flip
 
 INCLUDING = "prompt: '{% include \"tone\" %} Hi'\n"
@@ -42,6 +42,20 @@ def test_a_read_is_not_sent_twice(client: httpx.Client, path: str) -> None:
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == etag
     assert client.get(path, headers={"If-None-Match": '"other"'}).content == first.content
+
+
+def test_what_was_read_is_kept_while_nothing_moves(
+    client: httpx.Client, shared: Host, server: Server
+) -> None:
+    project = shared.projects[server.project]
+    key = (f"{client.base_url.path}name/summarise", b"", server.url)
+    client.get("name/summarise")
+    kept = project.answers.find(project.store.snapshot(), key)
+    assert kept is not None
+    client.get("name/summarise")
+    assert project.answers.find(project.store.snapshot(), key) is kept
+    client.patch("name/summarise", json={"base_version": 1, "prompt": "New"})
+    assert project.answers.find(project.store.snapshot(), key) is None
 
 
 @pytest.mark.parametrize("path", READS)
