@@ -186,8 +186,8 @@ class PromptDeletedError(PromptNotFoundError):
         instead = f" Use {self.replaced_by!r} instead." if self.replaced_by else ""
         return (
             f"The prompt {self.name!r} was deleted{when}{who}{why}.{instead}"
-            " To read it, ask with deleted=True or for an earlier version; "
-            f"`promptstore restore {self.name}` brings it back."
+            f" To read it, ask with deleted=True (`promptstore show {self.name}`) or for an "
+            f"earlier version ({self.name}@1); `promptstore restore {self.name}` brings it back."
         )
 
 
@@ -723,7 +723,8 @@ class MassDeletionError(PromptStoreError, RuntimeError):
         first = ", ".join(self.names[:3]) + (", …" if len(self.names) > 3 else "")
         return (
             f"{len(self.names)} of {self.total} prompts would be deleted ({first}). Look with "
-            f"`promptstore sync plan --remote {self.remote}`; if that is right, say --yes."
+            f"`promptstore sync plan --remote {self.remote}`; if that is right, say "
+            "--yes (confirmed=True)."
         )
 
 

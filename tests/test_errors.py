@@ -215,7 +215,7 @@ SAMPLES = [
         MassDeletionError(remote="posthog", names=["d", "c", "b", "a"], total=5),
         RuntimeError,
         "4 of 5 prompts would be deleted (a, b, c, …). Look with "
-        "`promptstore sync plan --remote posthog`; if that is right, say --yes.",
+        "`promptstore sync plan --remote posthog`; if that is right, say --yes (confirmed=True).",
     ),
     (
         ImportRefusedError(reason="not YAML", source="a.prompt"),

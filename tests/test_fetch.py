@@ -268,7 +268,7 @@ def test_it_is_told_where_the_labels_alone_are_bad(remote: GitRepo, server: GitS
 
 def test_a_first_commit_that_is_bad_is_an_error(remote: GitRepo, server: GitServer) -> None:
     remote.commit(prompt("'{{'"))
-    with pytest.raises(FetchError, match=r"PS201.*on_bad='serve'"):
+    with pytest.raises(FetchError, match=r"PS201.* in Python with on_bad='serve'"):
         PromptStore.open(server.url)
     assert text(PromptStore.open(server.url, on_bad="serve")) == "{{"
 

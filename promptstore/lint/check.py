@@ -1,6 +1,6 @@
 """All rules, which of them count, and the check that finds what would break or mislead.
 
-The settings stand in ``[tool.promptstore]`` of pyproject.toml.
+The settings stand in ``[tool.promptstore]`` of pyproject.toml; remotes may also have a file.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def explain(code: str) -> str:
 
 
 FILE: Final = "pyproject.toml"
+OWN_FILE: Final = ".promptstore.toml"
 _LISTS: Final = ("select", "extend-select", "ignore")
-_KEYS: Final = (*_LISTS, "severity", "per-prompt-ignores", "characters-per-token")
-_KEYS_OF_OTHERS: Final = ("remotes",)
+_KEYS: Final = (*_LISTS, "severity", "per-prompt-ignores", "characters-per-token", "remotes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +163,7 @@ def read_settings(folder: Path) -> Settings:
     Raises:
         InvalidArgumentError: The file is no TOML, or a setting means nothing.
     """
-    file = folder / FILE
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(message=f"cannot read {file}: {error}") from error
-    return parse_settings(text, str(file))
+    return _settings(read_table(folder / FILE), str(folder / FILE))
 
 
 def parse_settings(text: str, file: str) -> Settings:
@@ -183,23 +176,49 @@ def parse_settings(text: str, file: str) -> Settings:
     Raises:
         InvalidArgumentError: The file is no TOML, or a setting means nothing.
     """
+    return _settings(_parse(text, file), file)
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """Read what `FILE` or `OWN_FILE` says about promptstore; nothing where there is no file.
+
+    Raises:
+        InvalidArgumentError: It cannot be read, is no TOML, or has a key that is not known.
+    """
     try:
-        tools = tomllib.loads(text).get("tool", {})
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(message=f"cannot read {file}: {error}") from error
+    return _parse(text, str(file))
+
+
+def _parse(text: str, file: str) -> dict[str, Any]:
+    try:
+        whole = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidArgumentError(message=f"{file} is no TOML: {error}") from error
+    if Path(file).name == OWN_FILE:
+        rest = f"only [remotes.NAME] stands here, and the rest in [tool.promptstore] of {FILE}"
+        return _known(whole, ("remotes",), f"{file}: the file", rest)
+    tools = whole.get("tool", {})
     table = tools.get("promptstore", {}) if isinstance(tools, dict) else {}
-    return _settings(table, file)
-
-
-def _settings(table: Any, file: str) -> Settings:
     if not isinstance(table, dict):
         raise _unfit(file, "tool.promptstore", "a table")
+    return _known(table, _KEYS, f"{file}: [tool.promptstore]", f"the keys are {', '.join(_KEYS)}")
+
+
+def _known(table: dict[str, Any], keys: Sequence[str], place: str, advice: str) -> dict[str, Any]:
     for key in table:
-        if key not in (*_KEYS, *_KEYS_OF_OTHERS):
-            raise InvalidArgumentError(
-                message=f"{file}: [tool.promptstore] has no key {key!r}; "
-                f"the keys are {', '.join(_KEYS)}"
-            )
+        if key not in keys:
+            near = near_matches(key, keys)
+            hint = f"did you mean {near[0]!r}?" if near else advice
+            raise InvalidArgumentError(message=f"{place} has no key {key!r}; {hint}")
+    return table
+
+
+def _settings(table: dict[str, Any], file: str) -> Settings:
     select, extend, ignore = (_codes(table.get(key, ()), key, file) for key in _LISTS)
     return Settings(
         select=select if "select" in table else None,

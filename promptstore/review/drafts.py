@@ -12,6 +12,7 @@ from promptstore.git.reading import blob_id
 from promptstore.history.sources import File
 from promptstore.lint.check import (
     FILE,
+    OWN_FILE,
     Settings,
     check,
     check_unrecognized_files,
@@ -49,7 +50,7 @@ def settings_of(
         InvalidArgumentError: A setting or a code means nothing.
     """
     settings = read_settings(store.path) if store.has_files else Settings()
-    if settings.has_remotes or (store.path / ".promptstore.toml").exists():
+    if settings.has_remotes or (store.path / OWN_FILE).exists():
         from promptstore.posthog.sync.settings import load_remotes  # most repositories have none
 
         remotes = load_remotes(store.path)

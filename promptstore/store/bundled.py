@@ -275,7 +275,9 @@ class BundleBackend(Backend):
             advice = f"It holds what the labels {', '.join(self.bundle.label)} point at; "
             advice += "`promptstore bundle build` without --label takes the newest versions too."
         elif self.bundle.only:
-            advice = f"It holds {', '.join(self.bundle.only)}; build it with another --only."
+            held = ", ".join(self.bundle.only)
+            advice = f"It holds {held}; build it with another --only (only=…)."
         else:
-            advice = "Build it with a larger --with-history, or open the repository."
+            advice = "Build it with a larger --with-history (with_history=…), or open the "
+            advice += "repository."
         return NotInBundleError(path=str(self.path), what=what, advice=advice)

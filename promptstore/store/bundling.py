@@ -81,7 +81,7 @@ def build(
         raise BundleError(
             path=tip.place,
             reason="not all of its prompts can be used. Correct them (`promptstore check`), choose "
-            "others with --only, or force this (force=True, --force).\n"
+            "others with --only (only=…), or force this (force=True, --force).\n"
             + "\n".join(dict.fromkeys(found.faults)),
         )
     return Bundle(

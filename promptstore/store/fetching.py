@@ -253,8 +253,8 @@ class Fetcher:
             raise FetchError(
                 path=f"{self._remote}/{bad}",
                 reason=f"the commit {str(self.refused)[:12]} is not served, as its prompts do not "
-                f"pass the check: {shown}{more}. Push a commit that does, or open the store with "
-                "on_bad='serve'.",
+                f"pass the check: {shown}{more}. Push a commit that does, or open the store in "
+                "Python with on_bad='serve'.",
             )
         with translated(self._repository.git_dir):
             self._stamp.touch()

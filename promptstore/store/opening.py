@@ -150,7 +150,7 @@ class StoreBase:
         if worktree and not backend.has_files:
             raise InvalidArgumentError(
                 message=f"{backend.path} is no working tree, so it has no files on disk; "
-                "open it without worktree=True"
+                "open it without --worktree (worktree=True)"
             )
         if worktree is None:
             worktree = branch is None and backend.has_files and _wants_files()

@@ -148,10 +148,25 @@ def test_a_label_that_is_called_like_a_prompt(write: Run) -> None:
 def test_a_deleted_prompt_says_how_to_bring_it_back(write: Run) -> None:
     write("delete", "greet", "--yes")
     error = write("render", "greet").exception
-    hint = re.search("`promptstore (restore greet)` brings it back", str(error))
-    assert hint is not None
-    assert write(*hint[1].split()).exit_code == 0
+    hints = re.search(
+        r"\(`promptstore (show greet)`\) or for an earlier version \((greet@1)\); "
+        "`promptstore (restore greet)` brings it back",
+        str(error),
+    )
+    assert hints is not None
+    assert "deleted=True" in str(error)
+    assert "and welcome." in write(*hints[1].split()).stdout
+    assert write("render", hints[2], "--var", "name=Ada").stdout == "Hi Ada\nand welcome.\n"
+    assert write(*hints[3].split()).exit_code == 0
     assert write("render", "greet", "--var", "name=Ada").exit_code == 0
+
+
+def test_a_bare_clone_has_no_files_to_read(written: GitRepo, tmp_path: Path) -> None:
+    bare = written.clone(tmp_path / "bare.git", "--bare")
+    shown = ["-C", str(bare.path), "show", "other"]
+    error = CliRunner().invoke(app, [*shown, "--worktree"]).exception
+    assert str(error).endswith("open it without --worktree (worktree=True)")
+    assert CliRunner().invoke(app, shown).exit_code == 0
 
 
 def test_a_version_is_the_same_at_any_time(write: Run) -> None:

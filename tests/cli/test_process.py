@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,8 @@ def run_on_terminal(
     child, terminal = pty.fork()
     if child == 0:
         os.environ |= {"TERM": "xterm", "COLUMNS": "100"}
+        # A shell lets what it runs in the background ignore interrupts, and that is inherited.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(
             sys.executable,
             [sys.executable, "-m", "promptstore", "-C", str(path), *arguments],

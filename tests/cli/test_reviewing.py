@@ -114,6 +114,14 @@ class TestCheck:
         assert re.findall("(.*):1:1: PS405 ", shown) == wrong
         assert f"The remote 'posthog' cannot hold the name '{long}': " in shown
 
+    def test_a_table_that_is_not_known(self, changed: GitRepo) -> None:
+        changed.write(".promptstore.toml", "[chekc]\nignor = ['PS5']\n")
+        for command in ("check", "doctor"):
+            result = run(changed, command)
+            assert result.exit_code == 1
+            said = result.stderr + str(result.exception)
+            assert ".promptstore.toml: the file has no key 'chekc'; only [remotes.NAME]" in said
+
     def test_fix_mends_what_is_safe(self, changed: GitRepo) -> None:
         changed.write("pyproject.toml", '[tool.promptstore]\nextend-select = ["PS112"]\n')
         changed.write("prompts/typo.yaml", "# why\npromt: 'Hello'\n")
@@ -173,7 +181,11 @@ class TestCheck:
 
 SETTINGS: dict[str, tuple[str, str]] = {
     "no TOML": ("[tool.promptstore\n", "is no TOML"),
-    "an unknown key": ("[tool.promptstore]\nselct = []\n", "has no key 'selct'"),
+    "an unknown key": (
+        "[tool.promptstore]\nselct = []\n",
+        "has no key 'selct'; did you mean 'select'",
+    ),
+    "a key like none": ("[tool.promptstore]\nzebra = []\n", "'zebra'; the keys are select, "),
     "no list": ('[tool.promptstore]\nselect = "PS1"\n', "'select' .* must be a list of codes"),
     "no code": (
         '[tool.promptstore]\nignore = ["E501"]\n',

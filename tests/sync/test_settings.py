@@ -67,7 +67,18 @@ def test_a_file_of_its_own_beside_the_project(tmp_path: Path) -> None:
         ('[remotes.a]\nhost = "x"\nseparator = "-"\n', "The key 'separator' is not known"),
         ("[remotes]\na = 1\n", "it must be a mapping of keys, not "),
         ("remotes = 1\n", "'remotes' must be a table"),
-        ("[remotes.a\n", ".promptstore.toml: "),
+        ("[remotes.a\n", ".promptstore.toml is no TOML: "),
+        (
+            "[check]\nignor = ['PS5']\n",
+            ".promptstore.toml: the file has no key 'check'; only [remotes.NAME] stands here, and "
+            "the rest in [tool.promptstore] of pyproject.toml",
+        ),
+        ("ignore = ['PS5']\n", ".promptstore.toml: the file has no key 'ignore'; only [remotes"),
+        ("[remots.a]\n", "the file has no key 'remots'; did you mean 'remotes'?"),
+        (
+            '[remotes.a]\nhots = "x"\n',
+            ".promptstore.toml: the remote 'a': The key 'hots' is not known; did you mean 'host'?",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
@@ -76,6 +87,15 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
         choose_remote(load_remotes(tmp_path), None)
     assert message in str(caught.value)
     assert "phx_1" not in str(caught.value)
+
+
+def test_what_is_not_known_in_the_project(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(FULL.replace("remotes", "remots"))
+    with pytest.raises(
+        InvalidArgumentError,
+        match=r"pyproject\.toml: \[tool.promptstore\] has no key 'remots'; did you mean 'remotes'",
+    ):
+        load_remotes(tmp_path)
 
 
 def test_one_name_in_both_files(tmp_path: Path) -> None:

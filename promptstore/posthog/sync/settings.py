@@ -7,7 +7,6 @@ They are the tables ``[tool.promptstore.remotes.NAME]`` of ``pyproject.toml`` an
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,12 +14,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from promptstore.errors import InvalidArgumentError
+from promptstore.lint.check import FILE, OWN_FILE, read_table
 from promptstore.model.faults import fail, faults_of
 from promptstore.posthog.hosts import KEY_VARIABLE
 from promptstore.posthog.sync.remote import SyncRules
-
-OWN_FILE: Final = ".promptstore.toml"
-PROJECT_FILE: Final = "pyproject.toml"
 
 _ALLOWED_VARIABLE: Final = re.compile(r"(POSTHOG|PROMPTSTORE)_[A-Z0-9_]+")
 """Which variables may be sent to a remote: a file must not send any other secret."""
@@ -81,17 +78,16 @@ def load_remotes(top: Path) -> dict[str, RemoteSettings]:
         The remotes by name; empty where no file names one.
 
     Raises:
-        InvalidArgumentError: A file is no TOML, or says what it cannot say.
+        InvalidArgumentError: A file is no TOML, or says what it cannot say or what is not known.
     """
     found: dict[str, RemoteSettings] = {}
-    own = _table(_read(top / OWN_FILE), "remotes", OWN_FILE)
-    shared = _read(top / PROJECT_FILE)
-    for word in ("tool", "promptstore", "remotes"):
-        shared = _table(shared, word, PROJECT_FILE)
-    for file, remotes in ((PROJECT_FILE, shared), (OWN_FILE, own)):
+    for file in (FILE, OWN_FILE):
+        remotes = read_table(top / file).get("remotes", {})
+        if not isinstance(remotes, dict):
+            raise InvalidArgumentError(message=f"{file}: 'remotes' must be a table")
         for name, values in remotes.items():
             if name in found:
-                raise _wrong(file, name, f"the remote is in {PROJECT_FILE} too; keep one of them")
+                raise _wrong(file, name, f"the remote is in {FILE} too; keep one of them")
             found[name] = _remote(file, name, values)
     return found
 
@@ -135,22 +131,6 @@ def _remote(file: str, name: str, values: Any) -> RemoteSettings:
         fault = min(faults, key=lambda one: one.kind != "unknown_key")
         raise _wrong(file, name, fault.message) from None
     return RemoteSettings(name=name, **read.model_dump())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (ValueError, OSError) as error:
-        raise InvalidArgumentError(message=f"{path}: {error}") from None
-
-
-def _table(values: dict[str, Any], key: str, file: str) -> dict[str, Any]:
-    found = values.get(key, {})
-    if not isinstance(found, dict):
-        raise InvalidArgumentError(message=f"{file}: {key!r} must be a table")
-    return found
 
 
 def _wrong(file: str, name: str, reason: str) -> InvalidArgumentError:
