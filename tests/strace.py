@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from functools import cache
@@ -82,10 +83,14 @@ def disturbed(work: Callable[[], Any], calls: str, fault: str, number: int) -> O
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
             assert tracer.stderr is not None
             assert "attached" in tracer.stderr.readline()
+            # Nobody may wait for a full pipe, whatever else it has to say.
+            reader = threading.Thread(target=tracer.stderr.read)
+            reader.start()
             os.close(opener)
             data = child.read()
             code = child.wait()
             tracer.wait()
+            reader.join()
         is_killed = code == -signal.SIGKILL
         text = Path(log.name).read_text()
     assert code == 0 or is_killed, code

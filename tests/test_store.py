@@ -103,6 +103,18 @@ def test_the_position_is_where_the_branch_and_the_labels_are(
     assert store.position() == (repo.head(), labels)
 
 
+def test_get_gives_everyone_plain_strings(store: PromptStore) -> None:
+    class Word(str):
+        def __str__(self) -> str:
+            return "another"
+
+    store.set_label("greet", "production", version=2, author="Ada <ada@example.com>")
+    store.get(Word("greet"), label=Word("production"))
+    prompt = store.get("greet", label="production")
+    assert [type(prompt.name), type(prompt.label)] == [str, str]
+    assert (prompt.name, prompt.label) == ("greet", "production")
+
+
 @pytest.mark.parametrize(("version", "text"), [(1, "Hi"), (2, "Hello"), (3, "Hello {{ name }}")])
 def test_get_by_version(store: PromptStore, version: int, text: str) -> None:
     prompt = store.get("greet", version=version)

@@ -137,7 +137,7 @@ class Loader:
         known = change if change and change.blob == blob else None
         return identified(
             content,
-            name=name,
+            name=str.__str__(name),
             version=known.number if known else None,
             commit=known.commit if known else None,
             snapshot_commit=self.source.commit,
@@ -340,7 +340,7 @@ class Lookup:
         prompt = self._loader(state, label).load(name, deleted=True)
         if prompt.version not in (None, target.version):
             raise contradiction(label, name, target, prompt.version)
-        return identified(prompt, label=label)
+        return identified(prompt, label=str.__str__(label))
 
     def require_history(self, state: RefState) -> History | None:
         """Return the history of the branch; None while it has no commit.
