@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -579,6 +580,8 @@ def test_a_token_is_shown_to_its_host_alone(monkeypatch: pytest.MonkeyPatch) -> 
         ("git.example.com", "https://git.example.com:8443/x.git", False),
         ("git.example.com", "https://git.example.com.evil.example/x.git", False),
         ("git.example.com", "https://git.example.com@evil.example/x.git", False),
+        ("git.example.com", "https://git.example.com#@evil.example/x.git", False),
+        ("git.example.com", "https://git.example.com?@evil.example/x.git", False),
         ("git.example.com", "https://example.com/x.git", False),
         ("git.example.com", "http://git.example.com/x.git", False),
     ],
@@ -590,6 +593,25 @@ def test_a_token_with_a_host_is_shown_to_that_one(
     monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
     monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN_HOST", named)
     assert shown_token(RemoteUrl(text, is_given)) == ("s3cret" if is_shown else None)
+
+
+@pytest.mark.parametrize("end", "?#")
+def test_a_secret_is_not_shown_to_a_host_behind_another(
+    remote: GitRepo, server: GitServer, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    with git_server(remote.path) as thief:
+        thief.token = "wanted"
+        host = server.url.partition("://")[2].partition("/")[0]
+        behind = f"{host}{end}@{thief.url.partition('://')[2]}"
+        monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN", "s3cret")
+        monkeypatch.setenv("PROMPTSTORE_GIT_TOKEN_HOST", host)
+        for url in (f"http://{behind}", f"http://ada:s3cret@{behind}"):
+            with pytest.raises(FetchError):
+                PromptStore.open(url)
+        # To libgit2 the first host is a user with a password, which it sends.
+        sent = [b64decode(login.removeprefix("Basic ")) for login in thief.logins]
+        assert thief.asked.is_set()
+        assert not any(b"s3cret" in login for login in sent)
 
 
 def test_a_token_is_not_shown_to_who_is_named_by_a_repository(

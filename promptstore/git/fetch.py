@@ -33,6 +33,7 @@ HOST_VARIABLE: Final = "PROMPTSTORE_GIT_TOKEN_HOST"
 ORIGIN: Final = "origin"
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
+_ENDS_HOST: Final = frozenset("?#")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _PORTS: Final = {"http": 80, "https": 443}
 _CONNECT_MILLISECONDS: Final = 15_000
@@ -257,7 +258,10 @@ def _has(repository: Repository, commit: str) -> bool:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    # Behind one of these libgit2 still looks for an @, and takes what follows it for the host.
+    is_clear = _ENDS_HOST.isdisjoint(url.partition("://")[2].partition("/")[0])
+    host = parts.hostname if is_clear else None
+    return parts.scheme, host, parts.port or _PORTS.get(parts.scheme)
 
 
 def _token_for(url: RemoteUrl) -> tuple[str | None, str]:
@@ -320,7 +324,7 @@ class Callbacks(pygit2.RemoteCallbacks):
             if allowed_types & CredentialType.SSH_KEY:
                 return pygit2.KeypairFromAgent(username_from_url or "git")
             # One that redirects elsewhere, or to where everybody can listen, is shown no secret.
-            is_same = _origin(url) == self._origin
+            is_same = _origin(url) == self._origin and _origin(url)[1] is not None
             if allowed_types & CredentialType.USERPASS_PLAINTEXT and self._login and is_same:
                 return self._login
         raise pygit2.Passthrough
