@@ -82,7 +82,7 @@ def measured(folder: Path, count: int) -> Iterator[Run]:
         },
         author=ADA,
     )
-    with running(create_app(open_projects([ProjectSettings(1, served.path)]), tokens)) as port:
+    with running(create_app(open_projects([ProjectSettings(1, served.path)]), tokens)) as (port, _):
         for store, title in (
             (first, f"first push of {count:,}"),
             (first, "nothing to do"),
