@@ -14,7 +14,7 @@ from tests.sync.project import FakeProject
 
 
 @pytest.mark.parametrize(
-    ("count", "pages"), [(205, 3), pytest.param(1_000, 10, marks=pytest.mark.slow)]
+    ("count", "pages"), [(105, 2), pytest.param(1_000, 10, marks=pytest.mark.slow)]
 )
 def test_no_more_requests_than_there_are_pages_and_changes(
     repo: GitRepo, count: int, pages: int
