@@ -368,8 +368,11 @@ def test_one_process_fetches_once_at_a_time(remote: GitRepo, server: GitServer) 
 def test_processes_share_a_mirror(remote: GitRepo, server: GitServer) -> None:
     folder = PromptStore.open(server.url).path
     known = {remote.head(): "one"}
+    # All are made before the server, a thread of this process, runs git: a fork keeps git's pipes.
+    ready, go = os.pipe()
 
     def serve(output: int) -> None:
+        os.read(ready, 1)
         store = PromptStore.open(server.url, fetch_interval=0.001)
         seen = set()
         while "last" not in seen:
@@ -380,6 +383,7 @@ def test_processes_share_a_mirror(remote: GitRepo, server: GitServer) -> None:
             store.fetch()
 
     children = [fork(serve) for _ in range(3)]
+    os.write(go, bytes(len(children)))
     for number in range(10):
         known[remote.commit(prompt(f"text {number}"))] = f"text {number}"
     known[remote.commit(prompt("last"))] = "last"
@@ -387,6 +391,8 @@ def test_processes_share_a_mirror(remote: GitRepo, server: GitServer) -> None:
         seen = {tuple(line.split(" ", 1)) for line in child.read().decode().splitlines()}
         assert child.wait() == 0
         assert seen <= known.items()
+    os.close(ready)
+    os.close(go)
     assert list(folder.parent.glob("*.git")) == [folder]
     GitRepo(folder).git("fsck", "--strict")
 

@@ -67,11 +67,15 @@ def readers(read: Callable[[], object], count: int = 3) -> Iterator[list[BaseExc
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(count)]
+    # Readers that never wait would hold back who writes, five milliseconds each time.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
     for thread in threads:
         thread.start()
     try:
         yield errors
     finally:
+        sys.setswitchinterval(interval)
         stopped.set()
         for thread in threads:
             thread.join()
