@@ -1,5 +1,7 @@
 """``promptstore new`` and ``edit``: a prompt in one's own editor, and its text is never lost.
 
+The editor is the one program that is run here, as the person's own settings name it.
+
 With ``--json`` what `promptstore.cli.writing` says; an empty array where nothing was written.
 """
 

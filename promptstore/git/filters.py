@@ -1,4 +1,7 @@
-"""Running the command of a content filter that the user's own configuration knows."""
+"""Running the command of a content filter that the user's own configuration knows.
+
+Only a write does so: git would, libgit2 runs none, and unfiltered text may be a secret in clear.
+"""
 
 from __future__ import annotations
 
